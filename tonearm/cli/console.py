@@ -1,0 +1,144 @@
+"""What all commands share of the terminal: data on stdout, progress and reports on stderr."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+EXIT_FAILED_FILES = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_LOGGER = logging.getLogger("tonearm")
+
+
+def _set_verbose(on: bool) -> bool:
+    """Let tracebacks through."""
+    if on:
+        _LOGGER.setLevel(logging.DEBUG)
+    return on
+
+
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", callback=_set_verbose, help="Show tracebacks."),
+]
+
+
+def is_verbose() -> bool:
+    """Whether ``--verbose`` was given."""
+    return _LOGGER.level == logging.DEBUG
+
+
+def printable(text: str | os.PathLike[str]) -> str:
+    """A name as one line: newlines and escape codes, which could act on a terminal, are spelt."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode()
+        for sign in os.fspath(text)
+    )
+
+
+def cores() -> int:
+    """Processors this process may use, fewer than the machine has in a container or a batch job."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def clock(seconds: float) -> str:
+    """``3:07``, or ``1:02:07`` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def say(text: str) -> None:
+    """One line to stderr."""
+    print(text, file=sys.stderr)
+
+
+def report(headline: str, files: Sequence[tuple[str, str]]) -> None:
+    """A closing summary: each file with its reason; nothing where there are none."""
+    if files:
+        say(f"{len(files)} {headline}:")
+    for name, reason in files:
+        say(f"  {printable(name)}: {printable(reason)}")
+
+
+class Progress:
+    """A bar on stderr with rate and time left; nothing at all where stderr is no terminal."""
+
+    def __init__(self, total: int | None, *, unit: str) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+        from rich.progress import Progress as Bar
+
+        self._bar = Bar(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._unit = unit
+        self._task = self._bar.add_task("", total=total, rate="", note="")
+
+    def advance(self, amount: float = 1, *, failures: int = 0) -> None:
+        """One more is done, or a part of one."""
+        self._bar.advance(self._task, amount)
+        speed = self._bar.tasks[0].finished_speed or self._bar.tasks[0].speed
+        note = f"[red]{failures} failed" if failures else ""
+        rate = f"{speed:.1f} {self._unit}/s" if speed else ""
+        self._bar.update(self._task, rate=rate, note=note)
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep what C libraries print themselves off stderr, while Python's own stderr stays.
+
+    mpg123 remarks on damaged files without naming them; Tonearm names each one in its summary.
+    """
+    if is_verbose() or not hasattr(sys.stderr, "fileno"):
+        yield
+        return
+    python_stderr = sys.stderr
+    try:
+        number = sys.stderr.fileno()
+    except (OSError, ValueError):  # a test's or a host program's stand-in
+        yield
+        return
+    kept = os.dup(number)
+    void = os.open(os.devnull, os.O_WRONLY)
+    python_stderr.flush()
+    with os.fdopen(kept, "w", buffering=1, errors="backslashreplace", closefd=False) as own:
+        os.dup2(void, number)
+        sys.stderr = own
+        try:
+            yield
+        finally:
+            own.flush()
+            os.dup2(kept, number)
+            sys.stderr = python_stderr
+    os.close(void)
+    os.close(kept)

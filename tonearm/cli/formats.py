@@ -1,0 +1,213 @@
+"""How answers are written: a table for people; JSON, JSON lines and CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from tonearm.answer import Answer
+from tonearm.cli.console import clock, printable
+from tonearm.genres import colour, id3_name
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from tonearm.timeline import Segment
+
+Writer = Callable[[Answer], None]
+
+_TAGS_SHOWN = 6
+_BAR_CELLS = 10
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_GENRE_CELLS, _LENGTH_CELLS = 10, 8
+_CSV_COLUMNS = (
+    "path genre nearest confidence second second_confidence duration_s tags timeline warnings error"
+).split()
+
+
+@contextmanager
+def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]:
+    """A function that writes one answer; what was written is whole also after Ctrl-C.
+
+    With ``output`` everything goes to a file beside it, renamed over it at the end.
+    """
+    if output is None:
+        with _writer(form, sys.stdout, top=top) as write:
+            yield write
+        return
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        with (
+            open(temporary, "x", encoding="utf-8", newline="") as file,
+            _writer(form, file, top=top) as write,
+        ):
+            yield write
+        os.replace(temporary, output)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _writer(form: str, stream: IO[str], *, top: int) -> Iterator[Writer]:
+    if form == "table":
+        table = _Table(stream, top=top)
+        yield table.write
+    elif form == "jsonl":
+        yield lambda answer: print(to_json(answer.to_dict()), file=stream, flush=True)
+    elif form == "json":
+        answers: list[Answer] = []
+        try:
+            yield answers.append
+        finally:
+            rows = ",\n ".join(to_json(answer.to_dict()) for answer in answers)
+            print(f"[{rows}]", file=stream)
+    else:
+        _write_csv(stream, _CSV_COLUMNS)
+        yield lambda answer: _write_csv(stream, _csv_row(answer))
+
+
+def to_json(values: dict[str, Any]) -> str:
+    """One line of JSON; a name that is no valid Unicode keeps its odd bytes as escapes."""
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+    return text if text.isprintable() else json.dumps(values, allow_nan=False)
+
+
+def _write_csv(stream: IO[str], row: list[str]) -> None:
+    line = io.StringIO(newline="")
+    csv.writer(line).writerow(row)
+    stream.write(line.getvalue().encode("utf-8", "backslashreplace").decode())
+    stream.flush()
+
+
+def _csv_row(answer: Answer) -> list[str]:
+    values = answer.to_dict()
+    if "error" in values:
+        return [answer.path, *[""] * 9, values["error"]["message"]]
+    second, share = [*values["probabilities"].items(), ("", "")][1]
+    parts = (
+        f"{part['start_s']}-{part['end_s']} {part['genre'] or 'unknown'}"
+        for part in values["timeline"]
+    )
+    row = [answer.path, values["genre"] or "", values["nearest"], values["confidence"]]
+    row += [second, share, values["duration_s"], "; ".join(list(values["tags"])[:_TAGS_SHOWN])]
+    row += ["; ".join(parts), "; ".join(values.get("warnings", [])), ""]
+    return [str(value) for value in row]
+
+
+class _Table:
+    """One line a file, printed as it comes; strips, changes and tags below it."""
+
+    def __init__(self, stream: IO[str], *, top: int) -> None:
+        from rich.console import Console
+
+        # A stream that is no terminal gets long names whole.
+        width = shutil.get_terminal_size().columns if stream.isatty() else 120
+        self._console: Console = Console(file=stream, width=width, highlight=False, soft_wrap=True)
+        self._guesses = top - 1
+        fixed = _GENRE_CELLS + _BAR_CELLS + 6 + self._guesses * 16 + _LENGTH_CELLS + 5
+        self._name_cells = max(16, min(60, width - fixed))
+        self._strip_cells = max(20, min(width - 4, 100))
+        self._header_due = True
+
+    def write(self, answer: Answer) -> None:
+        """Print one answer; an error is left to the closing summary."""
+        if answer.heard is None or answer.prediction is None:
+            return
+        from rich.text import Text
+
+        if self._header_due:
+            self._header_due = False
+            self._console.print(self._header())
+        prediction, heard = answer.prediction, answer.heard
+        shown = colour(prediction.genre)
+        line = Text(_fit(printable(Path(answer.path).name), self._name_cells) + "  ")
+        line.append(_fit(_name(prediction.genre), _GENRE_CELLS), style=f"bold {shown}")
+        line.append(_bar(prediction.confidence), style=shown if prediction.genre else "dim")
+        line.append(f" {prediction.confidence:4.0%}  ")
+        guesses = list(prediction.probabilities.items())
+        # Of an unknown sound the nearest genre is a guess as well.
+        guesses = guesses[1:] if prediction.genre else guesses
+        for genre, share in guesses[: self._guesses]:
+            line.append(f"{_fit(id3_name(genre), 9)} {share:4.0%}  ", style="dim")
+        line.append(f"{clock(heard.duration_s):>{_LENGTH_CELLS}}")
+        self._console.print(line)
+        if prediction.timeline:
+            self._console.print(_strip(prediction.timeline, self._strip_cells))
+            self._console.print(_changes(prediction.timeline))
+        if answer.with_tags:
+            words = ", ".join(list(heard.tags())[:_TAGS_SHOWN])
+            self._console.print(Text(f"  {words}", style="dim"))
+
+    def _header(self) -> Text:
+        from rich.text import Text
+
+        names = ["second guess", "third", "fourth", *["…"] * 50]
+        line = "".join(
+            [
+                _fit("file", self._name_cells) + "  ",
+                _fit("genre", _GENRE_CELLS),
+                _fit("how sure", _BAR_CELLS + 7),
+                *(_fit(name, 16) for name in names[: self._guesses]),
+                f"{'length':>{_LENGTH_CELLS}}",
+            ]
+        )
+        return Text(line, style="dim underline")
+
+
+def _name(genre: str | None) -> str:
+    return id3_name(genre) if genre else "unknown"
+
+
+def _fit(text: str, cells: int) -> str:
+    """Exactly ``cells`` columns of a terminal (wide signs take two); cut in the middle."""
+    from rich.cells import cell_len, chop_cells, set_cell_size
+
+    if cell_len(text) <= cells:
+        return set_cell_size(text, cells)
+    tail_cells = cells // 3
+    head = chop_cells(text, cells - tail_cells - 1)[0]
+    tail = text
+    while cell_len(tail) > tail_cells:
+        tail = tail[1:]
+    return set_cell_size(f"{head}…{tail}", cells)
+
+
+def _bar(share: float) -> str:
+    eighths = round(share * _BAR_CELLS * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS)
+
+
+def _strip(parts: list[Segment], cells: int) -> Text:
+    """The whole track as one coloured line, each part with its name where that fits."""
+    from rich.text import Text
+
+    total_s = parts[-1].end_s
+    line = Text("  ")
+    for part in parts:
+        width = round(part.end_s / total_s * cells) - round(part.start_s / total_s * cells)
+        name = _name(part.genre)
+        label = f"▏{name}"[:width] if width else ""
+        line.append(label.ljust(width), style=f"black on {colour(part.genre)}")
+    return line
+
+
+def _changes(parts: list[Segment]) -> Text:
+    from rich.text import Text
+
+    line = Text("  ")
+    for part in parts:
+        line.append(f"{clock(part.start_s)} ", style="dim")
+        line.append(f"{_name(part.genre)} {part.confidence:.0%}", style=colour(part.genre))
+        line.append("   ")
+    return line

@@ -1,0 +1,155 @@
+"""``tonearm predict``: the genre of files, of folders, of a list."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from tonearm.cli import console
+
+if TYPE_CHECKING:
+    from tonearm.answer import Answer
+    from tonearm.classifier import Classifier
+    from tonearm.windows import WindowCount
+
+
+class Format(StrEnum):
+    """How answers are written."""
+
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+def _window_count(text: str | None) -> str | None:
+    if text is None or text == "all" or (text.isdecimal() and int(text) > 0):
+        return text
+    raise typer.BadParameter("a number of 1 or more, or 'all'")
+
+
+def predict(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders.")] = None,
+    files_from: Annotated[
+        str | None, typer.Option(help="Read more paths from a file, one a line; - is stdin.")
+    ] = None,
+    output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write there instead of to stdout.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Genres to show for each file.")] = 2,
+    tags: Annotated[bool, typer.Option("--tags", help="Words for mood and style too.")] = False,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Hear all of it, and say what is heard when.")
+    ] = False,
+    count: Annotated[
+        str | None,
+        typer.Option("--windows", callback=_window_count, help="3 s windows to hear, or 'all'."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Files at once. [default: cores]")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Another model than the built-in.")] = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Say what genre each file is, how sure that is, and (--timeline) what is heard when."""
+    from tonearm.classifier import Classifier
+    from tonearm.cli.formats import open_writer
+
+    failures: list[tuple[str, str]] = []
+    damaged: list[tuple[str, str]] = []
+    files = _files(paths or [], files_from, failures)
+    cores = console.cores()
+    jobs = max(1, min(jobs or cores, len(files)))
+    classifier = Classifier.load(model, threads=max(1, cores // jobs))
+    windows = cast("WindowCount | None", int(count) if count and count != "all" else count)
+    interrupted = False
+    with (
+        console.quiet_decoders(),
+        open_writer(output_format, output, top=top) as write,
+        console.Progress(len(files), unit="files") as progress,
+    ):
+        answers = _answers(classifier, files, jobs, windows, timeline, tags)
+        try:
+            for answer in answers:
+                write(answer)
+                if answer.error:
+                    failures.append((answer.path, answer.error.reason))
+                elif answer.heard and answer.heard.warnings:
+                    damaged.append((answer.path, "; ".join(answer.heard.warnings)))
+                progress.advance(failures=len(failures))
+        except KeyboardInterrupt:
+            interrupted = True
+    console.report("damaged, judged by what is left", damaged)
+    console.report("could not be heard", failures)
+    if interrupted:
+        console.say("interrupted; what was heard until then is written")
+        raise typer.Exit(console.EXIT_INTERRUPTED)
+    if failures or damaged:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def _files(
+    paths: list[Path], files_from: str | None, failures: list[tuple[str, str]]
+) -> list[Path]:
+    """Every file to hear; folders that cannot be read are added to ``failures``."""
+    from tonearm.audio import AUDIO_SUFFIXES
+    from tonearm.files import find
+
+    if files_from is not None:
+        paths = [*paths, *_listed(files_from)]
+    if not paths:
+        raise typer.BadParameter("name files or folders, or --files-from", param_hint="PATHS")
+
+    def on_error(folder: Path, error: OSError) -> None:
+        failures.append((str(folder), f"folder cannot be read: {error.strerror}"))
+
+    files = list(find(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error))
+    if not files and not failures:
+        console.say(f"tonearm: no audio files in {', '.join(map(console.printable, paths))}")
+        raise typer.Exit(console.EXIT_USAGE)
+    return files
+
+
+def _listed(source: str) -> list[Path]:
+    """Paths of a list: one a line, or separated by NUL as ``find -print0`` writes them."""
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--files-from") from None
+    names = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return [Path(os.fsdecode(name)) for name in names if name]
+
+
+def _answers(
+    classifier: Classifier,
+    files: Iterable[Path],
+    jobs: int,
+    count: WindowCount | None,
+    timeline: bool,
+    tags: bool,
+) -> Iterator[Answer]:
+    """Answers in the order of the files, a few ahead at a time; Ctrl-C drops those in flight."""
+    from tonearm.answer import answer
+
+    pool = ThreadPoolExecutor(jobs)
+    waiting: deque[Future[Answer]] = deque()
+    try:
+        for file in files:
+            if len(waiting) >= 4 * jobs:
+                yield waiting.popleft().result()
+            waiting.append(
+                pool.submit(answer, classifier, file, count=count, timeline=timeline, tags=tags)
+            )
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

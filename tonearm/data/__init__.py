@@ -1,0 +1,1 @@
+"""Data sets: tracks and their files, splits, stored features."""

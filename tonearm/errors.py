@@ -1,0 +1,66 @@
+"""Every error Tonearm raises on purpose.
+
+The message holds the value or file that was wrong and what to do about it. The command line
+turns one of these into one line and an exit code; ``--verbose`` adds the traceback.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+DecodeKind = Literal[
+    "missing",
+    "no-rights",
+    "not-a-file",
+    "empty",
+    "not-audio",
+    "no-audio-stream",
+    "protected",
+    "too-short",
+    "unreadable",
+]
+
+
+class TonearmError(Exception):
+    """Base of all errors a user can do something about."""
+
+
+class DecodeError(TonearmError):
+    """One audio file could not be heard.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+    kind : DecodeKind
+        A stable word for programs (``error.kind`` in JSON).
+    reason : str
+        What was wrong, for people; without the path.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], kind: DecodeKind, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = os.fspath(path)
+        self.kind: DecodeKind = kind
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[DecodeError], tuple[str, DecodeKind, str]]:
+        """Pickle by the three arguments, so that the error crosses process borders."""
+        return type(self), (self.path, self.kind, self.reason)
+
+
+class DatasetError(TonearmError):
+    """A data set, split or feature store cannot be used as it is."""
+
+
+class BundleError(TonearmError):
+    """A model file is missing, damaged, foreign, or does not fit what it is used for."""
+
+
+class LibraryError(TonearmError):
+    """The library database cannot be opened, read or written."""
+
+
+class TagError(TonearmError):
+    """A file's tags cannot be read or written without harm."""

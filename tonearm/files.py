@@ -1,0 +1,93 @@
+"""Finding files, and writing them whole or not at all. Imports nothing of Tonearm."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+
+
+def find(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    suffixes: Collection[str],
+    on_error: Callable[[Path, OSError], None],
+) -> Iterator[Path]:
+    """Files of the given suffixes below folders, and every file named outright.
+
+    Folders are walked recursively in the order of their names, through symbolic links too; one
+    reached before (a link that loops) is not entered again. A path that does not exist is
+    yielded as it is, for whoever opens it to report. Names that begin with a dot are left
+    alone: among them are the ``._song.mp3`` that macOS leaves on foreign disks.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files and folders.
+    suffixes : collection of str
+        Lower-case suffixes with their dot.
+    on_error : callable
+        Told of each folder that cannot be read.
+    """
+    entered: set[tuple[int, int]] = set()
+    for path in map(Path, paths):
+        if path.is_dir():
+            yield from _walk(path, suffixes, on_error, entered)
+        else:
+            yield path
+
+
+def _walk(
+    folder: Path,
+    suffixes: Collection[str],
+    on_error: Callable[[Path, OSError], None],
+    entered: set[tuple[int, int]],
+) -> Iterator[Path]:
+    pending = [folder]
+    while pending:
+        folder = pending.pop()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in entered:
+                continue
+            entered.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            on_error(folder, error)
+            continue
+        folders = []
+        for entry in found:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                folders.append(folder / entry.name)
+            elif os.path.splitext(entry.name)[1].lower() in suffixes:
+                yield folder / entry.name
+        pending.extend(reversed(folders))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that points to itself: left to whoever opens it
+        return False
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write ``data`` beside ``path``, flush it to the disk, then rename it over.
+
+    Whatever happens on the way, ``path`` holds the old content or the new one.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

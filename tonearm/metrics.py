@@ -1,0 +1,173 @@
+"""How good answers are: arrays in, dict out.
+
+``validate`` refuses arrays that do not fit, each metric computes one thing, ``evaluate``
+gives all of them as one dict of plain numbers. Classes are integers into a list of labels;
+probabilities are [n, classes]. Imports nothing of Tonearm but its errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.errors import DatasetError
+
+Classes = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+BINS = 10
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
+BOOTSTRAP_DRAWS = 2_000
+
+
+def validate(truth: Classes, probabilities: Floats, labels: Sequence[str]) -> None:
+    """Refuse arrays that do not belong together.
+
+    Raises
+    ------
+    DatasetError
+        With what does not fit.
+    """
+    if probabilities.shape != (len(truth), len(labels)):
+        raise DatasetError(
+            f"{len(truth)} answers of {len(labels)} classes do not fit probabilities of shape "
+            f"{probabilities.shape}"
+        )
+    if not len(truth):
+        raise DatasetError("nothing to measure: 0 tracks")
+    if truth.min() < 0 or truth.max() >= len(labels):
+        raise DatasetError(
+            f"classes {truth.min()}-{truth.max()} are not within {len(labels)} labels"
+        )
+    if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+        raise DatasetError("probabilities do not sum to 1")
+
+
+def accuracy(truth: Classes, guess: Classes) -> float:
+    """Share of right answers."""
+    return float(np.mean(truth == guess))
+
+
+def bootstrap_interval(
+    values: NDArray[Any], *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean (Efron 1979).
+
+    Parameters
+    ----------
+    values : array [n]
+        One value a track, e.g. whether its answer was right, or the difference of two systems.
+    """
+    rng = np.random.default_rng(seed)
+    means = np.array([rng.choice(values, len(values)).mean() for _ in range(draws)])
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def confusion(truth: Classes, guess: Classes, *, classes: int) -> NDArray[np.int64]:
+    """Counts [true class, guessed class]."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (truth, guess), 1)
+    return counts
+
+
+def macro_f1(counts: NDArray[np.int64]) -> float:
+    """Mean F1 over the classes that occur in ``counts`` [true, guessed]."""
+    right = np.diag(counts).astype(float)
+    either = counts.sum(axis=0) + counts.sum(axis=1)
+    present = counts.sum(axis=1) > 0
+    return float(np.mean(2 * right[present] / np.maximum(either[present], 1)))
+
+
+def reliability(truth: Classes, probabilities: Floats, *, bins: int = BINS) -> dict[str, Any]:
+    """Expected calibration error (Guo et al. 2017) and the bins behind it.
+
+    Returns
+    -------
+    dict
+        ``ece``, and lists over bins of equal width: ``count``, ``confidence``, ``accuracy``
+        (None for an empty bin).
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    count = np.bincount(which, minlength=bins)
+    mean_confidence = np.bincount(which, confidence, bins) / np.maximum(count, 1)
+    share_right = np.bincount(which, right, bins) / np.maximum(count, 1)
+    ece = float(np.sum(count * np.abs(share_right - mean_confidence)) / len(truth))
+    return {
+        "ece": ece,
+        "count": count.tolist(),
+        "confidence": [
+            float(c) if n else None for c, n in zip(mean_confidence, count, strict=True)
+        ],
+        "accuracy": [float(a) if n else None for a, n in zip(share_right, count, strict=True)],
+    }
+
+
+def coverage(
+    truth: Classes, probabilities: Floats, *, shares: Sequence[float] = COVERAGES
+) -> list[dict[str, float]]:
+    """Accuracy on the most confident share of the tracks, and the confidence that cuts there."""
+    confidence = probabilities.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    right = (probabilities.argmax(axis=1) == truth)[order]
+    rows = []
+    for share in shares:
+        kept = max(1, round(share * len(truth)))
+        rows.append(
+            {
+                "coverage": float(share),
+                "accuracy": float(right[:kept].mean()),
+                "min_confidence": float(confidence[order[kept - 1]]),
+            }
+        )
+    return rows
+
+
+def log_loss(truth: Classes, probabilities: Floats) -> float:
+    """Mean negative log-likelihood of the right class, in nats."""
+    right = probabilities[np.arange(len(truth)), truth]
+    return float(-np.mean(np.log(np.maximum(right, 1e-12))))
+
+
+def evaluate(
+    truth: Classes, probabilities: Floats, labels: Sequence[str], *, seed: int = 0
+) -> dict[str, Any]:
+    """Everything above, as plain numbers ready for JSON.
+
+    Parameters
+    ----------
+    truth : int64 [n]
+        Right class of each track.
+    probabilities : float64 [n, classes]
+        Answers.
+    labels : sequence of str
+        Names of the classes.
+    seed : int
+        Of the bootstrap.
+    """
+    validate(truth, probabilities, labels)
+    guess = probabilities.argmax(axis=1).astype(np.int64)
+    counts = confusion(truth, guess, classes=len(labels))
+    low, high = bootstrap_interval(truth == guess, seed=seed)
+    totals = counts.sum(axis=1)
+    return {
+        "n": len(truth),
+        "accuracy": accuracy(truth, guess),
+        "interval_95": [low, high],
+        "macro_f1": macro_f1(counts),
+        "log_loss": log_loss(truth, probabilities),
+        "calibration": reliability(truth, probabilities),
+        "coverage": coverage(truth, probabilities),
+        "per_genre": {
+            label: {"n": int(totals[i]), "recall": float(counts[i, i] / totals[i])}
+            for i, label in enumerate(labels)
+            if totals[i]
+        },
+        "confusion": counts.tolist(),
+    }

@@ -1,0 +1,1 @@
+"""Writing genre tags, and taking them back."""

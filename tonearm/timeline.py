@@ -1,0 +1,120 @@
+"""From one answer a window to the parts of a track: from when to when, which genre.
+
+The most likely path through the windows at a fixed price for each change (Viterbi 1967), so that a
+single odd window changes nothing; parts shorter than a minimum join a neighbour.
+Imports nothing of Tonearm.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# In nats: a change must be backed by this much evidence on each side.
+CHANGE_COST = 4.0
+MINIMUM_S = 10.0
+# No window is trusted beyond this, or one very sure error would outweigh the price of a change.
+_LEAST_PROBABILITY = 0.02
+
+
+class Segment(NamedTuple):
+    """A part of a track; ``genre`` is None where it is unknown."""
+
+    start_s: float
+    end_s: float
+    genre: str | None
+    confidence: float
+
+
+def segments(
+    starts_s: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+    states: tuple[str | None, ...],
+    *,
+    duration_s: float,
+    window_s: float,
+    minimum_s: float = MINIMUM_S,
+    change_cost: float = CHANGE_COST,
+) -> list[Segment]:
+    """Parts of a track, end to end from 0 to ``duration_s``.
+
+    Parameters
+    ----------
+    starts_s : float64 [n]
+        Where each window begins, rising.
+    probabilities : float64 [n, states]
+        Of each state in each window.
+    states : tuple of str or None
+        The genres, and None for unknown.
+    duration_s, window_s : float
+        Length of the track and of one window.
+    minimum_s : float
+        No part is shorter, unless the track is.
+    change_cost : float
+        Price of a change in nats.
+
+    Returns
+    -------
+    list of Segment
+        Neighbours differ in genre; confidence is the mean probability over its windows.
+    """
+    path = _cheapest_path(np.log(np.maximum(probabilities, _LEAST_PROBABILITY)), change_cost)
+    # Between two windows of different genres, the change lies halfway between their middles.
+    middles = starts_s + window_s / 2
+    edges = np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [duration_s]])
+    runs = _runs(path)
+    while len(runs) > 1:
+        lengths = [edges[stop] - edges[start] for start, stop in runs]
+        shortest = int(np.argmin(lengths))
+        if lengths[shortest] >= minimum_s:
+            break
+        path[slice(*runs[shortest])] = _better_neighbour(runs, shortest, path, probabilities)
+        runs = _runs(path)
+    return [
+        Segment(
+            round(float(edges[start]), 3),
+            round(float(edges[stop]), 3),
+            states[path[start]],
+            round(float(probabilities[start:stop, path[start]].mean()), 4),
+        )
+        for start, stop in runs
+    ]
+
+
+def _cheapest_path(log_probabilities: NDArray[np.float64], cost: float) -> NDArray[np.int64]:
+    """Viterbi with one price for every change."""
+    n, states = log_probabilities.shape
+    came_from = np.zeros((n, states), dtype=np.int64)
+    score = log_probabilities[0].copy()
+    for i in range(1, n):
+        best = int(score.argmax())
+        change = score[best] - cost > score
+        came_from[i] = np.where(change, best, np.arange(states))
+        score = np.where(change, score[best] - cost, score) + log_probabilities[i]
+    path = np.empty(n, dtype=np.int64)
+    path[-1] = score.argmax()
+    for i in range(n - 1, 0, -1):
+        path[i - 1] = came_from[i, path[i]]
+    return path
+
+
+def _runs(path: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """First window and end of each stretch of equal states."""
+    changes = np.flatnonzero(np.diff(path)) + 1
+    bounds = [0, *changes.tolist(), len(path)]
+    return list(pairwise(bounds))
+
+
+def _better_neighbour(
+    runs: list[tuple[int, int]],
+    i: int,
+    path: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+) -> int:
+    """State of the neighbouring run that explains the windows of run ``i`` better."""
+    around = [int(path[runs[j][0]]) for j in (i - 1, i + 1) if 0 <= j < len(runs)]
+    inside = np.log(np.maximum(probabilities[slice(*runs[i])], _LEAST_PROBABILITY)).sum(axis=0)
+    return max(around, key=lambda state: float(inside[state]))

@@ -1,0 +1,1 @@
+"""Fitting, exporting and measuring models."""

@@ -1,0 +1,212 @@
+"""A torch net as ONNX bytes, the proof that both say the same, and musicnn made cheap before.
+
+Must not import onnxruntime (``classifier.onnx_session`` is its door) or read or write files.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from collections.abc import Iterable
+from typing import cast
+
+import numpy as np
+import onnx
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tonearm.errors import BundleError
+from tonearm.models.musicnn import FilterBank, MiddleLayer, Musicnn, middle_stack, pad_frames
+
+# onnxruntime 1.17, the oldest we allow, reads up to 20; nothing here needs more than 17 (2022).
+OPSET = 17
+# log10(1 + 10,000 x power) of samples within -1 to 1 stays below 7.35: window and mel areas.
+_FEATURE_MAX = 8.0
+# Weight decay killed most filters of MSD_musicnn: over all possible features 497 of its 561 move
+# their output by less than 2e-4, the others by more than 0.1. Those below this are constants.
+_STILL = 1e-3
+
+
+def to_onnx(
+    net: nn.Module,
+    example: Tensor,
+    *,
+    input_name: str = "features",
+    output_name: str = "windows",
+) -> bytes:
+    """The net in evaluation mode as an ONNX model; the same bytes for the same net.
+
+    Parameters
+    ----------
+    net : nn.Module
+        One tensor in, one tensor out. Left in the mode it was in.
+    example : float32 [batch, ...]
+        Any input; its first axis stays free in the model, the others are fixed.
+    input_name, output_name : str
+        Names of the tensors in the model.
+
+    Returns
+    -------
+    bytes
+    """
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter that follows it (dynamo=True) needs onnxscript and gives the same graph.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # torch says it cannot fold slices with a step, which is no fault.
+        warnings.simplefilter("ignore", UserWarning)
+        torch.onnx.export(
+            net,
+            (example,),
+            stream,  # type: ignore[arg-type]  # without dynamo, streams are taken
+            input_names=[input_name],
+            output_names=[output_name],
+            dynamic_axes={input_name: {0: "batch"}, output_name: {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load_from_string(stream.getvalue())
+    # torch's version would change the bytes, and its source lines name folders of this machine.
+    model.producer_version = ""
+    for node in model.graph.node:
+        node.doc_string = ""
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, tolerance: float) -> float:
+    """Run net and model on the same input, whole and as its first row alone.
+
+    Parameters
+    ----------
+    net : nn.Module
+        In evaluation mode.
+    onnx_bytes : bytes
+        The model, as `to_onnx` gives it.
+    example : float32 [batch, ...]
+    tolerance : float
+        Largest absolute difference allowed.
+
+    Returns
+    -------
+    float
+        Largest absolute difference found.
+
+    Raises
+    ------
+    BundleError
+        If the difference is above ``tolerance`` or not a number.
+    """
+    from tonearm.classifier import onnx_session
+
+    session = onnx_session(onnx_bytes)
+    name = session.get_inputs()[0].name
+    worst = 0.0
+    for batch in (example, example[:1]):
+        with torch.no_grad():
+            wanted = net(batch).numpy()
+        given = np.asarray(session.run(None, {name: batch.numpy()})[0])
+        if given.shape != wanted.shape:
+            raise BundleError(f"the exported model gives {given.shape}, the net {wanted.shape}")
+        difference = float(np.abs(given - wanted).max())
+        if not difference <= tolerance:
+            raise BundleError(
+                f"the exported model differs from the net by {difference:.2g} on a batch of "
+                f"{len(batch)}; at most {tolerance:.2g} is allowed"
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+def _affine(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Scale and shift [channels] of a batch norm in evaluation mode."""
+    scale = norm.weight / torch.sqrt(cast(Tensor, norm.running_var) + norm.eps)
+    return scale, norm.bias - cast(Tensor, norm.running_mean) * scale
+
+
+def _replace(layer: nn.Module, weight: Tensor, bias: Tensor) -> nn.Module:
+    """The layer with other numbers, of another shape if need be."""
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return layer
+
+
+class _Fused(nn.Module):
+    """What `fuse` makes; a filter's scale is in its weights, the shifts are in later layers."""
+
+    def __init__(self, net: Musicnn) -> None:
+        super().__init__()
+        net = copy.deepcopy(net)
+        self.input_norm, self.middle = net.input_norm, net.middle
+        scale, shift = _affine(net.input_norm)
+        inputs = torch.cat([shift, shift + scale * _FEATURE_MAX, torch.zeros(1)])  # 0: padding
+        self.banks = nn.ModuleList()
+        signs, shifts, moving = [], [], []
+        for bank in cast(Iterable[FilterBank], net.banks):
+            scale, shift = _affine(bank.norm)
+            weight, bias = bank.conv.weight, cast(Tensor, bank.conv.bias)
+            taps = weight.flatten(1)
+            loudest = F.relu(taps).sum(1) * inputs.max() - F.relu(-taps).sum(1) * inputs.min()
+            moves = scale.abs() * F.relu(loudest + bias) > _STILL
+            weight = weight * scale[:, None, None, None]
+            self.banks.append(_replace(bank.conv, weight[moves], (scale * bias)[moves]))
+            signs.append(torch.where(scale < 0, -1.0, 1.0)[moves])
+            shifts.append(shift)
+            moving.append(moves)
+        self.register_buffer("sign", torch.cat(signs)[:, None])
+        shift, moves = torch.cat(shifts), torch.cat(moving)
+
+        # To the first layer the shifts come as one channel of ones: it ends with the frames, as
+        # the zero padding wants.
+        first = cast(MiddleLayer, net.middle[0]).conv
+        ones = torch.einsum("oct,c->ot", first.weight, shift)[:, None]
+        weight = torch.cat([first.weight[:, moves], ones], 1)
+        _replace(first, weight, cast(Tensor, first.bias))
+
+        scale, pool_shift = _affine(net.pool_norm)
+        bias = net.hidden.bias + net.hidden.weight @ pool_shift
+        weight = net.hidden.weight * scale
+        of_max, of_mean = weight[:, 0::2], weight[:, 1::2]
+        bias = bias + (of_max + of_mean)[:, : len(shift)] @ shift
+        used = torch.ones(of_max.shape[1], dtype=torch.bool)
+        used[: len(moves)] = moves
+        self.hidden = _replace(net.hidden, torch.cat([of_max[:, used], of_mean[:, used]], 1), bias)
+
+        scale, shift = _affine(net.hidden_norm)
+        bias = net.output.bias + net.output.weight @ shift
+        self.output = _replace(net.output, net.output.weight * scale, bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """As `Musicnn.forward`."""
+        x = self.input_norm(features.unsqueeze(1))
+        banks = cast(Iterable[nn.Conv2d], self.banks)
+        maxima = [bank(pad_frames(x, bank.kernel_size[0])).amax(3) for bank in banks]
+        sign = cast(Tensor, self.sign)
+        front = sign * F.relu(sign * torch.cat(maxima, 1))
+        stack = middle_stack(self.middle, torch.cat([front, torch.ones_like(front[:, :1])], 1))
+        x = torch.cat([front, stack], 1)
+        hidden = F.relu(self.hidden(torch.cat([x.amax(2), x.mean(2)], 1)))
+        return torch.sigmoid(self.output(hidden))
+
+
+def fuse(net: Musicnn) -> nn.Module:
+    """The same function of features within 0 to 8, at a tenth of the work.
+
+    ReLU and batch norm of the filter banks move behind the maximum over frequency: under a
+    negative scale the largest result comes from the smallest response, so the filter is turned
+    round, a maximum finds it, and it is turned back. The other norms go into their neighbours.
+    Filters that no input can move (`_STILL`) become constants.
+
+    Parameters
+    ----------
+    net : Musicnn
+        Left as it is.
+
+    Returns
+    -------
+    nn.Module
+        Takes and gives what ``net`` does in evaluation mode.
+    """
+    with torch.no_grad():
+        return _Fused(net).eval()

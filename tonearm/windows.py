@@ -1,0 +1,65 @@
+"""Where windows lie on a track.
+
+Positions are frame numbers of the front end; a window is ``spec.window_frames`` long.
+Imports nothing of Tonearm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+WindowCount = int | Literal["all"]
+
+
+def place(total_frames: int, window_frames: int, *, count: WindowCount) -> NDArray[np.int64]:
+    """First frames of the windows on a track.
+
+    ``count`` windows are the middles of ``count`` equal parts of the track; where it is too short
+    for that without overlap, or for ``all``, windows stand end to end from the beginning, and
+    one more ends with the track if something is left over.
+
+    Parameters
+    ----------
+    total_frames : int
+        Length of the track; below ``window_frames`` there is one window, at 0.
+    window_frames : int
+        Length of a window.
+    count : int or 'all'
+        How many at the most.
+
+    Returns
+    -------
+    int64 [n]
+        Rising, without repeats; n is 1 or more.
+    """
+    last = total_frames - window_frames
+    if last <= 0:
+        return np.zeros(1, dtype=np.int64)
+    end_to_end = np.arange(0, last + 1, window_frames)
+    if end_to_end[-1] < last:
+        end_to_end = np.append(end_to_end, last)
+    if count == "all" or count >= len(end_to_end):
+        return end_to_end
+    middles = (np.arange(count) + 0.5) * total_frames / count
+    starts = np.round(middles - window_frames / 2).astype(np.int64)
+    return np.clip(starts, 0, last)
+
+
+def group(
+    starts: NDArray[np.int64], window_frames: int, *, most: int
+) -> Iterator[NDArray[np.int64]]:
+    """Neighbouring windows that touch or overlap, at most ``most`` together.
+
+    One group is read and transformed in one piece: windows far apart are one seek each, a whole
+    ten-hour file is read in pieces of bounded size.
+    """
+    begin = 0
+    for i in range(1, len(starts) + 1):
+        apart = i == len(starts) or starts[i] - starts[i - 1] > window_frames
+        if apart or i - begin == most:
+            yield starts[begin:i]
+            begin = i
