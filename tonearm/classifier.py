@@ -125,8 +125,8 @@ def _spread(groups: int) -> list[int]:
 def _quiet_gain(mean_square: Float32) -> float:
     """Gain on power that lifts a very quiet track; 1 for all others.
 
-    The listener hears level: 20 dB down, GTZAN's clips lose 33 points of accuracy. None of its
-    clips is below -32 dBFS, so lifting only what is quieter changes nothing it was judged on.
+    The listener hears level: 20 dB down, 60 clips of GTZAN lose 33 points of accuracy. Their own
+    levels are -31.2 to -10.5 dBFS, so lifting only what is quieter leaves them as they are.
     """
     level = float(mean_square.mean())
     if level >= _QUIET or level == 0:

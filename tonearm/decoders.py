@@ -131,6 +131,7 @@ class SndfileReader:
     def __init__(self, path: Path) -> None:
         import soundfile
 
+        self._sound_file = soundfile.SoundFile
         self._damaged: type[Exception] = soundfile.LibsndfileError
         try:
             # Opened here, since libsndfile's own opening loses the reason and odd names.
@@ -138,7 +139,7 @@ class SndfileReader:
         except OSError as error:
             raise _no_file(path, error) from None
         try:
-            self._file = soundfile.SoundFile(self._raw)
+            self._file = self._sound_file(self._raw)
         except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
             self._raw.close()
             raise DecodeError(path, "not-audio", f"libsndfile: {_plain(error, path)}") from None
@@ -188,6 +189,7 @@ class SndfileReader:
     def _read_to_damage(self, start: int, count: int) -> Float32:
         """What can be had before the damage: a failed read drops even what it had decoded."""
         pieces = [np.empty(0, dtype=np.float32)]
+        self._reopen()
         with contextlib.suppress(self._damaged):
             while count > 0:
                 piece = self._read_exactly(start, min(count, _SALVAGE_SAMPLES))
@@ -196,7 +198,14 @@ class SndfileReader:
                 pieces.append(piece)
                 start += len(piece)
                 count -= len(piece)
+        self._reopen()
         return np.concatenate(pieces)
+
+    def _reopen(self) -> None:
+        # After an error libFLAC seeks no more, not even back to the beginning.
+        self._file.close()
+        self._raw.seek(0)
+        self._file = self._sound_file(self._raw)
 
     def close(self) -> None:
         """Let the file go."""
