@@ -66,3 +66,9 @@ def main() -> None:
         sys.exit(console.EXIT_USAGE)
     except KeyboardInterrupt:
         sys.exit(console.EXIT_INTERRUPTED)
+    except Exception as error:
+        if console.is_verbose():
+            raise
+        what = console.printable(f"{type(error).__name__}: {error}")
+        console.say(f"tonearm: {what} (a fault of Tonearm's own; --verbose shows where)")
+        sys.exit(console.EXIT_USAGE)
