@@ -28,6 +28,7 @@ from tonearm.audio import resample
 from tonearm.features import MUSICNN_SPEC
 
 Rng = np.random.Generator
+Whole = int | np.integer
 
 SAMPLE_RATE_HZ = MUSICNN_SPEC.sample_rate_hz
 DURATION_S = 12
@@ -110,7 +111,9 @@ class Score:
         octaves, step = divmod(degree, len(self._scale))
         return self._key + 12 * (octave + octaves) + self._scale[step]
 
-    def add(self, channel: int, start_s: float, length_s: float, pitch: int, velocity: int) -> None:
+    def add(
+        self, channel: int, start_s: float, length_s: float, pitch: Whole, velocity: Whole
+    ) -> None:
         """One note, kept within the range of instruments."""
         values = {"channel": channel, "note": int(np.clip(pitch, 20, 108))}
         loudness = int(np.clip(velocity, 20, 127))

@@ -143,13 +143,13 @@ def speak(text: str, voice: str, *, words_per_minute: int, pitch: int) -> NDArra
 
 def _talk(rng: Rng, languages: Sequence[str], variants: Sequence[str] = _VOICES) -> Signal:
     """One voice that speaks throughout, entered at any moment."""
-    language = languages[rng.integers(len(languages))]
-    voice = language + variants[rng.integers(len(variants))]
+    language = languages[int(rng.integers(len(languages)))]
+    voice = language + variants[int(rng.integers(len(variants)))]
     speed, pitch = int(rng.integers(110, 240)), int(rng.integers(20, 80))
     texts, parts, length = TEXTS[language], [], 0
     while length < LENGTH:
         pause = np.zeros(samples_of(rng.uniform(0.1, 0.6)), dtype=np.float32)
-        text = texts[rng.integers(len(texts))]
+        text = texts[int(rng.integers(len(texts)))]
         parts += [pause, speak(text, voice, words_per_minute=speed, pitch=pitch)]
         length += len(parts[-2]) + len(parts[-1])
     start = rng.integers(0, length - LENGTH + 1)
