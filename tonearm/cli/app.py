@@ -8,7 +8,7 @@ import sys
 import typer
 
 from tonearm import __version__
-from tonearm.cli import console, library, predict
+from tonearm.cli import console, library, lists, predict
 from tonearm.errors import TonearmError
 
 app = typer.Typer(
@@ -38,6 +38,9 @@ def _options(
 
 app.command()(predict.predict)
 app.command()(library.scan)
+app.command()(library.status)
+app.command()(lists.playlist)
+app.command()(lists.similar)
 
 
 def main() -> None:

@@ -130,15 +130,15 @@ class _Table:
             self._console.print(self._header())
         prediction, heard = answer.prediction, answer.heard
         shown = colour(prediction.genre)
-        line = Text(_fit(printable(Path(answer.path).name), self._name_cells) + "  ")
-        line.append(_fit(_name(prediction.genre), _GENRE_CELLS), style=f"bold {shown}")
-        line.append(_bar(prediction.confidence), style=shown if prediction.genre else "dim")
+        line = Text(fit(printable(Path(answer.path).name), self._name_cells) + "  ")
+        line.append(fit(_name(prediction.genre), _GENRE_CELLS), style=f"bold {shown}")
+        line.append(bar(prediction.confidence), style=shown if prediction.genre else "dim")
         line.append(f" {prediction.confidence:4.0%}  ")
         guesses = list(prediction.probabilities.items())
         # Of an unknown sound the nearest genre is a guess as well.
         guesses = guesses[1:] if prediction.genre else guesses
         for genre, share in guesses[: self._guesses]:
-            line.append(f"{_fit(id3_name(genre), 9)} {share:4.0%}  ", style="dim")
+            line.append(f"{fit(id3_name(genre), 9)} {share:4.0%}  ", style="dim")
         line.append(f"{clock(heard.duration_s):>{_LENGTH_CELLS}}")
         self._console.print(line)
         if prediction.timeline:
@@ -154,10 +154,10 @@ class _Table:
         names = ["second guess", "third", "fourth", *["…"] * 50]
         line = "".join(
             [
-                _fit("file", self._name_cells) + "  ",
-                _fit("genre", _GENRE_CELLS),
-                _fit("how sure", _BAR_CELLS + 7),
-                *(_fit(name, 16) for name in names[: self._guesses]),
+                fit("file", self._name_cells) + "  ",
+                fit("genre", _GENRE_CELLS),
+                fit("how sure", _BAR_CELLS + 7),
+                *(fit(name, 16) for name in names[: self._guesses]),
                 f"{'length':>{_LENGTH_CELLS}}",
             ]
         )
@@ -168,7 +168,7 @@ def _name(genre: str | None) -> str:
     return id3_name(genre) if genre else "unknown"
 
 
-def _fit(text: str, cells: int) -> str:
+def fit(text: str, cells: int) -> str:
     """Exactly ``cells`` columns of a terminal (wide signs take two); cut in the middle."""
     from rich.cells import cell_len, chop_cells, set_cell_size
 
@@ -182,7 +182,8 @@ def _fit(text: str, cells: int) -> str:
     return set_cell_size(f"{head}…{tail}", cells)
 
 
-def _bar(share: float) -> str:
+def bar(share: float) -> str:
+    """A bar of ten cells."""
     eighths = round(share * _BAR_CELLS * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS)

@@ -1,8 +1,9 @@
-"""``tonearm scan``, ``status``, ``playlist`` and ``similar``: a library of heard tracks."""
+"""``tonearm scan`` and ``status``: filling a library of heard tracks, and what is in it."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,13 @@ Location = Annotated[
 ]
 
 
+class StatusFormat(StrEnum):
+    """How the numbers of a library are written."""
+
+    table = "table"
+    json = "json"
+
+
 def location(named: Path | None) -> Path:
     """The library's file: as named, or ``library.sqlite`` where the platform keeps such data."""
     if named is not None:
@@ -39,11 +47,8 @@ def file_tags(path: str) -> FileTags:
     """The tags of a file as the library keeps them; a file that has none it can read has none."""
     from tonearm.errors import TagError
     from tonearm.library.store import FileTags
+    from tonearm.tagging.tags import read_tags
 
-    try:
-        from tonearm.tagging.tags import read_tags
-    except ImportError:
-        return FileTags()
     try:
         tags = read_tags(path)
     except (TagError, OSError) as error:
@@ -145,3 +150,43 @@ def _summary(result: Scan) -> str:
     failed = f"{result.failed_before:,} failed before (--retry tries them again)"
     parts += [failed] * bool(result.failed_before)
     return f"{result.found:,} files: {', '.join(parts)}"
+
+
+def status(
+    library: Location = None,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Name the files that could not be heard.")
+    ] = False,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Name the files that hold the same sound.")
+    ] = False,
+    output_format: Annotated[StatusFormat, typer.Option("--format", "-f")] = StatusFormat.table,
+    verbose: console.Verbose = False,
+) -> None:
+    """Say what is in the library: genres, how sure, missing tags, errors, copies."""
+    from tonearm.library import overview
+    from tonearm.library.store import Library
+
+    with Library(location(library)) as opened:
+        seen = overview.overview(opened)
+        failed = overview.errors(opened) if errors else []
+        groups = overview.copies(opened) if copies else []
+        if output_format == "json":
+            from tonearm.cli.formats import to_json
+
+            values = {"schema": 1, "library": str(opened.path), **seen.to_dict()}
+            if errors:
+                values["failed_files"] = [
+                    {"path": path, "message": message} for path, message in failed
+                ]
+            if copies:
+                values["copied_files"] = groups
+            print(to_json(values))
+            return
+        from tonearm.cli.library_views import show_overview
+
+        show_overview(seen, opened.path)
+    for path, message in failed:
+        print(f"{console.printable(path)}: {console.printable(message)}")
+    for group in groups:
+        print("\n= ".join(map(console.printable, group)))
