@@ -78,7 +78,7 @@ def write(path: Path, samples: np.ndarray, *, rate_hz: int = RATE_HZ) -> Path:
 
 
 def _write_dsf(path: Path, samples: np.ndarray) -> Path:
-    bits = (samples[:, 0].repeat(8) > 0).astype(np.uint8)
+    bits = (samples[:, 0].repeat(32) > 0).astype(np.uint8)
     block = 4_096
     data = np.packbits(bits, bitorder="little")
     data = np.pad(data, (0, -len(data) % block)).reshape(-1, block)
