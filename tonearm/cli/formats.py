@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tonearm.answer import Answer
 from tonearm.cli.console import clock, printable
 from tonearm.genres import colour, id3_name
+from tonearm.timeline_formats import FORMATS, render
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,14 +42,14 @@ def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]
     With ``output`` everything goes to a file beside it, renamed over it at the end.
     """
     if output is None:
-        with _writer(form, sys.stdout, top=top) as write:
+        with _writer(form, sys.stdout, top=top, folder=None) as write:
             yield write
         return
     temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
         with (
             open(temporary, "x", encoding="utf-8", newline="") as file,
-            _writer(form, file, top=top) as write,
+            _writer(form, file, top=top, folder=output.parent) as write,
         ):
             yield write
         os.replace(temporary, output)
@@ -58,7 +59,7 @@ def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]
 
 
 @contextmanager
-def _writer(form: str, stream: IO[str], *, top: int) -> Iterator[Writer]:
+def _writer(form: str, stream: IO[str], *, top: int, folder: Path | None) -> Iterator[Writer]:
     if form == "table":
         table = _Table(stream, top=top)
         yield table.write
@@ -71,9 +72,19 @@ def _writer(form: str, stream: IO[str], *, top: int) -> Iterator[Writer]:
         finally:
             rows = ",\n ".join(to_json(answer.to_dict()) for answer in answers)
             print(f"[{rows}]", file=stream)
+    elif form in FORMATS:
+        yield lambda answer: _write_timeline(form, stream, answer, folder)
     else:
         _write_csv(stream, _CSV_COLUMNS)
         yield lambda answer: _write_csv(stream, _csv_row(answer))
+
+
+def _write_timeline(form: str, stream: IO[str], answer: Answer, folder: Path | None) -> None:
+    """Print a track's parts; an error is left to the closing summary."""
+    if answer.prediction and answer.prediction.timeline:
+        beside = os.path.abspath(folder) if folder else None
+        path = os.path.abspath(answer.path)
+        stream.write(render(form, answer.prediction.timeline, path=path, folder=beside))
 
 
 def to_json(values: dict[str, Any]) -> str:

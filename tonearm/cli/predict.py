@@ -28,6 +28,13 @@ class Format(StrEnum):
     json = "json"
     jsonl = "jsonl"
     csv = "csv"
+    cue = "cue"
+    audacity = "audacity"
+    ffmetadata = "ffmetadata"
+
+
+# Formats of one track's timeline.
+_OF_ONE_TIMELINE = (Format.cue, Format.audacity, Format.ffmetadata)
 
 
 def _window_count(text: str | None) -> str | None:
@@ -67,6 +74,11 @@ def predict(
     failures: list[tuple[str, str]] = []
     damaged: list[tuple[str, str]] = []
     files = _files(paths or [], files_from, failures)
+    if output_format in _OF_ONE_TIMELINE:
+        timeline = True
+        if len(files) > 1:
+            reason = f"{output_format} holds one file's timeline; {len(files)} are named"
+            raise typer.BadParameter(reason, param_hint="--format")
     cores = console.cores()
     jobs = max(1, min(jobs or cores, len(files)))
     classifier = Classifier.load(model, threads=max(1, cores // jobs))
