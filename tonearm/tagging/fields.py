@@ -116,8 +116,9 @@ def edits_for_genres(
 ) -> list[Edit]:
     """Edits that give a file these genres, ``guesses`` of which are Tonearm's.
 
-    The first tag of the file gets them, and each other one that has a genre already; they take
-    the place of the old ones. Nothing is to be done where the file has them: no edits.
+    The first tag of the file gets them, and each other one that has a genre already or that some
+    players read alone (``follows``); they take the place of the old ones. A file that has them
+    already needs no edits.
     """
     with _explained(path):
         file = _open(path)
@@ -132,7 +133,7 @@ def _with_genres(
     for number, (name, tag) in enumerate(file.tags.items()):
         old = tag.items or ()
         roles = [tag.codec.role(item) for item in old]
-        if number and "genre" not in roles:
+        if number and "genre" not in roles and not tag.follows:
             continue
         new = tag.codec.make(genres, () if number else guesses)
         if new == tuple(item for item, role in zip(old, roles, strict=True) if role):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonearm.decoders import packet_digest
-from tonearm.errors import DecodeError, TagError
+from tonearm.errors import DecodeError, LibraryError, TagError
 from tonearm.tagging.fields import GenreFields, edits_for_fields, other_items, read_fields
 from tonearm.tagging.journal import Entry, Journal
 from tonearm.tagging.raw import JOINT, Edit, copy_edited
@@ -100,11 +100,17 @@ def change(
             after = compare(target, temporary)
             journal.verified(entry, after=after, genres=read_tags(temporary).genres)
             put_in_place(target, temporary, stamp)
-    except TagError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        journal.failed(entry, str(error))
+    except LibraryError:  # of the journal, without which nothing is written
+        _remove(temporary)
         raise
+    except Exception as error:
+        _remove(temporary)
+        if not isinstance(error, TagError):
+            # A fault of Tonearm's own costs one file's change, not the run.
+            reason = f"{type(error).__name__}: {error}"
+            error = TagError(f"{target}: not written ({reason}); left as it is")
+        journal.failed(entry, str(error))
+        raise error from None
     journal.done(entry)
     return True
 
@@ -164,7 +170,13 @@ def compare(target: Path, temporary: Path) -> GenreFields:
     TagError
         When anything else differs, or the sound cannot be compared.
     """
-    if other_items(target) != other_items(temporary) or others(target) != others(temporary):
+    try:
+        after = read_fields(temporary)
+        same = other_items(target) == other_items(temporary) and others(target) == others(temporary)
+    except TagError as error:
+        reason = str(error).removeprefix(f"{temporary}: ")
+        raise TagError(f"{target}: cannot be read back ({reason}); left as it is") from None
+    if not same:
         raise TagError(f"{target}: other tags would have changed; left as it is")
     try:
         same = packet_digest(target) == packet_digest(temporary)
@@ -173,7 +185,7 @@ def compare(target: Path, temporary: Path) -> GenreFields:
         raise TagError(f"{target}: {reason}; left as it is") from None
     if not same:
         raise TagError(f"{target}: its sound would have changed; left as it is")
-    return read_fields(temporary)
+    return after
 
 
 def put_in_place(target: Path, temporary: Path, stamp: Stamp) -> None:
@@ -181,12 +193,18 @@ def put_in_place(target: Path, temporary: Path, stamp: Stamp) -> None:
     if Stamp.of(target) != stamp:
         raise TagError(f"{target}: was changed meanwhile by another program; left as it is")
     os.replace(temporary, target)
-    if hasattr(os, "O_DIRECTORY"):
+    # The change is made now, whatever happens to its flushing.
+    with contextlib.suppress(OSError, AttributeError):
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _remove(temporary: Path) -> None:
+    with contextlib.suppress(OSError):
+        temporary.unlink()
 
 
 _O_BINARY: int = getattr(os, "O_BINARY", 0)
