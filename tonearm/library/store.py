@@ -47,7 +47,8 @@ CREATE TABLE tracks(
     title TEXT, artist TEXT, album TEXT, album_artist TEXT,
     genres TEXT NOT NULL DEFAULT '[]', by_tonearm INTEGER NOT NULL DEFAULT 0, tag_error TEXT,
     error_kind TEXT, error_message TEXT);
-CREATE INDEX tracks_sound ON tracks(sound);
+CREATE INDEX tracks_sound ON tracks(sound, missing);
+CREATE INDEX sounds_model ON sounds(model);
 CREATE TABLE roots(path BLOB PRIMARY KEY);
 """
 
