@@ -209,6 +209,8 @@ class _Session:
         files = find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error)
         # What is not there may be a disk that is not mounted: its files are not called gone.
         unread.extend(path for path in files if not self._meet(path, retry=retry))
+        read = [[as_stored(root)] for root in roots if root not in unread]
+        self._library.write("INSERT OR IGNORE INTO roots VALUES (?)", read)
         return unread
 
     def _meet(self, path: Path, *, retry: bool) -> bool:
@@ -235,13 +237,7 @@ class _Session:
         self._library.write(
             "INSERT INTO temp.to_do(path, size, mtime_ns, ctime_ns, device, inode)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    stored,
-                    *(now.size, now.mtime_ns, now.ctime_ns),
-                    *(now.device, now.inode),
-                )
-            ],
+            [(stored, *now)],
         )
         self._result.to_do += 1
         return True
@@ -355,10 +351,6 @@ class _Session:
         """Note which files are gone, and drop sounds that no file holds any more."""
         unread_folders = set(unread)
         with self._library.transaction():
-            self._library.write(
-                "INSERT OR IGNORE INTO roots VALUES (?)",
-                [[as_stored(root)] for root in roots if root not in unread_folders],
-            )
             self._library.write(
                 "UPDATE tracks SET missing = 0 WHERE missing AND path IN"
                 " (SELECT path FROM temp.walked)"

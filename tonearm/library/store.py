@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +60,7 @@ _TRACK_COLUMNS = (
 _JOINED = "tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN models m ON m.id = s.model"
 
 
-@dataclass(frozen=True)
-class FileStatus:
+class FileStatus(NamedTuple):
     """What a stat says of a file: by these five a change is noticed.
 
     The time of the last change of the inode is among them since taggers may set back ``mtime_ns``.
@@ -352,16 +351,7 @@ class Library:
             " title, artist, album, album_artist, genres, by_tonearm, tag_error, sound,"
             " error_kind, error_message) VALUES ((SELECT id FROM tracks WHERE path = ?1),"
             " ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-            [
-                (
-                    path,
-                    *(status.size, status.mtime_ns, status.ctime_ns),
-                    *(status.device, status.inode),
-                    *_stored_tags(tags),
-                    sound,
-                    *(error or (None, None)),
-                )
-            ],
+            [(path, *status, *_stored_tags(tags), sound, *(error or (None, None)))],
         )
 
     def update_file(self, path: str | os.PathLike[str], tags: FileTags) -> None:
@@ -374,14 +364,7 @@ class Library:
             "UPDATE tracks SET size = ?, mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?,"
             " title = ?, artist = ?, album = ?, album_artist = ?, genres = ?, by_tonearm = ?,"
             " tag_error = ? WHERE path = ?",
-            [
-                (
-                    *(status.size, status.mtime_ns, status.ctime_ns),
-                    *(status.device, status.inode),
-                    *_stored_tags(tags),
-                    as_stored(path),
-                )
-            ],
+            [(*status, *_stored_tags(tags), as_stored(path))],
         )
 
     def windows(self, number: int, dimensions: int) -> NDArray[np.float16]:
