@@ -129,7 +129,7 @@ def test_options(music, tonearm, options, expected):
 def test_albums_are_summed_up(music, tonearm):
     result = tonearm("tag", "--by", "album", "--policy", "replace", "--min-confidence", "0.4")
     lines = [line for line in result.stdout.splitlines() if "→" in line]
-    assert lines == ["One (2 files): none → Jazz  72%", "One (1 files): Rock → Jazz  72%"]
+    assert lines == ["One (2 files): none → Jazz  72%", "One (1 file): Rock → Jazz  72%"]
 
 
 def test_names_of_the_collection(music, tonearm, tmp_path):

@@ -237,7 +237,8 @@ def _print_table(rows: Sequence[Row], by: By) -> None:
         line = (console.printable(name), f"{change}  {row.guess.confidence:.0%}")
         shown[line] = shown.get(line, 0) + 1
     for (name, change), count in shown.items():
-        print(f"{name}{f' ({count} files)' if by is By.album else ''}: {change}")
+        files = f" ({count} file{'s' if count > 1 else ''})" if by is By.album else ""
+        print(f"{name}{files}: {change}")
 
 
 def _sum_up(rows: Sequence[Row], rules: Rules, done: changes.Done | None) -> None:
