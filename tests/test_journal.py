@@ -101,6 +101,26 @@ def test_other_tags_changed_since_stay(song, place):
     assert "tonearm" not in file
 
 
+def test_the_same_genre_spelt_by_another_program_is_taken_back(tmp_path, place):
+    from mutagen import id3
+
+    path = sounds.write(tmp_path / "song.mp3", sounds.music(1, 0.3))
+    with Journal(place, write=True) as journal:
+        run = tag(path, journal)
+        tags = id3.ID3(path)
+        tags.setall("TCON", [id3.TCON(encoding=1, text=["Jazz"])])
+        tags.delall("TXXX:TONEARM")
+        tags.save(path)
+        undo(journal, run)
+        assert read_tags(path).genres == ()
+
+        run = tag(path, journal)
+        tags = id3.ID3(path)
+        tags.save(path, v2_version=3)
+        with pytest.raises(TagError, match="another version"):
+            undo(journal, run)
+
+
 def crash(*_args, **_options):
     """As if the process ended here: nothing after it happens, no cleaning up either."""
     raise SystemExit("killed")

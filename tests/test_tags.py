@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import struct
 
+import av
 import mutagen
 import pytest
 import sounds
@@ -336,19 +337,38 @@ def test_mp4_genre_by_number(song):
     assert path.read_bytes() == data
 
 
-def test_an_m4a_with_its_index_in_front(plain, tmp_path):
-    import av
-
-    path = tmp_path / "fast.m4a"
+def remuxed(source_path, path, movflags):
     with (
-        av.open(str(plain[".m4a"])) as source,
-        av.open(str(path), "w", format="ipod", options={"movflags": "+faststart"}) as target,
+        av.open(str(source_path)) as source,
+        av.open(str(path), "w", format="ipod", options={"movflags": movflags}) as target,
     ):
         stream = target.add_stream_from_template(source.streams.audio[0])
         for packet in source.demux(source.streams.audio[0]):
             if packet.dts is not None:
                 packet.stream = stream
                 target.mux(packet)
+    return path
+
+
+def test_an_m4a_in_fragments(plain, tmp_path):
+    path = remuxed(plain[".m4a"], tmp_path / "fragments.m4a", "+frag_every_frame+empty_moov")
+    data = path.read_bytes()
+
+    def indexed(data):
+        at = data.index(b"tfra")
+        wide = 8 if data[at + 4] else 4
+        first = int.from_bytes(data[at + 20 + wide : at + 20 + 2 * wide], "big")
+        return data[first + 4 : first + 8]
+
+    assert indexed(data) == b"moof"
+    before = write(path, ["Jazz"])
+    assert indexed(path.read_bytes()) == b"moof"
+    put_back(path, before)
+    assert path.read_bytes() == data
+
+
+def test_an_m4a_with_its_index_in_front(plain, tmp_path):
+    path = remuxed(plain[".m4a"], tmp_path / "fast.m4a", "+faststart")
     data = path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
     before = write(path, ["Jazz"])  # compares each packet, so that a wrong offset would be seen

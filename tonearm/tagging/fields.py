@@ -55,6 +55,10 @@ class GenreFields:
         """Whether the genre is the same, bit by bit, wherever in the tags it stands."""
         return self._bare() == other._bare()
 
+    def fits(self, other: GenreFields) -> bool:
+        """Whether each tag with a genre is one that ``other`` knows, and can be put back to."""
+        return all(name in other.tags for name, tag in self.tags.items() if tag.items)
+
     def _bare(self) -> dict[str, list[bytes]]:
         bare = {name: [data for _, data in tag.items] for name, tag in self.tags.items()}
         return {name: items for name, items in bare.items() if items}

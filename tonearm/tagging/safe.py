@@ -125,9 +125,15 @@ def take_back(entry: Entry, *, journal: Journal, run: int, keep_mtime: bool = Fa
     """
 
     def edits(target: Path) -> Sequence[Edit]:
-        if entry.after is None or not read_fields(target).same_as(entry.after):
-            present = JOINT.join(read_tags(target).genres) or "none"
-            raise TagError(f"{target}: its genre was changed since (now {present}); left as it is")
+        present = read_fields(target)
+        if entry.after is None or not present.same_as(entry.after):
+            # Another program may have spelt the same genre in another way.
+            genres = read_tags(target).genres
+            if genres != entry.new_genres:
+                now = JOINT.join(genres) or "none"
+                raise TagError(f"{target}: its genre was changed since (now {now}); left as it is")
+            if not present.fits(entry.before):
+                raise TagError(f"{target}: has tags of another version now; left as it is")
         return edits_for_fields(target, entry.before)
 
     change(entry.path, edits, journal=journal, run=run, keep_mtime=keep_mtime, undoes=entry.id)
