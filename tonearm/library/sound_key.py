@@ -29,7 +29,7 @@ from typing import BinaryIO, Literal
 
 from tonearm.decoders import sample_packets
 from tonearm.errors import DecodeError
-from tonearm.mpeg import sound_bounds
+from tonearm.mpeg import after_header_frame, sound_bounds
 
 _VERSION = b"1"  # a change of anything here makes all keys new
 _PROBES = 16
@@ -146,6 +146,7 @@ def _locate(file: BinaryIO, head: bytes, begin: int, end: int) -> _Sound:  # noq
         begin += len(head)
         head = _at(file, begin, 16)
     begin += len(head) - len(head.lstrip(b"\0"))
+    begin = after_header_frame(file, begin)
     return _Sound([(begin, end - begin)])
 
 
