@@ -26,6 +26,7 @@ __all__ = [
     "AudioInfo",
     "AudioReader",
     "blocks",
+    "check_file",
     "count_samples",
     "decode",
     "open_audio",
@@ -76,7 +77,7 @@ def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioReader]:
         With the kind, and the reason of every back end when none could.
     """
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     reader = _open_reader(path)
     try:
         yield reader
@@ -182,7 +183,7 @@ def _blocks(
         count = None if count is None else count - len(samples)
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Refuse what is no readable file with its own plain reason, before a decoder sees it."""
     try:
         status = path.stat()

@@ -1,4 +1,4 @@
-"""How long an MP3 is, where that can be known without reading all of it.
+"""Where the sound of an MP3 lies, and how long it is, as far as a few kilobytes tell.
 
 Encoders either state the count of frames in a header frame (Xing, Info, VBRI) or, for constant bit
 rates, leave it to be divided out. Decoders divide in every case, which for a variable rate without
@@ -37,7 +37,7 @@ def constant_rate_samples(path: Path) -> int | None:
     bit rate takes one megabyte of cover art for a minute of music.
     """
     with path.open("rb") as file:
-        begin, end = id3v2_bytes(file), _audio_end(file)
+        begin, end = sound_bounds(file)
         first = _read(file, begin, 3 * _LONGEST_FRAME)
         start = next((i for i in range(len(first) - 4) if _is_header(first, i)), None)
         length = None if start is None else _frame_bytes(first, start)
@@ -55,23 +55,51 @@ def constant_rate_samples(path: Path) -> int | None:
 
 
 def id3v2_bytes(file: BinaryIO) -> int:
-    """Length of the ID3v2 tag at the file's beginning, 0 without one."""
-    head = _read(file, 0, 10)
-    if len(head) < 10 or head[:3] != b"ID3":
-        return 0
-    # 28 bits of size, seven to a byte, not counting these ten bytes.
-    return 10 + sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+    """Length of the ID3v2 tags at the file's beginning, 0 without one; some files have two."""
+    end = 0
+    while True:
+        head = _read(file, end, 10)
+        if len(head) < 10 or head[:3] != b"ID3":
+            return end
+        # 28 bits of size, seven to a byte, not counting these ten bytes nor those of a footer.
+        end += 10 + sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+        end += 10 if head[5] & 0x10 else 0
 
 
-def _audio_end(file: BinaryIO) -> int:
-    """Where the sound ends: before an ID3v1 and an APEv2 tag."""
-    end = file.seek(0, os.SEEK_END)
-    if end >= 128 and _read(file, end - 128, 3) == b"TAG":
-        end -= 128
-    footer = _read(file, end - 32, 32) if end >= 32 else b""
-    if footer[:8] == b"APETAGEX":
-        end -= int.from_bytes(footer[12:16], "little") + (32 if footer[23] & 0x80 else 0)
-    return max(0, end)
+def sound_bounds(file: BinaryIO) -> tuple[int, int]:
+    """Where the sound begins and ends: behind ID3v2, before APEv2, Lyrics3 and ID3v1 tags."""
+    begin, end = id3v2_bytes(file), file.seek(0, os.SEEK_END)
+    while (shorter := _before_tag(file, end)) < end:
+        end = shorter
+    return (begin, end) if begin < end else (0, file.seek(0, os.SEEK_END))
+
+
+def after_header_frame(file: BinaryIO, begin: int) -> int:
+    """Where the music begins: behind a first frame that only states the length.
+
+    Programs that copy an MP3 without encoding it write that frame anew.
+    """
+    first = _read(file, begin, _LONGEST_FRAME)
+    if len(first) < 4 or not _is_header(first, 0):
+        return begin
+    mpeg1 = first[1] & 0x08 != 0
+    bits_per_s = 1_000 * _KILOBITS[mpeg1][(first[2] >> 4) - 1]
+    rate_hz = _RATES_HZ[first[1] >> 3 & 3][first[2] >> 2 & 3]
+    length = (144 if mpeg1 else 72) * bits_per_s // rate_hz + (first[2] >> 1 & 1)
+    return begin + length if any(mark in first[:length] for mark in _STATED) else begin
+
+
+def _before_tag(file: BinaryIO, end: int) -> int:
+    """Where the tag begins that ends at ``end``; ``end`` itself without one."""
+    tail = _read(file, max(0, end - 128), min(128, end))
+    if len(tail) == 128 and tail[:3] == b"TAG":
+        return end - 128
+    if tail[-32:-24] == b"APETAGEX":
+        header = 32 if tail[-32:][23] & 0x80 else 0
+        return max(0, end - int.from_bytes(tail[-20:-16], "little") - header)
+    if tail[-9:] == b"LYRICS200" and tail[-15:-9].isdigit():
+        return max(0, end - int(tail[-15:-9]) - 15)
+    return end
 
 
 def _read(file: BinaryIO, start: int, count: int) -> bytes:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from tonearm import __version__
-from tonearm.cli import console, predict
+from tonearm.cli import changes, console, library, lists, predict, tag
 from tonearm.errors import TonearmError
 
 
@@ -53,6 +53,13 @@ def _options(
 
 
 app.command()(predict.predict)
+app.command()(library.scan)
+app.command()(library.status)
+app.command()(lists.playlist)
+app.command()(lists.similar)
+app.command()(tag.tag)
+app.command()(changes.undo)
+app.command()(changes.history)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from tonearm.answer import Answer
 from tonearm.cli.console import clock, printable
 from tonearm.errors import TonearmError
 from tonearm.genres import colour, id3_name
+from tonearm.timeline_formats import FORMATS, render
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,7 @@ def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]
     With ``output`` everything goes to a file beside it, renamed over it at the end.
     """
     if output is None:
-        with _writer(form, sys.stdout, top=top) as write:
+        with _writer(form, sys.stdout, top=top, folder=None) as write:
             yield write
         return
     temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
@@ -53,7 +54,7 @@ def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]
                 file = stack.enter_context(open(temporary, "x", encoding="utf-8", newline=""))
             except OSError as error:
                 raise TonearmError(f"{output}: cannot be written: {error.strerror}") from None
-            yield stack.enter_context(_writer(form, file, top=top))
+            yield stack.enter_context(_writer(form, file, top=top, folder=output.parent))
         os.replace(temporary, output)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -61,7 +62,7 @@ def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]
 
 
 @contextmanager
-def _writer(form: str, stream: IO[str], *, top: int) -> Iterator[Writer]:
+def _writer(form: str, stream: IO[str], *, top: int, folder: Path | None) -> Iterator[Writer]:
     if form == "table":
         table = _Table(stream, top=top)
         yield table.write
@@ -74,9 +75,19 @@ def _writer(form: str, stream: IO[str], *, top: int) -> Iterator[Writer]:
         finally:
             rows = ",\n ".join(to_json(answer.to_dict()) for answer in answers)
             print(f"[{rows}]", file=stream)
+    elif form in FORMATS:
+        yield lambda answer: _write_timeline(form, stream, answer, folder)
     else:
         _write_csv(stream, _CSV_COLUMNS)
         yield lambda answer: _write_csv(stream, _csv_row(answer))
+
+
+def _write_timeline(form: str, stream: IO[str], answer: Answer, folder: Path | None) -> None:
+    """Print a track's parts; an error is left to the closing summary."""
+    if answer.prediction and answer.prediction.timeline:
+        beside = os.path.abspath(folder) if folder else None
+        path = os.path.abspath(answer.path)
+        stream.write(render(form, answer.prediction.timeline, path=path, folder=beside))
 
 
 def to_json(values: dict[str, Any]) -> str:
@@ -133,8 +144,8 @@ class _Table:
             self._console.print(self._header())
         prediction, heard = answer.prediction, answer.heard
         shown = colour(prediction.genre)
-        line = Text(_fit(printable(Path(answer.path).name), self._name_cells) + "  ")
-        line.append(_fit(_name(prediction.genre), _GENRE_CELLS), style=f"bold {shown}")
+        line = Text(fit(printable(Path(answer.path).name), self._name_cells) + "  ")
+        line.append(fit(_name(prediction.genre), _GENRE_CELLS), style=f"bold {shown}")
         line.append_text(self._sureness(prediction))
         line.append(f"{clock(heard.duration_s):>{_LENGTH_CELLS}}")
         self._console.print(line)
@@ -152,11 +163,11 @@ class _Table:
         guesses = list(prediction.probabilities.items())
         if prediction.genre is None:
             cells = _BAR_CELLS + 7 + 16 * self._guesses
-            return Text(_fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
-        line = Text(_bar(prediction.confidence), style=colour(prediction.genre))
+            return Text(fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
+        line = Text(bar(prediction.confidence), style=colour(prediction.genre))
         line.append(f" {prediction.confidence:4.0%}  ", style="default")
         for genre, share in guesses[1 : self._guesses + 1]:
-            line.append(f"{_fit(id3_name(genre), 9)} {share:4.0%}  ", style="dim")
+            line.append(f"{fit(id3_name(genre), 9)} {share:4.0%}  ", style="dim")
         return line
 
     def _header(self) -> Text:
@@ -165,10 +176,10 @@ class _Table:
         names = ["second guess", "third", "fourth", *["…"] * 50]
         line = "".join(
             [
-                _fit("file", self._name_cells) + "  ",
-                _fit("genre", _GENRE_CELLS),
-                _fit("how sure", _BAR_CELLS + 7),
-                *(_fit(name, 16) for name in names[: self._guesses]),
+                fit("file", self._name_cells) + "  ",
+                fit("genre", _GENRE_CELLS),
+                fit("how sure", _BAR_CELLS + 7),
+                *(fit(name, 16) for name in names[: self._guesses]),
                 f"{'length':>{_LENGTH_CELLS}}",
             ]
         )
@@ -179,7 +190,7 @@ def _name(genre: str | None) -> str:
     return id3_name(genre) if genre else "unknown"
 
 
-def _fit(text: str, cells: int) -> str:
+def fit(text: str, cells: int) -> str:
     """Exactly ``cells`` columns of a terminal (wide signs take two); cut in the middle."""
     from rich.cells import cell_len, chop_cells, set_cell_size
 
@@ -193,7 +204,8 @@ def _fit(text: str, cells: int) -> str:
     return set_cell_size(f"{head}…{tail}", cells)
 
 
-def _bar(share: float) -> str:
+def bar(share: float) -> str:
+    """A bar of ten cells."""
     eighths = round(share * _BAR_CELLS * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS)

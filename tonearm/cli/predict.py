@@ -30,6 +30,13 @@ class Format(StrEnum):
     json = "json"
     jsonl = "jsonl"
     csv = "csv"
+    cue = "cue"
+    audacity = "audacity"
+    ffmetadata = "ffmetadata"
+
+
+# Formats of one track's timeline.
+_OF_ONE_TIMELINE = (Format.cue, Format.audacity, Format.ffmetadata)
 
 
 def _window_count(text: str | None) -> str | None:
@@ -57,7 +64,8 @@ def predict(
         typer.Option("--windows", callback=_window_count, help="3 s windows to hear, or 'all'."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Files at once. [default: cores]")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Another model than the built-in.")] = None,
     verbose: console.Verbose = False,
@@ -69,6 +77,11 @@ def predict(
     failures: list[tuple[str, str]] = []
     damaged: list[tuple[str, str]] = []
     files = _files(paths or [], files_from, failures)
+    if output_format in _OF_ONE_TIMELINE:
+        timeline = True
+        if len(files) > 1:
+            reason = f"{output_format} holds one file's timeline; {len(files)} are named"
+            raise typer.BadParameter(reason, param_hint="--format")
     cores = console.cores()
     jobs = max(1, min(jobs or cores, len(files)))
     classifier = Classifier.load(model, threads=max(1, cores // jobs))
@@ -88,7 +101,7 @@ def predict(
                     failures.append((answer.path, answer.error.reason))
                 elif answer.heard and answer.heard.warnings:
                     damaged.append((answer.path, "; ".join(answer.heard.warnings)))
-                progress.advance(failures=len(failures), amount=1 if answer.error else 0)
+                progress.advance(1 if answer.error else 0, failures=len(failures))
         except KeyboardInterrupt:
             interrupted = True
     console.report("damaged, judged by what is left", damaged)

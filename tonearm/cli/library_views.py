@@ -1,0 +1,101 @@
+"""How a library looks in a terminal: its numbers, and lists of tracks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from tonearm.cli.console import clock, printable
+from tonearm.cli.formats import bar, fit
+from tonearm.genres import UNKNOWN, colour, id3_name
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tonearm.library.overview import Overview
+    from tonearm.library.search import Match
+
+_BAR_CELLS = 10
+_LABEL_CELLS = 12
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # A stream that is no terminal gets long names whole.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+    return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=True)
+
+
+def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
+    """Print the numbers of a library, with bars for genres and confidence."""
+    from rich.text import Text
+
+    console = _console()
+    console.print(Text(f"{printable(path)}"), style="dim")
+    by = f", heard by {seen.model}" if seen.model else ""
+    console.print(f"{seen.tracks:,} tracks, {_days(seen.duration_s)} of sound{by}")
+    total = max(1, seen.heard)
+    if seen.heard:
+        console.print(Text("\ngenre", style="dim underline"))
+    largest = max(seen.genres.values(), default=1)
+    for genre, count in seen.genres.items():
+        name = id3_name(genre) if genre != UNKNOWN else UNKNOWN
+        line = Text(fit(name, _LABEL_CELLS), style="bold")
+        line.append(bar(count / largest), style=colour(genre))
+        line.append(f" {count:7,}  {count / total:4.0%}")
+        console.print(line)
+    if seen.heard:
+        console.print(Text("\nhow sure", style="dim underline"))
+    largest = max(1, *seen.confidence)
+    first = next((i for i, count in enumerate(seen.confidence) if count), 0)
+    for i in range(len(seen.confidence) - 1, first - 1, -1):
+        count = seen.confidence[i]
+        line = Text(fit(f"{i * 10:3}–{i * 10 + 10} %", _LABEL_CELLS))
+        line.append(bar(count / largest), style=_sureness(i))
+        line.append(f" {count:7,}  {count / total:4.0%}")
+        console.print(line)
+    console.print()
+    rows = [
+        (seen.untagged, "without a genre tag"),
+        (seen.tagged_by_tonearm, "with a genre tag by Tonearm"),
+        (seen.disagreeing, "tagged as another genre than is heard"),
+        (seen.copies, "copies of another file (--copies names them)"),
+        (seen.failed, "not heard (--errors names them)"),
+        (seen.missing, "gone since they were scanned"),
+    ]
+    for count, words in rows:
+        console.print(f"{count:7,}  {words}", style="" if count else "dim")
+
+
+def show_matches(matches: list[Match]) -> None:
+    """Print tracks, nearest first."""
+    from rich.text import Text
+
+    console = _console()
+    cells = max(20, console.width - 42)
+    header = f"{'alike':7}{'genre':11}{'how sure':10}{'length':>9}  track"
+    console.print(Text(header, style="dim underline"))
+    for match in matches:
+        track = match.track
+        line = Text(f"{match.similarity:5.3f}  ")
+        name = id3_name(track.genre) if track.genre else UNKNOWN
+        line.append(fit(name, 11), style=f"bold {colour(track.genre)}")
+        line.append(f"{track.confidence or 0:8.0%}  {clock(track.duration_s or 0):>9}  ")
+        by = f"{track.tags.artist} – " if track.tags.artist and track.tags.title else ""
+        title = track.tags.title or os.path.basename(track.path)
+        line.append(fit(printable(f"{by}{title}"), cells).rstrip())
+        console.print(line)
+
+
+def _sureness(tenth: int) -> str:
+    """From red at a tenth to green at all."""
+    return f"rgb({230 - tenth * 20},{60 + tenth * 15},70)"
+
+
+def _days(seconds: float) -> str:
+    """``2 days 3:04:05``."""
+    days, rest = divmod(round(seconds), 86_400)
+    return f"{days:,} days {clock(rest)}" if days else clock(rest)

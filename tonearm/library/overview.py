@@ -1,0 +1,145 @@
+"""What is in a library, in numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from tonearm.genres import UNKNOWN
+from tonearm.library.store import Library
+
+# What people write for the names that the model has; the words of a tag are compared.
+_SPELT = {"hip hop": "hiphop", "rap": "hiphop"}
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A library in numbers.
+
+    Parameters
+    ----------
+    tracks, heard, failed, missing : int
+        Files that are there; of these, heard and not; and files that are gone.
+    duration_s : float
+        Of all that was heard.
+    genres : dict of str to int
+        Tracks of each genre, most first; ``unknown`` among them.
+    confidence : list of int
+        Tracks whose likeliest genre has a probability of 0 to .1, .1 to .2, and so on.
+    untagged, tagged_by_tonearm, disagreeing : int
+        Heard tracks without a genre tag; with one by Tonearm; with one by a person that names a
+        known genre, though another than is heard.
+    copies : int
+        Files that could go without losing a sound; links to one file are none.
+    errors : dict of str to int
+        Files that were not heard, by kind.
+    model : str or None
+        Who heard.
+    """
+
+    tracks: int
+    heard: int
+    failed: int
+    missing: int
+    duration_s: float
+    genres: dict[str, int]
+    confidence: list[int]
+    untagged: int
+    tagged_by_tonearm: int
+    disagreeing: int
+    copies: int
+    errors: dict[str, int]
+    model: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def overview(library: Library) -> Overview:
+    """Count, in one pass over what was heard."""
+    model = library.model()
+    labels = model.labels if model else ()
+    genres: Counter[str] = Counter()
+    confidence = [0] * _BINS
+    duration_s = 0.0
+    untagged = by_tonearm = disagreeing = 0
+    for genre, place, tags, own, count, seconds in library.rows(
+        "SELECT s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres, t.by_tonearm,"
+        " count(*), sum(s.duration_s) FROM tracks t JOIN sounds s ON s.id = t.sound"
+        " WHERE NOT t.missing GROUP BY 1, 2, 3, 4",
+        [_BINS, _BINS - 1],
+    ):
+        genres[genre or UNKNOWN] += count
+        confidence[place] += count
+        duration_s += seconds
+        if tags == "[]":
+            untagged += count
+        elif own:
+            by_tonearm += count
+        elif genre is not None:
+            named = set[str]().union(*(known_genres(tag, labels) for tag in json.loads(tags)))
+            disagreeing += count * bool(named and genre not in named)
+    failed = library.rows(
+        "SELECT error_kind, count(*) FROM tracks WHERE NOT missing AND error_kind IS NOT NULL"
+        " GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    tracks, missing = library.rows("SELECT count(*), coalesce(sum(missing), 0) FROM tracks")[0]
+    # A sound of two rows or more, looked at closer: links to one file are no copies.
+    copies = library.rows(
+        "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(DISTINCT device || ' ' || inode) n"
+        " FROM tracks WHERE NOT missing AND sound IN (SELECT sound FROM tracks"
+        " WHERE NOT missing AND sound IS NOT NULL GROUP BY sound HAVING count(*) > 1)"
+        " GROUP BY sound)"
+    )[0][0]
+    return Overview(
+        tracks=tracks - missing,
+        heard=sum(genres.values()),
+        failed=sum(count for _, count in failed),
+        missing=missing,
+        duration_s=round(duration_s, 1),
+        genres=dict(sorted(genres.items(), key=lambda item: (-item[1], item[0]))),
+        confidence=confidence,
+        untagged=untagged,
+        tagged_by_tonearm=by_tonearm,
+        disagreeing=disagreeing,
+        copies=copies,
+        errors=dict(failed),
+        model=model.name if model else None,
+    )
+
+
+def errors(library: Library) -> list[tuple[str, str]]:
+    """Files that were not heard, with the reason."""
+    rows = library.rows(
+        "SELECT path, error_message FROM tracks WHERE NOT missing AND error_kind IS NOT NULL"
+        " ORDER BY path"
+    )
+    return [(os.fsdecode(path), message) for path, message in rows]
+
+
+def copies(library: Library) -> list[list[str]]:
+    """Groups of files that hold one sound, each group and all of them in the order of paths."""
+    rows = library.rows(
+        "SELECT sound, path FROM tracks WHERE NOT missing AND sound IN (SELECT sound FROM"
+        " (SELECT DISTINCT sound, device, inode FROM tracks WHERE NOT missing"
+        " AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1) ORDER BY path"
+    )
+    groups: dict[int, list[str]] = {}
+    for sound, path in rows:
+        groups.setdefault(sound, []).append(os.fsdecode(path))
+    return list(groups.values())
+
+
+def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:
+    """Which of the labels a genre tag of any spelling names: "Alternative Rock" is rock."""
+    words = re.findall(r"[a-z]+", tag.lower())
+    pairs = [f"{first} {second}" for first, second in pairwise(words)]
+    named = {_SPELT.get(word, word) for word in (*words, *pairs)}
+    return named.intersection(labels)

@@ -1,0 +1,193 @@
+"""Playlists: tracks of the library by what they sound like, as extended M3U in UTF-8."""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.errors import LibraryError
+from tonearm.genres import UNKNOWN
+from tonearm.library.store import Library, Model, Track
+
+_COMPARED = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+_CONDITION = re.compile(r"^\s*(.+?)\s*(>=|<=|>|<)\s*([0-9.]+)\s*$")
+
+
+class Entry(NamedTuple):
+    """One line of a playlist; a tuple, since there may be a hundred thousand."""
+
+    path: str
+    duration_s: float
+    artist: str | None
+    title: str | None
+
+    @classmethod
+    def of(cls, track: Track) -> Entry:
+        """From a track of the library."""
+        return cls(track.path, track.duration_s or 0.0, track.tags.artist, track.tags.title)
+
+
+@dataclass(frozen=True)
+class TagCondition:
+    """A word of the listener and what its share over the track must be, e.g. ``Mellow > 0.2``."""
+
+    name: str
+    sign: str
+    share: float
+
+    @classmethod
+    def parse(cls, text: str) -> TagCondition:
+        """From ``NAME>SHARE``; also ``>=``, ``<`` and ``<=``."""
+        match = _CONDITION.match(text)
+        if not match or match[3].count(".") > 1 or match[3] == ".":
+            raise LibraryError(f"condition '{text}' is not of the form 'NAME>0.2'")
+        return cls(match[1], match[2], float(match[3]))
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the tracks of a playlist have in common; what is None or empty is no condition.
+
+    Parameters
+    ----------
+    genres : tuple of str
+        One of these; ``unknown`` is one too.
+    second : str or None
+        The second likeliest genre.
+    min_confidence : float
+        Of the likeliest genre.
+    tags : tuple of TagCondition
+        All of these.
+    min_length_s, max_length_s : float or None
+        Length of the track.
+    has_genre : bool or None
+        Whether the file's own tags name a genre.
+    """
+
+    genres: tuple[str, ...] = ()
+    second: str | None = None
+    min_confidence: float = 0.0
+    tags: tuple[TagCondition, ...] = ()
+    min_length_s: float | None = None
+    max_length_s: float | None = None
+    has_genre: bool | None = None
+
+
+def select(library: Library, conditions: Conditions) -> list[Entry]:
+    """Entries that meet all conditions, in the order of their paths.
+
+    Raises
+    ------
+    LibraryError
+        When a genre or a word is none that the library's model knows.
+    """
+    model = library.model()
+    if model is None:
+        raise LibraryError(f"{library.path}: nothing is heard yet: run `tonearm scan FOLDER`")
+    seconds = () if conditions.second is None else (conditions.second,)
+    for genre in (*(genre for genre in conditions.genres if genre != UNKNOWN), *seconds):
+        if genre not in model.labels:
+            words = ", ".join(model.labels)
+            raise LibraryError(f"no genre '{genre}' in this library's model; it knows {words}")
+    where, values = _in_sql(conditions)
+    if conditions.second is not None or conditions.tags:
+        numbers = _by_arrays(library, model, conditions)
+        where.append("s.id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(numbers))
+    sql = (
+        "SELECT t.path, s.duration_s, t.artist, t.title FROM tracks t"  # noqa: S608
+        f" JOIN sounds s ON s.id = t.sound WHERE {' AND '.join(where)} ORDER BY t.path"
+    )
+    return [Entry(os.fsdecode(path), *rest) for path, *rest in library.rows(sql, values)]
+
+
+def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
+    where: list[str] = ["NOT t.missing", "s.confidence >= ?"]
+    values: list[object] = [conditions.min_confidence]
+    if conditions.genres:
+        where.append("coalesce(s.genre, ?) IN (SELECT value FROM json_each(?))")
+        values += [UNKNOWN, json.dumps(conditions.genres)]
+    if conditions.min_length_s is not None:
+        where.append("s.duration_s >= ?")
+        values.append(conditions.min_length_s)
+    if conditions.max_length_s is not None:
+        where.append("s.duration_s <= ?")
+        values.append(conditions.max_length_s)
+    if conditions.has_genre is not None:
+        where.append("t.genres != '[]'" if conditions.has_genre else "t.genres = '[]'")
+    return where, values
+
+
+def _by_arrays(library: Library, model: Model, conditions: Conditions) -> list[int]:
+    """Numbers of the sounds whose probabilities and words meet the conditions."""
+    rows = library.rows(
+        "SELECT s.id, s.probabilities, s.pooled FROM sounds s JOIN models m ON m.id = s.model"
+        " WHERE m.sha256 = ?",
+        [model.sha256],
+    )
+    numbers, probabilities, pooled = zip(*rows, strict=True)
+    met: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)
+    if conditions.second is not None:
+        shares = np.frombuffer(b"".join(probabilities), np.float32).reshape(len(rows), -1)
+        second = np.argsort(-shares, axis=1, kind="stable")[:, 1]
+        met &= second == model.labels.index(conditions.second)
+    words = {name.lower(): i for i, name in enumerate(model.names or ())}
+    means = np.frombuffer(b"".join(pooled), np.float32).reshape(len(rows), -1)
+    for condition in conditions.tags:
+        place = words.get(condition.name.lower())
+        if place is None:
+            known = ", ".join(model.names or ()) or "none: this model has no words"
+            raise LibraryError(f"no word '{condition.name}'; there are {known}")
+        met &= _COMPARED[condition.sign](means[:, place], condition.share)
+    return [number for number, wanted in zip(numbers, met, strict=True) if wanted]
+
+
+def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> tuple[bytes, list[str]]:
+    """A playlist that lies in ``folder``, and the paths that none can hold.
+
+    Paths are relative to the folder, so that both can move together. Bytes of names that are no
+    UTF-8 stay as they are; a name with a line break has no place in a list of lines.
+
+    Returns
+    -------
+    bytes, list of str
+        The file, and what was left out.
+    """
+    lines, left_out = ["#EXTM3U"], []
+    relative: dict[str, str] = {}  # the way to each folder, with a separator at its end
+    for entry in entries:
+        head, _, name = entry.path.rpartition(os.sep)
+        if head not in relative:
+            relative[head] = _relative(head or os.sep, os.path.abspath(folder))
+        path = relative[head] + name
+        if "\n" in path or "\r" in path:
+            left_out.append(entry.path)
+            continue
+        path = f".{os.sep}{path}" if path.startswith(("#", " ")) else path
+        shown = entry.title or os.path.splitext(name)[0]
+        shown = f"{entry.artist} - {shown}" if entry.artist and entry.title else shown
+        lines += [f"#EXTINF:{round(entry.duration_s)},{' '.join(shown.split())}", path]
+    # Names that are no UTF-8 become the bytes again that they are.
+    return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape"), left_out
+
+
+def _relative(folder: str, base: str) -> str:
+    """The way from ``base`` to ``folder``, a separator at its end; empty where they are one."""
+    try:
+        path = os.path.relpath(folder, base)
+    except ValueError:  # another drive
+        path = folder
+    return "" if path == os.curdir else path.rstrip(os.sep) + os.sep

@@ -1,0 +1,382 @@
+"""Scanning: from folders to a library, hearing nothing that was heard before.
+
+First the folders are walked: a file of the same size and times as before costs its stat. What is
+new or changed goes, one at a time, to the workers of :mod:`tonearm.library.workers`, who say its
+sound key; a known key is not heard again. This process alone writes the database, and commits after
+each file: a kill at any moment loses what was in flight.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.bundle import Bundle
+from tonearm.classifier import Classifier
+from tonearm.files import find
+from tonearm.library.store import (
+    Decision,
+    FileStatus,
+    FileTags,
+    Known,
+    Library,
+    Model,
+    as_stored,
+)
+from tonearm.library.workers import (
+    TIMEOUT_S,
+    Failure,
+    Listen,
+    Looked,
+    MakeListen,
+    Pool,
+    ReadTags,
+    Sound,
+)
+
+_BATCH = 1_000
+
+
+@dataclass
+class Scan:
+    """What a scan did so far.
+
+    Parameters
+    ----------
+    found : int
+        Audio files below the folders.
+    unchanged : int
+        Of these, as they were at the last scan; ``failed_before`` of them could not be heard
+        then.
+    to_do : int
+        New or changed.
+    done : int
+        Of ``to_do``; ``heard`` of them were heard, ``recognised`` hold a sound known already,
+        ``moved`` of those were elsewhere before.
+    gone : int
+        Files of earlier scans that are not there any more.
+    redecided : int
+        Sounds that another model judged anew, from what is kept of them.
+    failures, damaged : list of (path, reason)
+        Files not heard; files judged by a part of them.
+    """
+
+    found: int = 0
+    unchanged: int = 0
+    failed_before: int = 0
+    to_do: int = 0
+    done: int = 0
+    heard: int = 0
+    recognised: int = 0
+    moved: int = 0
+    gone: int = 0
+    redecided: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = field(default_factory=list)
+
+
+def scan(
+    library: Library,
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    bundle: Bundle,
+    make_listen: MakeListen,
+    read_tags: ReadTags,
+    jobs: int,
+    retry: bool = False,
+    timeout_s: float = TIMEOUT_S,
+    result: Scan | None = None,
+    on_progress: Callable[[Scan], None] = lambda _: None,
+) -> Scan:
+    """Bring the library up to date with files and folders.
+
+    Parameters
+    ----------
+    library : Library
+        Open for writing.
+    paths : iterable of path
+        Files and folders.
+    bundle : Bundle
+        The model that decides.
+    make_listen : callable
+        Gives, in each worker, the function that hears a file; importable by name.
+    read_tags : callable
+        Reads the tags of a file; importable by name.
+    jobs : int
+        Files heard at once.
+    retry : bool
+        Also try files again that failed and have not changed since.
+    timeout_s : float
+        Longest time for one file.
+    result : Scan or None
+        Filled as the scan goes, for a caller who is interrupted.
+    on_progress : callable
+        Told after each file, and first when the walk has ended.
+
+    Raises
+    ------
+    LibraryError
+        When the library cannot be written.
+    """
+    result = result or Scan()
+    session = _Session(library, bundle, result)
+    session.redecide()
+    roots = [Path(os.path.abspath(path)) for path in paths]
+    unread = session.walk(roots, retry=retry)
+    on_progress(result)
+    if result.to_do:
+        jobs = min(jobs, result.to_do)
+        with Pool(jobs, make_listen=make_listen, read_tags=read_tags, timeout_s=timeout_s) as pool:
+            session.hear(pool, lambda: on_progress(result))
+    session.finish(roots, unread)
+    return result
+
+
+def load_listen(model: Path | None) -> Listen:
+    """In a worker: the function that hears a file with that model."""
+    return Classifier.load(model, threads=1).listen
+
+
+def model_of(bundle: Bundle) -> Model:
+    """What the library keeps of a bundle."""
+    return Model(
+        sha256=bundle.sha256,
+        name=bundle.name,
+        listener=bundle.listener_sha256,
+        labels=bundle.labels,
+        names=bundle.names,
+    )
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file on its way: its row in the list of the walk, and what the first look gave."""
+
+    path: bytes
+    status: FileStatus
+    looked: Looked | None = None
+
+
+class _Session:
+    """The state of one scan."""
+
+    def __init__(self, library: Library, bundle: Bundle, result: Scan) -> None:
+        self._library, self._head, self._result = library, bundle.head, result
+        model = model_of(bundle)
+        self._listener = model.listener
+        self._model = library.model_id(model)
+        self._files: dict[int, _File] = {}  # in flight, by number
+        self._waiting: dict[str, list[_File]] = {}  # copies of a sound that is being heard
+        # The lists of a walk may be long, so they live in SQLite's temporary file.
+        library.write("DROP TABLE IF EXISTS temp.walked")
+        library.write("DROP TABLE IF EXISTS temp.to_do")
+        library.write("CREATE TEMP TABLE walked(path BLOB PRIMARY KEY) WITHOUT ROWID")
+        library.write(
+            "CREATE TEMP TABLE to_do(number INTEGER PRIMARY KEY, path BLOB, size, mtime_ns,"
+            " ctime_ns, device, inode)"
+        )
+
+    def redecide(self) -> None:
+        """Judge anew, without audio, what the same listener heard for another model."""
+        sql = (
+            "SELECT s.id, w.values_f16 FROM sounds s JOIN models m ON m.id = s.model"
+            " JOIN windows w ON w.sound = s.id WHERE s.model != ? AND m.listener = ? LIMIT ?"
+        )
+        dimensions = self._head.dimensions
+        while rows := self._library.rows(sql, [self._model, self._listener, _BATCH]):
+            decisions = []
+            for number, data in rows:
+                windows = np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions)
+                decisions.append((number, self._decide(windows)))
+            with self._library.transaction():
+                self._library.put_decisions(self._model, decisions)
+            self._result.redecided += len(rows)
+
+    def walk(self, roots: list[Path], *, retry: bool) -> list[Path]:
+        """List what is new or changed; gives the folders that could not be read."""
+        unread: list[Path] = []
+
+        def on_error(folder: Path, error: OSError) -> None:
+            unread.append(folder)
+            reason = f"folder cannot be read: {error.strerror}"
+            self._result.failures.append((str(folder), reason))
+
+        files = find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error)
+        # What is not there may be a disk that is not mounted: its files are not called gone.
+        unread.extend(path for path in files if not self._meet(path, retry=retry))
+        read = [[as_stored(root)] for root in roots if root not in unread]
+        self._library.write("INSERT OR IGNORE INTO roots VALUES (?)", read)
+        return unread
+
+    def _meet(self, path: Path, *, retry: bool) -> bool:
+        """Look at a file from outside; False if it is not there."""
+        stored = as_stored(path)
+        if self._library.rows("SELECT 1 FROM temp.walked WHERE path = ?", [stored]):
+            return True  # named twice
+        self._result.found += 1
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            words = "does not exist" if isinstance(error, FileNotFoundError) else error.strerror
+            if path.is_symlink():
+                words = "is a link to nothing, or to itself"
+            self._result.failures.append((str(path), words or str(error)))
+            return False
+        self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
+        now = FileStatus.of(status)
+        known = self._library.known(stored)
+        if known is not None and known.status == now and self._is_settled(known, retry):
+            self._result.unchanged += 1
+            self._result.failed_before += known.failed
+            return True
+        self._library.write(
+            "INSERT INTO temp.to_do(path, size, mtime_ns, ctime_ns, device, inode)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [(stored, *now)],
+        )
+        self._result.to_do += 1
+        return True
+
+    def _is_settled(self, known: Known, retry: bool) -> bool:
+        return not retry if known.failed else known.listener == self._listener
+
+    def hear(self, pool: Pool, on_file: Callable[[], None]) -> None:
+        """Give files to the workers, and keep what they say, until the list is done."""
+        to_do = self._to_do()
+        more = True
+        while True:
+            while more and pool.idle:
+                number, file = next(to_do, (0, None))
+                if file is None:
+                    more = False
+                else:
+                    self._files[number] = file
+                    pool.submit(number, os.fsdecode(file.path))
+            if not more and not self._files:
+                return
+            for report in pool.reports():
+                before = self._result.done
+                self._take_in(pool, report.number, report.outcome)
+                if self._result.done > before:
+                    on_file()
+
+    def _to_do(self) -> Iterator[tuple[int, _File]]:
+        last = 0
+        sql = "SELECT * FROM temp.to_do WHERE number > ? ORDER BY number LIMIT ?"
+        while rows := self._library.rows(sql, [last, _BATCH]):
+            for last, path, *status in rows:
+                yield last, _File(path, FileStatus(*status))
+
+    def _take_in(self, pool: Pool, number: int, outcome: Looked | Sound | Failure) -> None:
+        file = self._files[number]
+        if isinstance(outcome, Looked):
+            file = _File(file.path, file.status, outcome)
+            known = self._library.sound_id(outcome.key, self._listener)
+            if known is not None:
+                self._keep_recognised(file, known)
+            elif outcome.key in self._waiting:  # a copy is being heard just now
+                self._waiting[outcome.key].append(file)
+            else:
+                self._files[number] = file
+                self._waiting[outcome.key] = []
+                pool.tell(number, hear=True)
+                return
+            pool.tell(number, hear=False)
+            del self._files[number]
+            return
+        del self._files[number]
+        if isinstance(outcome, Sound):
+            self._keep_heard(file, outcome)
+        else:
+            self._keep_failure(file, outcome)
+
+    def _keep_heard(self, file: _File, sound: Sound) -> None:
+        assert file.looked is not None
+        with self._library.transaction():
+            number = self._library.put_sound(
+                file.looked.key,
+                model=self._model,
+                windows=sound.windows,
+                duration_s=sound.duration_s,
+                warning=sound.warning,
+                decision=self._decide(sound.windows),
+            )
+            self._library.put_track(file.path, file.status, file.looked.tags, sound=number)
+        self._result.heard += 1
+        self._result.done += 1
+        if sound.warning:
+            self._result.damaged.append((os.fsdecode(file.path), sound.warning))
+        for copy in self._waiting.pop(file.looked.key):
+            self._keep_recognised(copy, number)
+
+    def _keep_recognised(self, file: _File, sound: int) -> None:
+        assert file.looked is not None
+        with self._library.transaction():
+            if not self._library.known(file.path):
+                self._result.moved += self._follow(file.path, sound)
+            self._library.put_track(file.path, file.status, file.looked.tags, sound=sound)
+        self._result.recognised += 1
+        self._result.done += 1
+
+    def _follow(self, path: bytes, sound: int) -> bool:
+        """Give the track of that sound whose file is gone its new path, so that it stays itself."""
+        for number, old in self._library.rows(
+            "SELECT id, path FROM tracks WHERE sound = ? ORDER BY missing DESC, id", [sound]
+        ):
+            if not os.path.lexists(old):
+                self._library.write("UPDATE tracks SET path = ? WHERE id = ?", [[path, number]])
+                return True
+        return False
+
+    def _keep_failure(self, file: _File, failure: Failure) -> None:
+        tags = file.looked.tags if file.looked else FileTags()
+        error = (failure.kind, failure.reason)
+        # Its copies shared its wait, and share its fate: their audio is the same.
+        copies = self._waiting.pop(file.looked.key) if file.looked else []
+        with self._library.transaction():
+            self._library.put_track(file.path, file.status, tags, error=error)
+            for copy in copies:
+                own = copy.looked.tags if copy.looked else FileTags()
+                self._library.put_track(copy.path, copy.status, own, error=error)
+        for path in (file.path, *(copy.path for copy in copies)):
+            self._result.failures.append((os.fsdecode(path), failure.reason))
+            self._result.done += 1
+
+    def finish(self, roots: list[Path], unread: list[Path]) -> None:
+        """Note which files are gone, and drop sounds that no file holds any more."""
+        unread_folders = set(unread)
+        with self._library.transaction():
+            self._library.write(
+                "UPDATE tracks SET missing = 0 WHERE missing AND path IN"
+                " (SELECT path FROM temp.walked)"
+            )
+            gone = [
+                (track.id,)
+                for track in self._library.tracks(
+                    roots, where="t.path NOT IN (SELECT path FROM temp.walked)"
+                )
+                if unread_folders.isdisjoint(Path(track.path).parents)
+            ]
+            self._library.write("UPDATE tracks SET missing = 1 WHERE id = ?", gone)
+            self._library.write(
+                "DELETE FROM sounds WHERE id NOT IN"
+                " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
+            )
+        self._result.gone = len(gone)
+
+    def _decide(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float16]]) -> Decision:
+        """Decide on windows as they are kept, so that deciding again gives the same."""
+        decision = self._head.decide(windows)
+        best = int(decision.probabilities.argmax())
+        nearest = self._head.labels[best]
+        return Decision(
+            genre=nearest if decision.known else None,
+            nearest=nearest,
+            confidence=round(float(decision.probabilities[best]), 4),
+            probabilities=decision.probabilities.astype(np.float32),
+        )

@@ -1,0 +1,130 @@
+"""The nearest by sound: cosine between centred square roots of mean embeddings.
+
+Embeddings are shares of tags, many near zero; square roots (Hellinger's distance) keep the few
+large ones from deciding alone, and taking away the library's mean leaves what sets a track apart.
+On GTZAN's 443 training clips, artists apart, the nearest clip is of the same genre for .693, of the
+ten nearest .631 (plain cosine: .659 and .619; dividing by deviations as well: .686 and .617; the
+standard error is 2.2 points): ``runs/similarity_measures.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.errors import LibraryError
+from tonearm.library.records import Float32
+from tonearm.library.store import Library, Track, as_stored
+
+# Transcodes of 24 tracks (AAC 96 kb/s, Opus 64 kb/s) lay within .12 of each other in 9 of 10 cases
+# and had lengths equal to a millisecond; different tracks lay .16 apart or more.
+_COPY_DISTANCE = 0.12
+_COPY_LENGTH_S = 0.1
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A sound to find others like: mean embedding float32 [d]; key and path where it has them."""
+
+    pooled: Float32
+    duration_s: float
+    key: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Match:
+    """A track and how near it is: 1 the same, 0 nothing in common, negative opposite."""
+
+    track: Track
+    similarity: float
+
+
+def probe_of(library: Library, path: str | os.PathLike[str], key: str | None) -> Probe | None:
+    """A file that the library has heard, found by its path, or by its sound key."""
+    column, value = ("s.key", key) if key else ("t.path", as_stored(path))
+    sql = (
+        "SELECT s.pooled, s.duration_s, s.key FROM sounds s LEFT JOIN tracks t ON t.sound = s.id"  # noqa: S608
+        f" WHERE {column} = ? LIMIT 1"
+    )
+    rows = library.rows(sql, [value])
+    if not rows:
+        return None
+    pooled, duration_s, found = rows[0]
+    return Probe(np.frombuffer(pooled, dtype=np.float32), duration_s, found, os.path.abspath(path))
+
+
+def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
+    """The tracks nearest to a sound, nearest first; of copies one, and none of the sound itself.
+
+    Parameters
+    ----------
+    library : Library
+        With sounds of the listener that heard the probe.
+    probe : Probe
+        What to be like.
+    count : int
+        How many at the most.
+    """
+    rows = library.rows(
+        "SELECT id, duration_s, pooled FROM sounds s WHERE length(pooled) = ? AND key IS NOT ?"
+        " AND EXISTS (SELECT 1 FROM tracks WHERE sound = s.id AND NOT missing)",
+        [probe.pooled.nbytes, probe.key],
+    )
+    if not rows:
+        raise LibraryError(f"{library.path}: nothing in it to compare: run `tonearm scan FOLDER`")
+    numbers, durations, blobs = zip(*rows, strict=True)
+    pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)
+    lengths_s = np.array([*durations, probe.duration_s])
+    points = np.sqrt(np.maximum(np.vstack([pooled, probe.pooled]), 0))
+    centred = points - points[:-1].mean(axis=0)
+    units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    likeness = units[:-1] @ units[-1]
+    chosen = [len(rows)]  # the probe itself
+    for i in _falling(likeness, at_least=4 * count):
+        if _is_copy(points, lengths_s, i, chosen):
+            continue
+        chosen.append(i)
+        if len(chosen) > count:
+            break
+    found = _tracks(library, [numbers[i] for i in chosen[1:]])
+    return [
+        Match(found[numbers[i]], round(float(likeness[i]), 4))
+        for i in chosen[1:]
+        if numbers[i] in found
+    ]
+
+
+def _falling(values: Float32, *, at_least: int) -> NDArray[np.int64]:
+    """Places of the largest values; all of them only where copies might use up a few."""
+    if len(values) > 50 * at_least:
+        few = np.argpartition(-values, 50 * at_least)[: 50 * at_least]
+        return few[np.lexsort((few, -values[few]))]
+    return np.argsort(-values, kind="stable")
+
+
+def _is_copy(points: Float32, lengths_s: NDArray[np.float64], i: int, chosen: list[int]) -> bool:
+    """Whether sound ``i`` is one of ``chosen`` in another encoding."""
+    near = np.abs(lengths_s[chosen] - lengths_s[i]) <= _COPY_LENGTH_S
+    distances = np.linalg.norm(points[chosen] - points[i], axis=1)
+    return bool((near & (distances < _COPY_DISTANCE)).any())
+
+
+def _tracks(library: Library, sounds: list[int]) -> dict[int, Track]:
+    """The first track of each sound."""
+    found: dict[int, Track] = {}
+    where = "t.sound IN (SELECT value FROM json_each(?))"
+    by_id = {track.id: track for track in library.tracks(where=where, values=[json.dumps(sounds)])}
+    pairs = library.rows(
+        "SELECT id, sound FROM tracks WHERE NOT missing AND sound IN"
+        " (SELECT value FROM json_each(?)) ORDER BY path",
+        [json.dumps(sounds)],
+    )
+    for number, sound in pairs:
+        if number in by_id:
+            found.setdefault(sound, by_id[number])
+    return found

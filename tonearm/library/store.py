@@ -1,0 +1,437 @@
+"""The library on disk: one SQLite file in write-ahead mode, and nobody else's SQL.
+
+Two tables hold what matters. A row of ``sounds`` is what was heard, found by its sound key; a row
+of ``tracks`` is a file: path, times, tags, and which sound it holds. So a file that moves or is
+tagged changes its track alone, and a copy is a second track of one sound. Paths are kept as the
+bytes of the file system, absolute. Embeddings: float16 [n, d] a sound, and their mean, float32 [d].
+
+Imports no decoder, no classifier and nothing of the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.errors import LibraryError
+from tonearm.library.records import Decision, FileStatus, FileTags, Known, Model, Track
+
+__all__ = ["Decision", "FileStatus", "FileTags", "Known", "Library", "Model", "Track", "as_stored"]
+
+SCHEMA = 1
+_APPLICATION_ID = 0x544F4E45  # "TONE": tells a library from any other SQLite file
+_WAIT_S = 15.0  # for another program that is writing
+
+_TABLES = """
+CREATE TABLE models(
+    id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+    listener TEXT NOT NULL, labels TEXT NOT NULL, names TEXT);
+CREATE TABLE sounds(
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models,
+    duration_s REAL NOT NULL, genre TEXT, nearest TEXT NOT NULL, confidence REAL NOT NULL,
+    warning TEXT, probabilities BLOB NOT NULL, pooled BLOB NOT NULL);
+CREATE TABLE windows(
+    sound INTEGER PRIMARY KEY REFERENCES sounds ON DELETE CASCADE, values_f16 BLOB NOT NULL);
+CREATE TABLE tracks(
+    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, missing INTEGER NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+    device INTEGER NOT NULL, inode INTEGER NOT NULL, sound INTEGER REFERENCES sounds,
+    title TEXT, artist TEXT, album TEXT, album_artist TEXT,
+    genres TEXT NOT NULL DEFAULT '[]', by_tonearm INTEGER NOT NULL DEFAULT 0, tag_error TEXT,
+    error_kind TEXT, error_message TEXT);
+CREATE INDEX tracks_sound ON tracks(sound, missing);
+CREATE INDEX sounds_model ON sounds(model);
+CREATE TABLE roots(path BLOB PRIMARY KEY);
+"""
+
+_TRACK_COLUMNS = (
+    "t.id, t.path, t.missing, t.size, t.mtime_ns, s.key, s.duration_s, t.title, t.artist, t.album,"
+    " t.album_artist, t.genres, t.by_tonearm, t.tag_error, s.genre, s.nearest, s.confidence,"
+    " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message"
+)
+_JOINED = "tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN models m ON m.id = s.model"
+
+
+class Library:
+    """A library file, open.
+
+    Parameters
+    ----------
+    path : path
+        The SQLite file; with ``write`` it is made, and its folder, where there is none.
+    write : bool
+        Without it the file is only read, which also works where it may not be written.
+
+    Raises
+    ------
+    LibraryError
+        From every method: when the file is missing, foreign, damaged, of a newer Tonearm, locked
+        by another program, or the disk is full.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, write: bool = False) -> None:
+        self.path = Path(path)
+        self._connection = self._connect(write)
+        try:
+            with self._explained():
+                self._prepare(write)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block is written, or nothing of it."""
+        with self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                # A full disk has rolled back already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query, for the modules of this folder."""
+        with self._explained():
+            return self._connection.execute(sql, values).fetchall()
+
+    def write(self, sql: str, rows: Iterable[Sequence[Any]] = ((),)) -> None:
+        """One statement for each of the rows, for the modules of this folder."""
+        with self._explained():
+            self._connection.executemany(sql, rows)
+
+    def tracks(
+        self,
+        below: Iterable[str | os.PathLike[str]] | None = None,
+        *,
+        missing: bool = False,
+        where: str = "1",
+        values: Sequence[Any] = (),
+    ) -> Iterator[Track]:
+        """Tracks in the order of their paths.
+
+        Parameters
+        ----------
+        below : iterable of path or None
+            Files and folders; None is the whole library.
+        missing : bool
+            Also files that were gone at the last scan.
+        where, values : str, sequence
+            A further condition in SQL, for the modules of this folder.
+        """
+        places, bounds = _below(below)
+        sql = (
+            f"SELECT {_TRACK_COLUMNS} FROM {_JOINED} WHERE ({where}) AND ({places})"  # noqa: S608
+            f" AND t.missing <= {int(missing)} ORDER BY t.path"
+        )
+        with self._explained():
+            cursor = self._connection.execute(sql, (*values, *bounds))
+        while True:
+            with self._explained():
+                rows = cursor.fetchmany(1_000)
+            if not rows:
+                return
+            yield from map(_track, rows)
+
+    def track(self, path: str | os.PathLike[str]) -> Track | None:
+        """The track of exactly that path, missing or not."""
+        found = self.tracks(missing=True, where="t.path = ?", values=[as_stored(path)])
+        return next(found, None)
+
+    def known(self, path: bytes) -> Known | None:
+        """What is known of a path as it is stored."""
+        sql = (
+            "SELECT t.id, t.size, t.mtime_ns, t.ctime_ns, t.device, t.inode,"  # noqa: S608
+            f" t.error_kind IS NOT NULL, m.listener, t.missing FROM {_JOINED} WHERE t.path = ?"
+        )
+        found = self.rows(sql, [path])
+        if not found:
+            return None
+        number, *status, failed, listener, missing = found[0]
+        return Known(number, FileStatus(*status), bool(failed), listener, bool(missing))
+
+    def model_id(self, model: Model) -> int:
+        """Number of a model, which is entered at its first use."""
+        names = json.dumps(model.names) if model.names else None
+        self.write(
+            "INSERT OR IGNORE INTO models(sha256, name, listener, labels, names)"
+            " VALUES (?, ?, ?, ?, ?)",
+            [(model.sha256, model.name, model.listener, json.dumps(model.labels), names)],
+        )
+        return int(self.rows("SELECT id FROM models WHERE sha256 = ?", [model.sha256])[0][0])
+
+    def model(self) -> Model | None:
+        """The model that decided most of the library; None while nothing is heard."""
+        found = self.rows(
+            "SELECT sha256, name, listener, labels, names FROM models m JOIN"
+            " (SELECT model, COUNT(*) n FROM sounds GROUP BY model) c ON c.model = m.id"
+            " ORDER BY c.n DESC, m.id DESC LIMIT 1"
+        )
+        if not found:
+            return None
+        sha256, name, listener, labels, names = found[0]
+        return Model(
+            sha256,
+            name,
+            listener,
+            tuple(json.loads(labels)),
+            tuple(json.loads(names)) if names else None,
+        )
+
+    def sound_id(self, key: str, listener: str) -> int | None:
+        """Number of a sound, if that listener has heard it."""
+        found = self.rows(
+            "SELECT s.id FROM sounds s JOIN models m ON m.id = s.model"
+            " WHERE s.key = ? AND m.listener = ?",
+            [key, listener],
+        )
+        return int(found[0][0]) if found else None
+
+    def roots(self) -> list[str]:
+        """Files and folders that were scanned so far."""
+        return [os.fsdecode(path) for (path,) in self.rows("SELECT path FROM roots ORDER BY path")]
+
+    def put_sound(
+        self,
+        key: str,
+        *,
+        model: int,
+        windows: NDArray[np.float16],
+        duration_s: float,
+        warning: str | None,
+        decision: Decision,
+    ) -> int:
+        """Keep what was heard, windows [n, d]; a sound heard before is replaced."""
+        pooled = windows.astype(np.float32).mean(axis=0)
+        columns = (key, model, duration_s, *_decided(decision), warning, pooled.tobytes())
+        number = self.rows(
+            "INSERT INTO sounds(key, model, duration_s, genre, nearest, confidence, probabilities,"
+            " warning, pooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT(key) DO UPDATE SET model = excluded.model,"
+            " duration_s = excluded.duration_s, genre = excluded.genre,"
+            " nearest = excluded.nearest, confidence = excluded.confidence,"
+            " probabilities = excluded.probabilities, warning = excluded.warning,"
+            " pooled = excluded.pooled RETURNING id",
+            columns,
+        )[0][0]
+        self.write("INSERT OR REPLACE INTO windows VALUES (?, ?)", [(number, windows.tobytes())])
+        return int(number)
+
+    def put_decisions(self, model: int, decisions: Iterable[tuple[int, Decision]]) -> None:
+        """Replace the decisions on sounds, by number."""
+        self.write(
+            "UPDATE sounds SET genre = ?, nearest = ?, confidence = ?, probabilities = ?,"
+            " model = ? WHERE id = ?",
+            ((*_decided(decision), model, number) for number, decision in decisions),
+        )
+
+    def put_track(
+        self,
+        path: bytes,
+        status: FileStatus,
+        tags: FileTags,
+        *,
+        sound: int | None = None,
+        error: tuple[str, str] | None = None,
+    ) -> None:
+        """Keep a file with its sound, or with the kind and words of its error."""
+        self.write(
+            "INSERT OR REPLACE INTO tracks(id, path, size, mtime_ns, ctime_ns, device, inode,"
+            " title, artist, album, album_artist, genres, by_tonearm, tag_error, sound,"
+            " error_kind, error_message) VALUES ((SELECT id FROM tracks WHERE path = ?1),"
+            " ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            [(path, *status, *_stored_tags(tags), sound, *(error or (None, None)))],
+        )
+
+    def update_file(self, path: str | os.PathLike[str], tags: FileTags) -> None:
+        """Take over a file's tags and times after they were written: its sound is the same.
+
+        Nothing happens where the library does not have the path.
+        """
+        status = FileStatus.of(os.stat(path))
+        self.write(
+            "UPDATE tracks SET size = ?, mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?,"
+            " title = ?, artist = ?, album = ?, album_artist = ?, genres = ?, by_tonearm = ?,"
+            " tag_error = ? WHERE path = ?",
+            [(*status, *_stored_tags(tags), as_stored(path))],
+        )
+
+    def windows(self, number: int, dimensions: int) -> NDArray[np.float16]:
+        """Embeddings [n, d] of a sound by number."""
+        data = self.rows("SELECT values_f16 FROM windows WHERE sound = ?", [number])[0][0]
+        return np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions)
+
+    def _connect(self, write: bool) -> sqlite3.Connection:
+        if self.path.is_dir():
+            raise LibraryError(f"library {self.path}: is a folder; name a file")
+        with self._explained():
+            if write:
+                try:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    reason = f"its folder cannot be made: {error.strerror}"
+                    raise LibraryError(f"library {self.path}: {reason}") from None
+                return self._open("mode=rwc")
+            if not self.path.exists():
+                raise LibraryError(f"no library at {self.path} yet: run `tonearm scan FOLDER`")
+            return self._open(self._reading_mode())
+
+    def _reading_mode(self) -> str:
+        """Readers of a write-ahead file write beside it, unless told that nobody else does."""
+        log = self.path.with_name(self.path.name + "-wal")
+        if os.access(self.path.parent, os.W_OK) or log.exists():
+            return "mode=ro"
+        return "mode=ro&immutable=1"
+
+    def _open(self, mode: str) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?{mode}"
+        return sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)
+
+    def _prepare(self, write: bool) -> None:
+        """Check whose file it is, and make the tables of a new one."""
+        ours, version, empty = self._connection.execute(
+            "SELECT (SELECT application_id FROM pragma_application_id),"
+            " (SELECT user_version FROM pragma_user_version), NOT EXISTS (SELECT 1 FROM"
+            " sqlite_master)"
+        ).fetchone()
+        if not empty and ours != _APPLICATION_ID:
+            raise LibraryError(f"{self.path}: a database, but not a Tonearm library")
+        if version > SCHEMA:
+            raise LibraryError(
+                f"{self.path}: library of a newer Tonearm (schema {version}; this one knows "
+                f"{SCHEMA}): update Tonearm, or name another file with --library"
+            )
+        if not write:
+            if empty:
+                raise LibraryError(f"{self.path}: library is empty: run `tonearm scan FOLDER`")
+            return
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # A commit survives kill -9 so; it may be lost, never torn, when the power fails.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        with self.transaction():
+            if self._connection.execute("PRAGMA user_version").fetchone()[0]:
+                return  # another program made the tables while this one waited
+            for statement in _TABLES.split(";"):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's errors into one line that says what to do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LibraryError(f"library {self.path}: {_reason(error)}") from error
+
+
+def as_stored(path: str | os.PathLike[str]) -> bytes:
+    """A path as the library keeps it: absolute, in the bytes of the file system."""
+    return os.fsencode(os.path.abspath(path))
+
+
+def _reason(error: sqlite3.Error) -> str:
+    """What went wrong, by SQLite's own code, and what to do about it."""
+    code = getattr(error, "sqlite_errorname", "")
+    for prefix, words in (
+        ("SQLITE_BUSY", f"locked by another program for {_WAIT_S:.0f} s: wait for it to end"),
+        ("SQLITE_FULL", "the disk is full: make room; what was written before is kept"),
+        ("SQLITE_READONLY", "may not be written (no rights, or a read-only disk)"),
+        ("SQLITE_CANTOPEN", "cannot be opened (no rights, most likely)"),
+        ("SQLITE_NOTADB", "is no library but some other file"),
+        ("SQLITE_CORRUPT", "is damaged: move it away and scan again, or restore a backup"),
+        ("SQLITE_IOERR", f"the disk is full or failed ({error})"),
+    ):
+        if code.startswith(prefix):
+            return words
+    return str(error)
+
+
+def _below(paths: Iterable[str | os.PathLike[str]] | None) -> tuple[str, list[bytes]]:
+    """SQL for tracks that are, or lie below, one of the paths."""
+    if paths is None:
+        return "1", []
+    conditions, values = ["0"], []
+    for path in map(as_stored, paths):
+        inside = path.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep)
+        conditions.append("t.path = ? OR (t.path >= ? AND t.path < ?)")
+        values += [path, inside, inside[:-1] + bytes([inside[-1] + 1])]
+    return " OR ".join(conditions), values
+
+
+def _decided(decision: Decision) -> tuple[Any, ...]:
+    return (
+        decision.genre,
+        decision.nearest,
+        decision.confidence,
+        decision.probabilities.astype(np.float32).tobytes(),
+    )
+
+
+def _stored_tags(tags: FileTags) -> tuple[Any, ...]:
+    words = (tags.title, tags.artist, tags.album, tags.album_artist, tags.error)
+    # Tags of foreign programs hold halves of surrogate pairs at times, which SQLite refuses.
+    title, artist, album, album_artist, error = (
+        word and word.encode("utf-8", "replace").decode() for word in words
+    )
+    genres = json.dumps(list(tags.genres))
+    return title, artist, album, album_artist, genres, int(tags.by_tonearm), error
+
+
+def _track(row: tuple[Any, ...]) -> Track:
+    (number, path, missing, size, mtime_ns, key, duration_s, title, artist, album) = row[:10]
+    (album_artist, genres, by_tonearm, tag_error, genre, nearest, confidence) = row[10:17]
+    (probabilities, labels, warning, error_kind, error_message) = row[17:]
+    ranked: dict[str, float] = {}
+    if labels is not None:
+        shares = np.frombuffer(probabilities, dtype=np.float32)
+        words = json.loads(labels)
+        order = np.argsort(-shares, kind="stable")
+        ranked = {words[i]: round(float(shares[i]), 4) for i in order}
+    return Track(
+        id=number,
+        path=os.fsdecode(path),
+        missing=bool(missing),
+        size=size,
+        mtime_ns=mtime_ns,
+        key=key,
+        duration_s=duration_s,
+        tags=FileTags(
+            title,
+            artist,
+            album,
+            album_artist,
+            tuple(json.loads(genres)),
+            bool(by_tonearm),
+            tag_error,
+        ),
+        genre=genre,
+        nearest=nearest,
+        confidence=confidence,
+        probabilities=ranked,
+        warning=warning,
+        error_kind=error_kind,
+        error_message=error_message,
+    )

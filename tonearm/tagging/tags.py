@@ -1,0 +1,207 @@
+"""Reading tags: the only door to mutagen.
+
+Mutagen reads; it does not write, since it rewrites all of a tag (reorders, merges and translates
+frames, turns ID3v2.3 into 2.4). Tonearm changes the bytes of the genre alone (`fields.py`), and
+reads the result back through mutagen, which knows nothing of how it was written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from tonearm.errors import TagError
+from tonearm.tagging.containers import sniff
+from tonearm.tagging.raw import JOINT, MARKER, MP4_MARKER
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a file says of itself; None and empty where it says nothing.
+
+    ``guesses`` are those of ``genres`` that Tonearm wrote, ``by_tonearm`` says that all are.
+    """
+
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    album_artist: str | None = None
+    genres: tuple[str, ...] = ()
+    by_tonearm: bool = False
+    guesses: tuple[str, ...] = ()
+
+
+# Mutagen's classes have no common base with what is used of them here.
+_Loaded = Any
+_ID3_TAG, _APE_TAG = "id3.ID3", "apev2.APEv2"
+_ID3_KINDS = frozenset({"wav", "aiff", "dsf"})
+_CLASSES = {
+    "wav": "wave.WAVE",
+    "aiff": "aiff.AIFF",
+    "dsf": "dsf.DSF",
+    "flac": "flac.FLAC",
+    "mp4": "mp4.MP4",
+    "asf": "asf.ASF",
+}
+
+_ID3 = ("TIT2", "TPE1", "TALB", "TPE2", "TCON", f"TXXX:{MARKER}")
+_VORBIS = ("title", "artist", "album", "albumartist", "genre", MARKER)
+_MP4 = ("\xa9nam", "\xa9ART", "\xa9alb", "aART", "\xa9gen", MP4_MARKER)
+_ASF = ("Title", "Author", "WM/AlbumTitle", "WM/AlbumArtist", "WM/Genre", MARKER)
+_NAMES = {"flac": _VORBIS, "ogg": _VORBIS, "mp4": _MP4, "asf": _ASF}
+_APE = ("Title", "Artist", "Album", "Album Artist", "Genre", MARKER)
+
+
+def read_tags(path: str | os.PathLike[str]) -> Tags:
+    """Tags of one file.
+
+    Raises
+    ------
+    TagError
+        When the file cannot be read, keeps no tags that Tonearm knows, or its tags are damaged.
+    """
+    kind = sniff(path)
+    found: list[tuple[str, ...]] = [()] * 6
+    for values in _values(path, kind):
+        # Of two tags in one file the first that says something counts, as for most players.
+        found = [old or _cleaned(new) for old, new in zip(found, values, strict=True)]
+    title, artist, album, album_artist, genre, marker = found
+    genres = tuple(dict.fromkeys(genre))
+    own = {name for text in marker for name in text.split(JOINT)}
+    guesses = tuple(name for name in genres if name in own)
+    return Tags(
+        title=JOINT.join(title) or None,
+        artist=JOINT.join(artist) or None,
+        album=JOINT.join(album) or None,
+        album_artist=JOINT.join(album_artist) or None,
+        genres=genres,
+        by_tonearm=bool(genres) and guesses == genres,
+        guesses=guesses,
+    )
+
+
+def v1_number(genre: str) -> int:
+    """Number of a genre in ID3v1, 255 where it has none."""
+    from mutagen.id3 import TCON
+
+    names = [name.lower() for name in TCON.GENRES]
+    return names.index(genre.lower()) if genre.lower() in names else 255
+
+
+def others(path: str | os.PathLike[str]) -> dict[str, object]:
+    """All that mutagen reads of a file's tags but the genre and the marker, to be compared."""
+    kind = sniff(path)
+    kept: dict[str, object] = {}
+    for loaded in _load(path, kind, translate=False):
+        is_id3 = hasattr(loaded, "getall")
+        names = _ID3 if is_id3 else _NAMES.get(kind, _APE)
+        for key in set(loaded.keys()):
+            if _is_other(key, names):
+                kept[f"{type(loaded).__name__} {key}"] = repr(loaded[key])
+        if is_id3 and loaded.unknown_frames:
+            kept["unknown"] = [bytes(frame) for frame in loaded.unknown_frames]
+    if kind == "flac":
+        pictures = _class(_CLASSES[kind])(os.fspath(path)).pictures
+        kept["pictures"] = [picture.write() for picture in pictures]
+    return kept
+
+
+def _is_other(key: str, names: tuple[str, ...]) -> bool:
+    key = key.lower()
+    return key not in {name.lower() for name in names[4:]} and not key.startswith("tcon")
+
+
+def _load(path: str | os.PathLike[str], kind: str, *, translate: bool = True) -> list[_Loaded]:
+    """Mutagen's tags of a file: two where it may have ID3 and APEv2, none where it has none."""
+    from mutagen import MutagenError
+
+    name = os.fspath(path)
+    try:
+        if kind in {"mp3", "ape"}:
+            places = (_ID3_TAG, _APE_TAG) if kind == "mp3" else (_APE_TAG, _ID3_TAG)
+            found = [_load_tag(name, place, translate=translate) for place in places]
+        elif kind == "ogg":
+            found = [_load_ogg(name)]
+        else:
+            options = {} if translate or kind not in _ID3_KINDS else {"translate": False}
+            found = [_class(_CLASSES[kind])(name, **options).tags]
+    except (MutagenError, OSError) as error:
+        reason = " ".join(str(error).replace(repr(name), "it").split())
+        raise TagError(f"{path}: tags cannot be read: {reason or type(error).__name__}") from None
+    except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, EOFError) as error:
+        # Damage that mutagen's parsers did not foresee.
+        raise TagError(f"{path}: tags are damaged ({type(error).__name__}: {error})") from error
+    return [tags for tags in found if tags is not None]
+
+
+def _load_tag(path: str, place: str, *, translate: bool) -> _Loaded:
+    from mutagen.apev2 import APENoHeaderError
+    from mutagen.id3 import ID3NoHeaderError
+
+    options = {"translate": translate} if place == _ID3_TAG else {}
+    with suppress(APENoHeaderError, ID3NoHeaderError):
+        return _class(place)(path, **options)
+    return None
+
+
+def _load_ogg(path: str) -> _Loaded:
+    from mutagen import File
+
+    names = ("oggvorbis.OggVorbis", "oggopus.OggOpus", "oggflac.OggFLAC", "oggspeex.OggSpeex")
+    opened = File(path, options=list(map(_class, names)))
+    if opened is None:
+        raise TagError(f"{path}: an Ogg file, but of no sound that has tags")
+    return opened.tags
+
+
+def _class(name: str) -> _Loaded:
+    """One of mutagen's classes, by its module and name; imported when it is needed."""
+    module, _, member = name.rpartition(".")
+    return getattr(import_module(f"mutagen.{module}"), member)
+
+
+def _values(path: str | os.PathLike[str], kind: str) -> Iterable[Iterable[list[str]]]:
+    """Six lists for each tag of the file: title, artist, album, its artist, genre, marker."""
+    for loaded in _load(path, kind):
+        if hasattr(loaded, "getall"):
+            yield _id3_values(loaded)
+        else:
+            yield _plain_values(loaded, _NAMES.get(kind, _APE))
+    if kind == "wav":
+        # Late, since the containers ask this module for the numbers of ID3v1's genres.
+        from tonearm.tagging.iff import info_values
+
+        yield info_values(path)
+
+
+def _cleaned(values: list[str]) -> tuple[str, ...]:
+    return tuple(text for text in (part.strip("\0 \n\t") for part in values) if text)
+
+
+def _id3_values(tags: _Loaded) -> Iterable[list[str]]:
+    for key in _ID3:
+        frames = tags.getall(key)
+        if key == "TCON":
+            yield _split([name for frame in frames for name in frame.genres], tags.version)
+        else:
+            yield [str(text) for frame in frames for text in frame.text]
+
+
+def _split(names: list[str], version: tuple[int, ...]) -> list[str]:
+    """Version 2.3 has but one value, in which everyone joins several with a semicolon."""
+    if version >= (2, 4):
+        return names
+    return [part for name in names for part in name.split(";")]
+
+
+def _plain_values(tags: _Loaded, keys: tuple[str, ...]) -> Iterable[list[str]]:
+    for key in keys:
+        found = tags.get(key, [])
+        yield [
+            part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)
+            for part in ([found] if isinstance(found, str) else list(found))
+        ]
