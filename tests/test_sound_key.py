@@ -170,8 +170,8 @@ def test_an_index_that_moves_to_the_front_of_an_mp4_does_not_count(tmp_path):
 def test_mostly_silent_tracks_of_one_length_differ(tmp_path):
     keys = set()
     for second in range(20):
-        samples = np.zeros((20 * sounds.RATE_HZ, 2), dtype=np.float32)
-        start = second * sounds.RATE_HZ + 9_000
+        samples = np.zeros((20 * small_files.RATE_HZ, 2), dtype=np.float32)
+        start = second * small_files.RATE_HZ + 9_000
         samples[start : start + 2_000] = small_files.music(second, 1.0)[:2_000]
         keys.add(sound_key(small_files.wav(tmp_path / f"{second}.wav", samples)))
     assert len(keys) == 20
