@@ -37,7 +37,7 @@ def place(tmp_path):
 def tag(path, journal, genre="Jazz"):
     run = journal.start("tag")
     edits = partial(edits_for_genres, genres=[genre], guesses=[genre])
-    change(path, edits, journal=journal, run=run)
+    change(path, edits, genres=[genre], journal=journal, run=run)
     journal.finish(run)
     return run
 
@@ -194,7 +194,7 @@ KILLED = """
             genre = "Jazz" if number % 2 else "Metal"
             for path in map(Path, sys.argv[2:]):
                 edits = partial(edits_for_genres, genres=[genre], guesses=[genre])
-                change(path, edits, journal=journal, run=run)
+                change(path, edits, genres=[genre], journal=journal, run=run)
                 print("one", flush=True)
 """
 

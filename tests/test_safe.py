@@ -37,7 +37,8 @@ def journal(tmp_path):
 
 
 def change(path, journal, edits=JAZZ, **options):
-    return safe.change(path, edits, journal=journal, run=journal.start("test"), **options)
+    options = {"genres": ["Jazz"], "journal": journal, "run": journal.start("test"), **options}
+    return safe.change(path, edits, **options)
 
 
 def refused(path, journal, match, edits=JAZZ):
@@ -145,6 +146,14 @@ def test_what_a_fault_would_have_changed_is_found(song, journal, where, match):
     refused(song, journal, match, faulty)
 
 
+def test_a_genre_that_would_be_read_as_another_is_refused(tmp_path, journal):
+    path = sounds.write(tmp_path / "song.mp3", sounds.music(1, 0.3))
+    edits = partial(edits_for_genres, genres=["17"], guesses=[])
+    with pytest.raises(TagError, match="17 would read as Rock"):
+        change(path, journal, edits, genres=["17"])
+    assert read_tags(path).genres == ()
+
+
 @pytest.mark.parametrize(
     ("edit", "match"),
     [(Edit(0, 0, b"rubbish"), "cannot be read back"), (Edit(4, 4_000, b""), "edits overlap")],
@@ -191,7 +200,9 @@ def as_nobody(tmp_path, body):
         os.setgid(65534); os.setgroups([]); os.setuid(65534)
         with Journal({str(place / "journal.sqlite")!r}, write=True) as journal:
             try:
-                safe.change(sys.argv[1], JAZZ, journal=journal, run=journal.start("test"))
+                safe.change(
+                    sys.argv[1], JAZZ, genres=["Jazz"], journal=journal, run=journal.start("test")
+                )
             except TagError as error:
                 print(error)
     """

@@ -208,8 +208,11 @@ def _write(
 
     def write_one(row: Row, run: int) -> None:
         _require_unchanged(row.track)
-        edits = partial(edits_for_genres, genres=row.proposal.genres, guesses=row.proposal.guesses)
-        change(row.track.path, edits, journal=journal, run=run, keep_mtime=keep_mtime)
+        genres = row.proposal.genres
+        edits = partial(edits_for_genres, genres=genres, guesses=row.proposal.guesses)
+        change(
+            row.track.path, edits, genres=genres, journal=journal, run=run, keep_mtime=keep_mtime
+        )
 
     work = [(row.track.path, row) for row in rows]
     return changes.run_all(library, journal, work, write_one, failures)

@@ -102,4 +102,3 @@ class Known:
     status: FileStatus
     failed: bool
     listener: str | None
-    missing: bool

@@ -163,13 +163,13 @@ class Library:
         """What is known of a path as it is stored."""
         sql = (
             "SELECT t.id, t.size, t.mtime_ns, t.ctime_ns, t.device, t.inode,"  # noqa: S608
-            f" t.error_kind IS NOT NULL, m.listener, t.missing FROM {_JOINED} WHERE t.path = ?"
+            f" t.error_kind IS NOT NULL, m.listener FROM {_JOINED} WHERE t.path = ?"
         )
         found = self.rows(sql, [path])
         if not found:
             return None
-        number, *status, failed, listener, missing = found[0]
-        return Known(number, FileStatus(*status), bool(failed), listener, bool(missing))
+        number, *status, failed, listener = found[0]
+        return Known(number, FileStatus(*status), bool(failed), listener)
 
     def model_id(self, model: Model) -> int:
         """Number of a model, which is entered at its first use."""
@@ -276,11 +276,6 @@ class Library:
             " tag_error = ? WHERE path = ?",
             [(*status, *_stored_tags(tags), as_stored(path))],
         )
-
-    def windows(self, number: int, dimensions: int) -> NDArray[np.float16]:
-        """Embeddings [n, d] of a sound by number."""
-        data = self.rows("SELECT values_f16 FROM windows WHERE sound = ?", [number])[0][0]
-        return np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions)
 
     def _connect(self, write: bool) -> sqlite3.Connection:
         if self.path.is_dir():

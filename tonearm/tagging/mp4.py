@@ -151,7 +151,10 @@ class Mp4File(RawFile):
             parent = self._places[-1]
             start = parent.start + 8 + self._head(parent)
             if parent.name == b"meta":  # behind its handler
-                start = next(p.end for p in _places(self._data, start, parent.end))
+                handler = next(_places(self._data, start, parent.end), None)
+                if handler is None or handler.name != b"hdlr":
+                    raise damaged(self.path, "its tags' atom does not begin with a handler")
+                start = handler.end
             return self._replaced(depth, start, start, data)
         place = self._places[-1]
         old = place.end - place.start

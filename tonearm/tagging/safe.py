@@ -56,6 +56,7 @@ def change(
     path: str | os.PathLike[str],
     edits_for: Callable[[Path], Sequence[Edit]],
     *,
+    genres: Sequence[str],
     journal: Journal,
     run: int,
     keep_mtime: bool = False,
@@ -69,6 +70,8 @@ def change(
         The file; where it is a symbolic link, what it points to is changed.
     edits_for : callable
         Gives the edits of the genre fields, from the file as it is.
+    genres : sequence of str
+        What has to be read from the file then.
     journal, run : Journal, int
         Where the change is entered.
     keep_mtime : bool
@@ -98,7 +101,8 @@ def change(
         with _explained(target):
             write_copy(target, temporary, edits, keep_mtime=keep_mtime)
             after = compare(target, temporary)
-            journal.verified(entry, after=after, genres=read_tags(temporary).genres)
+            _check_genres(target, temporary, genres)
+            journal.verified(entry, after=after, genres=genres)
             put_in_place(target, temporary, stamp)
     except LibraryError:  # of the journal, without which nothing is written
         _remove(temporary)
@@ -136,7 +140,15 @@ def take_back(entry: Entry, *, journal: Journal, run: int, keep_mtime: bool = Fa
                 raise TagError(f"{target}: has tags of another version now; left as it is")
         return edits_for_fields(target, entry.before)
 
-    change(entry.path, edits, journal=journal, run=run, keep_mtime=keep_mtime, undoes=entry.id)
+    change(
+        entry.path,
+        edits,
+        genres=entry.old_genres,
+        journal=journal,
+        run=run,
+        keep_mtime=keep_mtime,
+        undoes=entry.id,
+    )
 
 
 def check(target: Path) -> None:
@@ -192,6 +204,13 @@ def compare(target: Path, temporary: Path) -> GenreFields:
     if not same:
         raise TagError(f"{target}: its sound would have changed; left as it is")
     return after
+
+
+def _check_genres(target: Path, temporary: Path, genres: Sequence[str]) -> None:
+    found = read_tags(temporary).genres
+    if found != tuple(genres):
+        reason = f"{JOINT.join(genres) or 'none'} would read as {JOINT.join(found) or 'none'}"
+        raise TagError(f"{target}: {reason}; left as it is")
 
 
 def put_in_place(target: Path, temporary: Path, stamp: Stamp) -> None:
