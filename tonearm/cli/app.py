@@ -8,7 +8,7 @@ import sys
 import typer
 
 from tonearm import __version__
-from tonearm.cli import console, predict
+from tonearm.cli import console, predict, prepare, train
 from tonearm.errors import TonearmError
 
 app = typer.Typer(
@@ -37,6 +37,8 @@ def _options(
 
 
 app.command()(predict.predict)
+app.command()(prepare.prepare)
+app.command()(train.train)
 
 
 def main() -> None:

@@ -105,6 +105,10 @@ class Progress:
         rate = f"{speed:.1f} {self._unit}/s" if speed else ""
         self._bar.update(self._task, rate=rate, note=note)
 
+    def note(self, text: str) -> None:
+        """Words at the end of the line."""
+        self._bar.update(self._task, note=text)
+
     def __enter__(self) -> Progress:
         self._bar.start()
         return self
