@@ -65,7 +65,8 @@ def main(data: Path, out: Path, epochs: str) -> None:
     tonearm("prepare", str(data / "audio"), *options)
     run = out / "from-audio"
     if not (run / "metrics.json").exists():
-        options = ("--model", "lstm", "--split", "gtzan-filtered", "--epochs", "10")
+        # Too few artists for an honest split: this shows that the way is whole, nothing else.
+        options = ("--model", "lstm", "--split", "random-tracks", "--epochs", "10")
         tonearm("train", str(audio), *options, "--out", str(run))
     print(row(run, "60 clips, audio"))
     clip = data / "audio" / "jazz" / "jazz.00000.flac"

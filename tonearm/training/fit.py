@@ -83,7 +83,7 @@ class Row:
 Report = Callable[[str, dict[str, float]], None]  # "step" or "epoch", and its numbers
 
 
-def train(run: Run, *, resume: bool = False, report: Report = lambda _kind, _values: None) -> None:
+def train(run: Run, *, resume: bool = False, report: Report | None = None) -> None:
     """Train as asked; with ``resume`` go on from the last whole epoch.
 
     ``split.txt`` must be in the run's folder. ``report`` is told of steps and epochs by the first
@@ -111,10 +111,15 @@ def train(run: Run, *, resume: bool = False, report: Report = lambda _kind, _val
         strategy="ddp_spawn" if run.devices > 1 else "auto",
         precision=run.precision,
     )
-    fabric.launch(_train, run, report)  # type: ignore[arg-type]  # its own annotation is too narrow
+    fabric.launch(_train, asdict(run), report or _silent)  # type: ignore[arg-type]  # its own annotation is too narrow
 
 
-def _train(fabric: Fabric, run: Run, report: Report) -> None:
+def _silent(_kind: str, _values: dict[str, float]) -> None:
+    """Report to nobody; a function with a name can be sent to other processes."""
+
+
+def _train(fabric: Fabric, asked: dict[str, Any], report: Report) -> None:
+    run = Run(**asked)
     model = models.get(run.model)
     data = Data(run.data, splits.load(Path(run.out) / SPLIT), model)
     torch.manual_seed(run.seed)
