@@ -2,8 +2,8 @@
 
     python runs/killed.py PREPARED OUT [KILLS]
 
-PREPARED is a folder that ``tonearm prepare`` made. Every kill is ``kill -9``, after 0.2 to 1.5
-times the time an epoch takes.
+PREPARED is a folder that ``tonearm prepare`` made. Every kill is ``kill -9``, up to 0.6
+epochs after a whole one was seen.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-EPOCHS = "12"
+EPOCHS = "30"
 
 
 def command(out: Path, *more: str) -> list[str]:

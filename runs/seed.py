@@ -31,15 +31,8 @@ def row(run: Path, protocol: str) -> str:
         figures = values["valid"][unit]
         low, high = figures["interval_95"]
         cells.append(f"{figures['accuracy']:.3f} [{low:.3f}, {high:.3f}] n={figures['n']}")
-    cells += [f"epoch {best_epoch(run)}", values["training"]["split_sha256"][:12]]
+    cells.append(values["training"]["split_sha256"][:12])
     return "  ".join(cells)
-
-
-def best_epoch(run: Path) -> int:
-    """The epoch of least validation loss, which was kept."""
-    lines = [line.split(",") for line in (run / "history.csv").read_text().splitlines()]
-    column = lines[0].index("valid_loss")
-    return int(min(lines[1:], key=lambda cells: float(cells[column]))[0])
 
 
 def main(data: Path, out: Path, epochs: str) -> None:

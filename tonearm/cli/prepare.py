@@ -27,7 +27,7 @@ class Frames(StrEnum):
 def prepare(
     folder: Annotated[Path, typer.Argument(help="A folder with a folder for each genre.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="[default: FOLDER.prepared]")
+        Path | None, typer.Option("--out", "-o", help="(default: FOLDER.prepared)")
     ] = None,
     from_arrays: Annotated[
         bool, typer.Option("--from-arrays", help="FOLDER is a .npz of log-mel or of windows.")
@@ -46,7 +46,7 @@ def prepare(
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Another listener than the built-in.")] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Files at once. [default: cores]")
+        int | None, typer.Option("--jobs", "-j", min=1, help="Files at once. (default: cores)")
     ] = None,
     verbose: console.Verbose = False,
 ) -> None:

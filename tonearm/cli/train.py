@@ -43,16 +43,16 @@ def train(
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help=_MODEL_HELP, callback=_known)] = _HEAD,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The run's folder. [default: runs/MODEL]")
+        Path | None, typer.Option("--out", "-o", help="The run's folder. (default: runs/MODEL)")
     ] = None,
     split: Annotated[
         str | None,
         typer.Option(
             help="grouped, gtzan-filtered, a file; random-tracks and random-segments leak, "
-            "and say so. [default: grouped; head: cross-validation]"
+            "and say so. (default: grouped; head: cross-validation)"
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="[default: the model's]")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="(default: the model's)")] = None,
     patience: Annotated[
         int, typer.Option(min=0, help="Stop after so many epochs without progress; 0: never.")
     ] = 0,

@@ -78,8 +78,8 @@ def prepare_folder(
     artists : mapping of str to str or None
         Artist by file name without suffix; goes before what the files' tags say.
     jobs : int
-        Files at once. Threads: decoding and transforming hold no lock of Python, and 1.6 times
-        as many files a second went through two of them as through one (two processes: 1.5).
+        Files at once. Threads: decoding and transforming hold no lock of Python. Two took 0.69
+        of the time of one, two processes 0.87 with their start (60 clips, mean of three rounds).
     on_start, on_done : callable
         Told the number of files, then of each file done.
 

@@ -19,7 +19,7 @@ from tonearm.errors import DatasetError
 MODELS = {
     "head": "a decision over the shipped listener's embeddings: seconds, few songs, no torch",
     "lstm": "the original network: MFCCs, two LSTM layers, from scratch",
-    "cnn": "residual convolutions over log-mel, from scratch",
+    "cnn": "convolutions over log-mel and rhythm beside them, from scratch",
 }
 
 
@@ -42,7 +42,7 @@ class Recipe:
     clip_norm : float
         Longest gradient; 0 for no limit.
     keep : 'best' or 'last'
-        The epoch of least validation loss, or the last.
+        The epoch of least validation loss, or the last; with patience always the best.
     """
 
     epochs: int
@@ -56,7 +56,7 @@ class Recipe:
     mixup: float = 0.0
     ema: float = 0.0
     clip_norm: float = 0.0
-    keep: Literal["best", "last"] = "best"
+    keep: Literal["best", "last"] = "last"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

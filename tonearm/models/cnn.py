@@ -32,7 +32,6 @@ RECIPE = Recipe(
     mixup=0.3,
     ema=0.99,
     clip_norm=5.0,
-    keep="last",
 )
 _STRETCH = 0.15
 _SHIFT_BANDS = 3.0

@@ -1,7 +1,7 @@
 """The end of a training run: calibrate, export, prove the export equal, save; and the curves.
 
-The temperature and the choice of the epoch are made on the validation part, so that its figures
-are a little too good: ``metrics.json`` says so. Test parts are for `evaluate`.
+The temperature and, with patience, the epoch are chosen on the validation part, so that its
+figures are a little too good: ``metrics.json`` says so. Test parts are for `evaluate`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ def finish(run: Run, model: Model, data: Data, net: nn.Module, history: Sequence
         notices=_NOTICE,
     )
     bundle.save(made, out / fit.BUNDLE)
-    said = {"training": training, "note": "epoch and temperature were chosen on valid"}
+    said = {
+        "training": training,
+        "note": "temperature and, with patience, epoch were chosen on valid",
+    }
     text = json.dumps({**said, "valid": figures}, indent=1)
     fit.write(out / fit.METRICS, text.encode())
     fit.write(out / fit.CURVES, curves(history, title=f"{run.model}, split {split.name}"))

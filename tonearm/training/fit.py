@@ -244,7 +244,7 @@ class _Fit:
 
     def chosen(self) -> State:
         """The weights to keep: of the best epoch, or of the last."""
-        if self.model.recipe.keep == "best":
+        if self.model.recipe.keep == "best" or self.run.patience:
             return self.best
         return self.averaged or self.net.state_dict()
 
