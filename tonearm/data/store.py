@@ -3,8 +3,9 @@
 One ``.npy`` a track, written whole or not at all: whatever is there is complete, so that a run
 killed at any moment goes on where it was. One mapped file of all would be read nine times as fast
 (0.16 against 1.4 ms a window, ``benchmarks/prepare.py``), but sets of up to 2 GB are read once and
-stay in memory (0.11 ms), and a shard is not written whole at any moment. ``store.json`` holds the identity of what made the
-arrays; a store of another identity is refused. Log-mel arrays are [frames, bands]: decibels of
+stay in memory (0.11 ms), and no file of many tracks is whole at any moment. Each store's
+``store.json`` holds the identity of what made its arrays; another
+identity is refused. Log-mel arrays are [frames, bands]: decibels of
 power itself (float16), not yet relative to anything, or levels of 0-255 (uint8) where only these
 are known. `cut` makes of both what the classifier makes of audio.
 """
