@@ -8,7 +8,7 @@ import sys
 import typer
 
 from tonearm import __version__
-from tonearm.cli import console, predict, prepare, train
+from tonearm.cli import console, evaluate, predict, prepare, train
 from tonearm.errors import TonearmError
 
 app = typer.Typer(
@@ -39,6 +39,8 @@ def _options(
 app.command()(predict.predict)
 app.command()(prepare.prepare)
 app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(evaluate.models)
 
 
 def main() -> None:
