@@ -33,17 +33,19 @@ def _known_part(name: str | None) -> str | None:
 
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="BUNDLE", help="A model's file, or: shipped.")],
-    data: Annotated[Path, typer.Argument(help="A folder of music, or a prepared one.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A folder of music, or a prepared one.")
+    ],
     split: Annotated[
         str | None,
         typer.Option(
-            help="gtzan-filtered, grouped, or a file. [default: split.txt beside the bundle, if "
-            "it fits the data; else every track]"
+            help="gtzan-filtered, grouped, or a file. Without it: split.txt beside the bundle, "
+            "if it fits the data; else every track."
         ),
     ] = None,
     part: Annotated[
         str | None,
-        typer.Option(help="train, valid or test. [default: valid]", callback=_known_part),
+        typer.Option(help="train, valid (the default) or test.", callback=_known_part),
     ] = None,
     compare: Annotated[
         list[str] | None,
@@ -53,9 +55,7 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option("--report", help="Also write one HTML file with pictures.")
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Tracks at once. [default: cores]")
-    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Tracks at once.")] = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Measure models on a split: accuracy with intervals, calibration, coverage, mistakes."""
@@ -209,7 +209,7 @@ def _ends(interval: list[float]) -> str:
 def models(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Where to look for bundles. [default: runs, if it is there]"),
+        typer.Argument(help="Where to look for bundles; without it in runs."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     verbose: console.Verbose = False,

@@ -20,6 +20,7 @@ History = Mapping[str, Sequence[float]]
 
 _ANY_RUN = "model"  # what every training run calls its bundle
 _LEAST_KEPT = 5  # accuracy of fewer tracks is noise
+_MOST_POINTS = 300
 _LOSSES = {"loss": "train", "valid_loss": "valid"}
 _ACCURACIES = {
     "accuracy": "train, windows",
@@ -232,7 +233,8 @@ def _coverage(many: Sequence[Judged], names: Sequence[str]) -> str:
     series = []
     for i, (judged, name) in enumerate(zip(many, names, strict=True)):
         n = len(judged.truth)
-        shares = [kept / n for kept in range(min(_LEAST_KEPT, n), n + 1)]
+        step = -(-n // _MOST_POINTS)
+        shares = [kept / n for kept in range(n, min(_LEAST_KEPT, n) - 1, -step)]
         rows = metrics.coverage(judged.truth, judged.probabilities, shares=shares)
         points = [(row["coverage"], row["accuracy"]) for row in rows]
         series.append(Series(name, points, colour=i))
