@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import music
+import mutagen
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -41,7 +42,19 @@ def test_prepare_counts_on_stdout_and_names_the_bad_on_stderr(folder, tmp_path):
     assert "\x1b" not in result.stderr
 
 
-def test_json_of_the_original(folder, tmp_path):
+def test_artist_in_the_tags_is_the_group(tmp_path):
+    for i in range(2):
+        path = music.write(tmp_path / "m" / "rock" / f"{i}.flac", music.clip(0, i))
+        tags = mutagen.File(path)
+        tags["artist"] = "The Same"
+        tags.save()
+    music.write(tmp_path / "m" / "rock" / "3.flac", music.clip(0, 3))
+    assert _tonearm("prepare", tmp_path / "m").exit_code == 0
+    groups = [track.group for track in index.load(tmp_path / "m.prepared").tracks]
+    assert groups == ["artist:same", "artist:same", "track:rock/3.flac"]
+
+
+def test_json_of_the_original(tmp_path):
     wide = music.folder(tmp_path / "m", ["rock", "jazz"], 1, seconds=30)
     result = _tonearm("prepare", wide, "-o", tmp_path / "p", "--json", tmp_path / "data.json")
     assert result.exit_code == 0, result.output

@@ -58,9 +58,13 @@ def test_windows_are_those_the_classifier_hears(spec, monkeypatch):
     head = Head(("a", "b"), "average", np.eye(2), np.zeros(2))
     clf = Classifier(Bundle("x", spec, b"", head, None, 3))
     heard = []
-    monkeypatch.setattr(
-        clf, "_embed", lambda levels: heard.append(levels) or np.ones((len(levels), 2))
-    )
+
+    class Ear:
+        def run(self, _, inputs):
+            heard.append(inputs["features"])
+            return [np.ones((len(heard[-1]), 2), dtype=np.float32)]
+
+    monkeypatch.setitem(vars(clf), "_session", Ear())
     clf.listen_samples(samples, rate_hz, count=3)
     stored = store.storable(samples, spec)
     starts = windows.place(len(stored), spec.window_frames, count=3)

@@ -204,8 +204,8 @@ class _Live:
             self._bar = console.Progress(self._epochs, unit="epochs")
             self._bar.__enter__()
             self._done = values["epochs"] - values["epochs"] % 1
-            self._bar.advance(self._done)
-        self._bar.advance(values["epochs"] - self._done)
+            self._bar.advance(amount=self._done)
+        self._bar.advance(amount=values["epochs"] - self._done)
         self._done = values["epochs"]
         self._bar.note(f"loss {values['loss']:.3f} accuracy {values['accuracy']:.3f}")
         if self._done >= self._epochs:
