@@ -34,8 +34,8 @@ import tagged
 from mutagen import id3
 
 from tonearm.cli.library import file_tags
-from tonearm.decoders import packet_digest
 from tonearm.errors import LibraryError
+from tonearm.ffmpeg import packet_digest
 from tonearm.genres import GTZAN_GENRES, id3_name
 from tonearm.library.store import Decision, FileStatus, Library, Model
 from tonearm.tagging.fields import read_fields
