@@ -108,7 +108,7 @@ def main() -> None:
         rng.sample(files, min(200, len(files))), originals, options.work
     )
     report["kills_undoing"], report["runs_undoing"] = killed(
-        ["undo"], library, options.kills - options.kills * 2 // 3, folder, check, rng
+        ["undo"], library, options.kills - report["kills_tagging"], folder, check, rng
     )
     report["fields_as_before"] = sum(read_fields(path).same_as(before[path][0]) for path in files)
     report["bytes_as_before"] = sum(path.read_bytes() == originals[path] for path in files)
@@ -351,7 +351,7 @@ def alive_until(process: subprocess.Popen[str], library: Path, rng: random.Rando
     until = time.monotonic() + (rng.uniform(0, 3) if anywhere else 60)
     while process.poll() is None and time.monotonic() < until:
         if not anywhere and newest_run(library) != number:
-            time.sleep(rng.uniform(0, 0.6))
+            time.sleep(rng.uniform(0, 0.4))
             break
         time.sleep(0.005)
     return process.poll() is None
