@@ -1,6 +1,6 @@
 """Tag and undo thousands of files while being killed, and see that none is harmed.
 
-    python runs/stress_tag.py MUSIC... --files 2000 --kills 200 --work /tmp/stress
+    python runs/stress_tag.py MUSIC... --files 2000 --kills 200 --work FOLDER
 
 Cuts real music into clips of every container (``ffmpeg``, ``mpcenc`` where there is one), tags them
 in many ways, fills a library with made-up decisions, then runs ``tonearm tag --write`` and
