@@ -41,6 +41,8 @@ AUDIO_SUFFIXES = frozenset(
     ".aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .caf .dff .dsf .flac .m4a .m4b .mka .mp2 .mp3 "
     ".mp4 .mpc .oga .ogg .opus .ra .snd .spx .tak .tta .w64 .wav .wave .webm .wma .wv".split()
 )
+# Decoders differ by some frames of padding in what they call the end.
+_PADDING_S = 0.1
 _BLOCK_S = 30.0
 
 
@@ -160,7 +162,7 @@ def count_samples(reader: AudioReader) -> int:
 
 def short_warning(info: AudioInfo, ended_at: int) -> str | None:
     """Words for audio that broke off at sample ``ended_at``; else what the file said itself."""
-    if (info.samples - ended_at) / info.sample_rate_hz <= info.uncertain_s:
+    if (info.samples - ended_at) / info.sample_rate_hz <= _PADDING_S:
         return info.warning
     return (
         f"truncated or damaged: {ended_at / info.sample_rate_hz:.1f} of "

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _READ_ON_S = 2.0
 # Containers whose length FFmpeg guesses from the bit rate: their packets are counted instead.
 _LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3", "loas", "dts", "truehd", "amr"})
-# Windows Media states its length with the encoder's delay and the player's buffering in it.
-_ASF_UNCERTAIN_S = 1.0
 # "Content Encryption Object" of a Windows Media file, and MP4's encrypted sample entries.
 _ASF_ENCRYPTION_ID = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
 _MP4_ENCRYPTED = frozenset({"drms", "drmi", "enca", "p608"})
@@ -92,7 +90,6 @@ class AvReader:
             channels=stream.channels,
             samples=samples,
             codec=f"{self._container.format.name}/{stream.codec_context.name}",
-            uncertain_s=_ASF_UNCERTAIN_S if self._container.format.name == "asf" else 0.1,
         )
 
     def _duration_s(self) -> float:

@@ -29,8 +29,8 @@ PREROLL_S = 0.25
 class AudioInfo:
     """What a file says of itself.
 
-    ``samples`` counts sample frames at ``sample_rate_hz``, and may be wrong by ``uncertain_s``;
-    ``warning`` is set when the file's header promises more than it holds.
+    ``samples`` counts sample frames at ``sample_rate_hz``; ``warning`` is set when the file's
+    header promises more than it holds.
     """
 
     sample_rate_hz: int
@@ -38,7 +38,6 @@ class AudioInfo:
     samples: int
     codec: str
     warning: str | None = None
-    uncertain_s: float = 0.1  # decoders differ by some frames of padding in what they call the end
 
     @property
     def duration_s(self) -> float:
