@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +54,12 @@ def answer(
     count: WindowCount | None = None,
     timeline: bool = False,
     tags: bool = False,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Answer:
     """Hear one file and decide on it; a file that cannot be heard is an answer too."""
     name = os.fspath(path)
     try:
-        heard = classifier.listen(path, count="all" if timeline else count)
+        heard = classifier.listen(path, count="all" if timeline else count, on_progress=on_progress)
         prediction = classifier.decide(heard.windows, timeline_of=heard if timeline else None)
     except DecodeError as error:
         return Answer(name, error=error)

@@ -148,7 +148,7 @@ def read_span(reader: AudioReader, start: int, stop: int, *, rate_hz: int) -> Fl
     converted = resample(reader.read(own_start, max(0, own_stop - own_start)), own_hz, rate_hz)
     span = np.zeros(stop - start, dtype=np.float32)
     begin = first_step * step - start  # where `converted` begins in `span`
-    source = converted[max(0, -begin) : stop - start - begin]
+    source = converted[max(0, -begin) : max(0, stop - start - begin)]
     span[max(0, begin) : max(0, begin) + len(source)] = source
     return span
 

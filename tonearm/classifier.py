@@ -33,7 +33,10 @@ Float32 = NDArray[np.float32]
 SHORTEST_S = 0.5
 # Neighbouring windows read in one piece: 16 windows of 3 s are 9 MB of 48 kHz audio.
 _READ_WINDOWS = 16
-# Windows through the network at once; more cost memory (18 MB each) and win no time.
+# A track whose mean square is below -32 dBFS is lifted to -20 dBFS, by 40 dB at the most.
+_QUIET, _LIFTED, _MOST_GAIN = 10**-3.2, 10**-2.0, 10**4.0
+_LEVEL_GROUPS = 6
+# Windows through the network at once; more cost memory (7 MB each) and win no time.
 _RUN_WINDOWS = 2
 
 
@@ -103,6 +106,32 @@ class Prediction:
             "probabilities": self.probabilities,
             "timeline": [segment._asdict() for segment in self.timeline],
         }
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Windows read together: mel power [n, window_frames, bands], mean square of samples [1]."""
+
+    power: Float32
+    mean_square: Float32
+
+
+def _spread(groups: int) -> list[int]:
+    """Up to six of so many groups, evenly over the track."""
+    few = min(groups, _LEVEL_GROUPS)
+    return [(2 * i + 1) * groups // (2 * few) for i in range(few)]
+
+
+def _quiet_gain(mean_square: Float32) -> float:
+    """Gain on power that lifts a very quiet track; 1 for all others.
+
+    The listener hears level: 20 dB down, 60 clips of GTZAN lose 33 points of accuracy. Their own
+    levels are -31.2 to -10.5 dBFS, so lifting only what is quieter leaves them as they are.
+    """
+    level = float(mean_square.mean())
+    if level >= _QUIET or level == 0:
+        return 1.0
+    return min(_LIFTED / level, _MOST_GAIN)
 
 
 def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
@@ -290,18 +319,20 @@ class Classifier:
         on_progress: Callable[[float], None] | None,
     ) -> Float32:
         """Embeddings [n, d] of the windows that begin at frames ``starts``."""
-        total = self._frames(reader, samples)
+        spec, total = self.bundle.features, self._frames(reader, samples)
+        groups = list(windows.group(starts, spec.window_frames, most=_READ_WINDOWS))
+        first = {i: self._cut(reader, groups[i], total) for i in _spread(len(groups))}
+        gain = _quiet_gain(np.concatenate([cut.mean_square for cut in first.values()]))
         parts: list[Float32] = []
-        done = 0
-        for group in windows.group(starts, self.bundle.features.window_frames, most=_READ_WINDOWS):
-            parts.append(self._embed(self._cut(reader, group, total)))
-            done += len(group)
+        for i, group in enumerate(groups):
+            cut = first.pop(i, None) or self._cut(reader, group, total)
+            parts.append(self._embed(cut.power * np.float32(gain)))
             if on_progress:
-                on_progress(done / len(starts))
+                on_progress((i + 1) / len(groups))
         return np.concatenate(parts)
 
-    def _cut(self, reader: audio.AudioReader, starts: NDArray[np.int64], total: int) -> Float32:
-        """Log-mel windows [n, window_frames, bands] that begin at frames ``starts``."""
+    def _cut(self, reader: audio.AudioReader, starts: NDArray[np.int64], total: int) -> _Cut:
+        """Mel power of the windows that begin at frames ``starts``."""
         spec = self.bundle.features
         half = spec.n_fft // 2  # frames are centred: the first one reaches back that far
         begin = int(starts[0]) * spec.hop_samples - half
@@ -312,13 +343,15 @@ class Classifier:
         power = mel_power(span, spec, centre=False)
         if len(power) < spec.window_frames:  # a sound shorter than a window is heard repeatedly
             power = np.tile(power, (-(-spec.window_frames // len(power)), 1))
-        # Levels are relative to the window, so that they do not depend on what is read with it.
-        return np.stack(
-            [to_level(power[i : i + spec.window_frames], spec) for i in starts - starts[0]]
+        return _Cut(
+            np.stack([power[i : i + spec.window_frames] for i in starts - starts[0]]),
+            np.mean(np.square(span), keepdims=True),
         )
 
-    def _embed(self, levels: Float32) -> Float32:
-        """Embeddings [n, d] of log-mel windows [n, window_frames, bands]."""
+    def _embed(self, power: Float32) -> Float32:
+        """Embeddings [n, d] of windows of mel power [n, window_frames, bands]."""
+        # Levels are relative to the window, so that they do not depend on what is read with it.
+        levels = np.stack([to_level(window, self.bundle.features) for window in power])
         batches = range(0, len(levels), _RUN_WINDOWS)
         return np.concatenate(
             [

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 
 Float32 = NDArray[np.float32]
 
-# Loudness a float file may reach beyond full scale before it is taken for damage and cut.
-_MAX_LEVEL = 8.0
-# Lossy decoders need what lies before a span to settle (Opus asks for 80 ms); this is ample.
+# Float files may exceed full scale; twice that is damage, and past it the listener network, which
+# was pruned for the range of features that such samples give, would no longer be exact.
+_MAX_LEVEL = 2.0
+# Lossy decoders need what lies before a span to settle (Opus asks for 80 ms, MP3 for what its bit
+# reservoir borrowed from earlier frames); this is ample.
 _PREROLL_S = 0.25
+_SNDFILE_LOSSY = frozenset({"MP3", "OGG"})
 # Reading on costs less than seeking when the next span begins this soon.
 _READ_ON_S = 2.0
 # Piece by which a damaged file is read up to its damage.
@@ -38,7 +42,9 @@ _LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3", "loas", "dts", "truehd
 # "Content Encryption Object" of a Windows Media file, and MP4's encrypted sample entries.
 _ASF_ENCRYPTION_ID = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
 _MP4_ENCRYPTED = frozenset({"drms", "drmi", "enca", "p608"})
-_SHOULD_BE = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+)\s*\(should be (\d+)\)", re.MULTILINE)
+_SHOULD_BE = re.compile(
+    r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+)\s*\(should be (\d+)\)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,7 @@ class SndfileReader:
     def __init__(self, path: Path) -> None:
         import soundfile
 
+        self._sound_file = soundfile.SoundFile
         self._damaged: type[Exception] = soundfile.LibsndfileError
         try:
             # Opened here, since libsndfile's own opening loses the reason and odd names.
@@ -132,7 +139,7 @@ class SndfileReader:
         except OSError as error:
             raise _no_file(path, error) from None
         try:
-            self._file = soundfile.SoundFile(self._raw)
+            self._file = self._sound_file(self._raw)
         except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
             self._raw.close()
             raise DecodeError(path, "not-audio", f"libsndfile: {_plain(error, path)}") from None
@@ -148,6 +155,8 @@ class SndfileReader:
             reason = f"libsndfile: {samples} samples at {file.samplerate} Hz"
             self.close()
             raise DecodeError(path, "not-audio", reason)
+        lossy = file.format in _SNDFILE_LOSSY
+        self._preroll = round(_PREROLL_S * file.samplerate) if lossy else 0
         self.info = AudioInfo(
             sample_rate_hz=file.samplerate,
             channels=file.channels,
@@ -162,29 +171,41 @@ class SndfileReader:
         if count <= 0:
             return np.empty(0, dtype=np.float32)
         try:
-            if start != self._file.tell():
-                self._file.seek(start)
-            samples = mono(self._file.read(count, dtype="float32", always_2d=True))
+            samples = self._read_exactly(start, count)
         except self._damaged:
             samples = self._read_to_damage(start, count)
         if len(samples) < count:
             self.ended_at = start + len(samples)
         return samples
 
+    def _read_exactly(self, start: int, count: int) -> Float32:
+        # soundfile seeks after each read to where it is, and the next samples of an MP3 may then
+        # be wrong to the end of a frame: what comes before is read again, in the same call.
+        before = min(start, self._preroll)
+        if start - before != self._file.tell():
+            self._file.seek(start - before)
+        return mono(self._file.read(before + count, dtype="float32", always_2d=True)[before:])
+
     def _read_to_damage(self, start: int, count: int) -> Float32:
         """What can be had before the damage: a failed read drops even what it had decoded."""
         pieces = [np.empty(0, dtype=np.float32)]
+        self._reopen()
         with contextlib.suppress(self._damaged):
-            self._file.seek(start)
             while count > 0:
-                piece = self._file.read(
-                    min(count, _SALVAGE_SAMPLES), dtype="float32", always_2d=True
-                )
+                piece = self._read_exactly(start, min(count, _SALVAGE_SAMPLES))
                 if not len(piece):
                     break
-                pieces.append(mono(piece))
+                pieces.append(piece)
+                start += len(piece)
                 count -= len(piece)
+        self._reopen()
         return np.concatenate(pieces)
+
+    def _reopen(self) -> None:
+        # After an error libFLAC seeks no more, not even back to the beginning.
+        self._file.close()
+        self._raw.seek(0)
+        self._file = self._sound_file(self._raw)
 
     def close(self) -> None:
         """Let the file go."""
@@ -201,23 +222,27 @@ class AvReader:
         self._path = path
         self.ended_at: int | None = None
         self._errors: tuple[type[Exception], ...] = (av.FFmpegError, ValueError)
-        self._open()
+        self._connect()
+        try:
+            self.info = self._describe()
+            self._begin()
+        except BaseException:
+            self._container.close()
+            raise
 
-    def _open(self) -> None:
+    def _connect(self) -> None:
         import av
 
         path = self._path
         try:
-            self._container = av.open(os.fspath(path), metadata_errors="replace")
+            # Absolute, or a name like "file:a.mp3" would be taken for an address.
+            self._container = av.open(os.path.abspath(path), metadata_errors="replace")
         except PermissionError as error:
             raise _no_file(path, error) from None
         except (av.FFmpegError, OSError, ValueError) as error:
             raise DecodeError(path, "not-audio", f"FFmpeg: {_plain(error, path)}") from None
         try:
             self._stream = self._audio_stream()
-            self.info = self._describe()
-            self._restart(0)
-            self._begin_s = self._first_time_s()
         except BaseException:
             self._container.close()
             raise
@@ -237,6 +262,7 @@ class AvReader:
             reason = "FFmpeg: no decoder for its audio, or no sample rate"
             raise DecodeError(self._path, "not-audio", reason)
         duration_s = self._duration_s()
+        stream = self._stream
         samples = round(duration_s * stream.rate)
         if samples < 1:
             raise DecodeError(self._path, "not-audio", "FFmpeg: no audio packets")
@@ -260,41 +286,64 @@ class AvReader:
             for packet in container.demux(stream):
                 total += packet.duration or 0
                 end = max(end, (packet.pts or 0) + (packet.duration or 0))
-        return float(max(total, end - (stream.start_time or 0)) * (stream.time_base or 0))
+        duration = max(total, end - (stream.start_time or 0)) * (stream.time_base or 0)
+        self._reconnect()
+        return float(duration)
 
-    def _first_time_s(self) -> float:
-        """Time stamp of the first sample: positions are counted from it, also after a seek."""
-        frame = next(self._frames, None)
-        if frame is None:
+    def _reconnect(self) -> None:
+        # A seek would do, but for what encoders put before the beginning: FFmpeg cuts that off
+        # once, in a file just opened, and may lose the first packet in a seek back to it.
+        self._container.close()
+        self._connect()
+
+    def _begin(self) -> None:
+        """Decode from the beginning, and learn how time stamps and positions agree."""
+        self._decode_on(position=0)
+        frames = list(islice(self._frames, 3))
+        if not frames:
             raise DecodeError(self._path, "not-audio", "FFmpeg: nothing in it can be decoded")
-        self._keep(frame)
-        return frame.time or 0.0
+        self._begin_s = frames[0].time or 0.0  # of the first sample
+        # Most codecs have frames of one size, but for the first and the last, which are trimmed.
+        sizes = [frame.samples for frame in frames]
+        self._grid = (sizes[0], sizes[1]) if len(sizes) == 3 and sizes[1] == sizes[2] else None
+        for frame in frames:
+            self._keep(frame)
+
+    def _position_of(self, frame: av.AudioFrame) -> int:
+        """Where a frame after a seek begins; Matroska and ASF round its time to milliseconds."""
+        rate_hz, tick_s = self.info.sample_rate_hz, float(frame.time_base or 0)
+        at_s = (frame.time if frame.time is not None else self._begin_s) - self._begin_s
+        stated = at_s * rate_hz
+        if self._grid is None:
+            return round(stated)
+        origin, step = self._grid
+        exact = origin + step * round((stated - origin) / step)
+        return exact if abs(exact - stated) <= tick_s * rate_hz else round(stated)
 
     def _restart(self, start: int) -> None:
         """Seek so that decoding goes on at or a little before sample ``start``."""
-        import av
-
         stream = self._stream
         assert stream.time_base is not None
-        if start:
-            target_s = max(0.0, start / self.info.sample_rate_hz - _PREROLL_S) + self._begin_s
-            self._container.seek(int(target_s / stream.time_base), stream=stream, backward=True)
-        else:
-            self._container.seek(
-                min(0, stream.start_time or 0), stream=stream, backward=True, any_frame=True
-            )
+        target_s = max(0.0, start / self.info.sample_rate_hz - _PREROLL_S) + self._begin_s
+        self._container.seek(int(target_s / stream.time_base), stream=stream, backward=True)
+        self._decode_on(position=None)
+
+    def _decode_on(self, *, position: int | None) -> None:
+        import av
+
         self._to_float = av.AudioResampler(format="flt")
         self._frames = self._decoded()
-        self._position: int | None = 0 if not start else None  # next sample; None: ask the frame
+        self._position = position  # next sample; None: ask the frame
         self._left: Float32 = np.empty(0, dtype=np.float32)  # decoded, not yet handed out
 
     def _decoded(self) -> Iterator[av.AudioFrame]:
-        """Frames one after another, over damaged packets, until the end."""
-        for packet in self._container.demux(self._stream):
-            try:
-                yield from packet.decode()
-            except self._errors:
-                continue
+        """Frames one after another, over damaged packets, until the end or a broken container."""
+        with contextlib.suppress(*self._errors):
+            for packet in self._container.demux(self._stream):
+                try:
+                    yield from packet.decode()
+                except self._errors:
+                    continue
 
     def read(self, start: int, count: int) -> Float32:
         """Mono samples from ``start``; fewer at the end or where the file is damaged."""
@@ -302,7 +351,7 @@ class AvReader:
         if ahead is None or not 0 <= ahead < _READ_ON_S * self.info.sample_rate_hz + len(
             self._left
         ):
-            self._restart_safely(start)
+            self._go_to(start)
         pieces: list[Float32] = []
         gathered = 0
         while gathered < count:
@@ -324,32 +373,31 @@ class AvReader:
             self.ended_at = start
         return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.float32)
 
-    def _restart_safely(self, start: int) -> None:
+    def _go_to(self, start: int) -> None:
         try:
-            self._restart(start)
+            if start:
+                self._restart(start)
+                return
         except self._errors:
-            # No index to seek by: from the beginning, and read on.
-            self._container.close()
-            self._open()
+            pass  # no index to seek by: from the beginning, and read on
+        self._reconnect()
+        self._begin()
 
     def _refill(self) -> bool:
         """Decode the next frame into ``_left``; False at the end."""
-        try:
-            frame = next(self._frames, None)
-        except self._errors:
-            return False
+        frame = next(self._frames, None)
         if frame is None:
             return False
         if self._position is None:
-            at_s = (frame.time if frame.time is not None else self._begin_s) - self._begin_s
-            self._position = round(at_s * self.info.sample_rate_hz)
+            self._position = self._position_of(frame)
         self._keep(frame)
         return True
 
     def _keep(self, frame: av.AudioFrame) -> None:
         channels = frame.layout.nb_channels
         parts = [part.to_ndarray().reshape(-1, channels) for part in self._to_float.resample(frame)]
-        self._left = mono(np.concatenate(parts)) if parts else self._left
+        if parts:
+            self._left = np.concatenate([self._left, mono(np.concatenate(parts))])
 
     def close(self) -> None:
         """Let the file go."""
@@ -365,8 +413,9 @@ def _header_warning(log: str) -> str | None:
 
 
 def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
-    tags = {(stream.codec_context.codec_tag or "") for stream in container.streams.audio}
-    if tags & _MP4_ENCRYPTED:
+    contexts = [stream.codec_context for stream in container.streams.audio]
+    # The bindings say there always is one; a codec that FFmpeg does not know has none.
+    if any(context and context.codec_tag in _MP4_ENCRYPTED for context in contexts):
         return True
     if "asf" not in container.format.name:
         return False
@@ -385,4 +434,4 @@ def _no_file(path: Path, error: OSError) -> DecodeError:
 def _plain(error: Exception, path: Path) -> str:
     """One line of what a decoder said, without the file's name, which the message has already."""
     text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
-    return " ".join(str(text).replace(repr(os.fspath(path)), "it").split()).rstrip(".")
+    return " ".join(str(text).replace(repr(os.path.abspath(path)), "it").split()).rstrip(".")

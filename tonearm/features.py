@@ -183,8 +183,8 @@ def power_to_db(power: Float32, *, reference: float | None = None) -> Float32:
         return power
     loudest = max(float(power.max()), _POWER_FLOOR)
     zero_db = loudest if reference is None else reference
-    level = 10 * np.log10(np.maximum(power, np.float32(_POWER_FLOOR))) - 10 * np.log10(zero_db)
-    floor = 10 * np.log10(loudest) - 10 * np.log10(zero_db) - DYNAMIC_RANGE_DB
+    level = 10 * np.log10(np.maximum(power, np.float32(_POWER_FLOOR)) / np.float32(zero_db))
+    floor = 10 * np.log10(loudest / zero_db) - DYNAMIC_RANGE_DB
     result: Float32 = np.maximum(level, floor).astype(np.float32)
     return result
 

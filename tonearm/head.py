@@ -2,12 +2,14 @@
 
 Two kinds, by what the listener's embeddings are. ``linear``: tag probabilities; a linear
 discriminant on their mean over the track. ``average``: already genre probabilities, one row a
-window; their mean. Both end in one temperature (Guo et al. 2017), found on tracks the fit had
-not seen, and may hold a detector of what is no music of these genres. Fitting is in ``models/head.py``.
+window; their mean. Both end in a calibration found on tracks the fit had not seen: softmax at one
+temperature (Guo et al. 2017) or a mixture of several. Both may hold a detector of what is no
+music of these genres. Fitting is in ``models/head.py``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +22,8 @@ Float64 = NDArray[np.float64]
 Kind = Literal["linear", "average"]
 
 _LEAST_PROBABILITY = 1e-6
+# The detector of other sounds looks at log-odds; beyond these they say no more than "surely".
+_LEAST_ODDS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,30 @@ class Decision:
 
     probabilities: Float64
     known: bool
+
+
+@dataclass(frozen=True)
+class Rejector:
+    """A line between music and other sounds, on the mean log-odds of the tags.
+
+    Parameters
+    ----------
+    weight, offset : float64 [d], float
+        The line; the higher, the less like music.
+    limit, slope : float
+        A track of n windows is unknown above ``limit + slope / sqrt(n)``: fewer windows must be
+        surer.
+    """
+
+    weight: Float64
+    offset: float
+    limit: float
+    slope: float
+
+    def excess(self, mean: Float64, windows: int) -> Float64:
+        """How far mean log-odds [m, d] over that many windows lie beyond the limit, [m]."""
+        line = mean @ self.weight + self.offset
+        return np.asarray(line - (self.limit + self.slope / np.sqrt(windows)))
 
 
 @dataclass(frozen=True)
@@ -43,10 +71,15 @@ class Head:
     power : float
         Exponent that spreads out small probabilities before the mean over the track.
     weight, bias : float64 [d, k], [k]
-        From pooled windows (``linear``) or mean log-probabilities (``average``) to logits; the
-        temperature is folded in.
+        From pooled windows (``linear``) or the log of their mean (``average``) to logits z.
+    calibration : tuple of (share, temperature)
+        Probabilities are the mixture over it of softmax(z / temperature); shares sum to 1.
     min_confidence : float
         Below this probability of the likeliest genre the answer is unknown.
+    rejector : Rejector or None
+        Detector of what is no music of these genres.
+    statistics : dict of arrays
+        What the fit learnt, for those who add genres to it; not used to decide.
     """
 
     labels: tuple[str, ...]
@@ -54,8 +87,10 @@ class Head:
     weight: Float64
     bias: Float64
     power: float = 1.0
+    calibration: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
     min_confidence: float = 0.0
-    extra: dict[str, Float64] = field(default_factory=dict)
+    rejector: Rejector | None = None
+    statistics: dict[str, Float64] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
@@ -70,29 +105,28 @@ class Head:
 
     def decide(self, windows: NDArray[np.floating[Any]]) -> Decision:
         """Decide on all windows [n, d] of a track together."""
-        row = self._pool(windows).mean(axis=0, keepdims=True)
-        probabilities = self._probabilities(row)[0]
-        known = bool(self._known(row)[0] >= 0.5 and probabilities.max() >= self.min_confidence)
-        return Decision(probabilities, known)
+        pooled = _spread(windows, self.power).mean(axis=0, keepdims=True)
+        probabilities = self._probabilities(pooled)[0]
+        known = probabilities.max() >= self.min_confidence
+        if self.rejector is not None:
+            mean = log_odds(windows).mean(axis=0, keepdims=True)
+            known &= self.rejector.excess(mean, len(windows))[0] <= 0
+        return Decision(probabilities, bool(known))
 
     def decide_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
-        rows = self._pool(windows)
-        known = self._known(rows)[:, None]
-        return np.hstack([self._probabilities(rows) * known, 1 - known])
+        probabilities = self._probabilities(_spread(windows, self.power))
+        if self.rejector is None:
+            unknown = np.zeros((len(windows), 1))
+        else:
+            unknown = _sigmoid(self.rejector.excess(log_odds(windows), 1))[:, None]
+        return np.hstack([probabilities * (1 - unknown), unknown])
 
-    def _pool(self, windows: NDArray[np.floating[Any]]) -> Float64:
-        return np.clip(np.asarray(windows, dtype=np.float64), 0, 1) ** self.power
-
-    def _probabilities(self, rows: Float64) -> Float64:
+    def _probabilities(self, pooled: Float64) -> Float64:
         if self.kind == "average":
-            rows = np.log(np.maximum(rows, _LEAST_PROBABILITY))
-        logits = rows @ self.weight + self.bias
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
-
-    def _known(self, rows: Float64) -> Float64:
-        return np.ones(len(rows))
+            pooled = np.log(np.maximum(pooled, _LEAST_PROBABILITY))
+        logits = pooled @ self.weight + self.bias
+        return calibrated(logits, self.calibration)
 
     def settings(self) -> dict[str, Any]:
         """What is no array, as plain JSON values."""
@@ -100,23 +134,66 @@ class Head:
             "labels": list(self.labels),
             "kind": self.kind,
             "power": self.power,
+            "calibration": self.calibration,
             "min_confidence": self.min_confidence,
+            "rejector": None
+            if self.rejector is None
+            else {
+                "offset": self.rejector.offset,
+                "limit": self.rejector.limit,
+                "slope": self.rejector.slope,
+            },
         }
 
     def arrays(self) -> dict[str, Float64]:
         """The arrays."""
-        return {"weight": self.weight, "bias": self.bias, **self.extra}
+        arrays = {"weight": self.weight, "bias": self.bias}
+        if self.rejector is not None:
+            arrays["rejector"] = self.rejector.weight
+        return arrays | {f"statistics.{name}": array for name, array in self.statistics.items()}
 
     @classmethod
     def from_parts(cls, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Head:
         """From :meth:`settings` and :meth:`arrays`."""
-        arrays = dict(arrays)
+        wide = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
+        rejector = settings["rejector"]
+        prefix = "statistics."
         return cls(
             labels=tuple(settings["labels"]),
             kind=settings["kind"],
+            weight=wide["weight"],
+            bias=wide["bias"],
             power=float(settings["power"]),
+            calibration=tuple((float(a), float(t)) for a, t in settings["calibration"]),
             min_confidence=float(settings["min_confidence"]),
-            weight=np.asarray(arrays.pop("weight"), dtype=np.float64),
-            bias=np.asarray(arrays.pop("bias"), dtype=np.float64),
-            extra={name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()},
+            rejector=Rejector(wide["rejector"], **rejector) if rejector else None,
+            statistics={
+                name.removeprefix(prefix): array
+                for name, array in wide.items()
+                if name.startswith(prefix)
+            },
         )
+
+
+def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float64:
+    """Probabilities [n, k] of logits [n, k]: the mixture of their softmax at each temperature."""
+    total = np.zeros_like(logits)
+    for share, temperature in mixture:
+        scaled = logits / temperature
+        odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        total += share * odds / odds.sum(axis=1, keepdims=True)
+    return total
+
+
+def _spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
+    return np.asarray(np.clip(windows, 0, 1), dtype=np.float64) ** power
+
+
+def log_odds(windows: NDArray[np.floating[Any]]) -> Float64:
+    """ln(p / (1 - p)) of probabilities kept away from 0 and 1."""
+    p = np.clip(np.asarray(windows, dtype=np.float64), _LEAST_ODDS, 1 - _LEAST_ODDS)
+    return np.asarray(np.log(p / (1 - p)))
+
+
+def _sigmoid(x: Float64) -> Float64:
+    return np.asarray(0.5 * (1 + np.tanh(x / 2)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -78,7 +78,6 @@ class Progress:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
-            MofNCompleteColumn,
             TextColumn,
             TimeRemainingColumn,
         )
@@ -86,7 +85,7 @@ class Progress:
 
         self._bar = Bar(
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.completed:.0f}/{task.total}"),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
@@ -97,13 +96,24 @@ class Progress:
         self._unit = unit
         self._task = self._bar.add_task("", total=total, rate="", note="")
 
-    def advance(self, amount: float = 1, *, failures: int = 0) -> None:
-        """One more is done, or a part of one."""
+    def advance(self, *, failures: int = 0, amount: float = 1) -> None:
+        """One more is done, unless :meth:`part` told so already (``amount`` 0)."""
         self._bar.advance(self._task, amount)
         speed = self._bar.tasks[0].finished_speed or self._bar.tasks[0].speed
         note = f"[red]{failures} failed" if failures else ""
         rate = f"{speed:.1f} {self._unit}/s" if speed else ""
         self._bar.update(self._task, rate=rate, note=note)
+
+    def part(self) -> Callable[[float], None]:
+        """For one of several at once: a function to tell what share of it is done, 0 to 1."""
+        told = 0.0
+
+        def tell(share: float) -> None:
+            nonlocal told
+            self._bar.advance(self._task, share - told)
+            told = share
+
+        return tell
 
     def __enter__(self) -> Progress:
         self._bar.start()

@@ -89,7 +89,7 @@ def predict(
         open_writer(output_format, output, top=top) as write,
         console.Progress(len(files), unit="files") as progress,
     ):
-        answers = _answers(classifier, files, jobs, windows, timeline, tags)
+        answers = _answers(classifier, files, jobs, windows, timeline, tags, progress)
         try:
             for answer in answers:
                 write(answer)
@@ -97,7 +97,7 @@ def predict(
                     failures.append((answer.path, answer.error.reason))
                 elif answer.heard and answer.heard.warnings:
                     damaged.append((answer.path, "; ".join(answer.heard.warnings)))
-                progress.advance(failures=len(failures))
+                progress.advance(failures=len(failures), amount=1 if answer.error else 0)
         except KeyboardInterrupt:
             interrupted = True
     console.report("damaged, judged by what is left", damaged)
@@ -148,6 +148,7 @@ def _answers(
     count: WindowCount | None,
     timeline: bool,
     tags: bool,
+    progress: console.Progress,
 ) -> Iterator[Answer]:
     """Answers in the order of the files, a few ahead at a time; Ctrl-C drops those in flight."""
     from tonearm.answer import answer
@@ -159,7 +160,15 @@ def _answers(
             if len(waiting) >= 4 * jobs:
                 yield waiting.popleft().result()
             waiting.append(
-                pool.submit(answer, classifier, file, count=count, timeline=timeline, tags=tags)
+                pool.submit(
+                    answer,
+                    classifier,
+                    file,
+                    count=count,
+                    timeline=timeline,
+                    tags=tags,
+                    on_progress=progress.part(),
+                )
             )
         while waiting:
             yield waiting.popleft().result()

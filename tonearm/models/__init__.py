@@ -1,1 +1,1 @@
-"""Networks and heads that can be trained; with training/ the only doors to torch and scikit-learn."""
+"""Networks and heads that can be trained; the doors to torch and scikit-learn."""

@@ -53,7 +53,7 @@ def to_onnx(
     """
     stream = io.BytesIO()
     with warnings.catch_warnings():
-        # The exporter that follows it (dynamo=True) needs onnxscript and gives the same graph.
+        # This exporter is called old; the new one (dynamo=True) needs one more package, onnxscript.
         warnings.simplefilter("ignore", DeprecationWarning)
         # torch says it cannot fold slices with a step, which is no fault.
         warnings.simplefilter("ignore", UserWarning)

@@ -1,0 +1,41 @@
+# make demo [MUSIC=folder]   hear the pieces in examples/, or your own music
+# make test                  lint, types and every test, in an environment it makes itself
+
+PYTHON ?= python3
+MUSIC ?= examples
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/core
+	@$(BIN)/tonearm predict --timeline "$(patsubst ~%,$(HOME)%,$(MUSIC))"
+
+test: .venv/all lint
+	@command -v espeak-ng >/dev/null || echo "skipped: tests with speech (espeak-ng is not installed)"
+	$(BIN)/python -m pytest
+
+lint: .venv/all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/all
+	$(BIN)/python -m benchmarks
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Tonearm wants Python 3.11 to 3.13: make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/core: .venv/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+.venv/all: .venv/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[train,dev]'
+	@touch $@ .venv/core
+
+clean:
+	rm -rf .venv build dist *.egg-info

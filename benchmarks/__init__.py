@@ -1,0 +1,1 @@
+"""Speed and memory of Tonearm beside other ways to do the same: ``python -m benchmarks``."""

@@ -1,0 +1,71 @@
+"""Tags of clips that are known only as a picture of their spectrum.
+
+GTZAN's valid clips without a taggram are there as log-mel spectra of 128 bands, 12.93 frames a
+second, without their level. The backbone's own front end is imitated from that (other bands, other
+frame rate, a typical level), the backbone hears the imitation, and a ridge regression learnt on
+clips of which both are known turns what it says into an estimate of the features of the true tags.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from gtzan import read_split
+from numpy.typing import NDArray
+
+from tonearm.classifier import onnx_session
+from tonearm.features import GTZAN_SPEC, MUSICNN_SPEC, mel_filters
+from tonearm.models.head import POWER
+
+Float64 = NDArray[np.float64]
+
+CLIP_S = 30.0
+PICTURE_FRAMES = 387.5  # of a clip of 30 s, see the data's own description
+# Median level of the 60 clips with audio above that of their pictures, whose loudest is 0 dB.
+LEVEL_DB = 19.8
+WINDOWS = 5
+RIDGE = 30.0
+
+
+def hear_pictures(root: Path, backbone: bytes) -> dict[str, Float64]:
+    """Features [50] of what the backbone makes of each picture of train and valid."""
+    session = onnx_session(backbone)
+    wanted = {*read_split(root, "train"), *read_split(root, "valid")}
+    with np.load(root / "logmel_dev.npz") as file:
+        pictures = dict(zip(file["name"].tolist(), file["logmel"], strict=True))
+    heard = {}
+    for clip in sorted(wanted & set(pictures)):
+        (tags,) = session.run(None, {"features": imitate(pictures[clip])})
+        heard[clip] = (tags.astype(np.float64) ** POWER).mean(axis=0)
+    return heard
+
+
+def imitate(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Windows [5, 187, 96] in the backbone's scale, of a picture [128 bands, 387 frames]."""
+    spec = MUSICNN_SPEC
+    level_db = picture.astype(np.float64) / 256 * 80 - 80
+    ours_hz, theirs_hz = _centres_hz(GTZAN_SPEC), _centres_hz(spec)
+    bands = np.stack([np.interp(theirs_hz, ours_hz, frame) for frame in level_db.T])
+    seen_s = (np.arange(picture.shape[1]) + 0.5) * CLIP_S / PICTURE_FRAMES
+    wanted_s = np.arange(int(CLIP_S / spec.frame_s)) * spec.frame_s
+    frames = np.stack([np.interp(wanted_s, seen_s, band) for band in bands.T], axis=1)
+    features = np.log10(1 + 1e4 * 10 ** ((frames + LEVEL_DB) / 10)).astype(np.float32)
+    starts = np.linspace(0, len(features) - spec.window_frames, WINDOWS).astype(int)
+    return np.stack([features[i : i + spec.window_frames] for i in starts])
+
+
+def regress(inputs: Float64, targets: Float64, new: Float64) -> Float64:
+    """Ridge regression on standardised columns, applied to ``new``; features stay in 0..1."""
+    mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
+    centre, spread = targets.mean(axis=0), targets.std(axis=0) + 1e-6
+    x, y = (inputs - mean) / deviation, (targets - centre) / spread
+    weight = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ y)
+    return np.clip(((new - mean) / deviation) @ weight * spread + centre, 0, 1)
+
+
+def _centres_hz(spec: object) -> Float64:
+    """Frequency of each mel band's peak, by the weight of its filter."""
+    filters = mel_filters(spec).astype(np.float64)  # type: ignore[arg-type]
+    bins_hz = np.arange(filters.shape[1]) * spec.sample_rate_hz / spec.n_fft  # type: ignore[attr-defined]
+    return filters @ bins_hz / np.maximum(filters.sum(axis=1), 1e-12)

@@ -1,0 +1,82 @@
+"""Reading the research copy of GTZAN that the head is made from: tags, artists, splits.
+
+The folder (``--gtzan``, or ``TONEARM_GTZAN``) holds ``taggram_msd_train.npz`` and
+``taggram_audio_dev.npz`` (tag probabilities of windows), ``logmel_dev.npz`` (spectra without their
+scale), ``artists.tsv``, ``splits/*.txt``, ``audio/GENRE/*.flac``. GTZAN's clips carry no licence:
+nothing of them goes into the repository.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.models.head import Tracks
+
+Taggrams = dict[str, NDArray[np.float32]]
+
+
+def genre_of(clip: str) -> str:
+    """``blues`` of ``blues.00029``."""
+    return clip.partition(".")[0]
+
+
+def read_split(root: Path, name: str) -> list[str]:
+    """Clips of ``train``, ``valid``, ``test`` or ``excluded``."""
+    return (root / "splits" / f"{name}.txt").read_text().split()
+
+
+def read_taggrams(path: Path, key: str) -> Taggrams:
+    """Windows [n, 50] of each clip."""
+    with np.load(path) as file:
+        names, windows = file["name"], file[key]
+    return {str(clip): windows[names == clip] for clip in dict.fromkeys(names)}
+
+
+def read_groups(root: Path, clips: Iterable[str]) -> dict[str, str]:
+    """Group of each clip: its artist, spellings and joint credits merged; else itself."""
+    rows = (line.split("\t") for line in (root / "artists.tsv").read_text().splitlines()[1:])
+    artists = {row[0]: _plain(row[1]) for row in rows if len(row) > 1}
+    names = {clip: artists.get(clip) or f"unknown {clip}" for clip in clips}
+    same = _merged(sorted(set(names.values())))
+    return {clip: same[name] for clip, name in names.items()}
+
+
+def tracks(taggrams: Mapping[str, NDArray[np.float32]], groups: Mapping[str, str]) -> Tracks:
+    """The clips as something to fit a head on."""
+    clips = list(taggrams)
+    return Tracks(
+        [taggrams[clip] for clip in clips],
+        [genre_of(clip) for clip in clips],
+        [groups[clip] for clip in clips],
+    )
+
+
+def _plain(artist: str) -> str:
+    """``The Dave Brubeck Quartet`` and ``Dave Brubeck`` are one."""
+    name = re.sub(r"[^a-z0-9 ]", "", artist.lower().replace("&", "and"))
+    name = re.sub(r"\b(the|trio|quartet|quintet|band)\b", "", name)
+    return " ".join(name.split())
+
+
+def _merged(names: list[str]) -> dict[str, str]:
+    """One name for all that credit each other: A, B, and "A and B" become one group."""
+    parent = {name: name for name in names}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for credit in names:
+        for artist in names:
+            # Short or single words (Queen, War) also stand inside the names of others.
+            if artist == credit or len(artist) < 6 or " " not in artist:
+                continue
+            if re.search(rf"\b{re.escape(artist)}\b", credit):
+                parent[root(credit)] = root(artist)
+    return {name: root(name) for name in names}
