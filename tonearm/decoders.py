@@ -6,6 +6,7 @@ Each opens a file or raises DecodeError with its own reason, and reads mono span
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -435,3 +436,27 @@ def _plain(error: Exception, path: Path) -> str:
     """One line of what a decoder said, without the file's name, which the message has already."""
     text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
     return " ".join(str(text).replace(repr(os.path.abspath(path)), "it").split()).rstrip(".")
+
+
+def packet_digest(path: Path) -> str:
+    """SHA-256 of all sound as it is stored: each packet with its time, of every audio stream.
+
+    Two files with the same digest decode alike, whatever their tags and pictures.
+
+    Raises
+    ------
+    DecodeError
+        When FFmpeg cannot read the file.
+    """
+    import av
+
+    digest = hashlib.sha256()
+    try:
+        with av.open(os.fspath(path), metadata_errors="replace") as container:
+            streams = list(container.streams.audio)
+            for packet in container.demux(streams) if streams else ():
+                digest.update(f"{packet.stream_index} {packet.pts} {packet.size} ".encode())
+                digest.update(bytes(packet))
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise DecodeError(path, "not-audio", f"FFmpeg: {_plain(error, path)}") from None
+    return digest.hexdigest()

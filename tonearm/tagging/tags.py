@@ -8,7 +8,7 @@ reads the result back through mutagen, which knows nothing of how it was written
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,13 +16,7 @@ from typing import Any
 
 from tonearm.errors import TagError
 from tonearm.tagging.containers import sniff
-
-# The field by which Tonearm knows its own genres; it holds their names, so that a genre which a
-# person changes later is that person's although the field stays.
-MARKER = "TONEARM"
-MP4_MARKER = f"----:com.apple.iTunes:{MARKER}"
-# Joins values where a container has but one; no genre's name holds it.
-JOINT = "; "
+from tonearm.tagging.raw import JOINT, MARKER, MP4_MARKER
 
 
 @dataclass(frozen=True)
@@ -58,6 +52,7 @@ _ID3 = ("TIT2", "TPE1", "TALB", "TPE2", "TCON", f"TXXX:{MARKER}")
 _VORBIS = ("title", "artist", "album", "albumartist", "genre", MARKER)
 _MP4 = ("\xa9nam", "\xa9ART", "\xa9alb", "aART", "\xa9gen", MP4_MARKER)
 _ASF = ("Title", "Author", "WM/AlbumTitle", "WM/AlbumArtist", "WM/Genre", MARKER)
+_NAMES = {"flac": _VORBIS, "ogg": _VORBIS, "mp4": _MP4, "asf": _ASF}
 _APE = ("Title", "Artist", "Album", "Album Artist", "Genre", MARKER)
 
 
@@ -70,14 +65,11 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
         When the file cannot be read, keeps no tags that Tonearm knows, or its tags are damaged.
     """
     kind = sniff(path)
-    loaded = _load(path, kind)
-    if loaded is None:
-        return Tags()
-    values = _id3_values if hasattr(loaded, "getall") else _VALUES[kind]
-    title, artist, album, album_artist, genre, marker = (
-        tuple(text for text in (part.strip("\0 \n\t") for part in found) if text)
-        for found in values(loaded)
-    )
+    found: list[tuple[str, ...]] = [()] * 6
+    for values in _values(path, kind):
+        # Of two tags in one file the first that says something counts, as for most players.
+        found = [old or _cleaned(new) for old, new in zip(found, values, strict=True)]
+    title, artist, album, album_artist, genre, marker = found
     genres = tuple(dict.fromkeys(genre))
     own = {name for text in marker for name in text.split(JOINT)}
     guesses = tuple(name for name in genres if name in own)
@@ -103,19 +95,18 @@ def v1_number(genre: str) -> int:
 def others(path: str | os.PathLike[str]) -> dict[str, object]:
     """All that mutagen reads of a file's tags but the genre and the marker, to be compared."""
     kind = sniff(path)
-    loaded = _load(path, kind, translate=False)
-    if loaded is None:
-        return {}
-    if hasattr(loaded, "getall"):
-        kept: dict[str, object] = {
-            key: repr(frame) for key, frame in loaded.items() if _is_other(key, _ID3)
-        }
-        return {**kept, "": [bytes(frame) for frame in loaded.unknown_frames]}
-    names = {"flac": _VORBIS, "ogg": _VORBIS, "mp4": (*_MP4, "gnre"), "asf": _ASF, "ape": _APE}
-    kept = {key: repr(loaded[key]) for key in set(loaded.keys()) if _is_other(key, names[kind])}
+    kept: dict[str, object] = {}
+    for loaded in _load(path, kind, translate=False):
+        is_id3 = hasattr(loaded, "getall")
+        names = _ID3 if is_id3 else _NAMES.get(kind, _APE)
+        for key in set(loaded.keys()):
+            if _is_other(key, names):
+                kept[f"{type(loaded).__name__} {key}"] = repr(loaded[key])
+        if is_id3 and loaded.unknown_frames:
+            kept["unknown"] = [bytes(frame) for frame in loaded.unknown_frames]
     if kind == "flac":
         pictures = _class(_CLASSES[kind])(os.fspath(path)).pictures
-        kept[""] = [picture.write() for picture in pictures]
+        kept["pictures"] = [picture.write() for picture in pictures]
     return kept
 
 
@@ -124,36 +115,36 @@ def _is_other(key: str, names: tuple[str, ...]) -> bool:
     return key not in {name.lower() for name in names[4:]} and not key.startswith("tcon")
 
 
-def _load(path: str | os.PathLike[str], kind: str, *, translate: bool = True) -> _Loaded:
-    """Mutagen's tags of a file, None without any."""
+def _load(path: str | os.PathLike[str], kind: str, *, translate: bool = True) -> list[_Loaded]:
+    """Mutagen's tags of a file: two where it may have ID3 and APEv2, none where it has none."""
     from mutagen import MutagenError
 
+    name = os.fspath(path)
     try:
-        if kind == "mp3":
-            return _first(os.fspath(path), _ID3_TAG, _APE_TAG, translate=translate)
-        if kind == "ape":  # an ID3v1 tag may stand at their end, and others in front
-            return _first(os.fspath(path), _APE_TAG, _ID3_TAG, translate=translate)
-        if kind == "ogg":
-            return _load_ogg(os.fspath(path))
-        options = {} if translate or kind not in _ID3_KINDS else {"translate": False}
-        return _class(_CLASSES[kind])(os.fspath(path), **options).tags
+        if kind in {"mp3", "ape"}:
+            places = (_ID3_TAG, _APE_TAG) if kind == "mp3" else (_APE_TAG, _ID3_TAG)
+            found = [_load_tag(name, place, translate=translate) for place in places]
+        elif kind == "ogg":
+            found = [_load_ogg(name)]
+        else:
+            options = {} if translate or kind not in _ID3_KINDS else {"translate": False}
+            found = [_class(_CLASSES[kind])(name, **options).tags]
     except (MutagenError, OSError) as error:
-        reason = " ".join(str(error).replace(repr(os.fspath(path)), "it").split())
+        reason = " ".join(str(error).replace(repr(name), "it").split())
         raise TagError(f"{path}: tags cannot be read: {reason or type(error).__name__}") from None
     except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, EOFError) as error:
         # Damage that mutagen's parsers did not foresee.
         raise TagError(f"{path}: tags are damaged ({type(error).__name__}: {error})") from error
+    return [tags for tags in found if tags is not None]
 
 
-def _first(path: str, *places: str, translate: bool) -> _Loaded:
-    """The first of two kinds of tags that there is."""
+def _load_tag(path: str, place: str, *, translate: bool) -> _Loaded:
     from mutagen.apev2 import APENoHeaderError
     from mutagen.id3 import ID3NoHeaderError
 
-    for place in places:
-        options = {"translate": translate} if place == _ID3_TAG else {}
-        with suppress(APENoHeaderError, ID3NoHeaderError):
-            return _class(place)(path, **options)
+    options = {"translate": translate} if place == _ID3_TAG else {}
+    with suppress(APENoHeaderError, ID3NoHeaderError):
+        return _class(place)(path, **options)
     return None
 
 
@@ -173,6 +164,24 @@ def _class(name: str) -> _Loaded:
     return getattr(import_module(f"mutagen.{module}"), member)
 
 
+def _values(path: str | os.PathLike[str], kind: str) -> Iterable[Iterable[list[str]]]:
+    """Six lists for each tag of the file: title, artist, album, its artist, genre, marker."""
+    for loaded in _load(path, kind):
+        if hasattr(loaded, "getall"):
+            yield _id3_values(loaded)
+        else:
+            yield _plain_values(loaded, _NAMES.get(kind, _APE))
+    if kind == "wav":
+        # Late, since the containers ask this module for the numbers of ID3v1's genres.
+        from tonearm.tagging.iff import info_values
+
+        yield info_values(path)
+
+
+def _cleaned(values: list[str]) -> tuple[str, ...]:
+    return tuple(text for text in (part.strip("\0 \n\t") for part in values) if text)
+
+
 def _id3_values(tags: _Loaded) -> Iterable[list[str]]:
     for key in _ID3:
         frames = tags.getall(key)
@@ -189,23 +198,10 @@ def _split(names: list[str], version: tuple[int, ...]) -> list[str]:
     return [part for name in names for part in name.split(";")]
 
 
-def _plain_values(keys: tuple[str, ...]) -> Callable[[Any], Iterable[list[str]]]:
-    def values(tags: _Loaded) -> Iterable[list[str]]:
-        for key in keys:
-            found = tags.get(key, [])
-            yield [
-                part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)
-                for part in ([found] if isinstance(found, str) else list(found))
-            ]
-
-    return values
-
-
-_VALUES: dict[str, Callable[[Any], Iterable[list[str]]]] = {
-    "mp3": _plain_values(_APE),
-    "ape": _plain_values(_APE),
-    "flac": _plain_values(_VORBIS),
-    "ogg": _plain_values(_VORBIS),
-    "mp4": _plain_values(_MP4),
-    "asf": _plain_values(_ASF),
-}
+def _plain_values(tags: _Loaded, keys: tuple[str, ...]) -> Iterable[list[str]]:
+    for key in keys:
+        found = tags.get(key, [])
+        yield [
+            part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)
+            for part in ([found] if isinstance(found, str) else list(found))
+        ]

@@ -1,0 +1,203 @@
+"""The genre fields of a file, bit by bit: read, replaced, put back.
+
+``GenreFields`` is what the journal keeps: each genre and marker item of each of the file's tags
+with its place, so that an undo restores form, order and encoding, and absence too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tonearm.errors import TagError
+from tonearm.tagging.ape import ApeFile
+from tonearm.tagging.asf import AsfFile
+from tonearm.tagging.containers import sniff
+from tonearm.tagging.id3 import MpegFile
+from tonearm.tagging.iff import ChunkFile, DsfFile
+from tonearm.tagging.mp4 import Mp4File
+from tonearm.tagging.raw import Content, Edit, RawFile, RawTag, damaged
+from tonearm.tagging.vorbis import FlacFile, OggFile
+
+_FILES: dict[str, Callable[[str | os.PathLike[str]], RawFile]] = {
+    "mp3": MpegFile,
+    "wav": ChunkFile,
+    "aiff": ChunkFile,
+    "dsf": DsfFile,
+    "flac": FlacFile,
+    "ogg": OggFile,
+    "mp4": Mp4File,
+    "asf": AsfFile,
+    "ape": ApeFile,
+}
+
+
+@dataclass(frozen=True)
+class TagFields:
+    """Genre items of one tag with their places; ``present`` is whether there is such a tag."""
+
+    present: bool
+    layout: tuple[int, ...]
+    items: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True)
+class GenreFields:
+    """Genre items of all tags of a file, by the tag's name."""
+
+    tags: Mapping[str, TagFields]
+
+    def same_as(self, other: GenreFields) -> bool:
+        """Whether the genre is the same, bit by bit, wherever in the tags it stands."""
+        return self._bare() == other._bare()
+
+    def _bare(self) -> dict[str, list[bytes]]:
+        bare = {name: [data for _, data in tag.items] for name, tag in self.tags.items()}
+        return {name: items for name, items in bare.items() if items}
+
+    def to_json(self) -> str:
+        """As text for the journal."""
+        return json.dumps(
+            {
+                name: {
+                    "present": tag.present,
+                    "layout": tag.layout,
+                    "items": [[place, data.hex()] for place, data in tag.items],
+                }
+                for name, tag in self.tags.items()
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> GenreFields:
+        """Back from :meth:`to_json`."""
+        return cls(
+            {
+                name: TagFields(
+                    bool(tag["present"]),
+                    tuple(tag["layout"]),
+                    tuple((int(place), bytes.fromhex(data)) for place, data in tag["items"]),
+                )
+                for name, tag in json.loads(text).items()
+            }
+        )
+
+
+def read_fields(path: str | os.PathLike[str]) -> GenreFields:
+    """The genre fields of a file as they are.
+
+    Raises
+    ------
+    TagError
+        When the file cannot be read, or its tags are damaged or of a kind that cannot be changed
+        without harm.
+    """
+    return GenreFields({name: _fields(tag) for name, tag in _open(path).tags.items()})
+
+
+def other_items(path: str | os.PathLike[str]) -> dict[str, tuple[bytes, ...]]:
+    """All items of a file's tags but the genre fields, bit by bit, to be compared.
+
+    A tag that is not there yet counts as what it would begin with.
+    """
+    found = {}
+    for name, tag in _open(path).tags.items():
+        items = tag.seed if tag.items is None else tag.items
+        found[name] = tuple(item for item in items if not tag.codec.role(item))
+    return {name: items for name, items in found.items() if items}
+
+
+def edits_for_genres(
+    path: str | os.PathLike[str], genres: Sequence[str], *, guesses: Sequence[str]
+) -> list[Edit]:
+    """Edits that give a file these genres, ``guesses`` of which are Tonearm's.
+
+    The first tag of the file gets them, and each other one that has a genre already; they take
+    the place of the old ones. Nothing is to be done where the file has them: no edits.
+    """
+    with _explained(path):
+        file = _open(path)
+        contents = _with_genres(file, genres, guesses)
+        return file.edits(contents) if contents else []
+
+
+def _with_genres(
+    file: RawFile, genres: Sequence[str], guesses: Sequence[str]
+) -> dict[str, Content]:
+    contents = {}
+    for number, (name, tag) in enumerate(file.tags.items()):
+        old = tag.items or ()
+        roles = [tag.codec.role(item) for item in old]
+        if number and "genre" not in roles:
+            continue
+        new = tag.codec.make(genres, () if number else guesses)
+        if new == tuple(item for item, role in zip(old, roles, strict=True) if role):
+            continue
+        place = roles.index("genre") if "genre" in roles else len(old)
+        others = [item if not role else None for item, role in zip(old, roles, strict=True)]
+        before = [item for item in others[:place] if item is not None]
+        after = [item for item in others[place:] if item is not None]
+        seed = tag.seed if tag.items is None else ()
+        contents[name] = Content((*seed, *before, *new, *after))
+    return contents
+
+
+def edits_for_fields(path: str | os.PathLike[str], wanted: GenreFields) -> list[Edit]:
+    """Edits that put genre fields back as they were.
+
+    Raises
+    ------
+    TagError
+        When another program rewrote the tags in another version, in which the old fields would
+        mean nothing.
+    """
+    file = _open(path)
+    contents = {}
+    for name, fields in wanted.tags.items():
+        tag = file.tags.get(name)
+        if tag is None:
+            if fields.items:
+                raise TagError(f"{path}: has no {name} tag any more; left as it is")
+            continue
+        if fields != _fields(tag):
+            contents[name] = _restored(tag, fields)
+    with _explained(path):
+        return file.edits(contents) if contents else []
+
+
+def _restored(tag: RawTag, fields: TagFields) -> Content:
+    others = [item for item in tag.items or () if not tag.codec.role(item)]
+    if not fields.present and tuple(others) == tag.seed:
+        return Content(None, fields.layout)
+    items = others
+    for place, data in fields.items:
+        items.insert(place, data)
+    return Content(tuple(items), fields.layout if fields.present else None)
+
+
+def _fields(tag: RawTag) -> TagFields:
+    items = tag.items or ()
+    return TagFields(
+        tag.items is not None,
+        tag.layout,
+        tuple((place, item) for place, item in enumerate(items) if tag.codec.role(item)),
+    )
+
+
+def _open(path: str | os.PathLike[str]) -> RawFile:
+    with _explained(path):
+        return _FILES[sniff(path)](path)
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TagError(f"{path}: cannot be read: {error.strerror}") from None
+    except (IndexError, ValueError, OverflowError, struct.error) as error:
+        raise damaged(path, f"its tags are damaged or take no such genre ({error})") from error

@@ -1,0 +1,348 @@
+"""What was written, and what stood there before: a SQLite file of its own beside the library.
+
+A library can be scanned anew, the journal cannot: so they are two files, and this one's decisive
+commit is flushed to the disk. An entry goes ``begun`` (a copy may lie beside the file) →
+``verified`` (the copy may be renamed over the file any moment) → ``done`` or ``failed``. What a
+killed run left is settled at the next start, by the file itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tonearm.errors import LibraryError, TagError
+from tonearm.tagging.fields import GenreFields, read_fields
+
+SCHEMA = 1
+_APPLICATION_ID = 0x544F4E4A  # "TONJ"
+
+_TABLES = """
+CREATE TABLE runs(
+    id INTEGER PRIMARY KEY, started_s REAL NOT NULL, finished_s REAL, command TEXT NOT NULL,
+    undoes INTEGER REFERENCES runs);
+CREATE TABLE entries(
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs, path BLOB NOT NULL,
+    state TEXT NOT NULL, temporary BLOB NOT NULL, before TEXT NOT NULL, after TEXT,
+    old_genres TEXT NOT NULL, new_genres TEXT NOT NULL DEFAULT '[]', reason TEXT,
+    undoes INTEGER REFERENCES entries, undone_by INTEGER REFERENCES entries);
+CREATE INDEX entries_run ON entries(run);
+CREATE INDEX entries_open ON entries(state) WHERE state IN ('begun', 'verified');
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of ``tag --write`` or ``undo``; times in seconds since 1970."""
+
+    id: int
+    started_s: float
+    finished_s: float | None
+    command: str
+    undoes: int | None
+    done: int
+    failed: int
+    undone: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a run."""
+
+    id: int
+    run: int
+    path: str
+    state: str
+    before: GenreFields
+    after: GenreFields | None
+    old_genres: tuple[str, ...]
+    new_genres: tuple[str, ...]
+    reason: str | None
+    undone: bool
+
+
+class Journal:
+    """The journal, open; with ``write``, for one program at a time.
+
+    Raises
+    ------
+    LibraryError
+        From every method: when the file is foreign, damaged, of a newer Tonearm, in use by another
+        run, or cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, write: bool = False) -> None:
+        self.path = Path(path)
+        self._lock: sqlite3.Connection | None = None
+        with self._explained():
+            if write:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock = self._locked()
+            mode = "rwc" if write else "ro"
+            uri = f"{self.path.absolute().as_uri()}?mode={mode}"
+            self._connection = sqlite3.connect(uri, uri=True, timeout=15, isolation_level=None)
+        try:
+            with self._explained():
+                self._prepare(write=write)
+            if write:
+                self.recover()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._connection.close()
+        if self._lock:
+            self._lock.close()
+
+    def start(self, command: str, *, undoes: int | None = None) -> int:
+        """Number of a new run."""
+        return self._insert(
+            "INSERT INTO runs(started_s, command, undoes) VALUES (?, ?, ?)",
+            (time.time(), command, undoes),
+        )
+
+    def finish(self, run: int) -> None:
+        """The run has come to its end."""
+        self._execute("UPDATE runs SET finished_s = ? WHERE id = ?", (time.time(), run))
+
+    def begin(
+        self,
+        run: int,
+        path: Path,
+        *,
+        before: GenreFields,
+        genres: Sequence[str],
+        temporary: Path,
+        undoes: int | None = None,
+    ) -> int:
+        """Number of an entry: a copy of the file is about to be made."""
+        return self._insert(
+            "INSERT INTO entries(run, path, state, temporary, before, old_genres, undoes)"
+            " VALUES (?, ?, 'begun', ?, ?, ?, ?)",
+            (
+                run,
+                os.fsencode(path),
+                os.fsencode(temporary),
+                before.to_json(),
+                json.dumps(list(genres)),
+                undoes,
+            ),
+        )
+
+    def verified(self, entry: int, *, after: GenreFields, genres: Sequence[str]) -> None:
+        """The copy is good and about to be renamed over the file: flushed to the disk."""
+        self._execute("PRAGMA synchronous = FULL")
+        self._execute(
+            "UPDATE entries SET state = 'verified', after = ?, new_genres = ? WHERE id = ?",
+            (after.to_json(), json.dumps(list(genres)), entry),
+        )
+        self._execute("PRAGMA synchronous = NORMAL")
+
+    def done(self, entry: int) -> None:
+        """The file is changed. What it takes back is taken back with the same commit."""
+        with self._transaction():
+            self._execute("UPDATE entries SET state = 'done' WHERE id = ?", (entry,))
+            # Taking back an undo makes the first change count again, and so on.
+            counts = True
+            parent = self._undone_by(entry)
+            while parent is not None:
+                undone_by = entry if counts else None
+                self._execute("UPDATE entries SET undone_by = ? WHERE id = ?", (undone_by, parent))
+                entry, parent, counts = parent, self._undone_by(parent), not counts
+
+    def _undone_by(self, entry: int) -> int | None:
+        """Number of the entry that this one takes back."""
+        number = self._rows("SELECT undoes FROM entries WHERE id = ?", (entry,))[0][0]
+        return None if number is None else int(number)
+
+    def failed(self, entry: int, reason: str) -> None:
+        """The file is as it was."""
+        self._execute(
+            "UPDATE entries SET state = 'failed', reason = ? WHERE id = ?",
+            (reason.encode("utf-8", "replace").decode(), entry),
+        )
+
+    def recover(self) -> int:
+        """Settle what a killed run left: remove its copy, and see whether the file is changed.
+
+        Returns
+        -------
+        int
+            Number of entries that were open.
+        """
+        rows = self._rows(
+            "SELECT id, path, temporary, before, after FROM entries"
+            " WHERE state IN ('begun', 'verified')"
+        )
+        for entry, path, temporary, before, after in rows:
+            if os.path.lexists(temporary):
+                # As long as there is a copy, it was not renamed.
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                self.failed(entry, "interrupted before it was written")
+                continue
+            self._settle(entry, os.fsdecode(path), before, after)
+        return len(rows)
+
+    def _settle(self, entry: int, path: str, before: str, after: str | None) -> None:
+        try:
+            present = read_fields(path)
+        except TagError as error:
+            if after is None:
+                self.failed(entry, "interrupted before it was written")
+            else:
+                self.failed(entry, f"interrupted, and cannot be read now: {error}")
+            return
+        if after is not None and present.same_as(GenreFields.from_json(after)):
+            self.done(entry)
+        elif present.same_as(GenreFields.from_json(before)) or after is None:
+            self.failed(entry, "interrupted before it was written")
+        else:
+            self.failed(entry, "interrupted, and changed since by another program")
+
+    def runs(self) -> list[Run]:
+        """All runs, the latest first."""
+        rows = self._rows(
+            "SELECT r.id, r.started_s, r.finished_s, r.command, r.undoes,"
+            " COUNT(*) FILTER (WHERE e.state = 'done'),"
+            " COUNT(*) FILTER (WHERE e.state = 'failed'),"
+            " COUNT(*) FILTER (WHERE e.undone_by IS NOT NULL)"
+            " FROM runs r LEFT JOIN entries e ON e.run = r.id GROUP BY r.id ORDER BY r.id DESC"
+        )
+        return [Run(*row) for row in rows]
+
+    def run(self, number: int | None) -> Run:
+        """A run by its number, or the latest ``tag`` that is not undone.
+
+        Raises
+        ------
+        LibraryError
+            When there is none.
+        """
+        runs = self.runs()
+        if number is not None:
+            found = next((run for run in runs if run.id == number), None)
+            if found is None:
+                raise LibraryError(f"no run {number}: `tonearm history` lists all")
+            return found
+        taken_back = {run.undoes for run in runs if run.done and run.undone < run.done}
+        for run in runs:
+            if run.undoes is None and run.done and run.id not in taken_back:
+                return run
+        raise LibraryError("nothing to undo: no `tonearm tag --write` is left in the journal")
+
+    def entries(self, run: int) -> list[Entry]:
+        """Files of a run in their order."""
+        rows = self._rows(
+            "SELECT id, run, path, state, before, after, old_genres, new_genres, reason,"
+            " undone_by IS NOT NULL FROM entries WHERE run = ? ORDER BY id",
+            (run,),
+        )
+        return [_entry(row) for row in rows]
+
+    def _prepare(self, *, write: bool) -> None:
+        version = self._rows("PRAGMA user_version")[0][0]
+        ours = self._rows("PRAGMA application_id")[0][0]
+        empty = not self._rows("SELECT 1 FROM sqlite_master")
+        if not empty and ours != _APPLICATION_ID:
+            raise LibraryError(f"{self.path}: a database, but not Tonearm's journal")
+        if version > SCHEMA:
+            raise LibraryError(
+                f"{self.path}: journal of a newer Tonearm (schema {version}; this one knows "
+                f"{SCHEMA}): update Tonearm"
+            )
+        if not write:
+            return
+        self._execute("PRAGMA journal_mode = WAL")
+        self._execute("PRAGMA synchronous = NORMAL")
+        if version == SCHEMA:
+            return
+        with self._transaction():
+            for statement in _TABLES.split(";"):
+                self._execute(statement)
+            self._execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            self._execute(f"PRAGMA user_version = {SCHEMA}")
+
+    def _locked(self) -> sqlite3.Connection:
+        """A lock that dies with the process, on any system: SQLite's own, of an empty database."""
+        lock = sqlite3.connect(
+            self.path.with_name(f"{self.path.name}.lock"), timeout=0, isolation_level=None
+        )
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            lock.close()
+            if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+                raise LibraryError(
+                    f"{self.path}: another `tonearm tag` or `undo` is writing: wait for its end"
+                ) from None
+            raise
+        return lock
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK")
+            raise
+        self._execute("COMMIT")
+
+    def _execute(self, sql: str, values: Sequence[Any] = ()) -> None:
+        with self._explained():
+            self._connection.execute(sql, values)
+
+    def _insert(self, sql: str, values: Sequence[Any]) -> int:
+        with self._explained():
+            number = self._connection.execute(sql, values).lastrowid
+        assert number is not None
+        return number
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._explained():
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LibraryError(
+                f"journal {self.path}: {error} (without it no file is written)"
+            ) from error
+        except OSError as error:
+            raise LibraryError(f"journal {self.path}: {error.strerror}") from error
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    number, run, path, state, before, after, old_genres, new_genres, reason, undone = row
+    return Entry(
+        id=number,
+        run=run,
+        path=os.fsdecode(path),
+        state=state,
+        before=GenreFields.from_json(before),
+        after=GenreFields.from_json(after) if after else None,
+        old_genres=tuple(json.loads(old_genres)),
+        new_genres=tuple(json.loads(new_genres)),
+        reason=reason,
+        undone=bool(undone),
+    )

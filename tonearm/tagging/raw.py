@@ -1,0 +1,115 @@
+"""Tags as raw items, and changes of a file as edits: what the containers of this folder share.
+
+A tag is a list of items in their order, each with all its bytes (an ID3 frame with its header, an
+MP4 atom, a Vorbis comment), so that a change of one leaves the others as they were, bit by bit.
+Offsets and lengths are bytes. Imports nothing of Tonearm but errors.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, Protocol
+
+from tonearm.errors import TagError
+
+# The field by which Tonearm knows its own genres; it holds their names, so that a genre which a
+# person changes later is that person's although the field stays.
+MARKER = "TONEARM"
+MP4_MARKER = f"----:com.apple.iTunes:{MARKER}"
+# Joins values where a container has but one; no genre's name holds it.
+JOINT = "; "
+# Room a tag gets when it has to grow anyway, so that the next change fits in place.
+NEW_PADDING_BYTES = 1_024
+
+Role = Literal["genre", "marker"]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """``length`` bytes at ``offset`` of the old file become ``data``."""
+
+    offset: int
+    length: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a tag shall hold: None removes it; without a layout its container chooses one."""
+
+    items: tuple[bytes, ...] | None
+    layout: tuple[int, ...] | None = None
+
+
+class Codec(Protocol):
+    """How one kind of tag spells a genre."""
+
+    def role(self, item: bytes) -> Role | None:
+        """Whether an item is a genre or Tonearm's marker."""
+        ...
+
+    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
+        """Items for genres; the marker names ``guesses``, and there is none without any."""
+        ...
+
+
+@dataclass(frozen=True)
+class RawTag:
+    """One tag of a file.
+
+    ``items`` is None where the file has no such tag, which would begin with ``seed`` then.
+    ``layout`` holds what its container needs to put it back in the same place (paddings, pages).
+    """
+
+    name: str
+    codec: Codec
+    items: tuple[bytes, ...] | None
+    layout: tuple[int, ...] = ()
+    seed: tuple[bytes, ...] = ()
+
+
+class RawFile(ABC):
+    """A file's tags, the first of them the one a genre is written to where there is none yet."""
+
+    def __init__(self, path: str | os.PathLike[str], tags: Sequence[RawTag]) -> None:
+        self.path = path
+        self.tags = {tag.name: tag for tag in tags}
+
+    @abstractmethod
+    def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
+        """Edits that give the named tags new content, and leave all others."""
+
+
+def damaged(path: str | os.PathLike[str], what: str) -> TagError:
+    """The error of a tag that is left alone since Tonearm does not wholly understand it."""
+    return TagError(f"{path}: {what}; left as it is")
+
+
+def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
+    """Up to ``count`` bytes from ``offset``."""
+    file.seek(offset)
+    return file.read(count)
+
+
+def copy_edited(source: BinaryIO, target: BinaryIO, edits: Sequence[Edit]) -> None:
+    """Write ``source`` with its edits to ``target``."""
+    position = 0
+    for edit in sorted(edits, key=lambda edit: edit.offset):
+        assert edit.offset >= position, "edits overlap"
+        _copy(source, target, position, edit.offset - position)
+        target.write(edit.data)
+        position = edit.offset + edit.length
+    _copy(source, target, position, None)
+
+
+def _copy(source: BinaryIO, target: BinaryIO, start: int, count: int | None) -> None:
+    source.seek(start)
+    while count is None or count > 0:
+        piece = source.read(1 << 20 if count is None else min(count, 1 << 20))
+        if not piece:
+            break
+        target.write(piece)
+        count = None if count is None else count - len(piece)

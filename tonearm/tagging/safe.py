@@ -1,0 +1,206 @@
+"""Changing a file's genre without harm: a copy beside it, compared, then renamed over it.
+
+Each step either leaves the file as it was or has changed it wholly, and the journal knows before
+what may happen next. What cannot be kept (a second name by hard link, an owner) is not touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonearm.decoders import packet_digest
+from tonearm.errors import DecodeError, TagError
+from tonearm.tagging.fields import GenreFields, other_items, read_fields
+from tonearm.tagging.journal import Journal
+from tonearm.tagging.raw import Edit, copy_edited
+from tonearm.tagging.tags import others, read_tags
+
+TEMPORARY_PREFIX = ".tonearm-"
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the disk takes no file that long",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "its folder may not be written",
+    errno.EPERM: "may not be replaced (it or its folder is protected)",
+    errno.ENOENT: "vanished",
+}
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """By what a change of a file is noticed."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """As the file is now."""
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def change(
+    path: str | os.PathLike[str],
+    edits_for: Callable[[Path], Sequence[Edit]],
+    *,
+    journal: Journal,
+    run: int,
+    keep_mtime: bool = False,
+    undoes: int | None = None,
+) -> bool:
+    """Apply edits to one file, journaled; False where there is nothing to do.
+
+    Parameters
+    ----------
+    path : path
+        The file; where it is a symbolic link, what it points to is changed.
+    edits_for : callable
+        Gives the edits of the genre fields, from the file as it is.
+    journal, run : Journal, int
+        Where the change is entered.
+    keep_mtime : bool
+        Keep the time of the last modification (players then may not notice the change).
+    undoes : int or None
+        Number of the entry that this takes back.
+
+    Raises
+    ------
+    TagError
+        When the file cannot be changed without harm; it is as it was then.
+    """
+    target = Path(os.path.realpath(path))
+    with _explained(target):
+        stamp = Stamp.of(target)
+        check(target)
+        edits = edits_for(target)
+        if not edits:
+            return False
+        before, old = read_fields(target), read_tags(target)
+    name = f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{target.suffix}"
+    temporary = target.with_name(name)
+    entry = journal.begin(
+        run, target, before=before, genres=old.genres, temporary=temporary, undoes=undoes
+    )
+    try:
+        with _explained(target):
+            write_copy(target, temporary, edits, keep_mtime=keep_mtime)
+            after = compare(target, temporary)
+            journal.verified(entry, after=after, genres=read_tags(temporary).genres)
+            put_in_place(target, temporary, stamp)
+    except TagError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        journal.failed(entry, str(error))
+        raise
+    journal.done(entry)
+    return True
+
+
+def check(target: Path) -> None:
+    """Raise TagError for a file that must not be replaced."""
+    status = target.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise TagError(f"{target}: is no file")
+    if status.st_nlink > 1:
+        raise TagError(
+            f"{target}: has {status.st_nlink} names (hard links), which writing would part; "
+            "left as it is"
+        )
+    # Replacing needs rights on the folder alone: that the file is read-only still counts.
+    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
+        raise TagError(f"{target}: is read-only; left as it is")
+
+
+def write_copy(
+    target: Path, temporary: Path, edits: Sequence[Edit], *, keep_mtime: bool = False
+) -> None:
+    """The edited copy, on the disk, with the rights, owner and attributes of the file."""
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
+    with open(descriptor, "wb") as copy, target.open("rb") as source:
+        copy_edited(source, copy, edits)
+        copy.flush()
+        _take_over(target, temporary, source.fileno(), keep_mtime=keep_mtime)
+        os.fsync(copy.fileno())
+
+
+def compare(target: Path, temporary: Path) -> GenreFields:
+    """Check that the copy differs in nothing but its genre fields, which are returned.
+
+    Sound is compared by FFmpeg's packets, tags and pictures by mutagen and item by item.
+
+    Raises
+    ------
+    TagError
+        When anything else differs, or the sound cannot be compared.
+    """
+    if other_items(target) != other_items(temporary) or others(target) != others(temporary):
+        raise TagError(f"{target}: other tags would have changed; left as it is")
+    try:
+        same = packet_digest(target) == packet_digest(temporary)
+    except DecodeError as error:
+        reason = f"its sound cannot be compared ({error.reason})"
+        raise TagError(f"{target}: {reason}; left as it is") from None
+    if not same:
+        raise TagError(f"{target}: its sound would have changed; left as it is")
+    return read_fields(temporary)
+
+
+def put_in_place(target: Path, temporary: Path, stamp: Stamp) -> None:
+    """Rename the copy over the file, if that is as it was when it was read."""
+    if Stamp.of(target) != stamp:
+        raise TagError(f"{target}: was changed meanwhile by another program; left as it is")
+    os.replace(temporary, target)
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+_O_BINARY: int = getattr(os, "O_BINARY", 0)
+
+
+def _take_over(target: Path, temporary: Path, source: int, *, keep_mtime: bool) -> None:
+    """Owner, rights, extended attributes (access lists are among them) and, if asked, times."""
+    status = os.fstat(source)
+    made = temporary.stat()
+    if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
+        try:
+            os.chown(temporary, status.st_uid, status.st_gid)
+        except OSError:
+            owner = f"belongs to user {status.st_uid}, group {status.st_gid}"
+            raise TagError(
+                f"{target}: {owner}, which only they or root can keep; left as it is"
+            ) from None
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):  # a file system without any
+            for name in os.listxattr(target):
+                with contextlib.suppress(OSError):  # the system's own, which it sets itself
+                    os.setxattr(temporary, name, os.getxattr(target, name))
+    if stat.S_IMODE(made.st_mode) != stat.S_IMODE(status.st_mode):
+        os.chmod(temporary, stat.S_IMODE(status.st_mode))
+    if keep_mtime:
+        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+        raise TagError(f"{target}: {reason}; left as it is") from None
