@@ -8,7 +8,7 @@ import sys
 import typer
 
 from tonearm import __version__
-from tonearm.cli import console, library, lists, predict, serve
+from tonearm.cli import changes, console, library, lists, predict, serve, tag
 from tonearm.errors import TonearmError
 
 app = typer.Typer(
@@ -41,6 +41,9 @@ app.command()(library.scan)
 app.command()(library.status)
 app.command()(lists.playlist)
 app.command()(lists.similar)
+app.command()(tag.tag)
+app.command()(changes.undo)
+app.command()(changes.history)
 app.command()(serve.serve)
 
 

@@ -389,6 +389,8 @@ class Library:
         return np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions)
 
     def _connect(self, write: bool) -> sqlite3.Connection:
+        if self.path.is_dir():
+            raise LibraryError(f"library {self.path}: is a folder; name a file")
         with self._explained():
             if write:
                 try:
@@ -463,7 +465,7 @@ def _reason(error: sqlite3.Error) -> str:
         ("SQLITE_BUSY", f"locked by another program for {_WAIT_S:.0f} s: wait for it to end"),
         ("SQLITE_FULL", "the disk is full: make room; what was written before is kept"),
         ("SQLITE_READONLY", "may not be written (no rights, or a read-only disk)"),
-        ("SQLITE_CANTOPEN", "cannot be opened (no rights, or a folder of that name)"),
+        ("SQLITE_CANTOPEN", "cannot be opened (no rights, most likely)"),
         ("SQLITE_NOTADB", "is no library but some other file"),
         ("SQLITE_CORRUPT", "is damaged: move it away and scan again, or restore a backup"),
         ("SQLITE_IOERR", f"the disk failed ({error})"),

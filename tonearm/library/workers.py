@@ -28,6 +28,8 @@ from tonearm.library.sound_key import sound_key
 from tonearm.library.store import FileTags
 
 if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
+
     from numpy.typing import NDArray
 
     from tonearm.classifier import Heard
@@ -82,7 +84,7 @@ class _Worker:
     """One process and the file it is at."""
 
     def __init__(self, make_listen: MakeListen, read_tags: ReadTags) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
             target=_work, args=(theirs, make_listen, read_tags), daemon=True
@@ -196,6 +198,18 @@ class Pool:
                 words = _how_it_ended(worker.process)
                 raise LibraryError(f"the processes that hear files end as they start: one {words}")
         self._workers[i] = self._start()
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """How workers are started: forked from a small server where there is one, in milliseconds.
+
+    Never forked from this process, which may hold threads and locks of a host program.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tonearm.library.scan", "tonearm.features"])
+    return context
 
 
 def _work(connection: Connection, make_listen: MakeListen, read_tags: ReadTags) -> None:

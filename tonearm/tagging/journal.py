@@ -25,6 +25,9 @@ from tonearm.tagging.fields import GenreFields, read_fields
 SCHEMA = 1
 _APPLICATION_ID = 0x544F4E4A  # "TONJ"
 
+# Stands for the end of a run that did not come to it.
+INTERRUPTED = 0.0
+
 _TABLES = """
 CREATE TABLE runs(
     id INTEGER PRIMARY KEY, started_s REAL NOT NULL, finished_s REAL, command TEXT NOT NULL,
@@ -81,6 +84,7 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str], *, write: bool = False) -> None:
         self.path = Path(path)
+        self.recovered: list[str] = []
         self._lock: sqlite3.Connection | None = None
         with self._explained():
             if write:
@@ -178,18 +182,21 @@ class Journal:
             (reason.encode("utf-8", "replace").decode(), entry),
         )
 
-    def recover(self) -> int:
+    def recover(self) -> None:
         """Settle what a killed run left: remove its copy, and see whether the file is changed.
 
-        Returns
-        -------
-        int
-            Number of entries that were open.
+        Paths of files that were changed, and of the last change before, are in ``recovered`` then:
+        who keeps a library may not have heard of them.
         """
         rows = self._rows(
             "SELECT id, path, temporary, before, after FROM entries"
             " WHERE state IN ('begun', 'verified')"
         )
+        last = self._rows(
+            "SELECT path FROM entries WHERE state = 'done' AND run ="
+            " (SELECT MAX(id) FROM runs WHERE finished_s IS NULL) ORDER BY id DESC LIMIT 1"
+        )
+        self.recovered = [os.fsdecode(row[0]) for row in last]
         for entry, path, temporary, before, after in rows:
             if os.path.lexists(temporary):
                 # As long as there is a copy, it was not renamed.
@@ -198,7 +205,7 @@ class Journal:
                 self.failed(entry, "interrupted before it was written")
                 continue
             self._settle(entry, os.fsdecode(path), before, after)
-        return len(rows)
+        self._execute("UPDATE runs SET finished_s = ? WHERE finished_s IS NULL", (INTERRUPTED,))
 
     def _settle(self, entry: int, path: str, before: str, after: str | None) -> None:
         try:
@@ -211,6 +218,7 @@ class Journal:
             return
         if after is not None and present.same_as(GenreFields.from_json(after)):
             self.done(entry)
+            self.recovered.append(path)
         elif present.same_as(GenreFields.from_json(before)) or after is None:
             self.failed(entry, "interrupted before it was written")
         else:
@@ -241,9 +249,14 @@ class Journal:
             if found is None:
                 raise LibraryError(f"no run {number}: `tonearm history` lists all")
             return found
-        taken_back = {run.undoes for run in runs if run.done and run.undone < run.done}
+        # An undo that was interrupted goes on; one that left files alone came to its end.
+        taken_back = {
+            run.undoes
+            for run in runs
+            if run.finished_s not in {None, INTERRUPTED} and (run.undone < run.done or not run.done)
+        }
         for run in runs:
-            if run.undoes is None and run.done and run.id not in taken_back:
+            if run.undoes is None and run.undone < run.done and run.id not in taken_back:
                 return run
         raise LibraryError("nothing to undo: no `tonearm tag --write` is left in the journal")
 
@@ -330,6 +343,11 @@ class Journal:
             ) from error
         except OSError as error:
             raise LibraryError(f"journal {self.path}: {error.strerror}") from error
+
+
+def beside(library: Path) -> Path:
+    """Where the journal of a library is."""
+    return library.with_name(f"{library.stem}.journal.sqlite")
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

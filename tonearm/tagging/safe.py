@@ -18,9 +18,9 @@ from pathlib import Path
 
 from tonearm.decoders import packet_digest
 from tonearm.errors import DecodeError, TagError
-from tonearm.tagging.fields import GenreFields, other_items, read_fields
-from tonearm.tagging.journal import Journal
-from tonearm.tagging.raw import Edit, copy_edited
+from tonearm.tagging.fields import GenreFields, edits_for_fields, other_items, read_fields
+from tonearm.tagging.journal import Entry, Journal
+from tonearm.tagging.raw import JOINT, Edit, copy_edited
 from tonearm.tagging.tags import others, read_tags
 
 TEMPORARY_PREFIX = ".tonearm-"
@@ -107,6 +107,24 @@ def change(
         raise
     journal.done(entry)
     return True
+
+
+def take_back(entry: Entry, *, journal: Journal, run: int, keep_mtime: bool = False) -> None:
+    """Put the genre fields of one journaled change back as they were.
+
+    Raises
+    ------
+    TagError
+        When the genre was changed since, or as for :func:`change`.
+    """
+
+    def edits(target: Path) -> Sequence[Edit]:
+        if entry.after is None or not read_fields(target).same_as(entry.after):
+            present = JOINT.join(read_tags(target).genres) or "none"
+            raise TagError(f"{target}: its genre was changed since (now {present}); left as it is")
+        return edits_for_fields(target, entry.before)
+
+    change(entry.path, edits, journal=journal, run=run, keep_mtime=keep_mtime, undoes=entry.id)
 
 
 def check(target: Path) -> None:

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tonearm.errors import LibraryError
+from tonearm.library import store
+from tonearm.library.store import Decision, FileStatus, FileTags, Library, Model
+
+MODEL = Model("a" * 64, "test", "listener", ("jazz", "rock"), ("Mellow", "loud"))
+STATUS = FileStatus(10, 20, 30, 1, 2)
+
+
+def decision(share: float = 0.75, *, known: bool = True) -> Decision:
+    return Decision("jazz" if known else None, "jazz", share, np.float32([share, 1 - share]))
+
+
+def put(library: Library, path: str, key: str = "k1", *, status=STATUS, **tags) -> None:
+    model = library.model_id(MODEL)
+    sound = library.put_sound(
+        key,
+        model=model,
+        windows=np.float16([[0.25, 0.5], [0.75, 0.5]]),
+        duration_s=61.5,
+        warning=None,
+        decision=decision(),
+    )
+    library.put_track(store.as_stored(path), status, FileTags(**tags), sound=sound)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "deep" / "library.sqlite"
+
+
+def test_what_is_put_comes_back(path):
+    with Library(path, write=True) as library:
+        put(library, "/m/a.mp3", artist="Ä", genres=("Jazz", "Blues"), by_tonearm=True)
+    with Library(path) as library:
+        (track,) = library.tracks()
+        assert track == library.track("/m/a.mp3")
+        assert (track.path, track.key, track.duration_s) == ("/m/a.mp3", "k1", 61.5)
+        assert track.tags == FileTags(artist="Ä", genres=("Jazz", "Blues"), by_tonearm=True)
+        assert (track.genre, track.nearest, track.confidence) == ("jazz", "jazz", 0.75)
+        assert track.probabilities == {"jazz": 0.75, "rock": 0.25}
+        assert library.model() == MODEL
+        assert library.windows(1, 2).tolist() == [[0.25, 0.5], [0.75, 0.5]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_names_that_are_no_utf8_come_back(path):
+    name = os.fsdecode(b"/m/\xff\n\xc3.mp3")
+    with Library(path, write=True) as library:
+        put(library, name)
+        assert next(library.tracks()).path == name
+        assert library.track(name) is not None
+
+
+def test_tags_with_halves_of_signs_can_be_kept(path):
+    with Library(path, write=True) as library:
+        put(library, "/m/a.mp3", title="a\ud800b", genres=("\udcff",))
+        assert next(library.tracks()).tags.title == "a?b"
+
+
+def test_tracks_below_a_folder(path):
+    with Library(path, write=True) as library:
+        for name in ("/m/a/1.mp3", "/m/a/2.mp3", "/m/a b/3.mp3", "/m/a.mp3", "/m/a!.mp3"):
+            put(library, name)
+        inside = [track.path for track in library.tracks(["/m/a"])]
+        assert inside == ["/m/a/1.mp3", "/m/a/2.mp3"]
+        assert [t.path for t in library.tracks(["/m/a.mp3", "/m/a b/"])] == [
+            "/m/a b/3.mp3",
+            "/m/a.mp3",
+        ]
+        assert len(list(library.tracks(["/"]))) == 5
+        assert not list(library.tracks([]))
+
+
+def test_a_transaction_is_whole_or_nothing(path):
+    with Library(path, write=True) as library:
+        with pytest.raises(ZeroDivisionError), library.transaction():
+            put(library, "/m/a.mp3")
+            raise ZeroDivisionError
+        assert not list(library.tracks())
+
+
+def test_tags_of_a_written_file_are_taken_over(path, tmp_path):
+    file = tmp_path / "a.mp3"
+    file.write_bytes(b"abc")
+    with Library(path, write=True) as library:
+        put(library, str(file))
+        library.update_file(file, FileTags(genres=("Jazz",), by_tonearm=True))
+        track = library.track(file)
+        assert track.tags.genres == ("Jazz",) and track.size == 3 and track.genre == "jazz"
+        assert library.known(store.as_stored(file)).status == FileStatus.of(file.stat())
+
+
+def refuses(path, *, write: bool) -> str:
+    with pytest.raises(LibraryError) as caught:
+        Library(path, write=write)
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    return message
+
+
+def test_no_library_yet(path):
+    assert "run `tonearm scan FOLDER`" in refuses(path, write=False)
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_library_of_a_newer_tonearm(path, write):
+    Library(path, write=True).close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {store.SCHEMA + 1}")
+    before = path.read_bytes()
+    assert "newer Tonearm (schema 2" in refuses(path, write=write)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_foreign_database_and_a_foreign_file(tmp_path, write):
+    path = tmp_path / "x.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE mine(a)")
+    assert "not a Tonearm library" in refuses(path, write=write)
+    path.write_bytes(b"hello, this is a text and no database at all" * 100)
+    assert "some other file" in refuses(path, write=write)
+    path.unlink()
+    path.mkdir()
+    assert "is a folder" in refuses(path, write=write)
+
+
+def test_a_damaged_library(path):
+    with Library(path, write=True) as library:
+        for i in range(200):
+            put(library, f"/m/{i}.mp3", f"k{i}")
+    data = bytearray(path.read_bytes())
+    data[4_096:] = os.urandom(len(data) - 4_096)
+    path.write_bytes(data)
+    with pytest.raises(LibraryError, match="damaged"), Library(path) as library:
+        list(library.tracks())
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_locked_library(path, monkeypatch, write):
+    monkeypatch.setattr(store, "_WAIT_S", 0.05)
+    Library(path, write=True).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA journal_mode = DELETE")
+    other.execute("BEGIN EXCLUSIVE")
+    assert "locked by another program" in refuses(path, write=write)
+    other.close()
+
+
+def test_a_writer_waits_for_another_and_readers_do_not(path, monkeypatch):
+    monkeypatch.setattr(store, "_WAIT_S", 0.05)
+    with Library(path, write=True) as library, Library(path, write=True) as other:
+        put(library, "/m/a.mp3")
+        with library.transaction():
+            with Library(path) as reader:
+                assert len(list(reader.tracks())) == 1
+            with pytest.raises(LibraryError, match="locked"):
+                put(other, "/m/b.mp3")
+        put(other, "/m/b.mp3")
+
+
+def test_a_full_disk(path):
+    with Library(path, write=True) as library:
+        put(library, "/m/a.mp3")
+        pages = library.rows("PRAGMA page_count")[0][0]
+        library.rows(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(LibraryError, match="disk is full"), library.transaction():
+            for i in range(1_000):
+                put(library, f"/m/{i}.mp3", f"k{i}")
+    with Library(path) as library:
+        assert [track.path for track in library.tracks()] == ["/m/a.mp3"]
+
+
+def test_a_library_that_may_only_be_read(path):
+    with Library(path, write=True) as library:
+        put(library, "/m/a.mp3")
+    code = (
+        "import os, sys\n"
+        "from tonearm.library.store import Library\n"
+        "from tonearm.errors import LibraryError\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        f"print([t.path for t in Library({str(path)!r}).tracks()])\n"
+        "try:\n"
+        f"    Library({str(path)!r}, write=True)\n"
+        "except LibraryError as error:\n"
+        "    print(error)\n"
+    )
+    if not hasattr(os, "geteuid") or os.geteuid():  # to root nothing is read-only
+        code = code.replace("os.setgid(65534); os.setuid(65534)", "pass")
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+    else:
+        for folder in (path.parent, *path.parent.parents[:3]):
+            folder.chmod(0o755)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True
+        )
+    finally:
+        path.parent.chmod(0o755)
+    first, second = ran.stdout.splitlines()
+    assert first == "['/m/a.mp3']", ran.stderr
+    assert "may not be written" in second or "cannot be opened" in second
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert "its folder cannot be made" in refuses(tmp_path / "file" / "l.sqlite", write=True)

@@ -1,0 +1,353 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import listeners
+import pytest
+import sounds
+
+from tonearm import bundle as bundles
+from tonearm.cli.library import file_tags
+from tonearm.errors import LibraryError
+from tonearm.library.scan import Scan, scan
+from tonearm.library.store import Library
+
+
+@pytest.fixture(autouse=True)
+def _quick_workers(monkeypatch):
+    """A new process imports the program that started it; pytest, here, takes its time."""
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", None)
+    monkeypatch.delattr(main, "__file__", raising=False)
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return bundles.load()
+
+
+class Case:
+    """A music folder, a library, and the names that were heard."""
+
+    def __init__(self, folder: Path, bundle) -> None:
+        self.root, self.path = folder / "music", folder / "library.sqlite"
+        self.root.mkdir()
+        self._log, self._bundle = folder / "heard.txt", bundle
+
+    def add(self, name: str, content: str | None = None) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if content is not None else f"{name} as it sounds")
+        return path
+
+    def scan(self, *roots: Path, bundle=None, jobs: int = 2, **options) -> Scan:
+        self._log.write_text("")
+        with Library(self.path, write=True) as library:
+            return scan(
+                library,
+                roots or [self.root],
+                bundle=bundle or self._bundle,
+                make_listen=partial(listeners.make_listen, str(self._log)),
+                read_tags=listeners.no_tags,
+                jobs=jobs,
+                **options,
+            )
+
+    def heard(self) -> list[str]:
+        return sorted(self._log.read_text().split())
+
+    def tracks(self, *, missing: bool = False) -> dict:
+        with Library(self.path) as library:
+            tracks = library.tracks(missing=missing)
+            return {os.path.relpath(track.path, self.root): track for track in tracks}
+
+
+@pytest.fixture
+def case(tmp_path, bundle):
+    return Case(tmp_path, bundle)
+
+
+def test_every_file_once_and_then_none(case):
+    for i in range(6):
+        case.add(f"{i % 2}/{i}.mp3")
+    case.add("cover.jpg")
+    case.add(".hidden.mp3")
+    result = case.scan()
+    assert (result.found, result.heard, result.unchanged, result.failures) == (6, 6, 0, [])
+    assert len(case.heard()) == 6
+    tracks = case.tracks()
+    assert len(tracks) == 6 and all(len(t.probabilities) == 10 for t in tracks.values())
+    again = case.scan()
+    assert (again.found, again.unchanged, again.to_do, case.heard()) == (6, 6, 0, [])
+    assert case.tracks() == tracks
+
+
+def test_what_moves_keeps_its_row_and_is_not_heard(case):
+    old = case.add("old/a.mp3")
+    case.add("old/b.mp3")
+    case.scan()
+    before = case.tracks()["old/a.mp3"]
+    (case.root / "new").mkdir()
+    old.rename(case.root / "new" / "other.mp3")
+    result = case.scan()
+    assert (result.heard, result.recognised, result.moved, result.gone) == (0, 1, 1, 0)
+    after = case.tracks(missing=True)
+    assert sorted(after) == ["new/other.mp3", "old/b.mp3"]
+    assert after["new/other.mp3"].id == before.id
+    assert after["new/other.mp3"].probabilities == before.probabilities
+
+
+def test_two_files_that_change_names_change_sounds(case):
+    a, b = case.add("a.mp3"), case.add("b.mp3")
+    case.scan()
+    keys = {name: track.key for name, track in case.tracks().items()}
+    a.rename(case.root / "held")
+    b.rename(a)
+    (case.root / "held").rename(b)
+    assert case.scan().heard == 0
+    now = case.tracks()
+    assert (now["a.mp3"].key, now["b.mp3"].key) == (keys["b.mp3"], keys["a.mp3"])
+
+
+def test_copies_are_heard_once_also_when_met_together(case):
+    for name in ("1 slow.mp3", "2 slow.mp3", "3 slow.mp3", "4 slow.mp3"):
+        case.add(name, "one sound")
+    result = case.scan(jobs=2)
+    assert (result.heard, result.recognised, result.moved) == (1, 3, 0)
+    assert len({track.key for track in case.tracks().values()}) == 1
+
+
+def test_changed_and_gone_and_back(case):
+    a, b = case.add("a.mp3"), case.add("b.mp3")
+    case.scan()
+    a.write_text("another sound")
+    kept = b.with_suffix(".away")
+    os.rename(b, kept)
+    result = case.scan()
+    assert (result.heard, result.gone) == (1, 1)
+    assert list(case.tracks()) == ["a.mp3"]
+    assert case.tracks(missing=True)["b.mp3"].missing
+    os.rename(kept, b)
+    result = case.scan()
+    assert (result.heard, case.heard(), sorted(case.tracks())) == (0, [], ["a.mp3", "b.mp3"])
+
+
+def test_a_root_that_is_not_there_is_named_and_its_files_are_not_gone(case):
+    case.add("disk/a.mp3")
+    case.scan(case.root / "disk")
+    (case.root / "disk").rename(case.root / "unmounted")
+    result = case.scan(case.root / "disk")
+    assert result.failures == [(str(case.root / "disk"), "does not exist")]
+    assert result.gone == 0 and list(case.tracks()) == ["disk/a.mp3"]
+
+
+def test_other_roots_are_left_alone(case):
+    case.add("one/a.mp3")
+    case.add("two/b.mp3")
+    case.scan()
+    shutil.rmtree(case.root / "one")
+    assert case.scan(case.root / "two").gone == 0
+    assert case.scan().gone == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("segv.mp3", "crash", "its decoder crashed (SIGSEGV)"),
+        ("memory.mp3", "crash", "was killed"),
+        ("hang.mp3", "timeout", "took longer than 1 s"),
+        ("bad.mp3", "not-audio", "is no audio"),
+        ("fault.mp3", "internal", "ZeroDivisionError: a fault"),
+    ],
+)
+def test_a_file_that_ends_its_worker_costs_itself_alone(case, name, kind, words):
+    for i in range(8):
+        case.add(f"{i}.mp3")
+    case.add(f"3 {name}")
+    result = case.scan(timeout_s=1.0)
+    assert result.heard == 8
+    ((path, reason),) = result.failures
+    assert path.endswith(f"3 {name}") and words in reason
+    failed = case.tracks()[f"3 {name}"]
+    assert (failed.error_kind, failed.error_message, failed.genre) == (kind, reason, None)
+    again = case.scan()
+    assert (again.failed_before, again.to_do, again.failures) == (1, 0, [])
+    retried = case.scan(retry=True, timeout_s=1.0)
+    assert (retried.to_do, len(retried.failures)) == (1, 1)
+    case.add(f"3 {name}", "changed")
+    assert len(case.scan(timeout_s=1.0).failures) == 1
+
+
+def test_many_crashes_end_nothing(case):
+    for i in range(10):
+        case.add(f"{i} segv.mp3")
+        case.add(f"{i}.mp3")
+    result = case.scan()
+    assert (result.heard, len(result.failures)) == (10, 10)
+
+
+def test_workers_that_cannot_start_are_one_error(case):
+    case.add("a.mp3")
+    with (
+        Library(case.path, write=True) as library,
+        pytest.raises(LibraryError, match=r"end as they start: .* \(exit code 3\)"),
+    ):
+        scan(
+            library,
+            [case.root],
+            bundle=bundles.load(),
+            make_listen=listeners.make_nothing,
+            read_tags=listeners.no_tags,
+            jobs=1,
+        )
+
+
+def test_odd_files(case):
+    case.add("empty.m4a", "")
+    os.mkfifo(case.root / "pipe.mp3")
+    (case.root / "loop.mp3").symlink_to(case.root / "loop.mp3")
+    (case.root / "down").symlink_to(case.root)
+    case.add("torn.mp3")
+    result = case.scan()
+    assert dict(result.failures) == {
+        str(case.root / "empty.m4a"): "is empty (0 bytes)",
+        str(case.root / "pipe.mp3"): "is a pipe, socket or device, not a file",
+        str(case.root / "loop.mp3"): "is a link to nothing, or to itself",
+    }
+    assert result.damaged == [(str(case.root / "torn.mp3"), "truncated")]
+    assert (result.found, result.heard) == (4, 1)
+
+
+def test_a_file_named_twice_is_taken_once(case):
+    path = case.add("a.mp3")
+    result = case.scan(case.root, path, path)
+    assert (result.found, result.heard) == (1, 1)
+
+
+def test_another_head_decides_anew_without_hearing(case, bundle):
+    for i in range(5):
+        case.add(f"{i}.mp3")
+    case.scan()
+    before = case.tracks()
+    head = dataclasses.replace(bundle.head, weight=-bundle.head.weight)
+    other = dataclasses.replace(bundle, head=head, sha256="b" * 64)
+    result = case.scan(bundle=other)
+    assert (result.redecided, result.heard, result.unchanged, case.heard()) == (5, 0, 5, [])
+    after = case.tracks()
+    assert all(after[name].probabilities != before[name].probabilities for name in after)
+    assert case.scan(bundle=other).redecided == 0
+    assert case.scan().redecided == 5
+    assert case.tracks() == before
+
+
+def test_another_listener_hears_all_again(case, bundle):
+    case.add("a.mp3")
+    case.add("copy.mp3", "a.mp3 as it sounds")
+    case.scan()
+    other = dataclasses.replace(bundle, listener=b"another", sha256="c" * 64)
+    result = case.scan(bundle=other)
+    assert (result.heard, result.recognised, result.redecided) == (1, 1, 0)
+    assert case.scan(bundle=other).unchanged == 2
+
+
+def test_sounds_that_no_file_holds_are_dropped(case):
+    path = case.add("a.mp3")
+    case.scan()
+    path.write_text("another sound")
+    case.scan()
+    with Library(case.path) as library:
+        assert library.rows("SELECT count(*) FROM sounds") == [(1,)]
+        assert library.rows("SELECT count(*) FROM windows") == [(1,)]
+
+
+def test_a_retagged_file_is_recognised_and_its_tags_are_read(tmp_path, bundle):
+    path = sounds.write(tmp_path / "a.mp3", sounds.music(1))
+    log = tmp_path / "heard.txt"
+    options = {
+        "make_listen": partial(listeners.make_listen, str(log)),
+        "read_tags": file_tags,
+        "jobs": 1,
+    }
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        scan(library, [tmp_path], bundle=bundle, **options)
+        assert library.track(path).tags.genres == ()
+        sounds.retag(path, text="Jazz", bulk=100_000)
+        moved = path.rename(tmp_path / "b.mp3")
+        result = scan(library, [tmp_path], bundle=bundle, **options)
+        assert (result.heard, result.moved) == (0, 1)
+        track = library.track(moved)
+        assert (track.tags.artist, track.tags.genres) == ("Jazz", ("Jazz",))
+    assert log.read_text().split() == ["a.mp3"]
+
+
+def start_scan(case: Case) -> subprocess.Popen:
+    code = (
+        "import sys; from pathlib import Path; from functools import partial\n"
+        "import listeners\n"
+        "from tonearm import bundle\n"
+        "from tonearm.library.scan import scan\n"
+        "from tonearm.library.store import Library\n"
+        "if __name__ == '__main__':\n"
+        "    with Library(sys.argv[2], write=True) as library:\n"
+        "        scan(library, [sys.argv[1]], bundle=bundle.load(), jobs=2,\n"
+        "             make_listen=partial(listeners.make_listen, sys.argv[3]),\n"
+        "             read_tags=listeners.no_tags)\n"
+    )
+    script = case.root.parent / "script.py"
+    script.write_text(code)
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    return subprocess.Popen(
+        [sys.executable, script, case.root, case.path, case.root.parent / "all.txt"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+
+
+def wait_for(condition) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_scan_that_is_killed_keeps_what_it_had_and_goes_on(case):
+    for i in range(30):
+        case.add(f"{i} slow.mp3")
+    log = case.root.parent / "all.txt"
+    heard = 0
+    for enough in (4, 10):
+        process = start_scan(case)
+        wait_for(lambda: log.exists() and len(log.read_text().splitlines()) >= enough)  # noqa: B023
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        time.sleep(0.7)  # its workers end by themselves when the pipe does
+        kept = len(case.tracks())
+        begun = len(log.read_text().splitlines())
+        assert begun - 4 <= kept <= begun, "more was lost than what two workers had in flight"
+        assert kept >= heard
+        heard = kept
+    result = case.scan()
+    assert (result.unchanged, result.heard) == (heard, 30 - heard)
+    assert len(case.tracks()) == 30
+    assert not set(case.heard()) & {"none"}
+
+
+def test_workers_end_with_the_scan_that_was_killed(case):
+    for i in range(40):
+        case.add(f"{i} slow.mp3")
+    log = case.root.parent / "all.txt"
+    process = start_scan(case)
+    wait_for(lambda: log.exists() and log.read_text())
+    process.kill()
+    process.wait()
+    time.sleep(1.0)
+    begun = log.read_text()
+    time.sleep(0.8)
+    assert log.read_text() == begun

@@ -1,0 +1,278 @@
+"""``tonearm tag``: the genres of the library's files, shown and written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import changes, console
+from tonearm.cli.library import Location, location
+
+if TYPE_CHECKING:
+    from tonearm.library.store import Library, Track
+    from tonearm.tagging.plan import Guess, Proposal, Rules
+
+
+class By(StrEnum):
+    """What gets a genre of its own."""
+
+    file = "file"
+    album = "album"
+
+
+class PolicyName(Enum):
+    """As :class:`tonearm.tagging.plan.Policy`, which is imported late."""
+
+    missing = "missing"
+    replace = "replace"
+    add = "add"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file with what is proposed for it."""
+
+    track: Track
+    album: tuple[str, str]
+    guess: Guess
+    proposal: Proposal
+
+
+def tag(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders. [default: the whole library]")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write; without it only show.")] = False,
+    policy: Annotated[
+        PolicyName, typer.Option(help="Files without a genre, or replace or add to a person's.")
+    ] = PolicyName.missing,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Write only if at least this sure.")
+    ] = 0.6,
+    max_genres: Annotated[
+        int, typer.Option(min=1, max=2, help="2: also the second genre if it is half as likely.")
+    ] = 1,
+    by: Annotated[By, typer.Option(help="album: one genre from all its tracks.")] = By.file,
+    names: Annotated[
+        Path | None, typer.Option("--map", help='TOML with your names: hiphop = "Hip-Hop/Rap".')
+    ] = None,
+    keep_mtime: changes.KeepMtime = False,
+    output_format: changes.FormOption = changes.Form.table,
+    library: Location = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Show the genre each file of the library would get, and with --write write it."""
+    from tonearm.library.store import Library
+    from tonearm.tagging.plan import Action, Policy, Rules, read_names
+
+    rules = Rules(
+        policy=Policy(policy.value),
+        min_confidence=min_confidence,
+        max_genres=max_genres,
+        names=read_names(names) if names else {},
+    )
+    failures: list[tuple[str, str]] = []
+    with Library(location(library), write=write) as opened:
+        _check_names(opened, rules)
+        rows = list(_rows(opened, paths, rules, by, failures))
+        unscanned = _unscanned(opened, paths, failures) if paths else []
+        writes = [row for row in rows if row.proposal.action is Action.write]
+        done: changes.Done | None = None
+        if write and writes:
+            done = _write(opened, writes, keep_mtime, failures)
+    if output_format is changes.Form.json:
+        _print_json(rows, done, unscanned, failures)
+    else:
+        _print_table(writes, by)
+        _sum_up(rows, rules, done)
+    failures += [(path, "not scanned yet: run `tonearm scan` on it") for path in unscanned]
+    changes.close(
+        "were left as they are", failures, interrupted=done is not None and done.interrupted
+    )
+
+
+def _rows(
+    library: Library,
+    paths: Sequence[Path] | None,
+    rules: Rules,
+    by: By,
+    failures: list[tuple[str, str]],
+) -> Iterator[Row]:
+    """Every file that was heard, with its proposal; albums are decided by all their tracks."""
+    from tonearm.tagging.plan import pooled, propose
+
+    albums: dict[tuple[str, str], list[Guess]] = {}
+    if by is By.album:
+        for track in library.tracks():
+            if track.error_kind is None:
+                albums.setdefault(_album(track), []).append(_guess(track))
+    pool = {key: pooled(guesses) for key, guesses in albums.items()}
+    for track in library.tracks(paths):
+        if track.tags.error:
+            failures.append((track.path, track.tags.error.removeprefix(f"{track.path}: ")))
+        elif track.error_kind is not None:
+            failures.append((track.path, f"could not be heard: {track.error_message}"))
+        else:
+            album = _album(track)
+            guess = pool[album] if by is By.album else _guess(track)
+            genres, guesses = track.tags.genres, _guesses(track, rules)
+            proposal = propose(guess, rules, genres=genres, guesses=guesses)
+            yield Row(track, album, guess, proposal)
+
+
+def _guesses(track: Track, rules: Rules) -> tuple[str, ...]:
+    """Genres that Tonearm wrote; where it did not write all, only the file knows which."""
+    from tonearm.errors import TagError
+    from tonearm.tagging.plan import Policy
+    from tonearm.tagging.tags import read_tags
+
+    tags = track.tags
+    if tags.by_tonearm:
+        return tags.genres
+    if rules.policy is Policy.add and tags.genres:
+        try:
+            return read_tags(track.path).guesses
+        except TagError:
+            return ()
+    return ()
+
+
+def _guess(track: Track) -> Guess:
+    from tonearm.tagging.plan import Guess
+
+    return Guess(track.probabilities, known=track.genre is not None)
+
+
+def _album(track: Track) -> tuple[str, str]:
+    from tonearm.tagging.plan import album_key
+
+    return album_key(track.path, album=track.tags.album, album_artist=track.tags.album_artist)
+
+
+def _unscanned(
+    library: Library, paths: Sequence[Path], failures: list[tuple[str, str]]
+) -> list[str]:
+    """Files among those named that the library does not have."""
+    from tonearm.audio import AUDIO_SUFFIXES
+    from tonearm.files import find
+    from tonearm.library.store import as_stored
+
+    def on_error(folder: Path, error: OSError) -> None:
+        failures.append((str(folder), f"folder cannot be read: {error.strerror}"))
+
+    found = find(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error)
+    return [str(path) for path in found if library.known(as_stored(path)) is None]
+
+
+def _check_names(library: Library, rules: Rules) -> None:
+    """A misspelt genre in a map would be passed over in silence."""
+    model = library.model()
+    wrong = sorted(set(rules.names) - set(model.labels)) if model else []
+    if wrong and model:
+        raise typer.BadParameter(
+            f"{', '.join(wrong)}: this library's genres are {', '.join(model.labels)}",
+            param_hint="--map",
+        )
+
+
+def _write(
+    library: Library,
+    rows: Sequence[Row],
+    keep_mtime: bool,
+    failures: list[tuple[str, str]],
+) -> changes.Done:
+    from functools import partial
+
+    from tonearm.tagging.fields import edits_for_genres
+    from tonearm.tagging.journal import Journal, beside
+    from tonearm.tagging.safe import change
+
+    def write_one(row: Row, run: int) -> None:
+        _require_unchanged(row.track)
+        edits = partial(edits_for_genres, genres=row.proposal.genres, guesses=row.proposal.guesses)
+        change(row.track.path, edits, journal=journal, run=run, keep_mtime=keep_mtime)
+
+    with Journal(beside(library.path), write=True) as journal:
+        work = [(row.track.path, row) for row in rows]
+        return changes.run_all(library, journal, work, write_one, failures)
+
+
+def _require_unchanged(track: Track) -> None:
+    from tonearm.errors import TagError
+
+    try:
+        status = Path(track.path).stat()
+    except OSError as error:
+        raise TagError(f"{track.path}: {error.strerror}") from None
+    if (status.st_size, status.st_mtime_ns) != (track.size, track.mtime_ns):
+        raise TagError(f"{track.path}: changed since the scan: scan it again")
+
+
+def _print_table(rows: Sequence[Row], by: By) -> None:
+    """One line a change; an album's files with the same change are one line."""
+    shown: dict[tuple[str, str], int] = {}
+    for row in rows:
+        name = row.track.path
+        if by is By.album:
+            name = row.track.tags.album or os.path.dirname(row.track.path) + os.sep
+        change = changes.arrow(row.track.tags.genres, row.proposal.genres)
+        line = (console.printable(name), f"{change}  {row.guess.confidence:.0%}")
+        shown[line] = shown.get(line, 0) + 1
+    for (name, change), count in shown.items():
+        print(f"{name}{f' ({count} files)' if by is By.album else ''}: {change}")
+
+
+def _sum_up(rows: Sequence[Row], rules: Rules, done: changes.Done | None) -> None:
+    from tonearm.tagging.plan import Action
+
+    counts = {action: sum(row.proposal.action is action for row in rows) for action in Action}
+    if done:
+        print(f"run {done.run}: {len(done.paths):,} of {counts[Action.write]:,} files written")
+    else:
+        print(f"{counts[Action.write]:,} files to write")
+    words = {
+        Action.same: "have that genre already",
+        Action.kept: "have a genre that is not Tonearm's (see --policy)",
+        Action.unsure: f"less sure than {rules.min_confidence:.0%}",
+        Action.unknown: "of no genre that Tonearm knows",
+    }
+    for action, text in words.items():
+        if counts[action]:
+            print(f"  {counts[action]:,} left: {text}")
+    if not done and counts[Action.write]:
+        console.say("nothing is written yet: add --write (`tonearm undo` takes it back)")
+
+
+def _print_json(
+    rows: Sequence[Row],
+    done: changes.Done | None,
+    unscanned: Sequence[str],
+    failures: Sequence[tuple[str, str]],
+) -> None:
+    written = set(done.paths) if done else set()
+    files = [
+        {
+            "path": row.track.path,
+            "action": row.proposal.action.value,
+            "old": row.track.tags.genres,
+            "new": row.proposal.genres,
+            "confidence": round(row.guess.confidence, 4),
+            "written": row.track.path in written,
+        }
+        for row in rows
+    ]
+    errors = [{"path": path, "message": reason} for path, reason in failures]
+    changes.print_object(
+        {
+            "run": done.run if done else None,
+            "files": files,
+            "not_scanned": list(unscanned),
+            "errors": errors,
+        }
+    )
