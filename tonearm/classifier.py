@@ -249,10 +249,17 @@ class Classifier:
         return self.decide(heard.windows, timeline_of=heard if timeline else None)
 
     def _parts(self, heard: Heard) -> list[Segment]:
+        head, checked = self.bundle.head, self._checked(heard.windows)
+
+        def together(start: int, stop: int) -> NDArray[np.float64]:
+            unknown = head.decide_each(checked[start:stop])[:, -1].mean()
+            return np.append(head.decide(checked[start:stop]).probabilities, unknown)
+
         return segments(
             heard.starts_s,
-            self.bundle.head.decide_each(self._checked(heard.windows)),
+            head.decide_each(checked),
             (*self.bundle.labels, None),
+            together=together,
             duration_s=heard.duration_s,
             window_s=self.bundle.features.window_s,
         )

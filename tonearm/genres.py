@@ -30,7 +30,7 @@ _COLOURS = {
     "disco": "#cc79a7",
     "hiphop": "#e69f00",
     "jazz": "#56b4e9",
-    "metal": "#7f7f7f",
+    "metal": "#7b5ea7",
     "pop": "#f781bf",
     "reggae": "#009e73",
     "rock": "#d55e00",

@@ -91,6 +91,8 @@ class Progress:
             TextColumn("{task.fields[note]}"),
             console=Console(stderr=True),
             transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
             disable=not sys.stderr.isatty(),
         )
         self._unit = unit
@@ -114,6 +116,15 @@ class Progress:
             told = share
 
         return tell
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar off the terminal while something else is printed there."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
 
     def __enter__(self) -> Progress:
         self._bar.start()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -88,11 +90,12 @@ def predict(
         console.quiet_decoders(),
         open_writer(output_format, output, top=top) as write,
         console.Progress(len(files), unit="files") as progress,
+        closing(_answers(classifier, files, jobs, windows, timeline, tags, progress)) as answers,
     ):
-        answers = _answers(classifier, files, jobs, windows, timeline, tags, progress)
         try:
             for answer in answers:
-                write(answer)
+                with progress.aside():
+                    write(answer)
                 if answer.error:
                     failures.append((answer.path, answer.error.reason))
                 elif answer.heard and answer.heard.warnings:
@@ -149,9 +152,21 @@ def _answers(
     timeline: bool,
     tags: bool,
     progress: console.Progress,
-) -> Iterator[Answer]:
+) -> Generator[Answer]:
     """Answers in the order of the files, a few ahead at a time; Ctrl-C drops those in flight."""
     from tonearm.answer import answer
+
+    stopped = Event()
+
+    def part() -> Callable[[float], None]:
+        tell = progress.part()
+
+        def told(share: float) -> None:
+            if stopped.is_set():  # or Ctrl-C would wait for the end of a ten-hour file
+                raise CancelledError
+            tell(share)
+
+        return told
 
     pool = ThreadPoolExecutor(jobs)
     waiting: deque[Future[Answer]] = deque()
@@ -167,10 +182,11 @@ def _answers(
                     count=count,
                     timeline=timeline,
                     tags=tags,
-                    on_progress=progress.part(),
+                    on_progress=part(),
                 )
             )
         while waiting:
             yield waiting.popleft().result()
     finally:
+        stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
