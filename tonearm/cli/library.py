@@ -109,7 +109,7 @@ class _Shown:
         if self._bar is None:
             bar = console.Progress(result.to_do, unit="files")
             self._bar = self._stack.enter_context(bar)
-        self._bar.advance(result.done - self._done, failures=len(result.failures))
+        self._bar.advance(amount=result.done - self._done, failures=len(result.failures))
         self._done = result.done
 
     def __enter__(self) -> _Shown:
