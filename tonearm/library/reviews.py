@@ -122,6 +122,8 @@ class Reviews:
 def attach(library: Library) -> None:
     """Let queries of an open library see the table ``reviews``; empty where there is none yet."""
     path = beside(library.path)
+    if library.rows("SELECT 1 FROM pragma_database_list WHERE name = 'reviewed'"):
+        return
     if path.exists():
         library.rows("ATTACH DATABASE ? AS reviewed", [str(path)])
     else:
