@@ -9,9 +9,9 @@ export class Problem extends Error {
 }
 
 async function answerOf(response) {
+  if (response.ok) return response.json();
   const values = await response.json().catch(() => ({ title: response.statusText }));
-  if (!response.ok) throw new Problem({ status: response.status, ...values });
-  return values;
+  throw new Problem({ status: response.status, ...values });
 }
 
 async function ask(path, options) {

@@ -25,7 +25,7 @@ export function makeCard(file, { onremove }) {
   const icon = el("span", { class: "icon", "aria-hidden": "true" });
   const label = el("p", { class: "file" }, name);
   const node = el("li", { class: "card waiting", "aria-labelledby": `${key}-name` },
-    el("div", { class: "head" }, playing, icon, el("div", { class: "said" }, title, words), sure, away), label, body);
+    el("div", { class: "head" }, playing, icon, el("div", { class: "said" }, title, words), sure, away), el("div", { class: "line" }, label, now), body);
   const picture = makePicture({ label: name, onseek: (seconds) => play(seconds) });
   let [answer, unwatch] = [null, null];
 
@@ -63,7 +63,7 @@ export function makeCard(file, { onremove }) {
     label.textContent = `${name} · ${clock(values.duration_s)}`;
     if (values.warnings) body.before(el("p", { class: "warning" }, values.warnings.join("; ")));
     picture.setTimeline(values.timeline, values.duration_s);
-    body.replaceChildren(picture.node, now);
+    body.replaceChildren(picture.node);
     playing.disabled = false;
     unwatch = player.watch(follow);
   }

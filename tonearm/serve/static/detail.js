@@ -39,8 +39,8 @@ export function makeDetail({ act, onclose }) {
     const away = button("×", onclose, { class: "plain away", "aria-label": "Close track" });
     node.replaceChildren(
       el("div", { class: "head" }, playing,
-        el("div", { class: "said" }, el("h2", {}, title), el("p", {}, [row.artist, row.duration_s && clock(row.duration_s)].filter(Boolean).join(" · "))), away),
-      heading(row), picture.node, now, words(), facts, like);
+        el("div", { class: "said" }, el("h2", {}, title), el("p", {}, [row.artist, row.duration_s && clock(row.duration_s)].filter(Boolean).join(" · ")), now), away),
+      heading(row), picture.node, words(), facts, like);
     refresh(row);
     unwatch = player.watch((state) => follow(state, row, playing, now));
     timer = setTimeout(() => fetchAll(row, facts, like), WAIT_MS);

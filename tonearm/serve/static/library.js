@@ -39,9 +39,9 @@ export function makeLibrary() {
   const numbers = el("p", { class: "numbers" });
   const shown = el("p", { class: "shown" });
   const write = button("Write…", writeAll, { class: "main", disabled: true });
-  const undo = button("Undo last writing", undoLast, { disabled: true });
+  const undo = button("Undo writing", undoLast, { disabled: true });
   const many = button("Accept all shown…", acceptAll);
-  const keys = button("Keys", showKeys, { title: "Key ?" });
+  const keys = button("Keys", showKeys, { title: "Key ?", class: "keyed" });
   const empty = el("section", { class: "empty", hidden: true });
   const whole = el("div", { class: "whole", hidden: true }, filters.node,
     el("div", { class: "bar" }, shown, many, undo, write, keys), el("div", { class: "split" }, table.node, detail.node));
@@ -155,7 +155,9 @@ export function makeLibrary() {
     }
   }
 
-  const undoLast = () => undoRun(null);
+  function undoLast() {
+    undoRun(null);
+  }
 
   async function refresh() {
     try {

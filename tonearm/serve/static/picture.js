@@ -3,7 +3,8 @@ import { el, button, clock, percent } from "./dom.js";
 import { fill, nameOf, badge } from "./genres.js";
 import { partAt } from "./words.js";
 
-const STRIP = 22; // pixels of the timeline under the spectrum
+const STRIP = 22; // pixels of the timeline, at the bottom
+const WAVE = 26; // and of the loudness above it
 const STEP_S = 5;
 
 const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
@@ -68,26 +69,26 @@ export function makePicture({ label, onseek }) {
     canvas.height = height * ratio;
     const c = canvas.getContext("2d");
     c.scale(ratio, ratio);
-    const top = height - STRIP - 3;
+    const top = height - STRIP - WAVE - 3;
     const style = getComputedStyle(canvas);
     c.fillStyle = style.getPropertyValue("--well");
-    c.fillRect(0, 0, width, top);
+    c.fillRect(0, 0, width, top + WAVE);
     if (drawn) c.drawImage(drawn, 0, 0, width, top);
-    if (peaks) wave(c, width, top, style.getPropertyValue("--wave"));
-    strip(c, width, top + 3, style);
-    if (!duration) return;
+    if (peaks) wave(c, width, top + WAVE / 2, style.getPropertyValue("--wave"));
+    strip(c, width, top + WAVE + 3, style);
+    if (!duration || !time) return;
     const x = Math.round((time / duration) * width);
     c.fillStyle = style.getPropertyValue("--ink");
     c.fillRect(Math.max(0, Math.min(width - 2, x - 1)), 0, 2, height);
   }
 
-  function wave(c, width, height, colour) {
+  function wave(c, width, middle, colour) {
     c.fillStyle = colour;
     const most = Math.max(1, ...peaks);
     for (let x = 0; x < width; x += 3) {
       const peak = peaks[Math.floor((x / width) * peaks.length)] / most;
-      const tall = Math.max(1, peak * height * 0.3);
-      c.fillRect(x, height - tall, 2, tall);
+      const tall = Math.max(1, peak * (WAVE - 4));
+      c.fillRect(x, middle - tall / 2, 2, tall);
     }
   }
 
