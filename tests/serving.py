@@ -79,7 +79,9 @@ def fill_library(path: Path, count: int, *, seed: int = 0) -> None:
                 decision=decision,
             )
             wrong = str(rng.choice(model.labels))
-            genres = ((), (nearest.title(),), (wrong.title(),))[int(rng.choice(3, p=(0.4, 0.4, 0.2)))]
+            genres = ((), (nearest.title(),), (wrong.title(),))[
+                int(rng.choice(3, p=(0.4, 0.4, 0.2)))
+            ]
             tags = FileTags(
                 title=f"{rng.choice(first)} {rng.choice(last)} {i}",
                 artist=str(rng.choice(bands)),

@@ -154,7 +154,9 @@ def _where(library: Library, wanted: Filter) -> tuple[str, list[Any]]:
         conditions.append("t.genres != '[]' AND t.by_tonearm = ?")
         values.append(int(wanted.tag == "tonearm"))
     if wanted.disagree:
-        conditions.append("t.genres || s.genre IN (SELECT value FROM json_each(?))")
+        conditions.append(
+            "NOT t.by_tonearm AND t.genres || s.genre IN (SELECT value FROM json_each(?))"
+        )
         values.append(json.dumps(_disagreeing(library)))
     if wanted.review == "none":
         conditions.append("r.verdict IS NULL")
