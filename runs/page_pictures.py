@@ -1,4 +1,4 @@
-"""Pictures of both views at three widths, light and dark: ``python -m runs.page_pictures FOLDER``."""
+"""Both views at three widths, light and dark: ``python -m runs.page_pictures FOLDER``."""
 
 from __future__ import annotations
 

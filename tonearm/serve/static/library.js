@@ -40,7 +40,7 @@ export function makeLibrary() {
   const shown = el("p", { class: "shown" });
   const write = button("Write…", writeAll, { class: "main", disabled: true });
   const undo = button("Undo writing", undoLast, { disabled: true });
-  const many = button("Accept all shown…", acceptAll);
+  const many = button("Accept all…", acceptAll);
   const keys = button("Keys", showKeys, { title: "Key ?", class: "keyed" });
   const empty = el("section", { class: "empty", hidden: true });
   const whole = el("div", { class: "whole", hidden: true }, filters.node,
