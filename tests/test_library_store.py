@@ -49,7 +49,8 @@ def test_what_is_put_comes_back(path):
         assert (track.genre, track.nearest, track.confidence) == ("jazz", "jazz", 0.75)
         assert track.probabilities == {"jazz": 0.75, "rock": 0.25}
         assert library.model() == MODEL
-        assert library.windows(1, 2).tolist() == [[0.25, 0.5], [0.75, 0.5]]
+        ((windows,),) = library.rows("SELECT values_f16 FROM windows")
+        assert np.frombuffer(windows, np.float16).tolist() == [0.25, 0.5, 0.75, 0.5]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")

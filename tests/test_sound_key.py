@@ -127,6 +127,25 @@ def test_ogg_pages_that_are_cut_anew_do_not_count(tmp_path, suffix):
     assert sound_key(path) == sound_key(anew)
 
 
+def remux(path: Path, to: Path) -> Path:
+    """Copy the packets into a new file, as ``ffmpeg -codec copy`` does to write a tag."""
+    with av.open(str(path)) as source, av.open(str(to), "w") as sink:
+        stream = source.streams.audio[0]
+        copy = sink.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copy
+                sink.mux(packet)
+        sink.metadata["artist"] = "Somebody"
+    return to
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".flac", ".wav", ".aiff", ".m4a", ".aac"])
+def test_a_file_that_ffmpeg_copied_has_the_same_key(files, tmp_path, suffix):
+    copy = remux(files[suffix], tmp_path / f"copy{suffix}")
+    assert sound_key(copy) == sound_key(files[suffix])
+
+
 def test_an_index_that_moves_to_the_front_of_an_mp4_does_not_count(tmp_path):
     samples = sounds.music(5)
     path = sounds.write(tmp_path / "song.m4a", samples)

@@ -405,6 +405,61 @@ class AvReader:
         self._container.close()
 
 
+@dataclass(frozen=True)
+class PacketSample:
+    """Some packets of a file as they are encoded, which neither tags nor paging change.
+
+    ``length`` is that of the audio in the container's own units; 0 where all packets are here.
+    """
+
+    codec: str
+    sample_rate_hz: int
+    channels: int
+    length: int
+    packets: tuple[bytes, ...]
+
+
+def sample_packets(
+    path: str | os.PathLike[str], *, places: int, packets_each: int, whole_s: float
+) -> PacketSample:
+    """The packets that follow ``places`` moments spread evenly over the audio, read by seeking.
+
+    Of audio no longer than ``whole_s`` all packets, since seeks land loosely in it.
+
+    Raises
+    ------
+    DecodeError
+        When FFmpeg cannot read the file.
+    """
+    import av
+
+    try:
+        with av.open(os.fspath(path), metadata_errors="replace") as container:
+            stream = container.streams.audio[0]
+            length, begin = stream.duration or 0, stream.start_time or 0
+            packets: list[bytes] = []
+            if length * (stream.time_base or 0) <= whole_s:
+                packets = [bytes(packet) for packet in container.demux(stream)]
+                length = 0
+            else:
+                for i in range(places):
+                    place = begin + length * i // places
+                    container.seek(place, stream=stream, backward=True)
+                    # Before the place lies what else its page holds: pages may be cut anew.
+                    behind = (
+                        bytes(packet)
+                        for packet in container.demux(stream)
+                        if packet.pts is not None and packet.pts >= place
+                    )
+                    packets += islice(behind, packets_each)
+            context = stream.codec_context
+            return PacketSample(
+                context.name, context.sample_rate, context.channels, length, tuple(packets)
+            )
+    except (av.FFmpegError, OSError, ValueError, IndexError, AttributeError) as error:
+        raise DecodeError(path, "not-audio", f"FFmpeg: {_plain(error, Path(path))}") from None
+
+
 def _header_warning(log: str) -> str | None:
     """Words where libsndfile's own log says that a header promised more data than there is."""
     for held, promised in _SHOULD_BE.findall(log):

@@ -74,6 +74,21 @@ def sound_bounds(file: BinaryIO) -> tuple[int, int]:
     return (begin, end) if begin < end else (0, file.seek(0, os.SEEK_END))
 
 
+def after_header_frame(file: BinaryIO, begin: int) -> int:
+    """Where the music begins: behind a first frame that only states the length.
+
+    Programs that copy an MP3 without encoding it write that frame anew.
+    """
+    first = _read(file, begin, _LONGEST_FRAME)
+    if len(first) < 4 or not _is_header(first, 0):
+        return begin
+    mpeg1 = first[1] & 0x08 != 0
+    bits_per_s = 1_000 * _KILOBITS[mpeg1][(first[2] >> 4) - 1]
+    rate_hz = _RATES_HZ[first[1] >> 3 & 3][first[2] >> 2 & 3]
+    length = (144 if mpeg1 else 72) * bits_per_s // rate_hz + (first[2] >> 1 & 1)
+    return begin + length if any(mark in first[:length] for mark in _STATED) else begin
+
+
 def _before_tag(file: BinaryIO, end: int) -> int:
     """Where the tag begins that ends at ``end``; ``end`` itself without one."""
     tail = _read(file, max(0, end - 128), min(128, end))

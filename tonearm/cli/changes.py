@@ -68,6 +68,7 @@ def undo(
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(beside(place), write=True))
         opened = stack.enter_context(Library(place, write=True)) if place.exists() else None
+        refresh(opened, journal.recovered)
         undone = journal.run(run)
         entries = [
             entry
@@ -142,13 +143,12 @@ def run_all(
 
     done = Done(journal.start(shlex.join(["tonearm", *sys.argv[1:]]), undoes=undoes))
     with console.quiet_decoders(), console.Progress(len(work), unit="files") as progress:
-        _refresh(library, journal.recovered)
         try:
             for path, item in work:
                 try:
                     change(item, done.run)
                     done.paths.append(path)
-                    _refresh(library, [path])
+                    refresh(library, [path])
                 except TagError as error:
                     failures.append((path, str(error).removeprefix(f"{path}: ")))
                 progress.advance(failures=len(failures))
@@ -182,7 +182,7 @@ def print_object(values: dict[str, object]) -> None:
     print(to_json({"schema": _OUTPUT_SCHEMA, **values}))
 
 
-def _refresh(library: Library | None, paths: Iterable[str]) -> None:
+def refresh(library: Library | None, paths: Iterable[str]) -> None:
     """Tell the library what was written, or the next scan would read the files again."""
     for path in paths:
         if library and Path(path).exists():

@@ -21,7 +21,8 @@ Location = Annotated[
     typer.Option(
         "--library",
         envvar="TONEARM_LIBRARY",
-        help="The library's file. [default: in the user's data folder]",
+        help="The library's file.",
+        show_default="in the user's data folder",
         show_envvar=True,
     ),
 ]
@@ -46,11 +47,12 @@ def location(named: Path | None) -> Path:
 def scan(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files and folders. [default: all that were scanned before]"),
+        typer.Argument(help="Files and folders.", show_default="all that were scanned before"),
     ] = None,
     library: Location = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Files at once. [default: cores]")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
     ] = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try files again that failed and did not change.")

@@ -64,7 +64,8 @@ def predict(
         typer.Option("--windows", callback=_window_count, help="3 s windows to hear, or 'all'."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Files at once. [default: cores]")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Another model than the built-in.")] = None,
     verbose: console.Verbose = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ from tonearm.cli.library import Location, location
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library, Track
+    from tonearm.tagging.journal import Journal
     from tonearm.tagging.plan import Guess, Proposal, Rules
 
 
@@ -78,14 +80,16 @@ def tag(
         names=read_names(names) if names else {},
     )
     failures: list[tuple[str, str]] = []
-    with Library(location(library), write=write) as opened:
+    with ExitStack() as stack:
+        opened = stack.enter_context(Library(location(library), write=write))
         _check_names(opened, rules)
+        journal = _journal(opened, stack) if write else None
         rows = list(_rows(opened, paths, rules, by, failures))
         unscanned = _unscanned(opened, paths, failures) if paths else []
         writes = [row for row in rows if row.proposal.action is Action.write]
         done: changes.Done | None = None
-        if write and writes:
-            done = _write(opened, writes, keep_mtime, failures)
+        if journal and writes:
+            done = _write(opened, journal, writes, keep_mtime, failures)
     if output_format is changes.Form.json:
         _print_json(rows, done, unscanned, failures)
     else:
@@ -181,8 +185,18 @@ def _check_names(library: Library, rules: Rules) -> None:
         )
 
 
+def _journal(library: Library, stack: ExitStack) -> Journal:
+    """The journal, after what an interrupted run left is settled and the library knows of it."""
+    from tonearm.tagging.journal import Journal, beside
+
+    journal = stack.enter_context(Journal(beside(library.path), write=True))
+    changes.refresh(library, journal.recovered)
+    return journal
+
+
 def _write(
     library: Library,
+    journal: Journal,
     rows: Sequence[Row],
     keep_mtime: bool,
     failures: list[tuple[str, str]],
@@ -190,17 +204,18 @@ def _write(
     from functools import partial
 
     from tonearm.tagging.fields import edits_for_genres
-    from tonearm.tagging.journal import Journal, beside
     from tonearm.tagging.safe import change
 
     def write_one(row: Row, run: int) -> None:
         _require_unchanged(row.track)
-        edits = partial(edits_for_genres, genres=row.proposal.genres, guesses=row.proposal.guesses)
-        change(row.track.path, edits, journal=journal, run=run, keep_mtime=keep_mtime)
+        genres = row.proposal.genres
+        edits = partial(edits_for_genres, genres=genres, guesses=row.proposal.guesses)
+        change(
+            row.track.path, edits, genres=genres, journal=journal, run=run, keep_mtime=keep_mtime
+        )
 
-    with Journal(beside(library.path), write=True) as journal:
-        work = [(row.track.path, row) for row in rows]
-        return changes.run_all(library, journal, work, write_one, failures)
+    work = [(row.track.path, row) for row in rows]
+    return changes.run_all(library, journal, work, write_one, failures)
 
 
 def _require_unchanged(track: Track) -> None:
@@ -225,7 +240,8 @@ def _print_table(rows: Sequence[Row], by: By) -> None:
         line = (console.printable(name), f"{change}  {row.guess.confidence:.0%}")
         shown[line] = shown.get(line, 0) + 1
     for (name, change), count in shown.items():
-        print(f"{name}{f' ({count} files)' if by is By.album else ''}: {change}")
+        files = f" ({count} file{'s' if count > 1 else ''})" if by is By.album else ""
+        print(f"{name}{files}: {change}")
 
 
 def _sum_up(rows: Sequence[Row], rules: Rules, done: changes.Done | None) -> None:

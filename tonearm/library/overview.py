@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -62,49 +63,54 @@ class Overview:
 
 
 def overview(library: Library) -> Overview:
-    """Count."""
-    tracks, missing, heard, duration_s = library.rows(
-        "SELECT coalesce(sum(NOT missing), 0), coalesce(sum(missing), 0),"
-        " coalesce(sum(NOT missing AND sound IS NOT NULL), 0),"
-        " coalesce(sum(CASE WHEN NOT missing THEN s.duration_s END), 0)"
-        " FROM tracks t LEFT JOIN sounds s ON s.id = t.sound"
-    )[0]
-    genres = library.rows(
-        "SELECT coalesce(s.genre, ?), count(*) FROM tracks t JOIN sounds s ON s.id = t.sound"
-        " WHERE NOT t.missing GROUP BY 1 ORDER BY 2 DESC, 1",
-        [UNKNOWN],
-    )
-    bins = library.rows(
-        "SELECT min(cast(s.confidence * ? AS INTEGER), ?), count(*) FROM tracks t"
-        " JOIN sounds s ON s.id = t.sound WHERE NOT t.missing GROUP BY 1",
-        [_BINS, _BINS - 1],
-    )
+    """Count, in one pass over what was heard."""
+    model = library.model()
+    labels = model.labels if model else ()
+    genres: Counter[str] = Counter()
     confidence = [0] * _BINS
-    for place, count in bins:
-        confidence[place] = count
-    errors = library.rows(
+    duration_s = 0.0
+    untagged = by_tonearm = disagreeing = 0
+    for genre, place, tags, own, count, seconds in library.rows(
+        "SELECT s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres, t.by_tonearm,"
+        " count(*), sum(s.duration_s) FROM tracks t JOIN sounds s ON s.id = t.sound"
+        " WHERE NOT t.missing GROUP BY 1, 2, 3, 4",
+        [_BINS, _BINS - 1],
+    ):
+        genres[genre or UNKNOWN] += count
+        confidence[place] += count
+        duration_s += seconds
+        if tags == "[]":
+            untagged += count
+        elif own:
+            by_tonearm += count
+        elif genre is not None:
+            named = set[str]().union(*(known_genres(tag, labels) for tag in json.loads(tags)))
+            disagreeing += count * bool(named and genre not in named)
+    failed = library.rows(
         "SELECT error_kind, count(*) FROM tracks WHERE NOT missing AND error_kind IS NOT NULL"
         " GROUP BY 1 ORDER BY 2 DESC, 1"
     )
+    tracks, missing = library.rows("SELECT count(*), coalesce(sum(missing), 0) FROM tracks")[0]
+    # A sound of two rows or more, looked at closer: links to one file are no copies.
     copies = library.rows(
-        "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) n FROM (SELECT DISTINCT sound,"
-        " device, inode FROM tracks WHERE NOT missing AND sound IS NOT NULL) GROUP BY sound)"
+        "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(DISTINCT device || ' ' || inode) n"
+        " FROM tracks WHERE NOT missing AND sound IN (SELECT sound FROM tracks"
+        " WHERE NOT missing AND sound IS NOT NULL GROUP BY sound HAVING count(*) > 1)"
+        " GROUP BY sound)"
     )[0][0]
-    model = library.model()
-    untagged, by_tonearm, disagreeing = _tagged(library)
     return Overview(
-        tracks=tracks,
-        heard=heard,
-        failed=sum(count for _, count in errors),
+        tracks=tracks - missing,
+        heard=sum(genres.values()),
+        failed=sum(count for _, count in failed),
         missing=missing,
         duration_s=round(duration_s, 1),
-        genres=dict(genres),
+        genres=dict(sorted(genres.items(), key=lambda item: (-item[1], item[0]))),
         confidence=confidence,
         untagged=untagged,
         tagged_by_tonearm=by_tonearm,
         disagreeing=disagreeing,
         copies=copies,
-        errors=dict(errors),
+        errors=dict(failed),
         model=model.name if model else None,
     )
 
@@ -129,26 +135,6 @@ def copies(library: Library) -> list[list[str]]:
     for sound, path in rows:
         groups.setdefault(sound, []).append(os.fsdecode(path))
     return list(groups.values())
-
-
-def _tagged(library: Library) -> tuple[int, int, int]:
-    """Tracks without a genre tag, with one by Tonearm, and with one that says another genre."""
-    model = library.model()
-    labels = model.labels if model else ()
-    untagged = by_tonearm = disagreeing = 0
-    for text, own, genre, count in library.rows(
-        "SELECT t.genres, t.by_tonearm, s.genre, count(*) FROM tracks t"
-        " JOIN sounds s ON s.id = t.sound WHERE NOT t.missing GROUP BY 1, 2, 3"
-    ):
-        tags = json.loads(text)
-        if not tags:
-            untagged += count
-        elif own:
-            by_tonearm += count
-        elif genre is not None:
-            named = set().union(*(known_genres(tag, labels) for tag in tags))
-            disagreeing += count if named and genre not in named else 0
-    return untagged, by_tonearm, disagreeing
 
 
 def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,8 @@ _COMPARED = {
 _CONDITION = re.compile(r"^\s*(.+?)\s*(>=|<=|>|<)\s*([0-9.]+)\s*$")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One line of a playlist."""
+class Entry(NamedTuple):
+    """One line of a playlist; a tuple, since there may be a hundred thousand."""
 
     path: str
     duration_s: float
@@ -167,32 +166,28 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> tuple[byte
     bytes, list of str
         The file, and what was left out.
     """
-    lines, left_out = [b"#EXTM3U"], []
-    relative: dict[str, str] = {}
+    lines, left_out = ["#EXTM3U"], []
+    relative: dict[str, str] = {}  # the way to each folder, with a separator at its end
     for entry in entries:
-        head, name = os.path.split(entry.path)
+        head, _, name = entry.path.rpartition(os.sep)
         if head not in relative:
-            relative[head] = _relative(head, os.path.abspath(folder))
-        path = os.path.join(relative[head], name)
+            relative[head] = _relative(head or os.sep, os.path.abspath(folder))
+        path = relative[head] + name
         if "\n" in path or "\r" in path:
             left_out.append(entry.path)
             continue
         path = f".{os.sep}{path}" if path.startswith(("#", " ")) else path
-        shown = entry.title or Path(name).stem
+        shown = entry.title or os.path.splitext(name)[0]
         shown = f"{entry.artist} - {shown}" if entry.artist and entry.title else shown
-        line = f"#EXTINF:{round(entry.duration_s)},{' '.join(shown.split())}"
-        lines += [os.fsencode(line) if _is_bytes(line) else line.encode(), os.fsencode(path)]
-    return b"\n".join(lines) + b"\n", left_out
+        lines += [f"#EXTINF:{round(entry.duration_s)},{' '.join(shown.split())}", path]
+    # Names that are no UTF-8 become the bytes again that they are.
+    return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape"), left_out
 
 
 def _relative(folder: str, base: str) -> str:
+    """The way from ``base`` to ``folder``, a separator at its end; empty where they are one."""
     try:
         path = os.path.relpath(folder, base)
     except ValueError:  # another drive
-        return folder
-    return "" if path == os.curdir else path
-
-
-def _is_bytes(text: str) -> bool:
-    """Whether a text holds bytes that are no UTF-8, as odd file names do."""
-    return any("\udc80" <= sign <= "\udcff" for sign in text)
+        path = folder
+    return "" if path == os.curdir else path.rstrip(os.sep) + os.sep

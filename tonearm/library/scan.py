@@ -124,7 +124,7 @@ def scan(
         When the library cannot be written.
     """
     result = result or Scan()
-    session = _Session(library, Classifier(bundle), result)
+    session = _Session(library, bundle, result)
     session.redecide()
     roots = [Path(os.path.abspath(path)) for path in paths]
     unread = session.walk(roots, retry=retry)
@@ -165,9 +165,9 @@ class _File:
 class _Session:
     """The state of one scan."""
 
-    def __init__(self, library: Library, classifier: Classifier, result: Scan) -> None:
-        self._library, self._classifier, self._result = library, classifier, result
-        model = model_of(classifier.bundle)
+    def __init__(self, library: Library, bundle: Bundle, result: Scan) -> None:
+        self._library, self._head, self._result = library, bundle.head, result
+        model = model_of(bundle)
         self._listener = model.listener
         self._model = library.model_id(model)
         self._files: dict[int, _File] = {}  # in flight, by number
@@ -187,7 +187,7 @@ class _Session:
             "SELECT s.id, w.values_f16 FROM sounds s JOIN models m ON m.id = s.model"
             " JOIN windows w ON w.sound = s.id WHERE s.model != ? AND m.listener = ? LIMIT ?"
         )
-        dimensions = self._classifier.bundle.head.dimensions
+        dimensions = self._head.dimensions
         while rows := self._library.rows(sql, [self._model, self._listener, _BATCH]):
             decisions = []
             for number, data in rows:
@@ -209,6 +209,8 @@ class _Session:
         files = find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error)
         # What is not there may be a disk that is not mounted: its files are not called gone.
         unread.extend(path for path in files if not self._meet(path, retry=retry))
+        read = [[as_stored(root)] for root in roots if root not in unread]
+        self._library.write("INSERT OR IGNORE INTO roots VALUES (?)", read)
         return unread
 
     def _meet(self, path: Path, *, retry: bool) -> bool:
@@ -235,13 +237,7 @@ class _Session:
         self._library.write(
             "INSERT INTO temp.to_do(path, size, mtime_ns, ctime_ns, device, inode)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    stored,
-                    *(now.size, now.mtime_ns, now.ctime_ns),
-                    *(now.device, now.inode),
-                )
-            ],
+            [(stored, *now)],
         )
         self._result.to_do += 1
         return True
@@ -356,10 +352,6 @@ class _Session:
         unread_folders = set(unread)
         with self._library.transaction():
             self._library.write(
-                "INSERT OR IGNORE INTO roots VALUES (?)",
-                [[as_stored(root)] for root in roots if root not in unread_folders],
-            )
-            self._library.write(
                 "UPDATE tracks SET missing = 0 WHERE missing AND path IN"
                 " (SELECT path FROM temp.walked)"
             )
@@ -379,13 +371,12 @@ class _Session:
 
     def _decide(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float16]]) -> Decision:
         """Decide on windows as they are kept, so that deciding again gives the same."""
-        prediction = self._classifier.decide(windows)
-        labels = self._classifier.bundle.labels
+        decision = self._head.decide(windows)
+        best = int(decision.probabilities.argmax())
+        nearest = self._head.labels[best]
         return Decision(
-            genre=prediction.genre,
-            nearest=prediction.nearest,
-            confidence=prediction.confidence,
-            probabilities=np.array(
-                [prediction.probabilities[label] for label in labels], dtype=np.float32
-            ),
+            genre=nearest if decision.known else None,
+            nearest=nearest,
+            confidence=round(float(decision.probabilities[best]), 4),
+            probabilities=decision.probabilities.astype(np.float32),
         )

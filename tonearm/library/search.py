@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
-from tonearm.library.store import Float32, Library, Track, as_stored
+from tonearm.library.records import Float32
+from tonearm.library.store import Library, Track, as_stored
 
 # Transcodes of 24 tracks (AAC 96 kb/s, Opus 64 kb/s) lay within .12 of each other in 9 of 10 cases
 # and had lengths equal to a millisecond; different tracks lay .16 apart or more.
@@ -70,13 +71,13 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
         How many at the most.
     """
     rows = library.rows(
-        "SELECT id, duration_s, pooled, key FROM sounds WHERE length(pooled) = ? AND id IN"
-        " (SELECT sound FROM tracks WHERE NOT missing)",
-        [probe.pooled.nbytes],
+        "SELECT id, duration_s, pooled FROM sounds s WHERE length(pooled) = ? AND key IS NOT ?"
+        " AND EXISTS (SELECT 1 FROM tracks WHERE sound = s.id AND NOT missing)",
+        [probe.pooled.nbytes, probe.key],
     )
     if not rows:
         raise LibraryError(f"{library.path}: nothing in it to compare: run `tonearm scan FOLDER`")
-    numbers, durations, blobs, keys = zip(*rows, strict=True)
+    numbers, durations, blobs = zip(*rows, strict=True)
     pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)
     lengths_s = np.array([*durations, probe.duration_s])
     points = np.sqrt(np.maximum(np.vstack([pooled, probe.pooled]), 0))
@@ -85,7 +86,7 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     likeness = units[:-1] @ units[-1]
     chosen = [len(rows)]  # the probe itself
     for i in _falling(likeness, at_least=4 * count):
-        if keys[i] == probe.key or _is_copy(points, lengths_s, i, chosen):
+        if _is_copy(points, lengths_s, i, chosen):
             continue
         chosen.append(i)
         if len(chosen) > count:

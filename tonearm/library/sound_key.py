@@ -25,10 +25,11 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import BinaryIO, Literal
 
-from tonearm.mpeg import sound_bounds
+from tonearm.decoders import sample_packets
+from tonearm.errors import DecodeError
+from tonearm.mpeg import after_header_frame, sound_bounds
 
 _VERSION = b"1"  # a change of anything here makes all keys new
 _PROBES = 16
@@ -145,6 +146,7 @@ def _locate(file: BinaryIO, head: bytes, begin: int, end: int) -> _Sound:  # noq
         begin += len(head)
         head = _at(file, begin, 16)
     begin += len(head) - len(head.lstrip(b"\0"))
+    begin = after_header_frame(file, begin)
     return _Sound([(begin, end - begin)])
 
 
@@ -253,32 +255,12 @@ def _matroska(file: BinaryIO, at: int, end: int) -> _Sound:
 
 def _ogg_key(path: str | os.PathLike[str]) -> str | None:
     """Key of an Ogg file by its packets; None if FFmpeg cannot read it."""
-    import av
-
     try:
-        with av.open(os.fspath(path), metadata_errors="replace") as container:
-            stream = container.streams.audio[0]
-            length, begin = stream.duration or 0, stream.start_time or 0
-            described = [
-                stream.codec_context.name.encode(),
-                str(stream.codec_context.sample_rate).encode(),
-                str(stream.codec_context.channels).encode(),
-            ]
-            packets: list[bytes] = []
-            if length * (stream.time_base or 0) <= _OGG_WHOLE_S:
-                packets = [bytes(packet) for packet in container.demux(stream)]
-                length = 0  # said by the packets
-            else:
-                for i in range(_PROBES):
-                    place = begin + length * i // _PROBES
-                    container.seek(place, stream=stream, backward=True)
-                    # Before the place lies what else its page holds: pages may be cut anew.
-                    behind = (
-                        bytes(packet)
-                        for packet in container.demux(stream)
-                        if packet.pts is not None and packet.pts >= place
-                    )
-                    packets += islice(behind, _OGG_PACKETS)
-        return _hash([b"ogg", *described], length, iter(packets))
-    except (av.FFmpegError, ValueError, IndexError, AttributeError):
+        sample = sample_packets(
+            path, places=_PROBES, packets_each=_OGG_PACKETS, whole_s=_OGG_WHOLE_S
+        )
+    except DecodeError:
         return None
+    described = (sample.codec, str(sample.sample_rate_hz), str(sample.channels))
+    parts = [b"ogg", *(word.encode() for word in described)]
+    return _hash(parts, sample.length, iter(sample.packets))

@@ -15,7 +15,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
+from tonearm.library.records import Decision, FileStatus, FileTags, Known, Model, Track
 
-Float32 = NDArray[np.float32]
+__all__ = ["Decision", "FileStatus", "FileTags", "Known", "Library", "Model", "Track", "as_stored"]
 
 SCHEMA = 1
 _APPLICATION_ID = 0x544F4E45  # "TONE": tells a library from any other SQLite file
@@ -47,7 +47,8 @@ CREATE TABLE tracks(
     title TEXT, artist TEXT, album TEXT, album_artist TEXT,
     genres TEXT NOT NULL DEFAULT '[]', by_tonearm INTEGER NOT NULL DEFAULT 0, tag_error TEXT,
     error_kind TEXT, error_message TEXT);
-CREATE INDEX tracks_sound ON tracks(sound);
+CREATE INDEX tracks_sound ON tracks(sound, missing);
+CREATE INDEX sounds_model ON sounds(model);
 CREATE TABLE roots(path BLOB PRIMARY KEY);
 """
 
@@ -57,97 +58,6 @@ _TRACK_COLUMNS = (
     " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message"
 )
 _JOINED = "tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN models m ON m.id = s.model"
-
-
-@dataclass(frozen=True)
-class FileStatus:
-    """What a stat says of a file: by these five a change is noticed.
-
-    The time of the last change of the inode is among them since taggers may set back ``mtime_ns``.
-    """
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    device: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> FileStatus:
-        """From :func:`os.stat`."""
-        return cls(
-            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino
-        )
-
-
-@dataclass(frozen=True)
-class FileTags:
-    """The tags of a file that the library keeps; ``error`` says why they could not be read."""
-
-    title: str | None = None
-    artist: str | None = None
-    album: str | None = None
-    album_artist: str | None = None
-    genres: tuple[str, ...] = ()
-    by_tonearm: bool = False
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Model:
-    """Who heard and decided: a bundle without its weights."""
-
-    sha256: str
-    name: str
-    listener: str
-    labels: tuple[str, ...]
-    names: tuple[str, ...] | None
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A decision on a sound, as it is kept; probabilities float32 [k] in the order of labels."""
-
-    genre: str | None
-    nearest: str
-    confidence: float
-    probabilities: Float32
-
-
-@dataclass(frozen=True)
-class Track:
-    """One file of the library with its tags and what it sounds like.
-
-    ``genre`` is None for an unknown sound, and ``nearest`` too where the file could not be heard
-    (then ``error_kind`` is set). ``probabilities`` are sorted, highest first.
-    """
-
-    id: int
-    path: str
-    missing: bool
-    size: int
-    mtime_ns: int
-    key: str | None
-    duration_s: float | None
-    tags: FileTags
-    genre: str | None
-    nearest: str | None
-    confidence: float | None
-    probabilities: dict[str, float]
-    warning: str | None
-    error_kind: str | None
-    error_message: str | None
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the library knows of a path before looking into the file."""
-
-    id: int
-    status: FileStatus
-    failed: bool
-    listener: str | None
-    missing: bool
 
 
 class Library:
@@ -253,13 +163,13 @@ class Library:
         """What is known of a path as it is stored."""
         sql = (
             "SELECT t.id, t.size, t.mtime_ns, t.ctime_ns, t.device, t.inode,"  # noqa: S608
-            f" t.error_kind IS NOT NULL, m.listener, t.missing FROM {_JOINED} WHERE t.path = ?"
+            f" t.error_kind IS NOT NULL, m.listener FROM {_JOINED} WHERE t.path = ?"
         )
         found = self.rows(sql, [path])
         if not found:
             return None
-        number, *status, failed, listener, missing = found[0]
-        return Known(number, FileStatus(*status), bool(failed), listener, bool(missing))
+        number, *status, failed, listener = found[0]
+        return Known(number, FileStatus(*status), bool(failed), listener)
 
     def model_id(self, model: Model) -> int:
         """Number of a model, which is entered at its first use."""
@@ -351,16 +261,7 @@ class Library:
             " title, artist, album, album_artist, genres, by_tonearm, tag_error, sound,"
             " error_kind, error_message) VALUES ((SELECT id FROM tracks WHERE path = ?1),"
             " ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-            [
-                (
-                    path,
-                    *(status.size, status.mtime_ns, status.ctime_ns),
-                    *(status.device, status.inode),
-                    *_stored_tags(tags),
-                    sound,
-                    *(error or (None, None)),
-                )
-            ],
+            [(path, *status, *_stored_tags(tags), sound, *(error or (None, None)))],
         )
 
     def update_file(self, path: str | os.PathLike[str], tags: FileTags) -> None:
@@ -373,20 +274,8 @@ class Library:
             "UPDATE tracks SET size = ?, mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?,"
             " title = ?, artist = ?, album = ?, album_artist = ?, genres = ?, by_tonearm = ?,"
             " tag_error = ? WHERE path = ?",
-            [
-                (
-                    *(status.size, status.mtime_ns, status.ctime_ns),
-                    *(status.device, status.inode),
-                    *_stored_tags(tags),
-                    as_stored(path),
-                )
-            ],
+            [(*status, *_stored_tags(tags), as_stored(path))],
         )
-
-    def windows(self, number: int, dimensions: int) -> NDArray[np.float16]:
-        """Embeddings [n, d] of a sound by number."""
-        data = self.rows("SELECT values_f16 FROM windows WHERE sound = ?", [number])[0][0]
-        return np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions)
 
     def _connect(self, write: bool) -> sqlite3.Connection:
         if self.path.is_dir():
@@ -468,7 +357,7 @@ def _reason(error: sqlite3.Error) -> str:
         ("SQLITE_CANTOPEN", "cannot be opened (no rights, most likely)"),
         ("SQLITE_NOTADB", "is no library but some other file"),
         ("SQLITE_CORRUPT", "is damaged: move it away and scan again, or restore a backup"),
-        ("SQLITE_IOERR", f"the disk failed ({error})"),
+        ("SQLITE_IOERR", f"the disk is full or failed ({error})"),
     ):
         if code.startswith(prefix):
             return words

@@ -223,7 +223,7 @@ def _work(connection: Connection, make_listen: MakeListen, read_tags: ReadTags) 
             outcome = _attempt(path, lambda path: Looked(_checked_key(path), read_tags(path)))
             connection.send(outcome)
             if isinstance(outcome, Looked) and connection.recv():
-                connection.send(_attempt(path, lambda path: _rounded(listen(path))))
+                connection.send(_attempt(path, lambda path: _rounded(path, listen(path))))
 
 
 def _attempt(path: str, step: Callable[[str], Looked | Sound]) -> Looked | Sound | Failure:
@@ -244,9 +244,12 @@ def _checked_key(path: str) -> str:
     return sound_key(path)
 
 
-def _rounded(heard: Heard) -> Sound:
+def _rounded(path: str, heard: Heard) -> Sound:
+    windows = heard.windows.astype(np.float16)
+    if not np.isfinite(windows).all():
+        raise DecodeError(path, "unreadable", "the model answers to it with what is no number")
     return Sound(
-        windows=heard.windows.astype(np.float16),
+        windows=windows,
         duration_s=heard.duration_s,
         warning="; ".join(heard.warnings) or None,
     )

@@ -55,6 +55,10 @@ class GenreFields:
         """Whether the genre is the same, bit by bit, wherever in the tags it stands."""
         return self._bare() == other._bare()
 
+    def fits(self, other: GenreFields) -> bool:
+        """Whether each tag with a genre is one that ``other`` knows, and can be put back to."""
+        return all(name in other.tags for name, tag in self.tags.items() if tag.items)
+
     def _bare(self) -> dict[str, list[bytes]]:
         bare = {name: [data for _, data in tag.items] for name, tag in self.tags.items()}
         return {name: items for name, items in bare.items() if items}
@@ -116,8 +120,9 @@ def edits_for_genres(
 ) -> list[Edit]:
     """Edits that give a file these genres, ``guesses`` of which are Tonearm's.
 
-    The first tag of the file gets them, and each other one that has a genre already; they take
-    the place of the old ones. Nothing is to be done where the file has them: no edits.
+    The first tag of the file gets them, and each other one that has a genre already or that some
+    players read alone (``follows``); they take the place of the old ones. A file that has them
+    already needs no edits.
     """
     with _explained(path):
         file = _open(path)
@@ -132,7 +137,7 @@ def _with_genres(
     for number, (name, tag) in enumerate(file.tags.items()):
         old = tag.items or ()
         roles = [tag.codec.role(item) for item in old]
-        if number and "genre" not in roles:
+        if number and "genre" not in roles and not tag.follows:
             continue
         new = tag.codec.make(genres, () if number else guesses)
         if new == tuple(item for item, role in zip(old, roles, strict=True) if role):

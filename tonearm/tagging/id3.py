@@ -163,8 +163,9 @@ class MpegFile(RawFile):
         tags = [self._id3(has_id3=head[:3] == b"ID3")]
         if self._ape.items is not None:
             tags.append(self._ape.tag())
-            if tags[0].items is None and self._ape.names_music():
-                tags.reverse()  # its player's tags are APEv2, as its other fields are
+            # Its player's tags are APEv2, as its other fields are; of TTA files FFmpeg reads one.
+            if tags[0].items is None and (self._ape.names_music() or head[:4] == b"TTA1"):
+                tags.reverse()
         if self._v1:
             tags.append(v1_tag(self._v1))
         super().__init__(path, tags)

@@ -51,7 +51,7 @@ class ChunkFile(RawFile):
             chunks = self._chunks(file, path)
             self._end = chunks[-1].end if chunks else 12
             self._id3 = next((c for c in chunks if c.name in _ID3_CHUNKS), None)
-            self._info: _Chunk | None = None
+            self._infos: dict[str, _Chunk] = {}
             self._body, self._rest = NEW_ID3, b""
             if self._id3:
                 data = read_at(file, self._id3.start + 8, self._id3.size)
@@ -65,9 +65,10 @@ class ChunkFile(RawFile):
                     items = _subchunks(read_at(file, chunk.start + 12, chunk.size - 4))
                     if items is None:
                         raise damaged(path, "its LIST INFO chunk is damaged")
-                    self._info = chunk
-                    tags.append(RawTag("info", InfoCodec(), items))
-                    break
+                    name = f"info-{len(self._infos)}" if self._infos else "info"
+                    self._infos[name] = chunk
+                    # FFmpeg, and players by it, read no ID3 where there is an INFO.
+                    tags.append(RawTag(name, InfoCodec(), items, follows=name == "info"))
         super().__init__(path, tags)
 
     def _chunks(self, file: BinaryIO, path: str | os.PathLike[str]) -> list[_Chunk]:
@@ -90,10 +91,10 @@ class ChunkFile(RawFile):
         """The chunks, and the size of the whole in the header."""
         edits = []
         for name, content in contents.items():
-            if name == "info":
-                assert self._info
+            if name in self._infos:
+                info = self._infos[name]
                 data = _chunk(b"LIST", b"INFO" + b"".join(content.items or ()), "little")
-                edits.append(Edit(self._info.start, self._info.end - self._info.start, data))
+                edits.append(Edit(info.start, info.end - info.start, data))
             else:
                 edits.append(self._id3_edit(content))
         growth = sum(len(edit.data) - edit.length for edit in edits)
@@ -124,8 +125,9 @@ def info_values(path: str | os.PathLike[str]) -> list[list[str]]:
     TagError
         When the chunk is damaged.
     """
-    info = ChunkFile(path).tags.get("info")
-    texts = {item[:4]: _info_text(item) for item in (info.items or () if info else ())}
+    infos = [tag for tag in ChunkFile(path).tags.values() if isinstance(tag.codec, InfoCodec)]
+    items = [item for tag in reversed(infos) for item in tag.items or ()]
+    texts = {item[:4]: _info_text(item) for item in items}
     names = (b"INAM", b"IART", b"IPRD", b"", b"IGNR", b"")
     found = [[texts[name]] if name in texts else [] for name in names]
     found[4] = [part for text in found[4] for part in text.split(";")]

@@ -123,6 +123,8 @@ class Mp4File(RawFile):
         moov = self._removed(content) if content.items is None else self._changed(content)
         shift = len(moov) - len(self._data)
         edits = [Edit(self._moov.start, len(self._data), moov)]
+        if shift and b"saio" in self._data:
+            raise damaged(self.path, "is encrypted by pieces whose places would move")
         if shift:
             edits[0] = Edit(self._moov.start, len(self._data), self._shifted(moov, shift))
             edits += self._fragments(shift)
@@ -149,7 +151,10 @@ class Mp4File(RawFile):
             parent = self._places[-1]
             start = parent.start + 8 + self._head(parent)
             if parent.name == b"meta":  # behind its handler
-                start = next(p.end for p in _places(self._data, start, parent.end))
+                handler = next(_places(self._data, start, parent.end), None)
+                if handler is None or handler.name != b"hdlr":
+                    raise damaged(self.path, "its tags' atom does not begin with a handler")
+                start = handler.end
             return self._replaced(depth, start, start, data)
         place = self._places[-1]
         old = place.end - place.start
@@ -188,21 +193,37 @@ class Mp4File(RawFile):
         return bytes(changed)
 
     def _fragments(self, shift: int) -> list[Edit]:
-        """Base offsets in the fragments of a file made for streaming."""
+        """Offsets in the fragments of a file made for streaming, and in their index at the end."""
         edits = []
         with open(self.path, "rb") as file:
             for atom in self._top:
-                if atom.name != b"moof":
-                    continue
-                data = read_at(file, atom.start, atom.end - atom.start)
-                for place in _nested(data, 8, len(data), (b"traf", b"tfhd")):
-                    flags = int.from_bytes(data[place.start + 9 : place.start + 12], "big")
-                    at = place.start + 16
-                    base = int.from_bytes(data[at : at + 8], "big")
-                    if flags & _BASE_OFFSET_PRESENT and base >= self._moov.end:
-                        moved = (base + shift).to_bytes(8, "big")
-                        edits.append(Edit(atom.start + at, 8, moved))
+                if atom.name in {b"moof", b"mfra"}:
+                    data = read_at(file, atom.start, atom.end - atom.start)
+                    offsets = _base_offsets(data) if atom.name == b"moof" else _index_offsets(data)
+                    for at, width in offsets:
+                        offset = int.from_bytes(data[at : at + width], "big")
+                        if offset >= self._moov.end:
+                            moved = (offset + shift).to_bytes(width, "big")
+                            edits.append(Edit(atom.start + at, width, moved))
         return edits
+
+
+def _base_offsets(moof: bytes) -> Iterator[tuple[int, int]]:
+    """Where a fragment says at which byte of the file its data begin; mostly it does not."""
+    for place in _nested(moof, 8, len(moof), (b"traf", b"tfhd")):
+        if int.from_bytes(moof[place.start + 9 : place.start + 12], "big") & _BASE_OFFSET_PRESENT:
+            yield place.start + 16, 8
+
+
+def _index_offsets(mfra: bytes) -> Iterator[tuple[int, int]]:
+    """Where the index of fragments holds the place of each, and how many bytes that takes."""
+    for place in _nested(mfra, 8, len(mfra), (b"tfra",)):
+        width = 8 if mfra[place.start + 8] == 1 else 4
+        lengths = mfra[place.start + 19]  # of three numbers after each place, two bits each
+        entry = 2 * width + sum((lengths >> bits & 3) + 1 for bits in (4, 2, 0))
+        count = int.from_bytes(mfra[place.start + 20 : place.start + 24], "big")
+        for number in range(count):
+            yield place.start + 24 + number * entry + width, width
 
 
 def _top_atoms(file: BinaryIO, path: str | os.PathLike[str]) -> Iterator[_Place]:

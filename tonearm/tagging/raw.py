@@ -61,6 +61,7 @@ class RawTag:
     """One tag of a file.
 
     ``items`` is None where the file has no such tag, which would begin with ``seed`` then.
+    ``follows`` says that it gets a genre too where it is not the first tag and has none yet.
     ``layout`` holds what its container needs to put it back in the same place (paddings, pages).
     """
 
@@ -69,6 +70,7 @@ class RawTag:
     items: tuple[bytes, ...] | None
     layout: tuple[int, ...] = ()
     seed: tuple[bytes, ...] = ()
+    follows: bool = False
 
 
 class RawFile(ABC):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonearm.decoders import packet_digest
-from tonearm.errors import DecodeError, TagError
+from tonearm.errors import DecodeError, LibraryError, TagError
 from tonearm.tagging.fields import GenreFields, edits_for_fields, other_items, read_fields
 from tonearm.tagging.journal import Entry, Journal
 from tonearm.tagging.raw import JOINT, Edit, copy_edited
@@ -56,6 +56,7 @@ def change(
     path: str | os.PathLike[str],
     edits_for: Callable[[Path], Sequence[Edit]],
     *,
+    genres: Sequence[str],
     journal: Journal,
     run: int,
     keep_mtime: bool = False,
@@ -69,6 +70,8 @@ def change(
         The file; where it is a symbolic link, what it points to is changed.
     edits_for : callable
         Gives the edits of the genre fields, from the file as it is.
+    genres : sequence of str
+        What has to be read from the file then.
     journal, run : Journal, int
         Where the change is entered.
     keep_mtime : bool
@@ -98,13 +101,20 @@ def change(
         with _explained(target):
             write_copy(target, temporary, edits, keep_mtime=keep_mtime)
             after = compare(target, temporary)
-            journal.verified(entry, after=after, genres=read_tags(temporary).genres)
+            _check_genres(target, temporary, genres)
+            journal.verified(entry, after=after, genres=genres)
             put_in_place(target, temporary, stamp)
-    except TagError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        journal.failed(entry, str(error))
+    except LibraryError:  # of the journal, without which nothing is written
+        _remove(temporary)
         raise
+    except Exception as error:
+        _remove(temporary)
+        if not isinstance(error, TagError):
+            # A fault of Tonearm's own costs one file's change, not the run.
+            reason = f"{type(error).__name__}: {error}"
+            error = TagError(f"{target}: not written ({reason}); left as it is")
+        journal.failed(entry, str(error))
+        raise error from None
     journal.done(entry)
     return True
 
@@ -119,12 +129,26 @@ def take_back(entry: Entry, *, journal: Journal, run: int, keep_mtime: bool = Fa
     """
 
     def edits(target: Path) -> Sequence[Edit]:
-        if entry.after is None or not read_fields(target).same_as(entry.after):
-            present = JOINT.join(read_tags(target).genres) or "none"
-            raise TagError(f"{target}: its genre was changed since (now {present}); left as it is")
+        present = read_fields(target)
+        if entry.after is None or not present.same_as(entry.after):
+            # Another program may have spelt the same genre in another way.
+            genres = read_tags(target).genres
+            if genres != entry.new_genres:
+                now = JOINT.join(genres) or "none"
+                raise TagError(f"{target}: its genre was changed since (now {now}); left as it is")
+            if not present.fits(entry.before):
+                raise TagError(f"{target}: has tags of another version now; left as it is")
         return edits_for_fields(target, entry.before)
 
-    change(entry.path, edits, journal=journal, run=run, keep_mtime=keep_mtime, undoes=entry.id)
+    change(
+        entry.path,
+        edits,
+        genres=entry.old_genres,
+        journal=journal,
+        run=run,
+        keep_mtime=keep_mtime,
+        undoes=entry.id,
+    )
 
 
 def check(target: Path) -> None:
@@ -164,7 +188,13 @@ def compare(target: Path, temporary: Path) -> GenreFields:
     TagError
         When anything else differs, or the sound cannot be compared.
     """
-    if other_items(target) != other_items(temporary) or others(target) != others(temporary):
+    try:
+        after = read_fields(temporary)
+        same = other_items(target) == other_items(temporary) and others(target) == others(temporary)
+    except TagError as error:
+        reason = str(error).removeprefix(f"{temporary}: ")
+        raise TagError(f"{target}: cannot be read back ({reason}); left as it is") from None
+    if not same:
         raise TagError(f"{target}: other tags would have changed; left as it is")
     try:
         same = packet_digest(target) == packet_digest(temporary)
@@ -173,7 +203,14 @@ def compare(target: Path, temporary: Path) -> GenreFields:
         raise TagError(f"{target}: {reason}; left as it is") from None
     if not same:
         raise TagError(f"{target}: its sound would have changed; left as it is")
-    return read_fields(temporary)
+    return after
+
+
+def _check_genres(target: Path, temporary: Path, genres: Sequence[str]) -> None:
+    found = read_tags(temporary).genres
+    if found != tuple(genres):
+        reason = f"{JOINT.join(genres) or 'none'} would read as {JOINT.join(found) or 'none'}"
+        raise TagError(f"{target}: {reason}; left as it is")
 
 
 def put_in_place(target: Path, temporary: Path, stamp: Stamp) -> None:
@@ -181,12 +218,18 @@ def put_in_place(target: Path, temporary: Path, stamp: Stamp) -> None:
     if Stamp.of(target) != stamp:
         raise TagError(f"{target}: was changed meanwhile by another program; left as it is")
     os.replace(temporary, target)
-    if hasattr(os, "O_DIRECTORY"):
+    # The change is made now, whatever happens to its flushing.
+    with contextlib.suppress(OSError, AttributeError):
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _remove(temporary: Path) -> None:
+    with contextlib.suppress(OSError):
+        temporary.unlink()
 
 
 _O_BINARY: int = getattr(os, "O_BINARY", 0)

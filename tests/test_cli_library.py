@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import sounds
+from typer.testing import CliRunner
+
+from tonearm.cli.app import main
+
+ROOT = Path(__file__).parents[1]
+
+
+def tonearm(*words, library: Path, **options) -> subprocess.CompletedProcess:
+    """The command as a user has it, with its exit code."""
+    return subprocess.run(
+        [sys.executable, "-m", "tonearm", *map(str, words)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TONEARM_LIBRARY": str(library)},
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory):
+    """A folder with five sounds, a copy, a file that is none, and its library."""
+    folder = tmp_path_factory.mktemp("scanned")
+    music = folder / "music"
+    (music / "album ☃").mkdir(parents=True)
+    for i in range(5):
+        path = sounds.write(music / "album ☃" / f"{i}.mp3", sounds.music(i, 3.0 + i))
+        sounds.retag(path, text=["Jazz", "Rock", "Hip-Hop/Rap", "Polka", "Pop"][i])
+    shutil.copy(music / "album ☃" / "1.mp3", music / "copy.mp3")
+    os.link(music / "album ☃" / "2.mp3", music / "link.mp3")
+    (music / "broken.flac").write_text("no audio")
+    library = folder / "library.sqlite"
+    ran = tonearm("scan", music, "-j", 2, library=library)
+    assert ran.returncode == 1, ran.stderr
+    assert ran.stdout == "8 files: 0 unchanged, 5 heard, 2 recognised\n"
+    assert "1 could not be heard:\n" in ran.stderr and "broken.flac: is no audio" in ran.stderr
+    return music, library
+
+
+def test_a_second_scan_of_the_same_folders(scanned):
+    _, library = scanned
+    ran = tonearm("scan", library=library, cwd="/")
+    assert ran.returncode == 0 and ran.stderr == ""
+    assert ran.stdout == (
+        "8 files: 8 unchanged, 0 heard, 0 recognised, 1 failed before (--retry tries them again)\n"
+    )
+    assert tonearm("scan", "--retry", library=library).returncode == 1
+
+
+def test_status(scanned):
+    music, library = scanned
+    ran = tonearm("status", "--errors", "--copies", library=library)
+    assert ran.returncode == 0 and ran.stderr == ""
+    assert "8 tracks, 0:34 of sound, heard by" in ran.stdout
+    assert f"{music}/broken.flac: is no audio that can be read" in ran.stdout
+    assert f"{music}/album ☃/1.mp3\n= {music}/copy.mp3\n" in ran.stdout
+    assert "link.mp3" not in ran.stdout, "a link to a file is no copy of it"
+    assert "\x1b" not in ran.stdout
+    values = json.loads(tonearm("status", "--errors", "-f", "json", library=library).stdout)
+    assert (values["tracks"], values["heard"], values["failed"], values["copies"]) == (8, 7, 1, 1)
+    assert sum(values["genres"].values()) == sum(values["confidence"]) == 7
+    assert values["failed_files"][0]["path"] == f"{music}/broken.flac"
+
+
+def test_playlist(scanned, tmp_path):
+    music, library = scanned
+    output = music / "lists.m3u8"
+    ran = tonearm("playlist", "--min-length", "0:05", "-o", output, library=library)
+    assert ran.returncode == 0 and ran.stderr == f"4 tracks in {output}\n"
+    lines = output.read_text().splitlines()
+    output.unlink()
+    assert lines[0] == "#EXTM3U"
+    assert lines[2::2] == ["album ☃/2.mp3", "album ☃/3.mp3", "album ☃/4.mp3", "link.mp3"]
+    ran = tonearm("playlist", "--no-genre", library=library)
+    assert (ran.stdout, ran.stderr) == ("#EXTM3U\n", "no track meets all of these conditions\n")
+    for words in (["-g", "polka"], ["--min-length", "x"], ["--tag", "a"], ["-o", tmp_path / "n/n"]):
+        ran = tonearm("playlist", *words, library=library)
+        assert ran.returncode == 2 and "Traceback" not in ran.stderr
+    ran = tonearm("playlist", "-g", "Hip-Hop", library=library)
+    assert ran.returncode == 0
+
+
+def test_similar(scanned, tmp_path):
+    music, library = scanned
+    file = music / "copy.mp3"
+    ran = tonearm("similar", file, "-n", 3, library=library)
+    assert ran.returncode == 0 and len(ran.stdout.splitlines()) == 4
+    inside = json.loads(tonearm("similar", file, "-f", "json", library=library).stdout)
+    paths = [found["path"] for found in inside["similar"]]
+    assert len(paths) == 4 and not any(path.endswith(("1.mp3", "copy.mp3")) for path in paths)
+    retagged = Path(shutil.copy(file, tmp_path / "other name.mp3"))
+    sounds.retag(retagged, text="Something", bulk=10_000)
+    outside = json.loads(tonearm("similar", retagged, "-f", "json", library=library).stdout)
+    assert outside["similar"] == inside["similar"]
+    new = sounds.write(tmp_path / "new.flac", sounds.music(1, 4.0))
+    heard = json.loads(tonearm("similar", new, "-f", "json", library=library).stdout)
+    assert [found["path"] for found in heard["similar"]]
+    ran = tonearm("similar", file, "-f", "m3u8", "-o", tmp_path / "l.m3u8", library=library)
+    assert (tmp_path / "l.m3u8").read_text().count("#EXTINF") == 4
+    assert tonearm("similar", music / "broken.flac", library=library).returncode == 2
+
+
+@pytest.mark.parametrize("words", [["status"], ["playlist"], ["similar", "x.mp3"], ["scan"]])
+def test_a_library_that_cannot_be_used_is_one_line_and_2(tmp_path, words):
+    path = tmp_path / "l.sqlite"
+    if words != ["scan"]:
+        ran = tonearm(*words, library=path)
+        assert ran.returncode == 2 and not path.exists()
+        assert ran.stderr == f"tonearm: no library at {path} yet: run `tonearm scan FOLDER`\n"
+    path.write_bytes(b"no database, but a text of some length" * 100)
+    ran = tonearm(*words, library=path)
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
+    assert "some other file" in ran.stderr
+
+
+def test_a_library_of_a_newer_version_is_left_alone(tmp_path):
+    path = tmp_path / "l.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA application_id = 1414483525")
+        db.execute("CREATE TABLE tracks(of_the_future)")
+        db.execute("PRAGMA user_version = 2")
+    before = path.read_bytes()
+    ran = tonearm("scan", tmp_path, library=path)
+    assert ran.returncode == 2 and "newer Tonearm" in ran.stderr
+    assert path.read_bytes() == before
+
+
+def test_nothing_to_scan_is_a_mistake_of_use(tmp_path):
+    assert tonearm("scan", library=tmp_path / "l.sqlite").returncode == 2
+
+
+def test_the_default_place_is_the_platforms(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("TONEARM_LIBRARY", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["tonearm", "status"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "library.sqlite yet" in capsys.readouterr().err
+
+
+def test_options_are_explained():
+    from tonearm.cli.app import app
+
+    for command in ("scan", "status", "playlist", "similar"):
+        ran = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+        assert ran.exit_code == 0 and "--library" in ran.output
+
+
+def test_ctrl_c_keeps_what_was_heard(tmp_path):
+    music, path = tmp_path / "music", tmp_path / "l.sqlite"
+    music.mkdir()
+    first = sounds.wav(music / "0000.wav", sounds.music(1, 1.0)).read_bytes()
+    for i in range(1, 400):
+        (music / f"{i:04}.wav").write_bytes(first[:-4] + i.to_bytes(4, "little"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tonearm", "scan", str(music), "--library", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    )
+
+    def kept() -> int:
+        try:
+            with sqlite3.connect(path) as db:
+                return db.execute("SELECT count(*) FROM tracks").fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0
+
+    until = time.monotonic() + 60
+    while kept() < 3 and time.monotonic() < until:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "interrupted; what was heard until then is kept" in err and "Traceback" not in err
+    count = kept()
+    assert 3 <= count < 400 and f" {count} heard" in out
+    for rest in sorted(music.iterdir())[count + 10 :]:
+        rest.unlink()
+    ran = tonearm("scan", library=path)
+    assert ran.returncode == 0 and f"{count} unchanged" in ran.stdout

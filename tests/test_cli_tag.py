@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import json
+import os
+
+import mutagen
+import pytest
+import sounds
+import tagged
+from typer.testing import CliRunner
+
+from tonearm.cli.app import app
+from tonearm.errors import LibraryError
+from tonearm.library.store import Library
+from tonearm.tagging import safe
+from tonearm.tagging.tags import read_tags
+
+
+@pytest.fixture
+def music(tmp_path):
+    """Five files of two albums, and their library: none, a person's, and broken tags."""
+    folder = tmp_path / "müsic"
+    folder.mkdir()
+    plain = sounds.write(tmp_path / "plain.flac", sounds.music(1, 0.3)).read_bytes()
+    files = {}
+    for name, genres in (("a", []), ("b", ["Rock"]), ("c", []), ("d", []), ("e", [])):
+        path = folder / f"{name}.flac"
+        path.write_bytes(plain)
+        files[name] = tagged.with_tags(path, genres)
+    for name, album in (("a", "One"), ("b", "One"), ("c", "One"), ("d", "Two"), ("e", "Two")):
+        file = mutagen.File(files[name])
+        file["album"] = album
+        file.save()
+    tagged.library_of(
+        tmp_path / "library.sqlite",
+        {
+            files["a"]: {"jazz": 0.9, "blues": 0.1},
+            files["b"]: {"jazz": 0.8, "blues": 0.2},
+            files["c"]: {"hiphop": 0.5, "jazz": 0.45},
+            files["d"]: {"hiphop": 0.7, "jazz": 0.2},
+            files["e"]: {},
+        },
+    )
+    return files
+
+
+@pytest.fixture
+def tonearm(tmp_path):
+    def run(*arguments):
+        library = ["--library", str(tmp_path / "library.sqlite")]
+        result = CliRunner().invoke(app, [*map(str, arguments), *library])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+def genres(music):
+    return {name: read_tags(path).genres for name, path in music.items()}
+
+
+def test_nothing_is_written_without_write(music, tonearm):
+    before = {path: path.read_bytes() for path in music.values()}
+    result = tonearm("tag")
+    assert result.exit_code == 0
+    assert "a.flac: none → Jazz  90%" in result.stdout
+    assert "d.flac: none → Hip-Hop  70%" in result.stdout
+    for line in (
+        "2 files to write",
+        "1 left: have a genre that is not Tonearm's",
+        "1 left: less sure than 60%",
+        "1 left: of no genre that Tonearm knows",
+    ):
+        assert line in result.stdout
+    assert "nothing is written yet" in result.stderr
+    assert {path: path.read_bytes() for path in music.values()} == before
+    with pytest.raises(LibraryError, match="nothing was written yet"):
+        tonearm("history")
+
+
+def test_write_undo_history_and_redo(music, tonearm):
+    before = {path: path.read_bytes() for path in music.values()}
+    assert "run 1: 2 of 2 files written" in tonearm("tag", "--write").stdout
+    written = {path: path.read_bytes() for path in music.values()}
+    assert genres(music) == {"a": ("Jazz",), "b": ("Rock",), "c": (), "d": ("Hip-Hop",), "e": ()}
+    again = tonearm("tag", "--write")
+    assert "0 files to write" in again.stdout, "its own guesses are no person's, and the same"
+    assert "2 left: have that genre already" in again.stdout
+    assert "run 2: 2 of 2 files of run 1 put back" in tonearm("undo").stdout
+    assert {path: path.read_bytes() for path in music.values()} == before
+    assert "2 put back since" in tonearm("history").stdout
+    assert "none → Jazz  (put back)" in tonearm("history", 1).stdout
+    with pytest.raises(LibraryError, match="nothing to undo"):
+        tonearm("undo")
+    tonearm("undo", 2)
+    assert {path: path.read_bytes() for path in music.values()} == written
+
+
+def test_the_library_follows(music, tonearm, tmp_path):
+    tonearm("tag", "--write")
+    with Library(tmp_path / "library.sqlite") as library:
+        track = library.track(music["a"])
+        assert (track.tags.genres, track.tags.by_tonearm) == (("Jazz",), True)
+        assert track.mtime_ns == music["a"].stat().st_mtime_ns
+    tonearm("undo")
+    with Library(tmp_path / "library.sqlite") as library:
+        assert library.track(music["a"]).tags.genres == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--policy", "replace"], {"a": ("Jazz",), "b": ("Jazz",), "d": ("Hip-Hop",)}),
+        (["--policy", "add"], {"a": ("Jazz",), "b": ("Rock", "Jazz"), "d": ("Hip-Hop",)}),
+        (["--min-confidence", "0.8"], {"a": ("Jazz",), "b": ("Rock",)}),
+        (
+            ["--min-confidence", "0.4", "--max-genres", "2"],
+            {"a": ("Jazz",), "b": ("Rock",), "c": ("Hip-Hop", "Jazz"), "d": ("Hip-Hop",)},
+        ),
+        (["--by", "album"], {"a": ("Jazz",), "b": ("Rock",), "c": ("Jazz",)}),
+    ],
+)
+def test_options(music, tonearm, options, expected):
+    assert tonearm("tag", "--write", *options).exit_code == 0
+    assert {name: found for name, found in genres(music).items() if found} == expected
+
+
+def test_albums_are_summed_up(music, tonearm):
+    result = tonearm("tag", "--by", "album", "--policy", "replace", "--min-confidence", "0.4")
+    lines = [line for line in result.stdout.splitlines() if "→" in line]
+    assert lines == ["One (2 files): none → Jazz  72%", "One (1 file): Rock → Jazz  72%"]
+
+
+def test_names_of_the_collection(music, tonearm, tmp_path):
+    names = tmp_path / "names.toml"
+    names.write_text('hiphop = "Hip-Hop/Rap"\n')
+    tonearm("tag", "--write", "--map", names)
+    assert genres(music)["d"] == ("Hip-Hop/Rap",)
+    names.write_text('hiphip = "Hip-Hop/Rap"\n')
+    wrong = tonearm("tag", "--map", names)
+    assert wrong.exit_code == 2
+    assert "hiphip" in wrong.stderr
+
+
+def test_what_cannot_be_written_is_named_and_the_rest_is_done(music, tonearm):
+    os.link(music["a"], music["a"].with_name("hard.flac"))
+    result = tonearm("tag", "--write")
+    assert result.exit_code == 1
+    assert "a.flac: has 2 names" in result.stderr
+    assert genres(music)["d"] == ("Hip-Hop",)
+    assert (
+        "1 written, 1 left" in tonearm("history").stdout or "1 written" in tonearm("history").stdout
+    )
+
+
+def test_a_file_changed_since_the_scan_is_left_alone(music, tonearm):
+    tagged.with_tags(music["a"], ["Bebop"])
+    result = tonearm("tag", "--write", "--policy", "replace")
+    assert result.exit_code == 1
+    assert "a.flac: changed since the scan" in result.stderr
+    assert genres(music)["a"] == ("Bebop",)
+
+
+def test_a_genre_changed_since_is_not_undone(music, tonearm):
+    tonearm("tag", "--write")
+    tagged.with_tags(music["a"], ["Bebop"])
+    result = tonearm("undo")
+    assert result.exit_code == 1
+    assert "a.flac: its genre was changed since (now Bebop)" in result.stderr
+    assert genres(music)["a"] == ("Bebop",)
+    assert genres(music)["d"] == ()
+
+
+def test_only_what_is_named(music, tonearm):
+    assert "1 of 1 files written" in tonearm("tag", "--write", music["d"]).stdout
+    assert genres(music)["a"] == ()
+
+
+def test_files_that_were_not_scanned_are_named(music, tonearm):
+    new = music["a"].with_name("new.flac")
+    new.write_bytes(music["a"].read_bytes())
+    result = tonearm("tag", new.parent)
+    assert result.exit_code == 1
+    assert "new.flac: not scanned yet" in result.stderr
+
+
+def test_json(music, tonearm):
+    found = json.loads(tonearm("tag", "--write", "--format", "json").stdout)
+    assert (found["schema"], found["run"], found["errors"]) == (1, 1, [])
+    by_name = {os.path.basename(entry["path"]): entry for entry in found["files"]}
+    assert by_name["a.flac"] == {
+        "path": str(music["a"]),
+        "action": "write",
+        "old": [],
+        "new": ["Jazz"],
+        "confidence": 0.9,
+        "written": True,
+    }
+    assert [entry["action"] for entry in found["files"]] == [
+        "write", "kept", "unsure", "write", "unknown"
+    ]  # fmt: skip
+    runs = json.loads(tonearm("history", "--format", "json").stdout)["runs"]
+    assert [run["done"] for run in runs] == [2]
+    files = json.loads(tonearm("history", 1, "--format", "json").stdout)["files"]
+    assert [(entry["state"], entry["new"]) for entry in files] == [
+        ("done", ["Jazz"]), ("done", ["Hip-Hop"])
+    ]  # fmt: skip
+
+
+def test_what_an_interrupted_run_wrote_is_not_taken_for_changed(music, tonearm, monkeypatch):
+    """Killed between the renaming and the library's row: the next run tells the library."""
+    from tonearm.cli import changes
+
+    def crash(_library, paths):
+        if paths:
+            raise SystemExit("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, "refresh", crash)
+        tonearm("tag", "--write", music["a"])
+    assert genres(music)["a"] == ("Jazz",)
+    names = music["a"].parent / "names.toml"
+    names.write_text('jazz = "Bebop"\n')
+    assert tonearm("tag", "--write", "--map", names).exit_code == 0
+    assert genres(music)["a"] == ("Bebop",)
+    assert "interrupted" in tonearm("history").stdout
+
+
+def test_interrupted_by_ctrl_c(music, tonearm, monkeypatch):
+    genuine = safe.compare
+
+    def compare(target, temporary):
+        if target == music["d"]:
+            raise KeyboardInterrupt
+        return genuine(target, temporary)
+
+    monkeypatch.setattr(safe, "compare", compare)
+    result = tonearm("tag", "--write")
+    assert result.exit_code == 130
+    assert "1 of 2 files written" in result.stdout
+    assert genres(music)["a"] == ("Jazz",)
+    assert sorted(os.listdir(music["a"].parent)) == [f"{name}.flac" for name in "abcde"]
+    assert "interrupted" in tonearm("history").stdout

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tonearm.errors import TagError
+from tonearm.tagging.plan import (
+    Action,
+    Guess,
+    Policy,
+    Rules,
+    album_key,
+    pooled,
+    propose,
+    read_names,
+)
+
+JAZZ = Guess({"jazz": 0.7, "blues": 0.36, "rock": 0.1}, known=True)
+
+
+@pytest.mark.parametrize(
+    ("policy", "genres", "guesses", "action", "new"),
+    [
+        (Policy.missing, [], [], Action.write, ("Jazz",)),
+        (Policy.missing, ["Rock"], [], Action.kept, ("Rock",)),
+        (Policy.missing, ["Rock"], ["Rock"], Action.write, ("Jazz",)),
+        (Policy.missing, ["Jazz"], ["Jazz"], Action.same, ("Jazz",)),
+        (Policy.missing, ["Rock", "Pop"], ["Pop"], Action.kept, ("Rock", "Pop")),
+        (Policy.replace, ["Rock"], [], Action.write, ("Jazz",)),
+        (Policy.replace, ["Jazz"], [], Action.same, ("Jazz",)),
+        (Policy.add, ["Rock"], [], Action.write, ("Rock", "Jazz")),
+        (Policy.add, ["Rock", "Pop"], ["Pop"], Action.write, ("Rock", "Jazz")),
+        (Policy.add, ["JAZZ"], [], Action.same, ("JAZZ",)),
+        (Policy.add, [], [], Action.write, ("Jazz",)),
+    ],
+)
+def test_policies(policy, genres, guesses, action, new):
+    found = propose(JAZZ, Rules(policy), genres=genres, guesses=guesses)
+    assert (found.action, found.genres) == (action, new)
+
+
+def test_a_person_s_word_is_never_marked_as_a_guess():
+    found = propose(JAZZ, Rules(Policy.add), genres=["Rock"], guesses=[])
+    assert found.guesses == ("Jazz",)
+
+
+@pytest.mark.parametrize(
+    ("guess", "action"),
+    [
+        (Guess({"jazz": 0.59}, known=True), Action.unsure),
+        (Guess({"jazz": 0.6}, known=True), Action.write),
+        (Guess({"jazz": 0.9}, known=False), Action.unknown),
+        (Guess({}, known=False), Action.unknown),
+    ],
+)
+def test_only_what_is_known_and_sure_is_written(guess, action):
+    assert propose(guess, Rules(), genres=[], guesses=[]).action is action
+
+
+@pytest.mark.parametrize(
+    ("second", "new"), [(0.35, ("Jazz", "Blues")), (0.34, ("Jazz",)), (0.3, ("Jazz",))]
+)
+def test_a_second_genre_has_to_be_half_as_likely(second, new):
+    guess = Guess({"jazz": 0.7, "blues": second}, known=True)
+    assert propose(guess, Rules(max_genres=2), genres=[], guesses=[]).genres == new
+
+
+def test_names_of_the_collection(tmp_path):
+    path = tmp_path / "names.toml"
+    path.write_text('jazz = ["Jazz", "Improvised"]\nblues = "Jazz"\n')
+    rules = Rules(max_genres=2, names=read_names(path))
+    assert propose(JAZZ, rules, genres=[], guesses=[]).genres == ("Jazz", "Improvised")
+
+
+@pytest.mark.parametrize(
+    "text", ["jazz = 3", 'jazz = ""', "jazz = []", 'jazz = "A; B"', "jazz = [1]", "jazz", "[jazz]"]
+)
+def test_a_map_that_is_none_is_refused(tmp_path, text):
+    path = tmp_path / "names.toml"
+    path.write_text(text)
+    with pytest.raises(TagError, match="names"):
+        read_names(path)
+
+
+def test_an_album_is_the_mean_of_its_known_tracks():
+    rock = Guess({"rock": 0.8, "jazz": 0.2}, known=True)
+    jazz = Guess({"jazz": 0.5, "rock": 0.5}, known=True)
+    unknown = Guess({"jazz": 1.0, "rock": 0.0}, known=False)
+    mean = pooled([rock, jazz, unknown])
+    assert dict(mean.probabilities) == pytest.approx({"rock": 0.65, "jazz": 0.35})
+    assert next(iter(mean.probabilities)) == "rock"
+    assert mean.known
+    assert not pooled([rock, unknown]).known
+    assert not pooled([unknown]).known
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=9))
+def test_the_order_of_tracks_does_not_matter(shares):
+    guesses = [Guess({"jazz": share, "rock": 1 - share}, known=True) for share in shares]
+    forward, back = pooled(guesses), pooled(reversed(guesses))
+    assert forward.probabilities == pytest.approx(back.probabilities)
+
+
+def test_what_is_one_album():
+    def key(path, album, artist=None):
+        return album_key(path, album=album, album_artist=artist)
+
+    assert key("/m/CD1/a.mp3", "Live", "X") == key("/m/CD2/b.mp3", "live", "x")
+    assert key("/m/1/a.mp3", "Hits") != key("/m/2/a.mp3", "Hits")
+    assert key("/m/1/a.mp3", "Hits", "X") != key("/m/1/b.mp3", "Hits", "Y")
+    assert key("/m/1/a.mp3", None) == key("/m/1/b.mp3", "")

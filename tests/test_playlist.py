@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_library_store import STATUS
+
+from tonearm.errors import LibraryError
+from tonearm.library.playlist import Conditions, Entry, TagCondition, m3u8, select
+from tonearm.library.store import Decision, FileTags, Library, Model, as_stored
+
+MODEL = Model("a" * 64, "test", "listener", ("jazz", "rock", "pop"), ("Mellow", "Female Vocal"))
+
+
+def put(library, name, shares, words, *, known=True, duration_s=100.0, **tags):
+    shares = np.float32(shares)
+    best = MODEL.labels[int(shares.argmax())]
+    number = library.put_sound(
+        name,
+        model=library.model_id(MODEL),
+        windows=np.float16([words, words]),
+        duration_s=duration_s,
+        warning=None,
+        decision=Decision(best if known else None, best, float(shares.max()), shares),
+    )
+    library.put_track(as_stored(f"/m/{name}"), STATUS, FileTags(**tags), sound=number)
+
+
+@pytest.fixture
+def library(tmp_path):
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        put(library, "b", [0.5, 0.375, 0.125], [0.5, 0.0], genres=("Jazz",), duration_s=300)
+        put(library, "a", [0.75, 0.0, 0.25], [0.125, 0.25])
+        put(library, "c", [0.0, 0.875, 0.125], [0.0, 0.75], duration_s=60)
+        put(library, "d", [0.5, 0.25, 0.25], [0.5, 0.5], known=False)
+        library.put_track(as_stored("/m/e"), STATUS, FileTags(), error=("empty", "is empty"))
+        yield library
+
+
+@pytest.mark.parametrize(
+    ("conditions", "names"),
+    [
+        ({}, "abcd"),
+        ({"genres": ("jazz",)}, "ab"),
+        ({"genres": ("jazz", "rock")}, "abc"),
+        ({"genres": ("unknown",)}, "d"),
+        ({"min_confidence": 0.75}, "ac"),
+        ({"second": "pop"}, "ac"),
+        ({"second": "rock", "genres": ("jazz",)}, "b"),
+        ({"tags": (TagCondition("mellow", ">", 0.125),)}, "bd"),
+        (
+            {"tags": (TagCondition("Mellow", ">=", 0.125), TagCondition("female vocal", "<", 0.5))},
+            "ab",
+        ),
+        ({"min_length_s": 100, "max_length_s": 200}, "ad"),
+        ({"has_genre": True}, "b"),
+        ({"has_genre": False, "genres": ("jazz",)}, "a"),
+        ({"genres": ("pop",)}, ""),
+    ],
+)
+def test_conditions(library, conditions, names):
+    entries = select(library, Conditions(**conditions))
+    assert [entry.path for entry in entries] == [f"/m/{name}" for name in names]
+
+
+def test_what_is_gone_is_in_no_playlist(library):
+    library.write("UPDATE tracks SET missing = 1 WHERE path = ?", [[as_stored("/m/a")]])
+    assert len(select(library, Conditions())) == 3
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        (Conditions(genres=("polka",)), "no genre 'polka'"),
+        (Conditions(second="unknown"), "no genre 'unknown'"),
+        (Conditions(tags=(TagCondition("Loud", ">", 0.1),)), "no word 'Loud'; there are Mellow"),
+    ],
+)
+def test_names_that_the_model_does_not_know(library, conditions, words):
+    with pytest.raises(LibraryError, match=words):
+        select(library, conditions)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "sign", "share"),
+    [("Mellow>0.2", "Mellow", ">", 0.2), (" female vocal <= .5", "female vocal", "<=", 0.5)],
+)
+def test_a_condition_as_it_is_written(text, name, sign, share):
+    assert TagCondition.parse(text) == TagCondition(name, sign, share)
+
+
+@pytest.mark.parametrize(
+    "text", ["Mellow", "Mellow=0.2", ">0.2", "Mellow>x", "Mellow>1.2.3", "a>."]
+)
+def test_a_condition_that_is_none(text):
+    with pytest.raises(LibraryError, match="not of the form"):
+        TagCondition.parse(text)
+
+
+def test_a_playlist_by_hand():
+    entries = [
+        Entry("/m/jazz/Ä 1.mp3", 61.6, "Nina", "So\nwhat"),
+        Entry("/m/lists/#1.mp3", 10.2, "Nobody", None),
+        Entry("/n/x\ny.mp3", 1, None, None),
+        Entry(os.fsdecode(b"/m/lists/\xff.mp3"), 3, None, None),
+    ]
+    data, left_out = m3u8(entries, "/m/lists")
+    assert data == (
+        b"#EXTM3U\n"
+        b"#EXTINF:62,Nina - So what\n../jazz/\xc3\x84 1.mp3\n"
+        b"#EXTINF:10,#1\n./#1.mp3\n"
+        b"#EXTINF:3,\xff\n\xff.mp3\n"
+    )
+    assert left_out == ["/n/x\ny.mp3"]
+
+
+names = st.text(
+    st.characters(blacklist_characters="/\0\r\n", blacklist_categories=["Cs"]), min_size=1
+)
+
+
+@given(parts=st.lists(names.filter(lambda n: n not in (".", "..")), min_size=1, max_size=4))
+def test_a_path_found_from_the_folder_of_the_list_is_the_track(parts):
+    path = "/" + "/".join(parts)
+    data, left_out = m3u8([Entry(path, 1, None, None)], "/music/lists")
+    line = data.split(b"\n")[2].decode()
+    assert not left_out and not line.startswith("#")
+    assert os.path.normpath(os.path.join("/music/lists", line)) == os.path.normpath(path)
