@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-import sounds
+import small_files
 from typer.testing import CliRunner
 
 from tonearm.cli.app import main
@@ -38,8 +38,8 @@ def scanned(tmp_path_factory):
     music = folder / "music"
     (music / "album ☃").mkdir(parents=True)
     for i in range(5):
-        path = sounds.write(music / "album ☃" / f"{i}.mp3", sounds.music(i, 3.0 + i))
-        sounds.retag(path, text=["Jazz", "Rock", "Hip-Hop/Rap", "Polka", "Pop"][i])
+        path = small_files.write(music / "album ☃" / f"{i}.mp3", small_files.music(i, 3.0 + i))
+        small_files.retag(path, text=["Jazz", "Rock", "Hip-Hop/Rap", "Polka", "Pop"][i])
     shutil.copy(music / "album ☃" / "1.mp3", music / "copy.mp3")
     os.link(music / "album ☃" / "2.mp3", music / "link.mp3")
     (music / "broken.flac").write_text("no audio")
@@ -103,10 +103,10 @@ def test_similar(scanned, tmp_path):
     paths = [found["path"] for found in inside["similar"]]
     assert len(paths) == 4 and not any(path.endswith(("1.mp3", "copy.mp3")) for path in paths)
     retagged = Path(shutil.copy(file, tmp_path / "other name.mp3"))
-    sounds.retag(retagged, text="Something", bulk=10_000)
+    small_files.retag(retagged, text="Something", bulk=10_000)
     outside = json.loads(tonearm("similar", retagged, "-f", "json", library=library).stdout)
     assert outside["similar"] == inside["similar"]
-    new = sounds.write(tmp_path / "new.flac", sounds.music(1, 4.0))
+    new = small_files.write(tmp_path / "new.flac", small_files.music(1, 4.0))
     heard = json.loads(tonearm("similar", new, "-f", "json", library=library).stdout)
     assert [found["path"] for found in heard["similar"]]
     ran = tonearm("similar", file, "-f", "m3u8", "-o", tmp_path / "l.m3u8", library=library)
@@ -164,7 +164,7 @@ def test_options_are_explained():
 def test_ctrl_c_keeps_what_was_heard(tmp_path):
     music, path = tmp_path / "music", tmp_path / "l.sqlite"
     music.mkdir()
-    first = sounds.wav(music / "0000.wav", sounds.music(1, 1.0)).read_bytes()
+    first = small_files.wav(music / "0000.wav", small_files.music(1, 1.0)).read_bytes()
     for i in range(1, 400):
         (music / f"{i:04}.wav").write_bytes(first[:-4] + i.to_bytes(4, "little"))
     process = subprocess.Popen(

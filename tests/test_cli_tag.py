@@ -5,7 +5,7 @@ import os
 
 import mutagen
 import pytest
-import sounds
+import small_files
 import tagged
 from typer.testing import CliRunner
 
@@ -21,7 +21,7 @@ def music(tmp_path):
     """Five files of two albums, and their library: none, a person's, and broken tags."""
     folder = tmp_path / "müsic"
     folder.mkdir()
-    plain = sounds.write(tmp_path / "plain.flac", sounds.music(1, 0.3)).read_bytes()
+    plain = small_files.write(tmp_path / "plain.flac", small_files.music(1, 0.3)).read_bytes()
     files = {}
     for name, genres in (("a", []), ("b", ["Rock"]), ("c", []), ("d", []), ("e", [])):
         path = folder / f"{name}.flac"

@@ -12,7 +12,7 @@ import time
 from functools import partial
 
 import pytest
-import sounds
+import small_files
 import tagged
 
 from tonearm.errors import LibraryError, TagError
@@ -25,7 +25,7 @@ from tonearm.tagging.tags import read_tags
 
 @pytest.fixture
 def song(tmp_path):
-    path = sounds.write(tmp_path / "song.flac", sounds.music(1, 0.5))
+    path = small_files.write(tmp_path / "song.flac", small_files.music(1, 0.5))
     return tagged.with_tags(path, ["Rock", "Blues"])
 
 
@@ -104,7 +104,7 @@ def test_other_tags_changed_since_stay(song, place):
 def test_the_same_genre_spelt_by_another_program_is_taken_back(tmp_path, place):
     from mutagen import id3
 
-    path = sounds.write(tmp_path / "song.mp3", sounds.music(1, 0.3))
+    path = small_files.write(tmp_path / "song.mp3", small_files.music(1, 0.3))
     with Journal(place, write=True) as journal:
         run = tag(path, journal)
         tags = id3.ID3(path)
@@ -202,7 +202,7 @@ KILLED = """
 def test_killed_at_any_moment(tmp_path, place):
     paths = []
     for suffix in (".mp3", ".ogg", ".m4a"):
-        path = sounds.write(tmp_path / f"song{suffix}", sounds.music(1, 0.3))
+        path = small_files.write(tmp_path / f"song{suffix}", small_files.music(1, 0.3))
         paths.append(tagged.with_tags(path, ["Rock"]))
     kept = {path: path.read_bytes() for path in paths}
     rng = random.Random(1)

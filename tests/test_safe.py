@@ -8,7 +8,7 @@ import textwrap
 from functools import partial
 
 import pytest
-import sounds
+import small_files
 import tagged
 
 from tonearm.errors import TagError
@@ -25,7 +25,9 @@ JAZZ = partial(edits_for_genres, genres=["Jazz"], guesses=["Jazz"])
 def song(tmp_path):
     folder = tmp_path / "music"
     folder.mkdir()
-    return tagged.with_tags(sounds.write(folder / "song.flac", sounds.music(1, 0.5)), ["Rock"])
+    return tagged.with_tags(
+        small_files.write(folder / "song.flac", small_files.music(1, 0.5)), ["Rock"]
+    )
 
 
 @pytest.fixture

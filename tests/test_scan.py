@@ -12,7 +12,7 @@ from pathlib import Path
 
 import listeners
 import pytest
-import sounds
+import small_files
 
 from tonearm import bundle as bundles
 from tonearm.cli.library import file_tags
@@ -269,7 +269,7 @@ def test_sounds_that_no_file_holds_are_dropped(case):
 
 
 def test_a_retagged_file_is_recognised_and_its_tags_are_read(tmp_path, bundle):
-    path = sounds.write(tmp_path / "a.mp3", sounds.music(1))
+    path = small_files.write(tmp_path / "a.mp3", small_files.music(1))
     log = tmp_path / "heard.txt"
     options = {
         "make_listen": partial(listeners.make_listen, str(log)),
@@ -279,7 +279,7 @@ def test_a_retagged_file_is_recognised_and_its_tags_are_read(tmp_path, bundle):
     with Library(tmp_path / "l.sqlite", write=True) as library:
         scan(library, [tmp_path], bundle=bundle, **options)
         assert library.track(path).tags.genres == ()
-        sounds.retag(path, text="Jazz", bulk=100_000)
+        small_files.retag(path, text="Jazz", bulk=100_000)
         moved = path.rename(tmp_path / "b.mp3")
         result = scan(library, [tmp_path], bundle=bundle, **options)
         assert (result.heard, result.moved) == (0, 1)

@@ -9,7 +9,7 @@ import mutagen.flac
 import mutagen.id3
 import numpy as np
 import pytest
-import sounds
+import small_files
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,28 +20,31 @@ from tonearm.library.sound_key import sound_key
 def files(tmp_path_factory):
     """One recording in every container."""
     folder = tmp_path_factory.mktemp("containers")
-    samples = sounds.music(1, 6.0)
-    return {suffix: sounds.write(folder / f"song{suffix}", samples) for suffix in sounds.CONTAINERS}
+    samples = small_files.music(1, 6.0)
+    return {
+        suffix: small_files.write(folder / f"song{suffix}", samples)
+        for suffix in small_files.CONTAINERS
+    }
 
 
-@pytest.mark.parametrize("suffix", sounds.CONTAINERS)
+@pytest.mark.parametrize("suffix", small_files.CONTAINERS)
 def test_a_key_survives_renaming_and_tagging(files, tmp_path, suffix):
     before = sound_key(files[suffix])
     path = tmp_path / f"renamed ñ{suffix}"
     shutil.copy(files[suffix], path)
     assert sound_key(path) == before
     for text, bulk in (("Jazz", 0), ("Rock", 100_000), ("Pop", 3), ("A" * 3_000, 900_000)):
-        sounds.retag(path, text=text, bulk=bulk)
+        small_files.retag(path, text=text, bulk=bulk)
         assert sound_key(path) == before, f"after a comment of {bulk} bytes"
     assert suffix in (".caf",) or path.read_bytes() != files[suffix].read_bytes()
 
 
-@pytest.mark.parametrize("suffix", sounds.CONTAINERS)
+@pytest.mark.parametrize("suffix", small_files.CONTAINERS)
 def test_recordings_of_one_length_and_one_intro_differ(files, tmp_path, suffix):
-    samples = sounds.music(1, 6.0)
+    samples = small_files.music(1, 6.0)
     second = samples.shape[0] // 6
-    samples[3 * second : 4 * second] = sounds.music(2, 1.0)[:second]
-    other = sounds.write(tmp_path / f"other{suffix}", samples)
+    samples[3 * second : 4 * second] = small_files.music(2, 1.0)[:second]
+    other = small_files.write(tmp_path / f"other{suffix}", samples)
     assert sound_key(other) != sound_key(files[suffix])
 
 
@@ -109,7 +112,7 @@ def test_a_picture_of_a_flac_and_an_id3_tag_in_front_do_not_count(files, tmp_pat
 
 @pytest.mark.parametrize("suffix", [".ogg", ".opus"])
 def test_ogg_pages_that_are_cut_anew_do_not_count(tmp_path, suffix):
-    path = sounds.write(tmp_path / f"song{suffix}", sounds.music(3, 70.0))
+    path = small_files.write(tmp_path / f"song{suffix}", small_files.music(3, 70.0))
     anew = tmp_path / f"anew{suffix}"
     with (
         av.open(str(path)) as source,
@@ -123,7 +126,7 @@ def test_ogg_pages_that_are_cut_anew_do_not_count(tmp_path, suffix):
                 sink.mux(packet)
     assert anew.stat().st_size != path.stat().st_size
     assert sound_key(anew) == sound_key(path)
-    sounds.retag(path, text="Jazz", bulk=200_000)
+    small_files.retag(path, text="Jazz", bulk=200_000)
     assert sound_key(path) == sound_key(anew)
 
 
@@ -147,8 +150,8 @@ def test_a_file_that_ffmpeg_copied_has_the_same_key(files, tmp_path, suffix):
 
 
 def test_an_index_that_moves_to_the_front_of_an_mp4_does_not_count(tmp_path):
-    samples = sounds.music(5)
-    path = sounds.write(tmp_path / "song.m4a", samples)
+    samples = small_files.music(5)
+    path = small_files.write(tmp_path / "song.m4a", samples)
     front = tmp_path / "front.m4a"
     with (
         av.open(str(path)) as source,
@@ -167,10 +170,10 @@ def test_an_index_that_moves_to_the_front_of_an_mp4_does_not_count(tmp_path):
 def test_mostly_silent_tracks_of_one_length_differ(tmp_path):
     keys = set()
     for second in range(20):
-        samples = np.zeros((20 * sounds.RATE_HZ, 2), dtype=np.float32)
-        start = second * sounds.RATE_HZ + 9_000
-        samples[start : start + 2_000] = sounds.music(second, 1.0)[:2_000]
-        keys.add(sound_key(sounds.wav(tmp_path / f"{second}.wav", samples)))
+        samples = np.zeros((20 * small_files.RATE_HZ, 2), dtype=np.float32)
+        start = second * small_files.RATE_HZ + 9_000
+        samples[start : start + 2_000] = small_files.music(second, 1.0)[:2_000]
+        keys.add(sound_key(small_files.wav(tmp_path / f"{second}.wav", samples)))
     assert len(keys) == 20
 
 

@@ -7,7 +7,7 @@ import struct
 import av
 import mutagen
 import pytest
-import sounds
+import small_files
 import tagged
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,8 +32,10 @@ from tonearm.tagging.tags import others, read_tags
 def plain(tmp_path_factory):
     """One recording in every container, without tags."""
     folder = tmp_path_factory.mktemp("plain")
-    samples = sounds.music(1, 1.0)
-    return {suffix: sounds.write(folder / f"song{suffix}", samples) for suffix in tagged.SUFFIXES}
+    samples = small_files.music(1, 1.0)
+    return {
+        suffix: small_files.write(folder / f"song{suffix}", samples) for suffix in tagged.SUFFIXES
+    }
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import av
 import pytest
-import sounds
+import small_files
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,11 +122,11 @@ def test_predict_writes_them(tmp_path, form, first):
 
     from tonearm.cli.app import app
 
-    path = sounds.wav(tmp_path / "mix.wav", sounds.music(1, 12.0))
+    path = small_files.wav(tmp_path / "mix.wav", small_files.music(1, 12.0))
     output = tmp_path / "out.txt"
     ran = CliRunner().invoke(app, ["predict", str(path), "--format", form, "-o", str(output)])
     assert ran.exit_code == 0, ran.output
     assert output.read_text().startswith(first)
-    two = sounds.wav(tmp_path / "two.wav", sounds.music(2, 3.0))
+    two = small_files.wav(tmp_path / "two.wav", small_files.music(2, 3.0))
     ran = CliRunner().invoke(app, ["predict", str(path), str(two), "--format", form])
     assert ran.exit_code == 2

@@ -18,6 +18,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,50 +134,58 @@ def load(path: str | os.PathLike[str] | None = None) -> Bundle:
         data = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: model cannot be read: {error.strerror}") from None
-    members = _checked_members(path, data)
-    manifest = members.pop(_MANIFEST)
     try:
-        values = json.loads(manifest)
-        return Bundle(
-            name=values["name"],
-            features=FeatureSpec.from_dict(values["features"]),
-            listener=members[_LISTENER],
-            head=Head.from_parts(values["head"], _unpack(members[_HEAD])),
-            names=tuple(values["names"]) if values["names"] else None,
-            windows_per_track=int(values["windows_per_track"]),
-            training=values["training"],
-            metrics=values["metrics"],
-            notices=members[_NOTICE].decode(),
-            sha256=_sha256(data),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        return _parse(_checked_members(data), _sha256(data))
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"{path}: model lacks a part or has a wrong one: {error!r}") from None
 
 
-def _checked_members(path: Path, data: bytes) -> dict[str, bytes]:
+def _parse(members: dict[str, bytes], sha256: str) -> Bundle:
+    values = json.loads(members[_MANIFEST])
+    head = Head.from_parts(values["head"], _unpack(members[_HEAD]))
+    names = tuple(values["names"]) if values["names"] else None
+    if names is not None and len(names) != head.dimensions:
+        raise BundleError(f"{len(names)} names for embeddings of {head.dimensions} numbers")
+    return Bundle(
+        name=values["name"],
+        features=FeatureSpec.from_dict(values["features"]),
+        listener=members[_LISTENER],
+        head=head,
+        names=names,
+        windows_per_track=int(values["windows_per_track"]),
+        training=values["training"],
+        metrics=values["metrics"],
+        notices=members[_NOTICE].decode(),
+        sha256=sha256,
+    )
+
+
+def _checked_members(data: bytes) -> dict[str, bytes]:
     """All members after every hash was found right."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             if sum(info.file_size for info in file.infolist()) > _LARGEST_BYTES:
-                raise BundleError(f"{path}: promises more than {_LARGEST_BYTES >> 20} MB")
+                raise BundleError(f"promises more than {_LARGEST_BYTES >> 20} MB")
             members = {info.filename: file.read(info) for info in file.infolist()}
             comment = file.comment.decode("ascii", "replace")
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
-        raise BundleError(f"{path}: not a Tonearm model, or a damaged one ({error})") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise BundleError(f"not a Tonearm model, or a damaged one ({error})") from None
     manifest = members.get(_MANIFEST)
     if manifest is None or not comment.startswith("sha256:"):
-        raise BundleError(f"{path}: a zip file, but not a Tonearm model")
+        raise BundleError("a zip file, but not a Tonearm model")
     if comment != f"sha256:{_sha256(manifest)}":
-        raise BundleError(f"{path}: damaged model: {_MANIFEST} does not match its checksum")
+        raise BundleError(f"damaged model: {_MANIFEST} does not match its checksum")
     values = json.loads(manifest)
     if values.get("format") != FORMAT or values.get("version") != FORMAT_VERSION:
         raise BundleError(
-            f"{path}: model of format {values.get('format')} {values.get('version')}; this "
-            f"Tonearm reads {FORMAT} {FORMAT_VERSION}: train it again, or update Tonearm"
+            f"model of format {values.get('format')} {values.get('version')}; this Tonearm reads "
+            f"{FORMAT} {FORMAT_VERSION}: train it again, or update Tonearm"
         )
     for name, expected in values["sha256"].items():
         if name not in members or _sha256(members[name]) != expected:
-            raise BundleError(f"{path}: damaged model: {name} does not match its checksum")
+            raise BundleError(f"damaged model: {name} does not match its checksum")
     return {name: members[name] for name in (_MANIFEST, *values["sha256"])}
 
 

@@ -190,7 +190,6 @@ class SndfileReader:
     def _read_to_damage(self, start: int, count: int) -> Float32:
         """What can be had before the damage: a failed read drops even what it had decoded."""
         pieces = [np.empty(0, dtype=np.float32)]
-        self._reopen()
         with contextlib.suppress(self._damaged):
             while count > 0:
                 piece = self._read_exactly(start, min(count, _SALVAGE_SAMPLES))

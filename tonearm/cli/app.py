@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from tonearm import __version__
 from tonearm.cli import changes, console, library, lists, predict, serve, tag
 from tonearm.errors import TonearmError
 
+
+class _Commands(TyperGroup):
+    """The commands; a reader that has seen enough (``| head``) is no failure."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the type of typer's own is private
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
+
+
 app = typer.Typer(
     name="tonearm",
+    cls=_Commands,
     help="Hears the genre of music.",
     no_args_is_help=True,
     add_completion=False,
@@ -59,6 +74,9 @@ def main() -> None:
         sys.exit(console.EXIT_USAGE)
     except KeyboardInterrupt:
         sys.exit(console.EXIT_INTERRUPTED)
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except Exception as error:
+        if console.is_verbose():
+            raise
+        what = console.printable(f"{type(error).__name__}: {error}")
+        console.say(f"tonearm: {what} (a fault of Tonearm's own; --verbose shows where)")
+        sys.exit(console.EXIT_USAGE)

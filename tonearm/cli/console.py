@@ -98,7 +98,7 @@ class Progress:
         self._unit = unit
         self._task = self._bar.add_task("", total=total, rate="", note="")
 
-    def advance(self, *, failures: int = 0, amount: float = 1) -> None:
+    def advance(self, amount: float = 1, *, failures: int = 0) -> None:
         """One more is done, unless :meth:`part` told so already (``amount`` 0)."""
         self._bar.advance(self._task, amount)
         speed = self._bar.tasks[0].finished_speed or self._bar.tasks[0].speed

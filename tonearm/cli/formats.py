@@ -9,12 +9,13 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tonearm.answer import Answer
 from tonearm.cli.console import clock, printable
+from tonearm.errors import TonearmError
 from tonearm.genres import colour, id3_name
 from tonearm.timeline_formats import FORMATS, render
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from tonearm.classifier import Prediction
     from tonearm.timeline import Segment
 
 Writer = Callable[[Answer], None]
@@ -47,11 +49,12 @@ def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]
         return
     temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
-        with (
-            open(temporary, "x", encoding="utf-8", newline="") as file,
-            _writer(form, file, top=top, folder=output.parent) as write,
-        ):
-            yield write
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(open(temporary, "x", encoding="utf-8", newline=""))
+            except OSError as error:
+                raise TonearmError(f"{output}: cannot be written: {error.strerror}") from None
+            yield stack.enter_context(_writer(form, file, top=top, folder=output.parent))
         os.replace(temporary, output)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -143,13 +146,7 @@ class _Table:
         shown = colour(prediction.genre)
         line = Text(fit(printable(Path(answer.path).name), self._name_cells) + "  ")
         line.append(fit(_name(prediction.genre), _GENRE_CELLS), style=f"bold {shown}")
-        line.append(bar(prediction.confidence), style=shown if prediction.genre else "dim")
-        line.append(f" {prediction.confidence:4.0%}  ")
-        guesses = list(prediction.probabilities.items())
-        # Of an unknown sound the nearest genre is a guess as well.
-        guesses = guesses[1:] if prediction.genre else guesses
-        for genre, share in guesses[: self._guesses]:
-            line.append(f"{fit(id3_name(genre), 9)} {share:4.0%}  ", style="dim")
+        line.append_text(self._sureness(prediction))
         line.append(f"{clock(heard.duration_s):>{_LENGTH_CELLS}}")
         self._console.print(line)
         if prediction.timeline:
@@ -158,6 +155,20 @@ class _Table:
         if answer.with_tags:
             words = ", ".join(list(heard.tags())[:_TAGS_SHOWN])
             self._console.print(Text(f"  {words}", style="dim"))
+
+    def _sureness(self, prediction: Prediction) -> Text:
+        """Bar, share and further guesses; of an unknown sound only what it is nearest to."""
+        from rich.text import Text
+
+        guesses = list(prediction.probabilities.items())
+        if prediction.genre is None:
+            cells = _BAR_CELLS + 7 + 16 * self._guesses
+            return Text(fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
+        line = Text(bar(prediction.confidence), style=colour(prediction.genre))
+        line.append(f" {prediction.confidence:4.0%}  ", style="default")
+        for genre, share in guesses[1 : self._guesses + 1]:
+            line.append(f"{fit(id3_name(genre), 9)} {share:4.0%}  ", style="dim")
+        return line
 
     def _header(self) -> Text:
         from rich.text import Text

@@ -101,7 +101,7 @@ def predict(
                     failures.append((answer.path, answer.error.reason))
                 elif answer.heard and answer.heard.warnings:
                     damaged.append((answer.path, "; ".join(answer.heard.warnings)))
-                progress.advance(failures=len(failures), amount=1 if answer.error else 0)
+                progress.advance(1 if answer.error else 0, failures=len(failures))
         except KeyboardInterrupt:
             interrupted = True
     console.report("damaged, judged by what is left", damaged)

@@ -1,0 +1,1 @@
+"""The five example pieces: one module each, ``score`` for notes, ``studio`` for sound."""

@@ -1,0 +1,78 @@
+"""What all tests share: a repeatable hypothesis, a tiny model, and the command line."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fakes import tiny_bundle
+from hypothesis import HealthCheck, settings
+
+from tonearm import bundle
+from tonearm.classifier import Classifier
+
+settings.register_profile(
+    "tonearm",
+    deadline=None,  # shared machines stall
+    database=None,  # nothing is left in the working directory
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("tonearm")
+
+
+@pytest.fixture(scope="session")
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model on disk."""
+    path = tmp_path_factory.mktemp("model") / "tiny.tonearm"
+    bundle.save(tiny_bundle(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(model_path: Path) -> Classifier:
+    """The tiny model, loaded: low tones are blues, middle ones jazz, high ones metal."""
+    return Classifier.load(model_path)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command left: its exit code and its two streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Run]
+
+
+@pytest.fixture
+def tonearm(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], model_path: Path
+) -> Command:
+    """Run ``tonearm`` in this process, with the tiny model unless another is named."""
+    from tonearm.cli.app import main
+
+    def run(*arguments: str | os.PathLike[str], stdin: bytes = b"") -> Run:
+        words = [os.fspath(word) for word in arguments]
+        if words[:1] == ["predict"] and "--model" not in words:
+            words += ["--model", str(model_path)]
+        monkeypatch.setattr(sys, "argv", ["tonearm", *words])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        sys.stdout.flush()
+        out, err = capfd.readouterr()
+        code = ended.value.code
+        assert code is None or isinstance(code, int), f"exit code {code!r}"
+        return Run(code or 0, out, err)
+
+    return run

@@ -1,0 +1,304 @@
+"""Listening and deciding: with the tiny model by hand, with the shipped one by its contracts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, NAMES, tiny_bundle
+from sounds import Array, sweep, tone, write_av, write_sndfile
+
+from tonearm import audio
+from tonearm.classifier import Classifier, Heard, Prediction, onnx_session
+from tonearm.errors import BundleError, DecodeError
+
+RATE = 22_050
+PARITY_MEAN, PARITY_WORST = 0.003, 0.03
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Classifier:
+    return Classifier.load()
+
+
+@pytest.fixture(scope="module")
+def medley(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a minute each of a low, a high and a middle tone, stereo, 44.1 kHz."""
+    mono = np.concatenate([tone(hz, 30, 44_100) for hz in (LOW_HZ, HIGH_HZ, MIDDLE_HZ)])
+    path = tmp_path_factory.mktemp("medley") / "medley.flac"
+    return write_sndfile(path, np.stack([mono, 0.5 * mono], axis=1), 44_100)
+
+
+def close(one: Heard, other: Heard, *, within: float = 1e-5) -> None:
+    assert one.windows.shape == other.windows.shape
+    assert np.array_equal(one.starts_s, other.starts_s)
+    worst = np.abs(one.windows - other.windows).max()
+    assert worst <= within, f"windows {worst:.1e} apart"
+
+
+@pytest.mark.parametrize(
+    ("hz", "genre", "name"),
+    [(LOW_HZ, "blues", "low"), (MIDDLE_HZ, "jazz", "middle"), (HIGH_HZ, "metal", "high")],
+)
+def test_a_tone_is_told(hz: float, genre: str, name: str, tiny: Classifier, tmp_path: Path) -> None:
+    path = write_sndfile(tmp_path / "a.wav", tone(hz, 20, RATE), RATE)
+    heard = tiny.listen(path)
+    assert heard.duration_s == 20
+    assert heard.windows.dtype == np.float32 and heard.windows.shape == (4, 3)
+    assert heard.names == NAMES and heard.warnings == ()
+    assert next(iter(heard.tags())) == name
+    prediction = tiny.decide(heard.windows)
+    assert prediction.genre == prediction.nearest == genre
+    assert prediction.confidence > 0.99
+    assert prediction.timeline == []
+    assert tiny.predict(path) == prediction
+
+
+def test_silence_is_unknown(tiny: Classifier) -> None:
+    heard = tiny.listen_samples(np.zeros(5 * RATE, np.float32), RATE)
+    np.testing.assert_allclose(heard.windows, 1 / 3, atol=1e-6)
+    prediction = tiny.decide(heard.windows)
+    assert prediction.genre is None
+    assert prediction.nearest in LABELS
+    assert prediction.confidence == pytest.approx(1 / 3, abs=1e-4)
+
+
+def test_prediction_is_ranked_and_whole(tiny: Classifier) -> None:
+    prediction = tiny.decide(np.array([[0.2, 0.5, 0.3]]))
+    assert list(prediction.probabilities) == ["jazz", "metal", "blues"]
+    # softmax of 8 times the windows.
+    odds = np.exp([4.0, 2.4, 1.6])
+    np.testing.assert_allclose(
+        list(prediction.probabilities.values()), odds / odds.sum(), atol=5e-5
+    )
+    assert prediction.confidence == prediction.probabilities["jazz"]
+    assert prediction.to_dict()["timeline"] == []
+
+
+def test_windows_lie_where_they_are_said_to(tiny: Classifier, medley: Path) -> None:
+    heard = tiny.listen(medley, count=9)
+    thirds = (heard.starts_s + 1.5) // 30
+    assert heard.windows.argmax(axis=1).tolist() == [[0, 2, 1][int(third)] for third in thirds]
+    np.testing.assert_allclose(heard.starts_s, np.arange(9) * 10 + 5 - 1.496, atol=0.02)
+
+
+def test_timeline(tiny: Classifier, medley: Path) -> None:
+    prediction = tiny.predict(medley, timeline=True)
+    assert [part.genre for part in prediction.timeline] == ["blues", "metal", "jazz"]
+    edges = [part.start_s for part in prediction.timeline] + [prediction.timeline[-1].end_s]
+    np.testing.assert_allclose(edges, [0, 30, 60, 90], atol=3.1)
+    assert edges[0] == 0 and edges[-1] == 90
+    assert all(part.confidence > 0.8 for part in prediction.timeline)
+    assert prediction.to_dict()["timeline"][0]["genre"] == "blues"
+
+
+@pytest.mark.parametrize(("count", "n"), [(1, 1), (7, 7), (None, 4), ("all", 31), (999, 31)])
+def test_count_of_windows(count: int | str | None, n: int, tiny: Classifier, medley: Path) -> None:
+    heard = tiny.listen(medley, count=count)
+    assert len(heard.windows) == len(heard.starts_s) == n
+    assert (np.diff(heard.starts_s) > 0).all()
+    assert heard.starts_s[-1] + tiny.bundle.features.window_s <= heard.duration_s + 0.02
+
+
+def test_file_is_array(tiny: Classifier, shipped: Classifier, medley: Path) -> None:
+    decoded = audio.decode(medley)
+    for classifier in (tiny, shipped):
+        from_array = classifier.listen_samples(decoded.samples, decoded.sample_rate_hz, count=6)
+        close(classifier.listen(medley, count=6), from_array)
+
+
+def test_windows_in_pieces_are_the_whole(tiny: Classifier) -> None:
+    # 40 windows are read in three pieces; each by itself must say the same.
+    rate = 16_000
+    samples = sweep(40 * 187 * 256 / rate, rate)
+    whole = tiny.listen_samples(samples, rate, count="all")
+    assert len(whole.windows) == 41  # one frame is left over, and has a window that ends with it
+    for i in (0, 1, 15, 16, 17, 31, 32, 39):
+        # A little more on both sides, so that the frames at the edges are whole.
+        begin = max(0, i * 187 * 256 - 512)
+        alone = tiny.listen_samples(samples[begin : (i + 1) * 187 * 256 + 256], rate, count="all")
+        which = 0 if i == 0 else int(np.argmin(np.abs(alone.starts_s - 512 / rate)))
+        if alone.starts_s[which] * rate == (i * 187 * 256 - begin):
+            worst = np.abs(alone.windows[which] - whole.windows[i]).max()
+            assert worst < 1e-4, f"window {i} is {worst:.1e} off"
+
+
+def test_chunked_is_whole(tiny: Classifier, medley: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tiny.listen(medley, count="all")
+    for windows in (1, 3, 1_000):
+        monkeypatch.setattr("tonearm.classifier._READ_WINDOWS", windows)
+        close(tiny.listen(medley, count="all"), whole)
+
+
+def test_containers_say_nearly_the_same(shipped: Classifier, tmp_path: Path) -> None:
+    music = sweep(12.0, 44_100)
+    truth = shipped.listen_samples(music, 44_100).windows
+    write_sndfile(tmp_path / "a.mp3", music, 44_100)
+    write_av(tmp_path / "a.m4a", music, 44_100, codec="aac", container="ipod", bit_rate=128_000)
+    for name in ("a.mp3", "a.m4a"):
+        worst = np.abs(shipped.listen(tmp_path / name).windows[: len(truth)] - truth).mean()
+        assert worst < 0.02, f"{name}: tags {worst:.3f} apart"
+
+
+def test_eight_threads_say_the_same(shipped: Classifier, medley: Path) -> None:
+    fresh = Classifier.load()  # its session does not exist yet: all eight want it at once
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: fresh.listen(medley, count=2), range(8)))
+    truth = shipped.listen(medley, count=2)
+    for heard in answers:
+        assert np.array_equal(heard.windows, truth.windows)
+
+
+def test_progress_rises_to_one(tiny: Classifier, medley: Path) -> None:
+    told: list[float] = []
+    tiny.listen(medley, count="all", on_progress=told.append)
+    assert told == sorted(told) and told[-1] == 1 and len(told) > 1
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.51, 1.0, 2.9, 2.98, 3.0, 3.01, 5.9])
+def test_short_sounds(seconds: float, tiny: Classifier) -> None:
+    for rate in (8_000, 16_000, 44_100):
+        heard = tiny.listen_samples(tone(MIDDLE_HZ, seconds, rate), rate)
+        assert len(heard.windows) == (1 if seconds < 2.99 else 2)
+        assert tiny.decide(heard.windows).genre == "jazz", f"{seconds} s at {rate} Hz"
+        assert heard.duration_s == pytest.approx(seconds, abs=1e-3)
+
+
+@pytest.mark.parametrize("samples", [1, 100, RATE // 2 - 1])
+def test_too_short(samples: int, tiny: Classifier, tmp_path: Path) -> None:
+    path = write_sndfile(tmp_path / "a.wav", np.ones(samples, np.float32), RATE)
+    with pytest.raises(DecodeError, match=f"too short.*{samples} samples") as caught:
+        tiny.listen(path)
+    assert caught.value.kind == "too-short"
+    with pytest.raises(DecodeError, match="too short"):
+        tiny.listen_samples(np.zeros(samples, np.float32), RATE)
+
+
+def test_nothing_at_all(tiny: Classifier) -> None:
+    with pytest.raises(DecodeError):
+        tiny.listen_samples(np.zeros(0, np.float32), RATE)
+
+
+def test_truncated_is_heard_as_far_as_it_goes(
+    tiny: Classifier, medley: Path, tmp_path: Path
+) -> None:
+    data = medley.read_bytes()
+    path = tmp_path / "cut.flac"
+    path.write_bytes(data[: len(data) // 3])
+    for count in (None, "all"):
+        heard = tiny.listen(path, count=count)
+        assert 5 < heard.duration_s < 60
+        assert heard.starts_s[-1] < heard.duration_s
+        assert len(heard.warnings) == 1 and "of 90.0 s" in heard.warnings[0]
+        assert tiny.decide(heard.windows[:1]).genre == "blues"
+
+
+def test_sounds_that_are_not_numbers(tiny: Classifier) -> None:
+    samples = tone(LOW_HZ, 6, RATE)
+    samples[::1_000] = np.nan
+    samples[1::5_000] = np.inf
+    heard = tiny.listen_samples(samples, RATE)
+    assert np.isfinite(heard.windows).all()
+    assert tiny.decide(heard.windows).nearest == "blues"
+
+
+def test_integers_and_lists_are_taken(tiny: Classifier) -> None:
+    assert tiny.decide(np.array([[1, 0, 0]])).genre == "blues"
+    assert tiny.decide(np.array([[1, 0, 0]], dtype=np.float64)).genre == "blues"
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        np.zeros((0, 3)),
+        np.zeros(3),
+        np.zeros((2, 4)),
+        np.zeros((1, 2, 3)),
+        np.zeros((2, 0)),
+        np.full((2, 3), np.nan),
+        np.array([[0.1, np.inf, 0.1]]),
+    ],
+)
+def test_windows_that_do_not_fit(windows: Array, tiny: Classifier) -> None:
+    with pytest.raises(BundleError):
+        tiny.decide(windows)
+
+
+def test_a_listener_that_is_no_network(medley: Path) -> None:
+    broken = Classifier(replace(tiny_bundle(), listener=b"no network"))
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        broken.listen(medley)
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        onnx_session(b"")
+
+
+def test_deciding_needs_no_listener() -> None:
+    broken = Classifier(replace(tiny_bundle(), listener=b"no network"))
+    assert broken.decide(np.array([[1.0, 0, 0]])).genre == "blues"
+
+
+# The shipped model.
+
+
+def test_shipped_contracts(shipped: Classifier, medley: Path) -> None:
+    heard = shipped.listen(medley)
+    assert heard.windows.dtype == np.float32
+    assert heard.windows.shape[1] == 50 and len(heard.windows) > 1
+    assert heard.windows.min() >= 0 and heard.windows.max() <= 1
+    assert heard.names is not None and heard.names[0] == "rock" and heard.names[33] == "Hip-Hop"
+    prediction = shipped.decide(heard.windows)
+    assert isinstance(prediction, Prediction)
+    assert len(prediction.probabilities) == 10
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-3)
+    assert prediction.nearest == max(prediction.probabilities, key=prediction.probabilities.get)
+
+
+@pytest.mark.parametrize("n", [1, 2, 6, 28, 500])
+def test_shipped_decides_on_any_number_of_windows(n: int, shipped: Classifier) -> None:
+    tags = np.random.default_rng(n).beta(0.3, 2, (n, 50)).astype(np.float32)
+    assert sum(shipped.decide(tags).probabilities.values()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [10.0, 4.0])
+@pytest.mark.parametrize("kind", ["silence", "hum"])
+def test_shipped_knows_that_this_is_no_music(
+    kind: str, seconds: float, shipped: Classifier
+) -> None:
+    sounds: dict[str, Callable[[], Array]] = {
+        "silence": lambda: np.zeros(round(seconds * RATE), np.float32),
+        "hum": lambda: tone(50, seconds, RATE, level=0.1),
+    }
+    heard = shipped.listen_samples(sounds[kind](), RATE)
+    assert shipped.decide(heard.windows).genre is None
+
+
+def test_shipped_tags_agree_with_the_taggrams_of_gtzan(shipped: Classifier) -> None:
+    """Track means of the clips in $TONEARM_GTZAN against those computed by musicnn itself."""
+    folder = Path(os.environ.get("TONEARM_GTZAN", ""))
+    if not os.environ.get("TONEARM_GTZAN"):
+        pytest.skip("set TONEARM_GTZAN to a folder with taggram_audio_dev.npz and audio/")
+    reference = np.load(folder / "taggram_audio_dev.npz")
+    clips = sorted(folder.glob("audio/*/*.flac"))
+    assert clips, f"no clips below {folder}/audio"
+    distances = []
+    for clip in clips:
+        rows = reference["msd"][reference["name"] == clip.stem]
+        if not len(rows):
+            continue
+        # The reference has a window each second (62 frames) and 28 of them.
+        decoded = audio.decode(clip)
+        samples = audio.resample(decoded.samples, decoded.sample_rate_hz, 16_000)
+        begins = range(0, len(rows) * 62 * 256, 62 * 256)
+        heard = [
+            shipped.listen_samples(samples[b : b + 187 * 256 - 1], 16_000).windows[0]
+            for b in begins
+        ]
+        distances.append(np.abs(np.mean(heard, axis=0) - rows.mean(axis=0)))
+    assert len(distances) >= 30
+    assert np.mean(distances) <= PARITY_MEAN, f"{np.mean(distances):.4f} on average"
+    assert np.max(distances) <= PARITY_WORST, f"{np.max(distances):.4f} at most"

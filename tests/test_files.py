@@ -1,0 +1,172 @@
+"""Finding files in folders of every kind, and writing them whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tonearm.files import find, write_atomically
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX links and rights")
+
+
+def found(*paths: Path, errors: list[tuple[Path, OSError]] | None = None) -> list[Path]:
+    told: list[tuple[Path, OSError]] = [] if errors is None else errors
+    result = list(find(paths, suffixes={".mp3", ".flac"}, on_error=lambda *args: told.append(args)))
+    if errors is None:
+        assert not told
+    return result
+
+
+def fill(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_order_is_that_of_names_files_before_folders(tmp_path: Path) -> None:
+    fill(tmp_path, "b/2.mp3", "b/1.mp3", "a/z/9.flac", "a/3.mp3", "c.mp3", "B.MP3", "a.Flac")
+    names = [path.relative_to(tmp_path).as_posix() for path in found(tmp_path)]
+    assert names == ["B.MP3", "a.Flac", "c.mp3", "a/3.mp3", "a/z/9.flac", "b/1.mp3", "b/2.mp3"]
+
+
+def test_other_suffixes_and_hidden_names_are_left_alone(tmp_path: Path) -> None:
+    fill(tmp_path, "a.mp3", "cover.jpg", "mp3", "._a.mp3", ".hidden.mp3", ".trash/b.mp3", "x.mp3~")
+    assert found(tmp_path) == [tmp_path / "a.mp3"]
+
+
+def test_what_is_named_outright_is_always_given(tmp_path: Path) -> None:
+    fill(tmp_path, "notes.txt", ".hidden.mp3")
+    named = [tmp_path / "notes.txt", tmp_path / ".hidden.mp3", tmp_path / "missing.mp3"]
+    assert found(*named) == named
+
+
+@posix
+def test_links_to_folders_are_followed_and_loops_end(tmp_path: Path) -> None:
+    fill(tmp_path, "music/a.mp3", "elsewhere/b.mp3")
+    (tmp_path / "music" / "loop").symlink_to(tmp_path / "music")
+    (tmp_path / "music" / "up").symlink_to("..")
+    (tmp_path / "music" / "other").symlink_to(tmp_path / "elsewhere")
+    names = [path.name for path in found(tmp_path / "music")]
+    assert sorted(names) == ["a.mp3", "b.mp3"], "each once"
+
+
+@posix
+def test_links_to_files_nothing_and_themselves(tmp_path: Path) -> None:
+    fill(tmp_path, "a.mp3")
+    (tmp_path / "b.mp3").symlink_to("a.mp3")
+    (tmp_path / "broken.mp3").symlink_to("none")
+    (tmp_path / "self.mp3").symlink_to("self.mp3")
+    # Whoever opens the last two says what is wrong with them.
+    assert [path.name for path in found(tmp_path)] == ["a.mp3", "b.mp3", "broken.mp3", "self.mp3"]
+
+
+def test_a_folder_named_twice_is_walked_once(tmp_path: Path) -> None:
+    fill(tmp_path, "a.mp3", "sub/b.mp3")
+    assert len(found(tmp_path, tmp_path, tmp_path / "sub")) == 2
+
+
+def test_a_folder_that_is_named_like_a_file(tmp_path: Path) -> None:
+    fill(tmp_path, "live.mp3/a.mp3")
+    assert found(tmp_path) == [tmp_path / "live.mp3" / "a.mp3"]
+
+
+def test_deep_folders(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d"] * 300)
+    deep.mkdir(parents=True)
+    fill(deep, "a.mp3")
+    assert found(tmp_path) == [deep / "a.mp3"]
+
+
+@posix
+def test_unreadable_folder_is_told_and_the_rest_found(tmp_path: Path) -> None:
+    fill(tmp_path, "m/a.mp3", "m/locked/b.mp3", "m/z/c.mp3")
+    tmp_path.chmod(0o755)
+    (tmp_path / "m" / "locked").chmod(0)
+    script = """
+import os
+from pathlib import Path
+from tonearm.files import find
+if os.geteuid() == 0:  # root may read everything
+    os.setgid(65534); os.setuid(65534)
+told = lambda path, error: print("told", path, error.strerror)
+for path in find(["m"], suffixes={".mp3"}, on_error=told):
+    print(path)
+"""
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+    finally:
+        (tmp_path / "m" / "locked").chmod(0o755)
+    assert ended.stdout.splitlines() == ["m/a.mp3", "told m/locked Permission denied", "m/z/c.mp3"]
+
+
+def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, "a.mp3", "sub/b.mp3")
+    errors: list[tuple[Path, OSError]] = []
+    walk = find([tmp_path], suffixes={".mp3"}, on_error=lambda *args: errors.append(args))
+    assert next(walk) == tmp_path / "a.mp3"
+    (tmp_path / "sub" / "b.mp3").unlink()
+    (tmp_path / "sub").rmdir()
+    assert list(walk) == []
+    assert [path for path, _ in errors] == [tmp_path / "sub"]
+
+
+@posix
+def test_names_that_are_no_unicode(tmp_path: Path) -> None:
+    name = b"caf\xe9\n.mp3"
+    (tmp_path / os.fsdecode(name)).write_bytes(b"x")
+    assert [os.fsencode(path.name) for path in found(tmp_path)] == [name]
+
+
+@given(st.lists(st.text("abAB01", min_size=1, max_size=3), min_size=1, max_size=8, unique=True))
+def test_every_file_once_in_repeatable_order(
+    tmp_path_factory: pytest.TempPathFactory, stems: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    for depth, stem in enumerate(stems):
+        fill(folder, "/".join(["d"] * (depth % 3) + [f"{stem}.mp3"]))
+    first = found(folder)
+    assert len(first) == len(set(first)) == len({(i % 3, s) for i, s in enumerate(stems)})
+    assert found(folder) == first
+
+
+def test_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_atomically(path, b"one")
+    write_atomically(path, b"two" * 1_000)
+    assert path.read_bytes() == b"two" * 1_000
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), KeyboardInterrupt()])
+def test_failure_leaves_the_old_content(
+    step: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        assert path.read_bytes() == b"old"
+        raise error
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(type(error)):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path], "the temporary file is left behind"
+
+
+def test_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "none" / "a.bin", b"x")
+    assert not list(tmp_path.iterdir())

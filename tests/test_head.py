@@ -1,0 +1,156 @@
+"""Deciding on embeddings: by hand, and what must hold for any head."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tonearm import bundle
+from tonearm.errors import BundleError
+from tonearm.head import Head, Kind
+
+LABELS = ("blues", "jazz", "metal")
+
+
+def head(kind: Kind = "linear", **changes: object) -> Head:
+    values: dict = {
+        "labels": LABELS,
+        "kind": kind,
+        "weight": np.array([[2.0, 0, 0], [0, 3.0, 0], [0, 0, 1.0]]),
+        "bias": np.array([0.0, -0.5, 0.25]),
+    }
+    return Head(**{**values, **changes})
+
+
+def softmax(*logits: float) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum()
+
+
+def test_linear_by_hand() -> None:
+    windows = np.array([[0.2, 0.5, 0.0], [0.4, 0.1, 1.0]])
+    # Means .3, .3, .5; times the weights, plus the bias.
+    decision = head().decide(windows)
+    np.testing.assert_allclose(decision.probabilities, softmax(0.6, 0.4, 0.75))
+    assert decision.known
+
+
+def test_power_comes_before_the_mean() -> None:
+    decision = head(power=0.5).decide(np.array([[0.04, 0.25, 0.0], [0.16, 0.01, 1.0]]))
+    np.testing.assert_allclose(decision.probabilities, softmax(0.6, 0.4, 0.75))
+
+
+def test_average_by_hand() -> None:
+    # Already genre probabilities: with a weight of 1 and no bias their mean comes out again.
+    windows = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]])
+    plain = head("average", weight=np.eye(3), bias=np.zeros(3))
+    np.testing.assert_allclose(plain.decide(windows).probabilities, [0.4, 0.5, 0.1])
+    # Temperature 2, folded into the weight, is the square root of the odds.
+    cool = head("average", weight=0.5 * np.eye(3), bias=np.zeros(3))
+    roots = np.sqrt([0.4, 0.5, 0.1])
+    np.testing.assert_allclose(cool.decide(windows).probabilities, roots / roots.sum())
+
+
+def test_unsure_is_unknown() -> None:
+    windows = np.array([[0.3, 0.3, 0.5]])
+    likeliest = softmax(0.6, 0.4, 0.75).max()
+    assert head(min_confidence=likeliest - 0.01).decide(windows).known
+    unsure = head(min_confidence=likeliest + 0.01).decide(windows)
+    assert not unsure.known
+    np.testing.assert_allclose(unsure.probabilities, softmax(0.6, 0.4, 0.75))
+
+
+def test_each_window_by_itself() -> None:
+    windows = np.array([[0.2, 0.5, 0.0], [0.4, 0.1, 1.0]])
+    each = head().decide_each(windows)
+    assert each.shape == (2, 4)
+    np.testing.assert_allclose(each[:, :3], [softmax(0.4, 1.0, 0.25), softmax(0.8, -0.2, 1.25)])
+    assert not each[:, 3].any()
+
+
+def test_what_is_no_probability_is_cut() -> None:
+    inside, outside = np.array([[0.0, 1.0, 0.5]]), np.array([[-3.0, 7.0, 0.5]])
+    for kind in ("linear", "average"):
+        there = head(kind, power=0.3).decide(outside).probabilities
+        assert np.array_equal(there, head(kind, power=0.3).decide(inside).probabilities)
+
+
+SHIPPED = bundle.load().head
+heads = st.sampled_from([head(), head("average"), head(power=0.3), SHIPPED])
+
+
+def tags(seed: int, n: int, d: int) -> np.ndarray:
+    """Few high ones, many near zero, as tag probabilities are."""
+    return np.random.default_rng(seed).beta(0.3, 2, (n, d)).astype(np.float32)
+
+
+@given(head=heads, seed=st.integers(0, 9_999), n=st.integers(1, 40))
+def test_probabilities_sum_to_one(head: Head, seed: int, n: int) -> None:
+    windows = tags(seed, n, head.dimensions)
+    decision = head.decide(windows)
+    assert decision.probabilities.shape == (len(head.labels),)
+    assert decision.probabilities.min() >= 0
+    assert decision.probabilities.sum() == pytest.approx(1, abs=1e-9)
+    each = head.decide_each(windows)
+    assert each.shape == (n, len(head.labels) + 1)
+    assert each.min() >= 0
+    np.testing.assert_allclose(each.sum(axis=1), 1, atol=1e-9)
+
+
+@given(head=heads, seed=st.integers(0, 9_999), times=st.integers(2, 30))
+def test_a_window_repeated_says_the_same(head: Head, seed: int, times: int) -> None:
+    once = tags(seed, 1, head.dimensions)
+    a, b = (head.decide(x).probabilities for x in (once, np.repeat(once, times, axis=0)))
+    np.testing.assert_allclose(a, b, atol=1e-9)
+
+
+@given(head=heads, seed=st.integers(0, 9_999))
+def test_order_of_windows_does_not_matter(head: Head, seed: int) -> None:
+    windows = tags(seed, 12, head.dimensions)
+    shuffled = np.random.default_rng(seed).permutation(windows)
+    a, b = head.decide(windows), head.decide(shuffled)
+    np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-9)
+    assert a.known == b.known
+
+
+@given(head=heads, seed=st.integers(0, 9_999))
+def test_one_window_alone_or_among_others(head: Head, seed: int) -> None:
+    windows = tags(seed, 6, head.dimensions)
+    together = head.decide_each(windows)
+    for i in range(6):
+        alone = head.decide_each(windows[i : i + 1])[0]
+        np.testing.assert_allclose(alone, together[i], atol=1e-9)
+
+
+@given(head=heads, value=st.sampled_from([0.0, 1.0, 0.5, 1e-30]))
+def test_extremes_are_finite(head: Head, value: float) -> None:
+    windows = np.full((3, head.dimensions), value, np.float32)
+    assert np.isfinite(head.decide(windows).probabilities).all()
+    assert np.isfinite(head.decide_each(windows)).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": ("blues", "jazz")},
+        {"bias": np.zeros(2)},
+        {"weight": np.zeros(3)},
+        {"labels": ("blues",), "weight": np.zeros((3, 1)), "bias": np.zeros(1)},
+    ],
+)
+def test_shapes_that_do_not_fit(changes: dict) -> None:
+    with pytest.raises(BundleError):
+        head(**changes)
+
+
+@pytest.mark.parametrize("one", [head(min_confidence=0.3, power=0.7), SHIPPED])
+def test_round_trip(one: Head) -> None:
+    settings = json.loads(json.dumps(one.settings(), allow_nan=False))
+    again = Head.from_parts(settings, one.arrays())
+    assert again.labels == one.labels and again.settings() == one.settings()
+    windows = tags(3, 9, one.dimensions)
+    a, b = one.decide(windows), again.decide(windows)
+    assert np.array_equal(a.probabilities, b.probabilities) and a.known == b.known

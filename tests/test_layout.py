@@ -1,0 +1,182 @@
+"""The layout of the design: import arrows go down only, third parties have one door each."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tonearm
+
+PACKAGE = Path(tonearm.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+# From the bottom up: a module imports from its own layer's package and from what stands above it
+# in this list. A folder counts as one.
+LAYERS = [
+    "errors genres files mpeg windows timeline",
+    "decoders features metrics",
+    "audio head",
+    "bundle",
+    "classifier",
+    "answer",
+    "data models",
+    "training",
+    "tagging library",
+    "serve",
+    "cli",
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
+
+# Who may import what; a name that ends in a slash is a folder.
+DOORS = {
+    "soundfile": ["decoders.py"],
+    "av": ["decoders.py"],
+    "soxr": ["audio.py"],
+    "onnxruntime": ["classifier.py"],
+    "onnx": ["models/", "training/"],
+    "torch": ["models/", "training/"],
+    "sklearn": ["models/", "training/"],
+    "scipy": ["models/", "training/"],  # comes with scikit-learn
+    "lightning": ["training/"],
+    "lightning_fabric": ["training/"],
+    "matplotlib": ["training/"],
+    "mutagen": ["tagging/tags.py"],
+    "sqlite3": ["library/store.py"],
+    "typer": ["cli/"],
+    "rich": ["cli/"],
+    "fastapi": ["serve/"],
+    "starlette": ["serve/"],
+    "uvicorn": ["serve/"],
+    # Reference for tests, and what would come back by habit.
+    "librosa": [],
+    "pickle": [],
+    "tensorflow": [],
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def imports(path: Path, *, typing_too: bool) -> Iterator[tuple[int, str]]:
+    """Line and full name of every module that ``path`` imports, at the top or late."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if not typing_too and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            skipped.update(child for inner in node.body for child in ast.walk(inner))
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno}: a relative import"
+            assert node.module is not None
+            if node.module == "tonearm":
+                yield from ((node.lineno, f"tonearm.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, node.module
+
+
+def part_of(module: str) -> str:
+    """``tonearm.cli.console`` is of ``cli``."""
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_arrows_go_down(path: Path) -> None:
+    part = name_of(path).split("/", maxsplit=1)[0].removesuffix(".py")
+    if part in ("__init__", "__main__"):  # the front doors
+        return
+    assert part in RANK, f"{part} has no layer: give it one in this test and in the design"
+    for line, module in imports(path, typing_too=False):
+        if not module.startswith("tonearm") or module == "tonearm.__version__":
+            continue
+        other = part_of(module)
+        assert other in RANK, f"{path}:{line} imports {module}, which has no layer"
+        allowed = other == part or RANK[other] < RANK[part]
+        assert allowed, f"{name_of(path)}:{line} imports {module}, which is not below it"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_third_parties_have_one_door(path: Path) -> None:
+    for line, module in imports(path, typing_too=False):
+        doors = DOORS.get(module.split(".")[0])
+        if doors is not None:
+            here = name_of(path)
+            through = any(
+                here == door or (door.endswith("/") and here.startswith(door)) for door in doors
+            )
+            assert through, f"{here}:{line} imports {module}: its door is {doors or 'closed'}"
+
+
+def test_the_rules_find_what_breaks_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(
+        "import torch.nn as nn\n"
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import av\n"
+        "def f():\n    from tonearm import bundle\n    from tonearm.cli.console import say\n"
+    )
+    found = [module for _, module in imports(path, typing_too=False)]
+    assert sorted(found) == ["tonearm.bundle", "tonearm.cli.console", "torch.nn", "typing"]
+    assert "av" in [module for _, module in imports(path, typing_too=True)]
+    assert part_of("tonearm.cli.console") == "cli"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_file_is_long(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= 500, f"{name_of(path)} has {lines} lines"
+
+
+def test_no_machine_is_named() -> None:
+    odd = re.compile(r"""["'](/home/|/root/|/work/|/Users/|/mnt/|[A-Z]:\\\\)""")
+    for path in [*SOURCES, *sorted(Path(__file__).parent.glob("*.py"))]:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if path != Path(__file__):
+                assert not odd.search(line), f"{path}:{number}: {line.strip()}"
+
+
+def modules_after(statement: str) -> set[str]:
+    """What is loaded after it, in a fresh interpreter."""
+    script = f"{statement}\nimport sys\nprint(*sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in ended.stdout.split()}
+
+
+HEAVY = set(DOORS) - {"typer", "rich", "pickle"} | {"numpy", "numba", "ray"}
+
+
+def test_import_tonearm_is_light() -> None:
+    loaded = modules_after("import tonearm; tonearm.__version__")
+    assert "tonearm" in loaded
+    assert not loaded & (HEAVY | {"typer", "rich"}), loaded & HEAVY
+
+
+def test_the_command_line_starts_light() -> None:
+    loaded = modules_after("import tonearm.cli.app")
+    assert "typer" in loaded
+    assert not loaded & HEAVY, loaded & HEAVY
+
+
+def test_a_classifier_needs_only_the_core() -> None:
+    loaded = modules_after("from tonearm import Classifier; Classifier.load()")
+    assert "numpy" in loaded
+    extras = {"torch", "sklearn", "scipy", "onnx", "fastapi", "uvicorn", "matplotlib", "librosa"}
+    assert not loaded & extras, loaded & extras
+
+
+def test_public_names() -> None:
+    assert tonearm.Classifier.__module__ == "tonearm.classifier"
+    assert set(tonearm.__all__) >= {"Classifier", "Heard", "Prediction", "__version__"}
+    with pytest.raises(AttributeError, match="no attribute 'Clasifier'"):
+        tonearm.Clasifier  # noqa: B018

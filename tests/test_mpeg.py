@@ -1,0 +1,178 @@
+"""Lengths of MP3 files: with and without the header that states it, between tags of any size."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sounds import id3v2, noise, sweep, write_av, write_sndfile
+
+from tonearm import audio
+from tonearm.decoders import AvReader, SndfileReader
+from tonearm.mpeg import constant_rate_samples, id3v2_bytes, states_length
+
+SECONDS = 8.0
+PLAIN = {"write_xing": "0", "id3v2_version": "0"}
+ID3V1 = b"TAG" + b"A title".ljust(124, b"\0") + b"\x07"
+
+
+def mp3(path: Path, rate_hz: int = 44_100, bit_rate: int = 128_000, *, xing: bool = False) -> Path:
+    """A file of constant bit rate, with or without the header frame."""
+    options = {"id3v2_version": "0"} if xing else PLAIN
+    samples = sweep(SECONDS, rate_hz)
+    return write_av(
+        path,
+        samples,
+        rate_hz,
+        codec="libmp3lame",
+        container="mp3",
+        bit_rate=bit_rate,
+        options=options,
+    )
+
+
+def vbr(tmp_path: Path, *, xing: bool) -> Path:
+    """A file of variable bit rate: silence, then noise, so that its rates differ widely."""
+    samples = np.concatenate([np.zeros(44_100 * 6, np.float32), noise(2.0, 44_100, level=0.3)])
+    path = write_sndfile(tmp_path / "vbr.mp3", samples, 44_100)
+    if not xing:
+        data = path.read_bytes()
+        begin = id3v2_bytes(io.BytesIO(data))
+        assert b"Xing" in data[begin : begin + 400]
+        second = data.index(data[begin : begin + 2], begin + 4)
+        path.write_bytes(data[second:])
+    return path
+
+
+def ape_tag(*, header: bool) -> bytes:
+    """An APEv2 tag with one genre, as some players write at the end of an MP3."""
+    item = (4).to_bytes(4, "little") + bytes(4) + b"Genre\0" + b"Jazz"
+    flags = (0x80000000 if header else 0).to_bytes(4, "little")
+    size = (len(item) + 32).to_bytes(4, "little")
+    common = b"APETAGEX" + (2_000).to_bytes(4, "little") + size + (1).to_bytes(4, "little")
+    head = common + (0xA0000000).to_bytes(4, "little") + bytes(8) if header else b""
+    return head + item + common + flags + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "bit_rate"),
+    [
+        (44_100, 128_000),
+        (44_100, 320_000),
+        (48_000, 192_000),
+        (32_000, 64_000),
+        (22_050, 56_000),  # MPEG-2
+        (16_000, 32_000),
+        (11_025, 24_000),  # MPEG-2.5
+        (8_000, 16_000),
+    ],
+)
+def test_constant_rate_is_divided_out(rate_hz: int, bit_rate: int, tmp_path: Path) -> None:
+    path = mp3(tmp_path / "a.mp3", rate_hz, bit_rate)
+    assert not states_length(path)
+    samples = constant_rate_samples(path)
+    assert samples is not None
+    assert samples / rate_hz == pytest.approx(SECONDS, abs=0.25)  # padding: two frames at 8 kHz
+    heard = audio.decode(path)
+    assert heard.warning is None
+    assert samples == pytest.approx(len(heard.samples), abs=1_152)
+
+
+@pytest.mark.parametrize("tags", ["", "art", "id3v1", "ape", "ape with header", "all"])
+def test_tags_are_no_sound(tags: str, tmp_path: Path) -> None:
+    path = mp3(tmp_path / "a.mp3")
+    data = path.read_bytes()
+    truth = constant_rate_samples(path)
+    if tags in ("art", "all"):
+        data = id3v2(1_000_000) + data  # which divided by 128 kb/s would be a minute
+    if tags in ("ape", "ape with header", "all"):
+        data += ape_tag(header=tags == "ape with header")
+    if tags in ("id3v1", "all"):
+        data += ID3V1
+    path.write_bytes(data)
+    assert constant_rate_samples(path) == truth
+    with audio.open_audio(path) as reader:
+        assert isinstance(reader, SndfileReader)
+        assert reader.info.duration_s == pytest.approx(SECONDS, abs=0.1)
+        assert len(reader.read(0, reader.info.samples)) == pytest.approx(
+            reader.info.samples, abs=1_152
+        )
+
+
+def test_spans_behind_a_large_picture(tmp_path: Path) -> None:
+    path = mp3(tmp_path / "a.mp3")
+    plain = audio.decode(path).samples
+    path.write_bytes(id3v2(1_000_000) + path.read_bytes())
+    with audio.open_audio(path) as reader:
+        late = reader.read(200_000, 30_000)
+    assert np.abs(late - plain[200_000:230_000]).max() < 1e-5
+
+
+@pytest.mark.parametrize("art", [0, 1_000_000])
+def test_stated_length_is_believed(art: int, tmp_path: Path) -> None:
+    path = vbr(tmp_path, xing=True)
+    if art:
+        path.write_bytes(id3v2(art) + path.read_bytes())
+    assert states_length(path)
+    with audio.open_audio(path) as reader:
+        assert isinstance(reader, SndfileReader)
+        assert reader.info.samples == round(SECONDS * 44_100)
+        assert audio.count_samples(reader) == reader.info.samples
+
+
+def test_variable_rate_without_header_is_counted(tmp_path: Path) -> None:
+    path = vbr(tmp_path, xing=False)
+    assert not states_length(path)
+    assert constant_rate_samples(path) is None
+    with audio.open_audio(path) as reader:
+        assert isinstance(reader, AvReader)
+        assert reader.info.duration_s == pytest.approx(SECONDS, abs=0.1)
+        loud = reader.read(round(6.5 * 44_100), 44_100)
+    assert np.std(loud) == pytest.approx(0.3, rel=0.3), "another place than asked for"
+
+
+def test_truncated_with_stated_length(tmp_path: Path) -> None:
+    path = mp3(tmp_path / "a.mp3", xing=True)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    heard = audio.decode(path)
+    assert heard.duration_s == pytest.approx(SECONDS / 2, abs=0.2)
+    assert heard.warning is not None and "of 8.0 s" in heard.warning
+
+
+def test_truncated_without_stated_length_is_just_shorter(tmp_path: Path) -> None:
+    path = mp3(tmp_path / "a.mp3")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    heard = audio.decode(path)
+    assert heard.duration_s == pytest.approx(SECONDS / 2, abs=0.2)
+    assert heard.warning is None
+
+
+def test_id3v2_size_by_hand() -> None:
+    assert id3v2_bytes(io.BytesIO(b"ID3\4\0\0\0\0\2\1" + bytes(300))) == 10 + 257
+    assert id3v2_bytes(io.BytesIO(b"ID3\4\0\0\x7f\x7f\x7f\x7f")) == 10 + 2**28 - 1
+    assert id3v2_bytes(io.BytesIO(b"\xff\xfb\x90\x00" * 9)) == 0
+    assert id3v2_bytes(io.BytesIO(b"ID3")) == 0
+    assert id3v2_bytes(io.BytesIO(id3v2(70_000))) == len(id3v2(70_000))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"\xff\xfb\x90\x00", b"ID3\4\0\0\x7f\x7f\x7f\x7f"])
+def test_short_files(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    path.write_bytes(data)
+    assert not states_length(path)
+    assert constant_rate_samples(path) is None
+
+
+@given(st.binary(max_size=4_000), st.booleans())
+def test_any_bytes_have_an_answer(tmp_path: Path, data: bytes, framed: bool) -> None:
+    path = tmp_path / "any.mp3"
+    path.write_bytes((b"\xff\xfb\x90\x00" + bytes(413) if framed else b"") * 3 + data)
+    states_length(path)
+    samples = constant_rate_samples(path)
+    assert samples is None or samples >= 0
