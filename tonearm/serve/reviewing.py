@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -120,14 +120,16 @@ def write(request: Request, wanted: WriteRequest) -> Response:
             return Json({"schema": SCHEMA, "run": None, "written": [], "failed": []})
         written, failed = [], []
         with journals.Journal(journals.beside(service.library_path), write=True) as journal:
+            _refresh(library, journal.recovered)
             run = journal.start("page: write")
             for item in changes:
                 try:
                     _require_unchanged(item.track)
                     # A genre that a person accepted is a person's, no guess to be replaced later.
                     edits = partial(edits_for_genres, genres=item.genres, guesses=())
-                    change(item.track.path, edits, journal=journal, run=run)
-                    library.update_file(item.track.path, file_tags(item.track.path))
+                    path = item.track.path
+                    change(path, edits, genres=item.genres, journal=journal, run=run)
+                    _refresh(library, [path])
                     written.append(item.track.id)
                 except (TagError, OSError) as error:
                     failed.append(_failure(item.track.id, item.track.path, error))
@@ -148,6 +150,7 @@ def undo(request: Request, wanted: UndoRequest) -> Response:
         service.library(write=True) as library,
         journals.Journal(place, write=True) as journal,
     ):
+        _refresh(library, journal.recovered)
         of = journal.run(wanted.run)
         run = journal.start("page: undo", undoes=of.id)
         for entry in reversed(journal.entries(of.id)):
@@ -155,7 +158,7 @@ def undo(request: Request, wanted: UndoRequest) -> Response:
                 continue
             try:
                 take_back(entry, journal=journal, run=run)
-                library.update_file(entry.path, file_tags(entry.path))
+                _refresh(library, [entry.path])
                 undone.append(os.path.basename(entry.path))
             except (TagError, OSError) as error:
                 failed.append(_failure(None, entry.path, error))
@@ -201,6 +204,13 @@ def _changes(library: Library, ids: Sequence[int] | None) -> list[_Change]:
 def _tag_name(genre: str) -> str:
     """Tonearm's own genres in their spelling; others as a person wrote them."""
     return id3_name(genre) if genre in GTZAN_GENRES or genre.islower() else genre
+
+
+def _refresh(library: Library, paths: Iterable[str]) -> None:
+    """Let the library know what files say now; one that is gone is the next scan's to find."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            library.update_file(path, file_tags(path))
 
 
 def _require_unchanged(track: Track) -> None:
