@@ -10,9 +10,11 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
+
 from tonearm import bundle
-from tonearm.library.file_tags import file_tags
+from tonearm.kept_tags import file_tags
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library
 

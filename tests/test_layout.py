@@ -28,6 +28,7 @@ LAYERS = [
     "data models",
     "training",
     "tagging library",
+    "kept_tags",
     "serve",
     "cli",
 ]
@@ -47,12 +48,14 @@ DOORS = {
     "lightning_fabric": ["training/"],
     "matplotlib": ["training/"],
     "mutagen": ["tagging/tags.py"],
-    "sqlite3": ["library/store.py"],
+    "sqlite3": ["library/store.py", "library/reviews.py", "tagging/journal.py"],
     "typer": ["cli/"],
     "rich": ["cli/"],
     "fastapi": ["serve/"],
     "starlette": ["serve/"],
     "uvicorn": ["serve/"],
+    "python_multipart": ["serve/"],
+    "pydantic": ["serve/"],
     # Reference for tests, and what would come back by habit.
     "librosa": [],
     "pickle": [],

@@ -12,11 +12,11 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 import mutagen
+from serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
+from small_files import music, wav
 
-from tests.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
-from tests.sounds import music, wav
 from tonearm import bundle
-from tonearm.library.file_tags import file_tags
+from tonearm.kept_tags import file_tags
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library
 

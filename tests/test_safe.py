@@ -147,7 +147,7 @@ def test_what_a_fault_would_have_changed_is_found(song, journal, where, match):
 
 
 def test_a_genre_that_would_be_read_as_another_is_refused(tmp_path, journal):
-    path = sounds.write(tmp_path / "song.mp3", sounds.music(1, 0.3))
+    path = small_files.write(tmp_path / "song.mp3", small_files.music(1, 0.3))
     edits = partial(edits_for_genres, genres=["17"], guesses=[])
     with pytest.raises(TagError, match="17 would read as Rock"):
         change(path, journal, edits, genres=["17"])

@@ -16,14 +16,14 @@ pytest.importorskip("httpx")
 
 import mutagen
 from fastapi.testclient import TestClient
+from serving import fill_library
+from small_files import music, wav
 
-from tests.serving import fill_library
-from tests.sounds import music, wav
 from tonearm import bundle
 from tonearm.answer import answer
 from tonearm.classifier import Classifier
 from tonearm.features import MUSICNN_SPEC
-from tonearm.library.file_tags import file_tags
+from tonearm.kept_tags import file_tags
 from tonearm.library.reviews import corrections
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library

@@ -11,10 +11,10 @@ schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not i
 
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
+from serving import fill_library, served
 
-from tests.serving import fill_library, served
 from tonearm import bundle
-from tonearm.library.file_tags import file_tags
+from tonearm.kept_tags import file_tags
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library
 from tonearm.serve.app import create_app

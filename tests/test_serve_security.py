@@ -9,8 +9,8 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 pytest.importorskip("httpx")
 
 from fastapi.testclient import TestClient
+from serving import served
 
-from tests.serving import served
 from tonearm.library.store import FileStatus, FileTags, Library
 from tonearm.serve.app import create_app
 from tonearm.serve.guard import is_loopback

@@ -23,7 +23,14 @@ COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 BOOTSTRAP_DRAWS = 2_000
 
 
-def validate(truth: Classes, probabilities: Floats, labels: Sequence[str]) -> None:
+def validate(
+    truth: Classes,
+    probabilities: Floats,
+    labels: Sequence[str],
+    *,
+    groups: Sequence[str] | None = None,
+    known: NDArray[np.bool_] | None = None,
+) -> None:
     """Refuse arrays that do not belong together.
 
     Raises
@@ -44,6 +51,9 @@ def validate(truth: Classes, probabilities: Floats, labels: Sequence[str]) -> No
         )
     if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
         raise DatasetError("probabilities do not sum to 1")
+    for name, values in (("groups", groups), ("marks of unknown", known)):
+        if values is not None and len(values) != len(truth):
+            raise DatasetError(f"{len(values)} {name} do not fit {len(truth)} tracks")
 
 
 def accuracy(truth: Classes, guess: Classes) -> float:
@@ -52,7 +62,12 @@ def accuracy(truth: Classes, guess: Classes) -> float:
 
 
 def bootstrap_interval(
-    values: NDArray[Any], *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0, level: float = 0.95
+    values: NDArray[Any],
+    *,
+    groups: Sequence[str] | None = None,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of a mean (Efron 1979).
 
@@ -60,9 +75,18 @@ def bootstrap_interval(
     ----------
     values : array [n]
         One value a track, e.g. whether its answer was right, or the difference of two systems.
+    groups : sequence of str [n] or None
+        Artist of each track. With it whole groups are drawn, since errors come by the artist:
+        the interval is that of other artists, not of other tracks by the same ones.
     """
+    values = np.asarray(values, dtype=float)
+    _, owner = np.unique(np.arange(len(values)) if groups is None else groups, return_inverse=True)
+    sums, counts = np.bincount(owner, values), np.bincount(owner)
     rng = np.random.default_rng(seed)
-    means = np.array([rng.choice(values, len(values)).mean() for _ in range(draws)])
+    means = np.empty(draws)
+    for i in range(draws):
+        drawn = rng.integers(0, len(counts), len(counts))
+        means[i] = sums[drawn].sum() / counts[drawn].sum()
     tail = (1 - level) / 2
     low, high = np.quantile(means, (tail, 1 - tail))
     return float(low), float(high)
@@ -135,8 +159,39 @@ def log_loss(truth: Classes, probabilities: Floats) -> float:
     return float(-np.mean(np.log(np.maximum(right, 1e-12))))
 
 
+def answered(right: NDArray[np.bool_], known: NDArray[np.bool_]) -> dict[str, Any]:
+    """What is left where the system may say "unknown".
+
+    Parameters
+    ----------
+    right : bool [n]
+        Whether the likeliest class is the right one.
+    known : bool [n]
+        Whether the system stands by it.
+
+    Returns
+    -------
+    dict
+        ``n`` answered and their share ``coverage``; ``accuracy`` of these (None without any);
+        ``unknown`` tracks, and ``unknown_right``: those that would have been right.
+    """
+    return {
+        "n": int(known.sum()),
+        "coverage": float(known.mean()),
+        "accuracy": float(right[known].mean()) if known.any() else None,
+        "unknown": int((~known).sum()),
+        "unknown_right": int(right[~known].sum()),
+    }
+
+
 def evaluate(
-    truth: Classes, probabilities: Floats, labels: Sequence[str], *, seed: int = 0
+    truth: Classes,
+    probabilities: Floats,
+    labels: Sequence[str],
+    *,
+    groups: Sequence[str] | None = None,
+    known: NDArray[np.bool_] | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Everything above, as plain numbers ready for JSON.
 
@@ -148,18 +203,22 @@ def evaluate(
         Answers.
     labels : sequence of str
         Names of the classes.
+    groups : sequence of str [n] or None
+        Artists, for ``groups`` and ``interval_95_by_group``.
+    known : bool [n] or None
+        Whether each answer is given or "unknown", for ``answered``.
     seed : int
         Of the bootstrap.
     """
-    validate(truth, probabilities, labels)
+    validate(truth, probabilities, labels, groups=groups, known=known)
     guess = probabilities.argmax(axis=1).astype(np.int64)
+    right = guess == truth
     counts = confusion(truth, guess, classes=len(labels))
-    low, high = bootstrap_interval(truth == guess, seed=seed)
     totals = counts.sum(axis=1)
-    return {
+    result: dict[str, Any] = {
         "n": len(truth),
         "accuracy": accuracy(truth, guess),
-        "interval_95": [low, high],
+        "interval_95": list(bootstrap_interval(right, seed=seed)),
         "macro_f1": macro_f1(counts),
         "log_loss": log_loss(truth, probabilities),
         "calibration": reliability(truth, probabilities),
@@ -171,3 +230,9 @@ def evaluate(
         },
         "confusion": counts.tolist(),
     }
+    if groups is not None:
+        result["groups"] = len(set(groups))
+        result["interval_95_by_group"] = list(bootstrap_interval(right, groups=groups, seed=seed))
+    if known is not None:
+        result["answered"] = answered(right, known)
+    return result

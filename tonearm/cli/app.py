@@ -10,7 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from tonearm import __version__
-from tonearm.cli import changes, console, library, lists, predict, serve, tag
+from tonearm.cli import (
+    changes,
+    console,
+    evaluate,
+    library,
+    lists,
+    predict,
+    prepare,
+    serve,
+    tag,
+    train,
+)
 from tonearm.errors import TonearmError
 
 
@@ -60,6 +71,10 @@ app.command()(lists.similar)
 app.command()(tag.tag)
 app.command()(changes.undo)
 app.command()(changes.history)
+app.command()(prepare.prepare)
+app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(evaluate.models)
 app.command()(serve.serve)
 
 

@@ -16,7 +16,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library import Location, location
-from tonearm.library.file_tags import file_tags
+from tonearm.kept_tags import file_tags
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library

@@ -126,6 +126,10 @@ class Progress:
         finally:
             self._bar.start()
 
+    def note(self, text: str) -> None:
+        """Words at the end of the line."""
+        self._bar.update(self._task, note=text)
+
     def __enter__(self) -> Progress:
         self._bar.start()
         return self

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.library.file_tags import file_tags
+from tonearm.kept_tags import file_tags
 
 if TYPE_CHECKING:
     from tonearm.library.scan import Scan

@@ -39,10 +39,9 @@ def serve(
 ) -> None:
     """Open a local page: drop a song and see what it is; review a library and write its tags."""
     try:
-        import uvicorn
-
         from tonearm.serve.app import create_app
         from tonearm.serve.guard import is_loopback, machine_names
+        from tonearm.serve.run import run
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("tonearm"):
             raise
@@ -70,18 +69,10 @@ def serve(
         console.say(f"Tonearm listens at {opened}  (Ctrl-C ends it)")
         if not local:
             console.say("others on the network can reach it; what they send is not encrypted")
-        config = uvicorn.Config(
-            app,
-            log_level="info" if verbose else "error",
-            access_log=verbose,
-            server_header=False,
-            timeout_graceful_shutdown=3,
-            timeout_keep_alive=15,
-        )
         if browser:
             threading.Timer(0.5, webbrowser.open, [opened]).start()
         with console.quiet_decoders():
-            uvicorn.Server(config).run(sockets=[listener])
+            run(app, listener, verbose=verbose)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -17,8 +17,8 @@ from starlette.responses import Response
 
 from tonearm.errors import TagError
 from tonearm.genres import GTZAN_GENRES, id3_name
+from tonearm.kept_tags import file_tags
 from tonearm.library import browse
-from tonearm.library.file_tags import file_tags
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, beside
 from tonearm.library.store import Library, Track
 from tonearm.serve.problems import Json

@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from tonearm.errors import TonearmError
+from tonearm.kept_tags import file_tags
 from tonearm.library import scan as scanning
-from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Library
 from tonearm.serve.problems import Json, to_bytes
 from tonearm.serve.service import Service, cores

@@ -1,0 +1,178 @@
+import json
+import subprocess
+import sys
+
+import music
+import mutagen
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tonearm import bundle
+from tonearm.cli.app import app
+from tonearm.data import index
+
+
+def _tonearm(*arguments):
+    """The command in this process: result with exit code, stdout and stderr."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two genres by other names, ten songs each, and one file that is none."""
+    root = music.folder(tmp_path_factory.mktemp("m") / "music", ["drone", "chirp"], 10)
+    (root / "drone" / "notes.mp3").write_text("no music")
+    return root
+
+
+@pytest.fixture(scope="module")
+def prepared(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("prepared") / "p"
+    result = _tonearm("prepare", folder, "--out", out, "--embeddings", "--frames", "arrays")
+    assert result.exit_code == 1, result.output
+    return out
+
+
+def test_prepare_counts_on_stdout_and_names_the_bad_on_stderr(folder, tmp_path):
+    result = _tonearm("prepare", folder, "-o", tmp_path / "p")
+    assert result.exit_code == 1
+    assert result.stdout == "chirp\t10\ndrone\t10\n"
+    assert "1 could not be used:\n  drone/notes.mp3: is no audio" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+def test_artist_in_the_tags_is_the_group(tmp_path):
+    for i in range(2):
+        path = music.write(tmp_path / "m" / "rock" / f"{i}.flac", music.clip(0, i))
+        tags = mutagen.File(path)
+        tags["artist"] = "The Same"
+        tags.save()
+    music.write(tmp_path / "m" / "rock" / "3.flac", music.clip(0, 3))
+    assert _tonearm("prepare", tmp_path / "m").exit_code == 0
+    groups = [track.group for track in index.load(tmp_path / "m.prepared").tracks]
+    assert groups == ["artist:same", "artist:same", "track:rock/3.flac"]
+
+
+def test_json_of_the_original(tmp_path):
+    wide = music.folder(tmp_path / "m", ["rock", "jazz"], 1, seconds=30)
+    result = _tonearm("prepare", wide, "-o", tmp_path / "p", "--json", tmp_path / "data.json")
+    assert result.exit_code == 0, result.output
+    values = json.loads((tmp_path / "data.json").read_text())
+    assert values["mapping"] == ["jazz", "rock"]
+    assert values["labels"] == [0] * 10 + [1] * 10
+    assert np.array(values["mfcc"]).shape == (20, 130, 13)
+
+
+def test_own_genres_from_folder_to_prediction(folder, prepared, tmp_path):
+    result = _tonearm("train", prepared, "--out", tmp_path / "own")
+    assert result.exit_code == 0, result.output
+    assert "folds by group" in result.stdout and "n=20" in result.stdout
+    made = bundle.load(tmp_path / "own" / "model.tonearm")
+    assert made.labels == ("chirp", "drone")
+    song = next((folder / "chirp").iterdir())
+    answer = _tonearm("predict", "--model", tmp_path / "own" / "model.tonearm", song, "-f", "jsonl")
+    assert set(json.loads(answer.stdout)["probabilities"]) == {"chirp", "drone"}
+
+
+def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
+    result = _tonearm("train", prepared, "--add", "--out", tmp_path / "a")
+    assert result.exit_code == 0, result.output
+    assert "nothing was written" in result.stderr
+    assert not (tmp_path / "a").exists()
+    result = _tonearm("train", prepared, "--add", "--adopt", "--out", tmp_path / "a")
+    assert result.exit_code == 0, result.output
+    labels = bundle.load(tmp_path / "a" / "model.tonearm").labels
+    assert len(labels) == 12 and labels[-2:] == ("chirp", "drone")
+
+
+def test_gain_and_loss_against_a_folder_of_the_old_ones(prepared, tmp_path):
+    """The folder that is checked stands for the old genres here."""
+    music.folder(tmp_path / "new", ["hiss"], 4)
+    assert _tonearm("prepare", tmp_path / "new", "--embeddings").exit_code == 0
+    result = _tonearm("train", tmp_path / "new.prepared", "--add", "--check", prepared)
+    assert result.exit_code == 0, result.output
+    lines = dict(line.split("\t", 1) for line in result.stdout.splitlines())
+    assert lines["gained"].startswith("hiss\trecall") and "n=4" in lines["gained"]
+    assert "n=20" in lines["lost"]
+
+
+def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
+    pytest.importorskip("lightning_fabric")
+    out = tmp_path / "net"
+    arguments = ("--model", "lstm", "--epochs", 1, "--accelerator", "cpu", "--out", out)
+    result = _tonearm("train", prepared, *arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("grouped-0, valid") == 2
+    assert "epoch 1/1: loss" in result.stderr
+    again = _tonearm("train", "--model", "lstm", "--resume", "--epochs", 2, "--out", out)
+    assert again.exit_code == 0, again.output
+    assert "epoch 2/2" in again.stderr and "epoch 1/2" not in again.stderr
+    song = next((folder / "drone").iterdir())
+    assert _tonearm("predict", "--model", out / "model.tonearm", song).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "transformer"), "none of head, lstm, cnn"),
+        (("--model", "lstm", "--add"), "only a head can grow"),
+        (("--model", "lstm", "--precision", "8"), "32-true"),
+    ],
+)
+def test_usage_errors(prepared, arguments, message):
+    result = _tonearm("train", prepared, *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def _main(*arguments, code=""):
+    """The command as its own process, with ``code`` run before."""
+    run = "from tonearm.cli.app import main; sys.argv[0] = 'tonearm'; main()"
+    text = f"{code}\nimport sys; {run}"
+    command = [sys.executable, "-c", text, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_without_the_extra_it_says_what_to_install(prepared, tmp_path):
+    hidden = "import sys; sys.modules['lightning_fabric'] = None"
+    done = _main("train", prepared, "--model", "lstm", "--out", tmp_path / "x", code=hidden)
+    assert done.returncode == 2
+    assert "pip install 'tonearm[train]'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_help_loads_no_torch():
+    code = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules))"
+    done = _main("train", "--help", code=code)
+    assert done.returncode == 0
+    assert done.stdout.rstrip().endswith("False")
+
+
+@pytest.mark.parametrize(
+    ("genres", "clips", "message"),
+    [
+        (["one"], 4, "only one genre"),
+        (["one", "two"], 1, "all of one artist or group"),
+        ([], 0, "no audio files"),
+    ],
+    ids=["one genre", "one clip a genre", "nothing"],
+)
+def test_folders_nothing_can_be_learnt_from(tmp_path, genres, clips, message):
+    root = tmp_path / "music"
+    root.mkdir()
+    music.folder(root, genres, clips)
+    result = _tonearm("train", root, "--out", tmp_path / "x")
+    assert message in str(result.exception)
+    assert not (tmp_path / "x").exists()
+
+
+def test_interrupted_preparation_is_no_data_set(prepared, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "journal.jsonl").write_bytes((prepared / "journal.jsonl").read_bytes())
+    result = _tonearm("train", broken)
+    assert "not prepared to its end" in str(result.exception)
+
+
+def test_index_holds_the_failed(prepared):
+    assert [name for name, _ in index.load(prepared).failed] == ["drone/notes.mp3"]

@@ -1,0 +1,209 @@
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import music
+import numpy as np
+import pytest
+
+from tonearm import bundle
+from tonearm.classifier import Classifier
+from tonearm.data import index, prepare, splits
+from tonearm.data.arrays import ARRAY_SPEC
+from tonearm.data.index import Index
+from tonearm.data.splits import Split
+from tonearm.errors import DatasetError
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning_fabric")
+
+from tonearm import models  # noqa: E402
+from tonearm.training import fit  # noqa: E402
+from tonearm.training.examples import Data  # noqa: E402
+
+EPOCHS = 6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Two genres that anyone tells apart, ten clips each."""
+    root = tmp_path_factory.mktemp("data")
+    music.folder(root / "music", ["bass", "treble"], 10, seconds=6)
+    made = prepare.prepare_folder(root / "music", root / "prepared", spec=ARRAY_SPEC, jobs=2)
+    assert len(made.index.tracks) == 20
+    return root / "prepared"
+
+
+def _run(data, out, **asked) -> fit.Run:
+    out.mkdir(exist_ok=True)
+    splits.make("grouped", index.load(data)).save(out / fit.SPLIT)
+    values = {"epochs": EPOCHS, "accelerator": "cpu", "model": "lstm"} | asked
+    return fit.Run(str(data), str(out), **values)
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """A run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("whole")
+    fit.train(_run(data, out))
+    return out
+
+
+def _history(out):
+    with (out / fit.HISTORY).open() as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def test_loss_falls_and_everything_is_written(whole):
+    rows = _history(whole)
+    assert [row["epoch"] for row in rows] == list(range(1, EPOCHS + 1))
+    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert (whole / fit.CURVES).read_bytes().startswith(b"\x89PNG")
+    values = json.loads((whole / fit.METRICS).read_text())
+    assert values["training"]["split_sha256"] == splits.load(whole / fit.SPLIT).sha256
+    assert values["training"]["parity"] < 1e-4
+
+
+def test_bundle_predicts_files_at_once(whole, tmp_path):
+    clf = Classifier.load(whole / fit.BUNDLE)
+    assert clf.bundle.labels == ("bass", "treble")
+    for genre, label in enumerate(clf.bundle.labels):
+        path = music.write(tmp_path / f"{label}.wav", music.clip(genre, 500, seconds=6))
+        found = clf.predict(path)
+        assert found.nearest == label
+        assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(data, whole, tmp_path):
+    fit.train(_run(data, tmp_path / "again"))
+    fit.train(_run(data, tmp_path / "other", seed=1))
+    first = (whole / fit.BUNDLE).read_bytes()
+    assert (tmp_path / "again" / fit.BUNDLE).read_bytes() == first
+    assert (tmp_path / "other" / fit.BUNDLE).read_bytes() != first
+
+
+_TRAIN = """
+import json, sys
+import torch
+torch.set_num_threads(1)
+from tonearm.training import fit
+run = fit.Run(**json.loads(sys.argv[1]))
+fit.train(run)
+"""
+
+
+def test_killed_run_goes_on_with_the_same_bits(data, whole, tmp_path):
+    """kill -9 while it trains; ``runs/killed.py`` does it ten times."""
+    out = tmp_path / "killed"
+    run = _run(data, out)
+    process = subprocess.Popen([sys.executable, "-c", _TRAIN, json.dumps(vars(run))])
+    while process.poll() is None and not (out / fit.CHECKPOINT).exists():
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert 1 <= len(_history(out)) < EPOCHS
+    fit.train(run, resume=True)
+    assert _history(out) == _history(whole)
+    assert (out / fit.BUNDLE).read_bytes() == (whole / fit.BUNDLE).read_bytes()
+
+
+def test_two_processes_learn_what_one_does(data, whole, tmp_path):
+    fit.train(_run(data, tmp_path / "two", devices=2, epochs=2))
+    for one, two in zip(_history(whole)[:2], _history(tmp_path / "two"), strict=True):
+        worst = max(abs(one[key] - two[key]) for key in ("loss", "valid_loss"))
+        assert worst < 1e-4, f"epoch {one['epoch']:.0f}: {worst} apart"
+
+
+def test_early_end_and_the_best_epoch_is_kept(data, tmp_path, monkeypatch):
+    lstm = models.get("lstm")
+    hasty = replace(lstm, recipe=replace(lstm.recipe, lr=0.03))
+    monkeypatch.setattr(models, "get", lambda _name: hasty)
+    out = tmp_path / "early"
+    fit.train(_run(data, out, epochs=60, patience=1))
+    losses = [row["valid_loss"] for row in _history(out)]
+    assert len(losses) < 60 and np.argmin(losses) == len(losses) - 2
+    valid = json.loads((out / fit.METRICS).read_text())["valid"]["windows"]
+    assert valid["log_loss"] == pytest.approx(min(losses), abs=1e-6)
+
+
+def test_cnn_trains_with_averaged_weights(data, tmp_path):
+    fit.train(_run(data, tmp_path / "cnn", model="cnn", epochs=2))
+    made = bundle.load(tmp_path / "cnn" / fit.BUNDLE)
+    assert made.features.window_frames == 128
+    assert made.training["recipe"]["ema"] > 0
+
+
+def test_run_in_a_folder_that_holds_one(data, whole):
+    with pytest.raises(DatasetError, match="--resume it"):
+        fit.train(_run(data, whole))
+
+
+def test_resuming_something_else_is_refused(data, whole):
+    with pytest.raises(DatasetError, match="holds another run"):
+        fit.train(replace(_run(data, whole), seed=7), resume=True)
+
+
+def test_damaged_checkpoint_is_named(data, tmp_path):
+    run = _run(data, tmp_path / "x", epochs=1)
+    fit.train(run)
+    path = tmp_path / "x" / fit.CHECKPOINT
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DatasetError, match="cannot be resumed from"):
+        fit.train(replace(run, epochs=2), resume=True)
+
+
+def test_one_genre_is_no_problem_to_learn(data, tmp_path):
+    made = index.load(data)
+    names = [track.name for track in made.tracks if track.genre == "bass"]
+    split = Split("mine", {"train": tuple(names[:5]), "valid": tuple(names[5:])})
+    with pytest.raises(DatasetError, match=r"only one genre \(bass\)"):
+        Data(data, split, models.get("lstm"))
+
+
+def test_genre_missing_from_a_part(data):
+    made = index.load(data)
+    names = [track.name for track in made.tracks]
+    bass = [name for name in names if name.startswith("bass")]
+    split = Split("mine", {"train": tuple(names), "valid": tuple(bass)})
+    with pytest.raises(DatasetError, match="no track of treble in its part valid"):
+        Data(data, split, models.get("lstm"))
+
+
+def test_segments_of_a_split_are_the_only_ones(data):
+    made = index.load(data)
+    split = splits.leaking(Index(made.tracks), unit="segments")
+    parts = Data(data, split, models.get("lstm"))
+    train, valid = (
+        {(e.track.name, e.start) for e in parts.examples(part)} for part in ("train", "valid")
+    )
+    assert not train & valid
+    assert {name for name, _ in train} & {name for name, _ in valid}  # as the name says
+
+
+def test_full_disk_leaves_nothing_that_is_taken_for_whole(data, tmp_path):
+    run = _run(data, tmp_path / "full", epochs=2)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        with pytest.raises(DatasetError, match=r"checkpoint\.pt: cannot be written"):
+            fit.train(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    left = set(os.listdir(tmp_path / "full"))
+    assert left <= {fit.RUN, fit.SPLIT, fit.HISTORY}
+    fit.train(run)
+    assert len(_history(tmp_path / "full")) == 2

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+from tonearm.errors import BundleError, DatasetError
+from tonearm.head import Head
+from tonearm.models import head as heads
+from tonearm.models.head import Tracks
+from tonearm.training import own
+
+NAMES = [f"tag{i}" for i in range(12)]
+
+
+def _tracks(labels, *, each=10, artists=5, spread=0.05, seed=0):
+    """Tracks of 4 windows; every genre has its own centre, every artist a little of its own."""
+    rng = np.random.default_rng(seed)
+    windows, of, groups = [], [], []
+    for label in labels:
+        centre = np.random.default_rng(sum(label.encode())).uniform(0.1, 0.9, len(NAMES))
+        for i in range(each):
+            artist = centre + spread * rng.standard_normal(len(NAMES))
+            windows.append(np.clip(artist + 0.02 * rng.standard_normal((4, len(NAMES))), 0, 1))
+            of.append(label)
+            groups.append(f"{label}{i % artists}")
+    return Tracks(windows, of, groups)
+
+
+def test_ten_songs_a_genre_are_enough_and_judged_by_other_artists():
+    tracks = _tracks(["sea shanty", "polka", "dub"])
+    trial = own.cross_validate(tracks, names=NAMES)
+    figures = trial.figures()
+    assert trial.labels == ("dub", "polka", "sea shanty")
+    assert figures["n"] == 30 and figures["accuracy"] > 0.9
+    np.testing.assert_allclose(trial.probabilities.sum(axis=1), 1)
+
+
+def test_labels_by_chance_are_not_learnt():
+    """What is measured is on held-out groups: noise must come out as chance."""
+    rng = np.random.default_rng(1)
+    windows = [rng.uniform(0, 1, (4, len(NAMES))) for _ in range(80)]
+    tracks = Tracks(windows, ["a", "b"] * 40, [f"g{i}" for i in range(80)])
+    assert 0.3 < own.cross_validate(tracks, names=NAMES).figures()["accuracy"] < 0.7
+
+
+def test_no_group_is_on_both_sides():
+    tracks = _tracks(["a", "b"], artists=4)
+    for inside, outside in own.fold_places(tracks, folds=4, seed=0):
+        assert not {tracks.groups[i] for i in inside} & {tracks.groups[i] for i in outside}
+
+
+@pytest.mark.parametrize(
+    ("tracks", "message"),
+    [
+        (_tracks(["a"]), "only one genre"),
+        (_tracks(["a", "b"], artists=1), "10 tracks, all of one artist"),
+        (_tracks(["a", "b"], each=1), "1 tracks, all of one artist"),
+    ],
+    ids=["one genre", "one artist", "one clip"],
+)
+def test_what_cannot_be_measured_is_refused(tracks, message):
+    with pytest.raises(DatasetError, match=message):
+        own.cross_validate(tracks, names=NAMES)
+
+
+def test_grown_head_knows_old_and_new():
+    old, new = _tracks(["a", "b", "c"]), _tracks(["d"])
+    head = heads.fit(old, names=NAMES)
+    grown = own.grow(head, new, names=NAMES)
+    assert grown.labels == ("a", "b", "c", "d")
+    assert own.judge(grown, new).figures()["accuracy"] == 1
+    assert own.judge(grown, old).figures()["accuracy"] > 0.9
+    again = Head.from_parts(grown.settings(), grown.arrays())
+    decided = [h.decide(new.windows[0]).probabilities for h in (grown, again)]
+    np.testing.assert_allclose(decided[0], decided[1])
+
+
+def test_old_genres_keep_their_scores_among_themselves():
+    old, new = _tracks(["a", "b", "c"]), _tracks(["d"])
+    head = heads.fit(old, names=NAMES)
+    grown = own.grow(head, new, names=NAMES)
+    np.testing.assert_allclose(grown.weight[:, :3], head.weight)
+    np.testing.assert_allclose(grown.bias[:3], head.bias)
+
+
+def test_gain_and_loss_are_those_of_held_out_groups():
+    gain = own.measure_gain(_tracks(["a", "b", "c"]), _tracks(["d"]), names=NAMES)
+    assert gain.n == 30 and gain.new["d"]["n"] == 10
+    assert gain.new["d"]["recall"] > 0.8
+    change, low, high = gain.difference
+    assert low <= change <= high
+    assert change == pytest.approx(gain.after - gain.before)
+
+
+def test_a_genre_like_an_old_one_costs():
+    old = _tracks(["a", "b"], spread=0.1)
+    twin = Tracks(
+        _tracks(["a"], spread=0.1, seed=5).windows, ["twin"] * 10, [f"t{i}" for i in range(10)]
+    )
+    gain = own.measure_gain(old, twin, names=NAMES)
+    assert gain.after < gain.before - 0.1
+    assert gain.lost_to_new == round(20 * (gain.before - gain.after))
+
+
+@pytest.mark.parametrize("label", ["a", "b"])
+def test_known_genre_is_not_added_again(label):
+    head = heads.fit(_tracks(["a", "b"]), names=NAMES)
+    with pytest.raises(DatasetError, match=f"knows {label} already"):
+        own.grow(head, _tracks([label]), names=NAMES)
+
+
+def test_head_without_statistics_cannot_grow():
+    with pytest.raises(BundleError, match="does not hold what adding genres needs"):
+        own.grow(Head(("a", "b"), "average", np.eye(2), np.zeros(2)), _tracks(["c"]), names=None)
+
+
+def test_model_of_other_labels_cannot_judge():
+    head = heads.fit(_tracks(["a", "b"]), names=NAMES)
+    with pytest.raises(DatasetError, match="knows no c"):
+        own.judge(head, _tracks(["a", "c"]))

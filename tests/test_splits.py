@@ -1,0 +1,131 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tonearm.data import splits
+from tonearm.data.index import Index, Track
+from tonearm.data.splits import Split
+from tonearm.errors import DatasetError
+
+_FILTERED_SHA256 = "287892da64d22f5a62a7fbe4fce57827f2ece76d9de013550e35dfc250ecdc6d"
+
+
+def _index(groups_of, *, per_group=2):
+    """Tracks by genre -> count of groups."""
+    return Index(
+        tuple(
+            Track(f"{genre}/{g}-{i}.mp3", genre, f"{genre}{g}", f"{genre}{g}{i}", 30.0)
+            for genre, groups in groups_of.items()
+            for g in range(groups)
+            for i in range(per_group)
+        )
+    )
+
+
+def test_the_filtered_split_ships_whole():
+    split = splits.official("gtzan-filtered")
+    counts = {part: len(names) for part, names in split.parts.items()}
+    assert counts == {"train": 443, "valid": 197, "test": 290, "excluded": 70}
+    assert split.sha256 == _FILTERED_SHA256
+    assert not split.leaks
+
+
+def test_official_names_find_files_by_their_stem():
+    made = Index(
+        tuple(
+            Track(f"blues/{stem}{suffix}", "blues", stem, stem, 30.0)
+            for stem, suffix in (("blues.00029", ".au"), ("blues.00000", ".wav"), ("blues.9", ""))
+        )
+    )
+    found = splits.select(splits.official("gtzan-filtered"), made)
+    assert [t.name for t in found["train"]] == ["blues/blues.00029.au"]
+    assert [t.name for t in found["valid"]] == ["blues/blues.00000.wav"]
+
+
+def test_unknown_official_split_lists_those_there_are():
+    with pytest.raises(DatasetError, match="gtzan-filtered"):
+        splits.official("gtzan")
+
+
+@given(
+    sizes=st.lists(st.integers(3, 12), min_size=2, max_size=5),
+    per_group=st.integers(1, 4),
+    seed=st.integers(0, 5),
+)
+def test_no_group_crosses_a_made_split(sizes, per_group, seed):
+    made = _index({f"g{i}": n for i, n in enumerate(sizes)}, per_group=per_group)
+    split = splits.grouped(made, seed=seed)
+    assert splits.check(split, made) == ()
+    names = [name for part in split.parts.values() for name in part]
+    assert sorted(names) == sorted(track.name for track in made.tracks)
+    for tracks in splits.select(split, made).values():
+        assert {track.genre for track in tracks} == set(made.labels)
+
+
+def test_made_split_keeps_the_shares():
+    split = splits.grouped(_index({"rock": 40, "jazz": 40}))
+    assert [len(split.parts[part]) for part in splits.PARTS] == [112, 24, 24]
+
+
+@given(folds=st.integers(2, 5), seed=st.integers(0, 3))
+def test_every_track_is_tested_once(folds, seed):
+    made = _index({"rock": 6, "jazz": 7})
+    tested = []
+    for split in splits.k_folds(made, folds=folds, seed=seed):
+        splits.check(split, made)
+        tested += split.parts["test"]
+        assert not set(split.parts["test"]) & set(split.parts["train"])
+    assert sorted(tested) == sorted(track.name for track in made.tracks)
+
+
+def test_leak_is_refused_with_the_group_and_its_tracks():
+    made = _index({"rock": 2})
+    leaky = Split("mine", {"train": ("rock/0-0.mp3", "rock/1-0.mp3"), "valid": ("rock/0-1.mp3",)})
+    with pytest.raises(DatasetError, match=r"1 groups .* rock0 \(train: .*valid: "):
+        splits.check(leaky, made)
+
+
+def test_a_file_that_calls_itself_official_is_checked_all_the_same():
+    made = _index({"rock": 2})
+    leaky = Split("gtzan-filtered", {"train": ("rock/0-0.mp3",), "valid": ("rock/0-1.mp3",)})
+    with pytest.raises(DatasetError, match="leaks"):
+        splits.check(leaky, made)
+
+
+@pytest.mark.parametrize("unit", ["tracks", "segments"])
+def test_random_splits_leak_and_say_so(unit):
+    made = _index({"rock": 10, "jazz": 10})
+    split = splits.make(f"random-{unit}", made)
+    assert split.leaks
+    assert splits.check(split, made)  # crossing groups are named, not refused
+    count = len(made.tracks) * (10 if unit == "segments" else 1)
+    assert len(split.parts["train"]) == count * 3 // 4
+    assert len(split.parts["valid"]) == count // 4
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_too_few_artists_for_a_split(groups):
+    with pytest.raises(DatasetError, match=f"'jazz' has {2 * groups} tracks of {groups} artists"):
+        splits.grouped(_index({"rock": 5, "jazz": groups}))
+
+
+def test_split_file_is_its_hash(tmp_path):
+    split = splits.grouped(_index({"rock": 4, "jazz": 4}), seed=3)
+    split.save(tmp_path / "x.split")
+    again = splits.load(tmp_path / "x.split")
+    assert (again.sha256, dict(again.parts)) == (split.sha256, dict(split.parts))
+    assert splits.make(str(tmp_path / "x.split"), _index({"rock": 4, "jazz": 4})) == again
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rock/a.mp3", "must begin with"),
+        ("# tonearm-split 1\n# name: x\ntrain a", "line 3"),
+        ("# tonearm-split 1\n# name: x\ntrain\ta\nvalid\ta", "in two parts"),
+    ],
+)
+def test_wrong_split_file(tmp_path, text, message):
+    (tmp_path / "x").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        splits.load(tmp_path / "x")

@@ -1,0 +1,308 @@
+"""``tonearm evaluate``: how good models are; ``tonearm models``: which there are."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.prepare import Frames, default_out, prepare_audio
+from tonearm.errors import DatasetError, TonearmError
+
+if TYPE_CHECKING:
+    from tonearm.bundle import Bundle
+    from tonearm.training.evaluate import Evaluation, Judged
+    from tonearm.training.material import Hearing, Material
+
+Values = dict[str, Any]
+
+_SHIPPED = "shipped"
+_PARTS = ("train", "valid", "test")
+_HASH_SHOWN = 12
+
+
+def _known_part(name: str | None) -> str | None:
+    if name not in (None, *_PARTS):
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(_PARTS)}")
+    return name
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="BUNDLE", help="A model's file, or: shipped.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A folder of music, or a prepared one.")
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="gtzan-filtered, grouped, or a file. Without it: split.txt beside the bundle, "
+            "if it fits the data; else every track."
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(help="train, valid (the default) or test.", callback=_known_part),
+    ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option("--compare", help="Another bundle on the same tracks; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Also write one HTML file with pictures.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Tracks at once.")] = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Measure models on a split: accuracy with intervals, calibration, coverage, mistakes."""
+    from tonearm import bundle
+    from tonearm.training import evaluate as evaluation
+    from tonearm.training import material as materials
+
+    paths = [_path_of(name) for name in (model, *(compare or ()))]
+    bundles = [(path, bundle.load(path)) for path in paths]
+    try:
+        folder, failures = _prepared(data, jobs)
+        wanted = split or materials.split_beside(paths[0], folder)
+        if part and not wanted:
+            raise typer.BadParameter("a part of what? Name a --split", param_hint="--part")
+        material = materials.choose(folder, wanted=wanted, part=part or "valid")
+        for path, loaded in bundles:
+            materials.check_labels(path, loaded, material)
+        hearings = [_heard(loaded, material, jobs) for _, loaded in bundles]
+    except KeyboardInterrupt:
+        console.say("interrupted; what was heard is kept: the same command goes on from there")
+        raise typer.Exit(console.EXIT_INTERRUPTED) from None
+    result = evaluation.evaluate(bundles, material, hearings)
+    if report is not None:
+        _write_report(result, report)
+    if as_json:
+        print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+    else:
+        _print(result)
+    for caution in material.cautions():
+        console.say(f"{caution.kind.upper()}: {console.printable(caution.text)}")
+    for judged in result.judged:
+        for caution in result.cautions_of(judged):
+            about = console.printable(f"{judged.path}: {caution.text}")
+            console.say(f"{caution.kind.upper()}: {about}")
+    failures += result.failed
+    console.report("could not be heard, and are in no figure", failures)
+    if failures:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def _path_of(name: str) -> Path:
+    from tonearm import bundle
+
+    if name == _SHIPPED and not os.path.exists(name):
+        return bundle.shipped_path()
+    return Path(name)
+
+
+def _prepared(data: Path, jobs: int | None) -> tuple[Path, list[tuple[str, str]]]:
+    """The prepared folder that ``data`` is, or is made into, and the files that are not in it."""
+    from tonearm.data import index
+
+    if data.name == index.FILE_NAME and data.is_file():
+        return data.parent, []
+    if (data / index.FILE_NAME).exists():
+        return data, []
+    out = default_out(data)
+    if (data / "journal.jsonl").exists():
+        raise DatasetError(f"{data}: was not prepared to its end: run `tonearm prepare` again")
+    failures: list[tuple[str, str]] = []
+    prepare_audio(data, out, {}, Frames.gtzan, jobs, failures, [])
+    console.say(f"prepared in {out}")
+    return out, failures
+
+
+def _heard(model: Bundle, material: Material, jobs: int | None) -> Hearing:
+    from tonearm.classifier import Classifier
+    from tonearm.training import material as materials
+
+    with (
+        console.quiet_decoders(),
+        console.Progress(len(material.tracks), unit="tracks") as progress,
+    ):
+        return materials.hear(
+            Classifier(model),
+            material,
+            jobs=jobs or console.cores(),
+            on_done=lambda failed: progress.advance(failures=failed),
+        )
+
+
+def _write_report(result: Evaluation, path: Path) -> None:
+    from tonearm.files import write_atomically
+    from tonearm.training import evaluate as evaluation
+    from tonearm.training import report
+
+    histories = [evaluation.read_history(judged.path) for judged in result.judged]
+    page = report.render(result, histories=histories)
+    try:
+        # A file's name may hold what is no Unicode: it is spelt out.
+        write_atomically(path, page.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+    console.say(f"report: {path}")
+
+
+def _print(result: Evaluation) -> None:
+    """The figures for people."""
+    material, split = result.material, result.material.split
+    n = len(result.judged[0].tracks)
+    where = f"all of {material.folder}"
+    if split is not None:
+        where = f"{material.part} of {split.name} {split.sha256[:_HASH_SHOWN]}"
+    of = f" (of {material.promised})" if n < material.promised else ""
+    print(f"{console.printable(where)}: {n} tracks{of}")
+    for judged in result.judged:
+        print(f"\n{console.printable(judged.path)}")
+        _print_model(judged)
+    for row in result.differences:
+        low, high = row["interval_95_by_group"]
+        odd = "  NOT COMPARABLE: one of them leaks" if row["one_leaks"] else ""
+        print(
+            f"\n{console.printable(row['path'])} - {console.printable(row['minus'])}:\n"
+            f"  tracks {row['difference']:+.3f}  by group [{low:+.3f}, {high:+.3f}]  "
+            f"won {row['only_this_right']}, lost {row['only_first_right']}{odd}"
+        )
+
+
+def _print_model(judged: Judged) -> None:
+    tracks, each = judged.figures["tracks"], judged.figures["windows"]
+    leaks = "  LEAKS" if judged.leaks else ""
+    answered = tracks["answered"]
+    among = f"{answered['accuracy']:.3f} of these right" if answered["n"] else "none"
+    print(
+        f"  tracks   {tracks['accuracy']:.3f}  [{_ends(tracks['interval_95'])}]  n={tracks['n']}, "
+        f"by group [{_ends(tracks['interval_95_by_group'])}]  {tracks['groups']} groups{leaks}\n"
+        f"  windows  {each['accuracy']:.3f}  by group [{_ends(each['interval_95_by_group'])}]  "
+        f"n={each['n']}{leaks}\n"
+        f"  macro F1 {tracks['macro_f1']:.3f}  calibration error {tracks['calibration']['ece']:.3f}"
+        f"  log loss {tracks['log_loss']:.3f}\n"
+        f"  answered {answered['coverage']:.3f}  {among}; {answered['unknown']} unknown, "
+        f"{answered['unknown_right']} of them wrongly"
+    )
+    rows = judged.figures["genres"]
+    width = max(len(console.printable(row["genre"])) for row in rows)
+    print(f"  {'genre':<{width}}    n  recall  precision  F1     taken for")
+    for row in rows:
+        precision = "-" if row["precision"] is None else f"{row['precision']:.3f}"
+        taken = f"{row['taken_for']} ({row['taken_for_count']})" if row["taken_for"] else ""
+        line = (
+            f"  {console.printable(row['genre']):<{width}}  {row['n']:>3}  {row['recall']:<6.3f}  "
+            f"{precision:<9}  {row['f1']:.3f}  {console.printable(taken)}"
+        )
+        print(line.rstrip())
+
+
+def _ends(interval: list[float]) -> str:
+    return f"{interval[0]:.3f}, {interval[1]:.3f}"
+
+
+def models(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Where to look for bundles; without it in runs."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    verbose: console.Verbose = False,
+) -> None:
+    """List the shipped model, what can be trained, and the models in a folder."""
+    from tonearm import bundle
+    from tonearm.models import MODELS
+
+    failures: list[tuple[str, str]] = []
+    paths = [bundle.shipped_path()]
+    if folder is not None and not folder.exists():
+        raise DatasetError(f"{folder}: is not there")
+    paths += _found(folder or Path("runs"), failures)
+    listed = []
+    for path in paths:
+        try:
+            listed.append(_described(path))
+        except TonearmError as error:
+            failures.append((str(path), str(error).removeprefix(f"{path}: ")))
+    if as_json:
+        print(json.dumps({"schema": 1, "trainable": MODELS, "models": listed}, indent=1))
+    else:
+        _print_models(listed, MODELS)
+    console.report("could not be read", failures)
+    if failures:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def _found(folder: Path, failures: list[tuple[str, str]]) -> list[Path]:
+    from tonearm import bundle
+    from tonearm.files import find
+
+    if not folder.exists():
+        return []
+
+    def on_error(bad: Path, error: OSError) -> None:
+        failures.append((str(bad), f"folder cannot be read: {error.strerror}"))
+
+    return list(find([folder], suffixes={bundle.SUFFIX}, on_error=on_error))
+
+
+def _described(path: Path) -> Values:
+    from tonearm import bundle
+
+    loaded = bundle.load(path)
+    training = loaded.training
+    return {
+        "path": str(path),
+        "shipped": path == bundle.shipped_path(),
+        "name": loaded.name,
+        "labels": list(loaded.labels),
+        "trained_on": training.get("data") or training.get("split"),
+        "split_sha256": training.get("split_sha256"),
+        "leaks": bool(training.get("leaks")),
+        "measured": _measured(loaded.metrics),
+        "bytes": path.stat().st_size,
+        "sha256": loaded.sha256,
+    }
+
+
+def _measured(values: Values, where: str = "") -> Values | None:
+    """The first accuracy in a bundle's metrics, and where it stands; of tracks before windows."""
+    if isinstance(values.get("accuracy"), float):
+        ends = values.get("interval_95_by_artist") or values.get("interval_95")
+        n = values.get("n")
+        return {"what": where, "accuracy": values["accuracy"], "interval_95": ends, "n": n}
+    for name, inner in values.items():
+        if isinstance(inner, dict):
+            found = _measured(inner, f"{where} {name}".strip())
+            if found:
+                return found
+    return None
+
+
+def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
+    print("can be trained (tonearm train --model NAME):")
+    for name, what in trainable.items():
+        print(f"  {name:<6}{what}")
+    for row in listed:
+        shown = "shipped" if row["shipped"] else console.printable(row["path"])
+        found = row["measured"]
+        figure = "no figure"
+        if found:
+            figure = f"{found['accuracy']:.3f}"
+            if found["interval_95"]:
+                figure += f" [{_ends(found['interval_95'])}]"
+            figure += f" n={found['n']} ({found['what']})"
+        figure += "  LEAKS" if row["leaks"] else ""
+        split = (row["split_sha256"] or "none")[:_HASH_SHOWN]
+        size = row["bytes"] / 1e6
+        print(
+            f"\n{shown}\n  {row['name']}, {len(row['labels'])} genres, {size:.2f} MB, "
+            f"sha256 {row['sha256'][:_HASH_SHOWN]}\n"
+            f"  trained on {console.printable(str(row['trained_on'] or 'what it does not say'))}, "
+            f"split {split}\n  {figure}"
+        )

@@ -1,0 +1,184 @@
+"""``tonearm prepare``: a folder of music, or arrays, made ready for training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import console
+
+if TYPE_CHECKING:
+    from tonearm.classifier import Classifier
+    from tonearm.data.index import Index
+
+
+class Frames(StrEnum):
+    """Front end of the stored log-mel."""
+
+    gtzan = "gtzan"
+    arrays = "arrays"
+
+
+def prepare(
+    folder: Annotated[Path, typer.Argument(help="A folder with a folder for each genre.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="(default: FOLDER.prepared)")
+    ] = None,
+    from_arrays: Annotated[
+        bool, typer.Option("--from-arrays", help="FOLDER is a .npz of log-mel or of windows.")
+    ] = False,
+    artists: Annotated[
+        Path | None, typer.Option(help="Table clip<TAB>artist, before what files' tags say.")
+    ] = None,
+    embeddings: Annotated[
+        bool, typer.Option("--embeddings", help="Also hear every track, for `train --model head`.")
+    ] = False,
+    frames: Annotated[
+        Frames, typer.Option(help="gtzan: 43 frames a second; arrays: 12.9, as logmel_dev.npz.")
+    ] = Frames.gtzan,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Also write MFCCs of segments as one JSON file.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Another listener than the built-in.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Files at once. (default: cores)")
+    ] = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Index a folder of music, find copies, and keep its features for training."""
+    from tonearm.data import index
+
+    out = out or default_out(folder)
+    table = index.read_artists(artists) if artists else {}
+    failures: list[tuple[str, str]] = []
+    damaged: list[tuple[str, str]] = []
+    try:
+        if from_arrays:
+            from tonearm.data import arrays
+
+            made = arrays.fill(folder, out, listener_sha256=_listener(model), artists=table)
+        else:
+            made = prepare_audio(folder, out, table, frames, jobs, failures, damaged)
+        if embeddings:
+            from tonearm.classifier import Classifier
+
+            failures += hear(out, Classifier.load(model), jobs)
+        if json_path:
+            failures += _write_json(made, json_path)
+    except KeyboardInterrupt:
+        console.say("interrupted; what was done is kept: the same command goes on from there")
+        raise typer.Exit(console.EXIT_INTERRUPTED) from None
+    _describe(made, out)
+    console.report("damaged, kept with what is left", damaged)
+    console.report("could not be used", list(dict.fromkeys(failures)))
+    if failures or damaged:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def default_out(folder: Path) -> Path:
+    """Where the prepared folder of a folder of music, or of a .npz, goes: beside it."""
+    folder = folder.absolute()
+    return folder.with_name(f"{folder.stem if folder.suffix == '.npz' else folder.name}.prepared")
+
+
+def _listener(model: Path | None) -> str:
+    from tonearm import bundle
+
+    return bundle.load(model).listener_sha256
+
+
+def prepare_audio(
+    folder: Path,
+    out: Path,
+    artists: dict[str, str],
+    frames: Frames,
+    jobs: int | None,
+    failures: list[tuple[str, str]],
+    damaged: list[tuple[str, str]],
+) -> Index:
+    """Prepare a folder of music; bad files are added to ``failures`` and ``damaged``."""
+    from tonearm.data.arrays import ARRAY_SPEC
+    from tonearm.data.prepare import prepare_folder
+    from tonearm.features import GTZAN_SPEC
+    from tonearm.tagging.artist import read_artist
+
+    spec = GTZAN_SPEC if frames is Frames.gtzan else ARRAY_SPEC
+    with _counted("files") as (start, done):
+        prepared = prepare_folder(
+            folder,
+            out,
+            spec=spec,
+            artists=artists,
+            artist_of=read_artist,
+            jobs=jobs or console.cores(),
+            on_start=start,
+            on_done=done,
+        )
+    for name, genre in prepared.renamed.items():
+        console.say(f"folder {console.printable(name)} is taken for {genre}")
+    failures += prepared.index.failed
+    damaged += prepared.damaged
+    return prepared.index
+
+
+@contextmanager
+def _counted(unit: str) -> Iterator[tuple[Callable[[int], None], Callable[[int, int], None]]]:
+    """A bar whose length is told later: functions for the total, and for each one done."""
+    bars: list[console.Progress] = []
+
+    def start(total: int) -> None:
+        bars.append(console.Progress(total, unit=unit))
+        bars[0].__enter__()
+
+    def done(_: int, failed: int) -> None:
+        bars[0].advance(failures=failed)
+
+    with console.quiet_decoders():
+        try:
+            yield start, done
+        finally:
+            for bar in bars:
+                bar.__exit__()
+
+
+def hear(folder: Path, classifier: Classifier, jobs: int | None) -> list[tuple[str, str]]:
+    """Hear what was not heard before."""
+    from tonearm.data.prepare import add_embeddings
+
+    with _counted("tracks") as (start, done):
+        return add_embeddings(
+            folder, classifier, jobs=jobs or console.cores(), on_start=start, on_done=done
+        )
+
+
+def _write_json(made: Index, path: Path) -> list[tuple[str, str]]:
+    from tonearm.data import arrays
+
+    with (
+        console.quiet_decoders(),
+        console.Progress(len(made.tracks), unit="tracks") as progress,
+    ):
+        return arrays.write_json(made, path, on_done=progress.advance)
+
+
+def _describe(made: Index, out: Path) -> None:
+    from tonearm.data import index
+
+    counts = index.describe(made)
+    for genre, count in counts["genres"].items():
+        print(f"{genre}\t{count}")
+    console.say(
+        f"{counts['tracks']} tracks, {len(counts['genres'])} genres, {counts['groups']} groups "
+        f"(artists, albums or copies), in {out}"
+    )
+    names = made.by_name()
+    for track in made.tracks:
+        if track.copy_of:
+            other = names[track.copy_of].genre
+            odd = "" if other == track.genre else f", which is in {other}"
+            console.say(f"  {console.printable(track.name)} is a copy of {track.copy_of}{odd}")

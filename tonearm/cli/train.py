@@ -1,0 +1,213 @@
+"""``tonearm train``: from a prepared folder, or a folder of music, to a model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.own import print_figures, train_head
+from tonearm.cli.prepare import Frames, default_out, prepare_audio
+from tonearm.errors import DatasetError
+from tonearm.models import MODELS
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tonearm.training.fit import Run
+
+_HEAD = "head"
+_MODEL_HELP = "; ".join(f"{name}: {what}" for name, what in MODELS.items())
+
+
+def _known(name: str) -> str:
+    if name not in MODELS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(MODELS)}")
+    return name
+
+
+def _known_precision(name: str) -> str:
+    if name not in ("32-true", "bf16-mixed", "16-mixed"):
+        raise typer.BadParameter(f"{name!r} is none of 32-true, bf16-mixed, 16-mixed")
+    return name
+
+
+def train(
+    data: Annotated[
+        Path | None, typer.Argument(help="A folder of music, or a prepared one.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help=_MODEL_HELP, callback=_known)] = _HEAD,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The run's folder. (default: runs/MODEL)")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="grouped, gtzan-filtered, a file; random-tracks and random-segments leak, "
+            "and say so. (default: grouped; head: cross-validation)"
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="(default: the model's)")] = None,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Stop after so many epochs without progress; 0: never.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    devices: Annotated[int, typer.Option(min=1, help="Processes or GPUs.")] = 1,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(help="32-true; bf16-mixed or 16-mixed for GPUs.", callback=_known_precision),
+    ] = "32-true",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, as it was started.")
+    ] = False,
+    add: Annotated[
+        bool, typer.Option("--add", help="head: add these genres to those the model knows.")
+    ] = False,
+    check: Annotated[
+        Path | None,
+        typer.Option(help="--add: a prepared folder of the old genres, to see what is lost."),
+    ] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="--add: write the model. Without it, only measure.")
+    ] = False,
+    base: Annotated[Path | None, typer.Option(help="head: another model to start from.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1)] = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Train a model on a folder with a folder for each genre, and measure it honestly."""
+    from tonearm import models
+
+    out = out or Path("runs") / model
+    if add and model != _HEAD:
+        raise typer.BadParameter("only a head can grow", param_hint="--add")
+    if data is None and (not resume or model == _HEAD):
+        raise typer.BadParameter("name a folder of music, or a prepared one", param_hint="DATA")
+    try:
+        if data is not None and not resume:
+            data = _prepared(data, jobs)
+        if data is not None and model == _HEAD:
+            train_head(data, out, base, split, seed, jobs, add, check, adopt)
+            return
+        fit = _loop()
+        if resume:
+            run = _resumed(fit, out, epochs, devices)
+        else:
+            run = fit.Run(
+                data=str(Path(data or "").absolute()),
+                out=str(out),
+                model=model,
+                epochs=epochs or models.get(model).recipe.epochs,
+                seed=seed,
+                devices=devices,
+                accelerator=accelerator,
+                precision=precision,
+                patience=patience,
+            )
+            _start(fit, run, split or "grouped")
+        fit.train(run, resume=resume, report=_Live(run.epochs))
+        _show(fit, out)
+    except KeyboardInterrupt:
+        hint = "" if model == _HEAD else f"; go on with --model {model} --resume -o {out}"
+        console.say(f"interrupted{hint}")
+        raise typer.Exit(console.EXIT_INTERRUPTED) from None
+
+
+def _prepared(data: Path, jobs: int | None) -> Path:
+    """The prepared folder: ``data`` itself, or made of the folder of music that it is."""
+    from tonearm.data import index
+
+    if (data / index.FILE_NAME).exists():
+        return data
+    if data.name == index.FILE_NAME and data.exists():
+        return data.parent
+    if (data / "journal.jsonl").exists():
+        raise DatasetError(f"{data}: was not prepared to its end: run `tonearm prepare` again")
+    out = default_out(data)
+    failures: list[tuple[str, str]] = []
+    prepare_audio(data, out, {}, Frames.gtzan, jobs, failures, [])
+    console.report("could not be used", failures)
+    return out
+
+
+def _loop() -> ModuleType:
+    """The training loop, or plain words where what it needs is not installed."""
+    try:
+        from tonearm.training import fit
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("tonearm"):
+            raise
+        raise DatasetError(
+            f"training a network needs {error.name}: pip install 'tonearm[train]'"
+        ) from None
+    return fit
+
+
+def _start(fit: ModuleType, run: Run, wanted: str) -> None:
+    """Check and save the split of a new run, and say what is odd about it."""
+    from tonearm.data import index, splits
+
+    made = index.load(run.data)
+    split = splits.make(wanted, made, seed=run.seed)
+    crossing = splits.check(split, made)
+    if split.leaks:
+        console.say(f"split {split.name} LEAKS on purpose: its accuracy flatters")
+    elif crossing:
+        console.say(f"split {split.name} has {', '.join(crossing)} on both sides")
+    out = Path(run.out)
+    if (out / fit.CHECKPOINT).exists():
+        raise DatasetError(f"{out}: holds a run already: --resume it, or give another --out")
+    fit.write(out / fit.SPLIT, split.text.encode("utf-8", "surrogateescape"))
+
+
+def _resumed(fit: ModuleType, out: Path, epochs: int | None, devices: int) -> Run:
+    try:
+        before: Run = fit.Run(**json.loads((out / fit.RUN).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise DatasetError(f"{out}: no run to resume there") from None
+    return replace(before, out=str(out), epochs=epochs or before.epochs, devices=devices)
+
+
+def _show(fit: ModuleType, out: Path) -> None:
+    values = json.loads((out / fit.METRICS).read_text("utf-8"))
+    split = values["training"]["split"]
+    for unit in ("tracks", "windows"):
+        print_figures(values["valid"][unit], f"{split}, valid, {unit}")
+    console.say(f"model: {out / fit.BUNDLE}; use it with `tonearm predict --model`")
+
+
+class _Live:
+    """The line of progress; made in the process that reports, so that it can be sent there."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+        self._bar: console.Progress | None = None
+        self._done = 0.0
+
+    def __call__(self, kind: str, values: dict[str, float]) -> None:
+        if kind == "epoch":
+            line = " ".join(
+                f"{name} {value:.3f}"
+                for name, value in values.items()
+                if name not in ("epoch", "lr")
+            )
+            console.say(f"epoch {values['epoch']:.0f}/{self._epochs}: {line}")
+            return
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            self._bar = console.Progress(self._epochs, unit="epochs")
+            self._bar.__enter__()
+            self._done = values["epochs"] - values["epochs"] % 1
+            self._bar.advance(amount=self._done)
+        self._bar.advance(amount=values["epochs"] - self._done)
+        self._done = values["epochs"]
+        self._bar.note(f"loss {values['loss']:.3f} accuracy {values['accuracy']:.3f}")
+        if self._done >= self._epochs:
+            self._bar.__exit__()
+            self._bar = None

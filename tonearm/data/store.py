@@ -1,0 +1,175 @@
+"""The feature store: arrays of tracks on disk, keyed by the sound itself and by what made them.
+
+One ``.npy`` a track, written whole or not at all: whatever is there is complete, so that a run
+killed at any moment goes on where it was. One mapped file of all would be read nine times as fast
+(0.16 against 1.4 ms a window, ``benchmarks/prepare.py``), but sets of up to 2 GB are read once and
+stay in memory (0.11 ms), and no file of many tracks is whole at any moment. Each store's
+``store.json`` holds the identity of what made its arrays; another
+identity is refused. Log-mel arrays are [frames, bands]: decibels of
+power itself (float16), not yet relative to anything, or levels of 0-255 (uint8) where only these
+are known. `cut` makes of both what the classifier makes of audio.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.errors import DatasetError
+from tonearm.features import DYNAMIC_RANGE_DB, FeatureSpec, mel_power, to_level
+from tonearm.files import write_atomically
+
+Float32 = NDArray[np.float32]
+Array = NDArray[Any]
+
+_STORE = "store.json"
+_POWER_FLOOR = 1e-10  # as in features: -100 dB
+# Clips prepared elsewhere (387 frames of 30 s): every 3.34th frame of GTZAN_SPEC, so that one hop
+# is 512 x 1293 / 387.5 samples.
+ARRAY_HOP_SAMPLES = 1_708
+
+
+def identity(spec: FeatureSpec) -> dict[str, Any]:
+    """What arrays of ``spec`` depend on: all but the length of a window."""
+    return {"kind": "log-mel", **{k: v for k, v in spec.to_dict().items() if k != "window_frames"}}
+
+
+def embedding_identity(listener_sha256: str) -> dict[str, Any]:
+    """Identity of embeddings: the network that listened, with its front end."""
+    return {"kind": "windows", "listener": listener_sha256}
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Arrays by the checksum of their sound; see `open_store`."""
+
+    root: Path
+    identity: dict[str, Any]
+
+    def has(self, sound: str) -> bool:
+        """Whether the array of a sound is there."""
+        return self._path(sound).exists()
+
+    def put(self, sound: str, array: Array) -> None:
+        """Keep an array; DatasetError when the disk refuses."""
+        stream = io.BytesIO()
+        np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+        path = self._path(sound)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, stream.getvalue())
+        except OSError as error:
+            raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+
+    def get(self, sound: str) -> Array:
+        """The array of a sound, mapped from disk and read-only."""
+        path = self._path(sound)
+        try:
+            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        except FileNotFoundError:
+            raise DatasetError(
+                f"{self.root}: no features of sound {sound}: prepare the data set again"
+            ) from None
+        except (OSError, ValueError, EOFError) as error:
+            raise DatasetError(f"{path}: damaged ({error}); delete it and prepare again") from None
+
+    def _path(self, sound: str) -> Path:
+        return self.root / sound[:2] / f"{sound}.npy"
+
+
+def open_store(
+    root: str | os.PathLike[str], wanted: dict[str, Any] | None = None, *, create: bool = False
+) -> FeatureStore:
+    """Open a store, or make it.
+
+    Parameters
+    ----------
+    root : path
+        Its folder.
+    wanted : dict or None
+        The identity it must have; None takes it as it is.
+    create : bool
+        Make it if it is not there.
+
+    Raises
+    ------
+    DatasetError
+        When there is none, or it holds what another front end or network made.
+    """
+    root = Path(root)
+    file = root / _STORE
+    if create and wanted is not None and not file.exists():
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, json.dumps(wanted, indent=1, sort_keys=True).encode())
+        except OSError as error:
+            raise DatasetError(f"{root}: cannot be written: {error.strerror}") from None
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise DatasetError(f"{root}: no features there; run `tonearm prepare` first") from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{file}: cannot be read ({error})") from None
+    if wanted is not None and found != wanted:
+        different = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
+        what = ", ".join(f"{k} {found.get(k)} instead of {wanted.get(k)}" for k in different)
+        raise DatasetError(
+            f"{root}: holds features made otherwise ({what}); give another --out, or delete it"
+        )
+    return FeatureStore(root, found)
+
+
+def spec_of(store: FeatureStore, *, window_s: float) -> FeatureSpec:
+    """The front end of a log-mel store, with windows of at most ``window_s`` seconds."""
+    if store.identity.get("kind") != "log-mel":
+        raise DatasetError(f"{store.root}: holds {store.identity.get('kind')}, not log-mel")
+    values = {k: v for k, v in store.identity.items() if k != "kind"}
+    frame_s = values["hop_samples"] / values["sample_rate_hz"]
+    return FeatureSpec.from_dict({**values, "window_frames": max(1, int(window_s / frame_s))})
+
+
+def storable(samples: Float32, spec: FeatureSpec) -> NDArray[np.float16]:
+    """Log-mel of a whole track, float16 [frames, bands], for `cut` to make windows of.
+
+    float16 holds -100 dB to within 0.03 dB and takes half the room of float32.
+    """
+    power = mel_power(samples, spec)
+    if spec.scale == "log10":
+        return np.asarray(to_level(power, spec), dtype=np.float16)
+    level = 10 * np.log10(np.maximum(power, np.float32(_POWER_FLOOR)))
+    return np.asarray(level, dtype=np.float16)
+
+
+def cut(levels: Array, start: int, spec: FeatureSpec) -> Float32:
+    """One window as the classifier hears it.
+
+    Parameters
+    ----------
+    levels : float16 or uint8 [frames, bands]
+        From the store. A level of 256 is the loudest there is, 0 is 80 dB below.
+    start : int
+        First frame. A track shorter than a window is repeated.
+    spec : FeatureSpec
+
+    Returns
+    -------
+    float32 [window_frames, bands]
+    """
+    part = levels[start : start + spec.window_frames]
+    if len(part) < spec.window_frames:
+        part = np.tile(part, (-(-spec.window_frames // max(1, len(part))), 1))
+        part = part[: spec.window_frames]
+    window: Float32 = part.astype(np.float32)
+    if levels.dtype == np.uint8:
+        window *= np.float32(DYNAMIC_RANGE_DB / 256)
+    if spec.scale == "db":
+        window -= window.max()
+        np.maximum(window, np.float32(-DYNAMIC_RANGE_DB), out=window)
+    return window

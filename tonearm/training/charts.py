@@ -1,0 +1,167 @@
+"""Small charts as inline SVG, coloured by the page's CSS so that they follow light and dark.
+
+Written by hand: matplotlib's pictures have fixed colours, weigh ten times as much, and would make
+a report need the ``train`` extra. All text is escaped. Imports nothing of Tonearm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+WIDTH, HEIGHT = 340, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 20, 24, 36
+COLOURS = 6
+_LEGEND_ROW = 15
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line or cloud of a chart.
+
+    Parameters
+    ----------
+    name : str
+        For the legend; empty for none.
+    points : sequence of (x, y)
+    colour : int
+        Which of the page's series colours, 0 to 5.
+    line, dashed : bool
+        Whether the points are joined.
+    radii : sequence of float
+        Of a dot on each point, in pixels; empty for no dots.
+    notes : sequence of str
+        What each dot says when it is pointed at.
+    """
+
+    name: str
+    points: Sequence[Point]
+    colour: int = 0
+    line: bool = True
+    dashed: bool = False
+    radii: Sequence[float] = field(default=())
+    notes: Sequence[str] = field(default=())
+
+
+def ticks(low: float, high: float, *, count: int, least: float = 0.0) -> list[float]:
+    """Round numbers from low to high, at most so many steps, each ``least`` or more."""
+    raw = max((high - low) / count, least)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    found: list[float] = []
+    while (first + len(found)) * step <= high + step * 1e-9:
+        found.append((first + len(found)) * step)
+    return found
+
+
+def chart(
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    percent: tuple[bool, bool] = (False, False),
+) -> str:
+    """An SVG element.
+
+    Parameters
+    ----------
+    series : sequence of Series
+    title : str
+        What it shows, for those who do not see it.
+    x_label, y_label : str
+    x, y : (float, float)
+        The stretch of each axis.
+    percent : (bool, bool)
+        Whether x and y are shares; otherwise x counts something.
+    """
+    right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
+
+    def at(point: Point) -> Point:
+        across = (point[0] - x[0]) / (x[1] - x[0])
+        up = (point[1] - y[0]) / (y[1] - y[0])
+        return _LEFT + across * (right - _LEFT), bottom - up * (bottom - _TOP)
+
+    named = [line for line in series if line.name]
+    height = HEIGHT + _LEGEND_ROW * len(named)
+    parts = [
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'aria-label="{escape(title)}">'
+    ]
+    for value in ticks(*x, count=6, least=0.0 if percent[0] else 1.0):
+        place = at((value, y[0]))[0]
+        parts.append(f'<line class="grid" x1="{place:.1f}" y1="{_TOP}" x2="{place:.1f}" ')
+        parts.append(f'y2="{bottom}"/><text x="{place:.1f}" y="{bottom + 14}" ')
+        parts.append(f'text-anchor="middle">{_tick(value, percent[0])}</text>')
+    for value in ticks(*y, count=6):
+        place = at((x[0], value))[1]
+        parts.append(f'<line class="grid" x1="{_LEFT}" y1="{place:.1f}" x2="{right}" ')
+        parts.append(f'y2="{place:.1f}"/><text x="{_LEFT - 5}" y="{place + 4:.1f}" ')
+        parts.append(f'text-anchor="end">{_tick(value, percent[1])}</text>')
+    middle = (_LEFT + right) / 2
+    parts.append(f'<text class="label" x="{middle}" y="{bottom + 30}" text-anchor="middle">')
+    parts.append(f"{escape(x_label)}</text>")
+    parts.append(f'<text class="label" x="{_LEFT}" y="{_TOP - 10}">{escape(y_label)}</text>')
+    parts += [_drawn(line, [at(point) for point in line.points]) for line in series]
+    for row, line in enumerate(named):
+        down = HEIGHT + _LEGEND_ROW * row + 6
+        parts.append(_drawn(line, [(_LEFT, down - 4), (_LEFT + 18, down - 4)], legend=True))
+        parts.append(f'<text x="{_LEFT + 24}" y="{down}">{escape(line.name)}</text>')
+    return "".join([*parts, "</svg>"])
+
+
+def _drawn(line: Series, places: Sequence[Point], *, legend: bool = False) -> str:
+    kind = f"c{line.colour % COLOURS}"
+    parts = []
+    if line.line and len(places) > 1:
+        path = " ".join(f"{px:.1f},{py:.1f}" for px, py in places)
+        dashes = ' stroke-dasharray="4 4"' if line.dashed else ""
+        parts.append(f'<polyline class="line {kind}" points="{path}"{dashes}/>')
+    if line.radii and legend:
+        parts.append(f'<circle class="dot {kind}" cx="{places[0][0] + 9}" cy="{places[0][1]}" ')
+        parts.append('r="4"/>')
+    elif line.radii:
+        notes = line.notes or [""] * len(places)
+        for (px, py), radius, note in zip(places, line.radii, notes, strict=True):
+            said = f"<title>{escape(note)}</title>" if note else ""
+            parts.append(f'<circle class="dot {kind}" cx="{px:.1f}" cy="{py:.1f}" ')
+            parts.append(f'r="{radius:.1f}">{said}</circle>')
+    return "".join(parts)
+
+
+def interval(
+    value: float,
+    low: float,
+    high: float,
+    *,
+    stretch: tuple[float, float] = (0.0, 1.0),
+    colour: int = 0,
+    mark: float | None = None,
+) -> str:
+    """A dot with its interval on a line from end to end of ``stretch``, as wide as its place."""
+
+    def at(number: float) -> str:
+        share = (number - stretch[0]) / (stretch[1] - stretch[0])
+        return f"{100 * min(1.0, max(0.0, share)):.2f}%"
+
+    marked = ""
+    if mark is not None:
+        marked = f'<line class="grid" x1="{at(mark)}" y1="0" x2="{at(mark)}" y2="16"/>'
+    kind = f"c{colour % COLOURS}"
+    return (
+        '<svg class="interval" width="100%" height="16" aria-hidden="true">'
+        f'<line class="grid" x1="0" y1="8" x2="100%" y2="8"/>{marked}'
+        f'<line class="line {kind}" x1="{at(low)}" y1="8" x2="{at(high)}" y2="8"/>'
+        f'<circle class="dot {kind}" cx="{at(value)}" cy="8" r="4.5"/></svg>'
+    )
+
+
+def _tick(value: float, percent: bool) -> str:
+    return f"{100 * value:.0f}%" if percent else f"{value:.4g}"

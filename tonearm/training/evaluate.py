@@ -1,0 +1,295 @@
+"""What bundles say of the tracks of a prepared folder, measured on a named split, side by side.
+
+Every figure names its split, its hash and n, and comes with what may flatter it: a split that
+leaks, a model that may have learnt from these very tracks. Answers are the likeliest genre, also
+where the model says "unknown"; ``answered`` counts these. Must not import torch or write reports.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm import metrics
+from tonearm.bundle import Bundle
+from tonearm.data.index import Track
+from tonearm.errors import DatasetError
+from tonearm.head import Head
+from tonearm.training.material import Caution, Embeddings, Hearing, Material, check_labels
+
+SCHEMA = 1
+HISTORY = "history.csv"  # beside the bundle, as a training run leaves it
+MISTAKES = 10
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One bundle's answers on n tracks and their windows.
+
+    Parameters
+    ----------
+    path : Path
+    model : Bundle
+    tracks, paths : tuple of Track, tuple of str [n]
+    truth, probabilities, known : int64 [n], float64 [n, k], bool [n]
+        In the order of the bundle's labels.
+    window_truth, window_probabilities : int64 [m], float64 [m, k]
+        Each window decided by itself.
+    window_groups : tuple of str [m]
+    cautions : tuple of Caution
+    """
+
+    path: Path
+    model: Bundle
+    tracks: tuple[Track, ...]
+    paths: tuple[str, ...]
+    truth: metrics.Classes
+    probabilities: metrics.Floats
+    known: NDArray[np.bool_]
+    window_truth: metrics.Classes
+    window_probabilities: metrics.Floats
+    window_groups: tuple[str, ...]
+    cautions: tuple[Caution, ...]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each track's likeliest genre is the right one."""
+        return np.asarray(self.probabilities.argmax(axis=1) == self.truth)
+
+    @property
+    def leaks(self) -> bool:
+        """Whether its figures may stand beside honest ones."""
+        return any(caution.kind == "leak" for caution in self.cautions)
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """``tracks`` and ``windows`` as of `metrics.evaluate`, and a row for each genre."""
+        labels = self.model.labels
+        tracks = metrics.evaluate(
+            self.truth,
+            self.probabilities,
+            labels,
+            groups=[track.group for track in self.tracks],
+            known=self.known,
+        )
+        each = metrics.evaluate(
+            self.window_truth, self.window_probabilities, labels, groups=self.window_groups
+        )
+        # Windows of one track err together: an interval that takes each for itself is no interval.
+        del each["interval_95"]
+        return {"tracks": tracks, "windows": each, "genres": genre_rows(tracks, labels)}
+
+    def mistakes(self, count: int = MISTAKES) -> list[dict[str, Any]]:
+        """Wrong answers, the surest first."""
+        guess, confidence = self.probabilities.argmax(axis=1), self.probabilities.max(axis=1)
+        order = [i for i in np.argsort(-confidence, kind="stable") if not self.right[i]]
+        labels = self.model.labels
+        return [
+            {
+                "path": self.paths[i],
+                "genre": labels[self.truth[i]],
+                "answer": labels[guess[i]],
+                "confidence": float(confidence[i]),
+                "probability_of_genre": float(self.probabilities[i, self.truth[i]]),
+                "unknown": not self.known[i],
+            }
+            for i in order[:count]
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "path": str(self.path),
+            "name": self.model.name,
+            "sha256": self.model.sha256,
+            "labels": list(self.model.labels),
+            "training": self.model.training,
+            "warnings": [vars(caution) for caution in self.cautions],
+            **self.figures,
+            "mistakes": self.mistakes(),
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Several bundles on the same tracks: the first, and those compared with it."""
+
+    material: Material
+    judged: tuple[Judged, ...]
+    failed: tuple[tuple[str, str], ...]
+
+    def cautions_of(self, judged: Judged) -> list[Caution]:
+        """Those of a bundle beyond those of the split, which hold for all."""
+        shared = self.material.cautions()
+        return [caution for caution in judged.cautions if caution not in shared]
+
+    @cached_property
+    def differences(self) -> list[dict[str, Any]]:
+        """Accuracy of each other bundle minus that of the first, paired by track."""
+        first, *others = self.judged
+        groups = [track.group for track in first.tracks]
+        rows = []
+        for other in others:
+            change = other.right.astype(float) - first.right
+            rows.append(
+                {
+                    "path": str(other.path),
+                    "minus": str(first.path),
+                    "n": len(change),
+                    "difference": float(change.mean()),
+                    "interval_95": list(metrics.bootstrap_interval(change)),
+                    "interval_95_by_group": list(metrics.bootstrap_interval(change, groups=groups)),
+                    "only_this_right": int((change > 0).sum()),
+                    "only_first_right": int((change < 0).sum()),
+                    "one_leaks": other.leaks is not first.leaks,
+                }
+            )
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        split = self.material.split
+        return {
+            "schema": SCHEMA,
+            "data": str(self.material.folder),
+            "split": None
+            if split is None
+            else {
+                "name": split.name,
+                "sha256": split.sha256,
+                "part": self.material.part,
+                "leaks": split.leaks,
+                "groups_in_several_parts": list(self.material.crossing),
+            },
+            "tracks": len(self.judged[0].tracks),
+            "tracks_of_the_part": self.material.promised,
+            "failed": [{"path": path, "reason": reason} for path, reason in self.failed],
+            "models": [judged.to_dict() for judged in self.judged],
+            "differences": self.differences,
+        }
+
+
+def evaluate(
+    models: Sequence[tuple[Path, Bundle]], material: Material, hearings: Sequence[Hearing]
+) -> Evaluation:
+    """Judge bundles on the tracks that all of them could hear.
+
+    Parameters
+    ----------
+    models : sequence of (Path, Bundle)
+        The first is what the others are compared with.
+    material : Material
+    hearings : sequence of Hearing
+        Of each bundle.
+
+    Raises
+    ------
+    DatasetError
+        When no track was heard by all.
+    """
+    shared = [
+        track
+        for track in material.tracks
+        if all(track.name in hearing.windows for hearing in hearings)
+    ]
+    if not shared:
+        raise DatasetError(f"{material.folder}: no track can be heard by all of these models")
+    judged = [
+        _judge(path, model, material, shared, hearing)
+        for (path, model), hearing in zip(models, hearings, strict=True)
+    ]
+    failed = dict(pair for hearing in hearings for pair in hearing.failed)
+    return Evaluation(material, tuple(judged), tuple(failed.items()))
+
+
+def _judge(
+    path: Path, model: Bundle, material: Material, tracks: Sequence[Track], hearing: Hearing
+) -> Judged:
+    check_labels(path, model, material)
+    heard = [hearing.windows[track.name] for track in tracks]
+    decisions = [model.head.decide(each) for each in heard]
+    truth = np.array([model.labels.index(track.genre) for track in tracks], dtype=np.int64)
+    lengths = [len(each) for each in heard]
+    return Judged(
+        path=path,
+        model=model,
+        tracks=tuple(tracks),
+        paths=tuple(material.path_of(track) for track in tracks),
+        truth=truth,
+        probabilities=np.stack([decision.probabilities for decision in decisions]),
+        known=np.array([decision.known for decision in decisions]),
+        window_truth=np.repeat(truth, lengths),
+        window_probabilities=np.concatenate([_each_window(model.head, each) for each in heard]),
+        window_groups=tuple(np.repeat([track.group for track in tracks], lengths)),
+        cautions=(*material.cautions(), *_cautions_of(model, material)),
+    )
+
+
+def _each_window(head: Head, heard: Embeddings) -> metrics.Floats:
+    """Probabilities [m, k] of each window by itself, were it one of the genres."""
+    return replace(head, rejector=None).decide_each(heard)[:, :-1]
+
+
+def _cautions_of(model: Bundle, material: Material) -> list[Caution]:
+    """What a bundle's own training says about figures on these tracks."""
+    training, split = model.training, material.split
+    if training.get("leaks"):
+        return [Caution("leak", f"The model was trained on {training.get('split')}, which leaks.")]
+    if split is None:
+        return []
+    if training.get("split_sha256") != split.sha256:
+        learnt_from = training.get("data") or training.get("split")
+        if learnt_from:
+            said = f"The model was trained on {learnt_from}, not on this split"
+        else:
+            said = "The model does not say what it was trained on"
+        doubt = "it may know these very tracks, and then its figures here flatter it."
+        return [Caution("caution", f"{said}: {doubt}")]
+    if material.part == "train":
+        return [Caution("leak", "These are the tracks the model was trained on.")]
+    if material.part == "valid":
+        text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
+        return [Caution("note", text)]
+    return []
+
+
+def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Of each genre that occurs: n, recall, precision, F1, and what it is most often taken for."""
+    counts = np.array(figures["confusion"])
+    rows = []
+    for i, label in enumerate(labels):
+        n, guessed, right = int(counts[i].sum()), int(counts[:, i].sum()), int(counts[i, i])
+        if not n:
+            continue
+        wrong = counts[i].copy()
+        wrong[i] = 0
+        rows.append(
+            {
+                "genre": label,
+                "n": n,
+                "recall": right / n,
+                "precision": right / guessed if guessed else None,
+                "f1": 2 * right / (n + guessed),
+                "taken_for": labels[int(wrong.argmax())] if wrong.any() else None,
+                "taken_for_count": int(wrong.max()),
+            }
+        )
+    return rows
+
+
+def read_history(path: str | os.PathLike[str]) -> dict[str, list[float]] | None:
+    """Columns of the ``history.csv`` beside a bundle; None where there is none to be read."""
+    try:
+        with open(Path(path).with_name(HISTORY), encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name]) for row in rows] for name in rows[0]}
+    except (OSError, ValueError, TypeError, IndexError):
+        return None

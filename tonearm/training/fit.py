@@ -1,0 +1,362 @@
+"""Training a net: one loop on Lightning Fabric, from a prepared folder to a bundle.
+
+A run's folder holds ``run.json`` (what was asked), ``split.txt``, ``checkpoint.pt`` (written whole
+after each epoch), ``history.csv``, ``curves.png``, and at the end ``model.tonearm`` and
+``metrics.json``. Everything random comes from (seed, epoch, step), so that a run that is killed and
+resumed gives the bits of one that was not. Batch norms see their own process's share of a batch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from tonearm import metrics, models
+from tonearm.data import splits
+from tonearm.errors import DatasetError
+from tonearm.files import write_atomically
+from tonearm.models import Model
+from tonearm.training.examples import Data
+
+RUN, SPLIT, CHECKPOINT = "run.json", "split.txt", "checkpoint.pt"
+HISTORY, CURVES, METRICS, BUNDLE = "history.csv", "curves.png", "metrics.json", "model.tonearm"
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was asked for.
+
+    Parameters
+    ----------
+    data, out : str
+        The prepared folder, and the run's own.
+    model : str
+        Name in the registry.
+    epochs : int
+    seed : int
+    devices : int
+        Processes, each with a device of its own.
+    precision : str
+        ``bf16-mixed`` halves the time on GPUs that have it; on processors it gains nothing.
+    patience : int
+        Epochs without a better validation loss before the end; 0 for no early end.
+    """
+
+    data: str
+    out: str
+    model: str
+    epochs: int
+    seed: int = 0
+    devices: int = 1
+    accelerator: str = "auto"
+    precision: Precision = "32-true"
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One epoch, a line of ``history.csv``."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    valid_loss: float
+    valid_accuracy: float
+    valid_track_accuracy: float
+    lr: float
+
+
+Report = Callable[[str, dict[str, float]], None]  # "step" or "epoch", and its numbers
+
+
+def train(run: Run, *, resume: bool = False, report: Report | None = None) -> None:
+    """Train as asked; with ``resume`` go on from the last whole epoch.
+
+    ``split.txt`` must be in the run's folder. ``report`` is told of steps and epochs by the first
+    process; with several processes it must be picklable.
+
+    Raises
+    ------
+    DatasetError
+        When the data cannot be learned from, or the folder holds another run.
+    """
+    out = Path(run.out)
+    if (out / CHECKPOINT).exists() and not resume:
+        raise DatasetError(f"{out}: holds a run already: --resume it, or give another --out")
+    if resume and not (out / RUN).exists():
+        raise DatasetError(f"{out}: no run to resume there")
+    if resume:
+        before = Run(**json.loads((out / RUN).read_text("utf-8")))
+        asked = replace(run, out=before.out, devices=before.devices, epochs=before.epochs)
+        if asked != before:
+            raise DatasetError(f"{out}: holds another run ({before}): give another --out")
+    write(out / RUN, json.dumps(asdict(run), indent=1).encode())
+    fabric = Fabric(
+        accelerator=run.accelerator,
+        devices=run.devices,
+        strategy="ddp_spawn" if run.devices > 1 else "auto",
+        precision=run.precision,
+    )
+    fabric.launch(_train, asdict(run), report or _silent)  # type: ignore[arg-type]  # its own annotation is too narrow
+
+
+def _silent(_kind: str, _values: dict[str, float]) -> None:
+    """Report to nobody; a function with a name can be sent to other processes."""
+
+
+def _train(fabric: Fabric, asked: dict[str, Any], report: Report) -> None:
+    run = Run(**asked)
+    model = models.get(run.model)
+    data = Data(run.data, splits.load(Path(run.out) / SPLIT), model)
+    torch.manual_seed(run.seed)
+    net = _build(model, data)
+    fit = _Fit(fabric, run, model, data, net)
+    fit.restore()
+    while not fit.finished:
+        loss, accuracy = fit.run_epoch(report)
+        fit.judge(loss, accuracy)
+        if fabric.is_global_zero:
+            fit.save()
+            report("epoch", asdict(fit.history[-1]))
+    fabric.barrier()
+    if fabric.is_global_zero:
+        from tonearm.training.finish import finish
+
+        net.load_state_dict(fit.chosen())
+        finish(run, model, data, net.cpu().eval(), fit.history)
+
+
+def _build(model: Model, data: Data) -> nn.Module:
+    net: nn.Module = model.build(
+        model.config,
+        bands=data.spec.mel_bands,
+        frames=data.spec.window_frames,
+        labels=len(data.labels),
+    )
+    return net
+
+
+class _Fit:
+    """A net while it is trained: weights, their average, optimiser, history."""
+
+    def __init__(self, fabric: Fabric, run: Run, model: Model, data: Data, net: nn.Module) -> None:
+        self.fabric, self.run, self.model, self.data = fabric, run, model, data
+        self.net = net
+        self.optimiser = torch.optim.AdamW(
+            _weight_groups(net, model.recipe.weight_decay), lr=model.recipe.lr
+        )
+        self.wrapped, self.wrapped_optimiser = fabric.setup(net, self.optimiser)
+        self.averaged: State = _copy(net.state_dict()) if model.recipe.ema else {}
+        self.best: State = {}
+        self.history: list[Row] = []
+        self.step = 0
+        pool = len(data.examples("train"))
+        if model.recipe.crops == "random":
+            pool = len(data.parts["train"])
+        self.steps_per_epoch = -(-pool // model.recipe.batch)
+
+    @property
+    def finished(self) -> bool:
+        """After the last epoch, or without progress for ``patience`` of them."""
+        if len(self.history) >= self.run.epochs:
+            return True
+        losses = [row.valid_loss for row in self.history]
+        patience = self.run.patience
+        return bool(patience and losses and len(losses) - 1 - int(np.argmin(losses)) >= patience)
+
+    def run_epoch(self, report: Report) -> tuple[float, float]:
+        """One pass over the training part; mean loss and accuracy."""
+        epoch, world, rank = len(self.history), self.fabric.world_size, self.fabric.global_rank
+        # Dropout draws from torch's own generator: fixed by epoch and process.
+        torch.manual_seed(
+            int(np.random.SeedSequence([self.run.seed, epoch, rank]).generate_state(1)[0])
+        )
+        self.net.train()
+        totals = torch.zeros(3)  # loss, right, examples
+        batches = self.data.batches(self.model, seed=self.run.seed, epoch=epoch)
+        for number, (all_levels, all_shares) in enumerate(batches, 1):
+            whole = len(all_levels)
+            self._set_rate()
+            if whole < world:  # each process needs an example
+                continue
+            levels = self.fabric.to_device(all_levels[rank::world])
+            shares = self.fabric.to_device(all_shares[rank::world])
+            logits = self.wrapped(levels)
+            summed = F.cross_entropy(logits, shares, reduction="sum")
+            # Processes' gradients are averaged: with this scale that is the whole batch's mean.
+            self.fabric.backward(summed * (world / whole))
+            if self.model.recipe.clip_norm:
+                self.fabric.clip_gradients(
+                    self.wrapped, self.wrapped_optimiser, max_norm=self.model.recipe.clip_norm
+                )
+            self.wrapped_optimiser.step()
+            self.optimiser.zero_grad()
+            self._average()
+            right = (logits.argmax(1) == shares.argmax(1)).sum()
+            totals += torch.tensor([summed.item(), right.item(), len(levels)])
+            if self.fabric.is_global_zero:
+                done = epoch + number / self.steps_per_epoch
+                loss, accuracy = (totals[:2] / totals[2]).tolist()
+                report("step", {"epochs": done, "loss": loss, "accuracy": accuracy})
+        if world > 1:
+            totals = self.fabric.all_reduce(totals, reduce_op="sum")  # type: ignore[assignment]
+        loss, accuracy = (totals[:2] / totals[2]).tolist()
+        return loss, accuracy
+
+    def judge(self, loss: float, accuracy: float) -> None:
+        """Measure on the validation part, note the epoch, keep the best weights."""
+        values = [0.0, 0.0, 0.0]
+        if self.fabric.is_global_zero:
+            values = self._valid()
+        values = self.fabric.broadcast(values)
+        rate = self.optimiser.param_groups[0]["lr"]
+        row = Row(len(self.history) + 1, loss, accuracy, values[0], values[1], values[2], rate)
+        if not self.best or row.valid_loss < min(old.valid_loss for old in self.history):
+            self.best = _copy(self.averaged or self.net.state_dict())
+        self.history.append(row)
+
+    def _valid(self) -> list[float]:
+        """Loss and accuracy of windows, accuracy of tracks, with the weights that would be kept."""
+        own = _copy(self.net.state_dict())
+        if self.averaged:
+            self.net.load_state_dict(self.averaged)
+        found = predict_part(self.net.eval(), self.data, "valid")
+        self.net.load_state_dict(own)
+        return [
+            metrics.log_loss(found.window_truth, found.window_probabilities),
+            metrics.accuracy(found.window_truth, found.window_probabilities.argmax(1)),
+            metrics.accuracy(found.track_truth, found.track_probabilities.argmax(1)),
+        ]
+
+    def chosen(self) -> State:
+        """The weights to keep: of the best epoch, or of the last."""
+        if self.model.recipe.keep == "best" or self.run.patience:
+            return self.best
+        return self.averaged or self.net.state_dict()
+
+    def save(self) -> None:
+        """Checkpoint, history: each whole or not at all, the checkpoint last."""
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(asdict(self.history[0])), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in self.history)
+        write(Path(self.run.out) / HISTORY, text.getvalue().encode())
+        stream = io.BytesIO()
+        state = {
+            "model": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "averaged": self.averaged,
+            "best": self.best,
+            "step": self.step,
+            "history": [asdict(row) for row in self.history],
+        }
+        torch.save(state, stream)
+        write(Path(self.run.out) / CHECKPOINT, stream.getvalue())
+
+    def restore(self) -> None:
+        """Go on from the checkpoint, if there is one; only tensors and plain values are read."""
+        path = Path(self.run.out) / CHECKPOINT
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            self.net.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.averaged, self.best = state["averaged"], state["best"]
+            self.step = state["step"]
+            self.history = [Row(**row) for row in state["history"]]
+        except Exception as error:  # torch raises many kinds on a damaged or foreign file
+            raise DatasetError(f"{path}: cannot be resumed from: {error}") from None
+
+    def _set_rate(self) -> None:
+        """The learning rate of this step: constant, or up for 15 % and down by a cosine."""
+        self.step += 1
+        recipe = self.model.recipe
+        if recipe.schedule == "constant":
+            return
+        share = self.step / (self.run.epochs * self.steps_per_epoch)
+        rising = min(1.0, share / 0.15)
+        falling = 0.5 + 0.5 * np.cos(np.pi * max(0.0, (share - 0.15) / 0.85))
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.lr * max(0.04, rising) * max(1e-4, float(falling))
+
+    def _average(self) -> None:
+        """Exponential average of the weights, fast at first."""
+        if not self.averaged:
+            return
+        decay = min(self.model.recipe.ema, (1 + self.step) / (10 + self.step))
+        for name, value in self.net.state_dict().items():
+            old = self.averaged[name]
+            if old.dtype.is_floating_point:
+                old.lerp_(value.to(old.device), 1 - decay)
+            else:
+                old.copy_(value)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a net says of a part: of windows [n, labels] and of tracks, with what is right."""
+
+    window_truth: metrics.Classes
+    window_probabilities: metrics.Floats
+    track_truth: metrics.Classes
+    track_probabilities: metrics.Floats
+    tracks: tuple[str, ...]
+
+
+def predict_part(net: nn.Module, data: Data, part: str, *, batch: int = 64) -> Found:
+    """Run a net over the windows of a part; a track is the mean of its windows."""
+    device = next(net.parameters()).device
+    examples = data.examples(part)
+    parts = []
+    with torch.no_grad():
+        for begin in range(0, len(examples), batch):
+            logits: Tensor = net(data.windows(examples[begin : begin + batch]).to(device))
+            parts.append(torch.softmax(logits.double(), 1).cpu().numpy())
+    probabilities = np.concatenate(parts)
+    names = list(dict.fromkeys(example.track.name for example in examples))
+    place = {name: i for i, name in enumerate(names)}
+    owner = np.array([place[example.track.name] for example in examples])
+    truth = np.array([example.label for example in examples], dtype=np.int64)
+    sums = np.zeros((len(names), len(data.labels)))
+    np.add.at(sums, owner, probabilities)
+    counts = np.bincount(owner)
+    track_truth = np.zeros(len(names), dtype=np.int64)
+    track_truth[owner] = truth
+    return Found(truth, probabilities, track_truth, sums / counts[:, None], tuple(names))
+
+
+def _weight_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Weights decay, biases and norms do not."""
+    learned = [p for p in net.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in learned if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _copy(state: State) -> State:
+    return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file of the run whole or not at all; DatasetError when the disk refuses."""
+    try:
+        os.makedirs(path.parent, exist_ok=True)
+        write_atomically(path, data)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,300 @@
+"""What is measured on: the tracks of one part of a split, and hearing them by the cheapest way.
+
+A track is heard as embeddings kept from before, else from stored log-mel of the same front end,
+else from its audio. Must not import torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm import windows
+from tonearm.bundle import Bundle
+from tonearm.classifier import Classifier, onnx_session
+from tonearm.data import index, prepare, splits, store
+from tonearm.data.arrays import SEGMENTS
+from tonearm.data.index import Index, Track
+from tonearm.data.splits import Split
+from tonearm.data.store import FeatureStore
+from tonearm.errors import BundleError, DatasetError, DecodeError
+
+SPLIT = "split.txt"  # beside the bundle, as a training run leaves it
+_RUN_WINDOWS = 64
+_NAMED = 5
+
+Embeddings = NDArray[np.float32]
+OnDone = Callable[[int], None]  # failures so far
+
+
+@dataclass(frozen=True)
+class Caution:
+    """What may make a figure better than it would be on new music.
+
+    Parameters
+    ----------
+    kind : 'leak', 'caution' or 'note'
+        A leak is certain and large, a caution is possible, a note is small.
+    text : str
+    """
+
+    kind: Literal["leak", "caution", "note"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Material:
+    """The tracks to measure on.
+
+    Parameters
+    ----------
+    folder : Path
+        A prepared folder.
+    source : str
+        Folder of music the tracks' names are relative to; empty where they came as arrays.
+    split : Split or None
+        None takes every track.
+    part : str
+    tracks : tuple of Track
+        Those of the part that are here.
+    promised : int
+        How many the part names.
+    crossing : tuple of str
+        Groups that are in several parts of the split.
+    """
+
+    folder: Path
+    source: str
+    split: Split | None
+    part: str
+    tracks: tuple[Track, ...]
+    promised: int
+    crossing: tuple[str, ...]
+
+    @cached_property
+    def segments(self) -> Mapping[str, set[int]]:
+        """Of each track the segments that the part names, where it names segments."""
+        found: dict[str, set[int]] = {}
+        for name in self.split.parts[self.part] if self.split else ():
+            stem, mark, number = name.rpartition("#")
+            if mark and number.isdigit():
+                found.setdefault(stem, set()).add(int(number))
+        return found
+
+    def path_of(self, track: Track) -> str:
+        """Where the file lies, or the track's name where it came as an array."""
+        return os.path.join(self.source, track.name) if self.source else track.name
+
+    def cautions(self) -> list[Caution]:
+        """What the split itself lets through."""
+        if self.split is None:
+            return [
+                Caution(
+                    "caution",
+                    "No split: every track is measured on, those the model learnt from among them "
+                    "if this is its training data.",
+                )
+            ]
+        if self.split.leaks:
+            return [
+                Caution(
+                    "leak",
+                    f"Split {self.split.name} leaks on purpose: {len(self.crossing)} artists or "
+                    "tracks are on both sides. Its accuracy flatters by ten to thirty points and "
+                    "must not stand beside an honest one.",
+                )
+            ]
+        if not self.crossing:
+            return []
+        inside = sum(track.group in self.crossing for track in self.tracks)
+        names = _some([name.removeprefix("artist:") for name in self.crossing])
+        return [
+            Caution(
+                "note",
+                f"Split {self.split.name} is an official list that has {names} in several parts: "
+                f"{inside} of the {len(self.tracks)} tracks measured here are theirs.",
+            )
+        ]
+
+
+def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> Material:
+    """The tracks of one part of a split of a prepared folder.
+
+    Parameters
+    ----------
+    folder : path
+    wanted : str or None
+        As `splits.make` takes it; None takes every track.
+    part : str
+        ``train``, ``valid`` or ``test``.
+
+    Raises
+    ------
+    DatasetError
+        When there is no such split or part, or nothing of it is here.
+    """
+    folder = Path(folder)
+    made: Index = index.load(folder)
+    if wanted is None:
+        return Material(folder, made.source, None, "", made.tracks, len(made.tracks), ())
+    split = splits.make(wanted, made)
+    if part not in split.parts:
+        known = ", ".join(sorted(split.parts))
+        raise DatasetError(f"split {split.name} has no part {part!r}; it has: {known}")
+    tracks = tuple(splits.select(split, made)[part])
+    if not tracks:
+        raise DatasetError(
+            f"{folder}: holds none of the {len(split.parts[part])} tracks that split {split.name} "
+            f"names as {part}"
+        )
+    promised = len({name.split("#")[0] for name in split.parts[part]})
+    crossing = splits.check(split, made)
+    return Material(folder, made.source, split, part, tracks, promised, crossing)
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What one listener heard: embeddings [n, d] by name of the track, and what failed, why."""
+
+    windows: Mapping[str, Embeddings]
+    failed: tuple[tuple[str, str], ...]
+
+
+def hear(
+    classifier: Classifier,
+    material: Material,
+    *,
+    jobs: int = 1,
+    on_done: OnDone = lambda _failed: None,
+) -> Hearing:
+    """Embeddings of the tracks: heard before, or of stored log-mel, or of the audio, and kept.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    material : Material
+    jobs : int
+        Tracks at once, in threads.
+    on_done : callable
+        Told after each track how many have failed.
+
+    Raises
+    ------
+    DatasetError
+        When a store is damaged, the disk is full, or nothing at all could be heard.
+    """
+    listener = _Listener(classifier, material)
+    found: dict[str, Embeddings] = {}
+    failed: list[tuple[str, str]] = []
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        waiting = [(track, pool.submit(listener, track)) for track in material.tracks]
+        for track, future in waiting:
+            try:
+                found[track.name] = future.result()
+            except DecodeError as error:
+                failed.append((material.path_of(track), error.reason))
+            on_done(len(failed))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    if not found:
+        path, reason = failed[0]
+        raise DatasetError(f"none of {len(failed)} tracks could be heard, e.g. {path}: {reason}")
+    return Hearing(found, tuple(failed))
+
+
+class _Listener:
+    """Embeddings of one track by the cheapest way there is; any number of threads may share it."""
+
+    def __init__(self, classifier: Classifier, material: Material) -> None:
+        self._classifier, self._material = classifier, material
+        self._model = classifier.bundle
+        self._segments = material.segments
+        self._kept: FeatureStore | None = None
+        # Segments of a split are tenths of a track: windows heard for something else are not.
+        if not self._segments:
+            with suppress(DatasetError):  # none were heard yet
+                self._kept = self._windows(create=False)
+        self._levels: FeatureStore | None = None
+        if (material.folder / prepare.FEATURES).exists():
+            levels = store.open_store(material.folder / prepare.FEATURES)
+            if levels.identity == store.identity(self._model.features):
+                self._levels = levels
+                self._session = onnx_session(self._model.listener)
+
+    def __call__(self, track: Track) -> Embeddings:
+        if not self._segments:
+            return self._whole(track)
+        every = self._heard(track, SEGMENTS)
+        named = self._segments.get(track.name, range(SEGMENTS))
+        chosen = [i for i in sorted(named) if i < len(every)]
+        if not chosen:
+            reason = "is too short to have the segments that the split names"
+            raise DecodeError(track.name, "too-short", reason)
+        return every[chosen]
+
+    def _whole(self, track: Track) -> Embeddings:
+        if self._kept is not None and self._kept.has(track.sound):
+            return np.asarray(self._kept.get(track.sound), dtype=np.float32)
+        heard = self._heard(track, self._model.windows_per_track)
+        if self._levels is None:  # of audio, which takes long
+            self._windows(create=True).put(track.sound, heard)
+        return heard
+
+    def _windows(self, *, create: bool) -> FeatureStore:
+        folder, listener = self._material.folder, self._model.listener_sha256
+        return prepare.open_windows(folder, listener, create=create)
+
+    def _heard(self, track: Track, count: int) -> Embeddings:
+        if self._levels is not None and self._levels.has(track.sound):
+            return self._of_levels(self._levels.get(track.sound), count)
+        if not self._material.source:
+            reason = "came as an array that this model's listener cannot take"
+            raise DecodeError(track.name, "missing", reason)
+        return self._classifier.listen(self._material.path_of(track), count=count).windows
+
+    def _of_levels(self, levels: NDArray[Any], count: int) -> Embeddings:
+        spec = self._model.features
+        starts = windows.place(len(levels), spec.window_frames, count=count)
+        cuts = np.stack([store.cut(levels, int(start), spec) for start in starts])
+        parts = [
+            self._session.run(None, {"features": cuts[i : i + _RUN_WINDOWS]})[0]
+            for i in range(0, len(cuts), _RUN_WINDOWS)
+        ]
+        return np.concatenate(parts)
+
+
+def check_labels(path: str | os.PathLike[str], model: Bundle, material: Material) -> None:
+    """Refuse data with genres the bundle does not know; BundleError names both."""
+    counts = Counter(track.genre for track in material.tracks)
+    foreign = sorted(set(counts) - set(model.labels))
+    if foreign:
+        what = ", ".join(f"{genre} ({counts[genre]} tracks)" for genre in foreign)
+        raise BundleError(
+            f"{path}: knows {', '.join(model.labels)}; {material.folder} also has {what}: name a "
+            "model or a split with the same genres"
+        )
+
+
+def split_beside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str | None:
+    """The split file a training run left beside its bundle, if it names tracks of the data."""
+    beside = Path(path).with_name(SPLIT)
+    if not beside.exists():
+        return None
+    found = splits.select(splits.load(beside), index.load(folder))
+    return str(beside) if any(found.values()) else None
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,260 @@
+"""Genres of one's own over embeddings already heard: fit a head, or add genres to one; seconds.
+
+What is measured is always on groups (artists, copies) the fit had not seen. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm import metrics
+from tonearm.bundle import Bundle
+from tonearm.data import index, prepare, splits
+from tonearm.data.index import Index, Track
+from tonearm.errors import BundleError, DatasetError
+from tonearm.head import Head
+from tonearm.models import head as heads
+from tonearm.models.head import Discriminant, Tracks
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Answers of a head on tracks of groups it had not seen: probabilities [n, k], right class."""
+
+    truth: metrics.Classes
+    probabilities: metrics.Floats
+    labels: tuple[str, ...]
+
+    def figures(self) -> dict[str, Any]:
+        """All metrics."""
+        return metrics.evaluate(self.truth, self.probabilities, self.labels)
+
+
+def heard_tracks(folder: str | Path, listener_sha256: str) -> tuple[Index, Tracks]:
+    """The tracks of a prepared folder that were heard, copies left out, and their embeddings.
+
+    Raises
+    ------
+    DatasetError
+        When none were heard by this listener.
+    """
+    made = index.load(folder)
+    store = prepare.open_windows(folder, listener_sha256)
+    tracks = tuple(t for t in made.tracks if t.copy_of is None and store.has(t.sound))
+    if not tracks:
+        raise DatasetError(f"{folder}: no track was heard: run `tonearm prepare --embeddings`")
+    return Index(tracks, made.failed, made.source), Tracks(
+        [np.asarray(store.get(track.sound)) for track in tracks],
+        [track.genre for track in tracks],
+        [track.group for track in tracks],
+    )
+
+
+def subset(tracks: Tracks, chosen: Sequence[int] | NDArray[np.int64]) -> Tracks:
+    """Tracks of these places."""
+    return Tracks(
+        [tracks.windows[i] for i in chosen],
+        [tracks.labels[i] for i in chosen],
+        [tracks.groups[i] for i in chosen],
+    )
+
+
+def fold_places(tracks: Tracks, *, folds: int, seed: int) -> list[tuple[list[int], list[int]]]:
+    """Places of training and held-out tracks of each fold; DatasetError if groups are too few."""
+    named = [
+        Track(str(i), label, group, "", 0.0)
+        for i, (label, group) in enumerate(zip(tracks.labels, tracks.groups, strict=True))
+    ]
+    found = []
+    for split in splits.k_folds(Index(tuple(named)), folds=folds, seed=seed):
+        splits.check(split, Index(tuple(named)))
+        found.append(
+            ([int(i) for i in split.parts["train"]], [int(i) for i in split.parts["test"]])
+        )
+    return found
+
+
+def folds_for(tracks: Tracks) -> int:
+    """Five, or as many as the genre of the fewest groups allows.
+
+    Raises
+    ------
+    DatasetError
+        When a genre has one group only: nothing could be measured honestly.
+    """
+    groups: dict[str, set[str]] = {}
+    for label, group in zip(tracks.labels, tracks.groups, strict=True):
+        groups.setdefault(label, set()).add(group)
+    if len(groups) < 2:
+        raise DatasetError(f"only one genre ({', '.join(groups)}): two or more are needed")
+    least = min(groups, key=lambda label: len(groups[label]))
+    if len(groups[least]) < 2:
+        count = tracks.labels.count(least) if isinstance(tracks.labels, list) else 1
+        raise DatasetError(
+            f"genre {least!r} has {count} tracks, all of one artist or group "
+            f"({next(iter(groups[least]))}): what was learnt of it cannot be told from its "
+            "artist; add music of another one"
+        )
+    return min(FOLDS, len(groups[least]))
+
+
+def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0) -> Trial:
+    """Every track judged by a head that was fitted without its group."""
+    labels = tuple(sorted(set(tracks.labels)))
+    probabilities = np.zeros((len(tracks.labels), len(labels)))
+    for inside, outside in fold_places(tracks, folds=folds_for(tracks), seed=seed):
+        head = heads.fit(subset(tracks, inside), names=names, labels=labels, seed=seed)
+        for i in outside:
+            probabilities[i] = head.decide(tracks.windows[i]).probabilities
+    truth = np.array([labels.index(label) for label in tracks.labels], dtype=np.int64)
+    return Trial(truth, probabilities, labels)
+
+
+def judge(head: Head, tracks: Tracks) -> Trial:
+    """What a head says of tracks; DatasetError if they bear labels it does not know."""
+    foreign = sorted(set(tracks.labels) - set(head.labels))
+    if foreign:
+        raise DatasetError(f"the model knows no {', '.join(foreign)}")
+    truth = np.array([head.labels.index(label) for label in tracks.labels], dtype=np.int64)
+    rows = [head.decide(windows).probabilities for windows in tracks.windows]
+    return Trial(truth, np.stack(rows), head.labels)
+
+
+def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
+    """A head that knows the genres of ``new`` as well; the old ones stay as they are.
+
+    A new genre is a new centre; the covariance within genres, which hundreds of tracks made, is
+    kept, and so is the calibration.
+
+    Raises
+    ------
+    BundleError
+        When the head does not hold the statistics of its fit.
+    DatasetError
+        When a genre is known already.
+    """
+    statistics = head.statistics
+    if head.kind != "linear" or not {"mean", "deviation", "centres", "covariance"} <= {*statistics}:
+        raise BundleError("this model does not hold what adding genres needs; fit a head anew")
+    added = tuple(sorted(set(new.labels)))
+    known = sorted(set(added) & set(head.labels))
+    if known:
+        raise DatasetError(f"the model knows {', '.join(known)} already: rename the folder")
+    features = np.stack([heads.embed(windows) for windows in new.windows])
+    scaled = (features - statistics["mean"]) / statistics["deviation"]
+    place = np.array(new.labels)
+    centres = [scaled[place == label].mean(axis=0) for label in added]
+    learnt = Discriminant(
+        statistics["mean"],
+        statistics["deviation"],
+        np.vstack([statistics["centres"], *centres]),
+        statistics["covariance"],
+    )
+    labels = (*head.labels, *added)
+    tags = heads.own_tags(labels, names or ())
+    return heads.assemble(learnt, labels, tags, head.calibration, head.rejector)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What adding genres brings and costs, on groups held out.
+
+    Parameters
+    ----------
+    new : dict
+        Of each new genre: ``n``, ``recall`` and its interval.
+    before, after : float
+        Accuracy on the old genres without and with the new ones.
+    difference : (float, float, float)
+        after - before, paired, with its 95 % interval.
+    lost_to_new : int
+        Old tracks that are now given a new genre.
+    n : int
+        Old tracks measured on.
+    """
+
+    new: dict[str, dict[str, Any]]
+    before: float
+    after: float
+    difference: tuple[float, float, float]
+    lost_to_new: int
+    n: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return vars(self)
+
+
+def measure_gain(old: Tracks, new: Tracks, *, names: Sequence[str] | None, seed: int = 0) -> Gain:
+    """Add the genres of ``new`` to heads of ``old`` fold by fold, and judge what was held out."""
+    labels = tuple(sorted(set(old.labels)))
+    added = tuple(sorted(set(new.labels)))
+    folds = min(folds_for(old), _folds_of_new(new))
+    old_folds = fold_places(old, folds=folds, seed=seed)
+    new_folds = fold_places(new, folds=folds, seed=seed)
+    right_before = np.zeros(len(old.labels), dtype=bool)
+    right_after, taken = right_before.copy(), right_before.copy()
+    found = np.zeros(len(new.labels), dtype=bool)
+    for (inside, outside), (new_inside, new_outside) in zip(old_folds, new_folds, strict=True):
+        base = heads.fit(subset(old, inside), names=names, labels=labels, seed=seed)
+        grown = grow(base, subset(new, new_inside), names=names)
+        for i in outside:
+            before = labels[int(base.decide(old.windows[i]).probabilities.argmax())]
+            after = grown.labels[int(grown.decide(old.windows[i]).probabilities.argmax())]
+            right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
+            taken[i] = after in added
+        for i in new_outside:
+            best = int(grown.decide(new.windows[i]).probabilities.argmax())
+            found[i] = grown.labels[best] == new.labels[i]
+    change = right_after.astype(float) - right_before
+    recalls = {}
+    for label in added:
+        own = found[np.array(new.labels) == label]
+        low, high = metrics.bootstrap_interval(own)
+        recalls[label] = {"n": len(own), "recall": float(own.mean()), "interval_95": [low, high]}
+    return Gain(
+        recalls,
+        float(right_before.mean()),
+        float(right_after.mean()),
+        (float(change.mean()), *metrics.bootstrap_interval(change)),
+        int(taken.sum()),
+        len(old.labels),
+    )
+
+
+def _folds_of_new(new: Tracks) -> int:
+    """As `folds_for`, where a single new genre is enough."""
+    groups: dict[str, set[str]] = {}
+    for label, group in zip(new.labels, new.groups, strict=True):
+        groups.setdefault(label, set()).add(group)
+    least = min(groups, key=lambda label: len(groups[label]))
+    if len(groups[least]) < 2:
+        raise DatasetError(
+            f"genre {least!r} has music of one artist or group only: what it would bring cannot "
+            "be measured; add music of another one"
+        )
+    return min(FOLDS, len(groups[least]))
+
+
+def kept_tracks(bundle: Bundle) -> Tracks | None:
+    """The tracks a bundle's head was fitted on, where it keeps their features; else None.
+
+    Features are means of p ** power, so that one window of their root stands for the track.
+    """
+    kept = bundle.head.statistics
+    if not {"features", "classes", "groups"} <= {*kept}:
+        return None
+    windows = kept["features"] ** (1 / bundle.head.power)
+    return Tracks(
+        list(windows[:, None]),
+        [bundle.labels[int(i)] for i in kept["classes"]],
+        [f"kept:{int(i)}" for i in kept["groups"]],
+    )

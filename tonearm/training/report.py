@@ -1,0 +1,440 @@
+"""An evaluation as one HTML file that needs nothing else: no scripts, fonts, or other hosts.
+
+Readable on a phone and on paper, in light and dark. Every text that came from data, models or
+file names is escaped. The same evaluation gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from tonearm import metrics
+from tonearm.training import charts
+from tonearm.training.charts import Series
+from tonearm.training.evaluate import Evaluation, Judged
+from tonearm.training.material import Caution
+
+History = Mapping[str, Sequence[float]]
+
+_ANY_RUN = "model"  # what every training run calls its bundle
+_LEAST_KEPT = 5  # accuracy of fewer tracks is noise
+_MOST_POINTS = 300
+_LOSSES = {"loss": "train", "valid_loss": "valid"}
+_ACCURACIES = {
+    "accuracy": "train, windows",
+    "valid_accuracy": "valid, windows",
+    "valid_track_accuracy": "valid, tracks",
+}
+
+
+def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    histories : sequence of mapping or None
+        ``history.csv`` of each bundle, column by column.
+
+    Returns
+    -------
+    str
+        HTML. Encode it with ``backslashreplace``: names may hold what UTF-8 cannot.
+    """
+    names = _names(evaluation)
+    title = f"{' and '.join(names)} on {evaluation.material.folder.name}"
+    style = Path(__file__).with_suffix(".css").read_text("utf-8")
+    parts = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
+        f"<header><p class=kicker>Tonearm: how good is it?</p><h1>{escape(title)}</h1>",
+        f"{_protocol(evaluation)}{_warnings(evaluation.material.cautions())}</header>",
+    ]
+    if len(evaluation.judged) > 1:
+        parts.append(_comparison(evaluation, names))
+    for judged, name, history in zip(evaluation.judged, names, histories, strict=True):
+        own = evaluation.cautions_of(judged)
+        heading = name if len(names) > 1 else "The model"
+        parts += [
+            f"<section><h2>{escape(heading)}</h2>{_warnings(own)}",
+            _model(judged, history),
+            "</section>",
+        ]
+    parts += [_failed(evaluation), _words(), "</main></body></html>", "\n"]
+    return "".join(parts)
+
+
+def _names(evaluation: Evaluation) -> list[str]:
+    """What each bundle is called: its file or its run's folder, or its path if two are alike."""
+    short = [
+        path.absolute().parent.name if path.stem == _ANY_RUN else path.stem
+        for path in (judged.path for judged in evaluation.judged)
+    ]
+    if len(set(short)) < len(short):
+        return [str(judged.path) for judged in evaluation.judged]
+    return short
+
+
+def _protocol(evaluation: Evaluation) -> str:
+    material, split = evaluation.material, evaluation.material.split
+    n = len(evaluation.judged[0].tracks)
+    groups = len({track.group for track in evaluation.judged[0].tracks})
+    rows = {"data": str(material.folder)}
+    if split is None:
+        rows["split"] = "none: all tracks"
+    else:
+        rows["split"] = f"{split.name}, part {material.part}"
+        rows["SHA-256 of the split"] = split.sha256
+    here = f"{n} tracks of {groups} artists or groups"
+    if n < material.promised:
+        here += f"; the part names {material.promised}"
+    rows["measured on"] = here
+    return _pairs(rows)
+
+
+def _pairs(rows: Mapping[str, str]) -> str:
+    cells = (f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in rows.items())
+    return f"<dl>{''.join(cells)}</dl>"
+
+
+def _warnings(cautions: Sequence[Caution]) -> str:
+    return "".join(
+        f'<p class="{caution.kind}"><b>{caution.kind.capitalize()}.</b> {escape(caution.text)}</p>'
+        for caution in cautions
+    )
+
+
+def _model(judged: Judged, history: History | None) -> str:
+    training = judged.model.training
+    learnt = training.get("data") or training.get("split") or "not said"
+    facts = {
+        "model": f"{judged.model.name}, {len(judged.model.labels)} genres",
+        "file": str(judged.path),
+        "SHA-256": judged.model.sha256,
+        "trained on": str(learnt),
+    }
+    drawn = [
+        _figure(_confusion(judged), "Confusion: true genre down, answer across, tracks"),
+        _figure(
+            _reliability(judged), "Reliability: below the line it is surer than right. Dots by n"
+        ),
+        _figure(
+            _coverage([judged], [""]),
+            "Coverage: accuracy when it answers only the tracks it is surest of",
+        ),
+    ]
+    return "".join(
+        [
+            _tiles(judged),
+            _pairs(facts),
+            f"<div class=figures>{''.join(drawn)}{_curves(history)}</div>",
+            _genres(judged),
+            _mistakes(judged),
+        ]
+    )
+
+
+def _figure(drawing: str, caption: str) -> str:
+    return f"<figure>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _tiles(judged: Judged) -> str:
+    tracks, windows = judged.figures["tracks"], judged.figures["windows"]
+    answered = tracks["answered"]
+    leaks = ' <em class="flag">leaks</em>' if judged.leaks else ""
+    said = percent(answered["accuracy"]) if answered["n"] else "none"
+    tiles = [
+        (
+            f"tracks right{leaks}",
+            percent(tracks["accuracy"]),
+            charts.interval(tracks["accuracy"], *tracks["interval_95_by_group"])
+            + f"{_between(tracks['interval_95_by_group'])} by {tracks['groups']} groups, "
+            f"{_between(tracks['interval_95'])} by {tracks['n']} tracks",
+        ),
+        (
+            f"windows right{leaks}",
+            percent(windows["accuracy"]),
+            charts.interval(windows["accuracy"], *windows["interval_95_by_group"])
+            + f"{_between(windows['interval_95_by_group'])} by groups, n = {windows['n']}",
+        ),
+        ("macro F1", percent(tracks["macro_f1"]), "mean over the genres, tracks"),
+        (
+            "calibration error",
+            percent(tracks["calibration"]["ece"]),
+            f"log loss {tracks['log_loss']:.3f}",
+        ),
+        (
+            "answered",
+            percent(answered["coverage"]),
+            f"{said} of these right; {answered['unknown']} called unknown, "
+            f"{answered['unknown_right']} of them wrongly",
+        ),
+    ]
+    cells = (
+        f"<div><span>{label}</span><strong>{value}</strong><small>{more}</small></div>"
+        for label, value, more in tiles
+    )
+    return f"<div class=tiles>{''.join(cells)}</div>"
+
+
+def _confusion(judged: Judged) -> str:
+    labels, counts = judged.model.labels, judged.figures["tracks"]["confusion"]
+    heads = "".join(f"<th scope=col><span>{escape(label)}</span></th>" for label in labels)
+    rows = []
+    for i, label in enumerate(labels):
+        total = sum(counts[i])
+        cells = []
+        for j, count in enumerate(counts[i]):
+            kind = "right" if i == j else "wrong"
+            share = count / total if total else 0.0
+            strong = " strong" if share > 0.5 else ""
+            text = str(count) if count else ""
+            cells.append(f'<td class="{kind}{strong}" style="--p:{100 * share:.0f}%">{text}</td>')
+        rows.append(f"<tr><th scope=row>{escape(label)}</th>{''.join(cells)}</tr>")
+    return (
+        "<div class=scroll><table class=confusion><thead><tr><td></td>"
+        f"{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _reliability(judged: Judged) -> str:
+    bins = judged.figures["tracks"]["calibration"]
+    full = [
+        (confidence, right, count)
+        for confidence, right, count in zip(
+            bins["confidence"], bins["accuracy"], bins["count"], strict=True
+        )
+        if count
+    ]
+    most = max(count for _, _, count in full)
+    gaps = [Series("", [(sure, sure), (sure, right)], colour=1) for sure, right, _ in full]
+    dots = Series(
+        "",
+        [(confidence, right) for confidence, right, _ in full],
+        line=False,
+        radii=[3 + 8 * (count / most) ** 0.5 for _, _, count in full],
+        notes=[f"{c} tracks: sure {percent(s)}, right {percent(r)}" for s, r, c in full],
+    )
+    return charts.chart(
+        [Series("", [(0, 0), (1, 1)], colour=5, dashed=True), *gaps, dots],
+        title="Reliability: share of right answers over confidence",
+        x_label="confidence",
+        y_label="right",
+        x=(0, 1),
+        y=(0, 1.05),
+        percent=(True, True),
+    )
+
+
+def _coverage(many: Sequence[Judged], names: Sequence[str]) -> str:
+    series = []
+    for i, (judged, name) in enumerate(zip(many, names, strict=True)):
+        n = len(judged.truth)
+        step = -(-n // _MOST_POINTS)
+        shares = [kept / n for kept in range(n, min(_LEAST_KEPT, n) - 1, -step)]
+        rows = metrics.coverage(judged.truth, judged.probabilities, shares=shares)
+        points = [(row["coverage"], row["accuracy"]) for row in rows]
+        series.append(Series(name, points, colour=i))
+        own = judged.figures["tracks"]["answered"]
+        if own["unknown"] and own["n"]:
+            mark = Series(
+                "" if name else "where the model itself says unknown",
+                [(own["coverage"], own["accuracy"])],
+                colour=i,
+                line=False,
+                radii=[5],
+                notes=[f"its own unknown: {percent(own['coverage'])} answered"],
+            )
+            series.append(mark)
+    low = min(value for line in series for _, value in line.points)
+    return charts.chart(
+        series,
+        title="Coverage: accuracy of the surest share of the tracks",
+        x_label="share answered",
+        y_label="right",
+        x=(0, 1),
+        y=(max(0.0, min(0.5, low - 0.05)), 1.02),
+        percent=(True, True),
+    )
+
+
+def _curves(history: History | None) -> str:
+    """Loss and accuracy over the epochs, of what columns there are."""
+    if not history or len(history.get("epoch", ())) < 2:
+        return ""
+    epochs = history["epoch"]
+    drawn = []
+    for label, columns in (("loss", _LOSSES), ("accuracy", _ACCURACIES)):
+        lines = [
+            Series(name, list(zip(epochs, history[column], strict=True)), colour=i)
+            for i, (column, name) in enumerate(columns.items())
+            if column in history
+        ]
+        if not lines:
+            continue
+        highest = max(value for line in lines for _, value in line.points)
+        picture = charts.chart(
+            lines,
+            title=f"Training: {label} over the epochs",
+            x_label="epoch",
+            y_label=label,
+            x=(min(epochs), max(epochs)),
+            y=(0, 1.02 if label == "accuracy" else 1.05 * max(highest, 1e-3)),
+            percent=(False, label == "accuracy"),
+        )
+        drawn.append(_figure(picture, f"Training: {label}"))
+    return "".join(drawn)
+
+
+def _genres(judged: Judged) -> str:
+    rows = []
+    for row in judged.figures["genres"]:
+        taken = f"{row['taken_for']} ({row['taken_for_count']})" if row["taken_for"] else "–"
+        precision = "–" if row["precision"] is None else f"{row['precision']:.0%}"
+        rows.append(
+            f"<tr><th scope=row>{escape(row['genre'])}</th><td>{row['n']}</td>"
+            f"<td>{row['recall']:.0%}</td><td>{precision}</td><td>{row['f1']:.0%}</td>"
+            f"<td class=text>{escape(taken)}</td></tr>"
+        )
+    return (
+        "<h3>Genre by genre</h3><div class=scroll><table class=rows><thead><tr><th>genre</th>"
+        "<th>n</th><th>recall</th><th>precision</th><th>F1</th><th class=text>taken for</th></tr>"
+        f"</thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _mistakes(judged: Judged) -> str:
+    found = judged.mistakes()
+    if not found:
+        return "<h3>Mistakes</h3><p>None.</p>"
+    rows = []
+    for row in found:
+        unknown = ", but called unknown" if row["unknown"] else ""
+        rows.append(
+            f"<li><code>{escape(row['path'])}</code><span>is <b>{escape(row['genre'])}</b> "
+            f"({percent(row['probability_of_genre'])}), heard as <b>{escape(row['answer'])}</b> "
+            f"({percent(row['confidence'])}){unknown}</span></li>"
+        )
+    wrong = int((~judged.right).sum())
+    many = f"The {len(found)} surest of {wrong} mistakes" if wrong > 1 else "The one mistake"
+    return f"<h3>{many}</h3><ol>{''.join(rows)}</ol>"
+
+
+def _comparison(evaluation: Evaluation, names: Sequence[str]) -> str:
+    """Figures of all; those that leak stand in a table of their own."""
+    parts = []
+    for leaks in (False, True):
+        rows = [i for i, judged in enumerate(evaluation.judged) if judged.leaks is leaks]
+        if rows:
+            heading = "Side by side, on the same tracks"
+            parts.append(f"<h2>{heading}{': these leak and flatter' if leaks else ''}</h2>")
+            parts.append(_side_by_side(evaluation, names, rows))
+    marked = [
+        f"{name} (leaks)" if judged.leaks else name
+        for name, judged in zip(names, evaluation.judged, strict=True)
+    ]
+    drawn = _figure(_coverage(evaluation.judged, marked), "Coverage of all")
+    recalls = _figure(_recalls(evaluation, marked), "Recall genre by genre")
+    return f"<section>{''.join(parts)}<div class=figures>{drawn}{recalls}</div></section>"
+
+
+def _side_by_side(evaluation: Evaluation, names: Sequence[str], chosen: Sequence[int]) -> str:
+    changes = [None, *evaluation.differences]
+    ends = [abs(end) for row in changes if row for end in row["interval_95_by_group"]]
+    widest = max(0.05, *ends)
+    rows = []
+    for i in chosen:
+        judged, change = evaluation.judged[i], changes[i]
+        tracks = judged.figures["tracks"]
+        interval = tracks["interval_95_by_group"]
+        careful = any(caution.kind == "caution" for caution in judged.cautions)
+        flag = " <em class=care>caution</em>" if careful else ""
+        if change is None:
+            against = "<td class=text colspan=2>the others are compared with it</td>"
+        elif change["one_leaks"]:
+            against = "<td class=text colspan=2>not comparable: one of the two leaks</td>"
+        else:
+            low, high = change["interval_95_by_group"]
+            bar = charts.interval(
+                change["difference"], low, high, stretch=(-widest, widest), colour=i, mark=0
+            )
+            against = (
+                f"<td class=bar>{bar}{points(change['difference'])} "
+                f"<small>{points(low)} to {points(high)}</small></td>"
+                f"<td>{change['only_this_right']} : {change['only_first_right']}</td>"
+            )
+        rows.append(
+            f"<tr><th scope=row>{escape(names[i])}{flag}</th>"
+            f"<td class=bar>{charts.interval(tracks['accuracy'], *interval, colour=i)}"
+            f"{percent(tracks['accuracy'])} <small>{_between(interval)}</small></td>"
+            f"{against}<td>{percent(tracks['macro_f1'])}</td>"
+            f"<td>{percent(tracks['calibration']['ece'])}</td></tr>"
+        )
+    head = (
+        "<th>model</th><th class=text>tracks right</th><th class=text>difference</th>"
+        "<th>won : lost</th><th>macro F1</th><th>calibration error</th>"
+    )
+    return (
+        f"<div class=scroll><table class=rows><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _recalls(evaluation: Evaluation, names: Sequence[str]) -> str:
+    """Recall of each genre, a column a bundle."""
+    columns = [
+        {row["genre"]: row for row in judged.figures["genres"]} for judged in evaluation.judged
+    ]
+    heads = "".join(f"<th>{escape(name)}</th>" for name in names)
+    rows = []
+    for genre, row in columns[0].items():
+        cells = "".join(f"<td>{column[genre]['recall']:.0%}</td>" for column in columns)
+        rows.append(f"<tr><th scope=row>{escape(genre)}</th><td>{row['n']}</td>{cells}</tr>")
+    return (
+        f"<div class=scroll><table class=rows><thead><tr><th>genre</th><th>n</th>{heads}</tr>"
+        f"</thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _failed(evaluation: Evaluation) -> str:
+    if not evaluation.failed:
+        return ""
+    rows = (
+        f"<li><code>{escape(path)}</code><span>{escape(reason)}</span></li>"
+        for path, reason in evaluation.failed
+    )
+    return (
+        f"<section><h2>{len(evaluation.failed)} tracks could not be heard and are in no figure"
+        f"</h2><ol>{''.join(rows)}</ol></section>"
+    )
+
+
+def _words() -> str:
+    meanings = {
+        "interval": "95 % bootstrap. By groups, whole artists are drawn: errors come by the "
+        "artist, so it is the one to believe.",
+        "tracks right": "the likeliest genre is the true one, also where the model says unknown.",
+        "windows right": "each stretch of a few seconds judged by itself.",
+        "difference": "in points of tracks right, paired by track; won : lost counts the tracks "
+        "only this one and only the first one got right.",
+        "recall, precision": "share of a genre's tracks found; share of such answers right.",
+        "calibration error": "mean distance of confidence and share of right answers, ten bins.",
+    }
+    return f"<footer>{_pairs(meanings)}</footer>"
+
+
+def percent(share: float) -> str:
+    """``81.5 %``, with a space that does not break."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def points(difference: float) -> str:
+    """``+1.2`` or ``−0.8``: percentage points."""
+    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _between(ends: Sequence[float]) -> str:
+    return f"{100 * ends[0]:.1f}–{percent(ends[1])}"
