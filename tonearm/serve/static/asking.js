@@ -18,7 +18,7 @@ export function askGenre(nearest) {
     const choices = labels().map((row, i) => {
       const key = i < 9 ? String(i + 1) : "0";
       const choice = button("", () => choose(row.genre), { class: "choice", "data-key": key, "aria-keyshortcuts": key });
-      choice.append(swatch(row.genre, 20), el("span", {}, row.name), el("kbd", {}, key));
+      choice.append(swatch(row.genre), el("span", {}, row.name), el("kbd", {}, key));
       return choice;
     });
     const other = el("input", { maxlength: 100, pattern: "[^;,\\|\\\\]+", placeholder: "Another genre", "aria-label": "Another genre" });

@@ -57,7 +57,7 @@ export function makeCard(file, { onremove }) {
     node.className = values.genre ? "card" : "card unknown";
     title.textContent = values.genre ? nameOf(values.genre) : "Unknown";
     words.textContent = verdict(values);
-    icon.replaceChildren(swatch(values.genre, 36));
+    icon.replaceChildren(swatch(values.genre, "large"));
     const meter = el("meter", { min: 0, max: 1, value: values.confidence, "aria-label": "How sure" });
     sure.replaceChildren(meter, el("span", {}, percent(values.confidence)));
     label.textContent = `${name} · ${clock(values.duration_s)}`;

@@ -48,7 +48,7 @@ export function makeDetail({ act, onclose }) {
 
   const heading = (row) => row.error
     ? el("p", { class: "warning" }, `Not heard: ${row.error.message}`)
-    : el("p", { class: "heard" }, swatch(row.genre, 28), el("span", { class: "words" }, `${row.genre ? "" : "unknown: "}${verdict({ ...row, probabilities: {} })}`), el("span", { class: "sure" }, percent(row.confidence)));
+    : el("p", { class: "heard" }, swatch(row.genre, "middle"), el("span", { class: "words" }, `${row.genre ? "" : "unknown: "}${verdict({ ...row, probabilities: {} })}`), el("span", { class: "sure" }, percent(row.confidence)));
 
   function words() {
     const one = (text, verdict, hint) => button(text, () => act(verdict), { "data-verdict": verdict, "aria-keyshortcuts": hint, title: `Key ${hint}` });

@@ -34,7 +34,11 @@ function dot(c, x, y, r) {
 
 export async function load() {
   const { genres } = await get("/api/genres");
-  genres.forEach((row, i) => known.set(row.genre, { ...row, tile: row.genre === "unknown" ? hollow(row.colour) : tile(row.colour, PATTERNS[i % PATTERNS.length]) }));
+  genres.forEach((row, i) => known.set(row.genre, { ...row, number: i, tile: row.genre === "unknown" ? hollow(row.colour) : tile(row.colour, PATTERNS[i % PATTERNS.length]) }));
+  // One style a genre: a canvas for each swatch would cost a table that scrolls its smoothness.
+  const sheet = new CSSStyleSheet();
+  for (const row of all()) sheet.insertRule(`.genre-${row.number} { background-image: url(${row.tile.toDataURL()}); }`);
+  document.adoptedStyleSheets.push(sheet);
 }
 
 export const all = () => [...known.values()];
@@ -73,11 +77,9 @@ export function fill(c, genre, x, y, width, height) {
 }
 
 /** A small square of the genre, beside its name. */
-export function swatch(genre, size = 16) {
-  const canvas = el("canvas", { class: genre ? "swatch" : "swatch hollow", "aria-hidden": "true", width: size, height: size });
-  canvas.style.setProperty("--size", `${size}px`);
-  fill(canvas.getContext("2d"), genre, 0, 0, size, size);
-  return canvas;
+export function swatch(genre, kind = "small") {
+  const { number } = known.get(genre ?? "unknown") ?? known.get("unknown");
+  return el("span", { class: `swatch ${kind} genre-${number}${genre ? "" : " hollow"}`, "aria-hidden": "true" });
 }
 
 export const badge = (genre, text = nameOf(genre)) => el("span", { class: genre ? "badge" : "badge unknown" }, swatch(genre), el("span", {}, text));

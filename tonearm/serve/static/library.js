@@ -14,7 +14,14 @@ const wide = matchMedia("(min-width: 1000px)");
 
 const heard = (row) => row.error ? el("span", { class: "quiet" }, "not heard")
   : row.genre ? badge(row.genre) : badge(null, `Unknown (${nameOf(row.nearest)}?)`);
-const sure = (row) => row.error ? "" : [el("meter", { min: 0, max: 1, value: row.confidence, "aria-label": "How sure" }), el("span", {}, percent(row.confidence))];
+const sure = (row) => row.error ? "" : [bar(row.confidence), el("span", {}, percent(row.confidence))];
+// Plain boxes: a thousand meters cost more than they tell, beside their number.
+function bar(share) {
+  const inner = el("span");
+  inner.style.setProperty("width", `${100 * share}%`);
+  return el("span", { class: "bar-of", "aria-hidden": "true" }, inner);
+}
+
 const said = (row) => row.review ? el("span", { class: `review ${row.review.verdict}` }, `${SAID[row.review.verdict]}${row.review.verdict === "change" ? nameOf(row.review.genre) : ""}`) : "";
 const tag = (row) => row.genres.length ? el("span", { class: row.by_tonearm ? "own" : "" }, row.genres.join(", ")) : el("span", { class: "quiet" }, "–");
 

@@ -23,7 +23,7 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
     return cell;
   }
 
-  const rowHeight = () => parseFloat(getComputedStyle(grid).getPropertyValue("--row")) || 44;
+  const size = { row: 44, view: 0 }; // asked for once, not at each frame
   const rowAt = (index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE] ?? null;
 
   async function need(number) {
@@ -46,7 +46,7 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
   function setTotal(value) {
     total = value;
     grid.setAttribute("aria-rowcount", total + 1);
-    body.style.setProperty("height", `${total * rowHeight()}px`);
+    body.style.setProperty("height", `${total * size.row}px`);
     current = Math.min(current, Math.max(0, total - 1));
     draw();
   }
@@ -65,10 +65,10 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
 
   function draw() {
     frame = 0;
-    const height = rowHeight();
+    const height = size.row;
     const top = Math.max(0, grid.scrollTop);
     const first = Math.max(0, Math.floor(top / height) - SPARE);
-    const last = Math.min(total - 1, Math.ceil((top + grid.clientHeight) / height) + SPARE);
+    const last = Math.min(total - 1, Math.ceil((top + size.view) / height) + SPARE);
     for (const [index, node] of shown)
       if (index < first || index > last) {
         node.remove();
@@ -92,7 +92,7 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
     if (!total) return;
     const before = current;
     current = Math.max(0, Math.min(total - 1, index));
-    const [height, headed] = [rowHeight(), grid.firstChild.offsetHeight];
+    const [height, headed] = [size.row, grid.firstChild.offsetHeight];
     const [top, view] = [current * height, grid.clientHeight - headed];
     if (top < grid.scrollTop) grid.scrollTop = top;
     else if (top + height > grid.scrollTop + view) grid.scrollTop = top + height - view;
@@ -103,7 +103,15 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
   }
 
   grid.addEventListener("scroll", () => (frame ||= requestAnimationFrame(draw)), { passive: true });
-  new ResizeObserver(() => setTotal(total)).observe(grid);
+  new ResizeObserver(() => {
+    const row = parseFloat(getComputedStyle(grid).getPropertyValue("--row"));
+    if (row !== size.row) {
+      shown.forEach((node) => node.remove());
+      shown.clear();
+    }
+    [size.row, size.view] = [row, grid.clientHeight];
+    setTotal(total);
+  }).observe(grid);
   body.addEventListener("click", (event) => {
     const node = event.target.closest("[role=row]");
     if (!node) return;
@@ -116,7 +124,7 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
     grid.focus({ preventScroll: true });
   });
   grid.addEventListener("keydown", (event) => {
-    const page = Math.max(1, Math.floor(grid.clientHeight / rowHeight()) - 2);
+    const page = Math.max(1, Math.floor(size.view / size.row) - 2);
     const to = { ArrowDown: current + 1, ArrowUp: current - 1, PageDown: current + page, PageUp: current - page, Home: 0, End: total - 1 }[event.key];
     if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
