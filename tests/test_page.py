@@ -212,6 +212,7 @@ def test_review_by_keyboard_write_and_undo(page, few):
     page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(page.locator(".toast")).to_contain_text("1 file put back.", timeout=20_000)
     assert {path.name: mutagen.File(path).pprint() for path in folder.iterdir()} == before
+    page.goto("about:blank")  # before the server ends
 
 
 def test_accept_many_at_once(page, many):

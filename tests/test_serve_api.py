@@ -300,3 +300,18 @@ def test_predictions_leave_the_page_responsive(empty):
         assert empty.get("/api/health").status_code == 200
         slowest = max(slowest, time.monotonic() - begun)
     assert slowest < 3
+
+
+def test_what_is_unknown_cannot_be_accepted(tmp_path):
+    path = tmp_path / "library.sqlite"
+    fill_library(path, 100)
+    with TestClient(create_app(path), base_url="http://127.0.0.1") as client:
+        rows = client.get("/api/tracks").json()["tracks"]
+        unknown = [row["id"] for row in rows if row["genre"] is None]
+        done = post(client, "/api/review", ids=[row["id"] for row in rows], verdict="accept")
+        assert unknown and done["skipped"] == unknown
+        assert len(done["reviewed"]) == 100 - len(unknown)
+        kept = client.get("/api/tracks?review=accept").json()["tracks"]
+        assert all(row["review"]["genre"] == row["genre"] for row in kept)
+        one = post(client, "/api/review", ids=unknown[:1], verdict="change", genre="jazz")
+        assert one["reviewed"] == unknown[:1]

@@ -84,22 +84,28 @@ class _Change:
 
 @router.post("/review", summary="Accept, change or reject")
 def review(request: Request, said: ReviewRequest) -> Response:
-    """Keep a person's word; files stay as they are until ``/api/tags/write``."""
+    """Keep a person's word; files stay as they are until ``/api/tags/write``.
+
+    Skipped are files that were not heard, and, to accept, those whose genre is unknown.
+    """
     if (said.verdict == "change") != (said.genre is not None):
         raise HTTPException(422, "genre: to be named with the verdict 'change', and with no other")
     service = service_of(request)
     with service.library() as library:
         attach(library)
         found = [track for track, _ in browse.with_reviews(library, said.ids)]
-    heard = [track for track in found if track.key is not None]
+    accepts = said.verdict == "accept"
+    heard = [track for track in found if track.key and (track.genre or not accepts)]
     with Reviews(beside(service.library_path)) as reviews:
         if said.verdict == "clear":
             reviews.drop(track.key for track in heard if track.key)
         else:
             verdict = Verdict(said.verdict)
             reviews.put(_review(track, verdict, said.genre) for track in heard)
-    skipped = [track.id for track in found if track.key is None]
-    return Json({"schema": SCHEMA, "reviewed": [t.id for t in heard], "skipped": skipped})
+    reviewed = [track.id for track in heard]
+    done = set(reviewed)
+    skipped = [track.id for track in found if track.id not in done]
+    return Json({"schema": SCHEMA, "reviewed": reviewed, "skipped": skipped})
 
 
 @router.post("/tags/plan", summary="The difference before writing")
@@ -180,7 +186,7 @@ def history(request: Request) -> Response:
 def _review(track: Track, verdict: Verdict, genre: str | None) -> Review:
     assert track.key is not None
     if verdict is Verdict.accept:
-        genre = track.nearest
+        genre = track.genre
     return Review(track.key, verdict, genre if verdict is not Verdict.reject else None)
 
 

@@ -92,8 +92,8 @@ export function makeLibrary() {
     const genre = verdict === "change" ? await askGenre(row.nearest) : null;
     if (verdict === "change" && !genre) return;
     try {
-      await review(ids, verdict, genre);
-      if (ids.length === 1 && verdict !== "clear") table.move(1);
+      const done = await review(ids, verdict, genre);
+      if (ids.length === 1 && done && verdict !== "clear") table.move(1);
       table.node.focus();
     } catch (error) {
       fail(error);
@@ -109,10 +109,11 @@ export function makeLibrary() {
     if (ids.length > 1) selected.clear();
     if (table.current) oncurrent(table.current);
     table.update(() => {});
-    if (skipped.length) toast(`${count(skipped.length, "file")} could not be heard, so there is nothing to review.`);
+    if (skipped.length) toast(`${count(skipped.length, "track")} left: of an unknown genre, or not heard. Change says what it is.`);
     const words = { accept: "accepted", change: `is ${nameOf(genre)}`, reject: "rejected", clear: "forgotten" }[verdict];
-    say(reviewed.length === 1 ? words : `${reviewed.length} ${words}`);
+    if (reviewed.length) say(reviewed.length === 1 ? words : `${reviewed.length} ${words}`);
     refresh();
+    return reviewed.length;
   }
 
   async function acceptAll() {
