@@ -13,6 +13,7 @@ demo: .venv/core
 
 test: .venv/all lint
 	@command -v espeak-ng >/dev/null || echo "skipped: tests with speech (espeak-ng is not installed)"
+	@command -v chromium >/dev/null || echo "skipped: tests of the page in a browser (chromium is not installed)"
 	$(BIN)/python -m pytest
 
 lint: .venv/all
@@ -34,7 +35,7 @@ bench: .venv/all
 	@touch $@
 
 .venv/all: .venv/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[train,dev]'
+	$(PIP) install -c constraints.txt -e '.[train,serve,dev]'
 	@touch $@ .venv/core
 
 clean:

@@ -29,6 +29,7 @@ LAYERS = [
     "data models",
     "training",
     "tagging library",
+    "kept_tags",
     "serve",
     "cli",
 ]
@@ -48,12 +49,14 @@ DOORS = {
     "lightning_fabric": ["training/"],
     "matplotlib": ["training/"],
     "mutagen": ["tagging/tags.py"],
-    "sqlite3": ["library/store.py", "tagging/journal.py"],
+    "sqlite3": ["library/store.py", "library/reviews.py", "tagging/journal.py"],
     "typer": ["cli/"],
     "rich": ["cli/"],
     "fastapi": ["serve/"],
     "starlette": ["serve/"],
     "uvicorn": ["serve/"],
+    "python_multipart": ["serve/"],
+    "pydantic": ["serve/"],
     # Reference for tests, and what would come back by habit.
     "librosa": [],
     "pickle": [],

@@ -10,7 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from tonearm import __version__
-from tonearm.cli import changes, console, evaluate, library, lists, predict, prepare, tag, train
+from tonearm.cli import (
+    changes,
+    console,
+    evaluate,
+    library,
+    lists,
+    predict,
+    prepare,
+    serve,
+    tag,
+    train,
+)
 from tonearm.errors import TonearmError
 
 
@@ -64,6 +75,7 @@ app.command()(prepare.prepare)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.models)
+app.command()(serve.serve)
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library import Location, file_tags, location
+from tonearm.cli.library import Location, location
+from tonearm.kept_tags import file_tags
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library

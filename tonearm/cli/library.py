@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
+from tonearm.kept_tags import file_tags
 
 if TYPE_CHECKING:
     from tonearm.library.scan import Scan
-    from tonearm.library.store import FileTags
 
 Location = Annotated[
     Path | None,
@@ -42,26 +42,6 @@ def location(named: Path | None) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("tonearm", appauthor=False)) / "library.sqlite"
-
-
-def file_tags(path: str) -> FileTags:
-    """The tags of a file as the library keeps them; a file that has none it can read has none."""
-    from tonearm.errors import TagError
-    from tonearm.library.store import FileTags
-    from tonearm.tagging.tags import read_tags
-
-    try:
-        tags = read_tags(path)
-    except (TagError, OSError) as error:
-        return FileTags(error=str(error))
-    return FileTags(
-        title=tags.title,
-        artist=tags.artist,
-        album=tags.album,
-        album_artist=tags.album_artist,
-        genres=tags.genres,
-        by_tonearm=tags.by_tonearm,
-    )
 
 
 def scan(
@@ -131,7 +111,7 @@ class _Shown:
         if self._bar is None:
             bar = console.Progress(result.to_do, unit="files")
             self._bar = self._stack.enter_context(bar)
-        self._bar.advance(result.done - self._done, failures=len(result.failures))
+        self._bar.advance(amount=result.done - self._done, failures=len(result.failures))
         self._done = result.done
 
     def __enter__(self) -> _Shown:

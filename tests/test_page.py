@@ -1,0 +1,332 @@
+"""The page in a browser: what people see and do, by mouse, keyboard and screen reader."""
+
+import re
+import shutil
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the serve extra is not installed")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+import mutagen
+from serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
+from small_files import music, wav
+
+from tonearm import bundle
+from tonearm.classifier import Classifier
+from tonearm.kept_tags import file_tags
+from tonearm.library.scan import load_listen, scan
+from tonearm.library.store import Library
+
+expect = sync_api.expect
+ROOT = Path(__file__).parents[1]
+AXE = find_spec("axe_playwright_python")
+PIECES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix != ".md")
+TITLE = "<script>document.title = 'broken'</script>"
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[*CHROMIUM_ARGUMENTS, "--autoplay-policy=no-user-gesture-required"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    path = tmp_path_factory.mktemp("many") / "library.sqlite"
+    fill_library(path, 10_000)
+    with Library(path, write=True) as library:
+        library.write(
+            "UPDATE tracks SET title = ?, artist = ? WHERE id = 1", [[TITLE, "<b>bold</b>"]]
+        )
+    with served(path) as address:
+        yield address
+
+
+@pytest.fixture
+def few(tmp_path):
+    folder = tmp_path / "music"
+    shutil.copytree(ROOT / "examples", folder, ignore=shutil.ignore_patterns("*.md"))
+    path = tmp_path / "library.sqlite"
+    with Library(path, write=True) as library:
+        scan(
+            library,
+            [folder],
+            bundle=bundle.load(None),
+            make_listen=partial(load_listen, None),
+            read_tags=file_tags,
+            jobs=1,
+        )
+    with served(path) as address:
+        yield address, folder
+
+
+@pytest.fixture
+def page(browser):
+    """A page that must not complain, nor ask anybody but this machine."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800}, permissions=["microphone"]
+    )
+    page = context.new_page()
+    faults, hosts = [], set()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    # A refused upload is told on the page; the browser logs its status as well.
+    page.on(
+        "console",
+        lambda message: (
+            message.type in {"error", "warning"}
+            and "status of 422" not in message.text
+            and faults.append(message.text)
+        ),
+    )
+    page.on("request", lambda request: hosts.add(re.sub(r"^(\w+://[^/:]+).*", r"\1", request.url)))
+    yield page
+    context.close()
+    assert faults == []
+    assert all(host.startswith(("http://127.0.0.1", "blob", "data")) for host in hosts), hosts
+
+
+def drop(page, *files):
+    """Drop files on the page, as from a file manager."""
+    import base64
+
+    contents = [[name, base64.b64encode(data).decode()] for name, data in files]
+    transfer = page.evaluate_handle(
+        """(files) => {
+            const transfer = new DataTransfer();
+            for (const [name, text] of files) {
+                const data = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+                transfer.items.add(new File([data], name));
+            }
+            return transfer;
+        }""",
+        contents,
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        page.dispatch_event(".drop", event, {"dataTransfer": transfer})
+
+
+def test_drop_a_file_and_read_the_verdict(page, many):
+    page.goto(many)
+    drop(page, (PIECES[2].name, PIECES[2].read_bytes()))
+    card = page.locator(".card")
+    expect(card.locator(".what")).to_have_text("Jazz", timeout=20_000)
+    expect(card.locator(".verdict")).to_contain_text("jazz")
+    sure = Classifier.load().predict(PIECES[2], timeline=True).confidence
+    expect(card.locator(".sure")).to_contain_text(f"{100 * sure:.0f} %")
+    expect(page.locator(".summary")).to_have_text("1 of 1 file heard")
+
+
+def test_a_bad_file_and_an_unknown_sound_look_different(page, many, tmp_path):
+    import numpy as np
+
+    noise = np.random.default_rng(0).standard_normal((44_100 * 8, 2)).astype(np.float32) * 0.1
+    path = wav(tmp_path / "noise.wav", noise)
+    page.goto(many)
+    drop(page, ("cover.mp3", b"no music"), ("noise.wav", path.read_bytes()))
+    bad = page.locator(".card").nth(0)
+    expect(bad).to_have_class(re.compile("bad"), timeout=20_000)
+    expect(bad.locator(".verdict")).to_contain_text("is no audio that can be read")
+    unknown = page.locator(".card").nth(1)
+    expect(unknown.locator(".what")).to_have_text("Unknown", timeout=20_000)
+    expect(unknown).to_have_class(re.compile("unknown"))
+    expect(page.locator(".summary")).to_have_text("1 of 2 files heard, 1 not")
+
+
+def test_fifty_files(page, many, tmp_path):
+    paths = [wav(tmp_path / f"{i:02}.wav", music(i, 3)) for i in range(50)]
+    page.goto(many)
+    page.set_input_files("#files", paths)
+    expect(page.locator(".card")).to_have_count(50)
+    expect(page.locator(".summary")).to_have_text("50 of 50 files heard", timeout=90_000)
+    page.get_by_role("button", name="Clear all").click()
+    expect(page.locator(".card")).to_have_count(0)
+
+
+def test_play_and_seek(page, many):
+    page.goto(many)
+    page.set_input_files("#files", PIECES[2])
+    card = page.locator(".card")
+    slider = card.get_by_role("slider")
+    expect(slider).to_be_visible(timeout=20_000)
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    expect(card).to_have_class(re.compile("playing"))
+    expect(card.locator(".now")).to_contain_text(re.compile(r"0:1[1-4]  jazz, \d+ %"))
+    assert int(slider.get_attribute("aria-valuenow")) >= 11
+    page.get_by_role("button", name="Pause midnight_walk.mp3").click()
+    expect(card).not_to_have_class(re.compile("playing"))
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^0:0[0-3] of 0:22, Jazz"))
+
+
+def test_record_from_the_microphone(page, many):
+    page.goto(many)
+    page.get_by_role("button", name="Record").click()
+    stop = page.get_by_role("button", name=re.compile("Stop"))
+    expect(stop).to_have_text("Stop · 0:04", timeout=15_000)
+    stop.click()
+    expect(page.locator(".card .file")).to_contain_text("Recording 1", timeout=20_000)
+    expect(page.locator(".card .what")).to_have_text(
+        re.compile("^(Unknown|[A-Z][a-z-]+)$"), timeout=20_000
+    )
+    expect(page.locator(".card")).not_to_have_class(re.compile("bad|waiting"), timeout=20_000)
+
+
+def test_review_by_keyboard_write_and_undo(page, few):
+    address, folder = few
+    before = {path.name: mutagen.File(path).pprint() for path in folder.iterdir()}
+    page.goto(f"{address}/#library")
+    grid = page.get_by_role("grid", name="Tracks")
+    expect(grid.locator(".rows .row")).to_have_count(5)
+    grid.focus()
+    page.keyboard.press("a")  # borrowed_van.ogg is rock
+    expect(page.locator(".row.current .name")).to_have_text("Gravel and Honey")
+    page.keyboard.press("c")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.get_by_role("button", name="Blues").press("1")
+    expect(page.locator(".rows .row").nth(1).locator(".review")).to_have_text("✎ Blues")
+    expect(page.locator(".row.current .name")).to_have_text("Midnight Walk")
+    page.keyboard.press("r")
+    expect(page.locator(".rows .row").nth(2).locator(".review")).to_have_text("✗ rejected")
+    page.keyboard.press("w")
+    table = page.get_by_role("dialog").get_by_role("row")
+    expect(table.filter(has_text="Gravel and Honey")).to_contain_text("Country→ Blues")
+    page.get_by_role("button", name=re.compile("^Write 1 file$")).press("Enter")
+    expect(page.locator(".toast")).to_contain_text("1 file written.", timeout=20_000)
+    assert mutagen.File(folder / "gravel_and_honey.wav").tags["TCON"].genres == ["Blues"]
+    untouched = {name for name in before if name != "gravel_and_honey.wav"}
+    assert all(mutagen.File(folder / name).pprint() == before[name] for name in untouched)
+    expect(page.locator(".rows .row").nth(1).locator(".tag")).to_have_text("Blues")
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast")).to_contain_text("1 file put back.", timeout=20_000)
+    assert {path.name: mutagen.File(path).pprint() for path in folder.iterdir()} == before
+    page.goto("about:blank")  # before the server ends
+
+
+def test_accept_many_at_once(page, many):
+    page.goto(f"{many}/#library")
+    page.get_by_role("combobox", name="Heard as").select_option("reggae")
+    page.get_by_role("combobox", name="How sure").select_option("0.5-0.7")
+    shown = page.locator(".shown")
+    expect(shown).to_have_text(re.compile(r"^\d{1,3} tracks shown$"))
+    total = int(shown.text_content().split()[0].replace(",", ""))
+    assert total > 50
+    page.get_by_role("button", name="Accept all…").click()
+    page.get_by_role("button", name=re.compile("^Accept [0-9]")).click()
+    expect(page.locator(".rows .row .review").first).to_have_text("✓ accepted")
+    page.get_by_role("combobox", name="How sure").select_option("")
+    page.get_by_role("combobox", name="Review").select_option("accept")
+    expect(shown).to_have_text(f"{total} tracks shown")
+
+
+def test_ten_thousand_rows_scroll(page, many):
+    page.goto(f"{many}/#library")
+    grid = page.get_by_role("grid", name="Tracks")
+    expect(grid).to_have_attribute("aria-rowcount", "10001")
+    # The thread's own time: frames of a machine that tests beside it say nothing.
+    tools = page.context.new_cdp_session(page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy_s():
+        metrics = tools.send("Performance.getMetrics")["metrics"]
+        return next(row["value"] for row in metrics if row["name"] == "TaskDuration")
+
+    before = busy_s()
+    page.evaluate(
+        """async () => {
+            const grid = document.querySelector('.grid');
+            for (let i = 0; i < 120; i++) {
+                grid.scrollTop += 1500;
+                await new Promise(requestAnimationFrame);
+            }
+        }"""
+    )
+    frame_ms = (busy_s() - before) / 120 * 1_000
+    print(f"{frame_ms:.1f} ms a frame")
+    assert frame_ms < 16
+    assert grid.locator(".rows .row").count() < 60
+    grid.focus()
+    page.keyboard.press("End")
+    expect(page.locator("#row-9999 .name")).to_contain_text("9999")
+    assert grid.get_attribute("aria-activedescendant") == "row-9999"
+    page.keyboard.press("Home")
+    expect(page.locator("#row-0 .name")).to_have_text(TITLE)  # text, not markup
+
+
+def test_search_finds_and_narrow_screens_do_not_overflow(page, many):
+    page.goto(f"{many}/#library")
+    page.get_by_label("Search").fill("lanterns")
+    expect(page.locator(".shown")).not_to_contain_text("10,000")
+    expect(page.locator("#row-0 .artist")).to_have_text("The Lanterns")
+    for width in (320, 390, 820, 1920):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_scan_from_the_page(page, tmp_path):
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for i in range(3):
+        wav(folder / f"{i}.wav", music(i, 3))
+    with served(tmp_path / "library.sqlite", folders=[folder]) as address:
+        page.goto(f"{address}/#library")
+        expect(page.get_by_text("No tracks yet")).to_be_visible()
+        page.get_by_role("button", name="Scan").click()
+        expect(page.locator(".rows .row")).to_have_count(3, timeout=60_000)
+        page.goto("about:blank")
+
+
+def test_docs_come_from_here(page, many):
+    page.goto(f"{many}/docs")
+    expect(page.get_by_text("POST /api/predict")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_serious(browser, many, scheme, width):
+    if AXE is None:
+        pytest.skip("axe-playwright-python, which brings axe-core, is not installed")
+    axe = Path(AXE.origin).with_name("axe.min.js").read_text()
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = context.new_page()
+
+    def check(view):
+        page.evaluate(axe)
+        result = page.evaluate("() => axe.run({resultTypes: ['violations']})")
+        serious = [
+            (fault["id"], [node["target"] for node in fault["nodes"]], fault["help"])
+            for fault in result["violations"]
+            if fault["impact"] in {"serious", "critical"}
+        ]
+        assert serious == [], view
+
+    page.goto(many)
+    page.set_input_files("#files", [PIECES[0], ROOT / "README.md"])
+    expect(page.locator(".summary")).to_have_text("1 of 2 files heard, 1 not", timeout=20_000)
+    check("listen")
+    page.goto(f"{many}/#library")
+    expect(page.locator("#row-0 .name")).to_be_visible()
+    page.locator("#row-1 .title").click()
+    expect(page.locator(".detail dl")).to_be_visible()
+    check("library")
+    page.locator(".grid").focus()
+    page.keyboard.press("c")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    check("genres")
+    page.keyboard.press("Escape")
+    page.goto(f"{many}/docs")
+    expect(page.get_by_text("POST /api/predict")).to_be_visible()
+    check("docs")
+    context.close()

@@ -1,0 +1,317 @@
+"""The HTTP API: the same answers as the command line, the library's pages, reviews and tags."""
+
+import base64
+import json
+import shutil
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="the serve extra is not installed")
+pytest.importorskip("httpx")
+
+import mutagen
+from fastapi.testclient import TestClient
+from serving import fill_library
+from small_files import music, wav
+
+from tonearm import bundle
+from tonearm.answer import answer
+from tonearm.classifier import Classifier
+from tonearm.features import MUSICNN_SPEC
+from tonearm.kept_tags import file_tags
+from tonearm.library.reviews import corrections
+from tonearm.library.scan import load_listen, scan
+from tonearm.library.store import Library
+from tonearm.serve.app import create_app
+from tonearm.serve.picture import picture
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+LINES = {"accept": "application/x-ndjson"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    music_folder = tmp_path / "music"
+    shutil.copytree(EXAMPLES, music_folder, ignore=shutil.ignore_patterns("*.md"))
+    return music_folder
+
+
+@pytest.fixture
+def client(tmp_path, folder):
+    path = tmp_path / "library.sqlite"
+    with Library(path, write=True) as library:
+        listen = partial(load_listen, None)
+        scan(
+            library,
+            [folder],
+            bundle=bundle.load(None),
+            make_listen=listen,
+            read_tags=file_tags,
+            jobs=1,
+        )
+    with TestClient(create_app(path), base_url="http://127.0.0.1") as client:
+        client.library_path = path
+        yield client
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    path = tmp_path_factory.mktemp("none") / "library.sqlite"
+    with TestClient(create_app(path), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def ids(client):
+    return {row["name"]: row["id"] for row in client.get("/api/tracks").json()["tracks"]}
+
+
+def post(client, path, **values):
+    response = client.post(path, json=values)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+@pytest.mark.parametrize("options", ["", "?timeline=true&tags=true", "?windows=2", "?windows=all"])
+def test_predict_is_the_command_lines_answer(empty, options):
+    path = EXAMPLES / "midnight_walk.mp3"
+    words = dict(part.split("=") for part in options[1:].split("&") if part)
+    count = words.get("windows")
+    expected = answer(
+        Classifier.load(),
+        path,
+        timeline="timeline" in words,
+        tags="tags" in words,
+        count=int(count) if count and count != "all" else count,
+    ).to_dict()
+    got = empty.post(f"/api/predict{options}", files={"file": path.open("rb")}).json()
+    assert got == {**expected, "path": "midnight_walk.mp3"}
+
+
+def test_lines_tell_progress_then_answer_then_picture(empty):
+    file = {"file": (EXAMPLES / "midnight_walk.mp3").open("rb")}
+    response = empty.post("/api/predict?timeline=true&draw=true", files=file, headers=LINES)
+    values = [json.loads(line) for line in response.text.splitlines()]
+    kinds = [next(iter(value)) for value in values]
+    assert kinds[0] == "progress" and kinds[-1] == "picture" and kinds.count("answer") == 1
+    drawn = values[-1]["picture"]
+    levels = base64.b64decode(drawn["levels"])
+    assert len(levels) == drawn["columns"] * drawn["bands"]
+
+
+def test_bad_file_is_a_problem_with_the_command_lines_error(empty):
+    response = empty.post("/api/predict", files={"file": ("song.mp3", b"no music")})
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    values = response.json()
+    assert values["kind"] == "not-heard" and values["error"]["kind"] == "not-audio"
+    assert values["path"] == "song.mp3" and "tonearm-serve" not in response.text
+
+
+def test_picture_puts_a_tone_in_its_band_and_time(tmp_path):
+    rate = 16_000
+    t = np.arange(4 * rate) / rate
+    tone = np.where(t < 2, 0, np.sin(2 * np.pi * 1_000 * t) * 0.5).astype(np.float32)
+    drawn = picture(wav(tmp_path / "tone.wav", tone, rate_hz=rate), MUSICNN_SPEC)
+    columns, bands = drawn.levels.shape
+    assert (columns, bands) == (80, 48)
+    assert drawn.levels[:38].max() == 0
+    # 1 kHz is mel 15 of 45.2 up to 8 kHz: a third of the way up.
+    assert abs(int(drawn.levels[60].argmax()) - 15 / 45.2 * 48) <= 1
+    assert drawn.peaks[:38].max() == 0 and abs(int(drawn.peaks[60]) - 128) <= 2
+
+
+def test_without_a_library(empty):
+    assert empty.get("/api/library").json()["exists"] is False
+    assert empty.get("/api/tracks").status_code == 409
+    assert empty.get("/api/tracks").json()["kind"] == "library"
+    assert empty.get("/api/health").json()["status"] == "ok"
+    assert empty.post("/api/scan").status_code == 409
+
+
+def test_pages_filters_and_order(tmp_path):
+    path = tmp_path / "library.sqlite"
+    fill_library(path, 600)
+    with TestClient(create_app(path), base_url="http://127.0.0.1") as client:
+
+        def found(**query):
+            return client.get("/api/tracks", params={"limit": 1_000, **query}).json()
+
+        everything = found()
+        assert everything["total"] == len(everything["tracks"]) == 600
+        pieces = [found(limit=200, offset=at)["tracks"] for at in (0, 200, 400)]
+        assert [row for piece in pieces for row in piece] == everything["tracks"]
+        rows = everything["tracks"]
+        jazz = [row["id"] for row in rows if row["genre"] == "jazz"]
+        assert [row["id"] for row in found(genre="jazz")["tracks"]] == jazz
+        unknown = [row["id"] for row in rows if row["genre"] is None]
+        assert [row["id"] for row in found(genre="unknown")["tracks"]] == unknown
+        bare = [row["id"] for row in rows if not row["genres"]]
+        assert client.get("/api/track-ids", params={"tag": "none"}).json()["ids"] == bare
+        odd = [
+            row["id"]
+            for row in rows
+            if row["genres"] and row["genre"] and not row["by_tonearm"]
+            if row["genres"][0].lower() != row["genre"]
+        ]
+        assert odd and [row["id"] for row in found(disagree=True)["tracks"]] == odd
+        seen = client.get("/api/library").json()
+        assert (seen["disagreeing"], seen["untagged"]) == (len(odd), len(bare))
+        sure = [row["confidence"] for row in found(sort="confidence", descending=True)["tracks"]]
+        assert sure == sorted(sure, reverse=True)
+        assert found(min_confidence=0.5, max_confidence=0.6)["total"] == sum(
+            0.5 <= row["confidence"] <= 0.6 for row in rows
+        )
+        assert found(text="100%")["total"] == 0
+        assert found(text="MARA")["total"] == sum(row["artist"] == "Mara Quist" for row in rows)
+
+
+def test_one_track(client, folder):
+    number = ids(client)["midnight_walk.mp3"]
+    track = client.get(f"/api/tracks/{number}").json()
+    assert track["path"] == str(folder / "midnight_walk.mp3") and track["genre"] == "jazz"
+    expected = answer(Classifier.load(), folder / "midnight_walk.mp3", timeline=True).to_dict()
+    assert client.get(f"/api/tracks/{number}/timeline").json() == expected
+    drawn = client.get(f"/api/tracks/{number}/picture").json()
+    assert drawn["duration_s"] == pytest.approx(track["duration_s"], abs=0.1)
+    alike = client.get(f"/api/similar/{number}?count=3").json()["tracks"]
+    assert len(alike) == 3 and number not in [row["id"] for row in alike]
+
+
+def test_audio_by_ranges(client, folder):
+    number = ids(client)["midnight_walk.mp3"]
+    data = (folder / "midnight_walk.mp3").read_bytes()
+    url = f"/api/tracks/{number}/audio"
+    whole = client.get(url)
+    assert whole.content == data and whole.headers["content-type"] == "audio/mpeg"
+    part = client.get(url, headers={"range": "bytes=1000-1999"})
+    assert part.status_code == 206 and part.content == data[1000:2000]
+    beyond = client.get(url, headers={"range": f"bytes={len(data) + 5}-"})
+    assert beyond.status_code == 416
+    (folder / "midnight_walk.mp3").unlink()
+    gone = client.get(url)
+    assert gone.status_code == 422 and gone.json()["kind"] == "not-heard"
+
+
+def test_review_write_undo(client, folder):
+    found = ids(client)
+    names = list(found)
+    before = {name: mutagen.File(folder / name, easy=False).pprint() for name in names}
+    accepted, changed, rejected = names[:3]
+    post(client, "/api/review", ids=[found[accepted]], verdict="accept")
+    post(client, "/api/review", ids=[found[changed]], verdict="change", genre="Bebop")
+    post(client, "/api/review", ids=[found[rejected]], verdict="reject")
+    assert client.get("/api/tracks?review=accept").json()["total"] == 1
+    assert client.get("/api/tracks?review=none").json()["total"] == len(names) - 3
+    plan = {row["name"]: row["new"] for row in post(client, "/api/tags/plan")["changes"]}
+    assert plan[changed] == ["Bebop"] and rejected not in plan
+    done = post(client, "/api/tags/write")
+    assert done["failed"] == [] and len(done["written"]) == len(plan)
+    tags = file_tags(str(folder / changed))
+    assert tags.genres == ("Bebop",) and not tags.by_tonearm
+    row = client.get(f"/api/tracks/{found[changed]}").json()
+    assert row["genres"] == ["Bebop"] and row["review"] == {"verdict": "change", "genre": "Bebop"}
+    assert post(client, "/api/tags/plan")["changes"] == []
+    undone = post(client, "/api/tags/undo")
+    assert undone["failed"] == [] and len(undone["undone"]) == len(plan)
+    after = {name: mutagen.File(folder / name, easy=False).pprint() for name in names}
+    assert after == before
+    runs = client.get("/api/tags/history").json()["runs"]
+    assert [run["undoes"] for run in runs] == [done["run"], None]
+    assert client.post("/api/tags/undo", json={}).status_code == 409
+
+
+def test_writing_leaves_a_changed_file_alone(client, folder):
+    number = ids(client)["midnight_walk.mp3"]
+    post(client, "/api/review", ids=[number], verdict="change", genre="Bebop")
+    with (folder / "midnight_walk.mp3").open("ab") as file:
+        file.write(b"\0" * 100)
+    done = post(client, "/api/tags/write", ids=[number])
+    assert done["written"] == [] and "changed since the scan" in done["failed"][0]["reason"]
+
+
+def test_a_review_stays_with_the_sound_and_can_be_learnt_from(client, folder):
+    number = ids(client)["midnight_walk.mp3"]
+    post(client, "/api/review", ids=[number], verdict="change", genre="blues")
+    (folder / "midnight_walk.mp3").rename(folder / "moved.mp3")
+    client.post("/api/scan")
+    while client.get("/api/scan").json()["running"]:
+        time.sleep(0.05)
+    assert client.get("/api/tracks?review=change").json()["tracks"][0]["name"] == "moved.mp3"
+    with Library(client.library_path) as library:
+        (learnt,) = corrections(library, dimensions=50)
+    assert learnt.genre == "blues" and learnt.windows.shape[1] == 50
+    assert post(client, "/api/review", ids=[number], verdict="clear")["reviewed"] == [number]
+    assert client.get("/api/tracks?review=any").json()["tracks"][0]["review"] is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"ids": [1], "verdict": "change"},
+        {"ids": [1], "verdict": "accept", "genre": "jazz"},
+        {"ids": [1], "verdict": "change", "genre": "a;b"},
+        {"ids": [1], "verdict": "change", "genre": " "},
+        {"ids": ["/etc/passwd"], "verdict": "accept"},
+        {"ids": [0], "verdict": "accept"},
+        {"ids": [2**70], "verdict": "accept"},
+    ],
+)
+def test_bad_reviews(empty, said):
+    response = empty.post("/api/review", json=said)
+    assert response.status_code == 422 and response.json()["kind"]
+
+
+def test_scan_tells_its_progress(tmp_path):
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for i in range(6):
+        wav(folder / f"{i}.wav", music(i, 4))
+    (folder / "bad.mp3").write_bytes(b"no music")
+    app = create_app(tmp_path / "library.sqlite", folders=[folder])
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert client.get("/api/scan").json()["folders"] == [str(folder)]
+        assert client.post("/api/scan").status_code == 202
+        assert client.post("/api/scan").status_code == 409
+        events = client.get("/api/scan/events").text.split("\n\n")
+        last = json.loads(events[-2].split("data: ")[1])
+        assert events[-2].startswith("event: end")
+        assert (last["heard"], last["done"], len(last["failures"])) == (6, 7, 1)
+        assert client.get("/api/tracks").json()["total"] == 7
+
+
+def test_predictions_leave_the_page_responsive(empty):
+    """While others are heard, the health answers at once."""
+    data = (EXAMPLES / "prelude_a_l_aube.flac").read_bytes()
+
+    def hear():
+        empty.post("/api/predict?timeline=true&draw=true", files={"file": ("a.flac", data)})
+
+    threads = [threading.Thread(target=hear) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    slowest = 0.0
+    while any(thread.is_alive() for thread in threads):
+        begun = time.monotonic()
+        assert empty.get("/api/health").status_code == 200
+        slowest = max(slowest, time.monotonic() - begun)
+    assert slowest < 3
+
+
+def test_what_is_unknown_cannot_be_accepted(tmp_path):
+    path = tmp_path / "library.sqlite"
+    fill_library(path, 100)
+    with TestClient(create_app(path), base_url="http://127.0.0.1") as client:
+        rows = client.get("/api/tracks").json()["tracks"]
+        unknown = [row["id"] for row in rows if row["genre"] is None]
+        done = post(client, "/api/review", ids=[row["id"] for row in rows], verdict="accept")
+        assert unknown and done["skipped"] == unknown
+        assert len(done["reviewed"]) == 100 - len(unknown)
+        kept = client.get("/api/tracks?review=accept").json()["tracks"]
+        assert all(row["review"]["genre"] == row["genre"] for row in kept)
+        one = post(client, "/api/review", ids=unknown[:1], verdict="change", genre="jazz")
+        assert one["reviewed"] == unknown[:1]

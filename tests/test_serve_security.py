@@ -1,0 +1,216 @@
+"""Who may use the server, what it takes, and what it leaves behind."""
+
+import socket
+import time
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the serve extra is not installed")
+pytest.importorskip("httpx")
+
+from fastapi.testclient import TestClient
+from serving import served
+
+from tonearm.library.store import FileStatus, FileTags, Library
+from tonearm.serve.app import create_app
+from tonearm.serve.guard import is_loopback
+from tonearm.serve.uploads import Limits
+
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    path = tmp_path_factory.mktemp("library") / "library.sqlite"
+    return create_app(path, limits=Limits(bytes_each=200_000, at_once=2, idle_s=0.5))
+
+
+@pytest.fixture(scope="module")
+def client(app):
+    with TestClient(app, base_url="http://127.0.0.1:8137") as client:
+        yield client
+
+
+def left(app):
+    return list(app.state.service.uploads.folder.iterdir())
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8137", "127.0.0.1:1", "[::1]:8137"])
+def test_own_hosts(client, host):
+    assert client.get("/api/health", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "192.168.1.5:8137", "", "localhost@evil", "a:b:c"],
+)
+def test_foreign_hosts(client, host):
+    assert client.get("/api/health", headers={"host": host}).status_code == 421
+    assert client.get("/", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "http://127.0.0.1:9999"},
+        {"origin": "https://127.0.0.1:8137"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},  # another server of this machine
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_other_pages_are_refused(client, headers, method):
+    assert client.request(method, "/api/scan", headers=headers).status_code == 403
+
+
+def test_own_page_and_programs_are_not(client):
+    own = {"origin": "http://127.0.0.1:8137", "sec-fetch-site": "same-origin"}
+    assert client.post("/api/tags/undo", json={}, headers=own).status_code == 409
+    assert client.post("/api/tags/undo", json={}).status_code == 409
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert client.get("/", headers=link).status_code == 200
+    assert client.post("/", headers=link).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/static/app.js", "/api/health", "/nothing"])
+def test_every_answer_is_guarded(client, path):
+    headers = client.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/api/tracks/..%2f1"],
+)
+def test_no_way_out_of_the_static_folder(client, path):
+    assert client.get(path).status_code in {404, 422}
+
+
+def test_token(tmp_path):
+    app = create_app(tmp_path / "l.sqlite", None, "secret", names={"music.lan"}, any_address=True)
+    with TestClient(app, base_url="http://music.lan:8137", follow_redirects=False) as client:
+        for path in ("/", "/api/health", "/static/app.js", "/openapi.json", "/?token=wrong"):
+            assert client.get(path).status_code == 401
+        bearer = {"authorization": "Bearer secret"}
+        assert client.get("/api/health", headers=bearer).status_code == 200
+        bad = {"authorization": "Bearer sécret".encode("latin-1")}
+        assert client.get("/api/health", headers=bad).status_code == 401
+        entered = client.get("/?token=secret")
+        assert entered.status_code == 303 and entered.headers["location"] == "/"
+        cookie = entered.headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+        assert client.get("/api/health").status_code == 200  # by the cookie
+        assert client.get("/api/health", headers={"host": "10.0.0.7:8137"}).status_code == 200
+        assert client.get("/api/health", headers={"host": "evil.example"}).status_code == 421
+
+
+def test_loopback_addresses():
+    assert all(map(is_loopback, ("127.0.0.1", "::1", "localhost", "127.9.9.9")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "music.lan")))
+
+
+def body(*parts, end=b"--b--\r\n"):
+    return b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + end
+
+
+def part(name, data, filename="a.mp3"):
+    head = f'Content-Disposition: form-data; name="{name}"; filename="{filename}"\r\n\r\n'
+    return head.encode() + data
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (body(part("file", b"x" * 300_000)), 413),
+        (body(part("file", b"x"), part("file", b"y")), 422),
+        (body(part("other", b"x")), 422),
+        (body(part("file", b"x"), end=b""), 400),
+        (b"", 400),
+        (b"no form at all", 400),
+        (body(part("file", b"")), 422),
+        (body(part("file", b"x", "../../../etc/passwd.mp3")), 422),
+        (body(part("file", b"x", "a\0b\x1b[2J.mp3")), 422),
+        (body(part("file", b"x", "<script>alert(1)</script>.mp3")), 422),
+    ],
+)
+def test_bad_uploads_leave_nothing(client, app, content, status):
+    response = client.post("/api/predict", content=content, headers=FORM)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert left(app) == []
+
+
+def test_upload_larger_than_it_says(client, app):
+    def chunks():
+        yield b"--b\r\n" + part("file", b"")
+        for _ in range(50):
+            yield b"x" * 10_000
+
+    response = client.post("/api/predict", content=chunks(), headers=FORM)
+    assert response.status_code == 413 and left(app) == []
+
+
+def test_not_a_form(client):
+    response = client.post("/api/predict", content=b"{}", headers={"content-type": "text/plain"})
+    assert response.status_code == 415
+
+
+def test_large_json_is_refused(client):
+    response = client.post("/api/review", content=b"[" + b"1," * 2_000_000)
+    assert response.status_code == 413
+
+
+def test_names_with_odd_bytes_are_listed_and_text_stays_text(tmp_path):
+    path = tmp_path / "library.sqlite"
+    with Library(path, write=True) as library:
+        title = "<script>alert(1)</script>"
+        status = FileStatus(1, 1, 1, 1, 1)
+        library.put_track(b"/m/\xff\xfe.mp3", status, FileTags(title=title))
+    with TestClient(create_app(path), base_url="http://localhost") as client:
+        (row,) = client.get("/api/tracks").json()["tracks"]
+        assert row["title"] == title
+        assert client.get(f"/api/tracks/{row['id']}").status_code == 200
+        assert client.get(f"/api/tracks/{row['id']}/audio").status_code == 422
+
+
+def test_cut_off_slow_and_crowded_uploads_leave_nothing(tmp_path):
+    limits = Limits(at_once=2, idle_s=1.0)
+    with served(tmp_path / "library.sqlite", limits=limits) as address:
+        host, port = address.removeprefix("http://").split(":")
+        head = (
+            b"POST /api/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+            + part("file", b"x" * 99)
+        )
+
+        def begin():
+            connection = socket.create_connection((host, int(port)), timeout=10)
+            connection.sendall(head)
+            return connection
+
+        import tempfile
+        from pathlib import Path
+
+        def files():
+            return list(Path(tempfile.gettempdir()).glob("tonearm-serve-*/*"))
+
+        before = set(files())
+        first, second = begin(), begin()
+        deadline = time.monotonic() + 5
+        while len(set(files()) - before) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert len(set(files()) - before) == 2
+        third = begin()
+        assert b"503" in third.recv(100)  # too many at once
+        first.close()  # cut off
+        assert b"408" in second.recv(100)  # too slow
+        while set(files()) - before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert set(files()) == before

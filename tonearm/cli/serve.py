@@ -1,0 +1,95 @@
+"""``tonearm serve``: the page and its API on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.library import Location, location
+
+_DEFAULT_PORT = 8137
+
+
+def serve(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders that the page may scan.")
+    ] = None,
+    library: Location = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Where to listen; 0 takes a free one.")
+    ] = _DEFAULT_PORT,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; any but this machine's own asks a token.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="TONEARM_TOKEN", help="The token. [default: made for other hosts]"),
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    model: Annotated[Path | None, typer.Option(help="Another model than the built-in.")] = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Open a local page: drop a song and see what it is; review a library and write its tags."""
+    try:
+        from tonearm.serve.app import create_app
+        from tonearm.serve.guard import is_loopback, machine_names
+        from tonearm.serve.run import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("tonearm"):
+            raise
+        console.say(
+            f"tonearm: the page needs {error.name}, which is not installed: "
+            "pip install 'tonearm[serve]'"
+        )
+        raise typer.Exit(console.EXIT_USAGE) from None
+    local = is_loopback(host)
+    if token is None and not local:
+        token = secrets.token_urlsafe(18)
+    app = create_app(
+        location(library),
+        model,
+        token,
+        folders=folders or (),
+        names=() if local else {host, *machine_names()},
+        any_address=not local,
+    )
+    with contextlib.closing(_listening(host, port)) as listener:
+        port = listener.getsockname()[1]
+        name = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared only
+        address = f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
+        opened = f"{address}?token={token}" if token else address
+        console.say(f"Tonearm listens at {opened}  (Ctrl-C ends it)")
+        if not local:
+            console.say("others on the network can reach it; what they send is not encrypted")
+        if browser:
+            threading.Timer(0.5, webbrowser.open, [opened]).start()
+        with console.quiet_decoders():
+            run(app, listener, verbose=verbose)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket at that address, so that a port in use is one plain line."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise typer.BadParameter(f"{host}: {error.strerror}", param_hint="--host") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        words = f"{host}:{port}: {error.strerror}; choose another with --port"
+        raise typer.BadParameter(words, param_hint="--port") from None
+    return listener

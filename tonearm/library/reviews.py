@@ -1,0 +1,168 @@
+"""What a person said of a sound: accepted, another genre, or rejected. Kept beside the library.
+
+A library can be scanned anew, a person's word cannot: so it has a SQLite file of its own, and is
+kept by sound key, so that it stays with a recording that moves or is tagged, and counts for its
+copies. Imports nothing that decides or decodes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.errors import LibraryError
+from tonearm.library.store import Library
+
+SCHEMA = 1
+_APPLICATION_ID = 0x544F4E52  # "TONR"
+_TABLE = (
+    "reviews(key TEXT PRIMARY KEY, verdict TEXT NOT NULL, genre TEXT, reviewed_s REAL NOT NULL)"
+)
+
+
+class Verdict(StrEnum):
+    """What a person said."""
+
+    accept = "accept"
+    change = "change"
+    reject = "reject"
+
+
+@dataclass(frozen=True)
+class Review:
+    """A person's word on a sound; ``genre`` is what it is, None where it was only rejected."""
+
+    key: str
+    verdict: Verdict
+    genre: str | None
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A sound with the genre that a person gave it; windows float32 [n, d] as they were heard."""
+
+    key: str
+    genre: str
+    windows: NDArray[np.float32]
+
+
+def beside(library: Path) -> Path:
+    """Where the reviews of a library are."""
+    return library.with_name(f"{library.stem}.reviews.sqlite")
+
+
+class Reviews:
+    """The reviews, open for writing.
+
+    Raises
+    ------
+    LibraryError
+        From every method: when the file is foreign, of a newer Tonearm, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._explained():
+            self._connection = sqlite3.connect(path, timeout=15)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> Reviews:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def put(self, reviews: Iterable[Review]) -> None:
+        """Keep reviews, in the place of earlier ones of the same sounds; all or none of them."""
+        now = time.time()
+        rows = [(review.key, review.verdict.value, review.genre, now) for review in reviews]
+        with self._explained(), self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?)", rows)
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forget what was said of these sounds."""
+        rows = [(key,) for key in keys]
+        with self._explained(), self._connection:
+            self._connection.executemany("DELETE FROM reviews WHERE key = ?", rows)
+
+    def _prepare(self) -> None:
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        ours = self._connection.execute("PRAGMA application_id").fetchone()[0]
+        empty = not self._connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+        if not empty and ours != _APPLICATION_ID:
+            raise LibraryError(f"{self.path}: a database, but not Tonearm's reviews")
+        if version > SCHEMA:
+            raise LibraryError(f"{self.path}: reviews of a newer Tonearm: update Tonearm")
+        with self._connection:
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE}")
+            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LibraryError(f"reviews {self.path}: {error}") from error
+
+
+def attach(library: Library) -> None:
+    """Let queries of an open library see the table ``reviews``; empty where there is none yet."""
+    path = beside(library.path)
+    if library.rows("SELECT 1 FROM pragma_database_list WHERE name = 'reviewed'"):
+        return
+    if path.exists():
+        library.rows("ATTACH DATABASE ? AS reviewed", [str(path)])
+    else:
+        library.write(f"CREATE TEMP TABLE IF NOT EXISTS {_TABLE}")
+
+
+def of_keys(library: Library, keys: Sequence[str | None]) -> dict[str, Review]:
+    """Reviews by sound key, of a library to which they are attached."""
+    wanted = [key for key in keys if key is not None]
+    marks = ",".join("?" * len(wanted))
+    rows: list[tuple[Any, ...]] = library.rows(
+        f"SELECT key, verdict, genre FROM reviews WHERE key IN ({marks})",  # noqa: S608
+        wanted,
+    )
+    return {key: Review(key, Verdict(verdict), genre) for key, verdict, genre in rows}
+
+
+def corrections(library: Library, *, dimensions: int) -> list[Correction]:
+    """Every sound that a person gave a genre, with what was heard of it, to learn from.
+
+    Parameters
+    ----------
+    library : Library
+        Where the windows are; reviews are read from beside it.
+    dimensions : int
+        d of the listener's embeddings; sounds of another listener are left out.
+    """
+    attach(library)
+    rows = library.rows(
+        "SELECT r.key, r.genre, w.values_f16 FROM reviews r JOIN sounds s ON s.key = r.key"
+        " JOIN windows w ON w.sound = s.id WHERE r.genre IS NOT NULL AND length(s.pooled) = ?"
+        " ORDER BY r.key",
+        [4 * dimensions],
+    )
+    return [
+        Correction(
+            key,
+            genre,
+            np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions).astype(np.float32),
+        )
+        for key, genre, data in rows
+    ]

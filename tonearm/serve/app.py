@@ -1,0 +1,115 @@
+"""The web application: its parts put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from tonearm import __version__
+from tonearm.classifier import Classifier
+from tonearm.genres import UNKNOWN, colour, id3_name
+from tonearm.serve import hearing, reviewing, scanning, tracks
+from tonearm.serve.guard import Guard
+from tonearm.serve.problems import Json, add_handlers
+from tonearm.serve.service import Service
+from tonearm.serve.uploads import Limits
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def create_app(
+    library_path: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    token: str | None = None,
+    *,
+    folders: Sequence[Path] = (),
+    names: Collection[str] = (),
+    any_address: bool = False,
+    limits: Limits | None = None,
+) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    library_path : path
+        The library's file, which need not exist yet.
+    model : path or None
+        A bundle; None is the one that comes with the package.
+    token : str or None
+        What every request must bring; None asks for nothing, for this machine alone.
+    folders : sequence of path
+        Folders that the page may scan, besides those scanned before.
+    names, any_address
+        Hosts to answer for, as of :class:`tonearm.serve.guard.Guard`.
+    limits : Limits or None
+        Of uploads.
+    """
+    model_path = Path(model) if model is not None else None
+    service = Service(
+        Path(library_path),
+        classifier=Classifier.load(model_path),
+        model_path=model_path,
+        folders=tuple(Path(os.path.abspath(folder)) for folder in folders),
+        limits=limits or Limits(),
+    )
+    scanner = scanning.Scanner(service)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with service.running():
+            yield
+            scanner.stop()
+
+    app = FastAPI(
+        title="Tonearm",
+        version=__version__,
+        description="Hears the genre of music. JSON is versioned by `schema`; errors are problem "
+        "details (RFC 9457) with a word for programs in `kind`.",
+        lifespan=lifespan,
+        docs_url=None,  # both load scripts from elsewhere; /docs is a page of Tonearm's own
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.service, app.state.scanner = service, scanner
+    add_handlers(app)
+    for part in (hearing, tracks, reviewing, scanning):
+        app.include_router(part.router)
+
+    @app.get("/api/health", tags=["server"], summary="Whether it is well, and what it knows")
+    def health() -> Response:
+        bundle = service.classifier.bundle
+        values = {"version": __version__, "model": bundle.name, "labels": list(bundle.labels)}
+        return Json({"schema": tracks.SCHEMA, "status": "ok", **values})
+
+    @app.get("/api/genres", tags=["server"], summary="Names and colours of genres")
+    def genres() -> Response:
+        known = [*service.classifier.bundle.labels, UNKNOWN]
+        rows = [
+            {
+                "genre": genre,
+                "name": id3_name(genre) if genre != UNKNOWN else "Unknown",
+                "colour": colour(genre),
+            }
+            for genre in known
+        ]
+        return Json({"schema": tracks.SCHEMA, "genres": rows})
+
+    @app.get("/", include_in_schema=False)
+    def index(request: Request) -> Response:
+        return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/docs", include_in_schema=False)
+    def docs(request: Request) -> Response:
+        return FileResponse(_STATIC / "docs.html", headers={"Cache-Control": "no-cache"})
+
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.add_middleware(
+        Guard, token=token, names=names, any_address=any_address, upload_path=hearing.PATH
+    )
+    return app

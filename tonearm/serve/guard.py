@@ -1,0 +1,201 @@
+"""What every request meets first: whose host, whose page, which token; and what every answer says.
+
+A page of another origin can send requests to this machine, or point its own name at it (DNS
+rebinding): so Host must be an address or name of this machine, and anything a browser sends on
+behalf of another page is refused. Plain ASGI; imports nothing of Tonearm but problems.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+from collections.abc import Collection
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tonearm.serve.problems import problem
+
+COOKIE = "tonearm"
+MAX_BODY_BYTES = 2 * 2**20  # of everything but uploads, which count for themselves
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN = frozenset({"same-origin", "none"})
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",  # no string ever becomes markup
+        "trusted-types 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches that address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Guard:
+    """Middleware round the whole application.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What is guarded.
+    token : str or None
+        What every request must bring (cookie or ``Authorization: Bearer``); None asks for nothing.
+    names : collection of str
+        Host names besides those of the loopback.
+    any_address : bool
+        Whether every numerical address is a good host: it cannot be rebound.
+    upload_path : str
+        The one path whose bodies are not limited here.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None = None,
+        names: Collection[str] = (),
+        any_address: bool = False,
+        upload_path: str = "",
+    ) -> None:
+        self._app, self._token, self._upload_path = app, token, upload_path
+        self._names = _LOCAL_NAMES | {name.lower() for name in names}
+        self._any_address = any_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on with a limited body and guarded headers."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send_guarded)
+            return
+        limited = receive if scope["path"] == self._upload_path else _limited(receive)
+        await self._app(scope, limited, send_guarded)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if not self._is_own(host):
+            return problem(421, "foreign-host", f"this server does not answer for host {host!r}")
+        if self._is_foreign(scope, headers, host):
+            return problem(403, "foreign-origin", "another site's page may not use this server")
+        if self._token is None or self._has_token(headers):
+            return None
+        if scope["path"] == "/" and scope["method"] == "GET":
+            given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+            if self._fits(given):
+                # The token moves from the address, which is shown and kept, into a cookie.
+                response = RedirectResponse("/", status_code=303)
+                response.set_cookie(COOKIE, given, httponly=True, samesite="strict", path="/")
+                return response
+        words = "open the address with ?token=... that `tonearm serve` printed"
+        return problem(401, "no-token", words, headers={"WWW-Authenticate": "Bearer"})
+
+    def _is_own(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+            _ = urlsplit(f"//{host}").port  # raises where it is no number
+        except ValueError:
+            return False
+        if any(sign in host for sign in "/?#@\\"):
+            return False
+        if name in self._names:
+            return True
+        if not self._any_address:
+            return False
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    @staticmethod
+    def _is_foreign(scope: Scope, headers: Headers, host: str) -> bool:
+        """Whether a browser says that another page is behind the request."""
+        opens_page = (
+            scope["method"] in _READING
+            and headers.get("sec-fetch-mode") == "navigate"
+            and not scope["path"].startswith("/api/")
+        )
+        if opens_page:
+            return False
+        origin = headers.get("origin")
+        if origin is not None and origin != f"{scope['scheme']}://{host}":
+            return True
+        return headers.get("sec-fetch-site", "none") not in _OWN
+
+    def _has_token(self, headers: Headers) -> bool:
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and self._fits(given):
+            return True
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return False
+        return cookie is not None and self._fits(cookie.value)
+
+    def _fits(self, given: str) -> bool:
+        return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
+
+
+def machine_names() -> set[str]:
+    """Names by which others on the network may call this machine."""
+    name = socket.gethostname().lower()
+    return {name, f"{name.split('.')[0]}.local"}
+
+
+def _limited(receive: Receive) -> Receive:
+    seen = 0
+
+    async def receive_limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MAX_BODY_BYTES:
+            raise HTTPException(413, f"a request of more than {MAX_BODY_BYTES:,} bytes")
+        return message
+
+    return receive_limited

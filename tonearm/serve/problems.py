@@ -1,0 +1,91 @@
+"""Answers as JSON, and errors as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from tonearm.errors import DecodeError, LibraryError, TagError, TonearmError
+
+_LOGGER = logging.getLogger("tonearm.serve")
+_STATUS: tuple[tuple[type[TonearmError], int, str], ...] = (
+    (DecodeError, 422, "not-heard"),
+    (LibraryError, 409, "library"),
+    (TagError, 409, "tags"),
+    (TonearmError, 400, "tonearm"),
+)
+
+
+class Json(Response):
+    """JSON in UTF-8; a name that is no valid Unicode keeps its odd bytes as escapes."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """As bytes."""
+        return to_bytes(content)
+
+
+def to_bytes(values: object) -> bytes:
+    """One line of JSON."""
+    try:
+        return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, as of a name in an unknown encoding
+        return json.dumps(values, allow_nan=False).encode()
+
+
+def problem(
+    status: int, kind: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
+) -> Json:
+    """An error: ``kind`` is for programs, ``detail`` for people."""
+    values = {
+        "type": f"urn:tonearm:problem:{kind}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "kind": kind,
+        **more,
+    }
+    return Json(
+        values,
+        status_code=status,
+        media_type="application/problem+json",
+        headers=dict(headers or {}),
+    )
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let every error of the application leave it as a problem."""
+
+    def on_http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        return problem(error.status_code, kind, str(error.detail), headers=error.headers)
+
+    def on_invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        places = (
+            f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'body'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        return problem(422, "invalid", "; ".join(places))
+
+    def on_tonearm(_: Request, error: Exception) -> Response:
+        status, kind = next((s, k) for base, s, k in _STATUS if isinstance(error, base))
+        return problem(status, kind, str(error))
+
+    def on_other(_: Request, error: Exception) -> Response:
+        _LOGGER.error("a request failed", exc_info=error)
+        return problem(500, "internal", f"a fault of Tonearm: {type(error).__name__}")
+
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(TonearmError, on_tonearm)
+    app.add_exception_handler(Exception, on_other)

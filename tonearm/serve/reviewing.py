@@ -1,0 +1,240 @@
+"""``/api/review`` and ``/api/tags``: a person's word on tracks, and writing it into their files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from tonearm.errors import TagError
+from tonearm.genres import GTZAN_GENRES, id3_name
+from tonearm.kept_tags import file_tags
+from tonearm.library import browse
+from tonearm.library.reviews import Review, Reviews, Verdict, attach, beside
+from tonearm.library.store import Library, Track
+from tonearm.serve.problems import Json
+from tonearm.serve.service import Service, service_of
+from tonearm.serve.tracks import MOST_IDS, SCHEMA
+from tonearm.tagging import journal as journals
+from tonearm.tagging.fields import edits_for_genres
+from tonearm.tagging.safe import change, take_back
+
+router = APIRouter(prefix="/api", tags=["review"])
+# Verdicts that say what to write.
+_NAMING: tuple[browse.ReviewState, ...] = ("accept", "change")
+_Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+_Ids = Annotated[list[_Id], Field(max_length=MOST_IDS)]
+# No signs that players part one genre at, no control signs, no spaces at the ends.
+_Genre = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^\s;,|\\\x00-\x1f]([^;,|\\\x00-\x1f]*[^\s;,|\\\x00-\x1f])?$",
+    ),
+]
+
+
+class ReviewRequest(BaseModel):
+    """A word on tracks: ``clear`` takes it back; ``change`` names the genre."""
+
+    ids: _Ids
+    verdict: Literal["accept", "change", "reject", "clear"]
+    genre: _Genre | None = None
+
+
+class WriteRequest(BaseModel):
+    """Which tracks; without ids all that were reviewed."""
+
+    ids: _Ids | None = None
+
+
+class UndoRequest(BaseModel):
+    """Which run of writing; without a number the last."""
+
+    run: _Id | None = None
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A file whose genre shall become another."""
+
+    track: Track
+    genres: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.track.id,
+            "name": os.path.basename(self.track.path),
+            "title": self.track.tags.title,
+            "artist": self.track.tags.artist,
+            "old": list(self.track.tags.genres),
+            "new": list(self.genres),
+        }
+
+
+@router.post("/review", summary="Accept, change or reject")
+def review(request: Request, said: ReviewRequest) -> Response:
+    """Keep a person's word; files stay as they are until ``/api/tags/write``.
+
+    Skipped are files that were not heard, and, to accept, those whose genre is unknown.
+    """
+    if (said.verdict == "change") != (said.genre is not None):
+        raise HTTPException(422, "genre: to be named with the verdict 'change', and with no other")
+    service = service_of(request)
+    with service.library() as library:
+        attach(library)
+        found = [track for track, _ in browse.with_reviews(library, said.ids)]
+    accepts = said.verdict == "accept"
+    heard = [track for track in found if track.key and (track.genre or not accepts)]
+    with Reviews(beside(service.library_path)) as reviews:
+        if said.verdict == "clear":
+            reviews.drop(track.key for track in heard if track.key)
+        else:
+            verdict = Verdict(said.verdict)
+            reviews.put(_review(track, verdict, said.genre) for track in heard)
+    reviewed = [track.id for track in heard]
+    done = set(reviewed)
+    skipped = [track.id for track in found if track.id not in done]
+    return Json({"schema": SCHEMA, "reviewed": reviewed, "skipped": skipped})
+
+
+@router.post("/tags/plan", summary="The difference before writing")
+def plan(request: Request, wanted: WriteRequest) -> Response:
+    """Files whose genre is not what was accepted for them."""
+    with service_of(request).library() as library:
+        changes = _changes(library, wanted.ids)
+    return Json({"schema": SCHEMA, "changes": [change.to_dict() for change in changes]})
+
+
+@router.post("/tags/write", summary="Write accepted genres into the files")
+def write(request: Request, wanted: WriteRequest) -> Response:
+    """Each file on its own: one that cannot be written without harm is named and left alone."""
+    service = service_of(request)
+    with _alone(service), service.library(write=True) as library:
+        changes = _changes(library, wanted.ids)
+        if not changes:
+            return Json({"schema": SCHEMA, "run": None, "written": [], "failed": []})
+        written, failed = [], []
+        with journals.Journal(journals.beside(service.library_path), write=True) as journal:
+            _refresh(library, journal.recovered)
+            run = journal.start("page: write")
+            for item in changes:
+                try:
+                    _require_unchanged(item.track)
+                    # A genre that a person accepted is a person's, no guess to be replaced later.
+                    edits = partial(edits_for_genres, genres=item.genres, guesses=())
+                    path = item.track.path
+                    change(path, edits, genres=item.genres, journal=journal, run=run)
+                    _refresh(library, [path])
+                    written.append(item.track.id)
+                except (TagError, OSError) as error:
+                    failed.append(_failure(item.track.id, item.track.path, error))
+            journal.finish(run)
+    return Json({"schema": SCHEMA, "run": run, "written": written, "failed": failed})
+
+
+@router.post("/tags/undo", summary="Take a run of writing back")
+def undo(request: Request, wanted: UndoRequest) -> Response:
+    """Genre fields become what they were; a file that was changed since is named and left alone."""
+    service = service_of(request)
+    place = journals.beside(service.library_path)
+    if not place.exists():
+        raise HTTPException(409, "nothing was written yet")
+    undone, failed = [], []
+    with (
+        _alone(service),
+        service.library(write=True) as library,
+        journals.Journal(place, write=True) as journal,
+    ):
+        _refresh(library, journal.recovered)
+        of = journal.run(wanted.run)
+        run = journal.start("page: undo", undoes=of.id)
+        for entry in reversed(journal.entries(of.id)):
+            if entry.state != "done" or entry.undone:
+                continue
+            try:
+                take_back(entry, journal=journal, run=run)
+                _refresh(library, [entry.path])
+                undone.append(os.path.basename(entry.path))
+            except (TagError, OSError) as error:
+                failed.append(_failure(None, entry.path, error))
+        journal.finish(run)
+    return Json({"schema": SCHEMA, "run": run, "undone": undone, "failed": failed})
+
+
+@router.get("/tags/history", summary="Runs of writing, the latest first")
+def history(request: Request) -> Response:
+    """From the page and from the command line."""
+    place = journals.beside(service_of(request).library_path)
+    if not place.exists():
+        return Json({"schema": SCHEMA, "runs": []})
+    with journals.Journal(place) as journal:
+        runs = [vars(run) for run in journal.runs()[:100]]
+    return Json({"schema": SCHEMA, "runs": runs})
+
+
+def _review(track: Track, verdict: Verdict, genre: str | None) -> Review:
+    assert track.key is not None
+    if verdict is Verdict.accept:
+        genre = track.genre
+    return Review(track.key, verdict, genre if verdict is not Verdict.reject else None)
+
+
+def _changes(library: Library, ids: Sequence[int] | None) -> list[_Change]:
+    attach(library)
+    if ids is None:
+        ids = [
+            number
+            for said in _NAMING
+            for number in browse.numbers(library, browse.Filter(review=said), limit=MOST_IDS)
+        ]
+    found = browse.with_reviews(library, ids)
+    wanted = (
+        _Change(track, (_tag_name(review.genre),))
+        for track, review in found
+        if review is not None and review.genre is not None and not track.missing
+    )
+    return [item for item in wanted if item.genres != item.track.tags.genres]
+
+
+def _tag_name(genre: str) -> str:
+    """Tonearm's own genres in their spelling; others as a person wrote them."""
+    return id3_name(genre) if genre in GTZAN_GENRES or genre.islower() else genre
+
+
+def _refresh(library: Library, paths: Iterable[str]) -> None:
+    """Let the library know what files say now; one that is gone is the next scan's to find."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            library.update_file(path, file_tags(path))
+
+
+def _require_unchanged(track: Track) -> None:
+    status = Path(track.path).stat()
+    if (status.st_size, status.st_mtime_ns) != (track.size, track.mtime_ns):
+        raise TagError(f"{track.path}: changed since the scan: scan it again")
+
+
+def _failure(number: int | None, path: str, error: Exception) -> dict[str, Any]:
+    reason = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
+    return {"id": number, "name": os.path.basename(path), "reason": reason}
+
+
+@contextmanager
+def _alone(service: Service) -> Iterator[None]:
+    if not service.writing.acquire(blocking=False):
+        raise HTTPException(409, "tags are being written just now: wait for the end")
+    try:
+        yield
+    finally:
+        service.writing.release()

@@ -1,0 +1,145 @@
+"""What the parts of the server share: the model, the library's place, those who hear."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+
+from tonearm.classifier import Classifier
+from tonearm.library.store import Library
+from tonearm.serve.uploads import Limits, Uploads
+
+# Longest time for hearing one file; a six-hour mix takes some three minutes.
+LONGEST_HEARING_S = 1_200.0
+_REMEMBERED = 64
+_LOOK_S = 0.5
+
+Emit = Callable[[dict[str, Any]], None]
+Tell = Callable[[float], None]
+Work = Callable[[Emit, Tell], None]
+
+
+class StoppedError(Exception):
+    """The client has gone, or the time is over."""
+
+
+class Service:
+    """One server's state."""
+
+    def __init__(
+        self,
+        library_path: Path,
+        *,
+        classifier: Classifier,
+        model_path: Path | None,
+        folders: tuple[Path, ...],
+        limits: Limits,
+    ) -> None:
+        self.library_path, self.classifier, self.model_path = library_path, classifier, model_path
+        self.folders = folders
+        self.uploads = Uploads(limits)
+        self.writing = threading.Lock()  # of tags: one run at a time
+        self._remembered: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
+        self._remembering = threading.Lock()
+        self._desk: ThreadPoolExecutor | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """From the first request to the last."""
+        # As many as cores hear at once, in threads of their own: others answer meanwhile.
+        self._desk = ThreadPoolExecutor(cores(), thread_name_prefix="hear")
+        try:
+            with self.uploads.opened():
+                yield
+        finally:
+            self._desk.shutdown(wait=True, cancel_futures=True)
+
+    @contextmanager
+    def library(self, *, write: bool = False) -> Iterator[Library]:
+        """The library, open for one request."""
+        with Library(self.library_path, write=write) as library:
+            yield library
+
+    async def hear(self, request: Request, work: Work) -> AsyncIterator[dict[str, Any]]:
+        """What ``work`` emits on a thread; it is stopped when the client goes or time is over.
+
+        ``work`` gets a function to emit values, and one to tell its progress, which may raise
+        StoppedError.
+        """
+        assert self._desk is not None
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        gone = threading.Event()
+
+        def emit(values: dict[str, Any] | None) -> None:
+            loop.call_soon_threadsafe(queue.put_nowait, values)
+
+        def run() -> None:
+            begun = time.monotonic()
+
+            def tell(share: float) -> None:
+                if gone.is_set() or time.monotonic() - begun > LONGEST_HEARING_S:
+                    raise StoppedError
+                emit({"progress": round(share, 4)})
+
+            try:
+                if not gone.is_set():
+                    work(emit, tell)
+            finally:
+                emit(None)
+
+        future = loop.run_in_executor(self._desk, run)
+        try:
+            while True:
+                try:
+                    values = await asyncio.wait_for(queue.get(), _LOOK_S)
+                except TimeoutError:
+                    if await request.is_disconnected():
+                        raise StoppedError from None
+                    continue
+                if values is None:
+                    break
+                yield values
+            await future
+        finally:
+            gone.set()
+            future.cancel()
+
+    def remembered(
+        self, key: tuple[str, ...], make: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The values of ``key``, made where they are not among the latest."""
+        with self._remembering:
+            if key in self._remembered:
+                self._remembered.move_to_end(key)
+                return self._remembered[key]
+        values = make()
+        with self._remembering:
+            self._remembered[key] = values
+            while len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return values
+
+
+def service_of(request: Request) -> Service:
+    """The service of the application that a request came to."""
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,47 @@
+// Elements, texts and small formats. Text becomes text alone: nothing here makes markup of a string.
+
+/** An element with properties, attributes (aria-*, data-*, role), listeners (onclick) and children. */
+export function el(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "class") node.className = value;
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+export function button(text, onclick, properties = {}) {
+  return el("button", { type: "button", ...properties, onclick }, text);
+}
+
+/** Tell screen readers. */
+export function say(text) {
+  const place = document.getElementById("said");
+  place.textContent = "";
+  requestAnimationFrame(() => (place.textContent = text));
+}
+
+/** A message that stays until it is closed, or ten seconds if nothing can be done about it. */
+export function toast(text, { action = null, bad = false } = {}) {
+  const close = () => note.remove();
+  const note = el("div", { class: bad ? "toast bad" : "toast" }, el("span", {}, text));
+  if (action) note.append(button(action.text, () => (close(), action.run())));
+  note.append(button("×", close, { "aria-label": "Close message", class: "plain" }));
+  document.getElementById("toasts").append(note);
+  say(text);
+  if (!action && !bad) setTimeout(close, 10_000);
+  return close;
+}
+
+export function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (value) => String(value).padStart(2, "0");
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+export const percent = (share) => `${Math.round(100 * share)} %`;
+export const count = (n, word, many = `${word}s`) => `${n.toLocaleString("en")} ${n === 1 ? word : many}`;

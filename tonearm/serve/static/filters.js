@@ -1,0 +1,48 @@
+// The row of controls above the table.
+import { el } from "./dom.js";
+import { all } from "./genres.js";
+
+const SURE = [["", "Any"], ["0.9-1", "90 % and more"], ["0.7-0.9", "70 to 90 %"], ["0.5-0.7", "50 to 70 %"], ["0-0.5", "Below 50 %"]];
+const TAGS = [["", "Any"], ["none", "Missing"], ["disagree", "Disagrees with the sound"], ["person", "By a person"], ["tonearm", "By Tonearm"]];
+const SAID = [["", "Any"], ["none", "Not reviewed"], ["accept", "Accepted"], ["change", "Changed"], ["reject", "Rejected"]];
+
+/** Controls; `onchange(values)` gets what `/api/tracks` understands. */
+export function makeFilters({ onchange }) {
+  const select = (label, options) => {
+    const control = el("select", { onchange: tell }, ...options.map(([value, text]) => el("option", { value }, text)));
+    return [control, el("label", { class: "field" }, el("span", {}, label), control)];
+  };
+  const text = el("input", { type: "search", placeholder: "Title, artist, folder", oninput: () => later() });
+  const [genre, genreField] = select("Heard as", [["", "Any"], ...all().map((row) => [row.genre, row.name])]);
+  const [sure, sureField] = select("How sure", SURE);
+  const [tag, tagField] = select("Genre tag", TAGS);
+  const [said, saidField] = select("Review", SAID);
+  const node = el("form", { class: "filters", role: "search", "aria-label": "Filter tracks", onsubmit: (event) => event.preventDefault() },
+    el("label", { class: "field wide" }, el("span", {}, "Search"), text), genreField, sureField, tagField, saidField);
+  let timer = 0;
+
+  function later() {
+    clearTimeout(timer);
+    timer = setTimeout(tell, 200);
+  }
+
+  function values() {
+    const [low, high] = sure.value ? sure.value.split("-") : ["", ""];
+    return {
+      text: text.value.trim(),
+      genre: genre.value,
+      min_confidence: low,
+      max_confidence: high,
+      tag: tag.value === "disagree" ? "" : tag.value,
+      disagree: tag.value === "disagree",
+      review: said.value,
+    };
+  }
+
+  function tell() {
+    clearTimeout(timer);
+    onchange(values());
+  }
+
+  return { node, values, focus: () => text.focus() };
+}

@@ -1,0 +1,212 @@
+// The view of the library: filter, look, listen, review, write, undo.
+import { get, query, send } from "./api.js";
+import { askGenre, askMany, askWrite, showKeys } from "./asking.js";
+import { makeDetail } from "./detail.js";
+import { el, button, clock, count, percent, say, toast } from "./dom.js";
+import { makeFilters } from "./filters.js";
+import { badge, nameOf } from "./genres.js";
+import * as player from "./player.js";
+import { makeScan } from "./scan.js";
+import { makeTable } from "./table.js";
+
+const SAID = { accept: "✓ accepted", change: "✎ ", reject: "✗ rejected" };
+const wide = matchMedia("(min-width: 1000px)");
+
+const heard = (row) => row.error ? el("span", { class: "quiet" }, "not heard")
+  : row.genre ? badge(row.genre) : badge(null, `Unknown (${nameOf(row.nearest)}?)`);
+const sure = (row) => row.error ? "" : [bar(row.confidence), el("span", {}, percent(row.confidence))];
+// Plain boxes: a thousand meters cost more than they tell, beside their number.
+function bar(share) {
+  const inner = el("span");
+  inner.style.setProperty("width", `${100 * share}%`);
+  return el("span", { class: "bar-of", "aria-hidden": "true" }, inner);
+}
+
+const said = (row) => row.review ? el("span", { class: `review ${row.review.verdict}` }, `${SAID[row.review.verdict]}${row.review.verdict === "change" ? nameOf(row.review.genre) : ""}`) : "";
+const tag = (row) => row.genres.length ? el("span", { class: row.by_tonearm ? "own" : "" }, row.genres.join(", ")) : el("span", { class: "quiet" }, "–");
+
+export function makeLibrary() {
+  const selected = new Set();
+  let [wanted, sort, descending, opened] = [{}, "path", false, false];
+  const columns = [
+    { name: "pick", title: "Selected", cell: (row) => el("span", { class: "pick", "aria-hidden": "true" }, selected.has(row.id) ? "☑" : "☐") },
+    { name: "title", title: "Track", sort: "title", cell: (row) => [el("span", { class: "name" }, row.title || row.name), el("span", { class: "artist quiet" }, row.artist || "")] },
+    { name: "tag", title: "Genre tag", sort: "tag", cell: tag },
+    { name: "genre", title: "Heard as", sort: "genre", cell: heard },
+    { name: "sureness", title: "How sure", sort: "confidence", cell: sure },
+    { name: "length", title: "Length", sort: "duration", cell: (row) => row.duration_s ? clock(row.duration_s) : "" },
+    { name: "said", title: "Review", cell: said },
+  ];
+  columns.at(-1).sort = null;
+  const fail = (error) => toast(error.message, { bad: true });
+  const table = makeTable({ label: "Tracks", columns, fetchPage, oncurrent, onopen, onsort, onfail: fail, isSelected: (row) => selected.has(row.id), onselect });
+  const detail = makeDetail({ act, onclose: () => (detail.show(null), (opened = false), table.node.focus()) });
+  const filters = makeFilters({ onchange: (values) => ((wanted = values), selected.clear(), table.reload(), refresh()) });
+  const scan = makeScan({ onend: () => (table.reload({ keep: true }), begin()) });
+  const numbers = el("p", { class: "numbers" });
+  const shown = el("p", { class: "shown" });
+  const write = button("Write…", writeAll, { class: "main", disabled: true });
+  const undo = button("Undo writing", undoLast, { disabled: true });
+  const many = button("Accept all…", acceptAll);
+  const keys = button("Keys", showKeys, { title: "Key ?", class: "keyed" });
+  const empty = el("section", { class: "empty", hidden: true });
+  const whole = el("div", { class: "whole", hidden: true }, filters.node,
+    el("div", { class: "bar" }, shown, many, undo, write, keys), el("div", { class: "split" }, table.node, detail.node));
+  const node = el("div", { class: "library" }, el("h1", { class: "unseen" }, "Library"), el("div", { class: "bar first" }, numbers, scan.node), empty, whole);
+
+  async function fetchPage(offset, limit) {
+    const page = await get(`/api/tracks?${query({ ...wanted, sort, descending, offset, limit })}`);
+    shown.textContent = `${count(page.total, "track")} shown${selected.size ? `, ${selected.size} selected` : ""}`;
+    many.disabled = !page.total;
+    if (!offset) say(shown.textContent);
+    return page;
+  }
+
+  function oncurrent(row) {
+    if (row && (wide.matches || opened)) detail.show(row);
+  }
+
+  function onopen(row) {
+    opened = true;
+    detail.show(row);
+  }
+
+  function onsort(name) {
+    descending = sort === name ? !descending : name === "confidence";
+    sort = name;
+    table.setSort(sort, descending);
+    table.reload();
+  }
+
+  function onselect(rows, add = false) {
+    for (const row of rows) if (selected.has(row.id) && !add && rows.length === 1) selected.delete(row.id);
+      else selected.add(row.id);
+    table.update(() => {});
+    shown.textContent = `${count(table.total, "track")} shown, ${selected.size} selected`;
+  }
+
+  async function act(verdict) {
+    const row = table.current;
+    if (!row) return;
+    const ids = selected.size ? [...selected] : [row.id];
+    const genre = verdict === "change" ? await askGenre(row.nearest) : null;
+    if (verdict === "change" && !genre) return;
+    try {
+      const done = await review(ids, verdict, genre);
+      if (ids.length === 1 && done && verdict !== "clear") table.move(1);
+      table.node.focus();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async function review(ids, verdict, genre) {
+    const { reviewed, skipped } = await send("/api/review", genre ? { ids, verdict, genre } : { ids, verdict });
+    const done = new Set(reviewed);
+    table.update((row) => {
+      if (done.has(row.id)) row.review = verdict === "clear" ? null : { verdict, genre: verdict === "accept" ? row.nearest : genre };
+    });
+    if (ids.length > 1) selected.clear();
+    if (table.current) oncurrent(table.current);
+    table.update(() => {});
+    if (skipped.length) toast(`${count(skipped.length, "track")} left: of an unknown genre, or not heard. Change says what it is.`);
+    const words = { accept: "accepted", change: `is ${nameOf(genre)}`, reject: "rejected", clear: "forgotten" }[verdict];
+    if (reviewed.length) say(reviewed.length === 1 ? words : `${reviewed.length} ${words}`);
+    refresh();
+    return reviewed.length;
+  }
+
+  async function acceptAll() {
+    try {
+      const { ids } = await get(`/api/track-ids?${query({ ...wanted, sort, descending })}`);
+      if (await askMany(`What Tonearm hears is accepted for ${count(ids.length, "track")}. Files stay as they are until you write.`, `Accept ${ids.length.toLocaleString("en")}`)) await review(ids, "accept", null);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async function writeAll() {
+    try {
+      const { changes } = await send("/api/tags/plan", {});
+      if (!changes.length) return toast("Every accepted genre is in its file already.");
+      if (!(await askWrite(changes))) return;
+      write.disabled = true;
+      say("Writing");
+      const { run, written, failed } = await send("/api/tags/write", { ids: changes.map((change) => change.id) });
+      toast(`${count(written.length, "file")} written.`, { action: { text: "Undo", run: () => undoRun(run) } });
+      left(failed);
+      settle();
+    } catch (error) {
+      fail(error);
+      refresh();
+    }
+  }
+
+  const left = (failed) => {
+    for (const { name, reason } of failed.slice(0, 5)) toast(`${name}: ${reason}`, { bad: true });
+    if (failed.length > 5) toast(`and ${count(failed.length - 5, "more file")} left as they are`, { bad: true });
+  };
+
+  function settle() {
+    table.reload({ keep: true });
+    begin();
+  }
+
+  async function undoRun(run) {
+    try {
+      const { undone, failed } = await send("/api/tags/undo", { run });
+      toast(`${count(undone.length, "file")} put back.`);
+      left(failed);
+      settle();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  function undoLast() {
+    undoRun(null);
+  }
+
+  async function refresh() {
+    try {
+      const [{ changes }, { runs }] = await Promise.all([send("/api/tags/plan", {}), get("/api/tags/history")]);
+      write.textContent = changes.length ? `Write ${count(changes.length, "file")}…` : "Nothing to write";
+      write.disabled = !changes.length;
+      undo.disabled = !runs.some((run) => run.undoes === null && run.done > run.undone);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async function begin() {
+    try {
+      const [seen, folders] = await Promise.all([get("/api/library"), scan.refresh()]);
+      const some = seen.exists && seen.tracks > 0;
+      whole.hidden = !some;
+      empty.hidden = some;
+      if (!some) {
+        numbers.textContent = "";
+        empty.replaceChildren(el("p", { class: "big" }, "No tracks yet"), el("p", {}, folders.length ? "Press Scan to hear what is in your folders." : "Name your music when you start the page, and scan it here:"), folders.length ? "" : el("code", {}, "tonearm serve ~/Music"));
+        return;
+      }
+      numbers.textContent = [count(seen.tracks, "track"), `${seen.untagged.toLocaleString("en")} without a genre`, `${seen.disagreeing.toLocaleString("en")} tagged otherwise than heard`].join(" · ");
+      if (!table.total) table.reload();
+      refresh();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  node.addEventListener("keydown", (event) => {
+    const typing = event.target.matches("input, select, textarea");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key === " " && event.target.matches("button, a")) return;
+    const keys = { " ": () => (oncurrent(table.current), detail.show(table.current), detail.toggle()), a: () => act("accept"), c: () => act("change"), r: () => act("reject"), u: () => act("clear"), n: () => table.move(1), p: () => table.move(-1), x: () => table.current && onselect([table.current]), w: writeAll, "/": filters.focus, "?": showKeys };
+    const run = keys[event.key.toLowerCase()];
+    if (!run) return;
+    event.preventDefault();
+    run();
+  });
+
+  return { node, show: begin, hide: () => player.stop() };
+}

@@ -1,0 +1,59 @@
+// The scan: its button, its progress, its end.
+import { get, send } from "./api.js";
+import { el, button, count, toast } from "./dom.js";
+
+export function makeScan({ onend }) {
+  const start = button("Scan", begin);
+  const stop = button("Stop", () => send("/api/scan", undefined, "DELETE").catch(bad), { hidden: true });
+  const progress = el("progress", { max: 1, hidden: true, "aria-label": "Scan" });
+  const words = el("span", { class: "quiet" });
+  const node = el("div", { class: "scan" }, start, progress, words, stop);
+  let [events, folders] = [null, []];
+
+  const bad = (error) => toast(error.message, { bad: true });
+
+  async function begin() {
+    try {
+      await send("/api/scan");
+      follow();
+    } catch (error) {
+      bad(error);
+    }
+  }
+
+  function follow() {
+    events?.close();
+    events = new EventSource("/api/scan/events");
+    events.addEventListener("progress", (event) => show(JSON.parse(event.data)));
+    events.addEventListener("end", (event) => {
+      events.close();
+      end(JSON.parse(event.data));
+    });
+    show({ running: true });
+  }
+
+  function show(state) {
+    start.hidden = state.running;
+    stop.hidden = progress.hidden = !state.running;
+    if (state.to_do) progress.value = state.done / state.to_do;
+    else progress.removeAttribute("value");
+    words.textContent = state.to_do ? `${state.done.toLocaleString("en")} of ${count(state.to_do, "file")}` : state.running ? "looking" : "";
+  }
+
+  function end(state) {
+    show({ ...state, running: false, to_do: 0 });
+    if (state.error) toast(state.error, { bad: true });
+    else toast(`Scanned: ${state.heard} heard, ${state.recognised} recognised, ${state.unchanged} unchanged${state.failures.length ? `, ${state.failures.length} not heard` : ""}.`);
+    onend();
+  }
+
+  async function refresh() {
+    const state = await get("/api/scan");
+    folders = state.folders;
+    start.disabled = !folders.length;
+    start.title = folders.length ? folders.join("\n") : "start with `tonearm serve FOLDER`";
+    if (state.running && !events) follow();
+    return folders;
+  }
+  return { node, refresh };
+}

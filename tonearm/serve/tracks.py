@@ -1,0 +1,245 @@
+"""Looking through the library: its numbers, pages of tracks, and one track whole.
+
+Clients name tracks by id alone; a file is served only if the library has it.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections.abc import Callable
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+
+from tonearm.answer import answer
+from tonearm.audio import check_file
+from tonearm.errors import LibraryError
+from tonearm.library import browse, overview
+from tonearm.library.reviews import Review, attach
+from tonearm.library.search import probe_of, similar
+from tonearm.library.store import Track
+from tonearm.serve.picture import picture
+from tonearm.serve.problems import Json, problem
+from tonearm.serve.service import Emit, Service, StoppedError, Tell, service_of
+
+SCHEMA = 1
+MOST_IDS = 100_000
+_LARGEST_ID = 2**63 - 1
+# Where mimetypes knows no name, or one that browsers do not play.
+_TYPES = {
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".m4b": "audio/mp4",
+    ".mp4": "audio/mp4",
+    ".oga": "audio/ogg",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".wav": "audio/wav",
+    ".wave": "audio/wav",
+    ".webm": "audio/webm",
+    ".mka": "audio/webm",
+}
+
+router = APIRouter(prefix="/api", tags=["library"])
+TrackId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
+
+
+def filter_of(
+    text: Annotated[str, Query(max_length=200, description="Part of title, artist, path")] = "",
+    genre: Annotated[str | None, Query(max_length=100, description="Heard as; or unknown")] = None,
+    min_confidence: Annotated[float, Query(ge=0, le=1)] = 0.0,
+    max_confidence: Annotated[float, Query(ge=0, le=1)] = 1.0,
+    tag: browse.TagState = "any",
+    disagree: bool = False,
+    review: browse.ReviewState = "any",
+) -> browse.Filter:
+    """The filter that a query describes."""
+    return browse.Filter(
+        text=text.encode("utf-8", "replace").decode().replace("\0", ""),
+        genre=genre,
+        min_confidence=min_confidence,
+        max_confidence=max_confidence,
+        tag=tag,
+        disagree=disagree,
+        review=review,
+    )
+
+
+Wanted = Annotated[browse.Filter, Depends(filter_of)]
+
+
+@router.get("/library", summary="The library in numbers")
+def library_numbers(request: Request) -> Response:
+    """``exists`` is false before the first scan."""
+    service = service_of(request)
+    if not service.library_path.exists():
+        return Json({"schema": SCHEMA, "exists": False, "path": str(service.library_path)})
+    with service.library() as library:
+        seen = overview.overview(library)
+        path = str(library.path)
+    return Json({"schema": SCHEMA, "exists": True, "path": path, **seen.to_dict()})
+
+
+@router.get("/tracks", summary="A page of tracks")
+def tracks(
+    request: Request,
+    wanted: Wanted,
+    sort: browse.Sort = "path",
+    descending: bool = False,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+) -> Response:
+    """Filter, sort and leaf through the library."""
+    with service_of(request).library() as library:
+        page = browse.page(
+            library, wanted, sort=sort, descending=descending, offset=offset, limit=limit
+        )
+    rows = [row(track, review) for track, review in page.tracks]
+    return Json({"schema": SCHEMA, "total": page.total, "offset": offset, "tracks": rows})
+
+
+@router.get("/track-ids", summary="Ids of all tracks that meet a filter")
+def track_ids(
+    request: Request, wanted: Wanted, sort: browse.Sort = "path", descending: bool = False
+) -> Response:
+    """To act on many at once; in the order of the pages."""
+    with service_of(request).library() as library:
+        ids = browse.numbers(library, wanted, sort=sort, descending=descending, limit=MOST_IDS)
+    return Json({"schema": SCHEMA, "ids": ids})
+
+
+@router.get("/tracks/{number}", summary="One track")
+def track(request: Request, number: TrackId) -> Response:
+    """With all probabilities, its path, and what is wrong with it, if anything is."""
+    found, review = find(service_of(request), number)
+    more = {
+        "path": found.path,
+        "album": found.tags.album,
+        "album_artist": found.tags.album_artist,
+        "probabilities": found.probabilities,
+        "warning": found.warning,
+        "tag_error": found.tags.error,
+        "type": media_type(found.path),
+    }
+    return Json({"schema": SCHEMA, **row(found, review), **more})
+
+
+@router.get("/tracks/{number}/audio", summary="Its file", response_class=FileResponse)
+def track_audio(request: Request, number: TrackId) -> Response:
+    """The file as it is; ranges of bytes are served."""
+    found, _ = find(service_of(request), number)
+    path = FilePath(found.path)
+    check_file(path)
+    kind = media_type(found.path)
+    return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, no-cache"})
+
+
+@router.get("/tracks/{number}/timeline", summary="What is heard when")
+async def track_timeline(request: Request, number: TrackId) -> Response:
+    """The answer of ``tonearm predict --timeline --format json`` on its file."""
+    service = service_of(request)
+    found, _ = find(service, number)
+
+    def make(tell: Tell) -> dict[str, Any]:
+        return answer(service.classifier, found.path, timeline=True, on_progress=tell).to_dict()
+
+    values = await _made(service, request, ("timeline", *_state(found)), make)
+    if "error" in values:
+        words = f"{os.path.basename(values['path'])}: {values['error']['message']}"
+        return problem(422, "not-heard", words, **values)
+    return Json(values)
+
+
+@router.get("/tracks/{number}/picture", summary="Its spectrum and loudness")
+async def track_picture(request: Request, number: TrackId) -> Response:
+    """``levels`` are uint8 [columns, bands] in base64, low bands first; ``peaks`` [columns]."""
+    service = service_of(request)
+    found, _ = find(service, number)
+    spec = service.classifier.bundle.features
+
+    def make(tell: Tell) -> dict[str, Any]:
+        return picture(found.path, spec, on_progress=tell).to_dict()
+
+    return Json(await _made(service, request, ("picture", *_state(found)), make))
+
+
+@router.get("/similar/{number}", summary="The nearest by sound")
+def similar_tracks(
+    request: Request, number: TrackId, count: Annotated[int, Query(ge=1, le=200)] = 10
+) -> Response:
+    """Nearest first, copies left out."""
+    service = service_of(request)
+    found, _ = find(service, number)
+    with service.library() as library:
+        probe = probe_of(library, found.path, found.key)
+        if probe is None:
+            raise LibraryError(f"{os.path.basename(found.path)}: was not heard: nothing to compare")
+        matches = similar(library, probe, count=count)
+    rows = [{**row(match.track, None), "similarity": match.similarity} for match in matches]
+    return Json({"schema": SCHEMA, "id": number, "tracks": rows})
+
+
+def find(service: Service, number: int) -> tuple[Track, Review | None]:
+    """A track by id."""
+    with service.library() as library:
+        attach(library)
+        found = browse.with_reviews(library, [number])
+    if not found:
+        raise HTTPException(404, f"no track {number} in the library")
+    return found[0]
+
+
+def row(track: Track, review: Review | None) -> dict[str, Any]:
+    """A track as one row of a table."""
+    error = {"kind": track.error_kind, "message": track.error_message}
+    return {
+        "id": track.id,
+        "name": os.path.basename(track.path),
+        "title": track.tags.title,
+        "artist": track.tags.artist,
+        "genres": list(track.tags.genres),
+        "by_tonearm": track.tags.by_tonearm,
+        "genre": track.genre,
+        "nearest": track.nearest,
+        "confidence": track.confidence,
+        "second": list(track.probabilities)[1] if len(track.probabilities) > 1 else None,
+        "duration_s": track.duration_s,
+        "review": {"verdict": review.verdict.value, "genre": review.genre} if review else None,
+        "error": error if track.error_kind else None,
+    }
+
+
+def media_type(path: str) -> str:
+    """What kind of sound a file is, by its name."""
+    suffix = os.path.splitext(path)[1].lower()
+    guess = _TYPES.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0] or ""
+    return guess if guess.startswith("audio/") else "application/octet-stream"
+
+
+def _state(track: Track) -> tuple[str, ...]:
+    """By what a change of the file is noticed."""
+    return track.path, str(track.size), str(track.mtime_ns)
+
+
+async def _made(
+    service: Service,
+    request: Request,
+    key: tuple[str, ...],
+    make: Callable[[Tell], dict[str, Any]],
+) -> dict[str, Any]:
+    """Made by those who hear, or remembered."""
+
+    def work(emit: Emit, tell: Tell) -> None:
+        emit({"made": service.remembered(key, lambda: make(tell))})
+
+    values: dict[str, Any] = {}
+    try:
+        async for part in service.hear(request, work):
+            values = part.get("made", values)
+    except StoppedError:
+        raise HTTPException(504, "hearing it took too long") from None
+    return values

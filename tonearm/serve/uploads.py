@@ -1,0 +1,223 @@
+"""Files that a client sends: streamed to the disk, limited, and removed whatever happens.
+
+Each lies under a name of the server's own in a folder of this process; the client's name is kept
+as words alone. The folder goes when the server ends, and one that was killed leaves its folder to
+be removed by the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from tonearm.audio import AUDIO_SUFFIXES
+
+_FIELD = "file"
+_FOLDER = re.compile(r"tonearm-serve-(\d+)-")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a client may send."""
+
+    bytes_each: int = 2 * 2**30  # three hours of CD sound, uncompressed
+    at_once: int = 64
+    idle_s: float = 30.0
+    total_s: float = 1_800.0
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that arrived: where it lies, and what the client calls it."""
+
+    path: Path
+    name: str
+
+    def remove(self) -> None:
+        """Delete it; it may be gone already."""
+        with suppress(OSError):
+            self.path.unlink()
+
+
+class Uploads:
+    """The folder of uploads and their limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.folder: Path | None = None
+        self._now = 0
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make the folder, and remove it with all that is in it."""
+        _remove_abandoned()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"tonearm-serve-{os.getpid()}-"))
+        try:
+            yield
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def receive(self, request: Request) -> Upload:
+        """The one file of a multipart form; nothing is left of one that does not arrive whole.
+
+        Raises
+        ------
+        HTTPException
+            When it is no such form, is too large or slow, or too many arrive at once.
+        """
+        if self._now >= self.limits.at_once:
+            words = f"{self.limits.at_once} files arrive already: try again in a moment"
+            raise HTTPException(503, words, headers={"Retry-After": "2"})
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self.limits.bytes_each + 2**16:
+            raise self._too_large()
+        self._now += 1
+        try:
+            return await self._receive(request)
+        finally:
+            self._now -= 1
+
+    async def _receive(self, request: Request) -> Upload:
+        assert self.folder is not None
+        path = self.folder / secrets.token_hex(12)
+        try:
+            with open(path, "xb") as file:
+                form = _Form(file, request.headers.get("content-type", ""))
+                await asyncio.wait_for(self._stream(request, form, file), self.limits.total_s)
+            upload = Upload(path.with_suffix(form.suffix()), form.name)
+            path.rename(upload.path)
+            return upload
+        except BaseException as error:
+            with suppress(OSError):
+                path.unlink()
+            if isinstance(error, TimeoutError):
+                raise HTTPException(408, "the file arrived too slowly") from None
+            if isinstance(error, ClientDisconnect):
+                raise HTTPException(400, "the file did not arrive whole") from None
+            if isinstance(error, OSError):
+                words = f"the file cannot be kept here: {error.strerror}"
+                raise HTTPException(507, words) from None
+            if isinstance(error, FormParserError):
+                raise HTTPException(400, f"no proper form: {error}") from None
+            raise
+
+    async def _stream(self, request: Request, form: _Form, file: BinaryIO) -> None:
+        chunks = request.stream().__aiter__()
+        while True:
+            try:
+                chunk = await asyncio.wait_for(anext(chunks), self.limits.idle_s)
+            except StopAsyncIteration:
+                break
+            if chunk:
+                form.parser.write(chunk)
+            if file.tell() > self.limits.bytes_each:
+                raise self._too_large()
+        form.finish()
+
+    def _too_large(self) -> HTTPException:
+        most = self.limits.bytes_each / 2**20
+        return HTTPException(413, f"larger than {most:,.0f} MB: use `tonearm predict` for it")
+
+
+class _Form:
+    """A multipart form read as it comes: the part named ``file`` goes to the disk."""
+
+    def __init__(self, file: BinaryIO, content_type: str) -> None:
+        kind, options = parse_options_header(content_type)
+        if kind != b"multipart/form-data" or b"boundary" not in options:
+            raise HTTPException(415, f"send a form (multipart/form-data) with a part {_FIELD!r}")
+        self.name = ""
+        self._file, self._found, self._inside, self._ended = file, False, False, False
+        self._header, self._value = b"", b""
+        self._disposition = b""
+        self.parser = MultipartParser(
+            options[b"boundary"],
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": self._on_field,
+                "on_header_value": self._on_value,
+                "on_header_end": self._on_header,
+                "on_headers_finished": self._on_headers,
+                "on_part_data": self._on_data,
+                "on_end": self._on_end,
+            },
+        )
+
+    def finish(self) -> None:
+        """Check that the form came to its end, with the file in it."""
+        self.parser.finalize()
+        if not self._ended:
+            raise HTTPException(400, "the form breaks off")
+        if not self._found:
+            raise HTTPException(422, f"a form without a file in a part named {_FIELD!r}")
+
+    def suffix(self) -> str:
+        """The name's ending, if it is one of audio."""
+        suffix = os.path.splitext(self.name)[1].lower()
+        return suffix if suffix in AUDIO_SUFFIXES else ""
+
+    def _begin(self) -> None:
+        self._disposition, self._inside = b"", False
+        self._header, self._value = b"", b""
+
+    def _on_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            self._disposition = self._value
+        self._header, self._value = b"", b""
+
+    def _on_headers(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        if options.get(b"name") != _FIELD.encode():
+            return
+        if self._found:
+            raise HTTPException(422, "one file at a time, please")
+        name = options.get(b"filename", b"").decode("utf-8", "replace")
+        self.name = re.split(r"[/\\]", name)[-1][-255:] or "upload"
+        self._found = self._inside = True
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        if self._inside:
+            self._file.write(data[start:end])
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+
+def _remove_abandoned() -> None:
+    """Folders of servers that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob("tonearm-serve-*"):
+        match = _FOLDER.match(folder.name)
+        if match and not _is_alive(int(match[1])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
