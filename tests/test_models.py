@@ -84,5 +84,5 @@ def test_augmentation_is_that_of_its_generator(name):
 
 
 def test_unknown_model_lists_those_there_are():
-    with pytest.raises(DatasetError, match="lstm, cnn"):
+    with pytest.raises(DatasetError, match="lstm, cnn, convnet"):
         models.get("transformer")

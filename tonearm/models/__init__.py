@@ -19,7 +19,8 @@ from tonearm.errors import DatasetError
 MODELS = {
     "head": "a decision over the shipped listener's embeddings: seconds, few songs, no torch",
     "lstm": "the original network: MFCCs, two LSTM layers, from scratch",
-    "cnn": "convolutions over log-mel and rhythm beside them, from scratch",
+    "cnn": "fixed Gabor convolutions over log-mel and a layer in closed form, from scratch",
+    "convnet": "learned convolutions over log-mel and rhythm beside them, from scratch",
 }
 
 
@@ -41,6 +42,8 @@ class Recipe:
         Parameter of the beta distribution; 0 for none.
     clip_norm : float
         Longest gradient; 0 for no limit.
+    closed_form : bool
+        No gradients: one pass gives ``Net.describe`` of every training window to ``Net.fit``.
     keep : 'best' or 'last'
         The epoch of least validation loss, or the last; with patience always the best.
     """
@@ -56,6 +59,7 @@ class Recipe:
     mixup: float = 0.0
     ema: float = 0.0
     clip_norm: float = 0.0
+    closed_form: bool = False
     keep: Literal["best", "last"] = "last"
 
     def to_dict(self) -> dict[str, Any]:

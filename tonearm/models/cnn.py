@@ -1,9 +1,11 @@
-"""A small network on 10 s of log-mel, from scratch: texture by convolutions, rhythm beside them.
+"""Modulations of the spectrum: fixed Gabor convolutions over log-mel, and one layer that learns.
 
-The rhythm branch takes the modulation spectrum of groups of bands over the whole window: how fast
-they pulse, which convolutions of a few frames cannot see. What was tried beside this, with figures,
-is in ``docs/experiments.md``. Levels are [batch, frames, bands], images (batch, channels, frames,
-bands).
+With few artists a genre, a net that is trained through and through learns the artists. Here the
+filters are given (rates in time, scales over the mel bands, rising and falling, as in the auditory
+cortex: Chi, Ru & Shamma 2005); their modulus is averaged over the window in groups of bands, and a
+linear layer is fitted in closed form, as a shrunken linear discriminant with equal priors. What was
+tried before and beside this, with figures, is in ``docs/experiments/cnn.md``. Levels are
+[batch, frames, bands], images (batch, channels, frames, bands).
 """
 
 from __future__ import annotations
@@ -14,161 +16,147 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from tonearm.models import Recipe
-from tonearm.models.lstm import normalised
 
 WINDOW_S = 9.95
-RECIPE = Recipe(
-    epochs=100,
-    batch=16,
-    lr=2e-3,
-    crops="random",
-    margin=0.15,
-    schedule="one-cycle",
-    weight_decay=0.02,
-    label_smoothing=0.1,
-    mixup=0.3,
-    ema=0.99,
-    clip_norm=5.0,
-)
-_STRETCH = 0.15
-_SHIFT_BANDS = 3.0
-_WIDEST_MASK = 20  # frames and bands
+RECIPE = Recipe(epochs=1, batch=16, lr=0.0, closed_form=True)
+_SMOOTHING_BANDS = 2.5
 
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes.
+    """Sizes; chosen by folds of artists, and flat around the choice.
 
     Parameters
     ----------
-    width : int
-        Channels of the first stage; each later one doubles them and halves the image.
-    stages : int
-    rhythm_groups, rhythm_bins, rhythm_features : int
-        Groups of neighbouring bands, logarithmic modulation bands, outputs of the branch.
-    dropout : float
+    frame_rate : float
+        Frames a second that the filters see; faster spectra are averaged down to about that.
+    rates_hz : tuple of float
+        Centre frequencies in time.
+    scales : tuple of float
+        Centre frequencies over the bands, in cycles a band.
+    lags : tuple of int
+        Frames between the two levels of a rise or fall.
+    groups : int
+        Groups of bands over which a filter's modulus is averaged.
+    half_frames, half_bands : int
+        Longest half of a filter.
+    shrinkage, sharpness : float
+        Of the discriminant's covariance; of its logits.
     """
 
-    width: int = 16
-    stages: int = 4
-    rhythm_groups: int = 16
-    rhythm_bins: int = 16
-    rhythm_features: int = 64
-    dropout: float = 0.3
-
-
-class Rhythm(nn.Module):
-    """Modulation spectrum of groups of bands; its Fourier transform is a product with constants."""
-
-    cosine: Tensor
-    sine: Tensor
-    pooling: Tensor
-
-    def __init__(self, config: Config, *, frames: int) -> None:
-        super().__init__()
-        self.groups = config.rhythm_groups
-        cycles = torch.arange(1, frames // 2).float()  # a window
-        angle = 2 * math.pi / frames * torch.arange(frames).float()[:, None] * cycles
-        hann = torch.hann_window(frames, periodic=False)[:, None]
-        centres = torch.linspace(0, math.log(frames / 2 - 1), config.rhythm_bins)
-        distance = (cycles.log()[:, None] - centres).abs() / (centres[1] - centres[0])
-        weight = (1 - distance).clamp(min=0)  # (cycles, bins)
-        weight = weight[:, weight.sum(0) > 0]  # the lowest can fall between two cycles
-        self.register_buffer("cosine", angle.cos() * hann, persistent=False)
-        self.register_buffer("sine", angle.sin() * hann, persistent=False)
-        self.register_buffer("pooling", weight / weight.sum(0), persistent=False)
-        features = self.groups * weight.shape[1]
-        self.norm = nn.BatchNorm1d(features)
-        self.project = nn.Sequential(
-            nn.Dropout(config.dropout),
-            nn.Linear(features, config.rhythm_features, bias=False),
-            nn.BatchNorm1d(config.rhythm_features),
-            nn.ReLU(),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, rhythm_features)."""
-        level = x.reshape(x.shape[0], x.shape[1], self.groups, -1).mean(3).transpose(1, 2)
-        level = level - level.mean(2, keepdim=True)  # (batch, groups, frames)
-        power = (level @ self.cosine).square() + (level @ self.sine).square()
-        spectrum = (power + 1e-4).sqrt() @ self.pooling  # (batch, groups, bins)
-        return cast(Tensor, self.project(self.norm(torch.log(spectrum + 0.3).flatten(1))))
+    frame_rate: float = 12.93
+    rates_hz: tuple[float, ...] = (0.5, 0.9, 1.6, 2.6, 4.0, 5.7)
+    scales: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 0.42)
+    lags: tuple[int, ...] = (1, 3)
+    groups: int = 8
+    half_frames: int = 26
+    half_bands: int = 32
+    shrinkage: float = 0.75
+    sharpness: float = 0.1
 
 
 class Net(nn.Module):
-    """Log-mel windows to logits."""
+    """Levels in, logits out; all but ``output`` is fixed."""
+
+    times: Tensor
+    smoother: Tensor
 
     def __init__(self, config: Config, *, bands: int, frames: int, labels: int) -> None:
         super().__init__()
-        self.band_norm = nn.BatchNorm1d(bands)
-        channels = config.width
-        layers: list[nn.Module] = [_block(1, channels, 5, 2), _block(channels, channels, 3, 1)]
-        for _ in range(config.stages - 1):
-            layers += [nn.MaxPool2d(2), _block(channels, 2 * channels, 3, 1)]
-            channels *= 2
-        self.texture = nn.Sequential(*layers)
-        self.rhythm = Rhythm(config, frames=frames)
-        self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(channels + config.rhythm_features, labels)
+        self.config = config
+        self.step = max(1, round(frames / WINDOW_S / config.frame_rate))
+        self.groups = math.gcd(config.groups, bands)
+        rate = frames / WINDOW_S / self.step
+        filters = [
+            _gabor(hz / rate, min(12.0, 0.36 * rate / hz + 0.4), config.half_frames)
+            for hz in config.rates_hz
+        ]
+        self.register_buffer("times", torch.cat(filters)[:, None, :, None], persistent=False)
+        bell = torch.exp(-0.5 * (torch.arange(-8, 9) / _SMOOTHING_BANDS) ** 2)
+        self.register_buffer("smoother", _over_bands(bell / bell.sum(), bands), persistent=False)
+        for i, scale in enumerate(config.scales):
+            half = min(config.half_bands, int(1.1 / scale) + 2)
+            pair = _gabor(scale, 0.42 / scale + 0.3, half)
+            matrices = torch.stack([_over_bands(taps, bands) for taps in pair])
+            self.register_buffer(f"scale{i}", matrices, persistent=False)
+        channels = len(config.rates_hz) * (1 + 2 * len(config.scales)) + len(config.scales)
+        channels += 2 * len(config.lags)
+        self.output = nn.Linear(channels * (2 * self.groups + 1), labels)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, labels)."""
-        x = normalised(levels)
-        image = self.band_norm(x.transpose(1, 2)).transpose(1, 2).unsqueeze(1)
-        texture = self.texture(image).mean((2, 3))  # (batch, channels)
-        return cast(Tensor, self.output(self.dropout(torch.cat([texture, self.rhythm(x)], 1))))
+        """Levels [batch, frames, bands] to logits [batch, labels]."""
+        return cast(Tensor, self.output(self.describe(levels)))
+
+    def describe(self, levels: Tensor) -> Tensor:
+        """Logarithms of the filters' mean and mean square, float32 [batch, features]."""
+        levels = levels - levels.mean((1, 2), keepdim=True)
+        levels = levels / (levels.square().mean((1, 2), keepdim=True) + 1e-6).sqrt()
+        image = F.avg_pool2d(levels[:, None], (self.step, 1))  # (batch, 1, frames, bands)
+        rates, (frames, bands) = len(self.config.rates_hz), image.shape[2:]
+        moving = image - image.mean(2, keepdim=True)
+        moved = F.conv2d(moving, self.times, padding=(self.config.half_frames, 0))
+        moved = moved.reshape(-1, rates, 2, frames, bands)
+        real, imaginary = moved[:, :, 0], moved[:, :, 1]
+        parts = [self._pool(_modulus(real @ self.smoother, imaginary @ self.smoother))]
+        for i in range(len(self.config.scales)):
+            cosine, sine = getattr(self, f"scale{i}")
+            cross, other = real @ cosine - imaginary @ sine, real @ sine + imaginary @ cosine
+            rising = _modulus(cross, other)
+            cross, other = real @ cosine + imaginary @ sine, imaginary @ cosine - real @ sine
+            parts.append(self._pool(torch.cat([rising, _modulus(cross, other)], 1)))
+            parts.append(self._pool(_modulus(image @ cosine, image @ sine)))
+        for lag in self.config.lags:
+            change = image[:, :, lag:] - image[:, :, :-lag]
+            parts.append(self._pool(torch.cat([change.relu(), (-change).relu()], 1)))
+        return torch.cat(parts, 1)
+
+    def _pool(self, modulus: Tensor) -> Tensor:
+        """Moduli (batch, channels, frames, bands) to [batch, channels x (2 groups + 1)]."""
+        grouped = modulus.reshape(*modulus.shape[:3], self.groups, -1)
+        mean, power = grouped.mean((2, 4)), grouped.square().mean((2, 4))
+        overall = mean.mean(2, keepdim=True)
+        logs = [torch.log(mean + 1e-2), 0.5 * torch.log(power + 1e-4), torch.log(overall + 1e-2)]
+        return torch.cat(logs, 2).flatten(1)
+
+    @torch.no_grad()
+    def fit(self, features: Tensor, classes: Tensor) -> None:
+        """Fit ``output`` on features [n, features] of windows of classes [n]."""
+        values = features.double()
+        mean, deviation = values.mean(0), values.std(0) + 1e-6
+        values = (values - mean) / deviation
+        labels = self.output.out_features
+        centres = torch.stack([values[classes == i].mean(0) for i in range(labels)])
+        counts = torch.bincount(classes, minlength=labels).double()
+        # Every genre weighs the same, however many windows it has.
+        residual = (values - centres[classes]) / (labels * counts[classes]).sqrt()[:, None]
+        size = values.shape[1]
+        ridge = self.config.shrinkage * residual.square().sum() / size
+        within = (1 - self.config.shrinkage) * residual.T @ residual
+        weight = torch.linalg.solve(within + ridge * torch.eye(size), centres.T).T
+        bias = -0.5 * (centres * weight).sum(1) - weight @ (mean / deviation)
+        self.output.weight.copy_(self.config.sharpness * weight / deviation)
+        self.output.bias.copy_(self.config.sharpness * bias)
 
 
-def _block(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    )
+def _gabor(frequency: float, width: float, half: int) -> Tensor:
+    """Cosine and sine under a bell, [2, 2 half + 1], with no answer to what is even."""
+    step = torch.arange(-half, half + 1).float()
+    bell = torch.exp(-0.5 * (step / width).square())
+    bell = bell / bell.sum()
+    angle = 2 * math.pi * frequency * step
+    cosine = bell * angle.cos()
+    return torch.stack([cosine - bell * cosine.sum(), bell * angle.sin()])
 
 
-def augment(levels: Tensor, frames: int, generator: Generator) -> Tensor:
-    """Faster or slower by up to 15 %, higher or lower by up to 3 bands, with a stretch masked.
-
-    Parameters
-    ----------
-    levels : float32 [batch, longer, bands]
-        Windows with the recipe's margin.
-    frames : int
-        Length of what is given back.
-    generator : torch.Generator
-        The only source of chance.
-
-    Returns
-    -------
-    float32 [batch, frames, bands]
-        Of mean 0 and deviation 1 before they were moved and masked.
-    """
-    batch, longer, bands = levels.shape
-    chance = torch.rand(3, batch, generator=generator)
-    taken = frames * torch.exp((chance[0] * 2 - 1) * math.log1p(_STRETCH))
-    taken = taken.clamp(max=longer)
-    start = chance[1] * (longer - taken)
-    theta = torch.zeros(batch, 2, 3)
-    theta[:, 0, 0] = 1
-    theta[:, 0, 2] = (chance[2] * 2 - 1) * _SHIFT_BANDS * 2 / bands
-    theta[:, 1, 1] = taken / longer
-    theta[:, 1, 2] = (2 * start + taken) / longer - 1
-    grid = F.affine_grid(theta, [batch, 1, frames, bands], align_corners=False)
-    images = normalised(levels).unsqueeze(1)
-    moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False).squeeze(1)
-    return _masked(_masked(moved, 1, generator), 2, generator)
+def _over_bands(taps: Tensor, bands: int) -> Tensor:
+    """Matrix [bands, bands] that filters the last axis, zeros outside it."""
+    half = len(taps) // 2
+    offset = torch.arange(bands)[:, None] - torch.arange(bands)
+    return torch.where(offset.abs() <= half, taps[(offset + half).clamp(0, 2 * half)], 0.0)
 
 
-def _masked(x: Tensor, axis: int, generator: Generator) -> Tensor:
-    """One stretch of frames (axis 1) or bands (2), of random length, at the mean (SpecAugment)."""
-    batch, size = len(x), x.shape[axis]
-    widest = min(_WIDEST_MASK, size // 4)
-    width = torch.randint(0, widest + 1, (batch,), generator=generator)
-    start = (torch.rand(batch, generator=generator) * (size - width + 1)).floor()
-    place = torch.arange(size)
-    hidden = (place >= start[:, None]) & (place < (start + width)[:, None])  # (batch, size)
-    return x.masked_fill(hidden.unsqueeze(3 - axis), 0.0)
+def _modulus(real: Tensor, imaginary: Tensor) -> Tensor:
+    return (real.square() + imaginary.square() + 1e-8).sqrt()
