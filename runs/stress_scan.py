@@ -25,7 +25,7 @@ import numpy as np
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import sounds
+import small_files
 
 
 def make(music: Path, root: Path, count: int) -> None:
@@ -38,7 +38,7 @@ def make(music: Path, root: Path, count: int) -> None:
     sources = [(name, info) for name, info in sources if info.duration > 20]
     print(f"{len(sources)} pieces of music", flush=True)
     for i in range(count):
-        suffix = sounds.CONTAINERS[i % len(sounds.CONTAINERS)]
+        suffix = small_files.CONTAINERS[i % len(small_files.CONTAINERS)]
         path = root / f"artist {i % 97}" / f"album {i % 13}" / f"{i:05} söng{suffix}"
         if path.exists():
             continue
@@ -52,8 +52,8 @@ def make(music: Path, root: Path, count: int) -> None:
         )
         stereo = np.ascontiguousarray(samples[:, [0, -1]])
         part = path.with_suffix(f".part{suffix}")
-        sounds.write(part, np.clip(stereo, -1, 1))
-        sounds.retag(part, text=f"Artist {i}", bulk=rng.randrange(3_000))
+        small_files.write(part, np.clip(stereo, -1, 1))
+        small_files.retag(part, text=f"Artist {i}", bulk=rng.randrange(3_000))
         part.rename(path)
 
 
@@ -88,7 +88,7 @@ def move_and_tag(root: Path) -> None:
     files = sorted(p for p in root.rglob("*") if p.is_file())
     rng = random.Random(7)
     for i, path in enumerate(files):
-        sounds.retag(path, text=f"Somebody else {i}", bulk=rng.choice([0, 10, 5_000, 200_000]))
+        small_files.retag(path, text=f"Somebody else {i}", bulk=rng.choice([0, 10, 5_000, 200_000]))
     swapped: dict[str, list[Path]] = {}
     for i, path in enumerate(files):
         if i % 10 == 0:

@@ -1,6 +1,6 @@
 """Tag and undo thousands of files while being killed, and see that none is harmed.
 
-    python runs/stress_tag.py MUSIC... --files 2000 --kills 200 --work /tmp/stress
+    python runs/stress_tag.py MUSIC... --files 2000 --kills 200 --work FOLDER
 
 Cuts real music into clips of every container (``ffmpeg``, ``mpcenc`` where there is one), tags them
 in many ways, fills a library with made-up decisions, then runs ``tonearm tag --write`` and
@@ -34,8 +34,8 @@ import tagged
 from mutagen import id3
 
 from tonearm.cli.library import file_tags
-from tonearm.decoders import packet_digest
 from tonearm.errors import LibraryError
+from tonearm.ffmpeg import packet_digest
 from tonearm.genres import GTZAN_GENRES, id3_name
 from tonearm.library.store import Decision, FileStatus, Library, Model
 from tonearm.tagging.fields import read_fields
@@ -108,7 +108,7 @@ def main() -> None:
         rng.sample(files, min(200, len(files))), originals, options.work
     )
     report["kills_undoing"], report["runs_undoing"] = killed(
-        ["undo"], library, options.kills - options.kills * 2 // 3, folder, check, rng
+        ["undo"], library, options.kills - report["kills_tagging"], folder, check, rng
     )
     report["fields_as_before"] = sum(read_fields(path).same_as(before[path][0]) for path in files)
     report["bytes_as_before"] = sum(path.read_bytes() == originals[path] for path in files)
@@ -351,7 +351,7 @@ def alive_until(process: subprocess.Popen[str], library: Path, rng: random.Rando
     until = time.monotonic() + (rng.uniform(0, 3) if anywhere else 60)
     while process.poll() is None and time.monotonic() < until:
         if not anywhere and newest_run(library) != number:
-            time.sleep(rng.uniform(0, 0.6))
+            time.sleep(rng.uniform(0, 0.4))
             break
         time.sleep(0.005)
     return process.poll() is None

@@ -373,7 +373,7 @@ def test_vanished_between_check_and_opening(
 ) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(song.read_bytes())
-    monkeypatch.setattr(audio, "_check_file", lambda path: path.unlink())
+    monkeypatch.setattr(audio, "check_file", lambda path: path.unlink())
     error = refusal(path)
     assert error.kind == "missing" and "vanished" in error.reason
 

@@ -173,8 +173,9 @@ def test_output_file_stays_as_it_was_on_failure(
         raise RuntimeError("a fault")
 
     monkeypatch.setattr("tonearm.cli.formats.to_json", fail)
-    with pytest.raises(RuntimeError):
-        tonearm("predict", music, "-f", "jsonl", "-o", target)
+    run = tonearm("predict", music, "-f", "jsonl", "-o", target)
+    assert run.code == 2
+    assert "a fault" in run.err and "Traceback" not in run.err
     assert target.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["music", "out.jsonl"]
 

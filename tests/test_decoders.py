@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from sounds import Array, best_lag, spread, sweep, wav_bytes, write_av, write_sndfile
 
 from tonearm import audio
-from tonearm.decoders import AvReader, SndfileReader, mono
 from tonearm.errors import DecodeError
+from tonearm.ffmpeg import AvReader
+from tonearm.reader import mono
+from tonearm.sndfile import SndfileReader
 
 SECONDS = 6.0
 Write = Callable[[Path, Array, int], Path]

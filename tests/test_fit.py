@@ -157,6 +157,11 @@ def test_resuming_something_else_is_refused(data, whole):
         fit.train(replace(_run(data, whole), seed=7), resume=True)
 
 
+def test_accelerator_that_is_not_there(data, tmp_path):
+    with pytest.raises(DatasetError, match="cannot train on 1 x tpu"):
+        fit.train(_run(data, tmp_path / "x", accelerator="tpu"))
+
+
 def test_damaged_checkpoint_is_named(data, tmp_path):
     run = _run(data, tmp_path / "x", epochs=1)
     fit.train(run)

@@ -20,8 +20,9 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # in this list. A folder counts as one.
 LAYERS = [
     "errors genres files mpeg windows timeline",
-    "decoders features metrics",
-    "audio head",
+    "reader features metrics timeline_formats",
+    "sndfile ffmpeg head",
+    "audio",
     "bundle",
     "classifier",
     "answer",
@@ -36,8 +37,8 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split(
 
 # Who may import what; a name that ends in a slash is a folder.
 DOORS = {
-    "soundfile": ["decoders.py"],
-    "av": ["decoders.py"],
+    "soundfile": ["sndfile.py"],
+    "av": ["ffmpeg.py"],
     "soxr": ["audio.py"],
     "onnxruntime": ["classifier.py"],
     "onnx": ["models/", "training/"],

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sounds import id3v2, noise, sweep, write_av, write_sndfile
 
 from tonearm import audio
-from tonearm.decoders import AvReader, SndfileReader
+from tonearm.ffmpeg import AvReader
 from tonearm.mpeg import constant_rate_samples, id3v2_bytes, states_length
+from tonearm.sndfile import SndfileReader
 
 SECONDS = 8.0
 PLAIN = {"write_xing": "0", "id3v2_version": "0"}

@@ -192,7 +192,7 @@ def as_nobody(tmp_path, body):
         import os, sys
         from functools import partial
         from pathlib import Path
-        import tonearm.tagging.safe as safe, tonearm.decoders, av, mutagen.flac
+        import tonearm.tagging.safe as safe, tonearm.ffmpeg, av, mutagen.flac
         from tonearm.errors import TagError
         from tonearm.tagging.fields import edits_for_genres
         from tonearm.tagging.journal import Journal

@@ -15,8 +15,8 @@ from mutagen import id3
 from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC
 
-from tonearm.decoders import packet_digest
 from tonearm.errors import TagError
+from tonearm.ffmpeg import packet_digest
 from tonearm.tagging.fields import (
     GenreFields,
     edits_for_fields,

@@ -1,4 +1,4 @@
-"""The only door to decoders: libsndfile (soundfile) first, FFmpeg (PyAV) for everything else.
+"""Decoding: libsndfile (`sndfile.py`) first, FFmpeg (`ffmpeg.py`) for everything else.
 
 Audio leaves here as mono float32, the mean of the channels, at the file's own rate; the one
 conversion to another rate is :func:`resample`, called by name. libsndfile is tried first because it
@@ -17,8 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tonearm.decoders import ArrayReader, AudioInfo, AudioReader, AvReader, Float32, SndfileReader
 from tonearm.errors import DecodeError
+from tonearm.ffmpeg import AvReader
+from tonearm.reader import ArrayReader, AudioInfo, AudioReader, Float32
+from tonearm.sndfile import SndfileReader
 
 __all__ = [
     "ArrayReader",

@@ -48,7 +48,7 @@ def train_head(
             console.say("nothing was written: --adopt writes this model")
             return
         head = own.grow(shipped.head, tracks, names=shipped.names)
-        metrics: Values = {"gain": gain.to_dict()} if gain else {}
+        metrics: Values = {"gain": gain.to_dict()}
         name, how = (
             f"{shipped.name}+",
             {"added": sorted(set(tracks.labels)), "base": shipped.sha256},
@@ -102,19 +102,19 @@ def _fit_head(
     )
 
 
-def _show_gain(shipped: Bundle, new: Tracks, check: Path | None, seed: int) -> Gain | None:
+def _show_gain(shipped: Bundle, new: Tracks, check: Path | None, seed: int) -> Gain:
     from tonearm.training import own
 
-    old = own.kept_tracks(shipped)
     if check is not None:
         old = own.heard_tracks(check, shipped.listener_sha256)[1]
-    if old is None:
+        gain = own.measure_gain(old, new, names=shipped.names, seed=seed)
+    else:
         console.say(
-            "what the old genres lose was not measured: this model keeps no tracks of them; "
-            "name a prepared folder of them with --check"
+            "what the old genres lose is estimated on tracks drawn from what the model remembers "
+            "of them; --check FOLDER measures it on a prepared folder of real ones"
         )
-        return None
-    gain = own.measure_gain(old, new, names=shipped.names, seed=seed)
+        old = own.drawn_tracks(shipped.head, seed=seed)
+        gain = own.measure_gain(old, new, names=shipped.names, base=shipped.head, seed=seed)
     for label, found in gain.new.items():
         low, high = found["interval_95"]
         recall = f"recall {found['recall']:.3f}\t[{low:.3f}, {high:.3f}]\tn={found['n']}"

@@ -105,7 +105,7 @@ def prepare_audio(
     from tonearm.data.arrays import ARRAY_SPEC
     from tonearm.data.prepare import prepare_folder
     from tonearm.features import GTZAN_SPEC
-    from tonearm.tagging.artist import read_artist
+    from tonearm.tagging.tags import read_artist
 
     spec = GTZAN_SPEC if frames is Frames.gtzan else ARRAY_SPEC
     with _counted("files") as (start, done):

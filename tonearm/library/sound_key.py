@@ -27,8 +27,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
-from tonearm.decoders import sample_packets
 from tonearm.errors import DecodeError
+from tonearm.ffmpeg import sample_packets
 from tonearm.mpeg import after_header_frame, sound_bounds
 
 _VERSION = b"1"  # a change of anything here makes all keys new

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonearm.decoders import packet_digest
 from tonearm.errors import DecodeError, LibraryError, TagError
+from tonearm.ffmpeg import packet_digest
 from tonearm.tagging.fields import GenreFields, edits_for_fields, other_items, read_fields
 from tonearm.tagging.journal import Entry, Journal
 from tonearm.tagging.raw import JOINT, Edit, copy_edited

@@ -56,6 +56,14 @@ _NAMES = {"flac": _VORBIS, "ogg": _VORBIS, "mp4": _MP4, "asf": _ASF}
 _APE = ("Title", "Artist", "Album", "Album Artist", "Genre", MARKER)
 
 
+def read_artist(path: str | os.PathLike[str]) -> str | None:
+    """Who made a recording; None also for a file whose tags cannot be read."""
+    try:
+        return read_tags(path).artist
+    except TagError:
+        return None
+
+
 def read_tags(path: str | os.PathLike[str]) -> Tags:
     """Tags of one file.
 

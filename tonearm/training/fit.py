@@ -104,13 +104,17 @@ def train(run: Run, *, resume: bool = False, report: Report | None = None) -> No
         asked = replace(run, out=before.out, devices=before.devices, epochs=before.epochs)
         if asked != before:
             raise DatasetError(f"{out}: holds another run ({before}): give another --out")
+    try:
+        fabric = Fabric(
+            accelerator=run.accelerator,
+            devices=run.devices,
+            strategy="ddp_spawn" if run.devices > 1 else "auto",
+            precision=run.precision,
+        )
+    except Exception as error:  # Fabric's own kinds for what the machine does not have
+        wanted = f"{run.devices} x {run.accelerator}, {run.precision}"
+        raise DatasetError(f"this machine cannot train on {wanted}: {error}") from None
     write(out / RUN, json.dumps(asdict(run), indent=1).encode())
-    fabric = Fabric(
-        accelerator=run.accelerator,
-        devices=run.devices,
-        strategy="ddp_spawn" if run.devices > 1 else "auto",
-        precision=run.precision,
-    )
     fabric.launch(_train, asdict(run), report or _silent)  # type: ignore[arg-type]  # its own annotation is too narrow
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import metrics
-from tonearm.bundle import Bundle
 from tonearm.data import index, prepare, splits
 from tonearm.data.index import Index, Track
 from tonearm.errors import BundleError, DatasetError
@@ -23,6 +22,8 @@ from tonearm.models import head as heads
 from tonearm.models.head import Discriminant, Tracks
 
 FOLDS = 5
+# Tracks of each old genre drawn where no music of them is at hand.
+DRAWN = 50
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ class Trial:
     truth: metrics.Classes
     probabilities: metrics.Floats
     labels: tuple[str, ...]
+    groups: tuple[str, ...]
 
     def figures(self) -> dict[str, Any]:
         """All metrics."""
-        return metrics.evaluate(self.truth, self.probabilities, self.labels)
+        return metrics.evaluate(self.truth, self.probabilities, self.labels, groups=self.groups)
 
 
 def heard_tracks(folder: str | Path, listener_sha256: str) -> tuple[Index, Tracks]:
@@ -115,7 +117,7 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
         for i in outside:
             probabilities[i] = head.decide(tracks.windows[i]).probabilities
     truth = np.array([labels.index(label) for label in tracks.labels], dtype=np.int64)
-    return Trial(truth, probabilities, labels)
+    return Trial(truth, probabilities, labels, tuple(tracks.groups))
 
 
 def judge(head: Head, tracks: Tracks) -> Trial:
@@ -125,7 +127,7 @@ def judge(head: Head, tracks: Tracks) -> Trial:
         raise DatasetError(f"the model knows no {', '.join(foreign)}")
     truth = np.array([head.labels.index(label) for label in tracks.labels], dtype=np.int64)
     rows = [head.decide(windows).probabilities for windows in tracks.windows]
-    return Trial(truth, np.stack(rows), head.labels)
+    return Trial(truth, np.stack(rows), head.labels, tuple(tracks.groups))
 
 
 def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
@@ -141,9 +143,7 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     DatasetError
         When a genre is known already.
     """
-    statistics = head.statistics
-    if head.kind != "linear" or not {"mean", "deviation", "centres", "covariance"} <= {*statistics}:
-        raise BundleError("this model does not hold what adding genres needs; fit a head anew")
+    statistics = _checked_statistics(head)
     added = tuple(sorted(set(new.labels)))
     known = sorted(set(added) & set(head.labels))
     if known:
@@ -161,6 +161,13 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     labels = (*head.labels, *added)
     tags = heads.own_tags(labels, names or ())
     return heads.assemble(learnt, labels, tags, head.calibration, head.rejector)
+
+
+def _checked_statistics(head: Head) -> dict[str, NDArray[np.float64]]:
+    wanted = {"mean", "deviation", "centres", "covariance"}
+    if head.kind != "linear" or not wanted <= {*head.statistics}:
+        raise BundleError("this model does not hold what adding genres needs; fit a head anew")
+    return head.statistics
 
 
 @dataclass(frozen=True)
@@ -193,9 +200,20 @@ class Gain:
         return vars(self)
 
 
-def measure_gain(old: Tracks, new: Tracks, *, names: Sequence[str] | None, seed: int = 0) -> Gain:
-    """Add the genres of ``new`` to heads of ``old`` fold by fold, and judge what was held out."""
-    labels = tuple(sorted(set(old.labels)))
+def measure_gain(
+    old: Tracks,
+    new: Tracks,
+    *,
+    names: Sequence[str] | None,
+    base: Head | None = None,
+    seed: int = 0,
+) -> Gain:
+    """Add the genres of ``new`` fold by fold, and judge what was held out.
+
+    Each fold adds them to a head of the ``old`` tracks inside it; or to ``base``, which was not
+    fitted on any of the old tracks.
+    """
+    labels = base.labels if base else tuple(sorted(set(old.labels)))
     added = tuple(sorted(set(new.labels)))
     folds = min(folds_for(old), _folds_of_new(new))
     old_folds = fold_places(old, folds=folds, seed=seed)
@@ -204,10 +222,10 @@ def measure_gain(old: Tracks, new: Tracks, *, names: Sequence[str] | None, seed:
     right_after, taken = right_before.copy(), right_before.copy()
     found = np.zeros(len(new.labels), dtype=bool)
     for (inside, outside), (new_inside, new_outside) in zip(old_folds, new_folds, strict=True):
-        base = heads.fit(subset(old, inside), names=names, labels=labels, seed=seed)
-        grown = grow(base, subset(new, new_inside), names=names)
+        before_head = base or heads.fit(subset(old, inside), names=names, labels=labels, seed=seed)
+        grown = grow(before_head, subset(new, new_inside), names=names)
         for i in outside:
-            before = labels[int(base.decide(old.windows[i]).probabilities.argmax())]
+            before = labels[int(before_head.decide(old.windows[i]).probabilities.argmax())]
             after = grown.labels[int(grown.decide(old.windows[i]).probabilities.argmax())]
             right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
             taken[i] = after in added
@@ -244,17 +262,24 @@ def _folds_of_new(new: Tracks) -> int:
     return min(FOLDS, len(groups[least]))
 
 
-def kept_tracks(bundle: Bundle) -> Tracks | None:
-    """The tracks a bundle's head was fitted on, where it keeps their features; else None.
+def drawn_tracks(head: Head, *, each: int = DRAWN, seed: int = 0) -> Tracks:
+    """Tracks of the old genres as the head remembers them: drawn from its own statistics.
 
-    Features are means of p ** power, so that one window of their root stands for the track.
+    A stand-in for music of the old genres where none is at hand. They spread as the fitted tracks
+    did within a genre, so that a new genre that lies near one takes as many of them; but they are
+    easier than music, and say nothing of how good the head is.
+
+    Raises
+    ------
+    BundleError
+        When the head does not hold the statistics of its fit.
     """
-    kept = bundle.head.statistics
-    if not {"features", "classes", "groups"} <= {*kept}:
-        return None
-    windows = kept["features"] ** (1 / bundle.head.power)
-    return Tracks(
-        list(windows[:, None]),
-        [bundle.labels[int(i)] for i in kept["classes"]],
-        [f"kept:{int(i)}" for i in kept["groups"]],
-    )
+    statistics = _checked_statistics(head)
+    rng = np.random.default_rng(seed)
+    windows, labels = [], []
+    for label, centre in zip(head.labels, statistics["centres"], strict=True):
+        scaled = rng.multivariate_normal(centre, statistics["covariance"], size=each)
+        features = np.clip(scaled * statistics["deviation"] + statistics["mean"], 0, 1)
+        windows += list(features[:, None] ** (1 / head.power))
+        labels += [label] * each
+    return Tracks(windows, labels, [f"drawn:{i}" for i in range(len(labels))])

@@ -1,6 +1,6 @@
-"""The two decoders behind :mod:`tonearm.audio`, and nobody else's: libsndfile and FFmpeg.
+"""FFmpeg through PyAV: M4A, WMA, WebM and all that libsndfile does not read; its only door.
 
-Each opens a file or raises DecodeError with its own reason, and reads mono spans by seeking.
+Also the packets of a file as they are stored, for who compares sound without decoding it.
 """
 
 from __future__ import annotations
@@ -8,209 +8,28 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tonearm.errors import DecodeError
-from tonearm.mpeg import constant_rate_samples, states_length
+from tonearm.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import av
 
-Float32 = NDArray[np.float32]
-
-# Float files may exceed full scale; twice that is damage, and past it the listener network, which
-# was pruned for the range of features that such samples give, would no longer be exact.
-_MAX_LEVEL = 2.0
-# Lossy decoders need what lies before a span to settle (Opus asks for 80 ms, MP3 for what its bit
-# reservoir borrowed from earlier frames); this is ample.
-_PREROLL_S = 0.25
-_SNDFILE_LOSSY = frozenset({"MP3", "OGG"})
 # Reading on costs less than seeking when the next span begins this soon.
 _READ_ON_S = 2.0
-# Piece by which a damaged file is read up to its damage.
-_SALVAGE_SAMPLES = 4_096
 # Containers whose length FFmpeg guesses from the bit rate: their packets are counted instead.
 _LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3", "loas", "dts", "truehd", "amr"})
 # "Content Encryption Object" of a Windows Media file, and MP4's encrypted sample entries.
 _ASF_ENCRYPTION_ID = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
 _MP4_ENCRYPTED = frozenset({"drms", "drmi", "enca", "p608"})
-_SHOULD_BE = re.compile(
-    r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+)\s*\(should be (\d+)\)", re.MULTILINE
-)
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a file says of itself.
-
-    ``samples`` counts sample frames at ``sample_rate_hz``; ``warning`` is set when the file's
-    header promises more than it holds.
-    """
-
-    sample_rate_hz: int
-    channels: int
-    samples: int
-    codec: str
-    warning: str | None = None
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return self.samples / self.sample_rate_hz
-
-
-class AudioReader(Protocol):
-    """Open audio; read from anywhere, cheapest in rising order.
-
-    ``ended_at`` is None until a read came out shorter than ``info`` promised, then the position at
-    which it broke off.
-    """
-
-    info: AudioInfo
-    ended_at: int | None
-
-    def read(self, start: int, count: int) -> Float32:
-        """Mono samples ``start`` to ``start + count``; fewer where the audio ends before."""
-        ...
-
-    def close(self) -> None:
-        """Let the file go."""
-        ...
-
-
-class ArrayReader:
-    """Mono samples in memory as an open file."""
-
-    ended_at: int | None = None
-
-    def __init__(self, samples: Float32, sample_rate_hz: int) -> None:
-        self._samples = mono(samples[:, None])
-        self.info = AudioInfo(sample_rate_hz, 1, len(samples), "array")
-
-    def read(self, start: int, count: int) -> Float32:
-        """Samples ``start`` to ``start + count``; fewer at the end."""
-        return self._samples[start : start + count]
-
-    def close(self) -> None:
-        """Nothing to let go."""
-
-
-def mono(channels: NDArray[np.float32]) -> Float32:
-    """Mean over channels; what is not a number becomes silence.
-
-    Parameters
-    ----------
-    channels : float32 [n, channels]
-        Interleaved audio.
-
-    Returns
-    -------
-    float32 [n]
-    """
-    # A sum of columns is some 30 times as fast as mean(axis=1) on interleaved stereo.
-    total = channels[:, 0].copy()
-    for channel in range(1, channels.shape[1]):
-        total += channels[:, channel]
-    total /= channels.shape[1]
-    if not np.isfinite(total).all():
-        np.nan_to_num(total, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.clip(total, -_MAX_LEVEL, _MAX_LEVEL, out=total)
-
-
-class SndfileReader:
-    """WAV, FLAC, MP3, Ogg Vorbis and Opus, AIFF, AU, CAF, W64 through libsndfile."""
-
-    def __init__(self, path: Path) -> None:
-        import soundfile
-
-        self._sound_file = soundfile.SoundFile
-        self._damaged: type[Exception] = soundfile.LibsndfileError
-        try:
-            # Opened here, since libsndfile's own opening loses the reason and odd names.
-            self._raw = path.open("rb")
-        except OSError as error:
-            raise _no_file(path, error) from None
-        try:
-            self._file = self._sound_file(self._raw)
-        except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
-            self._raw.close()
-            raise DecodeError(path, "not-audio", f"libsndfile: {_plain(error, path)}") from None
-        self.ended_at: int | None = None
-        file = self._file
-        samples: int | None = file.frames
-        if file.format == "MP3" and not states_length(path):
-            samples = constant_rate_samples(path)
-            if samples is None:
-                self.close()
-                raise DecodeError(path, "not-audio", "libsndfile: MP3 of variable rate, no length")
-        if not file.samplerate or not samples:
-            reason = f"libsndfile: {samples} samples at {file.samplerate} Hz"
-            self.close()
-            raise DecodeError(path, "not-audio", reason)
-        lossy = file.format in _SNDFILE_LOSSY
-        self._preroll = round(_PREROLL_S * file.samplerate) if lossy else 0
-        self.info = AudioInfo(
-            sample_rate_hz=file.samplerate,
-            channels=file.channels,
-            samples=samples,
-            codec=f"{file.format}/{file.subtype}",
-            warning=_header_warning(file.extra_info),
-        )
-
-    def read(self, start: int, count: int) -> Float32:
-        """Mono samples from ``start``; fewer at the end or where the file is damaged."""
-        count = min(count, self.info.samples - start)
-        if count <= 0:
-            return np.empty(0, dtype=np.float32)
-        try:
-            samples = self._read_exactly(start, count)
-        except self._damaged:
-            samples = self._read_to_damage(start, count)
-        if len(samples) < count:
-            self.ended_at = start + len(samples)
-        return samples
-
-    def _read_exactly(self, start: int, count: int) -> Float32:
-        # soundfile seeks after each read to where it is, and the next samples of an MP3 may then
-        # be wrong to the end of a frame: what comes before is read again, in the same call.
-        before = min(start, self._preroll)
-        if start - before != self._file.tell():
-            self._file.seek(start - before)
-        return mono(self._file.read(before + count, dtype="float32", always_2d=True)[before:])
-
-    def _read_to_damage(self, start: int, count: int) -> Float32:
-        """What can be had before the damage: a failed read drops even what it had decoded."""
-        pieces = [np.empty(0, dtype=np.float32)]
-        with contextlib.suppress(self._damaged):
-            while count > 0:
-                piece = self._read_exactly(start, min(count, _SALVAGE_SAMPLES))
-                if not len(piece):
-                    break
-                pieces.append(piece)
-                start += len(piece)
-                count -= len(piece)
-        self._reopen()
-        return np.concatenate(pieces)
-
-    def _reopen(self) -> None:
-        # After an error libFLAC seeks no more, not even back to the beginning.
-        self._file.close()
-        self._raw.seek(0)
-        self._file = self._sound_file(self._raw)
-
-    def close(self) -> None:
-        """Let the file go."""
-        self._file.close()
-        self._raw.close()
 
 
 class AvReader:
@@ -238,9 +57,9 @@ class AvReader:
             # Absolute, or a name like "file:a.mp3" would be taken for an address.
             self._container = av.open(os.path.abspath(path), metadata_errors="replace")
         except PermissionError as error:
-            raise _no_file(path, error) from None
+            raise no_file(path, error) from None
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise DecodeError(path, "not-audio", f"FFmpeg: {_plain(error, path)}") from None
+            raise DecodeError(path, "not-audio", f"FFmpeg: {plain(error, path)}") from None
         try:
             self._stream = self._audio_stream()
         except BaseException:
@@ -324,7 +143,7 @@ class AvReader:
         """Seek so that decoding goes on at or a little before sample ``start``."""
         stream = self._stream
         assert stream.time_base is not None
-        target_s = max(0.0, start / self.info.sample_rate_hz - _PREROLL_S) + self._begin_s
+        target_s = max(0.0, start / self.info.sample_rate_hz - PREROLL_S) + self._begin_s
         self._container.seek(int(target_s / stream.time_base), stream=stream, backward=True)
         self._decode_on(position=None)
 
@@ -456,15 +275,7 @@ def sample_packets(
                 context.name, context.sample_rate, context.channels, length, tuple(packets)
             )
     except (av.FFmpegError, OSError, ValueError, IndexError, AttributeError) as error:
-        raise DecodeError(path, "not-audio", f"FFmpeg: {_plain(error, Path(path))}") from None
-
-
-def _header_warning(log: str) -> str | None:
-    """Words where libsndfile's own log says that a header promised more data than there is."""
-    for held, promised in _SHOULD_BE.findall(log):
-        if int(promised) < int(held):
-            return f"truncated: {int(promised):,} of {int(held):,} bytes of sound are there"
-    return None
+        raise DecodeError(path, "not-audio", f"FFmpeg: {plain(error, Path(path))}") from None
 
 
 def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
@@ -476,20 +287,6 @@ def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
         return False
     with path.open("rb") as file:
         return _ASF_ENCRYPTION_ID in file.read(65_536)
-
-
-def _no_file(path: Path, error: OSError) -> DecodeError:
-    if isinstance(error, FileNotFoundError):
-        return DecodeError(path, "missing", "vanished while it was to be read")
-    if isinstance(error, PermissionError):
-        return DecodeError(path, "no-rights", "may not be read (permission denied)")
-    return DecodeError(path, "unreadable", error.strerror or str(error))
-
-
-def _plain(error: Exception, path: Path) -> str:
-    """One line of what a decoder said, without the file's name, which the message has already."""
-    text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
-    return " ".join(str(text).replace(repr(os.path.abspath(path)), "it").split()).rstrip(".")
 
 
 def packet_digest(path: Path) -> str:
@@ -512,5 +309,5 @@ def packet_digest(path: Path) -> str:
                 digest.update(f"{packet.stream_index} {packet.pts} {packet.size} ".encode())
                 digest.update(bytes(packet))
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise DecodeError(path, "not-audio", f"FFmpeg: {_plain(error, path)}") from None
+        raise DecodeError(path, "not-audio", f"FFmpeg: {plain(error, path)}") from None
     return digest.hexdigest()
