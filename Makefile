@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 demo: .venv/core
 	@$(BIN)/tonearm predict --timeline "$(patsubst ~%,$(HOME)%,$(MUSIC))"
+	@echo "The same as a page: $(BIN)/pip install -e '.[serve]' && $(BIN)/tonearm serve"
 
 test: .venv/all lint
 	@command -v espeak-ng >/dev/null || echo "skipped: tests with speech (espeak-ng is not installed)"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import uvicorn
+from fastapi import FastAPI
 
 from tonearm import bundle
 from tonearm.library.scan import model_of
@@ -33,9 +34,9 @@ CHROMIUM_ARGUMENTS = [
 
 
 @contextmanager
-def served(library: Path, **options) -> Iterator[str]:
+def served(library: Path, *, app: FastAPI | None = None, **options) -> Iterator[str]:
     """The address of a server that runs for the block."""
-    app = create_app(library, **options)
+    app = app or create_app(library, **options)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)

@@ -1,8 +1,13 @@
 """Who may use the server, what it takes, and what it leaves behind."""
 
 import socket
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
@@ -10,6 +15,7 @@ pytest.importorskip("httpx")
 
 from fastapi.testclient import TestClient
 from serving import served
+from small_files import wav
 
 from tonearm.library.store import FileStatus, FileTags, Library
 from tonearm.serve.app import create_app
@@ -195,9 +201,6 @@ def test_cut_off_slow_and_crowded_uploads_leave_nothing(tmp_path):
             connection.sendall(head)
             return connection
 
-        import tempfile
-        from pathlib import Path
-
         def files():
             return list(Path(tempfile.gettempdir()).glob("tonearm-serve-*/*"))
 
@@ -214,3 +217,38 @@ def test_cut_off_slow_and_crowded_uploads_leave_nothing(tmp_path):
         while set(files()) - before and time.monotonic() < deadline:
             time.sleep(0.02)
         assert set(files()) == before
+
+
+def test_a_client_that_goes_while_its_file_is_heard_leaves_nothing(tmp_path):
+    """The hearing stops, and the next in line is heard."""
+    import httpx
+
+    rate = 16_000
+    path = wav(tmp_path / "long.wav", np.zeros(rate * 1_200, dtype=np.float32), rate_hz=rate)
+    app = create_app(tmp_path / "library.sqlite")
+    with served(tmp_path / "library.sqlite", app=app) as address:
+        url = f"{address}/api/predict?timeline=true&draw=true"
+        for lines in ({}, {"accept": "application/x-ndjson"}):
+            for _ in range(4):
+                with path.open("rb") as file, httpx.Client(timeout=20) as client:
+                    request = client.build_request(
+                        "POST", url, files={"file": file}, headers=lines, timeout=1.0
+                    )
+                    with pytest.raises((httpx.ReadTimeout, InterruptedError)):
+                        answer = client.send(request, stream=True)
+                        answer.close()  # the first line was enough
+                        raise InterruptedError
+            deadline = time.monotonic() + 15
+            while left(app) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert left(app) == []
+
+
+def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    folder = Path(tempfile.gettempdir()) / f"tonearm-serve-{ended.pid}-test"
+    folder.mkdir()
+    (folder / "a.mp3").write_bytes(b"x")
+    with TestClient(create_app(tmp_path / "library.sqlite")):
+        assert not folder.exists()

@@ -98,21 +98,23 @@ class Service:
             finally:
                 emit(None)
 
+        async def watch() -> None:
+            while not await request.is_disconnected():
+                await asyncio.sleep(_LOOK_S)
+            gone.set()
+            emit(None)
+
         future = loop.run_in_executor(self._desk, run)
+        watcher = asyncio.create_task(watch())
         try:
-            while True:
-                try:
-                    values = await asyncio.wait_for(queue.get(), _LOOK_S)
-                except TimeoutError:
-                    if await request.is_disconnected():
-                        raise StoppedError from None
-                    continue
-                if values is None:
-                    break
+            while (values := await queue.get()) is not None:
                 yield values
+            if gone.is_set():
+                raise StoppedError
             await future
         finally:
             gone.set()
+            watcher.cancel()
             future.cancel()
 
     def remembered(
