@@ -102,7 +102,8 @@ class Net(nn.Module):
         real, imaginary = moved[:, :, 0], moved[:, :, 1]
         parts = [self._pool(_modulus(real @ self.smoother, imaginary @ self.smoother))]
         for i in range(len(self.config.scales)):
-            cosine, sine = getattr(self, f"scale{i}")
+            pair = getattr(self, f"scale{i}")
+            cosine, sine = pair[0], pair[1]
             cross, other = real @ cosine - imaginary @ sine, real @ sine + imaginary @ cosine
             rising = _modulus(cross, other)
             cross, other = real @ cosine + imaginary @ sine, imaginary @ cosine - real @ sine

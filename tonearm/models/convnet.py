@@ -1,8 +1,8 @@
 """A small network on 10 s of log-mel, learnt from scratch by gradients: texture and rhythm.
 
 The rhythm branch takes the modulation spectrum of groups of bands over the whole window: how fast
-they pulse, which convolutions of a few frames cannot see. What was tried beside this, with figures,
-is in ``docs/experiments/cnn.md``; ``cnn`` does better. Levels are [batch, frames, bands], images (batch, channels, frames,
+they pulse, which convolutions of a few frames cannot see. ``cnn`` does better; what was tried is in
+``docs/experiments/cnn.md``. Levels are [batch, frames, bands], images (batch, channels, frames,
 bands).
 """
 

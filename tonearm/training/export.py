@@ -57,6 +57,8 @@ def to_onnx(
         warnings.simplefilter("ignore", DeprecationWarning)
         # torch says it cannot fold slices with a step, which is no fault.
         warnings.simplefilter("ignore", UserWarning)
+        # torch's LSTM checks sizes while it is traced; `check_parity` is the proof.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         torch.onnx.export(
             net,
             (example,),

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import io
 import json
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from tonearm import bundle, metrics
@@ -40,10 +38,7 @@ def finish(run: Run, model: Model, data: Data, net: nn.Module, history: Sequence
     head = _head(data.labels, found)
     listener = nn.Sequential(net, nn.Softmax(1)).eval()
     example = data.windows(data.examples("valid")[:4])
-    with warnings.catch_warnings():
-        # torch's LSTM checks sizes while it is traced; the parity check below is the proof.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
-        onnx_bytes = to_onnx(listener, example)
+    onnx_bytes = to_onnx(listener, example)
     difference = check_parity(listener, onnx_bytes, example, tolerance=_TOLERANCE)
     split = data.split
     used = {part: len(tracks) for part, tracks in data.parts.items() if part in ("train", "valid")}
