@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tonearm.models import Recipe
 
-WINDOW_S = 9.95
+WINDOW_S = 29.9
 RECIPE = Recipe(epochs=1, batch=16, lr=0.0, closed_form=True)
 _SMOOTHING_BANDS = 2.5
 
