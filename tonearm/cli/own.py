@@ -62,6 +62,39 @@ def train_head(
         raise typer.Exit(console.EXIT_FAILED_FILES)
 
 
+def train_from_corrections(
+    library: Path | None, out: Path, base: Path | None, seed: int, adopt: bool
+) -> None:
+    """Move a head's genres toward what a person said of the library's sounds."""
+    from tonearm import bundle
+    from tonearm.cli.library import location
+    from tonearm.library.reviews import corrections
+    from tonearm.library.store import Library
+    from tonearm.models.head import Tracks
+    from tonearm.training import corrections as learning
+
+    shipped = bundle.load(base)
+    with Library(location(library)) as opened:
+        found = corrections(opened, dimensions=shipped.head.dimensions)
+    given = Tracks(
+        [correction.windows for correction in found],
+        [correction.genre for correction in found],
+        [correction.key for correction in found],
+    )
+    learnt = learning.measure(shipped.head, given, names=shipped.names, seed=seed)
+    change, low, high = learnt.difference
+    print(
+        f"corrections\taccuracy {learnt.before:.3f} -> {learnt.after:.3f}\t"
+        f"{change:+.3f} [{low:+.3f}, {high:+.3f}]\tn={learnt.n}, each judged by the others"
+    )
+    if not adopt:
+        console.say("nothing was written: --adopt writes this model")
+        return
+    head = learning.correct(shipped.head, given, names=shipped.names)
+    how = {"corrections": learnt.n, "base": shipped.sha256}
+    _save_head(shipped, head, out, f"{shipped.name}+", how, {"corrections": learnt.to_dict()})
+
+
 def _fit_head(
     shipped: Bundle, made: Index, tracks: Tracks, split: str | None, seed: int
 ) -> tuple[Head, Values, Values]:

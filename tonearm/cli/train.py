@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.own import print_figures, train_head
+from tonearm.cli.library import Location
+from tonearm.cli.own import print_figures, train_from_corrections, train_head
 from tonearm.cli.prepare import Frames, default_out, prepare_audio
 from tonearm.errors import DatasetError
 from tonearm.models import MODELS
@@ -74,8 +75,15 @@ def train(
         typer.Option(help="--add: a prepared folder of the old genres, to see what is lost."),
     ] = None,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="--add: write the model. Without it, only measure.")
+        bool, typer.Option("--adopt", help="Write the grown or corrected model; else only measure.")
     ] = False,
+    from_corrections: Annotated[
+        bool,
+        typer.Option(
+            "--from-corrections", help="head: learn from what was reviewed in the library."
+        ),
+    ] = False,
+    library: Location = None,
     base: Annotated[Path | None, typer.Option(help="head: another model to start from.")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1)] = None,
     verbose: console.Verbose = False,
@@ -84,8 +92,11 @@ def train(
     from tonearm import models
 
     out = out or Path("runs") / model
-    if add and model != _HEAD:
-        raise typer.BadParameter("only a head can grow", param_hint="--add")
+    if (add or from_corrections) and model != _HEAD:
+        raise typer.BadParameter("only a head can grow or be corrected", param_hint="--model")
+    if from_corrections:
+        train_from_corrections(library, out, base, seed, adopt)
+        return
     if data is None and (not resume or model == _HEAD):
         raise typer.BadParameter("name a folder of music, or a prepared one", param_hint="DATA")
     try:

@@ -143,7 +143,7 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     DatasetError
         When a genre is known already.
     """
-    statistics = _checked_statistics(head)
+    statistics = checked_statistics(head)
     added = tuple(sorted(set(new.labels)))
     known = sorted(set(added) & set(head.labels))
     if known:
@@ -163,7 +163,8 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     return heads.assemble(learnt, labels, tags, head.calibration, head.rejector)
 
 
-def _checked_statistics(head: Head) -> dict[str, NDArray[np.float64]]:
+def checked_statistics(head: Head) -> dict[str, NDArray[np.float64]]:
+    """What the fit of a head learnt; BundleError where it does not hold that."""
     wanted = {"mean", "deviation", "centres", "covariance"}
     if head.kind != "linear" or not wanted <= {*head.statistics}:
         raise BundleError("this model does not hold what adding genres needs; fit a head anew")
@@ -274,7 +275,7 @@ def drawn_tracks(head: Head, *, each: int = DRAWN, seed: int = 0) -> Tracks:
     BundleError
         When the head does not hold the statistics of its fit.
     """
-    statistics = _checked_statistics(head)
+    statistics = checked_statistics(head)
     rng = np.random.default_rng(seed)
     windows, labels = [], []
     for label, centre in zip(head.labels, statistics["centres"], strict=True):

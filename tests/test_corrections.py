@@ -1,0 +1,69 @@
+"""Learning from corrections: centres move, new genres appear, the rest stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tonearm import bundle
+from tonearm.errors import DatasetError
+from tonearm.head import Head
+from tonearm.models.head import Tracks
+
+pytest.importorskip("sklearn")
+
+from tonearm.training import corrections, own
+
+
+@pytest.fixture(scope="module")
+def head() -> Head:
+    return bundle.load().head
+
+
+@pytest.fixture(scope="module")
+def moved_jazz(head: Head) -> Tracks:
+    """Tracks of blues as the head remembers them, that somebody calls jazz."""
+    drawn = own.drawn_tracks(head, each=20, seed=3)
+    blues = [i for i, label in enumerate(drawn.labels) if label == "blues"]
+    found = own.subset(drawn, blues)
+    return Tracks(found.windows, ["jazz"] * 20, found.groups)
+
+
+def shares(head: Head, tracks: Tracks, label: str) -> float:
+    place = head.labels.index(label)
+    return float(np.mean([head.decide(w).probabilities[place] for w in tracks.windows]))
+
+
+def test_genres_move_toward_what_was_said(head: Head, moved_jazz: Tracks) -> None:
+    corrected = corrections.correct(head, moved_jazz, names=None)
+    assert shares(corrected, moved_jazz, "jazz") > shares(head, moved_jazz, "jazz") + 0.05
+    assert corrected.labels == head.labels
+    assert corrected.calibration == head.calibration
+    assert corrected.rejector is head.rejector
+
+
+def test_other_centres_stay(head: Head, moved_jazz: Tracks) -> None:
+    corrected = corrections.correct(head, moved_jazz, names=None)
+    for i, label in enumerate(head.labels):
+        same = np.array_equal(corrected.statistics["centres"][i], head.statistics["centres"][i])
+        assert same == (label != "jazz"), label
+
+
+def test_a_genre_it_did_not_know_is_added(head: Head, moved_jazz: Tracks) -> None:
+    given = Tracks(moved_jazz.windows, ["chanson"] * 20, moved_jazz.groups)
+    corrected = corrections.correct(head, given, names=None)
+    assert corrected.labels == (*head.labels, "chanson")
+
+
+def test_what_they_bring_is_measured_on_others(head: Head, moved_jazz: Tracks) -> None:
+    learnt = corrections.measure(head, moved_jazz, names=None)
+    assert learnt.n == 20
+    assert learnt.after > learnt.before
+    low, high = learnt.difference[1:]
+    assert low <= learnt.after - learnt.before <= high
+
+
+def test_few_corrections_are_refused(head: Head, moved_jazz: Tracks) -> None:
+    few = own.subset(moved_jazz, range(9))
+    with pytest.raises(DatasetError, match="9 corrections: 10 or more"):
+        corrections.measure(head, few, names=None)
