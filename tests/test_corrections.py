@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tonearm import bundle
 from tonearm.errors import DatasetError
 from tonearm.head import Head
+from tonearm.library.reviews import Review, Reviews, Verdict, beside
+from tonearm.library.store import Library
 from tonearm.models.head import Tracks
 
 pytest.importorskip("sklearn")
@@ -67,3 +71,22 @@ def test_few_corrections_are_refused(head: Head, moved_jazz: Tracks) -> None:
     few = own.subset(moved_jazz, range(9))
     with pytest.raises(DatasetError, match="9 corrections: 10 or more"):
         corrections.measure(head, few, names=None)
+
+
+def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path) -> None:
+    pytest.importorskip("fastapi")
+    from serving import fill_library
+
+    path = tmp_path / "library.sqlite"
+    fill_library(path, 24)
+    with Library(path) as library:
+        keys = [row[0] for row in library.rows("SELECT key FROM sounds ORDER BY id")]
+    with Reviews(beside(path)) as reviews:
+        reviews.put(Review(key, Verdict("change"), "chanson") for key in keys[:12])
+    train = ("train", "--from-corrections", "--library", path, "-o", tmp_path / "run")
+    run = tonearm(*train)
+    assert run.code == 0
+    assert run.out.startswith("corrections\taccuracy ") and "n=12" in run.out
+    assert not (tmp_path / "run").exists()
+    assert tonearm(*train, "--adopt").code == 0
+    assert "chanson" in bundle.load(tmp_path / "run" / "model.tonearm").labels
