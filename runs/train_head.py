@@ -146,7 +146,9 @@ def measure_grouped(data: Data, *, shipped: bool) -> dict[str, Any]:
         "artists": len({data.groups[clip] for clip in data.train}),
         "accuracy": float(right.mean()),
         "deviation_of_shuffles": float(right.mean(axis=1).std()),
-        "interval_95_by_artist": by_artist(right.mean(axis=0), data),
+        "interval_95_by_artist": metrics.bootstrap_interval(
+            right.mean(axis=0), groups=[data.groups[clip] for clip in data.train]
+        ),
         "log_loss": float(np.mean([row["log_loss"] for row in rows])),
         "ece": float(np.mean([row["calibration"]["ece"] for row in rows])),
         "coverage": {
@@ -161,18 +163,6 @@ def measure_grouped(data: Data, *, shipped: bool) -> dict[str, Any]:
             genre: float(right[:, truth == i].mean()) for i, genre in enumerate(GTZAN_GENRES)
         },
     }
-
-
-def by_artist(values: NDArray[np.float64], data: Data) -> tuple[float, float]:
-    """Bootstrap interval that draws artists, not clips: errors come by the artist."""
-    groups = np.array([data.groups[clip] for clip in data.train])
-    names = np.unique(groups)
-    members = [values[groups == name] for name in names]
-    rng = np.random.default_rng(0)
-    draws = (rng.integers(0, len(names), len(names)) for _ in range(metrics.BOOTSTRAP_DRAWS))
-    means = [np.concatenate([members[i] for i in draw]).mean() for draw in draws]
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
 
 
 def measure_valid(data: Data, head: Head) -> dict[str, Any]:
