@@ -186,7 +186,7 @@ def test_a_library_that_may_only_be_read(path):
     with Library(path, write=True) as library:
         put(library, "/m/a.mp3")
     code = (
-        "import os, sys\n"
+        "import os, sys, urllib.parse\n"
         "from tonearm.library.store import Library\n"
         "from tonearm.errors import LibraryError\n"
         "os.setgid(65534); os.setuid(65534)\n"

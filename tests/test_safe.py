@@ -189,7 +189,7 @@ def as_nobody(tmp_path, body):
         if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/"):
             folder.chmod(folder.stat().st_mode | 0o055)
     code = f"""
-        import os, sys
+        import os, sys, urllib.parse  # which pathlib imports late, from where nobody may read
         from functools import partial
         from pathlib import Path
         import tonearm.tagging.safe as safe, tonearm.ffmpeg, av, mutagen.flac

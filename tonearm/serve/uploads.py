@@ -35,7 +35,7 @@ class Limits:
     """What a client may send."""
 
     bytes_each: int = 2 * 2**30  # three hours of CD sound, uncompressed
-    at_once: int = 64
+    at_once: int = 256  # with those whose sender has gone and who are not yet known to have
     idle_s: float = 30.0
     total_s: float = 1_800.0
 
