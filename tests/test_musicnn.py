@@ -206,7 +206,7 @@ def test_fused_leaves_out_only_filters_that_cannot_move() -> None:
         bank.conv.weight[1], bank.conv.bias[1] = -1, -0.1  # fires on negative features alone
         bank.conv.weight[2], bank.conv.bias[2] = 0.01, -0.9  # only near full scale: .96 - .9
         bank.norm.weight[3] = 0  # fires, and nothing comes of it
-    assert fuse(net).banks[0].weight.shape[0] == 1
+    assert fuse(net).banks[0].conv.out_channels == 1
     with torch.no_grad():
         for level in (0.0, 4.0, 7.9, 8.0):
             features = torch.full((1, FRAMES, BANDS), level)
