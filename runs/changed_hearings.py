@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
 from tonearm.audio import resample
-from tonearm.classifier import onnx_session
 from tonearm.features import MUSICNN_SPEC, log_mel
+from tonearm.listening import onnx_session
 from tonearm.models.head import POWER
 
 Samples = NDArray[np.float32]

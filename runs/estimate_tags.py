@@ -14,8 +14,8 @@ import numpy as np
 from gtzan import read_split
 from numpy.typing import NDArray
 
-from tonearm.classifier import onnx_session
 from tonearm.features import GTZAN_SPEC, MUSICNN_SPEC, mel_filters
+from tonearm.listening import onnx_session
 from tonearm.models.head import POWER
 
 Float64 = NDArray[np.float64]

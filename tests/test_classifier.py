@@ -14,8 +14,9 @@ from fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, NAMES, tiny_bundle
 from sounds import Array, sweep, tone, write_av, write_sndfile
 
 from tonearm import audio
-from tonearm.classifier import Classifier, Heard, Prediction, onnx_session
+from tonearm.classifier import Classifier, Heard, Prediction
 from tonearm.errors import BundleError, DecodeError
+from tonearm.listening import onnx_session
 
 RATE = 22_050
 PARITY_MEAN, PARITY_WORST = 0.003, 0.03
@@ -105,6 +106,52 @@ def test_count_of_windows(count: int | str | None, n: int, tiny: Classifier, med
     assert heard.starts_s[-1] + tiny.bundle.features.window_s <= heard.duration_s + 0.02
 
 
+def test_timeline_judges_each_second(tiny: Classifier, medley: Path) -> None:
+    heard = tiny.listen(medley, timeline=True)
+    assert np.diff(heard.starts_s)[:-1].max() <= 1.0  # the last ends with the track
+    assert len(heard.windows) == 89
+    assert (heard.windows.argmax(axis=1)[[0, 44, 88]] == [0, 2, 1]).all()
+
+
+def sure(model: Classifier, confidence: float) -> Classifier:
+    return Classifier(replace(model.bundle, sure=confidence))
+
+
+def test_hears_until_it_is_sure(tiny: Classifier) -> None:
+    low, high = tone(LOW_HZ, 30, RATE), tone(HIGH_HZ, 30, RATE)
+    same, halves = np.concatenate([low, low]), np.concatenate([low, high])
+    everything = tiny.listen_samples(same, RATE)
+    few = sure(tiny, 0.9).listen_samples(same, RATE)
+    assert (len(everything.windows), len(few.windows)) == (4, 2)
+    np.testing.assert_array_equal(few.starts_s, everything.starts_s[1:3])
+    np.testing.assert_allclose(few.windows, everything.windows[1:3], atol=1e-5)
+    assert few.duration_s == everything.duration_s == 60
+    # Half one genre, half another: nothing to be sure of.
+    assert len(sure(tiny, 0.9).listen_samples(halves, RATE).windows) == 4
+
+
+def test_what_it_was_told_to_hear_it_hears(tiny: Classifier, medley: Path) -> None:
+    assert len(sure(tiny, 0.4).listen(medley, count=3).windows) == 3
+    assert len(sure(tiny, 0.4).listen(medley, count="all").windows) == 31
+
+
+def test_a_quiet_track_is_heard_whole(tiny: Classifier) -> None:
+    samples = tone(LOW_HZ, 60, RATE)
+    assert len(sure(tiny, 0.4).listen_samples(samples, RATE).windows) == 2
+    assert len(sure(tiny, 0.4).listen_samples(samples * 0.001, RATE).windows) == 4
+
+
+def test_an_end_that_is_missing_is_noticed(tiny: Classifier, tmp_path: Path) -> None:
+    # Cut behind the windows that are heard: only a look at the end can tell.
+    path = write_sndfile(tmp_path / "a.flac", sweep(60, RATE), RATE)
+    data = path.read_bytes()
+    path.write_bytes(data[: round(len(data) * 0.95)])
+    heard = sure(tiny, 0.1).listen(path)
+    assert len(heard.windows) == 2
+    assert len(heard.warnings) == 1 and "of 60.0 s" in heard.warnings[0]
+    assert 50 < heard.duration_s < 59
+
+
 def test_file_is_array(tiny: Classifier, shipped: Classifier, medley: Path) -> None:
     decoded = audio.decode(medley)
     for classifier in (tiny, shipped):
@@ -131,7 +178,7 @@ def test_windows_in_pieces_are_the_whole(tiny: Classifier) -> None:
 def test_chunked_is_whole(tiny: Classifier, medley: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = tiny.listen(medley, count="all")
     for windows in (1, 3, 1_000):
-        monkeypatch.setattr("tonearm.classifier._READ_WINDOWS", windows)
+        monkeypatch.setattr("tonearm.listening._READ_WINDOWS", windows)
         close(tiny.listen(medley, count="all"), whole)
 
 

@@ -64,7 +64,7 @@ def test_windows_are_those_the_classifier_hears(spec, monkeypatch):
             heard.append(inputs["features"])
             return [np.ones((len(heard[-1]), 2), dtype=np.float32)]
 
-    monkeypatch.setitem(vars(clf), "_session", Ear())
+    monkeypatch.setitem(vars(clf._listener), "_session", Ear())
     clf.listen_samples(samples, rate_hz, count=3)
     stored = store.storable(samples, spec)
     starts = windows.place(len(stored), spec.window_frames, count=3)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tonearm import bundle
 from tonearm.errors import BundleError
-from tonearm.head import Head, Kind
+from tonearm.head import Head, Kind, Rejector
 
 LABELS = ("blues", "jazz", "metal")
 
@@ -154,3 +154,17 @@ def test_round_trip(one: Head) -> None:
     windows = tags(3, 9, one.dimensions)
     a, b = one.decide(windows), again.decide(windows)
     assert np.array_equal(a.probabilities, b.probabilities) and a.known == b.known
+
+
+def test_sure_by_hand() -> None:
+    # Mean log-odds 0 of two windows, weight 1: the line is the offset. Unknown beyond
+    # -1 + 2 / sqrt(2) = .41; as far on the other side of -1 is -2.41.
+    windows = np.full((2, 3), 0.5)
+    for offset, known, enough in ((0.5, False, False), (-1.0, True, False), (-2.5, True, True)):
+        rejector = Rejector(np.ones(3), offset, limit=-1.0, slope=2.0)
+        decided = head(rejector=rejector)
+        assert decided.decide(windows).known is known
+        assert decided.is_sure(windows, confidence=0.3) is enough
+    assert head().is_sure(windows, confidence=0.3)
+    # softmax of 1, 1, .75
+    assert not head().is_sure(windows, confidence=0.4)

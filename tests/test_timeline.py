@@ -153,3 +153,19 @@ def test_a_track_backwards_has_its_parts_backwards(
         for probabilities in (rows, rows[::-1])
     )
     assert [part.genre for part in there] == [part.genre for part in back[::-1]]
+
+
+def test_overlapping_windows_are_no_more_evidence() -> None:
+    # Three windows of 3 s, one a second: one window's worth, which buys no change there and back.
+    letters = "b" * 30 + "jjj" + "b" * 30
+    dense = segments(
+        np.arange(63.0),
+        answers(letters),
+        STATES,
+        duration_s=65.0,
+        window_s=WINDOW_S,
+        minimum_s=0.0,
+        change_cost=4.0,
+    )
+    assert [part.genre for part in dense] == ["blues"]
+    assert len(parts(letters, minimum_s=0.0)) == 3  # end to end they are three times as much

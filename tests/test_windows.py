@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tonearm.windows import group, place
+from tonearm.windows import group, place, rounds
 
 FRAMES = st.integers(0, 40_000)
 WINDOW = st.integers(1, 400)
@@ -70,9 +70,9 @@ def test_placing_is_symmetric(frames: int, window: int, count: int | str) -> Non
 
 def test_groups_by_hand() -> None:
     starts = np.array([0, 100, 150, 400, 500, 600, 2_000])
-    parts = [part.tolist() for part in group(starts, 100, most=2)]
+    parts = [part.tolist() for part in group(starts, 100, most_frames=200)]
     assert parts == [[0, 100], [150], [400, 500], [600], [2_000]]
-    assert [part.tolist() for part in group(starts, 100, most=99)] == [
+    assert [part.tolist() for part in group(starts, 100, most_frames=9_900)] == [
         [0, 100, 150],
         [400, 500, 600],
         [2_000],
@@ -85,8 +85,36 @@ def test_groups_by_hand() -> None:
     most=st.integers(1, 20),
 )
 def test_groups_lose_nothing(starts: list[int], window: int, most: int) -> None:
-    parts = list(group(np.array(starts), window, most=most))
+    parts = list(group(np.array(starts), window, most_frames=most * window))
     assert np.concatenate(parts).tolist() == starts
     for part in parts:
-        assert 1 <= len(part) <= most
+        assert part[-1] + window - part[0] <= most * window
         assert (np.diff(part) <= window).all(), "a gap inside a group is read for nothing"
+
+
+def test_windows_a_hop_apart() -> None:
+    assert place(350, 100, count="all", hop_frames=40).tolist() == [
+        0,
+        40,
+        80,
+        120,
+        160,
+        200,
+        240,
+        250,
+    ]
+    assert place(300, 100, count="all", hop_frames=100).tolist() == [0, 100, 200]
+    assert place(90, 100, count="all", hop_frames=40).tolist() == [0]
+
+
+def test_rounds_by_hand() -> None:
+    assert list(rounds(6)) == [[1, 4], [2, 3], [0, 5]]
+    assert list(rounds(5)) == [[1, 3], [2], [0, 4]]
+    assert list(rounds(2)) == [[0, 1]]
+    assert list(rounds(1)) == [[0]]
+
+
+@given(count=st.integers(1, 100))
+def test_rounds_name_each_window_once(count: int) -> None:
+    named = [i for few in rounds(count) for i in few]
+    assert sorted(named) == list(range(count))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tonearm.classifier import Classifier, Heard, Prediction
+    from tonearm.classifier import Classifier, Prediction
+    from tonearm.listening import Heard
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "Heard", "Prediction", "__version__"]

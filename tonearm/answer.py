@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tonearm.classifier import Classifier, Heard, Prediction
+from tonearm.classifier import Classifier, Prediction
 from tonearm.errors import DecodeError
+from tonearm.listening import Heard
 from tonearm.windows import WindowCount
 
 SCHEMA = 1
@@ -59,7 +60,7 @@ def answer(
     """Hear one file and decide on it; a file that cannot be heard is an answer too."""
     name = os.fspath(path)
     try:
-        heard = classifier.listen(path, count="all" if timeline else count, on_progress=on_progress)
+        heard = classifier.listen(path, count=count, timeline=timeline, on_progress=on_progress)
         prediction = classifier.decide(heard.windows, timeline_of=heard if timeline else None)
     except DecodeError as error:
         return Answer(name, error=error)

@@ -117,8 +117,7 @@ def decode(
         samples = np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
         if not len(samples) and not start:
             raise DecodeError(path, "empty", "holds no audio samples")
-        ended_at = reader.info.samples if reader.ended_at is None else reader.ended_at
-        return Audio(samples, rate, short_warning(reader.info, ended_at))
+        return Audio(samples, rate, short_warning(reader.info, reader.ended_at))
 
 
 def blocks(path: str | os.PathLike[str], *, block_s: float = _BLOCK_S) -> Iterator[Audio]:
@@ -160,9 +159,9 @@ def count_samples(reader: AudioReader) -> int:
     return sum(map(len, _blocks(reader, 0, None)))
 
 
-def short_warning(info: AudioInfo, ended_at: int) -> str | None:
+def short_warning(info: AudioInfo, ended_at: int | None) -> str | None:
     """Words for audio that broke off at sample ``ended_at``; else what the file said itself."""
-    if (info.samples - ended_at) / info.sample_rate_hz <= _PADDING_S:
+    if ended_at is None or (info.samples - ended_at) / info.sample_rate_hz <= _PADDING_S:
         return info.warning
     return (
         f"truncated or damaged: {ended_at / info.sample_rate_hz:.1f} of "

@@ -54,7 +54,9 @@ class Bundle:
     names : tuple of str or None
         What each of the d numbers of an embedding means.
     windows_per_track : int
-        How many windows of a track are heard unless told otherwise.
+        How many windows of a track are heard at the most, unless told otherwise.
+    sure : float
+        Confidence at which no more of them are heard; 1 hears all in any case.
     training, metrics : dict
         Where it was trained (split, hash, n) and how good it was found to be, for people.
     notices : str
@@ -69,6 +71,7 @@ class Bundle:
     head: Head
     names: tuple[str, ...] | None
     windows_per_track: int
+    sure: float = 1.0
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     notices: str = ""
@@ -105,6 +108,7 @@ def save(bundle: Bundle, path: str | os.PathLike[str]) -> str:
         "features": bundle.features.to_dict(),
         "names": bundle.names,
         "windows_per_track": bundle.windows_per_track,
+        "sure": bundle.sure,
         "head": bundle.head.settings(),
         "training": bundle.training,
         "metrics": bundle.metrics,
@@ -155,6 +159,7 @@ def _parse(members: dict[str, bytes], sha256: str) -> Bundle:
         head=head,
         names=names,
         windows_per_track=int(values["windows_per_track"]),
+        sure=float(values.get("sure", 1.0)),
         training=values["training"],
         metrics=values["metrics"],
         notices=members[_NOTICE].decode(),

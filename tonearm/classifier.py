@@ -1,7 +1,7 @@
-"""The two steps from a file to its genre; the only door to onnxruntime.
+"""The two steps from a file to its genre: listening and deciding.
 
-Listening decodes a few windows of a track, transforms them and runs the listener network:
-expensive, done once, its result worth keeping. Deciding is a small head over those embeddings.
+Listening (:mod:`tonearm.listening`) decodes a few windows of a track and runs the listener network
+on them: expensive, done once, its result worth keeping. Deciding is a small head over embeddings.
 A Classifier holds no state that changes: any number of threads may share one.
 """
 
@@ -10,67 +10,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm import audio, bundle, windows
+from tonearm import audio, bundle
 from tonearm.bundle import Bundle
-from tonearm.errors import BundleError, DecodeError
-from tonearm.features import mel_power, to_level
+from tonearm.errors import BundleError
+from tonearm.listening import Heard, Listener, Plan
 from tonearm.timeline import Segment, segments
 from tonearm.windows import WindowCount
 
-if TYPE_CHECKING:
-    import onnxruntime as ort
-
 Float32 = NDArray[np.float32]
 
-# Shorter sounds are refused: repeated to fill one window they would be judged as a loop.
-SHORTEST_S = 0.5
-# Neighbouring windows read in one piece: 16 windows of 3 s are 9 MB of 48 kHz audio.
-_READ_WINDOWS = 16
-# A track whose mean square is below -32 dBFS is lifted to -20 dBFS, by 40 dB at the most.
-_QUIET, _LIFTED, _MOST_GAIN = 10**-3.2, 10**-2.0, 10**4.0
-_LEVEL_GROUPS = 6
-# Windows through the network at once; more cost memory (7 MB each) and win no time.
-_RUN_WINDOWS = 2
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What listening gives.
-
-    Parameters
-    ----------
-    windows : float32 [n, d]
-        One embedding a window; for the shipped bundle the probabilities of 50 tags.
-    starts_s : float64 [n]
-        Where each window begins.
-    duration_s : float
-        Length of the track.
-    names : tuple of str or None
-        What each of the d numbers means.
-    warnings : tuple of str
-        What was wrong with the file though it could be heard, e.g. that it is truncated.
-    """
-
-    windows: Float32
-    starts_s: NDArray[np.float64]
-    duration_s: float
-    names: tuple[str, ...] | None = None
-    warnings: tuple[str, ...] = ()
-
-    def tags(self) -> dict[str, float]:
-        """Mean of each named number over the track, highest first; empty without names."""
-        if self.names is None:
-            return {}
-        means = self.windows.mean(axis=0)
-        order = np.argsort(-means, kind="stable")
-        return {self.names[i]: round(float(means[i]), 4) for i in order}
+# From one window of a timeline to the next: every second is judged.
+TIMELINE_HOP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,53 +65,6 @@ class Prediction:
         }
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """Windows read together: mel power [n, window_frames, bands], mean square of samples [1]."""
-
-    power: Float32
-    mean_square: Float32
-
-
-def _spread(groups: int) -> list[int]:
-    """Up to six of so many groups, evenly over the track."""
-    few = min(groups, _LEVEL_GROUPS)
-    return [(2 * i + 1) * groups // (2 * few) for i in range(few)]
-
-
-def _quiet_gain(mean_square: Float32) -> float:
-    """Gain on power that lifts a very quiet track; 1 for all others.
-
-    The listener hears level: 20 dB down, 60 clips of GTZAN lose 33 points of accuracy. Their own
-    levels are -31.2 to -10.5 dBFS, so lifting only what is quieter leaves them as they are.
-    """
-    level = float(mean_square.mean())
-    if level >= _QUIET or level == 0:
-        return 1.0
-    return min(_LIFTED / level, _MOST_GAIN)
-
-
-def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
-    """An onnxruntime session on the CPU with that many threads, which sleep while they wait.
-
-    Raises
-    ------
-    BundleError
-        When onnxruntime cannot read the model.
-    """
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors only; they are raised as well
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own exceptions share no other base
-        raise BundleError(f"the listener network cannot be loaded: {error}") from None
-
-
 class Classifier:
     """Hears the genre of music.
 
@@ -168,22 +78,19 @@ class Classifier:
 
     def __init__(self, model: Bundle, *, threads: int = 1) -> None:
         self.bundle = model
-        self._threads = threads
+        self._listener = Listener(model, threads=threads)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Classifier:
         """Load a bundle, checked by its hashes; None is the one that comes with the package."""
         return cls(bundle.load(path), threads=threads)
 
-    @cached_property
-    def _session(self) -> ort.InferenceSession:
-        return onnx_session(self.bundle.listener, threads=self._threads)
-
     def listen(
         self,
         path: str | os.PathLike[str],
         *,
         count: WindowCount | None = None,
+        timeline: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> Heard:
         """Hear a file.
@@ -193,7 +100,10 @@ class Classifier:
         path : path
             An audio file.
         count : int, 'all' or None
-            Windows to hear at the most; None is the bundle's own choice, ``all`` the whole track.
+            Windows to hear, ``all`` for the whole track; None is as many as it takes to be sure,
+            up to the bundle's own number.
+        timeline : bool
+            Hear the whole track, a window each second.
         on_progress : callable or None
             Told the share of the windows heard, 0 to 1, now and then.
 
@@ -203,14 +113,16 @@ class Classifier:
             When the file cannot be decoded, or is shorter than half a second.
         """
         with audio.open_audio(path) as reader:
-            return self._listen(reader, Path(path), count, on_progress)
+            return self._listener.listen(
+                reader, Path(path), self._plan(count, timeline, on_progress)
+            )
 
     def listen_samples(
         self, samples: Float32, sample_rate_hz: int, *, count: WindowCount | None = None
     ) -> Heard:
         """Hear mono audio in memory, float32 [n] in -1..1; otherwise as :meth:`listen`."""
         reader = audio.ArrayReader(np.asarray(samples, dtype=np.float32), sample_rate_hz)
-        return self._listen(reader, Path("<samples>"), count, None)
+        return self._listener.listen(reader, Path("<samples>"), self._plan(count, False, None))
 
     def decide(
         self, heard: NDArray[np.floating[Any]], *, timeline_of: Heard | None = None
@@ -245,8 +157,22 @@ class Classifier:
         count: WindowCount | None = None,
     ) -> Prediction:
         """Listen and decide; with ``timeline`` the whole track, and what is heard when."""
-        heard = self.listen(path, count="all" if timeline else count)
+        heard = self.listen(path, count=count, timeline=timeline)
         return self.decide(heard.windows, timeline_of=heard if timeline else None)
+
+    def _plan(
+        self,
+        count: WindowCount | None,
+        timeline: bool,
+        on_progress: Callable[[float], None] | None,
+    ) -> Plan:
+        if timeline:
+            return Plan("all", hop_s=TIMELINE_HOP_S, on_progress=on_progress)
+        if count is not None:
+            return Plan(count, on_progress=on_progress)
+        model = self.bundle
+        enough = partial(model.head.is_sure, confidence=model.sure) if model.sure < 1 else None
+        return Plan(model.windows_per_track, enough=enough, on_progress=on_progress)
 
     def _parts(self, heard: Heard) -> list[Segment]:
         head, checked = self.bundle.head, self._checked(heard.windows)
@@ -274,95 +200,3 @@ class Classifier:
         if not np.isfinite(array).all():
             raise BundleError("windows with values that are not numbers")
         return array
-
-    def _listen(
-        self,
-        reader: audio.AudioReader,
-        path: Path,
-        count: WindowCount | None,
-        on_progress: Callable[[float], None] | None,
-    ) -> Heard:
-        info = reader.info
-        heard_to, warning = info.samples, info.warning
-        starts = self._place(reader, path, info.samples, count)
-        embeddings = self._hear(reader, starts, info.samples, on_progress)
-        if reader.ended_at is not None:  # less there than promised: measure, and hear what is
-            heard_to = audio.count_samples(reader)
-            warning = audio.short_warning(info, heard_to)
-            if warning != info.warning:
-                starts = self._place(reader, path, heard_to, count)
-                embeddings = self._hear(reader, starts, heard_to, None)
-        return Heard(
-            windows=embeddings,
-            starts_s=starts.astype(np.float64) * self.bundle.features.frame_s,
-            duration_s=round(heard_to / info.sample_rate_hz, 3),
-            names=self.bundle.names,
-            warnings=(warning,) if warning else (),
-        )
-
-    def _place(
-        self, reader: audio.AudioReader, path: Path, samples: int, count: WindowCount | None
-    ) -> NDArray[np.int64]:
-        """First frames of the windows of a track of that many of its own samples."""
-        rate_hz, spec = reader.info.sample_rate_hz, self.bundle.features
-        if samples < SHORTEST_S * rate_hz:
-            reason = (
-                f"is too short to judge: {samples / rate_hz:.3g} s ({samples} samples), "
-                f"{SHORTEST_S} s are needed"
-            )
-            raise DecodeError(path, "too-short", reason)
-        count = count or self.bundle.windows_per_track
-        return windows.place(self._frames(reader, samples), spec.window_frames, count=count)
-
-    def _frames(self, reader: audio.AudioReader, samples: int) -> int:
-        spec = self.bundle.features
-        return spec.frames_of(samples * spec.sample_rate_hz // reader.info.sample_rate_hz)
-
-    def _hear(
-        self,
-        reader: audio.AudioReader,
-        starts: NDArray[np.int64],
-        samples: int,
-        on_progress: Callable[[float], None] | None,
-    ) -> Float32:
-        """Embeddings [n, d] of the windows that begin at frames ``starts``."""
-        spec, total = self.bundle.features, self._frames(reader, samples)
-        groups = list(windows.group(starts, spec.window_frames, most=_READ_WINDOWS))
-        first = {i: self._cut(reader, groups[i], total) for i in _spread(len(groups))}
-        gain = _quiet_gain(np.concatenate([cut.mean_square for cut in first.values()]))
-        parts: list[Float32] = []
-        for i, group in enumerate(groups):
-            cut = first.pop(i, None) or self._cut(reader, group, total)
-            parts.append(self._embed(cut.power * np.float32(gain)))
-            if on_progress:
-                on_progress((i + 1) / len(groups))
-        return np.concatenate(parts)
-
-    def _cut(self, reader: audio.AudioReader, starts: NDArray[np.int64], total: int) -> _Cut:
-        """Mel power of the windows that begin at frames ``starts``."""
-        spec = self.bundle.features
-        half = spec.n_fft // 2  # frames are centred: the first one reaches back that far
-        begin = int(starts[0]) * spec.hop_samples - half
-        last = min(int(starts[-1]) + spec.window_frames, total) - 1
-        span = audio.read_span(
-            reader, begin, last * spec.hop_samples + half, rate_hz=spec.sample_rate_hz
-        )
-        power = mel_power(span, spec, centre=False)
-        if len(power) < spec.window_frames:  # a sound shorter than a window is heard repeatedly
-            power = np.tile(power, (-(-spec.window_frames // len(power)), 1))
-        return _Cut(
-            np.stack([power[i : i + spec.window_frames] for i in starts - starts[0]]),
-            np.mean(np.square(span), keepdims=True),
-        )
-
-    def _embed(self, power: Float32) -> Float32:
-        """Embeddings [n, d] of windows of mel power [n, window_frames, bands]."""
-        # Levels are relative to the window, so that they do not depend on what is read with it.
-        levels = np.stack([to_level(window, self.bundle.features) for window in power])
-        batches = range(0, len(levels), _RUN_WINDOWS)
-        return np.concatenate(
-            [
-                self._session.run(None, {"features": levels[i : i + _RUN_WINDOWS]})[0]
-                for i in batches
-            ]
-        )

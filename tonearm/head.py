@@ -57,6 +57,10 @@ class Rejector:
         line = mean @ self.weight + self.offset
         return np.asarray(line - (self.limit + self.slope / np.sqrt(windows)))
 
+    def doubt(self, windows: int) -> float:
+        """Width of the band round ``limit`` in which so many windows cannot tell."""
+        return float(2 * self.slope / np.sqrt(windows))
+
 
 @dataclass(frozen=True)
 class Head:
@@ -112,6 +116,21 @@ class Head:
             mean = log_odds(windows).mean(axis=0, keepdims=True)
             known &= self.rejector.excess(mean, len(windows))[0] <= 0
         return Decision(probabilities, bool(known))
+
+    def is_sure(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
+        """Whether it is enough to have heard these windows [n, d] of a track.
+
+        It is if the likeliest genre has that probability, and if the windows lie as far inside the
+        limit of the detector as they would have to lie outside it to be called unknown.
+        """
+        pooled = _spread(windows, self.power).mean(axis=0, keepdims=True)
+        if self._probabilities(pooled).max() < max(confidence, self.min_confidence):
+            return False
+        if self.rejector is None:
+            return True
+        mean = log_odds(windows).mean(axis=0, keepdims=True)
+        n = len(windows)
+        return bool(self.rejector.excess(mean, n)[0] <= -self.rejector.doubt(n))
 
     def decide_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""

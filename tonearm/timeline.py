@@ -44,6 +44,8 @@ def segments(
 ) -> list[Segment]:
     """Parts of a track, end to end from 0 to ``duration_s``.
 
+    Windows may overlap: each counts for the part of a window that it alone stands for.
+
     Parameters
     ----------
     starts_s : float64 [n]
@@ -67,17 +69,19 @@ def segments(
     list of Segment
         Neighbours differ in genre.
     """
-    path = _cheapest_path(np.log(np.maximum(probabilities, _LEAST_PROBABILITY)), change_cost)
     # Between two windows of different genres, the change lies halfway between their middles.
     middles = starts_s + window_s / 2
     edges = np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [duration_s]])
+    share = np.minimum(np.diff(edges) / window_s, 1)[:, None]
+    evidence = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) * share
+    path = _cheapest_path(evidence, change_cost)
     runs = _runs(path)
     while len(runs) > 1:
         lengths = [edges[stop] - edges[start] for start, stop in runs]
         shortest = int(np.argmin(lengths))
         if lengths[shortest] >= minimum_s:
             break
-        path[slice(*runs[shortest])] = _better_neighbour(runs, shortest, path, probabilities)
+        path[slice(*runs[shortest])] = _better_neighbour(runs, shortest, path, evidence)
         runs = _runs(path)
     parts = []
     for start, stop in runs:
@@ -113,12 +117,9 @@ def _runs(path: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def _better_neighbour(
-    runs: list[tuple[int, int]],
-    i: int,
-    path: NDArray[np.int64],
-    probabilities: NDArray[np.float64],
+    runs: list[tuple[int, int]], i: int, path: NDArray[np.int64], evidence: NDArray[np.float64]
 ) -> int:
     """State of the neighbouring run that explains the windows of run ``i`` better."""
     around = [int(path[runs[j][0]]) for j in (i - 1, i + 1) if 0 <= j < len(runs)]
-    inside = np.log(np.maximum(probabilities[slice(*runs[i])], _LEAST_PROBABILITY)).sum(axis=0)
+    inside = evidence[slice(*runs[i])].sum(axis=0)
     return max(around, key=lambda state: float(inside[state]))

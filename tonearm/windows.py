@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 WindowCount = int | Literal["all"]
 
 
-def place(total_frames: int, window_frames: int, *, count: WindowCount) -> NDArray[np.int64]:
+def place(
+    total_frames: int, window_frames: int, *, count: WindowCount, hop_frames: int | None = None
+) -> NDArray[np.int64]:
     """First frames of the windows on a track.
 
     ``count`` windows are the middles of ``count`` equal parts of the track; where it is too short
-    for that without overlap, or for ``all``, windows stand end to end from the beginning, and
-    one more ends with the track if something is left over.
+    for that without overlap, or for ``all``, windows stand ``hop_frames`` apart from the beginning,
+    and one more ends with the track if something is left over.
 
     Parameters
     ----------
@@ -30,6 +32,8 @@ def place(total_frames: int, window_frames: int, *, count: WindowCount) -> NDArr
         Length of a window.
     count : int or 'all'
         How many at the most.
+    hop_frames : int or None
+        From one window to the next for ``all``; None is end to end.
 
     Returns
     -------
@@ -39,20 +43,20 @@ def place(total_frames: int, window_frames: int, *, count: WindowCount) -> NDArr
     last = total_frames - window_frames
     if last <= 0:
         return np.zeros(1, dtype=np.int64)
-    end_to_end = np.arange(0, last + 1, window_frames)
-    if end_to_end[-1] < last:
-        end_to_end = np.append(end_to_end, last)
-    if count == "all" or count >= len(end_to_end):
-        return end_to_end
+    through = np.arange(0, last + 1, hop_frames or window_frames)
+    if through[-1] < last:
+        through = np.append(through, last)
+    if count == "all" or count >= len(through):
+        return through
     middles = (np.arange(count) + 0.5) * total_frames / count
     starts = np.round(middles - window_frames / 2).astype(np.int64)
     return np.clip(starts, 0, last)
 
 
 def group(
-    starts: NDArray[np.int64], window_frames: int, *, most: int
+    starts: NDArray[np.int64], window_frames: int, *, most_frames: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Neighbouring windows that touch or overlap, at most ``most`` together.
+    """Neighbouring windows that touch or overlap, together at most ``most_frames`` long.
 
     One group is read and transformed in one piece: windows far apart are one seek each, a whole
     ten-hour file is read in pieces of bounded size.
@@ -60,6 +64,17 @@ def group(
     begin = 0
     for i in range(1, len(starts) + 1):
         apart = i == len(starts) or starts[i] - starts[i - 1] > window_frames
-        if apart or i - begin == most:
+        if apart or starts[i] + window_frames - starts[begin] > most_frames:
             yield starts[begin:i]
             begin = i
+
+
+def rounds(count: int) -> Iterator[list[int]]:
+    """Which of ``count`` windows to hear first, and next, for who may stop in between.
+
+    Two at a time, as far from one end as from the other: those at a quarter and three quarters,
+    then inward to the middle, then outward to the ends, where music begins and fades.
+    """
+    quarter = count // 4
+    for i in (*range(quarter, (count + 1) // 2), *reversed(range(quarter))):
+        yield sorted({i, count - 1 - i})

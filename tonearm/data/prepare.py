@@ -22,13 +22,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tonearm import audio
-from tonearm.classifier import SHORTEST_S, Classifier
+from tonearm.classifier import Classifier
 from tonearm.data import copies, index
 from tonearm.data.index import Index, Track
 from tonearm.data.store import FeatureStore, embedding_identity, identity, open_store, storable
 from tonearm.errors import DatasetError, DecodeError
 from tonearm.features import FeatureSpec
 from tonearm.files import find
+from tonearm.listening import SHORTEST_S
 
 FEATURES, WINDOWS, FINGERPRINTS, JOURNAL = "features", "windows", "fingerprints", "journal.jsonl"
 _FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 1}

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tonearm.classifier import Heard
+    from tonearm.listening import Heard
 
 Listen = Callable[[str], "Heard"]
 # Called once in each worker: it may load a model that all its files share.

@@ -1,6 +1,6 @@
 """A torch net as ONNX bytes, the proof that both say the same, and musicnn made cheap before.
 
-Must not import onnxruntime (``classifier.onnx_session`` is its door) or read or write files.
+Must not import onnxruntime (``listening.onnx_session`` is its door) or read or write files.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, toleranc
     BundleError
         If the difference is above ``tolerance`` or not a number.
     """
-    from tonearm.classifier import onnx_session
+    from tonearm.listening import onnx_session
 
     session = onnx_session(onnx_bytes)
     name = session.get_inputs()[0].name

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from tonearm import windows
 from tonearm.bundle import Bundle
-from tonearm.classifier import Classifier, onnx_session
+from tonearm.classifier import Classifier
 from tonearm.data import index, prepare, splits, store
 from tonearm.data.arrays import SEGMENTS
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
 from tonearm.data.store import FeatureStore
 from tonearm.errors import BundleError, DatasetError, DecodeError
+from tonearm.listening import onnx_session
 
 SPLIT = "split.txt"  # beside the bundle, as a training run leaves it
 _RUN_WINDOWS = 64
