@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,12 @@ from tonearm.head import Head, Rejector
 from tonearm.models.head import POWER, Tracks, embed, fit, hearing_scatter
 from tonearm.models.musicnn import MSD_TAGS
 
+Int64 = NDArray[np.int64]
+
 FOLDS = 8
 REPEATS = 10
 WINDOWS_PER_TRACK = 6
+SURE = 0.9  # runs/choose_windows.py
 NOTICE = Path(__file__).parent.parent / "NOTICE"
 
 
@@ -99,22 +103,27 @@ def fit_on(
     )
 
 
+def folds(data: Data, *, seed: int) -> Iterator[tuple[Int64, Int64]]:
+    """Train clips to learn from and to judge, by number; no artist is on both sides."""
+    labels = [genre_of(clip) for clip in data.train]
+    groups = [data.groups[clip] for clip in data.train]
+    dealt = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    yield from dealt.split(labels, labels, groups)
+
+
 def held_out(
     data: Data, *, shipped: bool, counts: tuple[int, ...]
 ) -> dict[int, NDArray[np.float64]]:
     """Probabilities [repeats, clips, genres] of train clips whose artist the head had not seen."""
     clips = list(data.train)
-    labels = np.array([genre_of(clip) for clip in clips])
-    groups = np.array([data.groups[clip] for clip in clips])
     answers = {count: np.zeros((REPEATS, len(clips), len(GTZAN_GENRES))) for count in counts}
     for repeat in range(REPEATS):
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=repeat)
-        for inside, outside in folds.split(clips, labels, groups):
+        for inside, outside in folds(data, seed=repeat):
             head = fit_on(
                 data,
                 [clips[i] for i in inside],
                 shipped=shipped,
-                hidden=set(groups[outside]),
+                hidden={data.groups[clips[i]] for i in outside},
                 seed=repeat,
             )
             for count in counts:
@@ -217,6 +226,7 @@ def main() -> None:
         head=head,
         names=MSD_TAGS,
         windows_per_track=WINDOWS_PER_TRACK,
+        sure=SURE,
         training={
             "data": "GTZAN, artist- and fault-filtered split: 443 train and 197 valid clips",
             "split_sha256": hashlib.sha256("\n".join(learnt).encode()).hexdigest(),

@@ -248,22 +248,23 @@ class _Session:
     def hear(self, pool: Pool, on_file: Callable[[], None]) -> None:
         """Give files to the workers, and keep what they say, until the list is done."""
         to_do = self._to_do()
-        more = True
-        while True:
-            while more and pool.idle:
-                number, file = next(to_do, (0, None))
-                if file is None:
-                    more = False
-                else:
-                    self._files[number] = file
-                    pool.submit(number, os.fsdecode(file.path))
-            if not more and not self._files:
-                return
+        while self._give(pool, to_do) or self._files:
             for report in pool.reports():
+                self._give(pool, to_do)  # first, so that the worker hears while this is written
                 before = self._result.done
                 self._take_in(pool, report.number, report.outcome)
                 if self._result.done > before:
                     on_file()
+
+    def _give(self, pool: Pool, to_do: Iterator[tuple[int, _File]]) -> bool:
+        """Give every idle worker a file; False once there are no more."""
+        while pool.idle:
+            number, file = next(to_do, (0, None))
+            if file is None:
+                return False
+            self._files[number] = file
+            pool.submit(number, os.fsdecode(file.path))
+        return True
 
     def _to_do(self) -> Iterator[tuple[int, _File]]:
         last = 0
