@@ -1,0 +1,173 @@
+r"""How many windows of a track to hear, and when to stop: accuracy against work.
+
+    python runs/choose_windows.py --gtzan FOLDER --backbone backbone.onnx --sounds sounds.npz \\
+        --music FOLDER
+
+First on GTZAN's clips of 30 s, whose genre is known: train clips judged by heads that have not
+learnt from their artist (five shuffles of the shipped recipe), valid clips by a head of train
+alone. Then on whole tracks of real music, whose genre is not known: how often the answer is that
+of hearing the whole track.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from fit_rejector import fit as fit_rejector
+from gtzan import tracks
+from numpy.typing import NDArray
+from train_head import Data, classes, fit_on, folds, read_sounds
+
+from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.classifier import Classifier
+from tonearm.errors import DecodeError
+from tonearm.files import find
+from tonearm.head import Head
+from tonearm.windows import rounds
+
+Windows = NDArray[np.floating]
+SHUFFLES = 5
+MOST = 6
+SHORTEST_S = 60.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a way of listening to one track ends with; ``genre`` is -1 for unknown."""
+
+    genre: int
+    nearest: int
+    heard: int
+
+
+Way = Callable[[Head, Windows], Outcome]
+
+
+def judge(head: Head, windows: Windows) -> Outcome:
+    """The answer on these windows."""
+    decision = head.decide(windows)
+    nearest = int(decision.probabilities.argmax())
+    return Outcome(nearest if decision.known else -1, nearest, len(windows))
+
+
+def middles(total: int, count: int) -> NDArray[np.int64]:
+    """Those of ``total`` windows that stand in the middles of ``count`` equal parts."""
+    places = np.floor((np.arange(count) + 0.5) * total / count).astype(np.int64)
+    return np.minimum(places, total - 1)
+
+
+def fixed(count: int) -> Way:
+    """That many windows."""
+    return lambda head, windows: judge(head, windows[middles(len(windows), count)])
+
+
+def until(confidence: float, *, inside: bool) -> Way:
+    """Two more, up to six, until that confident; with ``inside``, as `Head.is_sure` has it."""
+
+    def way(head: Head, windows: Windows) -> Outcome:
+        places, have = middles(len(windows), MOST), list[int]()
+        for few in rounds(MOST):
+            have += few
+            heard = windows[places[sorted(have)]]
+            decision = head.decide(heard)
+            if inside:
+                enough = head.is_sure(heard, confidence=confidence)
+            else:
+                enough = decision.known and decision.probabilities.max() >= confidence
+            if enough:
+                break
+        return judge(head, heard)
+
+    return way
+
+
+def ways() -> dict[str, Way]:
+    """Every row of the tables."""
+    rows: dict[str, Way] = {"all": judge}
+    rows |= {f"{count}": fixed(count) for count in (10, 6, 4, 3, 2, 1)}
+    for confidence in (0.7, 0.8, 0.9, 0.95):
+        rows[f"2 to 6, until {confidence}"] = until(confidence, inside=False)
+        rows[f"2 to 6, until {confidence} and well inside"] = until(confidence, inside=True)
+    return rows
+
+
+def on_gtzan(data: Data, heads: list[tuple[int, NDArray[np.int64], Head]], alone: Head) -> None:
+    """Accuracy on train by held-out artists, and on valid."""
+    clips = list(data.train)
+    truth, valid = classes(clips), classes(list(data.valid))
+    print(
+        "| windows | heard, mean | train, by artist | valid, heard | valid |\n|---|---|---|---|---|"
+    )
+    for name, way in ways().items():
+        right, heard = np.zeros((SHUFFLES, len(clips))), np.zeros((SHUFFLES, len(clips)))
+        for shuffle, outside, head in heads:
+            for i in outside:
+                outcome = way(head, data.train[clips[i]])
+                right[shuffle, i], heard[shuffle, i] = outcome.nearest == truth[i], outcome.heard
+        outcomes = [way(alone, windows) for windows in data.valid.values()]
+        hits = np.mean([o.nearest == t for o, t in zip(outcomes, valid, strict=True)])
+        print(
+            f"| {name} | {heard.mean():.2f} | {right.mean():.3f} ± {right.mean(axis=1).std():.3f} "
+            f"| {np.mean([o.heard for o in outcomes]):.2f} | {hits:.3f} |"
+        )
+
+
+def on_music(folder: Path) -> None:
+    """Agreement with hearing whole tracks."""
+    classifier = Classifier.load()
+    head, whole = classifier.bundle.head, []
+    for path in find([folder], suffixes=AUDIO_SUFFIXES, on_error=lambda *_: None):
+        try:
+            heard = classifier.listen(path, count="all")
+        except DecodeError:
+            continue
+        if heard.duration_s >= SHORTEST_S:
+            whole.append(heard.windows)
+    truth = [judge(head, windows) for windows in whole]
+    unknown = np.array([outcome.genre < 0 for outcome in truth])
+    print(f"\n{len(whole)} tracks, {unknown.sum()} of them unknown when heard whole\n")
+    print("| windows | heard, mean | same answer | of the unknown |\n|---|---|---|---|")
+    for name, way in ways().items():
+        outcomes = [way(head, windows) for windows in whole]
+        same = np.array([a.genre == b.genre for a, b in zip(outcomes, truth, strict=True)])
+        print(
+            f"| {name} | {np.mean([o.heard for o in outcomes]):.2f} | {same.mean():.3f} "
+            f"| {same[unknown].mean():.3f} |"
+        )
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gtzan", type=Path, default=os.environ.get("TONEARM_GTZAN"))
+    parser.add_argument("--backbone", type=Path, required=True)
+    parser.add_argument("--sounds", type=Path, required=True)
+    parser.add_argument("--music", type=Path)
+    args = parser.parse_args()
+    data, sounds = Data(args.gtzan, args.backbone.read_bytes()), read_sounds(args.sounds)
+    rejector = fit_rejector(tracks(data.train, data.groups), sounds)
+    clips, heads = list(data.train), []
+    for shuffle in range(SHUFFLES):
+        for inside, outside in folds(data, seed=shuffle):
+            head = fit_on(
+                data,
+                [clips[i] for i in inside],
+                shipped=True,
+                hidden={data.groups[clips[i]] for i in outside},
+                seed=shuffle,
+                rejector=rejector,
+            )
+            heads.append((shuffle, outside, head))
+    alone = fit_on(data, clips, shipped=False, hidden=set(), seed=0, rejector=rejector)
+    on_gtzan(data, heads, alone)
+    if args.music:
+        on_music(args.music)
+
+
+if __name__ == "__main__":
+    main()
