@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import socket
-import threading
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +35,11 @@ def serve(
     verbose: console.Verbose = False,
 ) -> None:
     """Open a local page: drop a song and see what it is; review a library and write its tags."""
+    # Here, since every command starts by loading this file.
+    import secrets
+    import threading
+    import webbrowser
+
     try:
         from tonearm.serve.app import create_app
         from tonearm.serve.guard import is_loopback, machine_names
