@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Reading on costs less than seeking when the next span begins this soon.
 _READ_ON_S = 2.0
+# So many are made mono in one go: frame by frame that takes as long as decoding them.
+_SAMPLES_TOGETHER = 16_384
 # Containers whose length FFmpeg guesses from the bit rate: their packets are counted instead.
 _LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3", "loas", "dts", "truehd", "amr"})
 # "Content Encryption Object" of a Windows Media file, and MP4's encrypted sample entries.
@@ -125,8 +127,7 @@ class AvReader:
         # Most codecs have frames of one size, but for the first and the last, which are trimmed.
         sizes = [frame.samples for frame in frames]
         self._grid = (sizes[0], sizes[1]) if len(sizes) == 3 and sizes[1] == sizes[2] else None
-        for frame in frames:
-            self._keep(frame)
+        self._keep(frames)
 
     def _position_of(self, frame: av.AudioFrame) -> int:
         """Where a frame after a seek begins; Matroska and ASF round its time to milliseconds."""
@@ -203,20 +204,35 @@ class AvReader:
         self._begin()
 
     def _refill(self) -> bool:
-        """Decode the next frame into ``_left``; False at the end."""
-        frame = next(self._frames, None)
-        if frame is None:
+        """Decode the next frames into ``_left``; False at the end."""
+        frames: list[av.AudioFrame] = []
+        while sum(frame.samples for frame in frames) < _SAMPLES_TOGETHER:
+            frame = next(self._frames, None)
+            if frame is None:
+                break
+            frames.append(frame)
+        if not frames:
             return False
         if self._position is None:
-            self._position = self._position_of(frame)
-        self._keep(frame)
+            self._position = self._position_of(frames[0])
+        self._keep(frames)
         return True
 
-    def _keep(self, frame: av.AudioFrame) -> None:
-        channels = frame.layout.nb_channels
-        parts = [part.to_ndarray().reshape(-1, channels) for part in self._to_float.resample(frame)]
-        if parts:
-            self._left = np.concatenate([self._left, mono(np.concatenate(parts))])
+    def _keep(self, frames: list[av.AudioFrame]) -> None:
+        pieces = [self._left]
+        for channels, alike in groupby(frames, lambda frame: frame.layout.nb_channels):
+            parts = [part for frame in alike for part in self._interleaved(frame, channels)]
+            if parts:
+                pieces.append(mono(np.concatenate(parts)))
+        self._left = np.concatenate(pieces)
+
+    def _interleaved(self, frame: av.AudioFrame, channels: int) -> list[Float32]:
+        """Float32 [n, channels] of a frame: its own, or in pieces from the converter."""
+        # Most lossy decoders give planes of float. Eight of them or more crash PyAV 18.
+        if frame.format.name == "fltp" and channels < 8:
+            return [np.asarray(frame.to_ndarray(), dtype=np.float32).T]
+        parts = [part.to_ndarray() for part in self._to_float.resample(frame)]
+        return [np.asarray(part, dtype=np.float32).reshape(-1, channels) for part in parts]
 
     def close(self) -> None:
         """Let the file go."""

@@ -1,4 +1,4 @@
-"""libsndfile: WAV, FLAC, MP3, Ogg Vorbis and Opus, AIFF, AU, CAF; the only door to soundfile."""
+"""libsndfile: WAV, FLAC, MP3, Ogg Vorbis, AIFF, AU, CAF; the only door to soundfile."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHOULD_BE = re.compile(
 
 
 class SndfileReader:
-    """WAV, FLAC, MP3, Ogg Vorbis and Opus, AIFF, AU, CAF, W64 through libsndfile."""
+    """WAV, FLAC, MP3, Ogg Vorbis, AIFF, AU, CAF, W64 through libsndfile."""
 
     def __init__(self, path: Path) -> None:
         import soundfile
@@ -51,6 +51,9 @@ class SndfileReader:
             if samples is None:
                 self.close()
                 raise DecodeError(path, "not-audio", "libsndfile: MP3 of variable rate, no length")
+        if file.subtype == "OPUS":
+            self.close()
+            raise DecodeError(path, "not-audio", "libsndfile: Opus, which FFmpeg reads faster")
         if not file.samplerate or not samples:
             reason = f"libsndfile: {samples} samples at {file.samplerate} Hz"
             self.close()
