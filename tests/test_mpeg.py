@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from sounds import id3v2, noise, sweep, write_av, write_sndfile
 
 from tonearm import audio
 from tonearm.ffmpeg import AvReader
-from tonearm.mpeg import constant_rate_samples, id3v2_bytes, states_length
+from tonearm.mpeg import constant_rate, id3v2_bytes, states_length
 from tonearm.sndfile import SndfileReader
 
 SECONDS = 8.0
@@ -47,6 +48,11 @@ def vbr(tmp_path: Path, *, xing: bool) -> Path:
         second = data.index(data[begin : begin + 2], begin + 4)
         path.write_bytes(data[second:])
     return path
+
+
+def constant_rate_samples(path: Path) -> int | None:
+    found = constant_rate(path)
+    return found.samples if found else None
 
 
 def ape_tag(*, header: bool) -> bytes:
@@ -152,6 +158,63 @@ def test_truncated_without_stated_length_is_just_shorter(tmp_path: Path) -> None
     heard = audio.decode(path)
     assert heard.duration_s == pytest.approx(SECONDS / 2, abs=0.2)
     assert heard.warning is None
+
+
+CONSTANT = [
+    (44_100, 128_000, True),
+    (44_100, 320_000, True),
+    (44_100, 32_000, True),  # a frame may lean on seven before it
+    (48_000, 192_000, False),
+    (22_050, 56_000, True),  # MPEG-2
+    (8_000, 16_000, False),  # MPEG-2.5
+]
+
+
+@pytest.mark.parametrize(("rate_hz", "bit_rate", "xing"), CONSTANT)
+@pytest.mark.parametrize("art", [0, 100_000])
+def test_frames_that_were_cut_out_say_the_same(
+    rate_hz: int,
+    bit_rate: int,
+    xing: bool,
+    art: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = mp3(tmp_path / "a.mp3", rate_hz, bit_rate, xing=xing)
+    path.write_bytes(id3v2(art) + path.read_bytes())
+    whole = soundfile.read(path, dtype="float32")[0]
+
+    def seek(*_: object) -> None:
+        raise AssertionError("the decoder had to seek")
+
+    monkeypatch.setattr(SndfileReader, "_read_by_seeking", seek)
+    with audio.open_audio(path) as reader:
+        for start in (0, 1, 575, 576, 1_152, 3_000, len(whole) // 2, len(whole) - 5_000):
+            worst = np.abs(reader.read(start, 2_500) - whole[start : start + 2_500]).max()
+            assert worst <= 1e-6, f"{worst:.1e} off at sample {start}"
+
+
+@pytest.mark.parametrize("stray", [b"", b"\0", bytes(150)])
+def test_frames_that_lie_a_little_elsewhere(stray: bytes, tmp_path: Path) -> None:
+    path = mp3(tmp_path / "a.mp3")
+    data, found = path.read_bytes(), constant_rate(path)
+    assert found is not None
+    middle = data.index(found.key, len(data) // 2)
+    path.write_bytes(data[:middle] + stray + data[middle:])
+    whole = soundfile.read(path, dtype="float32")[0]
+    with audio.open_audio(path) as reader:
+        start = round(len(whole) * 0.8)
+        heard = reader.read(start, 44_100)
+    # A decoder that comes by the stray bytes may lose a frame over them.
+    worst = min(np.abs(heard - whole[begin:][:44_100]).max() for begin in (start, start - 1_152))
+    assert worst <= 1e-6
+
+
+def test_no_frames_at_a_constant_rate(tmp_path: Path) -> None:
+    assert constant_rate(vbr(tmp_path, xing=True)) is None
+    path = mp3(tmp_path / "a.mp3", xing=True)
+    path.write_bytes(path.read_bytes()[:50_000])  # fewer than it states: told apart by decoding
+    assert constant_rate(path) is None
 
 
 def test_id3v2_size_by_hand() -> None:

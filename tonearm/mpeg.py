@@ -2,16 +2,25 @@
 
 Encoders either state the count of frames in a header frame (Xing, Info, VBRI) or, for constant bit
 rates, leave it to be divided out. Decoders divide in every case, which for a variable rate without
-a header is wrong by any factor. Reads a few kilobytes; imports nothing of Tonearm.
+a header is wrong by any factor. At a constant rate the frames that hold a moment can be found by
+division as well, where a decoder reads its way there. Reads a few kilobytes; imports nothing of
+Tonearm.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _STATED = (b"Xing", b"Info", b"VBRI")
+# What decoders cut off before the encoder's own delay (LAME's tag, "DECDELAY").
+_DECODER_DELAY = 529
+# A frame may begin up to so many bytes of audio earlier, and needs two frames to swing in.
+_RESERVOIR_BYTES, _SWING_FRAMES = 511, 2
+# Of a frame, what is header, checksum and side information at the most.
+_NO_AUDIO_BYTES = 38
 _LONGEST_FRAME = 1_441  # bytes: 320 kb/s at 32 kHz, padded
 _PROBES = 8
 # ISO 11172-3 and 13818-3, layer III: kb/s by bit rate index 1-14, for MPEG-1 or MPEG-2 and 2.5.
@@ -23,6 +32,82 @@ _KILOBITS = {
 _RATES_HZ = ((11_025, 12_000, 8_000), (1, 1, 1), (22_050, 24_000, 16_000), (44_100, 48_000, 32_000))
 
 
+class Header(NamedTuple):
+    """What the four bytes before a layer III frame say."""
+
+    bits_per_s: int
+    rate_hz: int
+    samples: int
+    padding: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Length of the frame, its header included."""
+        return self.samples // 8 * self.bits_per_s // self.rate_hz + self.padding
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Encoded frames, and how many decoded samples come before those that were asked for."""
+
+    data: bytes
+    skip: int
+
+
+@dataclass(frozen=True)
+class ConstantRate:
+    """Sound whose frames all have one bit rate.
+
+    Parameters
+    ----------
+    begin, end : int
+        Where in the file the frames of music lie.
+    key : bytes
+        What the headers of all frames have in common.
+    header : Header
+        Of the first frame.
+    delay : int
+        Samples that a decoder cuts off at the beginning.
+    """
+
+    begin: int
+    end: int
+    key: bytes
+    header: Header
+    delay: int
+
+    @property
+    def samples(self) -> int:
+        """How many samples the frames hold."""
+        return (self.end - self.begin) * 8 * self.header.rate_hz // self.header.bits_per_s
+
+    def cut(self, file: BinaryIO, start: int, count: int) -> Cut | None:
+        """The frames that hold samples ``start`` to ``start + count``, and those they lean on.
+
+        None if there are no frames where they should be.
+        """
+        header = self.header
+        audio_bytes = max(1, self._place(1) - self.begin - _NO_AUDIO_BYTES)
+        lean = _SWING_FRAMES - (-_RESERVOIR_BYTES // audio_bytes)
+        first = max(0, (start + self.delay) // header.samples - lean)
+        last = (start + count + self.delay) // header.samples + 1
+        # Encoders differ in which frames they pad, so it may begin a little earlier or later.
+        place, near = self._place(first), header.frame_bytes // 2
+        begin = max(self.begin, place - near)
+        data = _read(file, begin, self._place(last + 1) + near - begin)
+        length = self._place(first + 1) - place
+        for away in range(near):
+            for i in (place - begin - away, place - begin + away):
+                if i >= 0 and _has_frame(data, self.key, length, at=i):
+                    return Cut(data[i:], start + self.delay - first * header.samples)
+        return None
+
+    def _place(self, frame: int) -> int:
+        """Where a frame begins; padding makes up for what division leaves over."""
+        header = self.header
+        return self.begin + frame * header.samples // 8 * header.bits_per_s // header.rate_hz
+
+
 def states_length(path: Path) -> bool:
     """Whether the first frame is a header that states the count of frames."""
     with path.open("rb") as file:
@@ -30,28 +115,46 @@ def states_length(path: Path) -> bool:
     return any(mark in first for mark in _STATED)
 
 
-def constant_rate_samples(path: Path) -> int | None:
-    """Length of a layer III file in samples, if frames all over it have one bit rate.
+def constant_rate(path: Path) -> ConstantRate | None:
+    """Where the frames of a layer III file lie, if all of them have one bit rate.
 
     Tags at both ends are not counted as sound: a decoder that divides the file's size by the
     bit rate takes one megabyte of cover art for a minute of music.
     """
     with path.open("rb") as file:
         begin, end = sound_bounds(file)
-        first = _read(file, begin, 3 * _LONGEST_FRAME)
+        after = after_header_frame(file, begin)
+        stated = _read(file, begin, after - begin)
+        if stated and b"Info" not in stated:  # Xing and VBRI head variable rates
+            return None
+        first = _read(file, after, 3 * _LONGEST_FRAME)
         start = next((i for i in range(len(first) - 4) if _is_header(first, i)), None)
-        length = None if start is None else _frame_bytes(first, start)
-        if start is None or length is None:
+        if start is None:
             return None
-        key = _key(first, start)
-        step = (end - begin) // (_PROBES + 1)
-        probes = (_read(file, begin + step * i, 3 * length) for i in range(1, _PROBES + 1))
-        if not all(_has_frame(probe, key, length) for probe in probes):
-            return None
-    mpeg1 = first[start + 1] & 0x08 != 0
-    bits_per_s = 1_000 * _KILOBITS[mpeg1][(first[start + 2] >> 4) - 1]
-    rate_hz = _RATES_HZ[first[start + 1] >> 3 & 3][first[start + 2] >> 2 & 3]
-    return (end - begin - start) * 8 * rate_hz // bits_per_s
+        header, key = _header(first, start), _key(first, start)
+        found = ConstantRate(after + start, end, key, header, _delay(stated))
+        return found if _is_constant(file, found, stated) else None
+
+
+def _is_constant(file: BinaryIO, found: ConstantRate, stated: bytes) -> bool:
+    length = found.header.frame_bytes
+    if stated:
+        frames = int.from_bytes(stated[stated.index(b"Info") + 8 :][:4], "big")
+        return abs(found.samples - frames * found.header.samples) <= 2 * found.header.samples
+    step = (found.end - found.begin) // (_PROBES + 1)
+    probes = (_read(file, found.begin + step * i, 3 * length) for i in range(_PROBES + 1))
+    return all(_has_frame(probe, found.key, length) for probe in probes)
+
+
+def _delay(stated: bytes) -> int:
+    """Samples to cut off: the encoder's delay stands in 12 bits of LAME's part of the frame."""
+    if not stated:
+        return 0
+    at = stated.index(b"Info") + 4
+    flags = int.from_bytes(stated[at : at + 4], "big")
+    # Count of frames, count of bytes, a table of contents, quality: each if its flag is set.
+    at += 4 + sum(size for bit, size in enumerate((4, 4, 100, 4)) if flags >> bit & 1)
+    return (int.from_bytes(stated[at + 21 : at + 24], "big") >> 12) + _DECODER_DELAY
 
 
 def id3v2_bytes(file: BinaryIO) -> int:
@@ -82,10 +185,7 @@ def after_header_frame(file: BinaryIO, begin: int) -> int:
     first = _read(file, begin, _LONGEST_FRAME)
     if len(first) < 4 or not _is_header(first, 0):
         return begin
-    mpeg1 = first[1] & 0x08 != 0
-    bits_per_s = 1_000 * _KILOBITS[mpeg1][(first[2] >> 4) - 1]
-    rate_hz = _RATES_HZ[first[1] >> 3 & 3][first[2] >> 2 & 3]
-    length = (144 if mpeg1 else 72) * bits_per_s // rate_hz + (first[2] >> 1 & 1)
+    length = _header(first, 0).frame_bytes
     return begin + length if any(mark in first[:length] for mark in _STATED) else begin
 
 
@@ -119,28 +219,31 @@ def _is_header(data: bytes, i: int) -> bool:
     )
 
 
+def _header(data: bytes, i: int) -> Header:
+    mpeg1 = data[i + 1] & 0x08 != 0
+    return Header(
+        bits_per_s=1_000 * _KILOBITS[mpeg1][(data[i + 2] >> 4) - 1],
+        rate_hz=_RATES_HZ[data[i + 1] >> 3 & 3][data[i + 2] >> 2 & 3],
+        samples=1_152 if mpeg1 else 576,
+        padding=data[i + 2] >> 1 & 1,
+    )
+
+
 def _key(data: bytes, i: int) -> bytes:
     """The header's bits that stay the same through a file of one bit rate (no padding bit)."""
     return bytes((data[i], data[i + 1], data[i + 2] & 0xFC))
 
 
-def _frame_bytes(data: bytes, start: int) -> int | None:
-    """Distance to the next two frames like the one at ``start``; padding adds one byte."""
-    key = _key(data, start)
-    for length in range(24, min(_LONGEST_FRAME + 1, (len(data) - start - 8) // 2)):
-        second = start + length
-        if _key(data, second) == key and any(
-            _key(data, second + length + extra) == key for extra in (-1, 0, 1)
-        ):
-            return length
-    return None
-
-
-def _has_frame(probe: bytes, key: bytes, length: int) -> bool:
-    """Whether two frames of that key and distance stand in ``probe``."""
-    for i in range(len(probe) - length - 4):
-        if _key(probe, i) == key:
+def _has_frame(probe: bytes, key: bytes, length: int, *, at: int | None = None) -> bool:
+    """Whether two frames of that key and distance stand in ``probe``, or at just that place."""
+    places = range(len(probe) - length - 4) if at is None else (at,)
+    for i in places:
+        if _key_at(probe, i) == key:
             ends = (i + length + extra for extra in (-1, 0, 1))
-            if any(_key(probe, end) == key for end in ends if end + 2 < len(probe)):
+            if any(_key_at(probe, end) == key for end in ends):
                 return True
     return False
+
+
+def _key_at(data: bytes, i: int) -> bytes:
+    return _key(data, i) if i + 2 < len(data) else b""
