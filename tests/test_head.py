@@ -38,6 +38,22 @@ def test_linear_by_hand() -> None:
     assert decision.known
 
 
+def test_votes_by_hand() -> None:
+    windows = np.array([[0.2, 0.5, 0.0], [0.4, 0.1, 1.0]])
+    mean = (softmax(0.4, 1.0, 0.25) + softmax(0.8, -0.2, 1.25)) / 2
+    np.testing.assert_allclose(head("votes").decide(windows).probabilities, mean)
+    # Half the temperature squares the odds.
+    sharp = head("votes", calibration=((1.0, 0.5),)).decide(windows).probabilities
+    np.testing.assert_allclose(sharp, mean**2 / (mean**2).sum())
+
+
+def test_an_odd_window_cannot_outvote_the_rest() -> None:
+    windows = np.array([[1.0, 0.0, 0.0]] * 9 + [[0.0, 0.0, 1.0]])
+    weight = np.diag([4.0, 4.0, 60.0])
+    assert head("linear", weight=weight).decide(windows).probabilities.argmax() == 2
+    assert head("votes", weight=weight).decide(windows).probabilities.argmax() == 0
+
+
 def test_power_comes_before_the_mean() -> None:
     decision = head(power=0.5).decide(np.array([[0.04, 0.25, 0.0], [0.16, 0.01, 1.0]]))
     np.testing.assert_allclose(decision.probabilities, softmax(0.6, 0.4, 0.75))
@@ -73,13 +89,13 @@ def test_each_window_by_itself() -> None:
 
 def test_what_is_no_probability_is_cut() -> None:
     inside, outside = np.array([[0.0, 1.0, 0.5]]), np.array([[-3.0, 7.0, 0.5]])
-    for kind in ("linear", "average"):
+    for kind in ("votes", "linear", "average"):
         there = head(kind, power=0.3).decide(outside).probabilities
         assert np.array_equal(there, head(kind, power=0.3).decide(inside).probabilities)
 
 
 SHIPPED = bundle.load().head
-heads = st.sampled_from([head(), head("average"), head(power=0.3), SHIPPED])
+heads = st.sampled_from([head(), head("votes"), head("average"), head(power=0.3), SHIPPED])
 
 
 def tags(seed: int, n: int, d: int) -> np.ndarray:
