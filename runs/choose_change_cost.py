@@ -23,7 +23,7 @@ from tonearm import bundle
 from tonearm.head import Head
 from tonearm.timeline import segments
 
-COSTS = (1, 2, 4, 6, 8, 10, 12, 16)
+COSTS = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20)
 MIXES = 30
 WINDOW_S = 3.0
 HOPS = (3, 1)  # of the windows, which lie a second apart

@@ -71,7 +71,7 @@ def tiny_head() -> Head:
     """The share of each third, sharpened; below one half it is unknown."""
     return Head(
         labels=LABELS,
-        kind="linear",
+        kind="votes",
         weight=8 * np.eye(3),
         bias=np.zeros(3),
         min_confidence=0.5,

@@ -16,7 +16,7 @@ from tonearm.head import Head, Kind, Rejector
 LABELS = ("blues", "jazz", "metal")
 
 
-def head(kind: Kind = "linear", **changes: object) -> Head:
+def head(kind: Kind = "votes", **changes: object) -> Head:
     values: dict = {
         "labels": LABELS,
         "kind": kind,
@@ -30,17 +30,28 @@ def softmax(*logits: float) -> np.ndarray:
     return np.exp(logits) / np.exp(logits).sum()
 
 
-def test_linear_by_hand() -> None:
+def test_votes_by_hand() -> None:
     windows = np.array([[0.2, 0.5, 0.0], [0.4, 0.1, 1.0]])
-    # Means .3, .3, .5; times the weights, plus the bias.
+    mean = (softmax(0.4, 1.0, 0.25) + softmax(0.8, -0.2, 1.25)) / 2
     decision = head().decide(windows)
-    np.testing.assert_allclose(decision.probabilities, softmax(0.6, 0.4, 0.75))
+    np.testing.assert_allclose(decision.probabilities, mean)
     assert decision.known
+    # Half the temperature squares the odds.
+    sharp = head(calibration=((1.0, 0.5),)).decide(windows).probabilities
+    np.testing.assert_allclose(sharp, mean**2 / (mean**2).sum())
 
 
-def test_power_comes_before_the_mean() -> None:
+def test_an_odd_window_cannot_outvote_the_rest() -> None:
+    windows = np.array([[1.0, 0.0, 0.0]] * 9 + [[0.0, 0.0, 1.0]])
+    weight = np.diag([4.0, 4.0, 60.0])
+    assert (windows.mean(axis=0) @ weight).argmax() == 2
+    assert head(weight=weight).decide(windows).probabilities.argmax() == 0
+
+
+def test_power_comes_first() -> None:
     decision = head(power=0.5).decide(np.array([[0.04, 0.25, 0.0], [0.16, 0.01, 1.0]]))
-    np.testing.assert_allclose(decision.probabilities, softmax(0.6, 0.4, 0.75))
+    mean = (softmax(0.4, 1.0, 0.25) + softmax(0.8, -0.2, 1.25)) / 2
+    np.testing.assert_allclose(decision.probabilities, mean)
 
 
 def test_average_by_hand() -> None:
@@ -73,7 +84,7 @@ def test_each_window_by_itself() -> None:
 
 def test_what_is_no_probability_is_cut() -> None:
     inside, outside = np.array([[0.0, 1.0, 0.5]]), np.array([[-3.0, 7.0, 0.5]])
-    for kind in ("linear", "average"):
+    for kind in ("votes", "average"):
         there = head(kind, power=0.3).decide(outside).probabilities
         assert np.array_equal(there, head(kind, power=0.3).decide(inside).probabilities)
 

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+from tonearm import metrics
 from tonearm.errors import BundleError, DatasetError
-from tonearm.head import Head
+from tonearm.head import Head, calibrated
 from tonearm.models import head as heads
 from tonearm.models.head import Tracks
 from tonearm.training import own
@@ -61,6 +64,12 @@ def test_what_cannot_be_measured_is_refused(tracks, message):
         own.cross_validate(tracks, names=NAMES)
 
 
+def test_a_head_over_genres_is_not_grown():
+    head = heads.fit(_tracks(["a", "b", "c"]), names=NAMES)
+    with pytest.raises(BundleError, match="fit a head anew"):
+        own.grow(dataclasses.replace(head, kind="average"), _tracks(["d"]), names=NAMES)
+
+
 def test_grown_head_knows_old_and_new():
     old, new = _tracks(["a", "b", "c"]), _tracks(["d"])
     head = heads.fit(old, names=NAMES)
@@ -71,6 +80,24 @@ def test_grown_head_knows_old_and_new():
     again = Head.from_parts(grown.settings(), grown.arrays())
     decided = [h.decide(new.windows[0]).probabilities for h in (grown, again)]
     np.testing.assert_allclose(decided[0], decided[1])
+
+
+def test_calibration_finds_the_temperature_answers_were_drawn_at():
+    """And mixes all of them evenly when there is nothing to judge by."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (3_000, 4))
+    odds = np.exp(logits / 0.5)
+    draws = rng.random((len(logits), 1)) * odds.sum(axis=1, keepdims=True)
+    truth = (draws > odds.cumsum(axis=1)).sum(axis=1)
+    found = heads.calibrate(logits, truth)
+    assert sum(share for share, _ in found) == pytest.approx(1)
+    assert max(found)[1] == 0.5
+    losses = [
+        metrics.log_loss(truth, calibrated(logits, mixture)) for mixture in (found, ((1.0, 0.5),))
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=0.01)
+    none = heads.calibrate(np.empty((0, 4)), np.empty(0, dtype=np.int64))
+    assert [share for share, _ in none] == pytest.approx([0.25] * 4)
 
 
 def test_old_genres_keep_their_scores_among_themselves():

@@ -1,10 +1,11 @@
 """From the embeddings of a track to a decision; NumPy alone, so that deciding needs nothing else.
 
-Two kinds, by what the listener's embeddings are. ``linear``: tag probabilities; a linear
-discriminant on their mean over the track. ``average``: already genre probabilities, one row a
-window; their mean. Both end in a calibration found on tracks the fit had not seen: softmax at one
-temperature (Guo et al. 2017) or a mixture of several. Both may hold a detector of what is no
-music of these genres. Fitting is in ``models/head.py``.
+Two kinds. ``votes``: the embeddings are tag probabilities; each window votes by the softmax of a
+linear discriminant, and the track is the mean of the votes, so that an odd passage cannot outvote
+the rest. ``average``: already genre probabilities, one row a window; their mean. Both end in a
+calibration found on tracks the fit had not seen: softmax at one temperature (Guo et al. 2017) or a
+mixture of several. Both may hold a detector of what is no music of these genres. Fitting is in
+``models/head.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from tonearm.errors import BundleError
 
 Float64 = NDArray[np.float64]
-Kind = Literal["linear", "average"]
+Kind = Literal["votes", "average"]
 
 _LEAST_PROBABILITY = 1e-6
 # The detector of other sounds looks at log-odds; beyond these they say no more than "surely".
@@ -70,12 +71,13 @@ class Head:
     ----------
     labels : tuple of str
         k genres.
-    kind : 'linear' or 'average'
-        What the windows are.
+    kind : 'votes' or 'average'
+        How the windows become one answer.
     power : float
-        Exponent that spreads out small probabilities before the mean over the track.
+        Exponent that spreads out small probabilities, before any mean over the track.
     weight, bias : float64 [d, k], [k]
-        From pooled windows (``linear``) or the log of their mean (``average``) to logits z.
+        ``votes``: from each window to the logits of its vote; z is the log of the mean vote.
+        ``average``: from the log of the mean window to z.
     calibration : tuple of (share, temperature)
         Probabilities are the mixture over it of softmax(z / temperature); shares sum to 1.
     min_confidence : float
@@ -109,8 +111,7 @@ class Head:
 
     def decide(self, windows: NDArray[np.floating[Any]]) -> Decision:
         """Decide on all windows [n, d] of a track together."""
-        pooled = _spread(windows, self.power).mean(axis=0, keepdims=True)
-        probabilities = self._probabilities(pooled)[0]
+        probabilities = self._probabilities(spread(windows, self.power)[None])[0]
         known = probabilities.max() >= self.min_confidence
         if self.rejector is not None:
             mean = log_odds(windows).mean(axis=0, keepdims=True)
@@ -123,8 +124,7 @@ class Head:
         It is if the likeliest genre has that probability, and if the windows lie as far inside the
         limit of the detector as they would have to lie outside it to be called unknown.
         """
-        pooled = _spread(windows, self.power).mean(axis=0, keepdims=True)
-        if self._probabilities(pooled).max() < max(confidence, self.min_confidence):
+        if self.decide(windows).probabilities.max() < max(confidence, self.min_confidence):
             return False
         if self.rejector is None:
             return True
@@ -134,18 +134,23 @@ class Head:
 
     def decide_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
-        probabilities = self._probabilities(_spread(windows, self.power))
+        probabilities = self._probabilities(spread(windows, self.power)[:, None])
         if self.rejector is None:
             unknown = np.zeros((len(windows), 1))
         else:
             unknown = _sigmoid(self.rejector.excess(log_odds(windows), 1))[:, None]
         return np.hstack([probabilities * (1 - unknown), unknown])
 
-    def _probabilities(self, pooled: Float64) -> Float64:
-        if self.kind == "average":
-            pooled = np.log(np.maximum(pooled, _LEAST_PROBABILITY))
-        logits = pooled @ self.weight + self.bias
-        return calibrated(logits, self.calibration)
+    def _probabilities(self, tracks: Float64) -> Float64:
+        """Of tracks [m, n, d] of n windows each: [m, k]."""
+        if self.kind == "votes":
+            z = mean_vote(tracks @ self.weight + self.bias)
+        else:
+            z = (
+                np.log(np.maximum(tracks.mean(axis=1), _LEAST_PROBABILITY)) @ self.weight
+                + self.bias
+            )
+        return calibrated(z, self.calibration)
 
     def settings(self) -> dict[str, Any]:
         """What is no array, as plain JSON values."""
@@ -198,14 +203,23 @@ def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float
     """Probabilities [n, k] of logits [n, k]: the mixture of their softmax at each temperature."""
     total = np.zeros_like(logits)
     for share, temperature in mixture:
-        scaled = logits / temperature
-        odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        total += share * odds / odds.sum(axis=1, keepdims=True)
+        total += share * _softmax(logits / temperature)
     return total
 
 
-def _spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
+def mean_vote(logits: Float64) -> Float64:
+    """Log of the mean over windows of the softmax of logits [..., n, k]: [..., k]."""
+    return np.asarray(np.log(np.maximum(_softmax(logits).mean(axis=-2), _LEAST_PROBABILITY)))
+
+
+def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
+    """Probabilities to a power below 1, which gives the small ones room."""
     return np.asarray(np.clip(windows, 0, 1), dtype=np.float64) ** power
+
+
+def _softmax(logits: Float64) -> Float64:
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
 
 
 def log_odds(windows: NDArray[np.floating[Any]]) -> Float64:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # In nats. In mixes of valid clips with parts of half a minute, 4 got .702 of the windows right and
-# 10 got .721; with parts of two minutes .816 and .852 (runs/choose_change_cost.py).
-CHANGE_COST = 10.0
+# 14 got .715; with parts of two minutes .816 and .867 (runs/choose_change_cost.py).
+CHANGE_COST = 14.0
 MINIMUM_S = 10.0
 # No window is trusted beyond this, or one very sure error would outweigh the price of a change.
 _LEAST_PROBABILITY = 0.02

@@ -166,7 +166,7 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
 def checked_statistics(head: Head) -> dict[str, NDArray[np.float64]]:
     """What the fit of a head learnt; BundleError where it does not hold that."""
     wanted = {"mean", "deviation", "centres", "covariance"}
-    if head.kind != "linear" or not wanted <= {*head.statistics}:
+    if head.kind != "votes" or not wanted <= {*head.statistics}:
         raise BundleError("this model does not hold what adding genres needs; fit a head anew")
     return head.statistics
 
