@@ -98,6 +98,19 @@ def in_turn(ours: Callable[[], T], other: Callable[[], T], *, runs: int) -> list
     return [(ours(), other()) for _ in range(runs)]
 
 
+def steady(less_s: float, more_s: float, *, more: int) -> float:
+    """Seconds for one of what there was ``more`` of, starting left out.
+
+    Raises
+    ------
+    RuntimeError
+        When the longer run was the shorter: so small a difference is the machine's.
+    """
+    if more_s <= less_s:
+        raise RuntimeError(f"{more} more took no longer ({more_s:.1f} s, {less_s:.1f} s)")
+    return (more_s - less_s) / more
+
+
 def ratio(pairs: Iterable[tuple[float, float]]) -> Ratio:
     """How many times as much the second of each pair is as the first."""
     each = [other / ours for ours, other in pairs]

@@ -58,12 +58,12 @@ def main() -> int:
             peaks[:] = [max(peaks)]
 
     watching = threading.Thread(target=sample)
-    if int(tree):
+    if seen := bool(int(tree)) and os.path.isdir("/proc"):
         watching.start()
     _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - begun
     ended.set()
-    if int(tree):
+    if seen:
         watching.join()
     process.returncode = os.waitstatus_to_exitcode(status)
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is bytes on macOS, KiB elsewhere

@@ -12,7 +12,6 @@ from benchmarks import material, measure, table
 from benchmarks.material import Material, Packets
 from benchmarks.measure import Ratio
 from benchmarks.table import Section
-
 from tonearm.library.sound_key import sound_key
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -21,6 +20,12 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def test_a_ratio_is_the_median_of_pairs_not_of_sides() -> None:
     found = measure.ratio([(1, 2), (10, 30), (2, 20)])
     assert found == Ratio(median=3, low=2, high=10, runs=3)
+
+
+def test_starting_falls_out_of_a_difference() -> None:
+    assert measure.steady(3 + 20 * 0.5, 3 + 60 * 0.5, more=40) == pytest.approx(0.5)
+    with pytest.raises(RuntimeError, match="no longer"):
+        measure.steady(3.0, 2.9, more=40)
 
 
 def test_sides_take_turns() -> None:

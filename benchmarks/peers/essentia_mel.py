@@ -8,6 +8,8 @@ from __future__ import annotations
 from common import Predict, Work, main
 
 N_FFT, HOP = 512, 256
+# Quality 4 is the fastest, and what the documents of its networks take.
+DECODED = {"sampleRate": 16_000, "resampleQuality": 4}
 
 
 def load() -> Predict:
@@ -18,7 +20,7 @@ def load() -> Predict:
     front_end = standard.TensorflowInputMusiCNN()
 
     def predict(path: str) -> str:
-        samples = standard.MonoLoader(filename=path, sampleRate=16_000)()
+        samples = standard.MonoLoader(filename=path, **DECODED)()
         frames = standard.FrameGenerator(samples, frameSize=N_FFT, hopSize=HOP)
         levels = np.array([front_end(frame) for frame in frames])
         return f"{levels.shape[0]} frames, no genre"
@@ -45,7 +47,7 @@ def decode(path: str) -> Work:
     """To mono at 16 kHz; each call of a loader reads the file anew."""
     from essentia import standard
 
-    return standard.MonoLoader(filename=path, sampleRate=16_000)
+    return standard.MonoLoader(filename=path, **DECODED)
 
 
 if __name__ == "__main__":

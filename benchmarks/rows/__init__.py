@@ -47,7 +47,12 @@ SUBJECTS = {
         "of 1 are time in proportion, and memory that does not grow.",
         library.growth,
     ),
-    "long": Subject("Very long files", "`tonearm predict --timeline` of an mp3.", long.long),
+    "long": Subject(
+        "Very long files",
+        "`tonearm predict --timeline` of an mp3, all of it heard; the ratio is how many times as "
+        "fast as it plays.",
+        long.long,
+    ),
     "frontend": Subject(
         "Decoding and front end alone",
         "Four minutes, on one core with one thread, in a process that has done it once. Log-mel: "

@@ -29,7 +29,7 @@ def scan(bench: Bench, section: Section) -> None:
             count: _scan(folder, jobs=jobs, one_core=jobs == 1).wall_s
             for count, folder in folders.items()
         }
-        return (seconds[most] - seconds[few]) / (most - few)
+        return measure.steady(seconds[few], seconds[most], more=most - few)
 
     for peer in bench.peers:
         with section.attempt("a file", peer.words):

@@ -55,7 +55,7 @@ def training(bench: Bench, section: Section) -> None:
     say("  making 10,000 segments")
     made = made_up.make(bench.work)
     pairs = measure.in_turn(
-        lambda: (_train(made, epochs=3) - _train(made, epochs=1)) / 2,
+        lambda: measure.steady(_train(made, epochs=1), _train(made, epochs=3), more=2),
         lambda: statistics.mean(
             printed_seconds(measure.run(original.command("train", made.arrays, "3")))
         ),
