@@ -41,7 +41,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--long-hours", type=float, default=10, help="length of the long file (10)")
     parser.add_argument("--work", type=Path, help="keep the material there (a temporary folder)")
     parser.add_argument("-o", "--output", type=Path, help="write the table there (stdout)")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if not asked.music.is_dir() or min(asked.runs, asked.peer_tracks, asked.growth // 10) < 1:
+        parser.error("--music is a folder, counts are positive, and --growth is 10 or more")
+    asked.tracks = max(asked.tracks, 3, 1 + asked.peer_tracks)
+    return asked
 
 
 def main() -> None:
@@ -58,7 +62,7 @@ def main() -> None:
             music=asked.music,
             work=work,
             runs=asked.runs,
-            tracks=max(2, asked.tracks),
+            tracks=asked.tracks,
             peer_tracks=asked.peer_tracks,
             growth=asked.growth,
             long_hours=asked.long_hours,

@@ -49,7 +49,7 @@ class Bench:
     @cached_property
     def material(self) -> Material:
         """Tracks, encoded when the first row wants them."""
-        say(f"encoding {self.tracks} tracks of four minutes")
+        say(f"making {self.tracks} tracks of four minutes")
         return material.make(self.music, self.work, self.tracks)
 
     def peer(self, name: str) -> Peer | None:

@@ -6,6 +6,8 @@ are made of the packets of these, which takes no encoding: a thousand files in s
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -136,9 +138,11 @@ def make(music: Path, folder: Path, count: int) -> Material:
     if not reel:
         raise FileNotFoundError(f"{music}: no music in it that is {_SHORTEST_S:.0f} s long")
     total = sum(length for _, length in reel)
-    tracks = folder / "tracks"
-    tracks.mkdir(parents=True, exist_ok=True)
-    paths = [tracks / f"{i:03}.mp3" for i in range(count)]
+    # Other music, or another count, which begins elsewhere, goes to another folder.
+    made_of = hashlib.sha256(f"{music.resolve()}\n{total}\n{count}\n{TRACK_S}".encode())
+    folder = folder / f"music-{made_of.hexdigest()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"track{i:03}.mp3" for i in range(count)]
     starts = [i * total // count for i in range(count)]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(_encode, paths, itertools.repeat(reel), starts))
@@ -198,7 +202,8 @@ def _from(reel: Sequence[tuple[Path, int]], start: int) -> Iterator[NDArray[np.f
 def _decoded(path: Path) -> Iterator[NDArray[np.float32]]:
     """A file as stereo at the common rate, float32 [2, n]."""
     resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE_HZ)
-    with av.open(str(path)) as source:
+    # A damaged file gives what comes before the damage.
+    with contextlib.suppress(av.FFmpegError), av.open(str(path)) as source:
         for frame in source.decode(audio=0):
             for block in resampler.resample(frame):
                 yield np.asarray(block.to_ndarray(), dtype=np.float32)

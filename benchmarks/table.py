@@ -73,6 +73,8 @@ def times(found: Ratio) -> str:
 def markdown(section: Section) -> str:
     """The section with its table."""
     lines = [f"### {section.title}", "", section.how, ""]
+    if not section.rows:
+        return "\n".join([*lines, "No peer is there to compare with.", ""])
     lines += ["| what | beside | Tonearm | the other | ratio | runs |", "|---|---|---|---|---|---|"]
     for row in section.rows:
         found, runs = (times(row.ratio), str(row.ratio.runs)) if row.ratio else ("", "")

@@ -21,7 +21,10 @@ def scan(bench: Bench, section: Section) -> None:
     """Seconds a file beside each peer on one core, and one worker beside two."""
     paths = [track.path for track in bench.material.tracks]
     few, most = len(paths) // 3, len(paths)
-    folders = {count: _linked(bench.work / f"first{count}", paths[:count]) for count in (few, most)}
+    folders = {
+        count: _linked(bench.material.folder / f"first{count}", paths[:count])
+        for count in (few, most)
+    }
 
     def ours(jobs: int) -> float:
         """The start and the end of a scan fall out of the difference of two."""
@@ -53,10 +56,15 @@ def _steady(peer: Peer, paths: list[Path]) -> Callable[[], float]:
 
 
 def _scan(folder: Path, *, jobs: int, one_core: bool = False, tree: bool = False) -> Cost:
-    """A scan of a folder into a library of its own."""
+    """A scan of a folder into a library of its own, in which every file is heard."""
     with tempfile.TemporaryDirectory() as library:
         options = [f"-j{jobs}", "--library", f"{library}/library.sqlite"]
-        return measure.run([*TONEARM, "scan", str(folder), *options], one_core=one_core, tree=tree)
+        command = [*TONEARM, "scan", str(folder), *options]
+        cost = measure.run(command, one_core=one_core, tree=tree)
+    files = len(list(folder.iterdir()))
+    if f" {files:,} heard" not in cost.printed:
+        raise RuntimeError(f"{files:,} files that should all differ: {cost.printed.strip()}")
+    return cost
 
 
 def _linked(folder: Path, paths: Iterable[Path]) -> Path:
