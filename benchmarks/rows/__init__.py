@@ -61,7 +61,7 @@ SUBJECTS = {
     ),
     "training": Subject(
         "Training",
-        "An epoch over 7,500 segments of 3 s, and judging 2,500, in batches of 32, on all cores. "
+        "An epoch over 7,500 segments of 3 s, and judging 2,500, in batches of 32, on one core. "
         "Tonearm: `tonearm train --model lstm`, a run of one epoch taken from one of three, "
         "halved; it makes the MFCCs of log-mel in each epoch. Keras gets MFCCs ready made; its "
         "first epoch, which compiles, does not count. At most three runs.",

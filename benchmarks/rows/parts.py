@@ -57,7 +57,7 @@ def training(bench: Bench, section: Section) -> None:
     pairs = measure.in_turn(
         lambda: measure.steady(_train(made, epochs=1), _train(made, epochs=3), more=2),
         lambda: statistics.mean(
-            printed_seconds(measure.run(original.command("train", made.arrays, "3")))
+            printed_seconds(measure.run(original.command("train", made.arrays, "3"), one_core=True))
         ),
         runs=min(bench.runs, _MOST_TRAINING_RUNS),
     )
@@ -68,4 +68,4 @@ def _train(made: MadeUp, *, epochs: int) -> float:
     with tempfile.TemporaryDirectory() as out:
         options = ["--split", str(made.split), "--epochs", str(epochs), "-o", out]
         command = [*TONEARM, "train", str(made.folder), "--model", "lstm", *options]
-        return measure.run(command).wall_s
+        return measure.run(command, one_core=True).wall_s
