@@ -68,9 +68,7 @@ def main() -> None:
             long_hours=asked.long_hours,
             peers=peers,
         )
-        print(
-            f"{machine()}; median of {bench.runs} runs, least and greatest beside it.", file=output
-        )
+        print(f"{machine()}. Medians, with the least and greatest of the runs.", file=output)
         for peer, reason in missing:
             print(f"\n{peer.words} could not be installed: {reason}", file=output)
         for name in asked.only:
