@@ -1,98 +1,113 @@
-"""``python -m benchmarks``: ratios against a librosa script, and one very long file.
+"""``python -m benchmarks``: Tonearm beside its peers, as ratios.
 
-Each row names two whole processes, run in turn on the same file; quote the ratios, since absolute
-times are the machine's.
+Both sides of a row run in turn, several times; quote the ratios, since absolute times are the
+machine's. What each row measures: ``docs/benchmarks.md``.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
+import os
 import platform
 import sys
 import tempfile
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
-import av
+from benchmarks import environments, table
+from benchmarks.bench import Bench, say
+from benchmarks.environments import PEERS, Peer, UnavailableError
+from benchmarks.rows import SUBJECTS
+from benchmarks.table import Section
 
-from benchmarks.measure import Comparison, compare, run
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
-LIBROSA_SCRIPT = """
-import sys, librosa
-samples, rate_hz = librosa.load(sys.argv[1])
-print(librosa.feature.mfcc(y=samples, sr=rate_hz, n_mfcc=13).mean())
-"""
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def write_music(path: Path, duration_s: float) -> None:
-    """An MP3 of that length: the packets of an example piece, again and again, not encoded anew."""
-    with av.open(str(EXAMPLES / "midnight_walk.mp3")) as source:
-        stream = source.streams.audio[0]
-        packets = [(bytes(p), p.duration) for p in source.demux(stream) if p.size and p.duration]
-        assert stream.time_base is not None
-        end = int(duration_s / stream.time_base)
-        with av.open(str(path), "w") as target:
-            copy = target.add_stream_from_template(stream)
-            now = 0
-            for data, duration in itertools.cycle(packets):
-                packet = av.Packet(data)
-                packet.stream, packet.time_base = copy, stream.time_base
-                packet.pts = packet.dts = now
-                packet.duration = duration
-                target.mux(packet)
-                now += duration
-                if now >= end:
-                    break
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    names = [peer.name for peer in PEERS]
+    parser.add_argument("--music", type=Path, default=EXAMPLES, help="real music (examples/)")
+    parser.add_argument(
+        "--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS), metavar="ROW"
+    )
+    parser.add_argument("--peers", nargs="+", choices=names, default=names, metavar="PEER")
+    parser.add_argument("--without-peers", dest="peers", action="store_const", const=[])
+    parser.add_argument("--runs", type=int, default=5, help="pairs of each comparison (5)")
+    parser.add_argument("--tracks", type=int, default=60, help="tracks of four minutes (60)")
+    parser.add_argument("--peer-tracks", type=int, default=2, help="tracks for each peer (2)")
+    parser.add_argument("--growth", type=int, default=10_000, help="files of the large scan")
+    parser.add_argument("--long-hours", type=float, default=10, help="length of the long file (10)")
+    parser.add_argument("--work", type=Path, help="keep the material there (a temporary folder)")
+    parser.add_argument("-o", "--output", type=Path, help="write the table there (stdout)")
+    asked = parser.parse_args()
+    if not asked.music.is_dir() or min(asked.runs, asked.peer_tracks, asked.growth // 10) < 1:
+        parser.error("--music is a folder, counts are positive, and --growth is 10 or more")
+    asked.tracks = max(asked.tracks, 3, 1 + asked.peer_tracks)
+    return asked
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="runs of each command")
-    parser.add_argument("--long-hours", type=float, default=10, help="length of the long file")
-    arguments = parser.parse_args()
-    tonearm = [sys.executable, "-m", "tonearm"]
-    print(
-        f"machine: {platform.machine()}, {platform.platform()}, Python {platform.python_version()}"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        clip = Path(folder) / "clip.mp3"
-        write_music(clip, 30)
-        show(
-            compare(
-                "predict a 30 s mp3 / librosa MFCC of it",
-                [*tonearm, "predict", str(clip)],
-                [sys.executable, "-c", LIBROSA_SCRIPT, str(clip)],
-                runs=arguments.runs,
-            )
+    """Measure row by row; what is done is printed, so that nothing is lost with the rest."""
+    asked = parse()
+    with ExitStack() as stack:
+        work = asked.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        work.mkdir(parents=True, exist_ok=True)
+        output = sys.stdout
+        if asked.output:
+            output = stack.enter_context(open(asked.output, "w", encoding="utf-8"))
+        peers, missing = installed(peer for peer in PEERS if peer.name in asked.peers)
+        bench = Bench(
+            music=asked.music,
+            work=work,
+            runs=asked.runs,
+            tracks=asked.tracks,
+            peer_tracks=asked.peer_tracks,
+            growth=asked.growth,
+            long_hours=asked.long_hours,
+            peers=peers,
         )
-        show(
-            compare(
-                "--help / starting Python",
-                [*tonearm, "--help"],
-                [sys.executable, "-c", "pass"],
-                runs=arguments.runs,
-            )
-        )
-        if arguments.long_hours:
-            long = Path(folder) / "long.mp3"
-            write_music(long, arguments.long_hours * 3600)
-            cost = run([*tonearm, "predict", "--timeline", str(long)])
-            speed = arguments.long_hours * 3600 / cost.wall_s
-            print(
-                f"{arguments.long_hours:g} h mp3 with --timeline: {cost.peak_mib:.0f} MiB at the "
-                f"most, {speed:.0f} times as fast as it plays"
-            )
+        print(f"{machine()}. Medians, with the least and greatest of the runs.", file=output)
+        for peer, reason in missing:
+            print(f"\n{peer.words} could not be installed: {reason}", file=output)
+        for name in asked.only:
+            print(f"\n{measured(name, bench)}", end="", file=output, flush=True)
 
 
-def show(row: Comparison) -> None:
-    """One line for a comparison."""
-    print(
-        f"{row.name}: {row.ours.wall_s:.2f} s / {row.other.wall_s:.2f} s "
-        f"(ratio {row.wall_ratio:.1f}), {row.ours.peak_mib:.0f} / {row.other.peak_mib:.0f} MiB "
-        f"(ratio {row.memory_ratio:.1f}), median of {row.runs}"
-    )
+def installed(wanted: Iterable[Peer]) -> tuple[tuple[Peer, ...], list[tuple[Peer, str]]]:
+    """Peers that are there, and the others with the reason of each."""
+    there, missing = [], []
+    for peer in wanted:
+        say(f"peer {peer.name}")
+        try:
+            environments.make(peer)
+            there.append(peer)
+        except UnavailableError as error:
+            missing.append((peer, str(error)))
+    return tuple(there), missing
+
+
+def measured(name: str, bench: Bench) -> str:
+    """One section; what fails outside a row ends that section alone."""
+    say(name)
+    subject = SUBJECTS[name]
+    section = Section(subject.title, subject.how)
+    with section.attempt(subject.title, ""):
+        subject.measure(bench, section)
+    return table.markdown(section)
+
+
+def machine() -> str:
+    """What all of this ran on."""
+    model = platform.processor() or platform.machine()
+    cores = os.cpu_count() or 1
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        found = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        model = next(found, model)
+    system = f"{platform.system()} {platform.release()}"
+    return f"{model}, {cores} cores, {system}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

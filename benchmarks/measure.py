@@ -1,77 +1,122 @@
-"""Whole processes measured in turn, so that a ratio holds on a machine whose speed drifts."""
+"""Processes measured in turn, so that a ratio holds on a machine whose speed drifts."""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+Command = Sequence[str | os.PathLike[str]]
+
+WATCH = Path(__file__).with_name("watch.py")
+# What numerical libraries read, each its own.
+_ONE_THREAD = """
+    OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS NUMBA_NUM_THREADS
+    TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS
+""".split()
+# Settings of this shell that would slow one side: no bytecode kept, an older processor's kernels.
+_LEFT_OUT = """
+    PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
+""".split()
+CAN_PIN = hasattr(os, "sched_setaffinity")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a process took."""
+    """What one run of a command took, and what it printed.
+
+    ``peak_mib`` is the largest process alone, ``tree_mib`` all of them together where that was
+    asked for and the system can tell.
+    """
 
     wall_s: float
     peak_mib: float
+    tree_mib: float | None = None
+    printed: str = ""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Medians of two commands run in turn, and the median of their ratios pair by pair."""
+class Ratio:
+    """The median of the ratios of pairs, and the least and the greatest of them."""
 
-    name: str
-    ours: Cost
-    other: Cost
-    wall_ratio: float
-    memory_ratio: float
+    median: float
+    low: float
+    high: float
     runs: int
 
 
-def run(command: Sequence[str]) -> Cost:
-    """Run a command to its end; its output is thrown away.
+def run(command: Command, *, one_core: bool = False, tree: bool = False) -> Cost:
+    """Run a command to its end.
+
+    Parameters
+    ----------
+    command : Command
+    one_core : bool
+        On one processor, with numerical libraries told to use one thread.
+    tree : bool
+        Measure the memory of all its processes together.
 
     Raises
     ------
     RuntimeError
         When it fails: a failed run has no time worth telling.
     """
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=one_thread_libraries()
-    )
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall_s = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command[0]} failed: {errors.decode(errors='replace')[-500:]}")
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is bytes on macOS, KiB elsewhere
-    return Cost(wall_s, usage.ru_maxrss * unit / 2**20)
+    core = max(os.sched_getaffinity(0)) if one_core and CAN_PIN else -1
+    words = [os.fspath(word) for word in command]
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "cost.json"
+        watched = [sys.executable, "-S", str(WATCH), str(report), str(core), str(int(tree)), *words]
+        ended = subprocess.run(
+            watched,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment(one_thread=one_core),
+        )
+        if ended.returncode:
+            said = ended.stderr.strip() or ended.stdout.strip()
+            raise RuntimeError(f"{' '.join(words[:3])} …: {said[-500:]}")
+        return Cost(**json.loads(report.read_text()), printed=ended.stdout)
 
 
-def one_thread_libraries() -> dict[str, str]:
-    """The environment, with numerical libraries held to one thread each for all sides."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+def environment(*, one_thread: bool) -> dict[str, str]:
+    """The environment that every side runs in."""
+    kept = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    return kept | dict.fromkeys(_ONE_THREAD, "1") if one_thread else kept
 
 
-def compare(name: str, ours: Sequence[str], other: Sequence[str], *, runs: int = 5) -> Comparison:
-    """Run both once unmeasured, then in turn ``runs`` times."""
-    run(ours), run(other)
-    pairs = [(run(ours), run(other)) for _ in range(runs)]
+def in_turn(ours: Callable[[], T], other: Callable[[], T], *, runs: int) -> list[tuple[T, T]]:
+    """Both sides in turn: ours, the other, ours, the other, and so on."""
+    return [(ours(), other()) for _ in range(runs)]
 
-    def median(side: int, field: str) -> float:
-        return statistics.median(getattr(pair[side], field) for pair in pairs)
 
-    return Comparison(
-        name,
-        ours=Cost(median(0, "wall_s"), median(0, "peak_mib")),
-        other=Cost(median(1, "wall_s"), median(1, "peak_mib")),
-        wall_ratio=statistics.median(b.wall_s / a.wall_s for a, b in pairs),
-        memory_ratio=statistics.median(b.peak_mib / a.peak_mib for a, b in pairs),
-        runs=runs,
-    )
+def steady(less_s: float, more_s: float, *, more: int) -> float:
+    """Seconds for one of what there was ``more`` of, starting left out.
+
+    Raises
+    ------
+    RuntimeError
+        When the longer run was the shorter: so small a difference is the machine's.
+    """
+    if more_s <= less_s:
+        raise RuntimeError(f"{more} more took no longer ({more_s:.1f} s, {less_s:.1f} s)")
+    return (more_s - less_s) / more
+
+
+def ratio(pairs: Iterable[tuple[float, float]]) -> Ratio:
+    """How many times as much the second of each pair is as the first."""
+    each = [other / ours for ours, other in pairs]
+    return Ratio(statistics.median(each), min(each), max(each), len(each))
+
+
+def medians(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Median of the first of each pair, and of the second."""
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
