@@ -46,6 +46,7 @@ class Outcome:
 
     genre: int
     nearest: int
+    confidence: float
     heard: int
 
 
@@ -56,7 +57,8 @@ def judge(head: Head, windows: Windows, shift: float = 0.0) -> Outcome:
     """The answer on these windows, wherever they lie."""
     decision = head.decide(windows)
     nearest = int(decision.probabilities.argmax())
-    return Outcome(nearest if decision.known else -1, nearest, len(windows))
+    confidence = float(decision.probabilities[nearest])
+    return Outcome(nearest if decision.known else -1, nearest, confidence, len(windows))
 
 
 def middles(total: int, count: int, shift: float) -> NDArray[np.int64]:
@@ -70,8 +72,8 @@ def fixed(count: int) -> Way:
     return lambda head, windows, shift: judge(head, windows[middles(len(windows), count, shift)])
 
 
-def until(confidence: float, most: int, *, inside: bool) -> Way:
-    """Two more at a time until that confident; with ``inside``, as `Head.is_sure` has it."""
+def until(confidence: float, most: int, *, settled: bool) -> Way:
+    """Two more at a time until that confident; with ``settled``, as `Head.is_sure` has it."""
 
     def way(head: Head, windows: Windows, shift: float) -> Outcome:
         places, have = middles(len(windows), most, shift), list[int]()
@@ -79,7 +81,7 @@ def until(confidence: float, most: int, *, inside: bool) -> Way:
             have += few
             heard = windows[places[sorted(have)]]
             decision = head.decide(heard)
-            if inside:
+            if settled:
                 enough = head.is_sure(heard, confidence=confidence)
             else:
                 enough = decision.known and decision.probabilities.max() >= confidence
@@ -96,8 +98,8 @@ def ways() -> dict[str, Way]:
     rows |= {f"{count}": fixed(count) for count in (10, 8, 6, 4, 2, 1)}
     for most, confidence in product(MOST, (0.8, 0.9)):
         name = f"2 to {most}, until {confidence}"
-        rows[name] = until(confidence, most, inside=False)
-        rows[f"{name} and well inside"] = until(confidence, most, inside=True)
+        rows[name] = until(confidence, most, settled=False)
+        rows[f"{name} and settled"] = until(confidence, most, settled=True)
     return rows
 
 
@@ -105,23 +107,23 @@ def on_gtzan(data: Data, heads: list[tuple[int, NDArray[np.int64], Head]], alone
     """Accuracy on train by held-out artists, and on valid."""
     clips = list(data.train)
     truth, valid = classes(clips), classes(list(data.valid))
-    print(
-        "| windows | heard, mean | train, by artist | valid, heard | valid |\n|---|---|---|---|---|"
-    )
+    print("| windows | heard, mean | train, by artist | confidence | valid, heard | valid |")
+    print("|---|---|---|---|---|---|")
     for name, way in ways().items():
-        right, heard = (np.zeros((SHUFFLES, len(SHIFTS), len(clips))) for _ in range(2))
+        shape = (SHUFFLES, len(SHIFTS), len(clips))
+        right, heard, sure = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         for (shuffle, outside, head), (k, shift) in product(heads, enumerate(SHIFTS)):
             for i in outside:
                 outcome = way(head, data.train[clips[i]], shift)
                 right[shuffle, k, i] = outcome.nearest == truth[i]
-                heard[shuffle, k, i] = outcome.heard
+                heard[shuffle, k, i], sure[shuffle, k, i] = outcome.heard, outcome.confidence
         outcomes = [[way(alone, windows, s) for s in SHIFTS] for windows in data.valid.values()]
         hits = np.mean(
             [o.nearest == t for row, t in zip(outcomes, valid, strict=True) for o in row]
         )
         print(
             f"| {name} | {heard.mean():.2f} | {right.mean():.3f} ± "
-            f"{right.mean(axis=(1, 2)).std():.3f} "
+            f"{right.mean(axis=(1, 2)).std():.3f} | {sure.mean():.3f} "
             f"| {np.mean([o.heard for row in outcomes for o in row]):.2f} | {hits:.3f} |",
             flush=True,
         )

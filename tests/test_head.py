@@ -169,9 +169,10 @@ def test_round_trip(one: Head) -> None:
 
 def test_sure_by_hand() -> None:
     # Mean log-odds 0 of two windows, weight 1: the line is the offset. Unknown beyond
-    # -1 + 2 / sqrt(2) = .41; as far on the other side of -1 is -2.41.
+    # -1 + 2 / sqrt(2) = .41; as far on the other side of -1 is -2.41, twice as far out is 3.24.
     windows = np.full((2, 3), 0.5)
-    for offset, known, enough in ((0.5, False, False), (-1.0, True, False), (-2.5, True, True)):
+    cases = [(3.3, False, True), (0.5, False, False), (-1.0, True, False), (-2.5, True, True)]
+    for offset, known, enough in cases:
         rejector = Rejector(np.ones(3), offset, limit=-1.0, slope=2.0)
         decided = head(rejector=rejector)
         assert decided.decide(windows).known is known

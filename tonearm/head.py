@@ -121,16 +121,19 @@ class Head:
     def is_sure(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
         """Whether it is enough to have heard these windows [n, d] of a track.
 
-        It is if the likeliest genre has that probability, and if the windows lie as far inside the
-        limit of the detector as they would have to lie outside it to be called unknown.
+        It is if the likeliest genre has that probability and the windows lie as far inside the
+        limit of the detector as they would have to lie outside it to be called unknown; or if they
+        lie twice as far outside.
         """
-        if self.decide(windows).probabilities.max() < max(confidence, self.min_confidence):
+        beyond, doubt = -np.inf, 0.0
+        if self.rejector is not None:
+            n = len(windows)
+            mean = log_odds(windows).mean(axis=0, keepdims=True)
+            beyond, doubt = float(self.rejector.excess(mean, n)[0]), self.rejector.doubt(n)
+        if abs(beyond) < doubt:
             return False
-        if self.rejector is None:
-            return True
-        mean = log_odds(windows).mean(axis=0, keepdims=True)
-        n = len(windows)
-        return bool(self.rejector.excess(mean, n)[0] <= -self.rejector.doubt(n))
+        likeliest = float(self.decide(windows).probabilities.max())
+        return beyond > 0 or likeliest >= max(confidence, self.min_confidence)
 
     def decide_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
