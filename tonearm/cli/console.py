@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
@@ -75,31 +78,15 @@ class Progress:
     """A bar on stderr with rate and time left; nothing at all where stderr is no terminal."""
 
     def __init__(self, total: int | None, *, unit: str) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import Progress as Bar
-
-        self._bar = Bar(
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total}"),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            disable=not sys.stderr.isatty(),
-        )
         self._unit = unit
-        self._task = self._bar.add_task("", total=total, rate="", note="")
+        self._bar = _new_bar() if sys.stderr.isatty() else None
+        if self._bar:
+            self._task = self._bar.add_task("", total=total, rate="", note="")
 
     def advance(self, amount: float = 1, *, failures: int = 0) -> None:
         """One more is done, unless :meth:`part` told so already (``amount`` 0)."""
+        if not self._bar:
+            return
         self._bar.advance(self._task, amount)
         speed = self._bar.tasks[0].finished_speed or self._bar.tasks[0].speed
         note = f"[red]{failures} failed" if failures else ""
@@ -112,7 +99,8 @@ class Progress:
 
         def tell(share: float) -> None:
             nonlocal told
-            self._bar.advance(self._task, share - told)
+            if self._bar:
+                self._bar.advance(self._task, share - told)
             told = share
 
         return tell
@@ -120,22 +108,45 @@ class Progress:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Take the bar off the terminal while something else is printed there."""
-        self._bar.stop()
+        if self._bar:
+            self._bar.stop()
         try:
             yield
         finally:
-            self._bar.start()
+            if self._bar:
+                self._bar.start()
 
     def note(self, text: str) -> None:
         """Words at the end of the line."""
-        self._bar.update(self._task, note=text)
+        if self._bar:
+            self._bar.update(self._task, note=text)
 
     def __enter__(self) -> Progress:
-        self._bar.start()
+        if self._bar:
+            self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._bar:
+            self._bar.stop()
+
+
+def _new_bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    return Bar(
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 @contextmanager

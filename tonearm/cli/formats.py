@@ -8,8 +8,11 @@ import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -122,16 +125,22 @@ class _Table:
     """One line a file, printed as it comes; strips, changes and tags below it."""
 
     def __init__(self, stream: IO[str], *, top: int) -> None:
-        from rich.console import Console
-
+        # rich takes as long to load as a track to hear, so it loads while the first one is heard.
+        threading.Thread(target=import_module, args=["rich.console"]).start()
         # A stream that is no terminal gets long names whole.
         width = shutil.get_terminal_size().columns if stream.isatty() else 120
-        self._console: Console = Console(file=stream, width=width, highlight=False, soft_wrap=True)
+        self._stream, self._width = stream, width
         self._guesses = top - 1
         fixed = _GENRE_CELLS + _BAR_CELLS + 6 + self._guesses * 16 + _LENGTH_CELLS + 5
         self._name_cells = max(16, min(60, width - fixed))
         self._strip_cells = max(20, min(width - 4, 100))
         self._header_due = True
+
+    @cached_property
+    def _console(self) -> Console:
+        from rich.console import Console
+
+        return Console(file=self._stream, width=self._width, highlight=False, soft_wrap=True)
 
     def write(self, answer: Answer) -> None:
         """Print one answer; an error is left to the closing summary."""
