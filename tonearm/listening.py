@@ -5,7 +5,9 @@ The only door to onnxruntime. Knows nothing of genres; whoever decides may say w
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -147,13 +149,27 @@ class Listener:
 
     def __init__(self, model: Bundle, *, threads: int = 1) -> None:
         self._model, self._spec, self._threads = model, model.features, threads
+        self._lock = threading.Lock()
+        self._loading: Future[ort.InferenceSession] | None = None
+
+    def _load(self) -> Future[ort.InferenceSession]:
+        """Begin to load the network in a thread: it takes as long as the first windows take."""
+        with self._lock:
+            if self._loading is None:
+                thread = ThreadPoolExecutor(1)
+                self._loading = thread.submit(
+                    onnx_session, self._model.listener, threads=self._threads
+                )
+                thread.shutdown(wait=False)
+            return self._loading
 
     @cached_property
     def _session(self) -> ort.InferenceSession:
-        return onnx_session(self._model.listener, threads=self._threads)
+        return self._load().result()
 
     def listen(self, reader: audio.AudioReader, path: Path, plan: Plan) -> Heard:
         """Hear what an open file holds; see :meth:`tonearm.classifier.Classifier.listen`."""
+        self._load()
         info = reader.info
         heard_to, warning = info.samples, info.warning
         starts, embeddings = self._hear(reader, path, heard_to, plan)
