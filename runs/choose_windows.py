@@ -96,7 +96,7 @@ def ways() -> dict[str, Way]:
     """Every row of the tables."""
     rows: dict[str, Way] = {"all": judge}
     rows |= {f"{count}": fixed(count) for count in (10, 8, 6, 4, 2, 1)}
-    for most, confidence in product(MOST, (0.8, 0.9)):
+    for most, confidence in product(MOST, (0.7, 0.8, 0.9)):
         name = f"2 to {most}, until {confidence}"
         rows[name] = until(confidence, most, settled=False)
         rows[f"{name} and settled"] = until(confidence, most, settled=True)
