@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# In nats. In mixes of valid clips with parts of half a minute, 4 got .702 of the windows right and
-# 14 got .715; with parts of two minutes .816 and .867 (runs/choose_change_cost.py).
+# In nats. In mixes of valid clips with parts of half a minute, 4 got .708 of the windows right and
+# 14 got .712; with parts of two minutes .821 and .868 (runs/choose_change_cost.py).
 CHANGE_COST = 14.0
 MINIMUM_S = 10.0
 # No window is trusted beyond this, or one very sure error would outweigh the price of a change.
