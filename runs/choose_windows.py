@@ -22,7 +22,7 @@ import numpy as np
 from fit_rejector import fit as fit_rejector
 from gtzan import tracks
 from numpy.typing import NDArray
-from train_head import Data, classes, fit_on, folds, read_sounds
+from train_head import Data, classes, fit_on, held_out_heads, read_sounds
 
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.classifier import Classifier
@@ -166,19 +166,12 @@ def main() -> None:
     args = parser.parse_args()
     data, sounds = Data(args.gtzan, args.backbone.read_bytes()), read_sounds(args.sounds)
     rejector = fit_rejector(tracks(data.train, data.groups), sounds)
-    clips, heads = list(data.train), []
-    for shuffle in range(SHUFFLES):
-        for inside, outside in folds(data, seed=shuffle):
-            head = fit_on(
-                data,
-                [clips[i] for i in inside],
-                shipped=True,
-                hidden={data.groups[clips[i]] for i in outside},
-                seed=shuffle,
-                rejector=rejector,
-            )
-            heads.append((shuffle, outside, head))
-    alone = fit_on(data, clips, shipped=False, hidden=set(), seed=0, rejector=rejector)
+    heads = [
+        (shuffle, outside, head)
+        for shuffle in range(SHUFFLES)
+        for outside, head in held_out_heads(data, shipped=True, seed=shuffle, rejector=rejector)
+    ]
+    alone = fit_on(data, list(data.train), shipped=False, hidden=set(), seed=0, rejector=rejector)
     on_gtzan(data, heads, alone)
     if args.music:
         on_music(args.music)
