@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -75,6 +76,16 @@ def test_own_genres_from_folder_to_prediction(folder, prepared, tmp_path):
     assert set(json.loads(answer.stdout)["probabilities"]) == {"chirp", "drone"}
 
 
+def test_a_bad_file_is_named_at_the_end_and_told_by_the_exit_code(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "music")
+    result = _tonearm("train", tmp_path / "music", "--out", tmp_path / "own")
+    assert result.exit_code == 1, result.output
+    assert bundle.load(tmp_path / "own" / "model.tonearm").head.labels == ("chirp", "drone")
+    *_, heading, named = result.stderr.splitlines()
+    assert heading == "1 could not be used, and were left out:"
+    assert named.startswith("  drone/notes.mp3: is no audio")
+
+
 def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
     result = _tonearm("train", prepared, "--add", "--out", tmp_path / "a")
     assert result.exit_code == 0, result.output
@@ -118,6 +129,7 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
         (("--model", "transformer"), "none of head, lstm, cnn, convnet"),
         (("--model", "lstm", "--add"), "only a head can grow"),
         (("--model", "lstm", "--precision", "8"), "32-true"),
+        (("--resume",), "a head is fitted in seconds"),
     ],
 )
 def test_usage_errors(prepared, arguments, message):

@@ -8,8 +8,10 @@ import sys
 import numpy as np
 import pytest
 
+from tonearm import database
 from tonearm.errors import LibraryError
 from tonearm.library import store
+from tonearm.library.reviews import Review, Reviews, Verdict, beside
 from tonearm.library.store import Decision, FileStatus, FileTags, Library, Model
 
 MODEL = Model("a" * 64, "test", "listener", ("jazz", "rock"), ("Mellow", "loud"))
@@ -117,7 +119,7 @@ def test_no_library_yet(path):
 def test_a_library_of_a_newer_tonearm(path, write):
     Library(path, write=True).close()
     with sqlite3.connect(path) as db:
-        db.execute(f"PRAGMA user_version = {store.SCHEMA + 1}")
+        db.execute(f"PRAGMA user_version = {store.SCHEMA.version + 1}")
     before = path.read_bytes()
     assert "newer Tonearm (schema 2" in refuses(path, write=write)
     assert path.read_bytes() == before
@@ -149,7 +151,7 @@ def test_a_damaged_library(path):
 
 @pytest.mark.parametrize("write", [False, True])
 def test_a_locked_library(path, monkeypatch, write):
-    monkeypatch.setattr(store, "_WAIT_S", 0.05)
+    monkeypatch.setattr(database, "_WAIT_S", 0.05)
     Library(path, write=True).close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA journal_mode = DELETE")
@@ -159,7 +161,7 @@ def test_a_locked_library(path, monkeypatch, write):
 
 
 def test_a_writer_waits_for_another_and_readers_do_not(path, monkeypatch):
-    monkeypatch.setattr(store, "_WAIT_S", 0.05)
+    monkeypatch.setattr(database, "_WAIT_S", 0.05)
     with Library(path, write=True) as library, Library(path, write=True) as other:
         put(library, "/m/a.mp3")
         with library.transaction():
@@ -182,15 +184,20 @@ def test_a_full_disk(path):
         assert [track.path for track in library.tracks()] == ["/m/a.mp3"]
 
 
-def test_a_library_that_may_only_be_read(path):
+def test_a_library_that_may_only_be_read_with_its_reviews(path):
     with Library(path, write=True) as library:
         put(library, "/m/a.mp3")
+    with Reviews(beside(path)) as reviews:
+        reviews.put([Review("k", Verdict.accept, "jazz")])
     code = (
         "import os, sys, urllib.parse\n"
+        "from tonearm.library import reviews\n"
         "from tonearm.library.store import Library\n"
         "from tonearm.errors import LibraryError\n"
         "os.setgid(65534); os.setuid(65534)\n"
-        f"print([t.path for t in Library({str(path)!r}).tracks()])\n"
+        f"library = Library({str(path)!r})\n"
+        "reviews.attach(library)\n"
+        "print([t.path for t in library.tracks()], list(reviews.of_keys(library, ['k'])))\n"
         "try:\n"
         f"    Library({str(path)!r}, write=True)\n"
         "except LibraryError as error:\n"
@@ -210,7 +217,7 @@ def test_a_library_that_may_only_be_read(path):
     finally:
         path.parent.chmod(0o755)
     first, second = ran.stdout.splitlines()
-    assert first == "['/m/a.mp3']", ran.stderr
+    assert first == "['/m/a.mp3'] ['k']", ran.stderr
     assert "may not be written" in second or "cannot be opened" in second
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.prepare import Frames, default_out, prepare_audio
+from tonearm.cli.prepare import prepared
 from tonearm.errors import DatasetError, TonearmError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def evaluate(
     paths = [_path_of(name) for name in (model, *(compare or ()))]
     bundles = [(path, bundle.load(path)) for path in paths]
     try:
-        folder, failures = _prepared(data, jobs)
+        folder, failures = prepared(data, jobs)
         wanted = split or materials.split_beside(paths[0], folder)
         if part and not wanted:
             raise typer.BadParameter("a part of what? Name a --split", param_hint="--part")
@@ -102,23 +102,6 @@ def _path_of(name: str) -> Path:
     if name == _SHIPPED and not os.path.exists(name):
         return bundle.shipped_path()
     return Path(name)
-
-
-def _prepared(data: Path, jobs: int | None) -> tuple[Path, list[tuple[str, str]]]:
-    """The prepared folder that ``data`` is, or is made into, and the files that are not in it."""
-    from tonearm.data import index
-
-    if data.name == index.FILE_NAME and data.is_file():
-        return data.parent, []
-    if (data / index.FILE_NAME).exists():
-        return data, []
-    out = default_out(data)
-    if (data / "journal.jsonl").exists():
-        raise DatasetError(f"{data}: was not prepared to its end: run `tonearm prepare` again")
-    failures: list[tuple[str, str]] = []
-    prepare_audio(data, out, {}, Frames.gtzan, jobs, failures, [])
-    console.say(f"prepared in {out}")
-    return out, failures
 
 
 def _heard(model: Bundle, material: Material, jobs: int | None) -> Hearing:

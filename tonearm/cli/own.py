@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from tonearm.cli import console
 from tonearm.cli.prepare import hear
 from tonearm.errors import DatasetError
@@ -32,8 +30,8 @@ def train_head(
     add: bool,
     check: Path | None,
     adopt: bool,
-) -> None:
-    """Fit a head on a prepared folder, or add its genres to the model's."""
+) -> list[tuple[str, str]]:
+    """Fit a head on a prepared folder, or add its genres to the model's; what was not heard."""
     from tonearm.classifier import Classifier
     from tonearm.training import own
 
@@ -46,7 +44,7 @@ def train_head(
         gain = _show_gain(shipped, tracks, check, seed)
         if not adopt:
             console.say("nothing was written: --adopt writes this model")
-            return
+            return failed
         head = own.grow(shipped.head, tracks, names=shipped.names)
         metrics: Values = {"gain": gain.to_dict()}
         name, how = (
@@ -57,9 +55,7 @@ def train_head(
         head, metrics, how = _fit_head(shipped, made, tracks, split, seed)
         name = shipped.name
     _save_head(shipped, head, out, name, {**how, "tracks": len(tracks.labels)}, metrics)
-    console.report("could not be heard, and were left out", failed)
-    if failed:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+    return failed
 
 
 def train_from_corrections(

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
+from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
     from tonearm.classifier import Classifier
     from tonearm.data.index import Index
+
+_DAMAGED = "damaged, kept with what is left"
 
 
 class Frames(StrEnum):
@@ -74,7 +77,7 @@ def prepare(
         console.say("interrupted; what was done is kept: the same command goes on from there")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
     _describe(made, out)
-    console.report("damaged, kept with what is left", damaged)
+    console.report(_DAMAGED, damaged)
     console.report("could not be used", list(dict.fromkeys(failures)))
     if failures or damaged:
         raise typer.Exit(console.EXIT_FAILED_FILES)
@@ -124,6 +127,26 @@ def prepare_audio(
     failures += prepared.index.failed
     damaged += prepared.damaged
     return prepared.index
+
+
+def prepared(data: Path, jobs: int | None) -> tuple[Path, list[tuple[str, str]]]:
+    """The prepared folder that ``data`` is, or is made into, and the files that are not in it."""
+    from tonearm.data import index
+    from tonearm.data.prepare import JOURNAL
+
+    if data.name == index.FILE_NAME and data.is_file():
+        return data.parent, []
+    if (data / index.FILE_NAME).exists():
+        return data, []
+    if (data / JOURNAL).exists():
+        raise DatasetError(f"{data}: was not prepared to its end: run `tonearm prepare` again")
+    out = default_out(data)
+    failures: list[tuple[str, str]] = []
+    damaged: list[tuple[str, str]] = []
+    prepare_audio(data, out, {}, Frames.gtzan, jobs, failures, damaged)
+    console.say(f"prepared in {out}")
+    console.report(_DAMAGED, damaged)
+    return out, failures
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import typer
 from tonearm.cli import console
 from tonearm.cli.library import Location
 from tonearm.cli.own import print_figures, train_from_corrections, train_head
-from tonearm.cli.prepare import Frames, default_out, prepare_audio
+from tonearm.cli.prepare import prepared
 from tonearm.errors import DatasetError
 from tonearm.models import MODELS
 
@@ -97,53 +97,42 @@ def train(
     if from_corrections:
         train_from_corrections(library, out, base, seed, adopt)
         return
-    if data is None and (not resume or model == _HEAD):
+    if resume and model == _HEAD:
+        raise typer.BadParameter("a head is fitted in seconds, anew", param_hint="--resume")
+    if data is None and not resume:
         raise typer.BadParameter("name a folder of music, or a prepared one", param_hint="DATA")
+    failures: list[tuple[str, str]] = []
     try:
         if data is not None and not resume:
-            data = _prepared(data, jobs)
+            data, failures = prepared(data, jobs)
         if data is not None and model == _HEAD:
-            train_head(data, out, base, split, seed, jobs, add, check, adopt)
-            return
-        fit = _loop()
-        if resume:
-            run = _resumed(fit, out, epochs, devices)
+            failures += train_head(data, out, base, split, seed, jobs, add, check, adopt)
         else:
-            run = fit.Run(
-                data=str(Path(data or "").absolute()),
-                out=str(out),
-                model=model,
-                epochs=epochs or models.get(model).recipe.epochs,
-                seed=seed,
-                devices=devices,
-                accelerator=accelerator,
-                precision=precision,
-                patience=patience,
-            )
-            _start(fit, run, split or "grouped")
-        fit.train(run, resume=resume, report=_Live(run.epochs))
-        _show(fit, out)
+            fit = _loop()
+            if resume:
+                run = _resumed(fit, out, epochs, devices)
+            else:
+                run = fit.Run(
+                    data=str(Path(data or "").absolute()),
+                    out=str(out),
+                    model=model,
+                    epochs=epochs or models.get(model).recipe.epochs,
+                    seed=seed,
+                    devices=devices,
+                    accelerator=accelerator,
+                    precision=precision,
+                    patience=patience,
+                )
+                _start(fit, run, split or "grouped")
+            fit.train(run, resume=resume, report=_Live(run.epochs))
+            _show(fit, out)
     except KeyboardInterrupt:
         hint = "" if model == _HEAD else f"; go on with --model {model} --resume -o {out}"
         console.say(f"interrupted{hint}")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
-
-
-def _prepared(data: Path, jobs: int | None) -> Path:
-    """The prepared folder: ``data`` itself, or made of the folder of music that it is."""
-    from tonearm.data import index
-
-    if (data / index.FILE_NAME).exists():
-        return data
-    if data.name == index.FILE_NAME and data.exists():
-        return data.parent
-    if (data / "journal.jsonl").exists():
-        raise DatasetError(f"{data}: was not prepared to its end: run `tonearm prepare` again")
-    out = default_out(data)
-    failures: list[tuple[str, str]] = []
-    prepare_audio(data, out, {}, Frames.gtzan, jobs, failures, [])
-    console.report("could not be used", failures)
-    return out
+    console.report("could not be used, and were left out", list(dict.fromkeys(failures)))
+    if failures:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
 
 
 def _loop() -> ModuleType:

@@ -7,10 +7,8 @@ copies. Imports nothing that decides or decodes.
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,13 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import LibraryError
+from tonearm.database import Database, Schema
 from tonearm.library.store import Library
 
-SCHEMA = 1
-_APPLICATION_ID = 0x544F4E52  # "TONR"
 _TABLE = (
     "reviews(key TEXT PRIMARY KEY, verdict TEXT NOT NULL, genre TEXT, reviewed_s REAL NOT NULL)"
+)
+SCHEMA = Schema(
+    "file of reviews",
+    application_id=0x544F4E52,  # "TONR"
+    version=1,
+    tables=f"CREATE TABLE {_TABLE}",
+    remedy="run `tonearm serve` and review",
 )
 
 
@@ -60,63 +63,24 @@ def beside(library: Path) -> Path:
     return library.with_name(f"{library.stem}.reviews.sqlite")
 
 
-class Reviews:
-    """The reviews, open for writing.
-
-    Raises
-    ------
-    LibraryError
-        From every method: when the file is foreign, of a newer Tonearm, or cannot be written.
-    """
+class Reviews(Database):
+    """The reviews, open for writing; see :class:`~tonearm.database.Database` for what it raises."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._explained():
-            self._connection = sqlite3.connect(path, timeout=15)
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
-
-    def __enter__(self) -> Reviews:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        super().__init__(path, SCHEMA, write=True)
 
     def put(self, reviews: Iterable[Review]) -> None:
         """Keep reviews, in the place of earlier ones of the same sounds; all or none of them."""
         now = time.time()
         rows = [(review.key, review.verdict.value, review.genre, now) for review in reviews]
-        with self._explained(), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?)", rows)
+        with self.transaction():
+            self.write("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?)", rows)
 
     def drop(self, keys: Iterable[str]) -> None:
         """Forget what was said of these sounds."""
         rows = [(key,) for key in keys]
-        with self._explained(), self._connection:
-            self._connection.executemany("DELETE FROM reviews WHERE key = ?", rows)
-
-    def _prepare(self) -> None:
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        ours = self._connection.execute("PRAGMA application_id").fetchone()[0]
-        empty = not self._connection.execute("SELECT 1 FROM sqlite_master").fetchall()
-        if not empty and ours != _APPLICATION_ID:
-            raise LibraryError(f"{self.path}: a database, but not Tonearm's reviews")
-        if version > SCHEMA:
-            raise LibraryError(f"{self.path}: reviews of a newer Tonearm: update Tonearm")
-        with self._connection:
-            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE}")
-            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise LibraryError(f"reviews {self.path}: {error}") from error
+        with self.transaction():
+            self.write("DELETE FROM reviews WHERE key = ?", rows)
 
 
 def attach(library: Library) -> None:
@@ -125,7 +89,7 @@ def attach(library: Library) -> None:
     if library.rows("SELECT 1 FROM pragma_database_list WHERE name = 'reviewed'"):
         return
     if path.exists():
-        library.rows("ATTACH DATABASE ? AS reviewed", [str(path)])
+        library.attach(path, "reviewed")
     else:
         library.write(f"CREATE TEMP TABLE IF NOT EXISTS {_TABLE}")
 

@@ -12,23 +12,16 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import LibraryError
+from tonearm.database import Database, Schema
 from tonearm.library.records import Decision, FileStatus, FileTags, Known, Model, Track
 
 __all__ = ["Decision", "FileStatus", "FileTags", "Known", "Library", "Model", "Track", "as_stored"]
-
-SCHEMA = 1
-_APPLICATION_ID = 0x544F4E45  # "TONE": tells a library from any other SQLite file
-_WAIT_S = 15.0  # for another program that is writing
 
 _TABLES = """
 CREATE TABLE models(
@@ -51,6 +44,13 @@ CREATE INDEX tracks_sound ON tracks(sound, missing);
 CREATE INDEX sounds_model ON sounds(model);
 CREATE TABLE roots(path BLOB PRIMARY KEY);
 """
+SCHEMA = Schema(
+    "library",
+    application_id=0x544F4E45,  # "TONE"
+    version=1,
+    tables=_TABLES,
+    remedy="run `tonearm scan FOLDER`",
+)
 
 _TRACK_COLUMNS = (
     "t.id, t.path, t.missing, t.size, t.mtime_ns, s.key, s.duration_s, t.title, t.artist, t.album,"
@@ -60,66 +60,11 @@ _TRACK_COLUMNS = (
 _JOINED = "tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN models m ON m.id = s.model"
 
 
-class Library:
-    """A library file, open.
-
-    Parameters
-    ----------
-    path : path
-        The SQLite file; with ``write`` it is made, and its folder, where there is none.
-    write : bool
-        Without it the file is only read, which also works where it may not be written.
-
-    Raises
-    ------
-    LibraryError
-        From every method: when the file is missing, foreign, damaged, of a newer Tonearm, locked
-        by another program, or the disk is full.
-    """
+class Library(Database):
+    """A library file, open; see :class:`~tonearm.database.Database` for what it may raise."""
 
     def __init__(self, path: str | os.PathLike[str], *, write: bool = False) -> None:
-        self.path = Path(path)
-        self._connection = self._connect(write)
-        try:
-            with self._explained():
-                self._prepare(write)
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def __enter__(self) -> Library:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let the file go."""
-        self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All of the block is written, or nothing of it."""
-        with self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                # A full disk has rolled back already.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query, for the modules of this folder."""
-        with self._explained():
-            return self._connection.execute(sql, values).fetchall()
-
-    def write(self, sql: str, rows: Iterable[Sequence[Any]] = ((),)) -> None:
-        """One statement for each of the rows, for the modules of this folder."""
-        with self._explained():
-            self._connection.executemany(sql, rows)
+        super().__init__(path, SCHEMA, write=write)
 
     def tracks(
         self,
@@ -145,14 +90,7 @@ class Library:
             f"SELECT {_TRACK_COLUMNS} FROM {_JOINED} WHERE ({where}) AND ({places})"  # noqa: S608
             f" AND t.missing <= {int(missing)} ORDER BY t.path"
         )
-        with self._explained():
-            cursor = self._connection.execute(sql, (*values, *bounds))
-        while True:
-            with self._explained():
-                rows = cursor.fetchmany(1_000)
-            if not rows:
-                return
-            yield from map(_track, rows)
+        yield from map(_track, self.each_row(sql, (*values, *bounds)))
 
     def track(self, path: str | os.PathLike[str]) -> Track | None:
         """The track of exactly that path, missing or not."""
@@ -277,91 +215,10 @@ class Library:
             [(*status, *_stored_tags(tags), as_stored(path))],
         )
 
-    def _connect(self, write: bool) -> sqlite3.Connection:
-        if self.path.is_dir():
-            raise LibraryError(f"library {self.path}: is a folder; name a file")
-        with self._explained():
-            if write:
-                try:
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    reason = f"its folder cannot be made: {error.strerror}"
-                    raise LibraryError(f"library {self.path}: {reason}") from None
-                return self._open("mode=rwc")
-            if not self.path.exists():
-                raise LibraryError(f"no library at {self.path} yet: run `tonearm scan FOLDER`")
-            return self._open(self._reading_mode())
-
-    def _reading_mode(self) -> str:
-        """Readers of a write-ahead file write beside it, unless told that nobody else does."""
-        log = self.path.with_name(self.path.name + "-wal")
-        if os.access(self.path.parent, os.W_OK) or log.exists():
-            return "mode=ro"
-        return "mode=ro&immutable=1"
-
-    def _open(self, mode: str) -> sqlite3.Connection:
-        uri = f"{self.path.absolute().as_uri()}?{mode}"
-        return sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)
-
-    def _prepare(self, write: bool) -> None:
-        """Check whose file it is, and make the tables of a new one."""
-        ours, version, empty = self._connection.execute(
-            "SELECT (SELECT application_id FROM pragma_application_id),"
-            " (SELECT user_version FROM pragma_user_version), NOT EXISTS (SELECT 1 FROM"
-            " sqlite_master)"
-        ).fetchone()
-        if not empty and ours != _APPLICATION_ID:
-            raise LibraryError(f"{self.path}: a database, but not a Tonearm library")
-        if version > SCHEMA:
-            raise LibraryError(
-                f"{self.path}: library of a newer Tonearm (schema {version}; this one knows "
-                f"{SCHEMA}): update Tonearm, or name another file with --library"
-            )
-        if not write:
-            if empty:
-                raise LibraryError(f"{self.path}: library is empty: run `tonearm scan FOLDER`")
-            return
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        # A commit survives kill -9 so; it may be lost, never torn, when the power fails.
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        with self.transaction():
-            if self._connection.execute("PRAGMA user_version").fetchone()[0]:
-                return  # another program made the tables while this one waited
-            for statement in _TABLES.split(";"):
-                self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn SQLite's errors into one line that says what to do."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise LibraryError(f"library {self.path}: {_reason(error)}") from error
-
 
 def as_stored(path: str | os.PathLike[str]) -> bytes:
     """A path as the library keeps it: absolute, in the bytes of the file system."""
     return os.fsencode(os.path.abspath(path))
-
-
-def _reason(error: sqlite3.Error) -> str:
-    """What went wrong, by SQLite's own code, and what to do about it."""
-    code = getattr(error, "sqlite_errorname", "")
-    for prefix, words in (
-        ("SQLITE_BUSY", f"locked by another program for {_WAIT_S:.0f} s: wait for it to end"),
-        ("SQLITE_FULL", "the disk is full: make room; what was written before is kept"),
-        ("SQLITE_READONLY", "may not be written (no rights, or a read-only disk)"),
-        ("SQLITE_CANTOPEN", "cannot be opened (no rights, most likely)"),
-        ("SQLITE_NOTADB", "is no library but some other file"),
-        ("SQLITE_CORRUPT", "is damaged: move it away and scan again, or restore a backup"),
-        ("SQLITE_IOERR", f"the disk is full or failed ({error})"),
-    ):
-        if code.startswith(prefix):
-            return words
-    return str(error)
 
 
 def _below(paths: Iterable[str | os.PathLike[str]] | None) -> tuple[str, list[bytes]]:

@@ -11,19 +11,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tonearm.database import Database, Schema, alone
 from tonearm.errors import LibraryError, TagError
 from tonearm.tagging.fields import GenreFields, read_fields
-
-SCHEMA = 1
-_APPLICATION_ID = 0x544F4E4A  # "TONJ"
 
 # Stands for the end of a run that did not come to it.
 INTERRUPTED = 0.0
@@ -40,6 +36,13 @@ CREATE TABLE entries(
 CREATE INDEX entries_run ON entries(run);
 CREATE INDEX entries_open ON entries(state) WHERE state IN ('begun', 'verified');
 """
+SCHEMA = Schema(
+    "journal",
+    application_id=0x544F4E4A,  # "TONJ"
+    version=1,
+    tables=_TABLES,
+    remedy="nothing was written by `tonearm tag --write`",
+)
 
 
 @dataclass(frozen=True)
@@ -72,47 +75,29 @@ class Entry:
     undone: bool
 
 
-class Journal:
+class Journal(Database):
     """The journal, open; with ``write``, for one program at a time.
 
     Raises
     ------
     LibraryError
-        From every method: when the file is foreign, damaged, of a newer Tonearm, in use by another
-        run, or cannot be written.
+        From every method, as :class:`~tonearm.database.Database`, and when another run writes.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, write: bool = False) -> None:
-        self.path = Path(path)
         self.recovered: list[str] = []
-        self._lock: sqlite3.Connection | None = None
-        with self._explained():
+        with contextlib.ExitStack() as stack:
             if write:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._lock = self._locked()
-            mode = "rwc" if write else "ro"
-            uri = f"{self.path.absolute().as_uri()}?mode={mode}"
-            self._connection = sqlite3.connect(uri, uri=True, timeout=15, isolation_level=None)
-        try:
-            with self._explained():
-                self._prepare(write=write)
+                stack.enter_context(alone(Path(path), what="another `tonearm tag` or `undo`"))
+            super().__init__(path, SCHEMA, write=write)
+            stack.callback(super().close)
             if write:
                 self.recover()
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+            self._held = stack.pop_all()
 
     def close(self) -> None:
-        """Let the file go."""
-        self._connection.close()
-        if self._lock:
-            self._lock.close()
+        """Let the file go, and then the lock."""
+        self._held.close()
 
     def start(self, command: str, *, undoes: int | None = None) -> int:
         """Number of a new run."""
@@ -123,7 +108,7 @@ class Journal:
 
     def finish(self, run: int) -> None:
         """The run has come to its end."""
-        self._execute("UPDATE runs SET finished_s = ? WHERE id = ?", (time.time(), run))
+        self.rows("UPDATE runs SET finished_s = ? WHERE id = ?", (time.time(), run))
 
     def begin(
         self,
@@ -151,33 +136,33 @@ class Journal:
 
     def verified(self, entry: int, *, after: GenreFields, genres: Sequence[str]) -> None:
         """The copy is good and about to be renamed over the file: flushed to the disk."""
-        self._execute("PRAGMA synchronous = FULL")
-        self._execute(
+        self.rows("PRAGMA synchronous = FULL")
+        self.rows(
             "UPDATE entries SET state = 'verified', after = ?, new_genres = ? WHERE id = ?",
             (after.to_json(), json.dumps(list(genres)), entry),
         )
-        self._execute("PRAGMA synchronous = NORMAL")
+        self.rows("PRAGMA synchronous = NORMAL")
 
     def done(self, entry: int) -> None:
         """The file is changed. What it takes back is taken back with the same commit."""
-        with self._transaction():
-            self._execute("UPDATE entries SET state = 'done' WHERE id = ?", (entry,))
+        with self.transaction():
+            self.rows("UPDATE entries SET state = 'done' WHERE id = ?", (entry,))
             # Taking back an undo makes the first change count again, and so on.
             counts = True
             parent = self._undone_by(entry)
             while parent is not None:
                 undone_by = entry if counts else None
-                self._execute("UPDATE entries SET undone_by = ? WHERE id = ?", (undone_by, parent))
+                self.rows("UPDATE entries SET undone_by = ? WHERE id = ?", (undone_by, parent))
                 entry, parent, counts = parent, self._undone_by(parent), not counts
 
     def _undone_by(self, entry: int) -> int | None:
         """Number of the entry that this one takes back."""
-        number = self._rows("SELECT undoes FROM entries WHERE id = ?", (entry,))[0][0]
+        number = self.rows("SELECT undoes FROM entries WHERE id = ?", (entry,))[0][0]
         return None if number is None else int(number)
 
     def failed(self, entry: int, reason: str) -> None:
         """The file is as it was."""
-        self._execute(
+        self.rows(
             "UPDATE entries SET state = 'failed', reason = ? WHERE id = ?",
             (reason.encode("utf-8", "replace").decode(), entry),
         )
@@ -188,11 +173,11 @@ class Journal:
         Paths of files that were changed, and of the last change before, are in ``recovered`` then:
         who keeps a library may not have heard of them.
         """
-        rows = self._rows(
+        rows = self.rows(
             "SELECT id, path, temporary, before, after FROM entries"
             " WHERE state IN ('begun', 'verified')"
         )
-        last = self._rows(
+        last = self.rows(
             "SELECT path FROM entries WHERE state = 'done' AND run ="
             " (SELECT MAX(id) FROM runs WHERE finished_s IS NULL) ORDER BY id DESC LIMIT 1"
         )
@@ -205,7 +190,7 @@ class Journal:
                 self.failed(entry, "interrupted before it was written")
                 continue
             self._settle(entry, os.fsdecode(path), before, after)
-        self._execute("UPDATE runs SET finished_s = ? WHERE finished_s IS NULL", (INTERRUPTED,))
+        self.rows("UPDATE runs SET finished_s = ? WHERE finished_s IS NULL", (INTERRUPTED,))
 
     def _settle(self, entry: int, path: str, before: str, after: str | None) -> None:
         try:
@@ -226,7 +211,7 @@ class Journal:
 
     def runs(self) -> list[Run]:
         """All runs, the latest first."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT r.id, r.started_s, r.finished_s, r.command, r.undoes,"
             " COUNT(*) FILTER (WHERE e.state = 'done'),"
             " COUNT(*) FILTER (WHERE e.state = 'failed'),"
@@ -262,87 +247,15 @@ class Journal:
 
     def entries(self, run: int) -> list[Entry]:
         """Files of a run in their order."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT id, run, path, state, before, after, old_genres, new_genres, reason,"
             " undone_by IS NOT NULL FROM entries WHERE run = ? ORDER BY id",
             (run,),
         )
         return [_entry(row) for row in rows]
 
-    def _prepare(self, *, write: bool) -> None:
-        version = self._rows("PRAGMA user_version")[0][0]
-        ours = self._rows("PRAGMA application_id")[0][0]
-        empty = not self._rows("SELECT 1 FROM sqlite_master")
-        if not empty and ours != _APPLICATION_ID:
-            raise LibraryError(f"{self.path}: a database, but not Tonearm's journal")
-        if version > SCHEMA:
-            raise LibraryError(
-                f"{self.path}: journal of a newer Tonearm (schema {version}; this one knows "
-                f"{SCHEMA}): update Tonearm"
-            )
-        if not write:
-            return
-        self._execute("PRAGMA journal_mode = WAL")
-        self._execute("PRAGMA synchronous = NORMAL")
-        if version == SCHEMA:
-            return
-        with self._transaction():
-            for statement in _TABLES.split(";"):
-                self._execute(statement)
-            self._execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            self._execute(f"PRAGMA user_version = {SCHEMA}")
-
-    def _locked(self) -> sqlite3.Connection:
-        """A lock that dies with the process, on any system: SQLite's own, of an empty database."""
-        lock = sqlite3.connect(
-            self.path.with_name(f"{self.path.name}.lock"), timeout=0, isolation_level=None
-        )
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            lock.close()
-            if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
-                raise LibraryError(
-                    f"{self.path}: another `tonearm tag` or `undo` is writing: wait for its end"
-                ) from None
-            raise
-        return lock
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._connection.in_transaction:
-                self._execute("ROLLBACK")
-            raise
-        self._execute("COMMIT")
-
-    def _execute(self, sql: str, values: Sequence[Any] = ()) -> None:
-        with self._explained():
-            self._connection.execute(sql, values)
-
     def _insert(self, sql: str, values: Sequence[Any]) -> int:
-        with self._explained():
-            number = self._connection.execute(sql, values).lastrowid
-        assert number is not None
-        return number
-
-    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._explained():
-            return self._connection.execute(sql, values).fetchall()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise LibraryError(
-                f"journal {self.path}: {error} (without it no file is written)"
-            ) from error
-        except OSError as error:
-            raise LibraryError(f"journal {self.path}: {error.strerror}") from error
+        return int(self.rows(f"{sql} RETURNING id", values)[0][0])
 
 
 def beside(library: Path) -> Path:
