@@ -34,7 +34,7 @@ FORMAT = "tonearm-bundle"
 FORMAT_VERSION = 1
 SUFFIX = ".tonearm"
 _MANIFEST, _LISTENER, _HEAD, _NOTICE = "manifest.json", "listener.onnx", "head.npz", "NOTICE.txt"
-_LARGEST_BYTES = 512 * 2**20  # a manifest that promises more is damaged or hostile
+_LARGEST_BYTES = 512 * 2**20  # of a file: what is larger is something else
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,13 @@ class Bundle:
     metrics: dict[str, Any] = field(default_factory=dict)
     notices: str = ""
     sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if self.names is not None and len(self.names) != self.head.dimensions:
+            names, numbers = len(self.names), self.head.dimensions
+            raise BundleError(f"{names} names for embeddings of {numbers} numbers")
+        if self.windows_per_track < 1 or not 0 < self.sure <= 1:
+            raise BundleError(f"{self.windows_per_track} windows a track until {self.sure} sure")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -135,29 +142,28 @@ def load(path: str | os.PathLike[str] | None = None) -> Bundle:
     """
     path = Path(path) if path is not None else shipped_path()
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         raise BundleError(f"{path}: model cannot be read: {error.strerror}") from None
+    if len(data) > _LARGEST_BYTES:
+        raise BundleError(f"{path}: no model is larger than {_LARGEST_BYTES >> 20} MB")
     try:
         return _parse(_checked_members(data), _sha256(data))
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
         raise BundleError(f"{path}: model lacks a part or has a wrong one: {error!r}") from None
 
 
 def _parse(members: dict[str, bytes], sha256: str) -> Bundle:
     values = json.loads(members[_MANIFEST])
-    head = Head.from_parts(values["head"], _unpack(members[_HEAD]))
-    names = tuple(values["names"]) if values["names"] else None
-    if names is not None and len(names) != head.dimensions:
-        raise BundleError(f"{len(names)} names for embeddings of {head.dimensions} numbers")
     return Bundle(
         name=values["name"],
         features=FeatureSpec.from_dict(values["features"]),
         listener=members[_LISTENER],
-        head=head,
-        names=names,
+        head=Head.from_parts(values["head"], _unpack(members[_HEAD])),
+        names=tuple(values["names"]) if values["names"] else None,
         windows_per_track=int(values["windows_per_track"]),
         sure=float(values.get("sure", 1.0)),
         training=values["training"],
@@ -169,14 +175,7 @@ def _parse(members: dict[str, bytes], sha256: str) -> Bundle:
 
 def _checked_members(data: bytes) -> dict[str, bytes]:
     """All members after every hash was found right."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
-            if sum(info.file_size for info in file.infolist()) > _LARGEST_BYTES:
-                raise BundleError(f"promises more than {_LARGEST_BYTES >> 20} MB")
-            members = {info.filename: file.read(info) for info in file.infolist()}
-            comment = file.comment.decode("ascii", "replace")
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise BundleError(f"not a Tonearm model, or a damaged one ({error})") from None
+    members, comment = _stored_members(data)
     manifest = members.get(_MANIFEST)
     if manifest is None or not comment.startswith("sha256:"):
         raise BundleError("a zip file, but not a Tonearm model")
@@ -192,6 +191,21 @@ def _checked_members(data: bytes) -> dict[str, bytes]:
         if name not in members or _sha256(members[name]) != expected:
             raise BundleError(f"damaged model: {name} does not match its checksum")
     return {name: members[name] for name in (_MANIFEST, *values["sha256"])}
+
+
+def _stored_members(data: bytes) -> tuple[dict[str, bytes], str]:
+    """Members of a zip that compresses nothing, so that it cannot be more than it is; comment."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            parts = file.infolist()
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+                raise BundleError("not a Tonearm model: its parts are compressed")
+            if sum(part.file_size for part in parts) > len(data):
+                raise BundleError("damaged model: it promises more than it holds")
+            members = {part.filename: file.read(part) for part in parts}
+            return members, file.comment.decode("ascii", "replace")
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise BundleError(f"not a Tonearm model, or a damaged one ({error})") from None
 
 
 def _sha256(data: bytes) -> str:
@@ -210,5 +224,8 @@ def _pack(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
 
 
 def _unpack(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    members, _ = _stored_members(data)
+    return {
+        name.removesuffix(".npy"): np.load(io.BytesIO(content), allow_pickle=False)
+        for name, content in members.items()
+    }

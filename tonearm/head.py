@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,13 @@ class Head:
             raise BundleError(f"head of shapes {self.weight.shape} and {self.bias.shape}")
         if len(self.labels) != len(self.bias) or len(self.labels) < 2:
             raise BundleError(f"head of {len(self.bias)} outputs for {len(self.labels)} labels")
+        if self.kind not in get_args(Kind):
+            raise BundleError(f"head of kind {self.kind!r}")
+        shares, temperatures = zip(*self.calibration, strict=True)
+        if min(shares) < 0 or not np.isclose(sum(shares), 1) or not min(temperatures) > 0:
+            raise BundleError(f"head of calibration {self.calibration}")
+        if self.rejector is not None and self.rejector.weight.shape != (len(self.weight),):
+            raise BundleError(f"head of a detector of shape {self.rejector.weight.shape}")
 
     @property
     def dimensions(self) -> int:
