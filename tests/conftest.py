@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fakes import tiny_bundle
+from fakes import HIGH_HZ, MIDDLE_HZ, tiny_bundle
 from hypothesis import HealthCheck, settings
+from songs import song
 
 from tonearm import bundle
 from tonearm.classifier import Classifier
@@ -76,3 +77,13 @@ def tonearm(
         return Run(code or 0, out, err)
 
     return run
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    """A folder of three songs, in their order blues, metal and jazz."""
+    folder = tmp_path / "music"
+    song(folder / "a low.wav")
+    song(folder / "b high.wav", HIGH_HZ)
+    song(folder / "c" / "middle.wav", MIDDLE_HZ)
+    return folder

@@ -103,7 +103,7 @@ class Classifier:
             Windows to hear, ``all`` for the whole track; None is as many as it takes to be sure,
             up to the bundle's own number.
         timeline : bool
-            Hear the whole track, a window each second.
+            Hear the whole track, a window each second, whatever ``count`` says.
         on_progress : callable or None
             Told the share of the windows heard, 0 to 1, now and then.
 
@@ -111,6 +111,8 @@ class Classifier:
         ------
         DecodeError
             When the file cannot be decoded, or is shorter than half a second.
+        ValueError
+            When ``count`` is less than 1.
         """
         with audio.open_audio(path) as reader:
             return self._listener.listen(
@@ -120,7 +122,17 @@ class Classifier:
     def listen_samples(
         self, samples: Float32, sample_rate_hz: int, *, count: WindowCount | None = None
     ) -> Heard:
-        """Hear mono audio in memory, float32 [n] in -1..1; otherwise as :meth:`listen`."""
+        """Hear mono audio in memory, float32 [n] in -1..1; otherwise as :meth:`listen`.
+
+        Raises
+        ------
+        ValueError
+            When it is not mono.
+        DecodeError
+            When it is shorter than half a second.
+        """
+        if np.ndim(samples) != 1:
+            raise ValueError(f"mono samples [n] wanted, not an array of shape {np.shape(samples)}")
         reader = audio.ArrayReader(np.asarray(samples, dtype=np.float32), sample_rate_hz)
         return self._listener.listen(reader, Path("<samples>"), self._plan(count, False, None))
 

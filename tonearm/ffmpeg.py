@@ -56,8 +56,7 @@ class AvReader:
 
         path = self._path
         try:
-            # Absolute, or a name like "file:a.mp3" would be taken for an address.
-            self._container = av.open(os.path.abspath(path), metadata_errors="replace")
+            self._container = _open(path)
         except PermissionError as error:
             raise no_file(path, error) from None
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -268,7 +267,7 @@ def sample_packets(
     import av
 
     try:
-        with av.open(os.fspath(path), metadata_errors="replace") as container:
+        with _open(path) as container:
             stream = container.streams.audio[0]
             length, begin = stream.duration or 0, stream.start_time or 0
             packets: list[bytes] = []
@@ -292,6 +291,13 @@ def sample_packets(
             )
     except (av.FFmpegError, OSError, ValueError, IndexError, AttributeError) as error:
         raise DecodeError(path, "not-audio", f"FFmpeg: {plain(error, Path(path))}") from None
+
+
+def _open(path: str | os.PathLike[str]) -> av.container.InputContainer:
+    import av
+
+    # Absolute, or a name like "file:a.mp3" would be taken for an address.
+    return av.open(os.path.abspath(path), metadata_errors="replace")
 
 
 def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
@@ -319,7 +325,7 @@ def packet_digest(path: Path) -> str:
 
     digest = hashlib.sha256()
     try:
-        with av.open(os.fspath(path), metadata_errors="replace") as container:
+        with _open(path) as container:
             streams = list(container.streams.audio)
             for packet in container.demux(streams) if streams else ():
                 digest.update(f"{packet.stream_index} {packet.pts} {packet.size} ".encode())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any, Literal
 
 
 def find(
@@ -76,18 +78,41 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` beside ``path``, flush it to the disk, then rename it over.
+    """Write ``data`` in the place of ``path``, as :func:`replacing` does."""
+    with replacing(path, "b") as file:
+        file.write(data)
 
-    Whatever happens on the way, ``path`` holds the old content or the new one.
+
+@contextmanager
+def replacing(
+    path: str | os.PathLike[str],
+    kind: Literal["b", "t"],
+    *,
+    newline: str | None = None,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Iterator[IO[Any]]:
+    """An open file of bytes, or of text in UTF-8, that takes the place of ``path`` at the end.
+
+    Whatever happens on the way, ``path`` holds the old content or the new one: it is written beside
+    it, flushed to the disk and renamed over, if it is ``wanted`` then. A link is followed. What is
+    no file, such as a pipe or ``/dev/null``, cannot be replaced and is written to at once.
     """
-    path = Path(path)
+    encoding = None if kind == "b" else "utf-8"
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        with open(path, f"w{kind}", encoding=encoding, newline=newline) as file:
+            yield file
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with open(temporary, "xb") as file:
-            file.write(data)
+        with open(temporary, f"x{kind}", encoding=encoding, newline=newline) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        if wanted():
+            os.replace(temporary, path)
+        else:
+            temporary.unlink()
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -104,6 +104,10 @@ class Plan:
     enough: Callable[[Float32], bool] | None = None
     on_progress: Callable[[float], None] | None = None
 
+    def __post_init__(self) -> None:
+        if self.count != "all" and self.count < 1:
+            raise ValueError(f"count of {self.count} windows: 1 or more, or 'all', is wanted")
+
 
 def _spread(groups: int) -> list[int]:
     """Up to six of so many groups, evenly over the track."""

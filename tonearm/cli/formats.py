@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tonearm.answer import Answer
 from tonearm.cli.console import clock, printable
 from tonearm.errors import TonearmError
+from tonearm.files import replacing
 from tonearm.genres import colour, id3_name
 from tonearm.timeline_formats import FORMATS, render
 
@@ -44,24 +45,32 @@ _CSV_COLUMNS = (
 def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]:
     """A function that writes one answer; what was written is whole also after Ctrl-C.
 
-    With ``output`` everything goes to a file beside it, renamed over it at the end.
+    With ``output`` everything takes the place of that file at the end; a timeline of a track that
+    could not be heard leaves it alone.
     """
     if output is None:
         with _writer(form, sys.stdout, top=top, folder=None) as write:
             yield write
         return
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
+    told = 0
+
+    def anything() -> bool:
+        return told > 0 or form not in FORMATS
+
     try:
-        with ExitStack() as stack:
-            try:
-                file = stack.enter_context(open(temporary, "x", encoding="utf-8", newline=""))
-            except OSError as error:
-                raise TonearmError(f"{output}: cannot be written: {error.strerror}") from None
-            yield stack.enter_context(_writer(form, file, top=top, folder=output.parent))
-        os.replace(temporary, output)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        with (
+            replacing(output, "t", newline="", wanted=anything) as file,
+            _writer(form, file, top=top, folder=output.parent) as write,
+        ):
+
+            def counted(answer: Answer) -> None:
+                nonlocal told
+                told += answer.prediction is not None
+                write(answer)
+
+            yield counted
+    except OSError as error:
+        raise TonearmError(f"{output}: cannot be written: {error.strerror}") from error
 
 
 @contextmanager

@@ -74,14 +74,15 @@ def predict(
     from tonearm.classifier import Classifier
     from tonearm.cli.formats import open_writer
 
+    timeline = timeline or output_format in _OF_ONE_TIMELINE
+    if timeline and count not in (None, "all"):
+        raise typer.BadParameter("a timeline hears all of a track", param_hint="--windows")
     failures: list[tuple[str, str]] = []
     damaged: list[tuple[str, str]] = []
     files = _files(paths or [], files_from, failures)
-    if output_format in _OF_ONE_TIMELINE:
-        timeline = True
-        if len(files) > 1:
-            reason = f"{output_format} holds one file's timeline; {len(files)} are named"
-            raise typer.BadParameter(reason, param_hint="--format")
+    if output_format in _OF_ONE_TIMELINE and len(files) > 1:
+        reason = f"{output_format} holds one file's timeline; {len(files)} are named"
+        raise typer.BadParameter(reason, param_hint="--format")
     cores = console.cores()
     jobs = max(1, min(jobs or cores, len(files)))
     classifier = Classifier.load(model, threads=max(1, cores // jobs))

@@ -1,0 +1,222 @@
+"""What ``tonearm predict`` prints and writes: every format, odd names, terminals, files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Command
+from fakes import HIGH_HZ, LABELS, LOW_HZ, NAMES
+from songs import RATE, posix, rows, song
+from sounds import tone, write_sndfile
+
+ESCAPE = "\x1b"
+
+
+def test_jsonl(tonearm: Command, music: Path) -> None:
+    run = tonearm("predict", music, "--format", "jsonl", "--tags")
+    assert run.code == 0
+    found = rows(run)
+    assert [Path(row["path"]).name for row in found] == ["a low.wav", "b high.wav", "middle.wav"]
+    assert [row["genre"] for row in found] == ["blues", "metal", "jazz"]
+    for row in found:
+        assert row["schema"] == 1 and row["duration_s"] == 4 and row["timeline"] == []
+        assert set(row["probabilities"]) == set(LABELS) and set(row["tags"]) == set(NAMES)
+        assert row["nearest"] == row["genre"] and row["confidence"] > 0.9
+
+
+def test_json_and_csv_say_the_same(tonearm: Command, music: Path) -> None:
+    (music / "d.wav").write_bytes(b"no audio")
+    lines = rows(tonearm("predict", music, "--format", "jsonl", "--timeline"))
+    whole = tonearm("predict", music, "--format", "json", "--timeline")
+    assert whole.code == 1
+    assert json.loads(whole.out) == lines
+    table = tonearm("predict", music, "--format", "csv", "--timeline")
+    assert table.code == 1
+    read = list(csv.DictReader(io.StringIO(table.out)))
+    assert len(read) == len(lines) == 4
+    for row, line in zip(read, lines, strict=True):
+        assert row["path"] == line["path"]
+        if "error" in line:
+            assert row["error"] == line["error"]["message"] and row["genre"] == ""
+        else:
+            assert (row["genre"], float(row["confidence"])) == (line["genre"], line["confidence"])
+            assert row["second"] in LABELS and float(row["duration_s"]) == 4
+            assert row["timeline"] == f"0.0-4.0 {line['genre']}" and row["error"] == ""
+
+
+def test_unknown(tonearm: Command, tmp_path: Path) -> None:
+    path = write_sndfile(tmp_path / "silence.wav", np.zeros(5 * RATE, np.float32), RATE)
+    run = tonearm("predict", path, "--format", "jsonl")
+    assert run.code == 0
+    assert rows(run)[0]["genre"] is None and rows(run)[0]["nearest"] in LABELS
+    assert "unknown" in tonearm("predict", path).out
+
+
+def test_timeline(tonearm: Command, tmp_path: Path) -> None:
+    mix = np.concatenate([tone(LOW_HZ, 31, RATE), tone(HIGH_HZ, 29, RATE)])
+    path = write_sndfile(tmp_path / "mix.wav", mix, RATE)
+    (row,) = rows(tonearm("predict", path, "--timeline", "--format", "jsonl"))
+    assert [part["genre"] for part in row["timeline"]] == ["blues", "metal"]
+    assert row["timeline"][0]["start_s"] == 0 and row["timeline"][-1]["end_s"] == 60
+    assert row["timeline"][1]["start_s"] == pytest.approx(31, abs=3.1)
+    shown = tonearm("predict", path, "--timeline").out
+    assert "0:00 Blues" in shown and "▏Metal" in shown
+
+
+@pytest.mark.parametrize(("top", "guesses"), [("1", 0), ("2", 1), ("3", 2), ("9", 2)])
+def test_top(top: str, guesses: int, tonearm: Command, music: Path) -> None:
+    run = tonearm("predict", music / "a low.wav", "--top", top)
+    line = run.out.splitlines()[-1]
+    assert line.count("%") == 1 + guesses
+    assert sum(name in line for name in ("Blues", "Jazz", "Metal")) == 1 + guesses
+
+
+def test_tags(tonearm: Command, music: Path) -> None:
+    run = tonearm("predict", music / "a low.wav", "--tags")
+    assert run.out.splitlines()[-1].strip().startswith("low, ")
+
+
+@posix
+@pytest.mark.parametrize(
+    "name",
+    ["a\nb.wav", "a\x1b[31mred\x1b]0;title\x07.wav", "a\rb.wav", "\u202egnp.wav", "x\udce9.wav"],
+    ids=ascii,
+)
+@pytest.mark.parametrize("form", ["table", "jsonl", "json", "csv"])
+def test_odd_names_are_printed_harmlessly(
+    name: str, form: str, tonearm: Command, tmp_path: Path
+) -> None:
+    good, bad = song(tmp_path / name), tmp_path / f"bad{name}"
+    bad.write_bytes(b"no audio")
+    run = tonearm("predict", good, bad, "-f", form)
+    assert run.code == 1
+    assert len(run.err.splitlines()) == 2
+    streams = [run.err] if form == "csv" else [run.err, run.out]
+    for text in streams:
+        odd = {sign for sign in text if not sign.isprintable() and sign != "\n"}
+        assert not odd, f"{odd} in {text!r}"
+    if form == "jsonl":
+        assert [row["path"] for row in rows(run)] == [str(good), str(bad)]
+    elif form == "json":
+        assert [row["path"] for row in json.loads(run.out)] == [str(good), str(bad)]
+    elif form == "csv":
+        read = list(csv.reader(io.StringIO(run.out, newline="")))
+        assert len(read) == 3 and {len(row) for row in read} == {11}
+
+
+@posix
+def test_a_long_wide_name_keeps_its_column(tonearm: Command, tmp_path: Path) -> None:
+    song(tmp_path / ("日本語🎸" * 12 + "終.wav"))
+    song(tmp_path / "a.wav")
+    from rich.cells import cell_len
+
+    header, *lines = tonearm("predict", tmp_path).out.splitlines()
+    assert {cell_len(line) for line in lines} == {cell_len(header)}
+    assert "…" in lines[1] and "終.wav" in lines[1]
+
+
+def test_no_colour_without_a_terminal(
+    tonearm: Command, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    run = tonearm("predict", music, "--timeline", "--tags")
+    assert ESCAPE not in run.out + run.err
+
+
+@posix
+@pytest.mark.parametrize("no_color", [False, True])
+def test_colour_on_a_terminal(no_color: bool, music: Path, model_path: Path) -> None:
+    import pty
+
+    main_end, terminal = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    env |= {"TERM": "xterm-256color", "COLUMNS": "100"} | ({"NO_COLOR": "1"} if no_color else {})
+    command = [sys.executable, "-m", "tonearm", "predict", str(music / "a low.wav")]
+    child = subprocess.Popen(
+        [*command, "--timeline", "--model", str(model_path)],
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        env=env,
+    )
+    os.close(terminal)
+    shown = b""
+    try:
+        while piece := os.read(main_end, 65_536):
+            shown += piece
+    except OSError:  # Linux's way to say that the other end is closed
+        pass
+    assert child.communicate(timeout=60)[1] == b""
+    assert child.returncode == 0
+    os.close(main_end)
+    assert b"Blues" in shown
+    # NO_COLOR forbids colours; bold and dim may stay (no-color.org).
+    assert (b"\x1b[38;" in shown or b"38;5" in shown) != no_color
+    assert (b"\x1b[48;" in shown or b";48;5" in shown) != no_color
+
+
+def test_output_file(tonearm: Command, music: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.jsonl"
+    target.write_text("old")
+    run = tonearm("predict", music, "-f", "jsonl", "-o", target)
+    assert (run.code, run.out) == (0, "")
+    assert len(target.read_text().splitlines()) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["music", "out.jsonl"]
+
+
+def test_output_file_stays_as_it_was_on_failure(
+    tonearm: Command, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out.jsonl"
+    target.write_text("old")
+
+    def fail(*_: object, **__: object) -> None:
+        assert target.read_text() == "old"
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("tonearm.cli.formats.to_json", fail)
+    run = tonearm("predict", music, "-f", "jsonl", "-o", target)
+    assert run.code == 2
+    assert "a fault" in run.err and "Traceback" not in run.err
+    assert target.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["music", "out.jsonl"]
+
+
+def test_output_into_a_folder_that_is_not_there(
+    tonearm: Command, music: Path, tmp_path: Path
+) -> None:
+    run = tonearm("predict", music, "-o", tmp_path / "none" / "out.csv")
+    assert run.code == 2
+    assert "out.csv" in run.err and "Traceback" not in run.err
+
+
+def test_a_file_of_a_timeline_stays_where_there_is_none(
+    tonearm: Command, music: Path, tmp_path: Path
+) -> None:
+    target, bad = tmp_path / "mix.cue", tmp_path / "bad.wav"
+    target.write_text("old")
+    bad.write_bytes(b"no audio")
+    assert tonearm("predict", bad, "-f", "cue", "-o", target).code == 1
+    assert target.read_text() == "old"
+    assert tonearm("predict", music / "a low.wav", "-f", "cue", "-o", target).code == 0
+    assert "INDEX 01" in target.read_text()
+
+
+@posix
+def test_output_through_a_link_and_to_a_device(
+    tonearm: Command, music: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "true.csv").write_text("old")
+    link = tmp_path / "link.csv"
+    link.symlink_to("true.csv")
+    assert tonearm("predict", music, "-f", "csv", "-o", link).code == 0
+    assert link.is_symlink() and "a low.wav" in (tmp_path / "true.csv").read_text()
+    assert tonearm("predict", music, "-f", "csv", "-o", "/dev/null").code == 0
+    assert Path("/dev/null").is_char_device()
