@@ -349,3 +349,17 @@ def test_shipped_tags_agree_with_the_taggrams_of_gtzan(shipped: Classifier) -> N
     assert len(distances) >= 30
     assert np.mean(distances) <= PARITY_MEAN, f"{np.mean(distances):.4f} on average"
     assert np.max(distances) <= PARITY_WORST, f"{np.max(distances):.4f} at most"
+
+
+def test_a_timeline_of_one_part_says_what_the_whole_says() -> None:
+    shipped = Classifier.load()
+    verdicts = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        windows = np.clip(rng.beta(0.2, 2, 50) + rng.normal(0, 0.01, (40, 50)), 0, 1)
+        heard = Heard(windows.astype(np.float32), np.arange(40.0), 42.0)
+        prediction = shipped.decide(heard.windows, timeline_of=heard)
+        if len(prediction.timeline) == 1:
+            assert prediction.timeline[0].genre == prediction.genre
+            verdicts.add(prediction.genre is None)
+    assert verdicts == {False, True}

@@ -169,3 +169,24 @@ def test_overlapping_windows_are_no_more_evidence() -> None:
     )
     assert [part.genre for part in dense] == ["blues"]
     assert len(parts(letters, minimum_s=0.0)) == 3  # end to end they are three times as much
+
+
+def test_neighbours_judged_alike_as_pieces_become_one() -> None:
+    probabilities = np.repeat(np.eye(3), 20, axis=0)
+    asked: list[tuple[int, int]] = []
+
+    def together(start: int, stop: int) -> tuple[str | None, float]:
+        asked.append((start, stop))
+        return (None, 0.7) if start < 40 else ("jazz", 0.9)
+
+    parts = segments(
+        np.arange(60) * 3.0,
+        probabilities,
+        ("blues", "rock", "jazz"),
+        duration_s=180.0,
+        window_s=3.0,
+        together=together,
+    )
+    assert [part.genre for part in parts] == [None, "jazz"]
+    assert parts[0].end_s == parts[1].start_s == pytest.approx(120)
+    assert (0, 40) in asked, "the joined part is judged again"

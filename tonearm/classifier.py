@@ -189,9 +189,12 @@ class Classifier:
     def _parts(self, heard: Heard) -> list[Segment]:
         head, checked = self.bundle.head, self._checked(heard.windows)
 
-        def together(start: int, stop: int) -> NDArray[np.float64]:
-            unknown = head.decide_each(checked[start:stop])[:, -1].mean()
-            return np.append(head.decide(checked[start:stop]).probabilities, unknown)
+        def together(start: int, stop: int) -> tuple[str | None, float]:
+            decision = head.decide(checked[start:stop])
+            if not decision.known:
+                return None, decision.unknown
+            best = int(decision.probabilities.argmax())
+            return head.labels[best], float(decision.probabilities[best])
 
         return segments(
             heard.starts_s,

@@ -29,10 +29,21 @@ _LEAST_ODDS = 1e-3
 
 @dataclass(frozen=True)
 class Decision:
-    """Probabilities of the labels, float64 [k], summing to 1, and whether it is one of them."""
+    """What a head says of a track.
+
+    Parameters
+    ----------
+    probabilities : float64 [k]
+        Of the labels, if it is one of them; they sum to 1.
+    known : bool
+        Whether it is one of them.
+    unknown : float
+        Probability that it is none, by the detector of other sounds.
+    """
 
     probabilities: Float64
     known: bool
+    unknown: float
 
 
 @dataclass(frozen=True)
@@ -119,11 +130,9 @@ class Head:
     def decide(self, windows: NDArray[np.floating[Any]]) -> Decision:
         """Decide on all windows [n, d] of a track together."""
         probabilities = self._probabilities(spread(windows, self.power)[None])[0]
-        known = probabilities.max() >= self.min_confidence
-        if self.rejector is not None:
-            mean = log_odds(windows).mean(axis=0, keepdims=True)
-            known &= self.rejector.excess(mean, len(windows))[0] <= 0
-        return Decision(probabilities, bool(known))
+        unknown = float(self._unknown(windows[None])[0])
+        known = probabilities.max() >= self.min_confidence and unknown <= 0.5
+        return Decision(probabilities, bool(known), unknown)
 
     def is_sure(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
         """Whether it is enough to have heard these windows [n, d] of a track.
@@ -145,11 +154,15 @@ class Head:
     def decide_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
         probabilities = self._probabilities(spread(windows, self.power)[:, None])
-        if self.rejector is None:
-            unknown = np.zeros((len(windows), 1))
-        else:
-            unknown = _sigmoid(self.rejector.excess(log_odds(windows), 1))[:, None]
+        unknown = self._unknown(windows[:, None])[:, None]
         return np.hstack([probabilities * (1 - unknown), unknown])
+
+    def _unknown(self, tracks: NDArray[np.floating[Any]]) -> Float64:
+        """Of tracks [m, n, d] of n windows each: [m]."""
+        if self.rejector is None:
+            return np.zeros(len(tracks))
+        excess = self.rejector.excess(log_odds(tracks).mean(axis=1), tracks.shape[1])
+        return _sigmoid(excess)
 
     def _probabilities(self, tracks: Float64) -> Float64:
         """Of tracks [m, n, d] of n windows each: [m, k]."""

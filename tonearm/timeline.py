@@ -38,7 +38,7 @@ def segments(
     *,
     duration_s: float,
     window_s: float,
-    together: Callable[[int, int], NDArray[np.float64]] | None = None,
+    together: Callable[[int, int], tuple[str | None, float]] | None = None,
     minimum_s: float = MINIMUM_S,
     change_cost: float = CHANGE_COST,
 ) -> list[Segment]:
@@ -57,8 +57,8 @@ def segments(
     duration_s, window_s : float
         Length of the track and of one window.
     together : callable or None
-        Probabilities of the states for windows ``start`` to ``stop`` judged as one piece, which
-        knows more than their mean does; None is the mean.
+        State of windows ``start`` to ``stop`` judged as one piece, and its probability, which
+        knows more than single windows do; None is the state of the path and its mean.
     minimum_s : float
         No part is shorter, unless the track is.
     change_cost : float
@@ -83,13 +83,28 @@ def segments(
             break
         path[slice(*runs[shortest])] = _better_neighbour(runs, shortest, path, evidence)
         runs = _runs(path)
-    parts = []
+
+    def of_path(start: int, stop: int) -> tuple[str | None, float]:
+        return states[path[start]], float(probabilities[start:stop, path[start]].mean())
+
+    return [
+        Segment(round(float(edges[start]), 3), round(float(edges[stop]), 3), genre, round(share, 4))
+        for start, stop, genre, share in _judged(runs, together or of_path)
+    ]
+
+
+def _judged(
+    runs: list[tuple[int, int]], judge: Callable[[int, int], tuple[str | None, float]]
+) -> list[tuple[int, int, str | None, float]]:
+    """Each run with its verdict; neighbours of the same one are judged again as one run."""
+    done: list[tuple[int, int, str | None, float]] = []
     for start, stop in runs:
-        mean = together(start, stop) if together else probabilities[start:stop].mean(axis=0)
-        begin_s, end_s = round(float(edges[start]), 3), round(float(edges[stop]), 3)
-        state = path[start]
-        parts.append(Segment(begin_s, end_s, states[state], round(float(mean[state]), 4)))
-    return parts
+        genre, share = judge(start, stop)
+        while done and done[-1][2] == genre:
+            start = done.pop()[0]  # noqa: PLW2901 - the run has grown
+            genre, share = judge(start, stop)
+        done.append((start, stop, genre, share))
+    return done
 
 
 def _cheapest_path(log_probabilities: NDArray[np.float64], cost: float) -> NDArray[np.int64]:
