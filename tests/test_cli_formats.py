@@ -220,3 +220,66 @@ def test_output_through_a_link_and_to_a_device(
     assert link.is_symlink() and "a low.wav" in (tmp_path / "true.csv").read_text()
     assert tonearm("predict", music, "-f", "csv", "-o", "/dev/null").code == 0
     assert Path("/dev/null").is_char_device()
+
+
+def test_files_of_one_name_are_told_apart(tonearm: Command, tmp_path: Path) -> None:
+    for folder in ("blues", "jazz/old"):
+        song(tmp_path / folder / "1.wav")
+    table = tonearm("predict", tmp_path).out
+    assert [line.split()[0] for line in table.splitlines()[1:]] == ["blues/1.wav", "jazz/old/1.wav"]
+    alone = tonearm("predict", tmp_path / "blues").out
+    assert alone.splitlines()[1].startswith("1.wav ")
+
+
+@posix
+@pytest.mark.parametrize(("columns", "guesses"), [(50, False), (70, False), (71, True)])
+def test_a_narrow_terminal_gets_fewer_columns(
+    columns: int, guesses: bool, tonearm: Command, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tonearm.cli.formats.columns", lambda _: columns)
+    lines = tonearm("predict", music).out.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert ("second guess" in lines[0]) == guesses
+
+
+def test_no_more_guesses_than_genres(tonearm: Command, music: Path) -> None:
+    header, line, *_ = tonearm("predict", music, "--top", "99").out.splitlines()
+    assert header.count("%") == 0 and line.count("%") == len(LABELS)
+
+
+@posix
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_any_encoding_of_stdout(
+    encoding: str, music: Path, tmp_path: Path, model_path: Path
+) -> None:
+    song(tmp_path / "music" / "日本.wav")
+    ran = subprocess.run(
+        [sys.executable, "-m", "tonearm", "predict", music, "--model", model_path],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert ("日本" if encoding == "utf-8" else r"\u65e5\u672c") in ran.stdout.decode(encoding)
+
+
+@posix
+def test_streams_that_are_closed_or_full(music: Path, model_path: Path) -> None:
+    def ran(redirection: str, *arguments: str) -> tuple[int, str]:
+        words = [sys.executable, "-m", "tonearm", "predict", "--model", str(model_path)]
+        script = f'"$@" {redirection}'
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *words, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    assert ran(">&-", str(music)) == (0, "")
+    assert ran("2>&-", str(music))[0] == 0
+    code, said = ran("<&-", "--files-from", "-")
+    assert code == 2 and "name files or folders" in said
+    if Path("/dev/full").exists():
+        code, said = ran("> /dev/full", str(music), "-f", "jsonl")
+        assert (code, said) == (2, "tonearm: No space left on device\n")

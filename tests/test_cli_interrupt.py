@@ -110,16 +110,17 @@ def test_ctrl_c_in_the_middle_of_a_long_file(
 
 
 @posix
-def test_broken_pipe_is_no_failure(tmp_path: Path, model_path: Path) -> None:
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+def test_broken_pipe_is_no_failure(form: str, tmp_path: Path, model_path: Path) -> None:
     for i in range(60):
         path = tmp_path / f"{i:02}.wav"
         if i:
             path.symlink_to("00.wav")
         else:
             song(path, seconds=2)
-    child = start(tmp_path, "-f", "jsonl", "-j", "1", model_path=model_path)
+    child = start(tmp_path, "-f", form, "-j", "1", model_path=model_path)
     assert child.stdout is not None and child.stderr is not None
-    assert json.loads(child.stdout.readline())["genre"] == "blues"
+    assert child.stdout.readline()
     child.stdout.close()
     told = child.stderr.read()
     child.stderr.close()

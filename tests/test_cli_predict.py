@@ -80,6 +80,9 @@ def test_files_from_a_file(tonearm: Command, music: Path, tmp_path: Path) -> Non
     (tmp_path / "list").write_text(f"{music / 'a low.wav'}\n\n{music / 'c'}\n")
     run = tonearm("predict", "--files-from", tmp_path / "list", "-f", "jsonl")
     assert [row["genre"] for row in rows(run)] == ["blues", "jazz"]
+    (tmp_path / "list").write_text(f"\ufeff{music / 'a low.wav'}\r\n", encoding="utf-8")
+    marked = tonearm("predict", "--files-from", tmp_path / "list", "-f", "jsonl")
+    assert [row["genre"] for row in rows(marked)] == ["blues"]
     missing = tonearm("predict", "--files-from", tmp_path / "none")
     assert missing.code == 2 and "none" in missing.err and missing.out == ""
 
@@ -130,6 +133,7 @@ def test_order_does_not_depend_on_jobs(jobs: str, tonearm: Command, tmp_path: Pa
         (["--windows", "²"], "1 or more"),
         (["--windows", "6", "--timeline"], "a timeline hears all of a track"),
         (["--windows", "6", "--format", "cue"], "a timeline hears all of a track"),
+        (["-o", "song.MP3"], "named like music"),
         (["--format", "xml"], "xml"),
         (["--top", "0"], "0"),
         (["--jobs", "0"], "0"),
@@ -167,3 +171,12 @@ def test_wrong_model_is_one_line(
     run = tonearm("predict", music, "--model", model)
     assert run.code == 2 and run.out == ""
     assert len(run.err.splitlines()) == 1 and "wrong.tonearm" in run.err
+
+
+def test_a_song_is_never_written_over(tonearm: Command, music: Path) -> None:
+    named = music / "a low"
+    (music / "a low.wav").rename(named)
+    before = named.read_bytes()
+    run = tonearm("predict", named, "-f", "csv", "-o", named)
+    assert run.code == 2 and "one of the files to hear" in run.err
+    assert named.read_bytes() == before

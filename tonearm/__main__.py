@@ -1,6 +1,17 @@
-"""``python -m tonearm``."""
+"""``tonearm`` and ``python -m tonearm``."""
 
-from tonearm.cli.app import main
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it loads is no fault either."""
+    try:
+        from tonearm.cli import app, console
+    except KeyboardInterrupt:
+        sys.exit(130)
+    console.usable_streams()
+    app.main()
+
 
 if __name__ == "__main__":
     main()

@@ -89,6 +89,12 @@ def main() -> None:
         sys.exit(console.EXIT_USAGE)
     except KeyboardInterrupt:
         sys.exit(console.EXIT_INTERRUPTED)
+    except OSError as error:
+        if console.is_verbose():
+            raise
+        where = f"{console.printable(str(error.filename))}: " if error.filename else ""
+        console.say(f"tonearm: {where}{error.strerror or error}")
+        sys.exit(console.EXIT_USAGE)
     except Exception as error:
         if console.is_verbose():
             raise

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bar
 
 EXIT_FAILED_FILES = 1
@@ -45,6 +49,44 @@ def printable(text: str | os.PathLike[str]) -> str:
         sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode()
         for sign in os.fspath(text)
     )
+
+
+def output_file(path: Path | None) -> Path | None:
+    """Check a file to be written; ``-`` is None, which stands for stdout.
+
+    A slip such as ``-o *.mp3`` would write over the first song of a folder.
+    """
+    from tonearm.audio import AUDIO_SUFFIXES
+
+    if path is not None and path.suffix.lower() in AUDIO_SUFFIXES:
+        raise typer.BadParameter(f"{printable(path)} is named like music: nothing is written there")
+    return None if path == Path("-") else path
+
+
+def usable_streams() -> None:
+    """Let no sign and no closed stream end a run: what cannot be encoded is spelt."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def rich_console(stream: IO[str]) -> Console:
+    """Rich on a stream; one that is no terminal gets long lines whole."""
+    from rich.console import Console
+
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704 - called by Rich in its handler; the command decides
+
+    return Plain(file=stream, width=columns(stream), highlight=False, soft_wrap=True)
+
+
+def columns(stream: IO[str]) -> int:
+    """Width of a terminal, or of a page where the stream is none."""
+    return shutil.get_terminal_size().columns if stream.isatty() else 120
 
 
 def cores() -> int:

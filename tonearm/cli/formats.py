@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tonearm.answer import Answer
-from tonearm.cli.console import clock, printable
+from tonearm.cli.console import clock, columns, printable, rich_console
 from tonearm.errors import TonearmError
 from tonearm.files import replacing
 from tonearm.genres import colour, id3_name
@@ -35,21 +34,23 @@ Writer = Callable[[Answer], None]
 _TAGS_SHOWN = 6
 _BAR_CELLS = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_GENRE_CELLS, _LENGTH_CELLS = 10, 8
+_GENRE_CELLS, _LENGTH_CELLS, _GUESS_CELLS = 10, 8, 16
+_LEAST_NAME_CELLS, _MOST_NAME_CELLS = 16, 60
 _CSV_COLUMNS = (
     "path genre nearest confidence second second_confidence duration_s tags timeline warnings error"
 ).split()
 
 
 @contextmanager
-def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]:
+def open_writer(form: str, output: Path | None, *, top: int, below: str = "") -> Iterator[Writer]:
     """A function that writes one answer; what was written is whole also after Ctrl-C.
 
+    A table shows paths as they are from the folder ``below``.
     With ``output`` everything takes the place of that file at the end; a timeline of a track that
     could not be heard leaves it alone.
     """
     if output is None:
-        with _writer(form, sys.stdout, top=top, folder=None) as write:
+        with _writer(form, sys.stdout, top=top, below=below, folder=None) as write:
             yield write
         return
     told = 0
@@ -60,7 +61,7 @@ def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]
     try:
         with (
             replacing(output, "t", newline="", wanted=anything) as file,
-            _writer(form, file, top=top, folder=output.parent) as write,
+            _writer(form, file, top=top, below=below, folder=output.parent) as write,
         ):
 
             def counted(answer: Answer) -> None:
@@ -74,9 +75,11 @@ def open_writer(form: str, output: Path | None, *, top: int) -> Iterator[Writer]
 
 
 @contextmanager
-def _writer(form: str, stream: IO[str], *, top: int, folder: Path | None) -> Iterator[Writer]:
+def _writer(
+    form: str, stream: IO[str], *, top: int, below: str, folder: Path | None
+) -> Iterator[Writer]:
     if form == "table":
-        table = _Table(stream, top=top)
+        table = _Table(stream, top=top, below=below)
         yield table.write
     elif form == "jsonl":
         yield lambda answer: print(to_json(answer.to_dict()), file=stream, flush=True)
@@ -133,23 +136,21 @@ def _csv_row(answer: Answer) -> list[str]:
 class _Table:
     """One line a file, printed as it comes; strips, changes and tags below it."""
 
-    def __init__(self, stream: IO[str], *, top: int) -> None:
+    def __init__(self, stream: IO[str], *, top: int, below: str) -> None:
         # rich takes as long to load as a track to hear, so it loads while the first one is heard.
         threading.Thread(target=import_module, args=["rich.console"]).start()
-        # A stream that is no terminal gets long names whole.
-        width = shutil.get_terminal_size().columns if stream.isatty() else 120
-        self._stream, self._width = stream, width
-        self._guesses = top - 1
-        fixed = _GENRE_CELLS + _BAR_CELLS + 6 + self._guesses * 16 + _LENGTH_CELLS + 5
-        self._name_cells = max(16, min(60, width - fixed))
+        self._stream, self._below = stream, below
+        width = columns(stream)
+        fixed = _GENRE_CELLS + _BAR_CELLS + 6 + _LENGTH_CELLS + 5
+        self._guesses = max(0, min(top - 1, (width - fixed - _LEAST_NAME_CELLS) // _GUESS_CELLS))
+        room = width - fixed - self._guesses * _GUESS_CELLS
+        self._name_cells = max(_LEAST_NAME_CELLS // 2, min(_MOST_NAME_CELLS, room))
         self._strip_cells = max(20, min(width - 4, 100))
         self._header_due = True
 
     @cached_property
     def _console(self) -> Console:
-        from rich.console import Console
-
-        return Console(file=self._stream, width=self._width, highlight=False, soft_wrap=True)
+        return rich_console(self._stream)
 
     def write(self, answer: Answer) -> None:
         """Print one answer; an error is left to the closing summary."""
@@ -162,7 +163,7 @@ class _Table:
             self._console.print(self._header())
         prediction, heard = answer.prediction, answer.heard
         shown = colour(prediction.genre)
-        line = Text(fit(printable(Path(answer.path).name), self._name_cells) + "  ")
+        line = Text(fit(self._name(answer.path), self._name_cells) + "  ")
         line.append(fit(_name(prediction.genre), _GENRE_CELLS), style=f"bold {shown}")
         line.append_text(self._sureness(prediction))
         line.append(f"{clock(heard.duration_s):>{_LENGTH_CELLS}}")
@@ -174,13 +175,16 @@ class _Table:
             words = ", ".join(list(heard.tags())[:_TAGS_SHOWN])
             self._console.print(Text(f"  {words}", style="dim"))
 
+    def _name(self, path: str) -> str:
+        return printable(os.path.relpath(path, self._below) if self._below else path)
+
     def _sureness(self, prediction: Prediction) -> Text:
         """Bar, share and further guesses; of an unknown sound only what it is nearest to."""
         from rich.text import Text
 
         guesses = list(prediction.probabilities.items())
         if prediction.genre is None:
-            cells = _BAR_CELLS + 7 + 16 * self._guesses
+            cells = _BAR_CELLS + 7 + _GUESS_CELLS * self._guesses
             return Text(fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
         line = Text(bar(prediction.confidence), style=colour(prediction.genre))
         line.append(f" {prediction.confidence:4.0%}  ", style="default")
@@ -197,7 +201,7 @@ class _Table:
                 fit("file", self._name_cells) + "  ",
                 fit("genre", _GENRE_CELLS),
                 fit("how sure", _BAR_CELLS + 7),
-                *(fit(name, 16) for name in names[: self._guesses]),
+                *(fit(name, _GUESS_CELLS) for name in names[: self._guesses]),
                 f"{'length':>{_LENGTH_CELLS}}",
             ]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections import deque
@@ -52,7 +53,13 @@ def predict(
     ] = None,
     output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write there instead of to stdout.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            callback=console.output_file,
+            help="Write there instead of to stdout.",
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Genres to show for each file.")] = 2,
     tags: Annotated[bool, typer.Option("--tags", help="Words for mood and style too.")] = False,
@@ -77,6 +84,12 @@ def predict(
     timeline = timeline or output_format in _OF_ONE_TIMELINE
     if timeline and count not in (None, "all"):
         raise typer.BadParameter("a timeline hears all of a track", param_hint="--windows")
+    if (
+        output
+        and output.exists()
+        and any(path.exists() and path.samefile(output) for path in paths or ())
+    ):
+        raise typer.BadParameter("is one of the files to hear", param_hint="--output")
     failures: list[tuple[str, str]] = []
     damaged: list[tuple[str, str]] = []
     files = _files(paths or [], files_from, failures)
@@ -86,11 +99,12 @@ def predict(
     cores = console.cores()
     jobs = max(1, min(jobs or cores, len(files)))
     classifier = Classifier.load(model, threads=max(1, cores // jobs))
+    top = min(top, len(classifier.bundle.labels))
     windows = cast("WindowCount | None", int(count) if count and count != "all" else count)
     interrupted = False
     with (
         console.quiet_decoders(),
-        open_writer(output_format, output, top=top) as write,
+        open_writer(output_format, output, top=top, below=_common_folder(files)) as write,
         console.Progress(len(files), unit="files") as progress,
         closing(_answers(classifier, files, jobs, windows, timeline, tags, progress)) as answers,
     ):
@@ -136,12 +150,25 @@ def _files(
     return files
 
 
+def _same_file(path: Path, output: Path | None) -> bool:
+    return bool(output and output.exists() and path.exists() and path.samefile(output))
+
+
+def _common_folder(files: list[Path]) -> str:
+    """The folder that all files are in, or below."""
+    try:
+        return os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
+    except ValueError:  # none, or on several drives
+        return ""
+
+
 def _listed(source: str) -> list[Path]:
     """Paths of a list: one a line, or separated by NUL as ``find -print0`` writes them."""
     try:
         data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--files-from") from None
+    data = data.removeprefix(codecs.BOM_UTF8)
     names = data.split(b"\0") if b"\0" in data else data.splitlines()
     return [Path(os.fsdecode(name)) for name in names if name]
 
