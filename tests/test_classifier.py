@@ -141,6 +141,29 @@ def test_a_quiet_track_is_heard_whole(tiny: Classifier) -> None:
     assert len(sure(tiny, 0.4).listen_samples(samples * 0.001, RATE).windows) == 4
 
 
+def test_levels_above_minus_32_dbfs_are_left_as_they_are(shipped: Classifier) -> None:
+    """The listener hears level: what GTZAN's own clips have (from -31.2 dBFS) stays untouched."""
+    rate_hz = shipped.bundle.features.sample_rate_hz
+    noise = np.random.default_rng(0).normal(0, 1, 9 * rate_hz)
+    far_down, below, above = (
+        shipped.listen_samples(np.float32(noise * 10 ** (db / 20)), rate_hz, count="all").windows
+        for db in (-40, -32.7, -31.3)
+    )
+    np.testing.assert_allclose(far_down, below, atol=1e-4)
+    assert np.abs(above - below).max() > 0.01
+
+
+def test_a_quiet_beginning_lifts_no_loud_track(shipped: Classifier) -> None:
+    spec = shipped.bundle.features
+    rng = np.random.default_rng(0)
+    window = rng.normal(0, 0.1, spec.window_frames * spec.hop_samples).astype(np.float32)
+    track = np.tile(window, 112)
+    track[: 100 * len(window)] *= 0.001
+    heard = shipped.listen_samples(track, spec.sample_rate_hz, count="all")
+    alone = shipped.listen_samples(np.tile(window, 3), spec.sample_rate_hz, count="all")
+    np.testing.assert_allclose(heard.windows[110], alone.windows[1], atol=1e-5)
+
+
 def test_an_end_that_is_missing_is_noticed(tiny: Classifier, tmp_path: Path) -> None:
     # Cut behind the windows that are heard: only a look at the end can tell.
     path = write_sndfile(tmp_path / "a.flac", sweep(60, RATE), RATE)

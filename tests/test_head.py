@@ -180,3 +180,4 @@ def test_sure_by_hand() -> None:
     assert head().is_sure(windows, confidence=0.3)
     # softmax of 1, 1, .75
     assert not head().is_sure(windows, confidence=0.4)
+    assert not head(min_confidence=0.4).is_sure(windows, confidence=0.3)
