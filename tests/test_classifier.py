@@ -386,3 +386,34 @@ def test_a_timeline_of_one_part_says_what_the_whole_says() -> None:
             assert prediction.timeline[0].genre == prediction.genre
             verdicts.add(prediction.genre is None)
     assert verdicts == {False, True}
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate_hz", "said"),
+    [
+        (np.zeros((2, RATE), np.float32), RATE, "mono samples"),
+        (np.zeros(RATE, np.int16), RATE, "float"),
+        (np.zeros(RATE, np.float32), 0, "sample rate of 0 Hz"),
+    ],
+)
+def test_samples_that_are_none(samples: Array, rate_hz: int, said: str, tiny: Classifier) -> None:
+    with pytest.raises(ValueError, match=said):
+        tiny.listen_samples(samples, rate_hz)
+
+
+def test_arguments_that_are_none(tiny: Classifier, medley: Path, model_path: Path) -> None:
+    for count in (0, -1, "few", 2.5):
+        with pytest.raises(ValueError, match="1 or more, or 'all'"):
+            tiny.listen(medley, count=count)
+    with pytest.raises(TypeError, match=r"see Classifier\.load"):
+        Classifier(model_path)
+    with pytest.raises(BundleError, match="not Heard"):
+        tiny.decide(tiny.listen(medley))
+    with pytest.raises(BundleError, match="array of windows"):
+        tiny.decide("jazz")
+
+
+def test_samples_of_any_float_at_any_rate(tiny: Classifier) -> None:
+    low = tone(LOW_HZ, 5, RATE)
+    heard = tiny.listen_samples(low, RATE)
+    close(heard, tiny.listen_samples(low.astype(np.float64), float(RATE)))

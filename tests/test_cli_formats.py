@@ -232,11 +232,11 @@ def test_files_of_one_name_are_told_apart(tonearm: Command, tmp_path: Path) -> N
 
 
 @posix
-@pytest.mark.parametrize(("columns", "guesses"), [(50, False), (70, False), (71, True)])
+@pytest.mark.parametrize(("columns", "guesses"), [(50, False), (62, False), (71, True)])
 def test_a_narrow_terminal_gets_fewer_columns(
     columns: int, guesses: bool, tonearm: Command, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tonearm.cli.formats.columns", lambda _: columns)
+    monkeypatch.setattr("tonearm.cli.table.columns", lambda _: columns)
     lines = tonearm("predict", music).out.splitlines()
     assert max(map(len, lines)) <= columns
     assert ("second guess" in lines[0]) == guesses

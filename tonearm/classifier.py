@@ -43,7 +43,7 @@ class Prediction:
     confidence : float
         Calibrated probability that ``nearest`` is right, if it is one of the genres at all.
     probabilities : dict of str to float
-        Of each genre, highest first; they sum to 1.
+        Of each genre, highest first, to four places; they sum to 1 but for these.
     timeline : list of Segment
         Parts of the track, if asked for.
     """
@@ -77,6 +77,8 @@ class Classifier:
     """
 
     def __init__(self, model: Bundle, *, threads: int = 1) -> None:
+        if not isinstance(model, Bundle):
+            raise TypeError(f"a Bundle wanted, not {type(model).__name__}: see Classifier.load")
         self.bundle = model
         self._listener = Listener(model, threads=threads)
 
@@ -120,20 +122,28 @@ class Classifier:
             )
 
     def listen_samples(
-        self, samples: Float32, sample_rate_hz: int, *, count: WindowCount | None = None
+        self,
+        samples: NDArray[np.floating[Any]],
+        sample_rate_hz: int,
+        *,
+        count: WindowCount | None = None,
     ) -> Heard:
-        """Hear mono audio in memory, float32 [n] in -1..1; otherwise as :meth:`listen`.
+        """Hear mono audio in memory, float [n] in -1..1; otherwise as :meth:`listen`.
 
         Raises
         ------
         ValueError
-            When it is not mono.
+            When it is not mono, not in -1..1 (integers), or has no rate.
         DecodeError
             When it is shorter than half a second.
         """
-        if np.ndim(samples) != 1:
-            raise ValueError(f"mono samples [n] wanted, not an array of shape {np.shape(samples)}")
-        reader = audio.ArrayReader(np.asarray(samples, dtype=np.float32), sample_rate_hz)
+        array = np.asarray(samples)
+        if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
+            what = f"{array.dtype} of shape {array.shape}"
+            raise ValueError(f"mono samples wanted, float [n] in -1..1, not {what}")
+        if int(sample_rate_hz) < 1:
+            raise ValueError(f"a sample rate of {sample_rate_hz} Hz")
+        reader = audio.ArrayReader(array.astype(np.float32), int(sample_rate_hz))
         return self._listener.listen(reader, Path("<samples>"), self._plan(count, False, None))
 
     def decide(
@@ -206,7 +216,10 @@ class Classifier:
         )
 
     def _checked(self, heard: NDArray[np.floating[Any]]) -> Float32:
-        array = np.asarray(heard, dtype=np.float32)
+        try:
+            array = np.asarray(heard, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise BundleError(f"an array of windows wanted, not {type(heard).__name__}") from None
         if array.ndim != 2 or not len(array) or array.shape[1] != self.bundle.head.dimensions:
             raise BundleError(
                 f"windows of shape {array.shape} given; this model decides on "

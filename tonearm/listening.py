@@ -105,8 +105,8 @@ class Plan:
     on_progress: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.count != "all" and self.count < 1:
-            raise ValueError(f"count of {self.count} windows: 1 or more, or 'all', is wanted")
+        if self.count != "all" and (not isinstance(self.count, int) or self.count < 1):
+            raise ValueError(f"count of {self.count!r} windows: 1 or more, or 'all', is wanted")
 
 
 def _spread(groups: int) -> list[int]:

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tonearm.cli.console import clock, printable
-from tonearm.cli.formats import bar, fit
+from tonearm.cli.table import bar, fit
 from tonearm.genres import UNKNOWN, colour, id3_name
 
 if TYPE_CHECKING:

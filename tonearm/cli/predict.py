@@ -80,6 +80,7 @@ def predict(
     """Say what genre each file is, how sure that is, and (--timeline) what is heard when."""
     from tonearm.classifier import Classifier
     from tonearm.cli.formats import open_writer
+    from tonearm.cli.table import View
 
     timeline = timeline or output_format in _OF_ONE_TIMELINE
     if timeline and count not in (None, "all"):
@@ -99,12 +100,12 @@ def predict(
     cores = console.cores()
     jobs = max(1, min(jobs or cores, len(files)))
     classifier = Classifier.load(model, threads=max(1, cores // jobs))
-    top = min(top, len(classifier.bundle.labels))
+    view = View(classifier.bundle.labels, top, _common_folder(files))
     windows = cast("WindowCount | None", int(count) if count and count != "all" else count)
     interrupted = False
     with (
         console.quiet_decoders(),
-        open_writer(output_format, output, top=top, below=_common_folder(files)) as write,
+        open_writer(output_format, output, view) as write,
         console.Progress(len(files), unit="files") as progress,
         closing(_answers(classifier, files, jobs, windows, timeline, tags, progress)) as answers,
     ):

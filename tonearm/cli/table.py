@@ -1,0 +1,178 @@
+"""The table of ``tonearm predict``: one line a file, with its timeline and tags below."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import IO, TYPE_CHECKING
+
+from tonearm.cli.console import clock, columns, printable, rich_console
+from tonearm.genres import colour, id3_name
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from tonearm.answer import Answer
+    from tonearm.classifier import Prediction
+    from tonearm.timeline import Segment
+
+TAGS_SHOWN = 6
+_BAR_CELLS = 10
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_LENGTH_CELLS = 8
+_LEAST_NAME_CELLS, _MOST_NAME_CELLS = 16, 60
+_MOST_GENRE_CELLS = 16
+
+
+@dataclass(frozen=True)
+class View:
+    """What a table shows.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        The genres that may occur.
+    top : int
+        Guesses for each file, as far as the terminal is wide enough.
+    below : str
+        Folder from which paths are given; empty for whole paths.
+    """
+
+    labels: tuple[str, ...]
+    top: int
+    below: str = ""
+
+
+class Table:
+    """One line a file, printed as it comes; strips, changes and tags below it."""
+
+    def __init__(self, stream: IO[str], view: View) -> None:
+        # rich takes as long to load as a track to hear, so it loads while the first one is heard.
+        threading.Thread(target=import_module, args=["rich.console"]).start()
+        self._stream, self._below = stream, view.below
+        names = max(len(_name(label)) for label in (None, *view.labels))
+        self._genre_cells = min(names, _MOST_GENRE_CELLS) + 1
+        self._guess_cells = self._genre_cells + 6
+        width = columns(stream)
+        fixed = self._genre_cells + _BAR_CELLS + 6 + _LENGTH_CELLS + 5
+        fitting = (width - fixed - _LEAST_NAME_CELLS) // self._guess_cells
+        self._guesses = max(0, min(view.top - 1, len(view.labels) - 1, fitting))
+        room = width - fixed - self._guesses * self._guess_cells
+        self._name_cells = max(_LEAST_NAME_CELLS // 2, min(_MOST_NAME_CELLS, room))
+        self._strip_cells = max(20, min(width - 4, 100))
+        self._header_due = True
+
+    @cached_property
+    def _console(self) -> Console:
+        return rich_console(self._stream)
+
+    def write(self, answer: Answer) -> None:
+        """Print one answer; an error is left to the closing summary."""
+        if answer.heard is None or answer.prediction is None:
+            return
+        from rich.text import Text
+
+        if self._header_due:
+            self._header_due = False
+            self._console.print(self._header())
+        prediction, heard = answer.prediction, answer.heard
+        shown = colour(prediction.genre)
+        line = Text(fit(self._name(answer.path), self._name_cells) + "  ")
+        line.append(fit(_name(prediction.genre), self._genre_cells), style=f"bold {shown}")
+        line.append_text(self._sureness(prediction))
+        line.append(f"{clock(heard.duration_s):>{_LENGTH_CELLS}}")
+        self._console.print(line)
+        if prediction.timeline:
+            self._console.print(_strip(prediction.timeline, self._strip_cells))
+            self._console.print(_changes(prediction.timeline))
+        if answer.with_tags:
+            words = ", ".join(list(heard.tags())[:TAGS_SHOWN])
+            self._console.print(Text(f"  {words}", style="dim"))
+
+    def _name(self, path: str) -> str:
+        return printable(os.path.relpath(path, self._below) if self._below else path)
+
+    def _sureness(self, prediction: Prediction) -> Text:
+        """Bar, share and further guesses; of an unknown sound only what it is nearest to."""
+        from rich.text import Text
+
+        guesses = list(prediction.probabilities.items())
+        if prediction.genre is None:
+            cells = _BAR_CELLS + 7 + self._guess_cells * self._guesses
+            return Text(fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
+        line = Text(bar(prediction.confidence), style=colour(prediction.genre))
+        line.append(f" {prediction.confidence:4.0%}  ", style="default")
+        for genre, share in guesses[1 : self._guesses + 1]:
+            line.append(
+                f"{fit(id3_name(genre), self._genre_cells - 1)} {share:4.0%}  ", style="dim"
+            )
+        return line
+
+    def _header(self) -> Text:
+        from rich.text import Text
+
+        names = ["second guess", "third", "fourth", *["…"] * 50]
+        line = "".join(
+            [
+                fit("file", self._name_cells) + "  ",
+                fit("genre", self._genre_cells),
+                fit("how sure", _BAR_CELLS + 7),
+                *(fit(name, self._guess_cells) for name in names[: self._guesses]),
+                f"{'length':>{_LENGTH_CELLS}}",
+            ]
+        )
+        return Text(line, style="dim underline")
+
+
+def _name(genre: str | None) -> str:
+    return id3_name(genre) if genre else "unknown"
+
+
+def fit(text: str, cells: int) -> str:
+    """Exactly ``cells`` columns of a terminal (wide signs take two); cut in the middle."""
+    from rich.cells import cell_len, chop_cells, set_cell_size
+
+    if cell_len(text) <= cells:
+        return set_cell_size(text, cells)
+    tail_cells = cells // 3
+    head = chop_cells(text, cells - tail_cells - 1)[0]
+    tail = text
+    while cell_len(tail) > tail_cells:
+        tail = tail[1:]
+    return set_cell_size(f"{head}…{tail}", cells)
+
+
+def bar(share: float) -> str:
+    """A bar of ten cells."""
+    eighths = round(share * _BAR_CELLS * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS)
+
+
+def _strip(parts: list[Segment], cells: int) -> Text:
+    """The whole track as one coloured line, each part with its name where that fits."""
+    from rich.text import Text
+
+    total_s = parts[-1].end_s
+    line = Text("  ")
+    for part in parts:
+        width = round(part.end_s / total_s * cells) - round(part.start_s / total_s * cells)
+        name = _name(part.genre)
+        label = f"▏{name}"[:width] if width else ""
+        line.append(label.ljust(width), style=f"black on {colour(part.genre)}")
+    return line
+
+
+def _changes(parts: list[Segment]) -> Text:
+    from rich.text import Text
+
+    line = Text("  ")
+    for part in parts:
+        line.append(f"{clock(part.start_s)} ", style="dim")
+        line.append(f"{_name(part.genre)} {part.confidence:.0%}", style=colour(part.genre))
+        line.append("   ")
+    return line
