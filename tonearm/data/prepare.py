@@ -285,6 +285,9 @@ def add_embeddings(
 ) -> list[tuple[str, str]]:
     """Hear every track of a prepared folder; those heard before, or without audio, are skipped.
 
+    Always as many windows as the bundle hears at the most: when to stop is for a head to say, and
+    what is kept here is for any head.
+
     Returns
     -------
     list of (str, str)
@@ -296,9 +299,10 @@ def add_embeddings(
     missing = [track for track in made.tracks if made.source and not store.has(track.sound)]
     on_start(len(missing))
     failed: list[tuple[str, str]] = []
+    count = classifier.bundle.windows_per_track
 
     def work(track: Track) -> None:
-        heard = classifier.listen(Path(made.source) / track.name)
+        heard = classifier.listen(Path(made.source) / track.name, count=count)
         store.put(track.sound, heard.windows)
 
     for done, (track, result) in enumerate(_parallel(work, missing, jobs), 1):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,28 +29,14 @@ from tonearm.data.splits import Split
 from tonearm.data.store import FeatureStore
 from tonearm.errors import BundleError, DatasetError, DecodeError
 from tonearm.listening import onnx_session
+from tonearm.training import cautions
+from tonearm.training.cautions import Caution
 
 SPLIT = "split.txt"  # beside the bundle, as a training run leaves it
 _RUN_WINDOWS = 64
-_NAMED = 5
 
 Embeddings = NDArray[np.float32]
 OnDone = Callable[[int], None]  # failures so far
-
-
-@dataclass(frozen=True)
-class Caution:
-    """What may make a figure better than it would be on new music.
-
-    Parameters
-    ----------
-    kind : 'leak', 'caution' or 'note'
-        A leak is certain and large, a caution is possible, a note is small.
-    text : str
-    """
-
-    kind: Literal["leak", "caution", "note"]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -98,34 +84,7 @@ class Material:
 
     def cautions(self) -> list[Caution]:
         """What the split itself lets through."""
-        if self.split is None:
-            return [
-                Caution(
-                    "caution",
-                    "No split: every track is measured on, those the model learnt from among them "
-                    "if this is its training data.",
-                )
-            ]
-        if self.split.leaks:
-            return [
-                Caution(
-                    "leak",
-                    f"Split {self.split.name} leaks on purpose: {len(self.crossing)} artists or "
-                    "tracks are on both sides. Its accuracy flatters by ten to thirty points and "
-                    "must not stand beside an honest one.",
-                )
-            ]
-        if not self.crossing:
-            return []
-        inside = sum(track.group in self.crossing for track in self.tracks)
-        names = _some([name.removeprefix("artist:") for name in self.crossing])
-        return [
-            Caution(
-                "note",
-                f"Split {self.split.name} is an official list that has {names} in several parts: "
-                f"{inside} of the {len(self.tracks)} tracks measured here are theirs.",
-            )
-        ]
+        return cautions.of_split(self.split, crossing=self.crossing, tracks=self.tracks)
 
 
 def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> Material:
@@ -294,8 +253,3 @@ def split_beside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -
         return None
     found = splits.select(splits.load(beside), index.load(folder))
     return str(beside) if any(found.values()) else None
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tonearm import metrics
 from tonearm.training import charts
+from tonearm.training.cautions import Caution
 from tonearm.training.charts import Series
 from tonearm.training.evaluate import Evaluation, Judged
-from tonearm.training.material import Caution
 
 History = Mapping[str, Sequence[float]]
 
