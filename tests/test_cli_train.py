@@ -71,6 +71,8 @@ def test_own_genres_from_folder_to_prediction(folder, prepared, tmp_path):
     assert "folds by group" in result.stdout and "n=20" in result.stdout
     made = bundle.load(tmp_path / "own" / "model.tonearm")
     assert made.labels == ("chirp", "drone")
+    assert made.training["data"] == "all 20 tracks of music"
+    assert made.training["judged"] == "5 folds by group, seed 0"
     song = next((folder / "chirp").iterdir())
     answer = _tonearm("predict", "--model", tmp_path / "own" / "model.tonearm", song, "-f", "jsonl")
     assert set(json.loads(answer.stdout)["probabilities"]) == {"chirp", "drone"}
@@ -93,8 +95,11 @@ def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
     assert not (tmp_path / "a").exists()
     result = _tonearm("train", prepared, "--add", "--adopt", "--out", tmp_path / "a")
     assert result.exit_code == 0, result.output
-    labels = bundle.load(tmp_path / "a" / "model.tonearm").labels
-    assert len(labels) == 12 and labels[-2:] == ("chirp", "drone")
+    grown, base = bundle.load(tmp_path / "a" / "model.tonearm"), bundle.load()
+    assert grown.labels == (*base.labels, "chirp", "drone")
+    # It knows the tracks that the base learnt from: `evaluate` must still see a leak on them.
+    assert grown.training["split_sha256"] == base.training["split_sha256"]
+    assert grown.training["data"].endswith("and 20 tracks of chirp, drone")
 
 
 def test_gain_and_loss_against_a_folder_of_the_old_ones(prepared, tmp_path):

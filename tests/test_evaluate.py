@@ -115,11 +115,13 @@ def test_a_model_of_another_split_is_marked(folder: Path, tmp_path: Path) -> Non
 
     assert kinds(trained(split="made", split_sha256=sha256)) == ["note"]
     assert kinds(trained(split="made", split_sha256=sha256), part="train") == ["leak"]
+    both = trained(split="made", split_sha256=sha256, parts=["train", "valid"])
+    assert kinds(both) == kinds(both, part="train") == ["leak"]
     assert kinds(trained(split="other", split_sha256="0")) == ["caution"]
     assert kinds(trained()) == ["caution"]
     assert kinds(trained(split="leaking-x", leaks=True, split_sha256=sha256)) == ["leak"]
     texts = evaluated(folder, trained(data="all of it"), split=split).judged[0].cautions
-    assert "was trained on all of it, not on this split" in texts[0].text
+    assert "was trained on all of it; whether on these tracks is not known" in texts[0].text
 
 
 def test_without_a_split_every_track_is_measured_and_said_so(folder: Path) -> None:
@@ -164,6 +166,15 @@ def test_differences_are_paired(folder: Path) -> None:
     assert low < turned["difference"] < high
     assert same["difference"] == 0
     assert same["interval_95"] == same["interval_95_by_group"] == [0, 0]
+
+
+def test_a_leak_beside_an_honest_model_is_said(folder: Path, tmp_path: Path) -> None:
+    split = honest(tmp_path)
+    sha256 = splits.load(split).sha256
+    train, both = (trained(split_sha256=sha256, parts=p) for p in (["train"], ["train", "valid"]))
+    result = evaluated(folder, train, both, split=split)
+    assert [judged.leaks for judged in result.judged] == [False, True]
+    assert result.differences[0]["one_leaks"]
 
 
 def test_only_tracks_that_all_heard_are_compared(folder: Path) -> None:

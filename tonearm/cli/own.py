@@ -47,10 +47,9 @@ def train_head(
             return failed
         head = own.grow(shipped.head, tracks, names=shipped.names)
         metrics: Values = {"gain": gain.to_dict()}
-        name, how = (
-            f"{shipped.name}+",
-            {"added": sorted(set(tracks.labels)), "base": shipped.sha256},
-        )
+        added = sorted(set(tracks.labels))
+        how = _also(shipped, f"{len(tracks.labels)} tracks of {', '.join(added)}")
+        name, how = f"{shipped.name}+", {**how, "added": added}
     else:
         head, metrics, how = _fit_head(shipped, made, tracks, split, seed)
         name = shipped.name
@@ -87,7 +86,7 @@ def train_from_corrections(
         console.say("nothing was written: --adopt writes this model")
         return
     head = learning.correct(shipped.head, given, names=shipped.names)
-    how = {"corrections": learnt.n, "base": shipped.sha256}
+    how = {**_also(shipped, f"{learnt.n} corrections"), "corrections": learnt.n}
     _save_head(shipped, head, out, f"{shipped.name}+", how, {"corrections": learnt.to_dict()})
 
 
@@ -102,11 +101,13 @@ def _fit_head(
     if split is None:
         trial = own.cross_validate(tracks, names=shipped.names, seed=seed)
         figures = trial.figures()
+        judged = f"{own.folds_for(tracks)} folds by group, seed {seed}"
+        print_figures(figures, judged)
         how: Values = {
-            "split": f"{own.folds_for(tracks)} folds by group, seed {seed}",
+            "data": f"all {len(tracks.labels)} tracks of {Path(made.source).name or 'arrays'}",
+            "judged": judged,
             "leaks": False,
         }
-        print_figures(figures, how["split"])
         head = heads.fit(tracks, names=shipped.names, seed=seed)
         return head, {"held_out": figures}, how
     chosen = splits.make(split, made, seed=seed)
@@ -129,6 +130,12 @@ def _fit_head(
         metrics,
         {"split": chosen.name, "split_sha256": chosen.sha256, "leaks": chosen.leaks},
     )
+
+
+def _also(base: Bundle, more: str) -> Values:
+    """How a head was trained that stands on another: on all that this one was, and more."""
+    learnt = base.training.get("data") or base.training.get("split") or "what it does not say"
+    return {**base.training, "data": f"{learnt}; and {more}", "base": base.sha256}
 
 
 def _show_gain(shipped: Bundle, new: Tracks, check: Path | None, seed: int) -> Gain:

@@ -69,7 +69,17 @@ def of_split(
 
 
 def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> list[Caution]:
-    """What a bundle's own training says about figures on a part of a split."""
+    """What a bundle's own training says about figures on a part of a split.
+
+    Parameters
+    ----------
+    training : mapping
+        As in the bundle: ``split_sha256`` of the split it learnt from and ``parts`` of it
+        (``train`` alone where it does not say), ``leaks``; ``data`` or ``split`` in words.
+    split : Split or None
+    part : str
+        What is measured on.
+    """
     if training.get("leaks"):
         return [Caution("leak", f"The model was trained on {training.get('split')}, which leaks.")]
     if split is None:
@@ -77,12 +87,12 @@ def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> 
     if training.get("split_sha256") != split.sha256:
         learnt_from = training.get("data") or training.get("split")
         if learnt_from:
-            said = f"The model was trained on {learnt_from}, not on this split"
+            said = f"The model was trained on {learnt_from}; whether on these tracks is not known"
         else:
             said = "The model does not say what it was trained on"
         doubt = "it may know these very tracks, and then its figures here flatter it."
         return [Caution("caution", f"{said}: {doubt}")]
-    if part == "train":
+    if part in training.get("parts", ["train"]):
         return [Caution("leak", "These are the tracks the model was trained on.")]
     if part == "valid":
         text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
