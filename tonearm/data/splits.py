@@ -87,14 +87,51 @@ def official(name: str) -> Split:
     return load(path)
 
 
-def select(split: Split, index: Index) -> dict[str, list[Track]]:
-    """Tracks of the index in each part, found by name or by file name alone."""
+@dataclass(frozen=True)
+class Part:
+    """What one part of a split means in an index.
+
+    Parameters
+    ----------
+    tracks : tuple of Track
+        Those that are there, found by name or by file name alone.
+    segments : dict of str to set of int
+        Of each track, by its name, the segments that the part names, where it names segments.
+    promised : int
+        How many tracks the part names.
+    """
+
+    tracks: tuple[Track, ...]
+    segments: Mapping[str, set[int]]
+    promised: int
+
+
+def find(split: Split, part: str, index: Index) -> Part:
+    """A part of a split in an index; empty where the split has no such part.
+
+    ``a#3`` is segment 3 of ``a``, unless a track is called so: then it is that track
+    (``Prelude in C#.mp3``, ``Étude #3``).
+    """
     known = {track.stem: track for track in index.tracks} | index.by_name()
-    wanted = {part: [name.split("#")[0] for name in names] for part, names in split.parts.items()}
-    return {
-        part: list({known[name].name: known[name] for name in names if name in known}.values())
-        for part, names in wanted.items()
-    }
+    tracks: dict[str, Track] = {}
+    segments: dict[str, set[int]] = defaultdict(set)
+    promised = set()
+    for name in split.parts.get(part, ()):
+        stem, mark, number = name.rpartition("#")
+        segment = bool(mark) and number.isdecimal() and name not in known
+        wanted = stem if segment else name
+        promised.add(wanted)
+        if wanted in known:
+            track = known[wanted]
+            tracks[track.name] = track
+            if segment:
+                segments[track.name].add(int(number))
+    return Part(tuple(tracks.values()), dict(segments), len(promised))
+
+
+def select(split: Split, index: Index) -> dict[str, list[Track]]:
+    """Tracks of the index in each part."""
+    return {part: list(find(split, part, index).tracks) for part in split.parts}
 
 
 def is_official(split: Split) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +57,8 @@ class Material:
         How many the part names.
     crossing : tuple of str
         Groups that are in several parts of the split.
+    segments : dict of str to set of int
+        Of each track the segments that the part names, where it names segments.
     """
 
     folder: Path
@@ -67,16 +68,7 @@ class Material:
     tracks: tuple[Track, ...]
     promised: int
     crossing: tuple[str, ...]
-
-    @cached_property
-    def segments(self) -> Mapping[str, set[int]]:
-        """Of each track the segments that the part names, where it names segments."""
-        found: dict[str, set[int]] = {}
-        for name in self.split.parts[self.part] if self.split else ():
-            stem, mark, number = name.rpartition("#")
-            if mark and number.isdigit():
-                found.setdefault(stem, set()).add(int(number))
-        return found
+    segments: Mapping[str, set[int]]
 
     def path_of(self, track: Track) -> str:
         """Where the file lies, or the track's name where it came as an array."""
@@ -106,20 +98,27 @@ def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> 
     folder = Path(folder)
     made: Index = index.load(folder)
     if wanted is None:
-        return Material(folder, made.source, None, "", made.tracks, len(made.tracks), ())
+        return Material(folder, made.source, None, "", made.tracks, len(made.tracks), (), {})
     split = splits.make(wanted, made)
     if part not in split.parts:
         known = ", ".join(sorted(split.parts))
         raise DatasetError(f"split {split.name} has no part {part!r}; it has: {known}")
-    tracks = tuple(splits.select(split, made)[part])
-    if not tracks:
+    found = splits.find(split, part, made)
+    if not found.tracks:
         raise DatasetError(
-            f"{folder}: holds none of the {len(split.parts[part])} tracks that split {split.name} "
-            f"names as {part}"
+            f"{folder}: holds none of the {found.promised} tracks that split {split.name} names "
+            f"as {part}"
         )
-    promised = len({name.split("#")[0] for name in split.parts[part]})
-    crossing = splits.check(split, made)
-    return Material(folder, made.source, split, part, tracks, promised, crossing)
+    return Material(
+        folder,
+        made.source,
+        split,
+        part,
+        found.tracks,
+        found.promised,
+        splits.check(split, made),
+        found.segments,
+    )
 
 
 @dataclass(frozen=True)
