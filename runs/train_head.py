@@ -27,11 +27,11 @@ from fit_rejector import Sounds
 from fit_rejector import fit as fit_rejector
 from gtzan import genre_of, read_groups, read_split, read_taggrams, tracks
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from tonearm import bundle, metrics
 from tonearm.data import splits
 from tonearm.features import MUSICNN_SPEC
+from tonearm.folds import k_fold
 from tonearm.genres import GTZAN_GENRES
 from tonearm.head import Head, Rejector, calibrated
 from tonearm.models.head import POWER, Tracks, calibrate, embed, fit, hearing_scatter
@@ -112,11 +112,10 @@ def held_out_heads(
     clips = list(data.train)
     labels = [genre_of(clip) for clip in clips]
     groups = [data.groups[clip] for clip in clips]
-    dealt = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for inside, outside in dealt.split(labels, labels, groups):
-        learnt, hidden = [clips[i] for i in inside], {groups[i] for i in outside}
+    for fold in k_fold(labels, groups, folds=FOLDS, seed=seed):
+        learnt, hidden = [clips[i] for i in fold.inside], {groups[i] for i in fold.outside}
         yield (
-            outside,
+            fold.outside,
             fit_on(data, learnt, shipped=shipped, hidden=hidden, seed=seed, rejector=rejector),
         )
 

@@ -13,9 +13,6 @@ from tonearm.head import Head
 from tonearm.library.reviews import Review, Reviews, Verdict, beside
 from tonearm.library.store import Library
 from tonearm.models.head import Tracks
-
-pytest.importorskip("sklearn")
-
 from tonearm.training import corrections, own
 
 

@@ -19,13 +19,12 @@ from torch import Tensor
 from tonearm import windows
 from tonearm.data import index, prepare, splits, store
 from tonearm.data.index import Track
-from tonearm.data.splits import Split
+from tonearm.data.splits import SEGMENTS, Split
 from tonearm.data.store import FeatureStore
 from tonearm.errors import DatasetError
 from tonearm.features import FeatureSpec
 from tonearm.models import Model
 
-SEGMENTS = 10
 _CACHE_BYTES = 2 * 2**30
 
 

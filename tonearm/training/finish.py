@@ -17,10 +17,11 @@ from torch import nn
 
 from tonearm import bundle, metrics
 from tonearm.bundle import Bundle
+from tonearm.data.splits import SEGMENTS
 from tonearm.head import Head
 from tonearm.models import Model
 from tonearm.training import fit
-from tonearm.training.examples import SEGMENTS, Data
+from tonearm.training.examples import Data
 from tonearm.training.export import check_parity, to_onnx
 
 if TYPE_CHECKING:

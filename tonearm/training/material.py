@@ -22,9 +22,8 @@ from tonearm import windows
 from tonearm.bundle import Bundle
 from tonearm.classifier import Classifier
 from tonearm.data import index, prepare, splits, store
-from tonearm.data.arrays import SEGMENTS
 from tonearm.data.index import Index, Track
-from tonearm.data.splits import Split
+from tonearm.data.splits import SEGMENTS, Split
 from tonearm.data.store import FeatureStore
 from tonearm.errors import BundleError, DatasetError, DecodeError
 from tonearm.listening import onnx_session

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import metrics
-from tonearm.data import index, prepare, splits
-from tonearm.data.index import Index, Track
+from tonearm.data import index, prepare
+from tonearm.data.index import Index
 from tonearm.errors import BundleError, DatasetError
+from tonearm.folds import k_fold
 from tonearm.head import Head
 from tonearm.models import head as heads
 from tonearm.models.head import Discriminant, Tracks
@@ -69,21 +70,6 @@ def subset(tracks: Tracks, chosen: Sequence[int] | NDArray[np.int64]) -> Tracks:
     )
 
 
-def fold_places(tracks: Tracks, *, folds: int, seed: int) -> list[tuple[list[int], list[int]]]:
-    """Places of training and held-out tracks of each fold; DatasetError if groups are too few."""
-    named = [
-        Track(str(i), label, group, "", 0.0)
-        for i, (label, group) in enumerate(zip(tracks.labels, tracks.groups, strict=True))
-    ]
-    found = []
-    for split in splits.k_folds(Index(tuple(named)), folds=folds, seed=seed):
-        splits.check(split, Index(tuple(named)))
-        found.append(
-            ([int(i) for i in split.parts["train"]], [int(i) for i in split.parts["test"]])
-        )
-    return found
-
-
 def folds_for(tracks: Tracks) -> int:
     """Five, or as many as the genre of the fewest groups allows.
 
@@ -112,9 +98,9 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     """Every track judged by a head that was fitted without its group."""
     labels = tuple(sorted(set(tracks.labels)))
     probabilities = np.zeros((len(tracks.labels), len(labels)))
-    for inside, outside in fold_places(tracks, folds=folds_for(tracks), seed=seed):
-        head = heads.fit(subset(tracks, inside), names=names, labels=labels, seed=seed)
-        for i in outside:
+    for fold in k_fold(tracks.labels, tracks.groups, folds=folds_for(tracks), seed=seed):
+        head = heads.fit(subset(tracks, fold.inside), names=names, labels=labels, seed=seed)
+        for i in fold.outside:
             probabilities[i] = head.decide(tracks.windows[i]).probabilities
     truth = np.array([labels.index(label) for label in tracks.labels], dtype=np.int64)
     return Trial(truth, probabilities, labels, tuple(tracks.groups))
@@ -217,20 +203,21 @@ def measure_gain(
     labels = base.labels if base else tuple(sorted(set(old.labels)))
     added = tuple(sorted(set(new.labels)))
     folds = min(folds_for(old), _folds_of_new(new))
-    old_folds = fold_places(old, folds=folds, seed=seed)
-    new_folds = fold_places(new, folds=folds, seed=seed)
+    old_folds = k_fold(old.labels, old.groups, folds=folds, seed=seed)
+    new_folds = k_fold(new.labels, new.groups, folds=folds, seed=seed)
     right_before = np.zeros(len(old.labels), dtype=bool)
     right_after, taken = right_before.copy(), right_before.copy()
     found = np.zeros(len(new.labels), dtype=bool)
-    for (inside, outside), (new_inside, new_outside) in zip(old_folds, new_folds, strict=True):
-        before_head = base or heads.fit(subset(old, inside), names=names, labels=labels, seed=seed)
-        grown = grow(before_head, subset(new, new_inside), names=names)
-        for i in outside:
+    for fold, new_fold in zip(old_folds, new_folds, strict=True):
+        inside = subset(old, fold.inside)
+        before_head = base or heads.fit(inside, names=names, labels=labels, seed=seed)
+        grown = grow(before_head, subset(new, new_fold.inside), names=names)
+        for i in fold.outside:
             before = labels[int(before_head.decide(old.windows[i]).probabilities.argmax())]
             after = grown.labels[int(grown.decide(old.windows[i]).probabilities.argmax())]
             right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
             taken[i] = after in added
-        for i in new_outside:
+        for i in new_fold.outside:
             best = int(grown.decide(new.windows[i]).probabilities.argmax())
             found[i] = grown.labels[best] == new.labels[i]
     change = right_after.astype(float) - right_before
