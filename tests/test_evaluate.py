@@ -31,6 +31,7 @@ from tonearm.data import splits
 from tonearm.data.splits import Split
 from tonearm.errors import BundleError, DatasetError
 from tonearm.training import evaluate, material
+from tonearm.training.run import read_history
 
 
 @pytest.fixture
@@ -193,13 +194,13 @@ def test_only_tracks_that_all_heard_are_compared(folder: Path) -> None:
 
 
 def test_history(tmp_path: Path) -> None:
-    assert evaluate.read_history(tmp_path / "model.tonearm") is None
+    assert read_history(tmp_path / "model.tonearm") is None
     (tmp_path / "history.csv").write_text("epoch,loss\n1,2.5\n2,1.5\n")
-    found = evaluate.read_history(tmp_path / "model.tonearm")
+    found = read_history(tmp_path / "model.tonearm")
     assert found == {"epoch": [1, 2], "loss": [2.5, 1.5]}
     for broken in ("", "epoch,loss\n", "epoch,loss\n1\n", "epoch\nx\n", "\xff\xfe"):
         (tmp_path / "history.csv").write_text(broken, "latin-1")
-        assert evaluate.read_history(tmp_path / "model.tonearm") is None
+        assert read_history(tmp_path / "model.tonearm") is None
 
 
 def test_intervals_by_group_are_those_of_the_groups() -> None:

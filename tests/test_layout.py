@@ -46,7 +46,6 @@ DOORS = {
     "torch": ["models/", "training/"],
     "lightning": ["training/"],
     "lightning_fabric": ["training/"],
-    "matplotlib": ["training/"],
     "mutagen": ["tagging/tags.py"],
     "sqlite3": ["database.py"],
     "typer": ["cli/"],
@@ -58,6 +57,7 @@ DOORS = {
     "pydantic": ["serve/"],
     # Reference for tests, and what would come back by habit.
     "librosa": [],
+    "matplotlib": [],
     "sklearn": [],
     "scipy": [],
     "pickle": [],

@@ -212,7 +212,7 @@ def test_points_land_where_they_belong() -> None:
         y_label="y",
         x=(0, 1),
         y=(0, 1),
-        percent=(True, True),
+        shares=(True, True),
     )
     page = Page(text)
     line = next(attributes for tag, attributes in page.found if tag == "polyline")

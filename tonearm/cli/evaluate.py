@@ -122,10 +122,10 @@ def _heard(model: Bundle, material: Material, jobs: int | None) -> Hearing:
 
 def _write_report(result: Evaluation, path: Path) -> None:
     from tonearm.files import write_atomically
-    from tonearm.training import evaluate as evaluation
     from tonearm.training import report
+    from tonearm.training.run import read_history
 
-    histories = [evaluation.read_history(judged.path) for judged in result.judged]
+    histories = [read_history(judged.path) for judged in result.judged]
     page = report.render(result, histories=histories)
     try:
         # A file's name may hold what is no Unicode: it is spelt out.

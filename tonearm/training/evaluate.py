@@ -8,8 +8,6 @@ says "unknown"; ``answered`` counts these. Must not import torch or write report
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,7 +27,6 @@ from tonearm.training.cautions import Caution
 from tonearm.training.material import Embeddings, Hearing, Material, check_labels
 
 SCHEMA = 1
-HISTORY = "history.csv"  # beside the bundle, as a training run leaves it
 MISTAKES = 10
 
 
@@ -284,13 +281,3 @@ def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[s
             }
         )
     return rows
-
-
-def read_history(path: str | os.PathLike[str]) -> dict[str, list[float]] | None:
-    """Columns of the ``history.csv`` beside a bundle; None where there is none to be read."""
-    try:
-        with open(Path(path).with_name(HISTORY), encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {name: [float(row[name]) for row in rows] for name in rows[0]}
-    except (OSError, ValueError, TypeError, IndexError):
-        return None

@@ -29,8 +29,8 @@ from tonearm.errors import BundleError, DatasetError, DecodeError
 from tonearm.listening import onnx_session
 from tonearm.training import cautions
 from tonearm.training.cautions import Caution
+from tonearm.training.run import SPLIT
 
-SPLIT = "split.txt"  # beside the bundle, as a training run leaves it
 _RUN_WINDOWS = 64
 
 Embeddings = NDArray[np.float32]
