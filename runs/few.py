@@ -25,7 +25,7 @@ CLIPS = 10
 def main(prepared: str, new: str) -> None:
     """Print both tables."""
     shipped = bundle.load()
-    _, tracks = own.heard_tracks(prepared, shipped.listener_sha256)
+    tracks = own.heard_tracks(prepared, shipped.listener_sha256).tracks
     labels, groups = np.array(tracks.labels), np.array(tracks.groups)
     accuracies, seconds, counts = [], [], []
     for draw in range(DRAWS):
@@ -51,14 +51,15 @@ def main(prepared: str, new: str) -> None:
     figures = f"{whole['accuracy']:.3f} [{low:.3f}, {high:.3f}] n={whole['n']}"
     print(f"all clips, folds by artist: {figures}")
 
-    _, others_music = own.heard_tracks(new, shipped.listener_sha256)
+    others_music = own.heard_tracks(new, shipped.listener_sha256).tracks
     places = [i for i, label in enumerate(others_music.labels) if label == "electronic"]
     gain = own.measure_gain(tracks, own.subset(others_music, places), names=shipped.names)
     found = gain.new["electronic"]
-    change, low, high = gain.difference
+    change = gain.difference
     print(f"electronic added: recall {found['recall']:.3f}, n={found['n']}")
     print(
-        f"the ten: {gain.before:.3f} -> {gain.after:.3f}, {change:+.3f} [{low:+.3f}, {high:+.3f}], "
+        f"the ten: {gain.before:.3f} -> {gain.after:.3f}, {change.mean:+.3f} "
+        f"[{change.low:+.3f}, {change.high:+.3f}], "
         f"n={gain.n}, {gain.lost_to_new} called electronic"
     )
     # The new genre is of another collection: is it the collection that is recognised?

@@ -83,7 +83,7 @@ def test_loss_falls_and_everything_is_written(whole):
     rows = _history(whole)
     assert [row["epoch"] for row in rows] == list(range(1, EPOCHS + 1))
     assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
-    drawn = ElementTree.parse(whole / CURVES)  # noqa: S314: our own
+    drawn = ElementTree.parse(whole / CURVES)
     assert len(drawn.findall(".//{*}polyline")) > 5
     assert drawn.getroot()[0].text == "lstm, split grouped-0"
     values = json.loads((whole / METRICS).read_text())

@@ -19,7 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up: a module imports from its own layer's package and from what stands above it
 # in this list. A folder counts as one.
 LAYERS = [
-    "errors genres files mpeg windows timeline folds",
+    "errors genres files mpeg windows timeline folds pool",
     "reader features metrics timeline_formats database",
     "sndfile ffmpeg head",
     "audio",

@@ -106,9 +106,9 @@ def test_gain_and_loss_are_those_of_held_out_groups():
     gain = own.measure_gain(_tracks(["a", "b", "c"]), _tracks(["d"]), names=NAMES)
     assert gain.n == 30 and gain.new["d"]["n"] == 10
     assert gain.new["d"]["recall"] > 0.8
-    change, low, high = gain.difference
-    assert low <= change <= high
-    assert change == pytest.approx(gain.after - gain.before)
+    change = gain.difference
+    assert change.low <= change.mean <= change.high
+    assert change.mean == pytest.approx(gain.after - gain.before)
 
 
 def test_a_genre_like_an_old_one_costs():

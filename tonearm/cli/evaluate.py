@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.prepare import prepared
+from tonearm.cli.prepare import Files, end, prepared
 from tonearm.errors import DatasetError, TonearmError
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def evaluate(
     paths = [_path_of(name) for name in (model, *(compare or ()))]
     bundles = [(path, bundle.load(path)) for path in paths]
     try:
-        folder, failures = prepared(data, jobs)
+        ready = prepared(data, jobs=jobs)
+        folder = ready.folder
         wanted = split or materials.split_beside(paths[0], folder)
         if part and not wanted:
             raise typer.BadParameter("a part of what? Name a --split", param_hint="--part")
@@ -90,10 +92,8 @@ def evaluate(
         for caution in result.cautions_of(judged):
             about = console.printable(f"{judged.path}: {caution.text}")
             console.say(f"{caution.kind.upper()}: {about}")
-    failures += result.failed
-    console.report("could not be heard, and are in no figure", failures)
-    if failures:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+    failed_are = "could not be heard, and are in no figure"
+    end([*ready.failed, *result.failed], list(ready.damaged), failed_are=failed_are)
 
 
 def _path_of(name: str) -> Path:
@@ -201,13 +201,12 @@ def models(
     from tonearm import bundle
     from tonearm.models import MODELS
 
-    failures: list[tuple[str, str]] = []
-    paths = [bundle.shipped_path()]
     if folder is not None and not folder.exists():
         raise DatasetError(f"{folder}: is not there")
-    paths += _found(folder or Path("runs"), failures)
+    found = _found(folder or Path("runs"))
+    failures = found.failed
     listed = []
-    for path in paths:
+    for path in (bundle.shipped_path(), *found.paths):
         try:
             listed.append(_described(path))
         except TonearmError as error:
@@ -221,17 +220,27 @@ def models(
         raise typer.Exit(console.EXIT_FAILED_FILES)
 
 
-def _found(folder: Path, failures: list[tuple[str, str]]) -> list[Path]:
+@dataclass(frozen=True)
+class _Found:
+    """Bundles in a folder, and folders that could not be read."""
+
+    paths: list[Path]
+    failed: Files
+
+
+def _found(folder: Path) -> _Found:
     from tonearm import bundle
     from tonearm.files import find
 
-    if not folder.exists():
-        return []
+    failed: Files = []
 
     def on_error(bad: Path, error: OSError) -> None:
-        failures.append((str(bad), f"folder cannot be read: {error.strerror}"))
+        failed.append((str(bad), f"folder cannot be read: {error.strerror}"))
 
-    return list(find([folder], suffixes={bundle.SUFFIX}, on_error=on_error))
+    if not folder.exists():
+        return _Found([], failed)
+    paths = list(find([folder], suffixes={bundle.SUFFIX}, on_error=on_error))
+    return _Found(paths, failed)
 
 
 def _described(path: Path) -> Values:

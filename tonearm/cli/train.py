@@ -10,10 +10,17 @@ from typing import Annotated, cast, get_args
 
 import typer
 
+from tonearm import models
 from tonearm.cli import console
 from tonearm.cli.library import Location
-from tonearm.cli.own import print_figures, train_from_corrections, train_head
-from tonearm.cli.prepare import prepared
+from tonearm.cli.own import (
+    add_genres,
+    head_run,
+    print_figures,
+    train_from_corrections,
+    train_head,
+)
+from tonearm.cli.prepare import Files, end, prepared
 from tonearm.errors import DatasetError
 from tonearm.models import MODELS
 from tonearm.training.run import BUNDLE, CHECKPOINT, METRICS, SPLIT, Precision, Run, read, write
@@ -85,31 +92,36 @@ def train(
     verbose: console.Verbose = False,
 ) -> None:
     """Train a model on a folder with a folder for each genre, and measure it honestly."""
-    from tonearm import models
-
     out = out or Path("runs") / model
     if (add or from_corrections) and model != _HEAD:
         raise typer.BadParameter("only a head can grow or be corrected", param_hint="--model")
     if from_corrections:
-        train_from_corrections(library, out, base, seed, adopt)
+        train_from_corrections(library, head_run(out, base, seed=seed), adopt=adopt)
         return
     if resume and model == _HEAD:
         raise typer.BadParameter("a head is fitted in seconds, anew", param_hint="--resume")
     if data is None and not resume:
         raise typer.BadParameter("name a folder of music, or a prepared one", param_hint="DATA")
-    failures: list[tuple[str, str]] = []
+    if model != _HEAD:
+        _check_extra()
+    failures: Files = []
+    damaged: Files = []
     try:
-        if data is not None and not resume:
-            data, failures = prepared(data, jobs)
-        if data is not None and model == _HEAD:
-            failures += train_head(data, out, base, split, seed, jobs, add, check, adopt)
+        if data is None or resume:
+            _train_net(_resumed(out, epochs, devices), wanted=None)
         else:
-            _check_extra()
-            if resume:
-                run = _resumed(out, epochs, devices)
+            ready = prepared(data, jobs=jobs)
+            failures, damaged = list(ready.failed), list(ready.damaged)
+            if model == _HEAD:
+                head = head_run(out, base, seed=seed)
+                failures += head.hear(ready.folder, jobs=jobs)
+                if add:
+                    add_genres(ready.folder, head, check=check, adopt=adopt)
+                else:
+                    train_head(ready.folder, head, split=split)
             else:
                 run = Run(
-                    data=str(Path(data or "").absolute()),
+                    data=str(ready.folder.absolute()),
                     out=str(out),
                     model=model,
                     epochs=epochs or models.get(model).recipe.epochs,
@@ -119,14 +131,12 @@ def train(
                     precision=cast(Precision, precision),
                     patience=patience,
                 )
-            _train_net(run, wanted=None if resume else split or "grouped")
+                _train_net(run, wanted=split or "grouped")
     except KeyboardInterrupt:
         hint = "" if model == _HEAD else f"; go on with --model {model} --resume -o {out}"
         console.say(f"interrupted{hint}")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
-    console.report("could not be used, and were left out", list(dict.fromkeys(failures)))
-    if failures:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+    end(failures, damaged, failed_are="could not be used, and were left out")
 
 
 def _check_extra() -> None:

@@ -23,7 +23,7 @@ from tonearm import audio
 from tonearm.data import index, prepare
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import SEGMENTS
-from tonearm.data.store import ARRAY_HOP_SAMPLES, identity, open_store
+from tonearm.data.store import ARRAY_HOP_SAMPLES, checksum, identity, open_store
 from tonearm.errors import DatasetError, DecodeError
 from tonearm.features import GTZAN_SPEC, Float32, mel_power, mfcc, power_to_db
 
@@ -77,7 +77,7 @@ def fill(
         if name not in tracks:
             genre = index.genre_of(genres.get(name) or name.split(".")[0])
             group = index.group_of(name, artist=(artists or {}).get(name))
-            sound = prepare._checksum(array.tobytes())
+            sound = checksum(array.tobytes())
             tracks[name] = Track(name, genre, group, sound, duration_s)
         store.put(tracks[name].sound, array)
     listed = list(tracks.values())

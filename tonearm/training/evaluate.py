@@ -138,17 +138,18 @@ class Evaluation:
         groups = [track.group for track in first.tracks]
         rows = []
         for other in others:
-            change = other.right.astype(float) - first.right
+            plain = metrics.difference(first.right, other.right)
+            by_group = metrics.difference(first.right, other.right, groups=groups)
             rows.append(
                 {
                     "path": str(other.path),
                     "minus": str(first.path),
-                    "n": len(change),
-                    "difference": float(change.mean()),
-                    "interval_95": list(metrics.bootstrap_interval(change)),
-                    "interval_95_by_group": list(metrics.bootstrap_interval(change, groups=groups)),
-                    "only_this_right": int((change > 0).sum()),
-                    "only_first_right": int((change < 0).sum()),
+                    "n": len(first.right),
+                    "difference": plain.mean,
+                    "interval_95": [plain.low, plain.high],
+                    "interval_95_by_group": [by_group.low, by_group.high],
+                    "only_this_right": int((other.right & ~first.right).sum()),
+                    "only_first_right": int((first.right & ~other.right).sum()),
                     "one_leaks": other.leaks is not first.leaks,
                 }
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from tonearm.data.splits import SEGMENTS, Split
 from tonearm.data.store import FeatureStore
 from tonearm.errors import BundleError, DatasetError, DecodeError
 from tonearm.listening import onnx_session
+from tonearm.pool import in_order
 from tonearm.training import cautions
 from tonearm.training.cautions import Caution
 from tonearm.training.run import SPLIT
@@ -154,17 +154,12 @@ def hear(
     listener = _Listener(classifier, material)
     found: dict[str, Embeddings] = {}
     failed: list[tuple[str, str]] = []
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        waiting = [(track, pool.submit(listener, track)) for track in material.tracks]
-        for track, future in waiting:
-            try:
-                found[track.name] = future.result()
-            except DecodeError as error:
-                failed.append((material.path_of(track), error.reason))
-            on_done(len(failed))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for track, future in in_order(listener, material.tracks, jobs=jobs):
+        try:
+            found[track.name] = future.result()
+        except DecodeError as error:
+            failed.append((material.path_of(track), error.reason))
+        on_done(len(failed))
     if not found:
         path, reason = failed[0]
         raise DatasetError(f"none of {len(failed)} tracks could be heard, e.g. {path}: {reason}")
