@@ -44,6 +44,6 @@ def test_items_are_taken_as_there_is_room_and_dropped_when_nobody_wants_them() -
     results = in_order(work, items(), jobs=1)
     assert next(results)[0] == 0
     assert len(taken) <= 5, "more than four a thread ahead"
-    go.set()
+    threading.Timer(0.3, go.set).start()
     results.close()
-    assert len(begun) < 5
+    assert begun in ([0], [0, 1])
