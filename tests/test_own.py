@@ -137,3 +137,10 @@ def test_model_of_other_labels_cannot_judge():
     head = heads.fit(_tracks(["a", "b"]), names=NAMES)
     with pytest.raises(DatasetError, match="knows no c"):
         own.judge(head, _tracks(["a", "c"]))
+
+
+def test_own_tags_are_those_of_the_same_letters_in_any_script():
+    names = ["rock", "Hip-Hop", "クラシック", "rock"]
+    assert heads.own_tags(("hiphop", "Rock", "polka"), names) == {0: 1, 1: 0}
+    # Letters beyond a to z are letters: two genres in other scripts are not one.
+    assert heads.own_tags(("ジャズ", "クラシック"), names) == {1: 2}

@@ -19,7 +19,7 @@ from typing import Any
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
-from tonearm.genres import GTZAN_GENRES
+from tonearm.genres import GTZAN_GENRES, key
 
 FORMAT = "tonearm-index"
 FORMAT_VERSION = 1
@@ -153,7 +153,7 @@ def genre_of(folder: str) -> str:
     letter is wrong, missing or too many, and not the first: ``reggas``, ``hophop``, ``jazzz``,
     but not ``k-pop`` or ``post-rock``. Any other name stays as it is, a genre of its own.
     """
-    letters = re.sub(r"[^a-z0-9]", "", folder.casefold())
+    letters = key(folder)
     if letters in GTZAN_GENRES:
         return letters
     if letters in _SPELLINGS:
@@ -187,9 +187,9 @@ def group_of(name: str, *, artist: str | None) -> str:
     written = base.split(" - ", 1)[0] if " - " in base else ""
     # A number is the track's, not an artist's.
     for candidate in (artist or "", re.sub(r"^[\d\s.]+$", "", written)):
-        key = _plain(candidate)
-        if key not in _NOBODY:
-            return f"artist:{key}"
+        plain = _plain(candidate)
+        if plain not in _NOBODY:
+            return f"artist:{plain}"
     folders = name.split("/")[1:-1]
     return f"folder:{'/'.join(folders)}" if folders else f"track:{name}"
 

@@ -9,7 +9,6 @@ and the figures that chose each number here, are in ``docs/experiments/head.md``
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from tonearm.errors import DatasetError
 from tonearm.folds import Fold, k_fold
+from tonearm.genres import key
 from tonearm.head import Head, Rejector, calibrated, mean_vote, spread
 
 Float64 = NDArray[np.float64]
@@ -195,13 +195,9 @@ def embed(windows: Windows) -> Float64:
 
 def own_tags(labels: Sequence[str], names: Sequence[str]) -> dict[int, int]:
     """Which label is which tag: ``hiphop`` is ``Hip-Hop``, spelling aside."""
-    squashed = {_squash(name): i for i, name in reversed(list(enumerate(names)))}
-    pairs = ((i, squashed.get(_squash(label))) for i, label in enumerate(labels))
+    places = {key(name): i for i, name in reversed(list(enumerate(names)))}
+    pairs = ((i, places.get(key(label))) for i, label in enumerate(labels))
     return {i: tag for i, tag in pairs if tag is not None}
-
-
-def _squash(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _classes(labels: Sequence[str], order: tuple[str, ...]) -> NDArray[np.int64]:
