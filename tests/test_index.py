@@ -86,6 +86,35 @@ def test_copies_are_one_group_and_point_to_the_first():
     assert len({track.group for track in merged[1:]}) == 1 != merged[0].group
 
 
+def _wrong(codes, share, seed):
+    """The codes with that share of their bits turned, but for each tenth code."""
+    rng = np.random.default_rng(seed)
+    bits = rng.random((len(codes), 32)) < share
+    bits[::10] = False
+    return codes ^ np.packbits(bits, axis=1).view(">u4")[:, 0].astype(np.uint32)
+
+
+@pytest.mark.parametrize(
+    ("share", "copy"), [(0.2, True), (0.28, True), (0.37, False), (0.45, False)]
+)
+def test_a_third_of_the_bits_parts_a_copy_from_another_take(share, copy):
+    codes = np.random.default_rng(0).integers(1, 2**32, 400, dtype=np.uint32)
+    found = copies.find({"a": codes, "b": _wrong(codes, share, 1)})
+    assert found == ([("a", "b")] if copy else [])
+
+
+def test_all_copies_of_a_recording_are_found():
+    codes = np.random.default_rng(0).integers(1, 2**32, 400, dtype=np.uint32)
+    found = copies.find({name: codes[i * 10 :] for i, name in enumerate("abcdef")})
+    assert len(found) == 15
+
+
+def test_a_held_note_that_many_begin_with_makes_no_copies():
+    """Nor does it cost the time of looking at each pair of them."""
+    note = np.full(100, 77, dtype=np.uint32)
+    assert copies.find({f"{i}": note for i in range(80)}) == []
+
+
 @pytest.fixture(scope="module")
 def whole():
     return music.clip(1, 5, seconds=15)

@@ -58,6 +58,44 @@ def test_what_cannot_be_measured_is_refused(tracks, message):
         own.cross_validate(tracks, names=NAMES)
 
 
+@pytest.mark.parametrize(("artists", "folds"), [(2, 2), (3, 3), (5, 5), (9, 5)])
+def test_as_many_folds_as_the_genre_of_the_fewest_artists_allows(artists, folds):
+    few, many = _tracks(["a"], artists=artists), _tracks(["b", "c"], artists=10)
+    both = Tracks(
+        [*few.windows, *many.windows],
+        [*few.labels, *many.labels],
+        [*few.groups, *many.groups],
+    )
+    assert own.folds_for(both) == folds
+
+
+def test_what_changed_hearings_move_is_trusted_less():
+    """Of two equally telling directions, the one that a low-pass or another speed would move."""
+    tracks = _tracks(["a", "b"], each=40, artists=20)
+    rng = np.random.default_rng(0)
+    changed = np.zeros((6, 30, len(NAMES)))
+    changed[:, :, :6] = rng.normal(0, 0.3, (6, 30, 6))
+    weights = [
+        np.abs(heads.fit(tracks, names=NAMES, hearing=hearing).weight)
+        for hearing in (None, heads.hearing_scatter(changed))
+    ]
+    moved, still = (weights[1][at].sum() / weights[0][at].sum() for at in (slice(6), slice(6, 12)))
+    assert moved < 0.5 and moved < 0.5 * still
+
+
+def test_no_vote_is_beyond_doubt_however_far_apart_genres_lie():
+    """Centres of few artists are in doubt, most along the line on which they differ."""
+    votes = []
+    for spread in (0.05, 0.001):
+        tracks = _tracks(["a", "b"], spread=spread)
+        head = heads.fit(
+            Tracks([w.mean(axis=0)[None] for w in tracks.windows], tracks.labels, tracks.groups)
+        )
+        margins = (tracks.windows[0].mean(axis=0) ** head.power) @ head.weight + head.bias
+        votes.append(margins[0] - margins[1])
+    assert 1 < votes[0] <= votes[1] < 50, votes
+
+
 def test_a_head_over_genres_is_not_grown():
     head = heads.fit(_tracks(["a", "b", "c"]), names=NAMES)
     with pytest.raises(BundleError, match="fit a head anew"):
