@@ -49,6 +49,14 @@ def test_genre_of_folder(folder, genre):
         ("rock/01 - Help.mp3", None, "track:rock/01 - Help.mp3"),
         ("rock/Help!/01.mp3", "Various Artists", "folder:Help!"),
         ("rock/rock.00001.au", None, "track:rock/rock.00001.au"),
+        ("soul/1.mp3", "Earth, Wind & Fire", "artist:earth wind and fire"),
+        ("soul/1.mp3", "earth wind and fire", "artist:earth wind and fire"),
+        ("jazz/1.mp3", "The Dave Brubeck Quartet", "artist:dave brubeck"),
+        ("rock/1.mp3", "The Band", "artist:the band"),
+        ("rock/1.mp3", "AC/DC", "artist:acdc"),
+        ("pop/1.mp3", "Дюк Эллингтон", "artist:дюк эллингтон"),
+        # Two together are a group of their own: else all who feature each other would be one.
+        ("pop/1.mp3", "Ella & Louis", "artist:ella and louis"),
     ],
 )
 def test_group_is_artist_then_folder_then_track(name, artist, group):
