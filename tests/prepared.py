@@ -65,12 +65,17 @@ def fill(root: Path, listener_sha256: str, rows: Sequence[Row] = ROWS, source: s
 
 
 def evaluated(
-    folder: Path, *models: Bundle, split: Path | None = None, part: str = "valid"
+    folder: Path,
+    *models: Bundle,
+    split: Path | None = None,
+    part: str = "valid",
+    names: Sequence[str] | None = None,
 ) -> Evaluation:
-    """The bundles on the folder, called ``0.tonearm``, ``1.tonearm`` …"""
+    """The bundles on the folder, called ``0.tonearm``, ``1.tonearm`` … or by their names."""
     chosen = material.choose(folder, wanted=str(split) if split else None, part=part)
     hearings = [material.hear(Classifier(model), chosen) for model in models]
-    named = [(Path(f"{i}.tonearm"), model) for i, model in enumerate(models)]
+    names = names or [f"{i}.tonearm" for i in range(len(models))]
+    named = list(zip(map(Path, names), models, strict=True))
     return evaluate.evaluate(named, chosen, hearings)
 
 

@@ -86,10 +86,9 @@ def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> 
         return []
     if training.get("split_sha256") != split.sha256:
         learnt_from = training.get("data") or training.get("split")
+        said = "The model does not say what it was trained on"
         if learnt_from:
-            said = f"The model was trained on {learnt_from}; whether on these tracks is not known"
-        else:
-            said = "The model does not say what it was trained on"
+            said = f"The model was trained on {learnt_from}"
         doubt = "it may know these very tracks, and then its figures here flatter it."
         return [Caution("caution", f"{said}: {doubt}")]
     if part in training.get("parts", ["train"]):
