@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from tonearm import bundle
+from tonearm import bundle, metrics
 from tonearm.models import head as heads
 from tonearm.training import own
 
@@ -25,7 +25,7 @@ CLIPS = 10
 def main(prepared: str, new: str) -> None:
     """Print both tables."""
     shipped = bundle.load()
-    _, tracks = own.heard_tracks(prepared, shipped.listener_sha256)
+    tracks = own.heard_tracks(prepared, shipped.listener_sha256).tracks
     labels, groups = np.array(tracks.labels), np.array(tracks.groups)
     accuracies, seconds, counts = [], [], []
     for draw in range(DRAWS):
@@ -46,19 +46,24 @@ def main(prepared: str, new: str) -> None:
         f"[{low:.3f}, {high:.3f}] on {min(counts)}-{max(counts)} clips of other artists; "
         f"{np.median(seconds):.2f} s a fit"
     )
-    whole = own.cross_validate(tracks, names=shipped.names).figures()
-    low, high = whole["interval_95"]
-    figures = f"{whole['accuracy']:.3f} [{low:.3f}, {high:.3f}] n={whole['n']}"
-    print(f"all clips, folds by artist: {figures}")
+    trials = [own.cross_validate(tracks, names=shipped.names, seed=seed) for seed in range(DRAWS)]
+    right = np.array([trial.probabilities.argmax(1) == trial.truth for trial in trials])
+    low, high = metrics.bootstrap_interval(right.mean(axis=0), groups=tracks.groups)
+    print(
+        f"all {right.shape[1]} clips, {own.FOLDS} folds by artist, {DRAWS} shuffles: "
+        f"{right.mean():.3f} [{low:.3f}, {high:.3f}] by artist, "
+        f"deviation of shuffles {right.mean(axis=1).std():.3f}"
+    )
 
-    _, others_music = own.heard_tracks(new, shipped.listener_sha256)
+    others_music = own.heard_tracks(new, shipped.listener_sha256).tracks
     places = [i for i, label in enumerate(others_music.labels) if label == "electronic"]
     gain = own.measure_gain(tracks, own.subset(others_music, places), names=shipped.names)
     found = gain.new["electronic"]
-    change, low, high = gain.difference
+    change = gain.difference
     print(f"electronic added: recall {found['recall']:.3f}, n={found['n']}")
     print(
-        f"the ten: {gain.before:.3f} -> {gain.after:.3f}, {change:+.3f} [{low:+.3f}, {high:+.3f}], "
+        f"the ten: {gain.before:.3f} -> {gain.after:.3f}, {change.mean:+.3f} "
+        f"[{change.low:+.3f}, {change.high:+.3f}], "
         f"n={gain.n}, {gain.lost_to_new} called electronic"
     )
     # The new genre is of another collection: is it the collection that is recognised?

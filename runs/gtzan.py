@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.data import index
+from tonearm.data.index import plain_artist
 from tonearm.models.head import Tracks
 
 Taggrams = dict[str, NDArray[np.float32]]
@@ -39,9 +41,8 @@ def read_taggrams(path: Path, key: str) -> Taggrams:
 
 def read_groups(root: Path, clips: Iterable[str]) -> dict[str, str]:
     """Group of each clip: its artist, spellings and joint credits merged; else itself."""
-    rows = (line.split("\t") for line in (root / "artists.tsv").read_text().splitlines()[1:])
-    artists = {row[0]: _plain(row[1]) for row in rows if len(row) > 1}
-    names = {clip: artists.get(clip) or f"unknown {clip}" for clip in clips}
+    artists = index.read_artists(root / "artists.tsv")
+    names = {clip: plain_artist(artists.get(clip, "")) or f"unknown {clip}" for clip in clips}
     same = _merged(sorted(set(names.values())))
     return {clip: same[name] for clip, name in names.items()}
 
@@ -54,13 +55,6 @@ def tracks(taggrams: Mapping[str, NDArray[np.float32]], groups: Mapping[str, str
         [genre_of(clip) for clip in clips],
         [groups[clip] for clip in clips],
     )
-
-
-def _plain(artist: str) -> str:
-    """``The Dave Brubeck Quartet`` and ``Dave Brubeck`` are one."""
-    name = re.sub(r"[^a-z0-9 ]", "", artist.lower().replace("&", "and"))
-    name = re.sub(r"\b(the|trio|quartet|quintet|band)\b", "", name)
-    return " ".join(name.split())
 
 
 def _merged(names: list[str]) -> dict[str, str]:

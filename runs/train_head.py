@@ -13,7 +13,6 @@ The shipped head then learns from train and valid. Everything goes into the bund
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -28,10 +27,11 @@ from fit_rejector import Sounds
 from fit_rejector import fit as fit_rejector
 from gtzan import genre_of, read_groups, read_split, read_taggrams, tracks
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from tonearm import bundle, metrics
+from tonearm.data import splits
 from tonearm.features import MUSICNN_SPEC
+from tonearm.folds import k_fold
 from tonearm.genres import GTZAN_GENRES
 from tonearm.head import Head, Rejector, calibrated
 from tonearm.models.head import POWER, Tracks, calibrate, embed, fit, hearing_scatter
@@ -43,6 +43,7 @@ FOLDS = 8
 REPEATS = 10
 WINDOWS_PER_TRACK = 8
 SURE = 0.7  # runs/choose_windows.py
+SPLIT = splits.official("gtzan-filtered")
 NOTICE = Path(__file__).parent.parent / "NOTICE"
 
 
@@ -111,11 +112,10 @@ def held_out_heads(
     clips = list(data.train)
     labels = [genre_of(clip) for clip in clips]
     groups = [data.groups[clip] for clip in clips]
-    dealt = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for inside, outside in dealt.split(labels, labels, groups):
-        learnt, hidden = [clips[i] for i in inside], {groups[i] for i in outside}
+    for fold in k_fold(labels, groups, folds=FOLDS, seed=seed):
+        learnt, hidden = [clips[i] for i in fold.inside], {groups[i] for i in fold.outside}
         yield (
-            outside,
+            fold.outside,
             fit_on(data, learnt, shipped=shipped, hidden=hidden, seed=seed, rejector=rejector),
         )
 
@@ -230,7 +230,6 @@ def main() -> None:
     both = tracks(data.train | data.valid, data.groups)
     rejector = fit_rejector(both, sounds)
     head = fit_on(data, everything, shipped=True, hidden=set(), seed=0, rejector=rejector)
-    learnt = sorted([*data.train, *data.valid, *data.pictured])
     model = bundle.Bundle(
         name="musicnn-head",
         features=MUSICNN_SPEC,
@@ -241,8 +240,10 @@ def main() -> None:
         sure=SURE,
         training={
             "data": "GTZAN, artist- and fault-filtered split: 443 train and 197 valid clips",
-            "split_sha256": hashlib.sha256("\n".join(learnt).encode()).hexdigest(),
-            "n": len(learnt),
+            "split": SPLIT.name,
+            "split_sha256": SPLIT.sha256,
+            "parts": ["train", "valid"],
+            "n": len(everything) + len(data.valid) + len(data.pictured),
             "estimated": len(data.pictured),
         },
         metrics=measured,

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fakes import HIGH_HZ, MIDDLE_HZ, tiny_bundle
+from fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, tiny_bundle
 from hypothesis import HealthCheck, settings
 from songs import song
+from sounds import tone, write_sndfile
 
 from tonearm import bundle
 from tonearm.classifier import Classifier
@@ -40,6 +41,16 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(model_path: Path) -> Classifier:
     """The tiny model, loaded: low tones are blues, middle ones jazz, high ones metal."""
     return Classifier.load(model_path)
+
+
+@pytest.fixture
+def songs(tmp_path: Path) -> Path:
+    """A folder with one song a genre, as the tiny model hears them."""
+    for genre, hz in zip(LABELS, (LOW_HZ, MIDDLE_HZ, HIGH_HZ), strict=True):
+        (tmp_path / "music" / genre).mkdir(parents=True)
+        path = tmp_path / "music" / genre / "song.wav"
+        write_sndfile(path, tone(hz, 14, 16_000), 16_000, form="WAV")
+    return tmp_path / "music"
 
 
 @dataclass(frozen=True)

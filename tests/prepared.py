@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from fakes import tiny_bundle, tiny_head
 
+from tonearm.bundle import Bundle
+from tonearm.classifier import Classifier
 from tonearm.data import index, prepare
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
+from tonearm.training import evaluate, material
+from tonearm.training.evaluate import Evaluation
+
+TINY = tiny_bundle()
 
 
 @dataclass(frozen=True)
@@ -55,3 +62,39 @@ def fill(root: Path, listener_sha256: str, rows: Sequence[Row] = ROWS, source: s
     for track, row in zip(tracks, rows, strict=True):
         store.put(track.sound, np.array(row.windows, dtype=np.float32))
     return root
+
+
+def evaluated(
+    folder: Path,
+    *models: Bundle,
+    split: Path | None = None,
+    part: str = "valid",
+    names: Sequence[str] | None = None,
+) -> Evaluation:
+    """The bundles on the folder, called ``0.tonearm``, ``1.tonearm`` … or by their names."""
+    chosen = material.choose(folder, wanted=str(split) if split else None, part=part)
+    hearings = [material.hear(Classifier(model), chosen) for model in models]
+    names = names or [f"{i}.tonearm" for i in range(len(models))]
+    named = list(zip(map(Path, names), models, strict=True))
+    return evaluate.evaluate(named, chosen, hearings)
+
+
+def saved(split: Split, path: Path) -> Path:
+    split.save(path)
+    return path
+
+
+def honest(tmp_path: Path) -> Path:
+    """A split of `ROWS`: all of ann's in train, the others in valid."""
+    names = [row.name for row in ROWS]
+    split = Split("made", {"train": tuple(names[:3]), "valid": tuple(names[3:])})
+    return saved(split, tmp_path / "honest.split")
+
+
+def trained(**training: object) -> Bundle:
+    return replace(TINY, training=training)
+
+
+def opposite() -> Bundle:
+    """Says low where the tiny model says high, and high where it says low."""
+    return replace(TINY, head=replace(tiny_head(), weight=8 * np.eye(3)[::-1]))

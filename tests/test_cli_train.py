@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import music
 import mutagen
@@ -11,7 +12,9 @@ from typer.testing import CliRunner
 
 from tonearm import bundle
 from tonearm.cli.app import app
+from tonearm.cli.prepare import default_out
 from tonearm.data import index
+from tonearm.errors import DatasetError
 
 
 def _tonearm(*arguments):
@@ -71,6 +74,8 @@ def test_own_genres_from_folder_to_prediction(folder, prepared, tmp_path):
     assert "folds by group" in result.stdout and "n=20" in result.stdout
     made = bundle.load(tmp_path / "own" / "model.tonearm")
     assert made.labels == ("chirp", "drone")
+    assert made.training["data"] == "all 20 tracks of music"
+    assert made.training["judged"] == "5 folds by group, seed 0"
     song = next((folder / "chirp").iterdir())
     answer = _tonearm("predict", "--model", tmp_path / "own" / "model.tonearm", song, "-f", "jsonl")
     assert set(json.loads(answer.stdout)["probabilities"]) == {"chirp", "drone"}
@@ -86,6 +91,28 @@ def test_a_bad_file_is_named_at_the_end_and_told_by_the_exit_code(folder, tmp_pa
     assert named.startswith("  drone/notes.mp3: is no audio")
 
 
+def test_a_damaged_file_is_named_at_the_end_too(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "music", ignore=shutil.ignore_patterns("notes.mp3"))
+    torn = next((tmp_path / "music" / "chirp").iterdir())
+    torn.write_bytes(torn.read_bytes()[:100_000])
+    for command in (("train", "--out", tmp_path / "own"), ("prepare",)):
+        result = _tonearm(*command, tmp_path / "music")
+        assert result.exit_code == 1, result.output
+        *_, heading, named = result.stderr.splitlines()
+        assert heading == "1 damaged, kept with what is left:" and torn.name in named
+
+
+@pytest.mark.parametrize("path", ["a/b", "a/b/c/..", "a/b/./", "a/b/c/../../b"])
+def test_prepared_folder_lies_beside_the_music(tmp_path, path):
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    assert default_out(tmp_path / path) == tmp_path / "a" / "b.prepared"
+
+
+def test_nothing_lies_beside_the_root():
+    with pytest.raises(DatasetError, match="tonearm prepare -o"):
+        default_out(Path("/"))
+
+
 def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
     result = _tonearm("train", prepared, "--add", "--out", tmp_path / "a")
     assert result.exit_code == 0, result.output
@@ -93,8 +120,11 @@ def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
     assert not (tmp_path / "a").exists()
     result = _tonearm("train", prepared, "--add", "--adopt", "--out", tmp_path / "a")
     assert result.exit_code == 0, result.output
-    labels = bundle.load(tmp_path / "a" / "model.tonearm").labels
-    assert len(labels) == 12 and labels[-2:] == ("chirp", "drone")
+    grown, base = bundle.load(tmp_path / "a" / "model.tonearm"), bundle.load()
+    assert grown.labels == (*base.labels, "chirp", "drone")
+    # It knows the tracks that the base learnt from: `evaluate` must still see a leak on them.
+    assert grown.training["split_sha256"] == base.training["split_sha256"]
+    assert grown.training["data"].endswith("and 20 tracks of chirp, drone")
 
 
 def test_gain_and_loss_against_a_folder_of_the_old_ones(prepared, tmp_path):
@@ -146,11 +176,12 @@ def _main(*arguments, code=""):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_without_the_extra_it_says_what_to_install(prepared, tmp_path):
+def test_without_the_extra_it_says_what_to_install_and_prepares_nothing(folder, tmp_path):
     hidden = "import sys; sys.modules['lightning_fabric'] = None"
-    done = _main("train", prepared, "--model", "lstm", "--out", tmp_path / "x", code=hidden)
+    done = _main("train", folder, "--model", "lstm", "--out", tmp_path / "x", code=hidden)
     assert done.returncode == 2
     assert "pip install 'tonearm[train]'" in done.stderr and "Traceback" not in done.stderr
+    assert "prepared in" not in done.stderr
 
 
 def test_help_loads_no_torch():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import music
 import numpy as np
@@ -26,6 +27,16 @@ pytest.importorskip("lightning_fabric")
 from tonearm import models  # noqa: E402
 from tonearm.training import fit  # noqa: E402
 from tonearm.training.examples import Data  # noqa: E402
+from tonearm.training.run import (  # noqa: E402
+    BUNDLE,
+    CHECKPOINT,
+    CURVES,
+    HISTORY,
+    METRICS,
+    RUN,
+    SPLIT,
+    Run,
+)
 
 EPOCHS = 6
 
@@ -48,11 +59,11 @@ def data(tmp_path_factory):
     return root / "prepared"
 
 
-def _run(data, out, **asked) -> fit.Run:
+def _run(data, out, **asked) -> Run:
     out.mkdir(exist_ok=True)
-    splits.make("grouped", index.load(data)).save(out / fit.SPLIT)
+    splits.make("grouped", index.load(data)).save(out / SPLIT)
     values = {"epochs": EPOCHS, "accelerator": "cpu", "model": "lstm"} | asked
-    return fit.Run(str(data), str(out), **values)
+    return Run(str(data), str(out), **values)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +75,7 @@ def whole(data, tmp_path_factory):
 
 
 def _history(out):
-    with (out / fit.HISTORY).open() as file:
+    with (out / HISTORY).open() as file:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
@@ -72,14 +83,20 @@ def test_loss_falls_and_everything_is_written(whole):
     rows = _history(whole)
     assert [row["epoch"] for row in rows] == list(range(1, EPOCHS + 1))
     assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
-    assert (whole / fit.CURVES).read_bytes().startswith(b"\x89PNG")
-    values = json.loads((whole / fit.METRICS).read_text())
-    assert values["training"]["split_sha256"] == splits.load(whole / fit.SPLIT).sha256
+    drawn = ElementTree.parse(whole / CURVES)
+    assert len(drawn.findall(".//{*}polyline")) > 5
+    assert drawn.getroot()[0].text == "lstm, split grouped-0"
+    values = json.loads((whole / METRICS).read_text())
+    assert values["training"]["split_sha256"] == splits.load(whole / SPLIT).sha256
     assert values["training"]["parity"] < 1e-4
+    head = bundle.load(whole / BUNDLE).head
+    assert np.array_equal(head.weight, np.eye(2)), "the temperature stands in two places"
+    ((share, temperature),) = head.calibration
+    assert share == 1 and temperature != 1
 
 
 def test_bundle_predicts_files_at_once(whole, tmp_path):
-    clf = Classifier.load(whole / fit.BUNDLE)
+    clf = Classifier.load(whole / BUNDLE)
     assert clf.bundle.labels == ("bass", "treble")
     for genre, label in enumerate(clf.bundle.labels):
         path = music.write(tmp_path / f"{label}.wav", music.clip(genre, 500, seconds=6))
@@ -91,9 +108,9 @@ def test_bundle_predicts_files_at_once(whole, tmp_path):
 def test_same_seed_same_bytes_other_seed_other_bytes(data, whole, tmp_path):
     fit.train(_run(data, tmp_path / "again"))
     fit.train(_run(data, tmp_path / "other", seed=1))
-    first = (whole / fit.BUNDLE).read_bytes()
-    assert (tmp_path / "again" / fit.BUNDLE).read_bytes() == first
-    assert (tmp_path / "other" / fit.BUNDLE).read_bytes() != first
+    first = (whole / BUNDLE).read_bytes()
+    assert (tmp_path / "again" / BUNDLE).read_bytes() == first
+    assert (tmp_path / "other" / BUNDLE).read_bytes() != first
 
 
 _TRAIN = """
@@ -101,7 +118,8 @@ import json, sys
 import torch
 torch.set_num_threads(1)
 from tonearm.training import fit
-run = fit.Run(**json.loads(sys.argv[1]))
+from tonearm.training.run import Run
+run = Run(**json.loads(sys.argv[1]))
 fit.train(run)
 """
 
@@ -111,14 +129,14 @@ def test_killed_run_goes_on_with_the_same_bits(data, whole, tmp_path):
     out = tmp_path / "killed"
     run = _run(data, out)
     process = subprocess.Popen([sys.executable, "-c", _TRAIN, json.dumps(vars(run))])
-    while process.poll() is None and not (out / fit.CHECKPOINT).exists():
+    while process.poll() is None and not (out / CHECKPOINT).exists():
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert 1 <= len(_history(out)) < EPOCHS
     fit.train(run, resume=True)
     assert _history(out) == _history(whole)
-    assert (out / fit.BUNDLE).read_bytes() == (whole / fit.BUNDLE).read_bytes()
+    assert (out / BUNDLE).read_bytes() == (whole / BUNDLE).read_bytes()
 
 
 def test_two_processes_learn_what_one_does(data, whole, tmp_path):
@@ -136,20 +154,20 @@ def test_early_end_and_the_best_epoch_is_kept(data, tmp_path, monkeypatch):
     fit.train(_run(data, out, epochs=60, patience=1))
     losses = [row["valid_loss"] for row in _history(out)]
     assert len(losses) < 60 and np.argmin(losses) == len(losses) - 2
-    valid = json.loads((out / fit.METRICS).read_text())["valid"]["windows"]
+    valid = json.loads((out / METRICS).read_text())["valid"]["windows"]
     assert valid["log_loss"] == pytest.approx(min(losses), abs=1e-6)
 
 
 def test_convnet_trains_with_averaged_weights(data, tmp_path):
     fit.train(_run(data, tmp_path / "net", model="convnet", epochs=2))
-    made = bundle.load(tmp_path / "net" / fit.BUNDLE)
+    made = bundle.load(tmp_path / "net" / BUNDLE)
     assert made.features.window_frames == 128
     assert made.training["recipe"]["ema"] > 0
 
 
 def test_closed_form_is_fitted_in_one_pass(data, tmp_path):
     fit.train(_run(data, tmp_path / "net", model="cnn", epochs=5))
-    rows = (tmp_path / "net" / fit.HISTORY).read_text().splitlines()
+    rows = (tmp_path / "net" / HISTORY).read_text().splitlines()
     assert len(rows) == 2
     # The fixtures' genres differ by their sound alone: nothing is left to learn after one pass.
     assert float(dict(zip(rows[0].split(","), rows[1].split(","), strict=True))["accuracy"]) > 0.9
@@ -173,7 +191,7 @@ def test_accelerator_that_is_not_there(data, tmp_path):
 def test_damaged_checkpoint_is_named(data, tmp_path):
     run = _run(data, tmp_path / "x", epochs=1)
     fit.train(run)
-    path = tmp_path / "x" / fit.CHECKPOINT
+    path = tmp_path / "x" / CHECKPOINT
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(DatasetError, match="cannot be resumed from"):
         fit.train(replace(run, epochs=2), resume=True)
@@ -217,6 +235,6 @@ def test_full_disk_leaves_nothing_that_is_taken_for_whole(data, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     left = set(os.listdir(tmp_path / "full"))
-    assert left <= {fit.RUN, fit.SPLIT, fit.HISTORY}
+    assert left <= {RUN, SPLIT, HISTORY}
     fit.train(run)
     assert len(_history(tmp_path / "full")) == 2

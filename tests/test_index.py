@@ -49,6 +49,14 @@ def test_genre_of_folder(folder, genre):
         ("rock/01 - Help.mp3", None, "track:rock/01 - Help.mp3"),
         ("rock/Help!/01.mp3", "Various Artists", "folder:Help!"),
         ("rock/rock.00001.au", None, "track:rock/rock.00001.au"),
+        ("soul/1.mp3", "Earth, Wind & Fire", "artist:earth wind and fire"),
+        ("soul/1.mp3", "earth wind and fire", "artist:earth wind and fire"),
+        ("jazz/1.mp3", "The Dave Brubeck Quartet", "artist:dave brubeck"),
+        ("rock/1.mp3", "The Band", "artist:the band"),
+        ("rock/1.mp3", "AC/DC", "artist:acdc"),
+        ("pop/1.mp3", "Дюк Эллингтон", "artist:дюк эллингтон"),
+        # Two together are a group of their own: else all who feature each other would be one.
+        ("pop/1.mp3", "Ella & Louis", "artist:ella and louis"),
     ],
 )
 def test_group_is_artist_then_folder_then_track(name, artist, group):
@@ -84,6 +92,35 @@ def test_copies_are_one_group_and_point_to_the_first():
     merged = index.merge_copies(tracks, [("b", "c"), ("c", "d")])
     assert [track.copy_of for track in merged] == [None, None, "b", "b"]
     assert len({track.group for track in merged[1:]}) == 1 != merged[0].group
+
+
+def _wrong(codes, share, seed):
+    """The codes with that share of their bits turned, but for each tenth code."""
+    rng = np.random.default_rng(seed)
+    bits = rng.random((len(codes), 32)) < share
+    bits[::10] = False
+    return codes ^ np.packbits(bits, axis=1).view(">u4")[:, 0].astype(np.uint32)
+
+
+@pytest.mark.parametrize(
+    ("share", "copy"), [(0.2, True), (0.28, True), (0.37, False), (0.45, False)]
+)
+def test_a_third_of_the_bits_parts_a_copy_from_another_take(share, copy):
+    codes = np.random.default_rng(0).integers(1, 2**32, 400, dtype=np.uint32)
+    found = copies.find({"a": codes, "b": _wrong(codes, share, 1)})
+    assert found == ([("a", "b")] if copy else [])
+
+
+def test_all_copies_of_a_recording_are_found():
+    codes = np.random.default_rng(0).integers(1, 2**32, 400, dtype=np.uint32)
+    found = copies.find({name: codes[i * 10 :] for i, name in enumerate("abcdef")})
+    assert len(found) == 15
+
+
+def test_a_held_note_that_many_begin_with_makes_no_copies():
+    """Nor does it cost the time of looking at each pair of them."""
+    note = np.full(100, 77, dtype=np.uint32)
+    assert copies.find({f"{i}": note for i in range(80)}) == []
 
 
 @pytest.fixture(scope="module")

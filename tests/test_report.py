@@ -9,19 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import tiny_bundle, tiny_head
+from fakes import tiny_head
 from hypothesis import given
 from hypothesis import strategies as st
-from prepared import LOW, ROWS, Row, fill
+from prepared import LOW, ROWS, TINY, Row, evaluated, fill
 
-from tonearm.bundle import Bundle
-from tonearm.classifier import Classifier
 from tonearm.data.splits import Split
-from tonearm.training import charts, evaluate, material, report
+from tonearm.training import charts, report
 from tonearm.training.charts import Series
-from tonearm.training.evaluate import Evaluation
 
-TINY = tiny_bundle()
 EVIL = "<script>alert('x')</script>"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 HISTORY = {
@@ -66,35 +62,25 @@ class Page(HTMLParser):
         return {tag for tag, _ in self.found}
 
 
-def judge(
-    folder: Path, *models: Bundle, split: str | None = None, names: list[str] | None = None
-) -> Evaluation:
-    chosen = material.choose(folder, wanted=split, part="valid")
-    hearings = [material.hear(Classifier(model), chosen) for model in models]
-    names = names or [f"run{i}.tonearm" for i in range(len(models))]
-    pairs = list(zip(map(Path, names), models, strict=True))
-    return evaluate.evaluate(pairs, chosen, hearings)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return fill(tmp_path / "data", TINY.listener_sha256)
 
 
 def test_one_model(folder: Path) -> None:
-    text = report.render(judge(folder, TINY), histories=[None])
+    text = report.render(evaluated(folder, TINY), histories=[None])
     page = Page(text)
     assert text.startswith("<!doctype html>")
-    assert "run0 on data" in page.text
+    assert "0 on data" in page.text
     assert "66.7\N{NO-BREAK SPACE}%" in page.text and "6 tracks of 4 artists" in page.text
     assert "metal/f.wav" in page.text and "The 2 surest of 2 mistakes" in page.text
     assert {"svg", "table", "polyline", "circle", "title"} <= page.tags
     assert "Training: loss" not in page.text and "Side by side" not in page.text
-    assert text == report.render(judge(folder, TINY), histories=[None]), "not repeatable"
+    assert text == report.render(evaluated(folder, TINY), histories=[None]), "not repeatable"
 
 
 def test_nothing_is_asked_of_other_hosts(folder: Path) -> None:
-    text = report.render(judge(folder, TINY, TINY), histories=[HISTORY, None])
+    text = report.render(evaluated(folder, TINY, TINY), histories=[HISTORY, None])
     page = Page(text)
     assert not page.tags & {"script", "link", "iframe", "img", "object", "embed", "a", "form"}
     for _, attributes in page.found:
@@ -104,7 +90,7 @@ def test_nothing_is_asked_of_other_hosts(folder: Path) -> None:
 
 
 def test_it_follows_light_and_dark_and_fits_a_phone(folder: Path) -> None:
-    text = report.render(judge(folder, TINY), histories=[None])
+    text = report.render(evaluated(folder, TINY), histories=[None])
     assert "prefers-color-scheme: dark" in text
     viewport = ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"})
     assert viewport in Page(text).found
@@ -113,11 +99,13 @@ def test_it_follows_light_and_dark_and_fits_a_phone(folder: Path) -> None:
 
 
 def test_curves_of_a_history(folder: Path) -> None:
-    text = report.render(judge(folder, TINY), histories=[HISTORY])
+    text = report.render(evaluated(folder, TINY), histories=[HISTORY])
     assert "Training: loss" in Page(text).text and "valid, tracks" in Page(text).text
     short = {name: values[:1] for name, values in HISTORY.items()}
     for less in (short, {"epoch": [1, 2]}, {}):
-        assert "Training:" not in Page(report.render(judge(folder, TINY), histories=[less])).text
+        assert (
+            "Training:" not in Page(report.render(evaluated(folder, TINY), histories=[less])).text
+        )
 
 
 def test_names_from_outside_are_text(tmp_path: Path) -> None:
@@ -130,7 +118,7 @@ def test_names_from_outside_are_text(tmp_path: Path) -> None:
         bias=np.zeros(4),
     )
     model = replace(TINY, name=EVIL, head=head, training={"split": EVIL, "data": EVIL})
-    result = judge(folder, model, model, names=["<b>.tonearm", "a&b.tonearm"])
+    result = evaluated(folder, model, model, names=["<b>.tonearm", "a&b.tonearm"])
     failed = replace(result, failed=((f"{EVIL}.mp3", f"bad {EVIL}"),))
     text = report.render(failed, histories=[None, None])
     page = Page(text)
@@ -143,7 +131,7 @@ def test_names_from_outside_are_text(tmp_path: Path) -> None:
 def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     rows = [*ROWS, Row("blues/\udcff\n.wav", "x", [(0.0, 0.9, 0.1)])]
     folder = fill(tmp_path / "d", TINY.listener_sha256, rows)
-    text = report.render(judge(folder, TINY), histories=[None])
+    text = report.render(evaluated(folder, TINY), histories=[None])
     data = text.encode("utf-8", "backslashreplace")
     assert b"blues/\\udcff" in data
 
@@ -152,40 +140,40 @@ def test_leaks_are_said_before_any_figure(folder: Path, tmp_path: Path) -> None:
     names = tuple(row.name for row in ROWS)
     split = Split("leaking-tracks-0", {"train": names[:1], "valid": names[1:]})
     split.save(tmp_path / "s")
-    text = report.render(judge(folder, TINY, split=str(tmp_path / "s")), histories=[None])
+    text = report.render(evaluated(folder, TINY, split=tmp_path / "s"), histories=[None])
     warning = text.index('class="leak"')
     assert warning < text.index("tracks right") and "leaks on purpose" in text
     assert text.count("leaks on purpose") == 1
     assert '<em class="flag">leaks</em>' in text
-    plain = report.render(judge(folder, TINY), histories=[None])
+    plain = report.render(evaluated(folder, TINY), histories=[None])
     assert 'class="leak"' not in plain and 'class="flag"' not in plain
 
 
 def test_leaked_and_honest_never_share_a_table(folder: Path) -> None:
     leaking = replace(TINY, training={"split": "leaking-x", "leaks": True})
-    text = report.render(judge(folder, TINY, leaking), histories=[None, None])
+    text = report.render(evaluated(folder, TINY, leaking), histories=[None, None])
     tables = re.findall(r"<table class=rows>.*?</table>", text)
     side_by_side = [table for table in tables if "won : lost" in table]
     assert len(side_by_side) == 2
-    assert "run0" in side_by_side[0] and "run1" not in side_by_side[0]
+    assert "row>0" in side_by_side[0] and "row>1" not in side_by_side[0]
     assert "not comparable: one of the two leaks" in side_by_side[1]
     assert "these leak and flatter" in text
 
 
 def test_runs_are_called_by_their_folder(folder: Path) -> None:
     names = ["runs/first/model.tonearm", "runs/second/model.tonearm"]
-    page = Page(report.render(judge(folder, TINY, TINY, names=names), histories=[None, None]))
+    page = Page(report.render(evaluated(folder, TINY, TINY, names=names), histories=[None, None]))
     assert "first and second on data" in page.text
     same = ["a/x.tonearm", "b/x.tonearm"]
-    page = Page(report.render(judge(folder, TINY, TINY, names=same), histories=[None, None]))
+    page = Page(report.render(evaluated(folder, TINY, TINY, names=same), histories=[None, None]))
     assert "a/x.tonearm and b/x.tonearm on data" in page.text
 
 
 def test_a_model_that_makes_no_mistake_or_answers_nothing(tmp_path: Path) -> None:
     folder = fill(tmp_path / "d", TINY.listener_sha256, ROWS[:1])
-    assert "None." in Page(report.render(judge(folder, TINY), histories=[None])).text
+    assert "None." in Page(report.render(evaluated(folder, TINY), histories=[None])).text
     silent = replace(TINY, head=replace(tiny_head(), min_confidence=1.0))
-    page = Page(report.render(judge(folder, silent), histories=[None]))
+    page = Page(report.render(evaluated(folder, silent), histories=[None]))
     assert "none of these right; 1 called unknown, 1 of them wrongly" in page.text
 
 
@@ -212,7 +200,7 @@ def test_points_land_where_they_belong() -> None:
         y_label="y",
         x=(0, 1),
         y=(0, 1),
-        percent=(True, True),
+        shares=(True, True),
     )
     page = Page(text)
     line = next(attributes for tag, attributes in page.found if tag == "polyline")

@@ -8,6 +8,7 @@ probabilities are [n, classes]. Imports nothing of Tonearm but its errors.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,6 @@ def bootstrap_interval(
     values: NDArray[Any],
     *,
     groups: Sequence[str] | None = None,
-    draws: int = BOOTSTRAP_DRAWS,
-    seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of a mean (Efron 1979).
@@ -78,18 +77,37 @@ def bootstrap_interval(
     groups : sequence of str [n] or None
         Artist of each track. With it whole groups are drawn, since errors come by the artist:
         the interval is that of other artists, not of other tracks by the same ones.
+    level : float
+        How much of it the interval holds.
     """
     values = np.asarray(values, dtype=float)
     _, owner = np.unique(np.arange(len(values)) if groups is None else groups, return_inverse=True)
     sums, counts = np.bincount(owner, values), np.bincount(owner)
-    rng = np.random.default_rng(seed)
-    means = np.empty(draws)
-    for i in range(draws):
+    rng = np.random.default_rng(0)
+    means = np.empty(BOOTSTRAP_DRAWS)
+    for i in range(BOOTSTRAP_DRAWS):
         drawn = rng.integers(0, len(counts), len(counts))
         means[i] = sums[drawn].sum() / counts[drawn].sum()
     tail = (1 - level) / 2
     low, high = np.quantile(means, (tail, 1 - tail))
     return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What changed on the same tracks: the mean of after - before, and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def difference(
+    before: NDArray[Any], after: NDArray[Any], *, groups: Sequence[str] | None = None
+) -> Difference:
+    """Of two systems' values [n], e.g. whether each was right, paired by track."""
+    change = np.asarray(after, dtype=float) - before
+    return Difference(float(change.mean()), *bootstrap_interval(change, groups=groups))
 
 
 def confusion(truth: Classes, guess: Classes, *, classes: int) -> NDArray[np.int64]:
@@ -107,7 +125,7 @@ def macro_f1(counts: NDArray[np.int64]) -> float:
     return float(np.mean(2 * right[present] / np.maximum(either[present], 1)))
 
 
-def reliability(truth: Classes, probabilities: Floats, *, bins: int = BINS) -> dict[str, Any]:
+def reliability(truth: Classes, probabilities: Floats) -> dict[str, Any]:
     """Expected calibration error (Guo et al. 2017) and the bins behind it.
 
     Returns
@@ -118,10 +136,10 @@ def reliability(truth: Classes, probabilities: Floats, *, bins: int = BINS) -> d
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    count = np.bincount(which, minlength=bins)
-    mean_confidence = np.bincount(which, confidence, bins) / np.maximum(count, 1)
-    share_right = np.bincount(which, right, bins) / np.maximum(count, 1)
+    which = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    count = np.bincount(which, minlength=BINS)
+    mean_confidence = np.bincount(which, confidence, BINS) / np.maximum(count, 1)
+    share_right = np.bincount(which, right, BINS) / np.maximum(count, 1)
     ece = float(np.sum(count * np.abs(share_right - mean_confidence)) / len(truth))
     return {
         "ece": ece,
@@ -191,7 +209,6 @@ def evaluate(
     *,
     groups: Sequence[str] | None = None,
     known: NDArray[np.bool_] | None = None,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """Everything above, as plain numbers ready for JSON.
 
@@ -207,8 +224,6 @@ def evaluate(
         Artists, for ``groups`` and ``interval_95_by_group``.
     known : bool [n] or None
         Whether each answer is given or "unknown", for ``answered``.
-    seed : int
-        Of the bootstrap.
     """
     validate(truth, probabilities, labels, groups=groups, known=known)
     guess = probabilities.argmax(axis=1).astype(np.int64)
@@ -218,7 +233,7 @@ def evaluate(
     result: dict[str, Any] = {
         "n": len(truth),
         "accuracy": accuracy(truth, guess),
-        "interval_95": list(bootstrap_interval(right, seed=seed)),
+        "interval_95": list(bootstrap_interval(right)),
         "macro_f1": macro_f1(counts),
         "log_loss": log_loss(truth, probabilities),
         "calibration": reliability(truth, probabilities),
@@ -232,7 +247,7 @@ def evaluate(
     }
     if groups is not None:
         result["groups"] = len(set(groups))
-        result["interval_95_by_group"] = list(bootstrap_interval(right, groups=groups, seed=seed))
+        result["interval_95_by_group"] = list(bootstrap_interval(right, groups=groups))
     if known is not None:
         result["answered"] = answered(right, known)
     return result

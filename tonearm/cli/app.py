@@ -16,6 +16,7 @@ from tonearm.cli import (
     evaluate,
     library,
     lists,
+    models,
     predict,
     prepare,
     serve,
@@ -74,7 +75,7 @@ app.command()(changes.history)
 app.command()(prepare.prepare)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
-app.command()(evaluate.models)
+app.command()(models.models)
 app.command()(serve.serve)
 
 

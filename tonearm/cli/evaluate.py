@@ -1,4 +1,4 @@
-"""``tonearm evaluate``: how good models are; ``tonearm models``: which there are."""
+"""``tonearm evaluate``: how good models are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.prepare import prepared
-from tonearm.errors import DatasetError, TonearmError
+from tonearm.cli.prepare import end, prepared
+from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
     from tonearm.bundle import Bundle
@@ -22,7 +22,7 @@ Values = dict[str, Any]
 
 _SHIPPED = "shipped"
 _PARTS = ("train", "valid", "test")
-_HASH_SHOWN = 12
+HASH_SHOWN = 12
 
 
 def _known_part(name: str | None) -> str | None:
@@ -66,7 +66,8 @@ def evaluate(
     paths = [_path_of(name) for name in (model, *(compare or ()))]
     bundles = [(path, bundle.load(path)) for path in paths]
     try:
-        folder, failures = prepared(data, jobs)
+        ready = prepared(data, jobs=jobs)
+        folder = ready.folder
         wanted = split or materials.split_beside(paths[0], folder)
         if part and not wanted:
             raise typer.BadParameter("a part of what? Name a --split", param_hint="--part")
@@ -90,10 +91,8 @@ def evaluate(
         for caution in result.cautions_of(judged):
             about = console.printable(f"{judged.path}: {caution.text}")
             console.say(f"{caution.kind.upper()}: {about}")
-    failures += result.failed
-    console.report("could not be heard, and are in no figure", failures)
-    if failures:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+    failed_are = "could not be heard, and are in no figure"
+    end([*ready.failed, *result.failed], list(ready.damaged), failed_are=failed_are)
 
 
 def _path_of(name: str) -> Path:
@@ -122,10 +121,10 @@ def _heard(model: Bundle, material: Material, jobs: int | None) -> Hearing:
 
 def _write_report(result: Evaluation, path: Path) -> None:
     from tonearm.files import write_atomically
-    from tonearm.training import evaluate as evaluation
     from tonearm.training import report
+    from tonearm.training.run import read_history
 
-    histories = [evaluation.read_history(judged.path) for judged in result.judged]
+    histories = [read_history(judged.path) for judged in result.judged]
     page = report.render(result, histories=histories)
     try:
         # A file's name may hold what is no Unicode: it is spelt out.
@@ -141,7 +140,7 @@ def _print(result: Evaluation) -> None:
     n = len(result.judged[0].tracks)
     where = f"all of {material.folder}"
     if split is not None:
-        where = f"{material.part} of {split.name} {split.sha256[:_HASH_SHOWN]}"
+        where = f"{material.part} of {split.name} {split.sha256[:HASH_SHOWN]}"
     of = f" (of {material.promised})" if n < material.promised else ""
     print(f"{console.printable(where)}: {n} tracks{of}")
     for judged in result.judged:
@@ -163,9 +162,9 @@ def _print_model(judged: Judged) -> None:
     answered = tracks["answered"]
     among = f"{answered['accuracy']:.3f} of these right" if answered["n"] else "none"
     print(
-        f"  tracks   {tracks['accuracy']:.3f}  [{_ends(tracks['interval_95'])}]  n={tracks['n']}, "
-        f"by group [{_ends(tracks['interval_95_by_group'])}]  {tracks['groups']} groups{leaks}\n"
-        f"  windows  {each['accuracy']:.3f}  by group [{_ends(each['interval_95_by_group'])}]  "
+        f"  tracks   {tracks['accuracy']:.3f}  [{ends(tracks['interval_95'])}]  n={tracks['n']}, "
+        f"by group [{ends(tracks['interval_95_by_group'])}]  {tracks['groups']} groups{leaks}\n"
+        f"  windows  {each['accuracy']:.3f}  by group [{ends(each['interval_95_by_group'])}]  "
         f"n={each['n']}{leaks}\n"
         f"  macro F1 {tracks['macro_f1']:.3f}  calibration error {tracks['calibration']['ece']:.3f}"
         f"  log loss {tracks['log_loss']:.3f}\n"
@@ -185,107 +184,6 @@ def _print_model(judged: Judged) -> None:
         print(line.rstrip())
 
 
-def _ends(interval: list[float]) -> str:
+def ends(interval: list[float]) -> str:
+    """``.755, .895`` of an interval."""
     return f"{interval[0]:.3f}, {interval[1]:.3f}"
-
-
-def models(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(help="Where to look for bundles; without it in runs."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    verbose: console.Verbose = False,
-) -> None:
-    """List the shipped model, what can be trained, and the models in a folder."""
-    from tonearm import bundle
-    from tonearm.models import MODELS
-
-    failures: list[tuple[str, str]] = []
-    paths = [bundle.shipped_path()]
-    if folder is not None and not folder.exists():
-        raise DatasetError(f"{folder}: is not there")
-    paths += _found(folder or Path("runs"), failures)
-    listed = []
-    for path in paths:
-        try:
-            listed.append(_described(path))
-        except TonearmError as error:
-            failures.append((str(path), str(error).removeprefix(f"{path}: ")))
-    if as_json:
-        print(json.dumps({"schema": 1, "trainable": MODELS, "models": listed}, indent=1))
-    else:
-        _print_models(listed, MODELS)
-    console.report("could not be read", failures)
-    if failures:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
-
-
-def _found(folder: Path, failures: list[tuple[str, str]]) -> list[Path]:
-    from tonearm import bundle
-    from tonearm.files import find
-
-    if not folder.exists():
-        return []
-
-    def on_error(bad: Path, error: OSError) -> None:
-        failures.append((str(bad), f"folder cannot be read: {error.strerror}"))
-
-    return list(find([folder], suffixes={bundle.SUFFIX}, on_error=on_error))
-
-
-def _described(path: Path) -> Values:
-    from tonearm import bundle
-
-    loaded = bundle.load(path)
-    training = loaded.training
-    return {
-        "path": str(path),
-        "shipped": path == bundle.shipped_path(),
-        "name": loaded.name,
-        "labels": list(loaded.labels),
-        "trained_on": training.get("data") or training.get("split"),
-        "split_sha256": training.get("split_sha256"),
-        "leaks": bool(training.get("leaks")),
-        "measured": _measured(loaded.metrics),
-        "bytes": path.stat().st_size,
-        "sha256": loaded.sha256,
-    }
-
-
-def _measured(values: Values, where: str = "") -> Values | None:
-    """The first accuracy in a bundle's metrics, and where it stands; of tracks before windows."""
-    if isinstance(values.get("accuracy"), float):
-        ends = values.get("interval_95_by_artist") or values.get("interval_95")
-        n = values.get("n")
-        return {"what": where, "accuracy": values["accuracy"], "interval_95": ends, "n": n}
-    for name, inner in values.items():
-        if isinstance(inner, dict):
-            found = _measured(inner, f"{where} {name}".strip())
-            if found:
-                return found
-    return None
-
-
-def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
-    print("can be trained (tonearm train --model NAME):")
-    for name, what in trainable.items():
-        print(f"  {name:<6}{what}")
-    for row in listed:
-        shown = "shipped" if row["shipped"] else console.printable(row["path"])
-        found = row["measured"]
-        figure = "no figure"
-        if found:
-            figure = f"{found['accuracy']:.3f}"
-            if found["interval_95"]:
-                figure += f" [{_ends(found['interval_95'])}]"
-            figure += f" n={found['n']} ({found['what']})"
-        figure += "  LEAKS" if row["leaks"] else ""
-        split = (row["split_sha256"] or "none")[:_HASH_SHOWN]
-        size = row["bytes"] / 1e6
-        print(
-            f"\n{shown}\n  {row['name']}, {len(row['labels'])} genres, {size:.2f} MB, "
-            f"sha256 {row['sha256'][:_HASH_SHOWN]}\n"
-            f"  trained on {console.printable(str(row['trained_on'] or 'what it does not say'))}, "
-            f"split {split}\n  {figure}"
-        )

@@ -2,178 +2,211 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tonearm.cli import console
-from tonearm.cli.prepare import hear
+from tonearm.cli.prepare import Files, hear
 from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
     from tonearm.bundle import Bundle
-    from tonearm.data.index import Index
+    from tonearm.classifier import Classifier
     from tonearm.head import Head
+    from tonearm.metrics import Difference
     from tonearm.models.head import Tracks
-    from tonearm.training.own import Gain
+    from tonearm.training.own import Gain, HeardFolder
 
 Values = dict[str, Any]
 
+_NOT_WRITTEN = "nothing was written: --adopt writes this model"
 
-def train_head(
-    folder: Path,
-    out: Path,
-    base: Path | None,
-    split: str | None,
-    seed: int,
-    jobs: int | None,
-    add: bool,
-    check: Path | None,
-    adopt: bool,
-) -> list[tuple[str, str]]:
-    """Fit a head on a prepared folder, or add its genres to the model's; what was not heard."""
+
+@dataclass(frozen=True)
+class HeadRun:
+    """A head to be made: the run's folder, the listener (with its bundle) below it, the seed."""
+
+    out: Path
+    classifier: Classifier
+    seed: int
+
+    @property
+    def base(self) -> Bundle:
+        """What the head stands on."""
+        return self.classifier.bundle
+
+    def hear(self, folder: Path, *, jobs: int | None) -> Files:
+        """Hear what of a prepared folder was not heard before; the files that could not be."""
+        return hear(folder, self.classifier, jobs=jobs)
+
+    def heard(self, folder: Path) -> HeardFolder:
+        """All that was heard of a prepared folder."""
+        from tonearm.training import own
+
+        return own.heard_tracks(folder, self.base.listener_sha256)
+
+    def save(self, fitted: _Fitted, *, name: str) -> None:
+        """Write the bundle."""
+        from tonearm import bundle
+
+        made = replace(self.base, name=name, sha256="", **vars(fitted))
+        path = self.out / f"model{bundle.SUFFIX}"
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            bundle.save(made, path)
+        except OSError as error:
+            raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+        console.say(f"model: {path}; use it with `tonearm predict --model`")
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A head, how it was trained, and its figures: what a bundle says of it."""
+
+    head: Head
+    training: Values
+    metrics: Values
+
+
+def head_run(out: Path, base: Path | None, *, seed: int) -> HeadRun:
+    """A head to be made on the shipped bundle, or on another."""
     from tonearm.classifier import Classifier
+
+    return HeadRun(out, Classifier.load(base), seed)
+
+
+def train_head(folder: Path, run: HeadRun, *, split: str | None) -> None:
+    """Fit a head on a prepared folder that was heard: by cross-validation, or on a split."""
+    found = run.heard(folder)
+    console.say(f"{len(found.tracks.labels)} tracks heard, copies left out")
+    fitted = _fit_on_all(run, found) if split is None else _fit_on_split(run, found, split)
+    training = {**fitted.training, "tracks": len(found.tracks.labels)}
+    run.save(replace(fitted, training=training), name=run.base.name)
+
+
+def add_genres(folder: Path, run: HeadRun, *, check: Path | None, adopt: bool) -> None:
+    """Show what the genres of a prepared folder bring and cost; with ``adopt`` add them."""
     from tonearm.training import own
 
-    classifier = Classifier.load(base)
-    shipped = classifier.bundle
-    failed = hear(folder, classifier, jobs)
-    made, tracks = own.heard_tracks(folder, shipped.listener_sha256)
-    console.say(f"{len(made.tracks)} tracks heard, copies left out")
-    if add:
-        gain = _show_gain(shipped, tracks, check, seed)
-        if not adopt:
-            console.say("nothing was written: --adopt writes this model")
-            return failed
-        head = own.grow(shipped.head, tracks, names=shipped.names)
-        metrics: Values = {"gain": gain.to_dict()}
-        name, how = (
-            f"{shipped.name}+",
-            {"added": sorted(set(tracks.labels)), "base": shipped.sha256},
-        )
-    else:
-        head, metrics, how = _fit_head(shipped, made, tracks, split, seed)
-        name = shipped.name
-    _save_head(shipped, head, out, name, {**how, "tracks": len(tracks.labels)}, metrics)
-    return failed
+    new = run.heard(folder).tracks
+    console.say(f"{len(new.labels)} tracks heard, copies left out")
+    gain = _show_gain(run, new, check)
+    if not adopt:
+        console.say(_NOT_WRITTEN)
+        return
+    head = own.grow(run.base.head, new, names=run.base.names)
+    added = sorted(set(new.labels))
+    training = _also(run.base, f"{len(new.labels)} tracks of {', '.join(added)}")
+    training |= {"added": added, "tracks": len(new.labels)}
+    run.save(_Fitted(head, training, {"gain": gain.to_dict()}), name=f"{run.base.name}+")
 
 
-def train_from_corrections(
-    library: Path | None, out: Path, base: Path | None, seed: int, adopt: bool
-) -> None:
+def train_from_corrections(library: Path | None, run: HeadRun, *, adopt: bool) -> None:
     """Move a head's genres toward what a person said of the library's sounds."""
-    from tonearm import bundle
     from tonearm.cli.library import location
     from tonearm.library.reviews import corrections
     from tonearm.library.store import Library
     from tonearm.models.head import Tracks
     from tonearm.training import corrections as learning
 
-    shipped = bundle.load(base)
+    base = run.base
     with Library(location(library)) as opened:
-        found = corrections(opened, dimensions=shipped.head.dimensions)
+        found = corrections(opened, dimensions=base.head.dimensions)
     given = Tracks(
         [correction.windows for correction in found],
         [correction.genre for correction in found],
         [correction.key for correction in found],
     )
-    learnt = learning.measure(shipped.head, given, names=shipped.names, seed=seed)
-    change, low, high = learnt.difference
+    learnt = learning.measure(base.head, given, names=base.names, seed=run.seed)
     print(
         f"corrections\taccuracy {learnt.before:.3f} -> {learnt.after:.3f}\t"
-        f"{change:+.3f} [{low:+.3f}, {high:+.3f}]\tn={learnt.n}, each judged by the others"
+        f"{_signed(learnt.difference)}\tn={learnt.n}, each judged by the others"
     )
     if not adopt:
-        console.say("nothing was written: --adopt writes this model")
+        console.say(_NOT_WRITTEN)
         return
-    head = learning.correct(shipped.head, given, names=shipped.names)
-    how = {"corrections": learnt.n, "base": shipped.sha256}
-    _save_head(shipped, head, out, f"{shipped.name}+", how, {"corrections": learnt.to_dict()})
+    head = learning.correct(base.head, given, names=base.names)
+    training = {**_also(base, f"{learnt.n} corrections"), "corrections": learnt.n}
+    run.save(_Fitted(head, training, {"corrections": learnt.to_dict()}), name=f"{base.name}+")
 
 
-def _fit_head(
-    shipped: Bundle, made: Index, tracks: Tracks, split: str | None, seed: int
-) -> tuple[Head, Values, Values]:
-    """Head, its figures, and how it was trained: on all by cross-validation, or on a split."""
+def _fit_on_all(run: HeadRun, found: HeardFolder) -> _Fitted:
+    """A head of all tracks; its figures are those of heads that each left out a fold."""
+    from tonearm.models import head as heads
+    from tonearm.training import own
+
+    tracks, names = found.tracks, run.base.names
+    figures = own.cross_validate(tracks, names=names, seed=run.seed).figures()
+    judged = f"{own.folds_for(tracks)} folds by group, seed {run.seed}"
+    print_figures(figures, judged)
+    training = {
+        "data": f"all {len(tracks.labels)} tracks of {Path(found.index.source).name or 'arrays'}",
+        "judged": judged,
+        "leaks": False,
+    }
+    head = heads.fit(tracks, names=names, seed=run.seed)
+    return _Fitted(head, training, {"held_out": figures})
+
+
+def _fit_on_split(run: HeadRun, found: HeardFolder, wanted: str) -> _Fitted:
+    """A head of the training part of a split, judged on the other parts."""
     from tonearm.data import splits
     from tonearm.models import head as heads
     from tonearm.training import own
 
-    if split is None:
-        trial = own.cross_validate(tracks, names=shipped.names, seed=seed)
-        figures = trial.figures()
-        how: Values = {
-            "split": f"{own.folds_for(tracks)} folds by group, seed {seed}",
-            "leaks": False,
-        }
-        print_figures(figures, how["split"])
-        head = heads.fit(tracks, names=shipped.names, seed=seed)
-        return head, {"held_out": figures}, how
-    chosen = splits.make(split, made, seed=seed)
-    place = {track.name: i for i, track in enumerate(made.tracks)}
+    split = splits.make(wanted, found.index, seed=run.seed)
+    place = {track.name: i for i, track in enumerate(found.index.tracks)}
     parts = {
-        part: own.subset(tracks, [place[track.name] for track in found])
-        for part, found in splits.select(chosen, made).items()
-        if found
+        part: own.subset(found.tracks, [place[track.name] for track in tracks])
+        for part, tracks in splits.select(split, found.index).items()
+        if tracks
     }
     if "train" not in parts:
-        raise DatasetError(f"split {chosen.name}: no track of its part train is here")
-    head = heads.fit(parts["train"], names=shipped.names, seed=seed)
+        raise DatasetError(f"split {split.name}: no track of its part train is here")
+    head = heads.fit(parts["train"], names=run.base.names, seed=run.seed)
     metrics: Values = {}
     for part in ("valid", "test"):
         if part in parts:
             metrics[part] = own.judge(head, parts[part]).figures()
-            print_figures(metrics[part], f"{chosen.name}, {part}, tracks")
-    return (
-        head,
-        metrics,
-        {"split": chosen.name, "split_sha256": chosen.sha256, "leaks": chosen.leaks},
-    )
+            print_figures(metrics[part], f"{split.name}, {part}, tracks")
+    training = {"split": split.name, "split_sha256": split.sha256, "leaks": split.leaks}
+    return _Fitted(head, training, metrics)
 
 
-def _show_gain(shipped: Bundle, new: Tracks, check: Path | None, seed: int) -> Gain:
+def _also(base: Bundle, more: str) -> Values:
+    """How a head was trained that stands on another: on all that this one was, and more."""
+    learnt = base.training.get("data") or base.training.get("split") or "what it does not say"
+    return {**base.training, "data": f"{learnt}; and {more}", "base": base.sha256}
+
+
+def _show_gain(run: HeadRun, new: Tracks, check: Path | None) -> Gain:
     from tonearm.training import own
 
+    base = run.base
     if check is not None:
-        old = own.heard_tracks(check, shipped.listener_sha256)[1]
-        gain = own.measure_gain(old, new, names=shipped.names, seed=seed)
+        old = run.heard(check).tracks
+        gain = own.measure_gain(old, new, names=base.names, seed=run.seed)
     else:
         console.say(
             "what the old genres lose is estimated on tracks drawn from what the model remembers "
             "of them; --check FOLDER measures it on a prepared folder of real ones"
         )
-        old = own.drawn_tracks(shipped.head, seed=seed)
-        gain = own.measure_gain(old, new, names=shipped.names, base=shipped.head, seed=seed)
+        old = own.drawn_tracks(base.head, seed=run.seed)
+        gain = own.measure_gain(old, new, names=base.names, base=base.head, seed=run.seed)
     for label, found in gain.new.items():
         low, high = found["interval_95"]
         recall = f"recall {found['recall']:.3f}\t[{low:.3f}, {high:.3f}]\tn={found['n']}"
         print(f"gained\t{label}\t{recall}")
-    change, low, high = gain.difference
     print(
         f"lost\told genres\taccuracy {gain.before:.3f} -> {gain.after:.3f}\t"
-        f"{change:+.3f} [{low:+.3f}, {high:+.3f}]\tn={gain.n}, {gain.lost_to_new} now called new"
+        f"{_signed(gain.difference)}\tn={gain.n}, {gain.lost_to_new} now called new"
     )
     return gain
 
 
-def _save_head(
-    shipped: Bundle,
-    head: Head,
-    out: Path,
-    name: str,
-    training: Values,
-    metrics: Values,
-) -> None:
-    from tonearm import bundle
-
-    made = replace(shipped, name=name, head=head, training=training, metrics=metrics, sha256="")
-    path = out / f"model{bundle.SUFFIX}"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        bundle.save(made, path)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
-    console.say(f"model: {path}; use it with `tonearm predict --model`")
+def _signed(change: Difference) -> str:
+    return f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
 
 
 def print_figures(figures: Values, what: str) -> None:

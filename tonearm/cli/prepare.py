@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,8 +17,9 @@ from tonearm.errors import DatasetError
 if TYPE_CHECKING:
     from tonearm.classifier import Classifier
     from tonearm.data.index import Index
+    from tonearm.data.prepare import Prepared
 
-_DAMAGED = "damaged, kept with what is left"
+Files = list[tuple[str, str]]  # with what is wrong with each
 
 
 class Frames(StrEnum):
@@ -58,34 +60,43 @@ def prepare(
 
     out = out or default_out(folder)
     table = index.read_artists(artists) if artists else {}
-    failures: list[tuple[str, str]] = []
-    damaged: list[tuple[str, str]] = []
+    failures: Files = []
+    damaged: Files = []
     try:
         if from_arrays:
             from tonearm.data import arrays
 
             made = arrays.fill(folder, out, listener_sha256=_listener(model), artists=table)
         else:
-            made = prepare_audio(folder, out, table, frames, jobs, failures, damaged)
+            done = _prepare_audio(folder, out=out, artists=table, frames=frames, jobs=jobs)
+            made, damaged = done.index, list(done.damaged)
+            failures += made.failed
         if embeddings:
             from tonearm.classifier import Classifier
 
-            failures += hear(out, Classifier.load(model), jobs)
+            failures += hear(out, Classifier.load(model), jobs=jobs)
         if json_path:
             failures += _write_json(made, json_path)
     except KeyboardInterrupt:
         console.say("interrupted; what was done is kept: the same command goes on from there")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
     _describe(made, out)
-    console.report(_DAMAGED, damaged)
-    console.report("could not be used", list(dict.fromkeys(failures)))
+    end(failures, damaged, failed_are="could not be used")
+
+
+def end(failures: Files, damaged: Files, *, failed_are: str) -> None:
+    """Name the files that failed, and those kept though damaged; leave with 1 if there are any."""
+    console.report("damaged, kept with what is left", damaged)
+    console.report(failed_are, list(dict.fromkeys(failures)))
     if failures or damaged:
         raise typer.Exit(console.EXIT_FAILED_FILES)
 
 
 def default_out(folder: Path) -> Path:
     """Where the prepared folder of a folder of music, or of a .npz, goes: beside it."""
-    folder = folder.absolute()
+    folder = folder.resolve() if ".." in folder.parts else folder.absolute()
+    if not folder.name:
+        raise DatasetError(f"{folder}: has nothing beside it: say where with `tonearm prepare -o`")
     return folder.with_name(f"{folder.stem if folder.suffix == '.npz' else folder.name}.prepared")
 
 
@@ -95,16 +106,10 @@ def _listener(model: Path | None) -> str:
     return bundle.load(model).listener_sha256
 
 
-def prepare_audio(
-    folder: Path,
-    out: Path,
-    artists: dict[str, str],
-    frames: Frames,
-    jobs: int | None,
-    failures: list[tuple[str, str]],
-    damaged: list[tuple[str, str]],
-) -> Index:
-    """Prepare a folder of music; bad files are added to ``failures`` and ``damaged``."""
+def _prepare_audio(
+    folder: Path, *, out: Path, artists: dict[str, str], frames: Frames, jobs: int | None
+) -> Prepared:
+    """Prepare a folder of music, with a bar."""
     from tonearm.data.arrays import ARRAY_SPEC
     from tonearm.data.prepare import prepare_folder
     from tonearm.features import GTZAN_SPEC
@@ -112,7 +117,7 @@ def prepare_audio(
 
     spec = GTZAN_SPEC if frames is Frames.gtzan else ARRAY_SPEC
     with _counted("files") as (start, done):
-        prepared = prepare_folder(
+        made = prepare_folder(
             folder,
             out,
             spec=spec,
@@ -122,31 +127,35 @@ def prepare_audio(
             on_start=start,
             on_done=done,
         )
-    for name, genre in prepared.renamed.items():
+    for name, genre in made.renamed.items():
         console.say(f"folder {console.printable(name)} is taken for {genre}")
-    failures += prepared.index.failed
-    damaged += prepared.damaged
-    return prepared.index
+    return made
 
 
-def prepared(data: Path, jobs: int | None) -> tuple[Path, list[tuple[str, str]]]:
-    """The prepared folder that ``data`` is, or is made into, and the files that are not in it."""
+@dataclass(frozen=True)
+class Ready:
+    """A prepared folder; where it was made just now, the files not in it, and the damaged ones."""
+
+    folder: Path
+    failed: tuple[tuple[str, str], ...] = ()
+    damaged: tuple[tuple[str, str], ...] = ()
+
+
+def prepared(data: Path, *, jobs: int | None) -> Ready:
+    """The prepared folder that ``data`` is, or is made into."""
     from tonearm.data import index
     from tonearm.data.prepare import JOURNAL
 
     if data.name == index.FILE_NAME and data.is_file():
-        return data.parent, []
+        return Ready(data.parent)
     if (data / index.FILE_NAME).exists():
-        return data, []
+        return Ready(data)
     if (data / JOURNAL).exists():
         raise DatasetError(f"{data}: was not prepared to its end: run `tonearm prepare` again")
     out = default_out(data)
-    failures: list[tuple[str, str]] = []
-    damaged: list[tuple[str, str]] = []
-    prepare_audio(data, out, {}, Frames.gtzan, jobs, failures, damaged)
+    made = _prepare_audio(data, out=out, artists={}, frames=Frames.gtzan, jobs=jobs)
     console.say(f"prepared in {out}")
-    console.report(_DAMAGED, damaged)
-    return out, failures
+    return Ready(out, made.index.failed, made.damaged)
 
 
 @contextmanager
@@ -169,8 +178,8 @@ def _counted(unit: str) -> Iterator[tuple[Callable[[int], None], Callable[[int, 
                 bar.__exit__()
 
 
-def hear(folder: Path, classifier: Classifier, jobs: int | None) -> list[tuple[str, str]]:
-    """Hear what was not heard before."""
+def hear(folder: Path, classifier: Classifier, *, jobs: int | None) -> Files:
+    """Hear what was not heard before; what could not be."""
     from tonearm.data.prepare import add_embeddings
 
     with _counted("tracks") as (start, done):
@@ -179,7 +188,7 @@ def hear(folder: Path, classifier: Classifier, jobs: int | None) -> list[tuple[s
         )
 
 
-def _write_json(made: Index, path: Path) -> list[tuple[str, str]]:
+def _write_json(made: Index, path: Path) -> Files:
     from tonearm.data import arrays
 
     with (

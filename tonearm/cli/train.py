@@ -6,21 +6,24 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
+from tonearm import models
 from tonearm.cli import console
 from tonearm.cli.library import Location
-from tonearm.cli.own import print_figures, train_from_corrections, train_head
-from tonearm.cli.prepare import prepared
+from tonearm.cli.own import (
+    add_genres,
+    head_run,
+    print_figures,
+    train_from_corrections,
+    train_head,
+)
+from tonearm.cli.prepare import Files, end, prepared
 from tonearm.errors import DatasetError
 from tonearm.models import MODELS
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from tonearm.training.fit import Run
+from tonearm.training.run import BUNDLE, CHECKPOINT, METRICS, SPLIT, Precision, Run, read, write
 
 _HEAD = "head"
 _MODEL_HELP = "; ".join(f"{name}: {what}" for name, what in MODELS.items())
@@ -33,8 +36,8 @@ def _known(name: str) -> str:
 
 
 def _known_precision(name: str) -> str:
-    if name not in ("32-true", "bf16-mixed", "16-mixed"):
-        raise typer.BadParameter(f"{name!r} is none of 32-true, bf16-mixed, 16-mixed")
+    if name not in get_args(Precision):
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(get_args(Precision))}")
     return name
 
 
@@ -89,66 +92,76 @@ def train(
     verbose: console.Verbose = False,
 ) -> None:
     """Train a model on a folder with a folder for each genre, and measure it honestly."""
-    from tonearm import models
-
     out = out or Path("runs") / model
     if (add or from_corrections) and model != _HEAD:
         raise typer.BadParameter("only a head can grow or be corrected", param_hint="--model")
     if from_corrections:
-        train_from_corrections(library, out, base, seed, adopt)
+        train_from_corrections(library, head_run(out, base, seed=seed), adopt=adopt)
         return
     if resume and model == _HEAD:
         raise typer.BadParameter("a head is fitted in seconds, anew", param_hint="--resume")
     if data is None and not resume:
         raise typer.BadParameter("name a folder of music, or a prepared one", param_hint="DATA")
-    failures: list[tuple[str, str]] = []
+    if model != _HEAD:
+        _check_extra()
+    failures: Files = []
+    damaged: Files = []
     try:
-        if data is not None and not resume:
-            data, failures = prepared(data, jobs)
-        if data is not None and model == _HEAD:
-            failures += train_head(data, out, base, split, seed, jobs, add, check, adopt)
+        if data is None or resume:
+            _train_net(_resumed(out, epochs, devices), wanted=None)
         else:
-            fit = _loop()
-            if resume:
-                run = _resumed(fit, out, epochs, devices)
+            ready = prepared(data, jobs=jobs)
+            failures, damaged = list(ready.failed), list(ready.damaged)
+            if model == _HEAD:
+                head = head_run(out, base, seed=seed)
+                failures += head.hear(ready.folder, jobs=jobs)
+                if add:
+                    add_genres(ready.folder, head, check=check, adopt=adopt)
+                else:
+                    train_head(ready.folder, head, split=split)
             else:
-                run = fit.Run(
-                    data=str(Path(data or "").absolute()),
+                run = Run(
+                    data=str(ready.folder.absolute()),
                     out=str(out),
                     model=model,
                     epochs=epochs or models.get(model).recipe.epochs,
                     seed=seed,
                     devices=devices,
                     accelerator=accelerator,
-                    precision=precision,
+                    precision=cast(Precision, precision),
                     patience=patience,
                 )
-                _start(fit, run, split or "grouped")
-            fit.train(run, resume=resume, report=_Live(run.epochs))
-            _show(fit, out)
+                _train_net(run, wanted=split or "grouped")
     except KeyboardInterrupt:
         hint = "" if model == _HEAD else f"; go on with --model {model} --resume -o {out}"
         console.say(f"interrupted{hint}")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
-    console.report("could not be used, and were left out", list(dict.fromkeys(failures)))
-    if failures:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+    end(failures, damaged, failed_are="could not be used, and were left out")
 
 
-def _loop() -> ModuleType:
-    """The training loop, or plain words where what it needs is not installed."""
+def _check_extra() -> None:
+    """Plain words where what networks need is not installed."""
     try:
-        from tonearm.training import fit
+        import tonearm.training.fit  # noqa: F401
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("tonearm"):
             raise
         raise DatasetError(
             f"training a network needs {error.name}: pip install 'tonearm[train]'"
         ) from None
-    return fit
 
 
-def _start(fit: ModuleType, run: Run, wanted: str) -> None:
+def _train_net(run: Run, *, wanted: str | None) -> None:
+    """Train a new run on the split ``wanted``, or go on with it where that is None."""
+    from tonearm.training.fit import train
+
+    if wanted is not None:
+        _save_split(run, wanted)
+    train(run, resume=wanted is None, report=_Live(run.epochs))
+    _show(Path(run.out))
+
+
+def _save_split(run: Run, wanted: str) -> None:
     """Check and save the split of a new run, and say what is odd about it."""
     from tonearm.data import index, splits
 
@@ -160,25 +173,22 @@ def _start(fit: ModuleType, run: Run, wanted: str) -> None:
     elif crossing:
         console.say(f"split {split.name} has {', '.join(crossing)} on both sides")
     out = Path(run.out)
-    if (out / fit.CHECKPOINT).exists():
+    if (out / CHECKPOINT).exists():
         raise DatasetError(f"{out}: holds a run already: --resume it, or give another --out")
-    fit.write(out / fit.SPLIT, split.text.encode("utf-8", "surrogateescape"))
+    write(out / SPLIT, split.text.encode("utf-8", "surrogateescape"))
 
 
-def _resumed(fit: ModuleType, out: Path, epochs: int | None, devices: int) -> Run:
-    try:
-        before: Run = fit.Run(**json.loads((out / fit.RUN).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        raise DatasetError(f"{out}: no run to resume there") from None
+def _resumed(out: Path, epochs: int | None, devices: int) -> Run:
+    before = read(out)
     return replace(before, out=str(out), epochs=epochs or before.epochs, devices=devices)
 
 
-def _show(fit: ModuleType, out: Path) -> None:
-    values = json.loads((out / fit.METRICS).read_text("utf-8"))
+def _show(out: Path) -> None:
+    values = json.loads((out / METRICS).read_text("utf-8"))
     split = values["training"]["split"]
     for unit in ("tracks", "windows"):
         print_figures(values["valid"][unit], f"{split}, valid, {unit}")
-    console.say(f"model: {out / fit.BUNDLE}; use it with `tonearm predict --model`")
+    console.say(f"model: {out / BUNDLE}; use it with `tonearm predict --model`")
 
 
 class _Live:

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from tonearm import audio
 from tonearm.data import index, prepare
 from tonearm.data.index import Index, Track
-from tonearm.data.store import ARRAY_HOP_SAMPLES, identity, open_store
+from tonearm.data.splits import SEGMENTS
+from tonearm.data.store import ARRAY_HOP_SAMPLES, checksum, identity, open_store
 from tonearm.errors import DatasetError, DecodeError
 from tonearm.features import GTZAN_SPEC, Float32, mel_power, mfcc, power_to_db
 
 # 387 frames of 30 s: 12.9 a second. window_frames is that of three seconds.
 ARRAY_SPEC = replace(GTZAN_SPEC, hop_samples=ARRAY_HOP_SAMPLES, window_frames=38)
-SEGMENTS = 10
 TRACK_S = 30
 COEFFICIENTS = 13
 
@@ -77,7 +77,7 @@ def fill(
         if name not in tracks:
             genre = index.genre_of(genres.get(name) or name.split(".")[0])
             group = index.group_of(name, artist=(artists or {}).get(name))
-            sound = prepare._checksum(array.tobytes())
+            sound = checksum(array.tobytes())
             tracks[name] = Track(name, genre, group, sound, duration_s)
         store.put(tracks[name].sound, array)
     listed = list(tracks.values())

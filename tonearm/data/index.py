@@ -19,7 +19,7 @@ from typing import Any
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
-from tonearm.genres import GTZAN_GENRES
+from tonearm.genres import GTZAN_GENRES, key
 
 FORMAT = "tonearm-index"
 FORMAT_VERSION = 1
@@ -38,6 +38,7 @@ _SPELLINGS = {
     "popmusic": "pop",
     "rockmusic": "rock",
 }
+_ENSEMBLES = frozenset(("the", "trio", "quartet", "quintet", "band"))
 _NOBODY = frozenset(("", "unknown", "unknownartist", "various", "variousartists", "va"))
 
 
@@ -153,7 +154,7 @@ def genre_of(folder: str) -> str:
     letter is wrong, missing or too many, and not the first: ``reggas``, ``hophop``, ``jazzz``,
     but not ``k-pop`` or ``post-rock``. Any other name stays as it is, a genre of its own.
     """
-    letters = re.sub(r"[^a-z0-9]", "", folder.casefold())
+    letters = key(folder)
     if letters in GTZAN_GENRES:
         return letters
     if letters in _SPELLINGS:
@@ -187,17 +188,21 @@ def group_of(name: str, *, artist: str | None) -> str:
     written = base.split(" - ", 1)[0] if " - " in base else ""
     # A number is the track's, not an artist's.
     for candidate in (artist or "", re.sub(r"^[\d\s.]+$", "", written)):
-        key = _plain(candidate)
-        if key not in _NOBODY:
-            return f"artist:{key}"
+        plain = plain_artist(candidate)
+        if plain.replace(" ", "") not in _NOBODY:
+            return f"artist:{plain}"
     folders = name.split("/")[1:-1]
     return f"folder:{'/'.join(folders)}" if folders else f"track:{name}"
 
 
-def _plain(text: str) -> str:
-    """Letters and digits alone, without a leading article: ``The Beatles`` is ``beatles``."""
-    words = re.sub(r"^the\s+", "", text.casefold().strip())
-    return re.sub(r"[\W_]+", "", words)
+def plain_artist(artist: str) -> str:
+    """What spellings of an artist share: ``The Dave Brubeck Quartet`` is ``dave brubeck``.
+
+    Credits of several are a name of their own: where everybody features everybody, all would be
+    one group, and nothing could be held out.
+    """
+    text = re.sub(r"[^\w\s]|_", "", artist.casefold().replace("&", " and ")).split()
+    return " ".join(word for word in text if word not in _ENSEMBLES) or " ".join(text)
 
 
 def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> tuple[Track, ...]:

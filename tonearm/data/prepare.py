@@ -8,16 +8,13 @@ that a folder with an index is whole. Must not import torch or print.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -25,18 +22,24 @@ from tonearm import audio
 from tonearm.classifier import Classifier
 from tonearm.data import copies, index
 from tonearm.data.index import Index, Track
-from tonearm.data.store import FeatureStore, embedding_identity, identity, open_store, storable
+from tonearm.data.store import (
+    FeatureStore,
+    checksum,
+    embedding_identity,
+    identity,
+    open_store,
+    storable,
+)
 from tonearm.errors import DatasetError, DecodeError
 from tonearm.features import FeatureSpec
 from tonearm.files import find
 from tonearm.listening import SHORTEST_S
+from tonearm.pool import in_order
 
 FEATURES, WINDOWS, FINGERPRINTS, JOURNAL = "features", "windows", "fingerprints", "journal.jsonl"
 _FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 1}
 _BROKEN_IN_GTZAN = "jazz.00054"
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 OnDone = Callable[[int, int], None]  # files so far, failures so far
 
 
@@ -110,15 +113,14 @@ def prepare_folder(
             journal.add(name, folder / name, record)
             return record
 
-        for done, (name, result) in enumerate(_parallel(work, files, jobs), 1):
-            if isinstance(result, DecodeError):
-                failed.append((name, _reason(name, result)))
-            elif isinstance(result, Exception):
-                raise result
+        for done, (name, future) in enumerate(in_order(work, files, jobs=jobs), 1):
+            try:
+                records[name] = future.result()
+            except DecodeError as error:
+                failed.append((name, _reason(name, error)))
             else:
-                records[name] = result
-                if result["warning"]:
-                    damaged.append((name, result["warning"]))
+                if records[name]["warning"]:
+                    damaged.append((name, records[name]["warning"]))
             on_done(done, len(failed))
     if not records:
         raise DatasetError(f"{folder}: none of its {len(files)} files can be read")
@@ -161,22 +163,18 @@ def _prepare_file(
         raise DecodeError(path, "too-short", f"is too short: {sound.duration_s:.3g} s")
     # 16 bits: a lossless copy in another container is the same sound.
     whole = np.round(np.clip(sound.samples, -1, 1) * 32_767).astype("<i2")
-    checksum = _checksum(f"{sound.sample_rate_hz}".encode() + whole.tobytes())
-    if not store.has(checksum):
+    key = checksum(f"{sound.sample_rate_hz}".encode() + whole.tobytes())
+    if not store.has(key):
         rate_hz = spec.sample_rate_hz
         samples = audio.resample(sound.samples, sound.sample_rate_hz, rate_hz)
-        store.put(checksum, storable(samples, spec))
-    if not prints.has(checksum):
-        prints.put(checksum, copies.fingerprint(sound.samples, sound.sample_rate_hz))
+        store.put(key, storable(samples, spec))
+    if not prints.has(key):
+        prints.put(key, copies.fingerprint(sound.samples, sound.sample_rate_hz))
     return {
-        "sound": checksum,
+        "sound": key,
         "duration_s": round(sound.duration_s, 3),
         "warning": sound.warning,
     }
-
-
-def _checksum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def _track(name: str, record: Mapping[str, Any], artists: Mapping[str, str]) -> Track:
@@ -248,33 +246,6 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _parallel(
-    work: Callable[[Item], Result], items: Iterable[Item], jobs: int
-) -> Iterator[tuple[Item, Result | Exception]]:
-    """Results in the order of the items, or the exception of each; few in flight at a time."""
-    pool = ThreadPoolExecutor(jobs)
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
-
-    def oldest() -> tuple[Item, Result | Exception]:
-        item, future = waiting.popleft()
-        error = future.exception()
-        if error is None:
-            return item, future.result()
-        if not isinstance(error, Exception):
-            raise error
-        return item, error
-
-    try:
-        for item in items:
-            if len(waiting) >= 4 * jobs:
-                yield oldest()
-            waiting.append((item, pool.submit(work, item)))
-        while waiting:
-            yield oldest()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
 def add_embeddings(
     out: str | os.PathLike[str],
     classifier: Classifier,
@@ -284,6 +255,9 @@ def add_embeddings(
     on_done: OnDone = lambda _done, _failed: None,
 ) -> list[tuple[str, str]]:
     """Hear every track of a prepared folder; those heard before, or without audio, are skipped.
+
+    Always as many windows as the bundle hears at the most: when to stop is for a head to say, and
+    what is kept here is for any head.
 
     Returns
     -------
@@ -296,16 +270,17 @@ def add_embeddings(
     missing = [track for track in made.tracks if made.source and not store.has(track.sound)]
     on_start(len(missing))
     failed: list[tuple[str, str]] = []
+    count = classifier.bundle.windows_per_track
 
     def work(track: Track) -> None:
-        heard = classifier.listen(Path(made.source) / track.name)
+        heard = classifier.listen(Path(made.source) / track.name, count=count)
         store.put(track.sound, heard.windows)
 
-    for done, (track, result) in enumerate(_parallel(work, missing, jobs), 1):
-        if isinstance(result, DecodeError):
-            failed.append((track.name, result.reason))
-        elif isinstance(result, Exception):
-            raise result
+    for done, (track, future) in enumerate(in_order(work, missing, jobs=jobs), 1):
+        try:
+            future.result()
+        except DecodeError as error:
+            failed.append((track.name, error.reason))
         on_done(done, len(failed))
     return failed
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from tonearm import folds
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
@@ -26,6 +27,9 @@ _LEAKING = "leaking-"
 _HEADER = "# tonearm-split 1"
 _LISTS = Path(__file__).parent / "lists"
 SHARES = (0.7, 0.15, 0.15)
+# Where a track is cut into windows that a split may name.
+SEGMENTS = 10
+_LEAKING_TRAIN = 0.75
 
 
 @dataclass(frozen=True)
@@ -87,14 +91,51 @@ def official(name: str) -> Split:
     return load(path)
 
 
-def select(split: Split, index: Index) -> dict[str, list[Track]]:
-    """Tracks of the index in each part, found by name or by file name alone."""
+@dataclass(frozen=True)
+class Part:
+    """What one part of a split means in an index.
+
+    Parameters
+    ----------
+    tracks : tuple of Track
+        Those that are there, found by name or by file name alone.
+    segments : dict of str to set of int
+        Of each track, by its name, the segments that the part names, where it names segments.
+    promised : int
+        How many tracks the part names.
+    """
+
+    tracks: tuple[Track, ...]
+    segments: Mapping[str, set[int]]
+    promised: int
+
+
+def find(split: Split, part: str, index: Index) -> Part:
+    """A part of a split in an index; empty where the split has no such part.
+
+    ``a#3`` is segment 3 of ``a``, unless a track is called so: then it is that track
+    (``Prelude in C#.mp3``, ``Étude #3``).
+    """
     known = {track.stem: track for track in index.tracks} | index.by_name()
-    wanted = {part: [name.split("#")[0] for name in names] for part, names in split.parts.items()}
-    return {
-        part: list({known[name].name: known[name] for name in names if name in known}.values())
-        for part, names in wanted.items()
-    }
+    tracks: dict[str, Track] = {}
+    segments: dict[str, set[int]] = defaultdict(set)
+    promised = set()
+    for name in split.parts.get(part, ()):
+        stem, mark, number = name.rpartition("#")
+        segment = bool(mark) and number.isdecimal() and name not in known
+        wanted = stem if segment else name
+        promised.add(wanted)
+        if wanted in known:
+            track = known[wanted]
+            tracks[track.name] = track
+            if segment:
+                segments[track.name].add(int(number))
+    return Part(tuple(tracks.values()), dict(segments), len(promised))
+
+
+def select(split: Split, index: Index) -> dict[str, list[Track]]:
+    """Tracks of the index in each part."""
+    return {part: list(find(split, part, index).tracks) for part in split.parts}
 
 
 def is_official(split: Split) -> bool:
@@ -136,7 +177,7 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
     return tuple(sorted(crossing))
 
 
-def grouped(index: Index, *, seed: int = 0, shares: Sequence[float] = SHARES) -> Split:
+def grouped(index: Index, *, seed: int = 0) -> Split:
     """A made split: whole groups, the genres as evenly spread as these allow.
 
     Raises
@@ -144,64 +185,28 @@ def grouped(index: Index, *, seed: int = 0, shares: Sequence[float] = SHARES) ->
     DatasetError
         When a genre has too few groups to be in every part.
     """
-    folds = _deal(index, shares, seed)
-    parts = dict(zip(PARTS, folds, strict=False))
-    return Split(f"grouped-{seed}", {k: tuple(sorted(v)) for k, v in parts.items()})
-
-
-def k_folds(index: Index, *, folds: int = 5, seed: int = 0) -> list[Split]:
-    """Grouped k-fold cross-validation: k splits of train and test."""
-    dealt = _deal(index, [1 / folds] * folds, seed)
-    return [
-        Split(
-            f"fold-{seed}-{i + 1}of{folds}",
-            {
-                "train": tuple(sorted(name for j in range(folds) if j != i for name in dealt[j])),
-                "test": tuple(sorted(dealt[i])),
-            },
-        )
-        for i in range(folds)
-    ]
-
-
-def _deal(index: Index, shares: Sequence[float], seed: int) -> list[list[str]]:
-    """Names in parts of these shares; no group in two, each part with every genre."""
-    groups: dict[str, list[Track]] = defaultdict(list)
-    for track in index.tracks:
-        groups[track.group].append(track)
-    of_genre = Counter(track.genre for track in index.tracks)
-    for genre in of_genre:
-        holding = sum(any(t.genre == genre for t in tracks) for tracks in groups.values())
-        if holding < len(shares):
+    tracks = index.tracks
+    for genre in index.labels:
+        its = [track.group for track in tracks if track.genre == genre]
+        if len(set(its)) < len(PARTS):
             raise DatasetError(
-                f"genre {genre!r} has {of_genre[genre]} tracks of {holding} artists or groups; a "
-                f"split into {len(shares)} parts needs {len(shares)} of them: add music"
+                f"genre {genre!r} has {len(its)} tracks of {len(set(its))} artists or groups; a "
+                f"split into {len(PARTS)} parts needs {len(PARTS)} of them: add music"
             )
-    rng = np.random.default_rng(seed)
-    order = list(rng.permutation(sorted(groups)))
-    # The largest first: what is dealt last is small enough to even things out.
-    order.sort(key=lambda group: -len(groups[group]))
-    have: list[Counter[str]] = [Counter() for _ in shares]
-    parts: list[list[str]] = [[] for _ in shares]
-    for group in order:
-        genres = Counter(track.genre for track in groups[group])
-
-        def lack(i: int, genres: Counter[str] = genres) -> float:
-            return sum(
-                n * (shares[i] * of_genre[g] - have[i][g]) / (shares[i] * of_genre[g])
-                for g, n in genres.items()
-            )
-
-        part = max(range(len(shares)), key=lack)
-        have[part].update(genres)
-        parts[part].extend(track.name for track in groups[group])
-    for i, counts in enumerate(have):
-        lost = sorted(set(of_genre) - set(counts))
+    dealt = folds.deal(
+        [track.genre for track in tracks],
+        [track.group for track in tracks],
+        shares=SHARES,
+        seed=seed,
+    )
+    parts: dict[str, tuple[str, ...]] = {}
+    for i, part in enumerate(PARTS):
+        inside = [track for track, its in zip(tracks, dealt, strict=True) if its == i]
+        lost = sorted(set(index.labels) - {track.genre for track in inside})
         if lost:
-            raise DatasetError(
-                f"genre {lost[0]!r} has too few groups for part {i + 1} of {len(shares)}: add music"
-            )
-    return parts
+            raise DatasetError(f"genre {lost[0]!r} has too few groups for part {part}: add music")
+        parts[part] = tuple(sorted(track.name for track in inside))
+    return Split(f"grouped-{seed}", parts)
 
 
 def leaking(
@@ -209,8 +214,6 @@ def leaking(
     *,
     unit: str,
     seed: int = 0,
-    segments: int = 10,
-    shares: Sequence[float] = (0.75, 0.25),
 ) -> Split:
     """The split of old habit, by genre but blind to artists; only to show what it flatters.
 
@@ -219,17 +222,17 @@ def leaking(
     index : Index
     unit : 'tracks' or 'segments'
         What is dealt at random: with segments, parts of one track are on both sides.
-    seed, segments, shares
-        Of the draw; segments of a track; train and valid.
+    seed : int
+        Of the draw.
     """
     rng = np.random.default_rng(seed)
     parts: dict[str, list[str]] = {"train": [], "valid": []}
     for genre in index.labels:
         names = [track.name for track in index.tracks if track.genre == genre]
         if unit == "segments":
-            names = [f"{name}#{i}" for name in names for i in range(segments)]
+            names = [f"{name}#{i}" for name in names for i in range(SEGMENTS)]
         shuffled = [str(name) for name in rng.permutation(names)]
-        edge = round(len(shuffled) * shares[0])
+        edge = round(len(shuffled) * _LEAKING_TRAIN)
         parts["train"] += shuffled[:edge]
         parts["valid"] += shuffled[edge:]
     parts = {part: sorted(names) for part, names in parts.items()}

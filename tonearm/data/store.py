@@ -12,6 +12,7 @@ are known. `cut` makes of both what the classifier makes of audio.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -44,6 +45,11 @@ def identity(spec: FeatureSpec) -> dict[str, Any]:
 def embedding_identity(listener_sha256: str) -> dict[str, Any]:
     """Identity of embeddings: the network that listened, with its front end."""
     return {"kind": "windows", "listener": listener_sha256}
+
+
+def checksum(sound: bytes) -> str:
+    """The key of what is kept of a sound."""
+    return hashlib.sha256(sound).hexdigest()[:32]
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,6 @@ class Recipe:
         Longest gradient; 0 for no limit.
     closed_form : bool
         No gradients: one pass gives ``Net.describe`` of every training window to ``Net.fit``.
-    keep : 'best' or 'last'
-        The epoch of least validation loss, or the last; with patience always the best.
     """
 
     epochs: int
@@ -60,7 +58,6 @@ class Recipe:
     ema: float = 0.0
     clip_norm: float = 0.0
     closed_form: bool = False
-    keep: Literal["best", "last"] = "last"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

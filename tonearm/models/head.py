@@ -9,7 +9,6 @@ and the figures that chose each number here, are in ``docs/experiments/head.md``
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import DatasetError
+from tonearm.folds import Fold, k_fold
+from tonearm.genres import key
 from tonearm.head import Head, Rejector, calibrated, mean_vote, spread
 
 Float64 = NDArray[np.float64]
@@ -142,16 +143,18 @@ def fit(
     order = tuple(labels) if labels else tuple(sorted(set(tracks.labels)))
     everything = [tracks, extra] if extra else [tracks]
     features = np.stack([embed(w) for part in everything for w in part.windows])
-    classes = _classes([label for part in everything for label in part.labels], order)
-    groups = np.array([group for part in everything for group in part.groups])
+    given = [label for part in everything for label in part.labels]
+    groups = [group for part in everything for group in part.groups]
+    classes = _classes(given, order)
     tags = own_tags(order, names or ())
     logits, truth = [np.empty((0, len(order)))], [np.empty(0, dtype=np.int64)]
-    for inside, outside in _folds(classes, groups, seed):
-        if len(np.unique(classes[inside])) < len(order):
+    for fold in _folds(given, groups, seed):
+        inside = classes[fold.inside]
+        if len(np.unique(inside)) < len(order):
             continue  # a genre with all its artists held out has no centre
-        learnt = Discriminant.fit(features[inside], classes[inside], k=len(order), hearing=hearing)
+        learnt = Discriminant.fit(features[fold.inside], inside, k=len(order), hearing=hearing)
         weight, bias = learnt.line(tags)
-        for i in outside[outside < len(tracks.windows)]:
+        for i in fold.outside[fold.outside < len(tracks.windows)]:
             logits.append(mean_vote(spread(tracks.windows[i], POWER) @ weight + bias)[None])
             truth.append(classes[i : i + 1])
     mixture = calibrate(np.concatenate(logits), np.concatenate(truth))
@@ -192,13 +195,9 @@ def embed(windows: Windows) -> Float64:
 
 def own_tags(labels: Sequence[str], names: Sequence[str]) -> dict[int, int]:
     """Which label is which tag: ``hiphop`` is ``Hip-Hop``, spelling aside."""
-    squashed = {_squash(name): i for i, name in reversed(list(enumerate(names)))}
-    pairs = ((i, squashed.get(_squash(label))) for i, label in enumerate(labels))
+    places = {key(name): i for i, name in reversed(list(enumerate(names)))}
+    pairs = ((i, places.get(key(label))) for i, label in enumerate(labels))
     return {i: tag for i, tag in pairs if tag is not None}
-
-
-def _squash(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _classes(labels: Sequence[str], order: tuple[str, ...]) -> NDArray[np.int64]:
@@ -236,16 +235,13 @@ def hearing_scatter(changed: NDArray[np.floating[Any]]) -> Float64:
     return np.asarray(residual.T @ residual / len(residual), dtype=np.float64)
 
 
-def _folds(
-    classes: NDArray[np.int64], groups: NDArray[np.str_], seed: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _folds(labels: Sequence[str], groups: Sequence[str], seed: int) -> Iterator[Fold]:
     """Folds that keep groups whole, several times over; none where a genre has one group."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    fewest = min(len(np.unique(groups[classes == i])) for i in np.unique(classes))
-    folds = min(_FOLDS, fewest)
-    if folds < 2:
+    of_label: dict[str, set[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        of_label.setdefault(label, set()).add(group)
+    count = min(_FOLDS, *map(len, of_label.values()))
+    if count < 2:
         return
     for repeat in range(_REPEATS):
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=1000 * seed + repeat)
-        yield from splitter.split(classes, classes, groups)
+        yield from k_fold(labels, groups, folds=count, seed=1000 * seed + repeat)

@@ -1,7 +1,7 @@
-"""Small charts as inline SVG, coloured by the page's CSS so that they follow light and dark.
+"""Small charts as SVG, coloured by CSS (``charts.css``) so that they follow light and dark.
 
 Written by hand: matplotlib's pictures have fixed colours, weigh ten times as much, and would make
-a report need the ``train`` extra. All text is escaped. Imports nothing of Tonearm.
+a report need an extra. All text is escaped. Imports nothing of Tonearm.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 
 WIDTH, HEIGHT = 340, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38, 20, 24, 36
 COLOURS = 6
 _LEGEND_ROW = 15
+_SHEET_ROWS = 3
 
 Point = tuple[float, float]
 
@@ -67,7 +69,7 @@ def chart(
     y_label: str,
     x: tuple[float, float],
     y: tuple[float, float],
-    percent: tuple[bool, bool] = (False, False),
+    shares: tuple[bool, bool] = (False, False),
 ) -> str:
     """An SVG element.
 
@@ -79,7 +81,7 @@ def chart(
     x_label, y_label : str
     x, y : (float, float)
         The stretch of each axis.
-    percent : (bool, bool)
+    shares : (bool, bool)
         Whether x and y are shares; otherwise x counts something.
     """
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
@@ -90,21 +92,21 @@ def chart(
         return _LEFT + across * (right - _LEFT), bottom - up * (bottom - _TOP)
 
     named = [line for line in series if line.name]
-    height = HEIGHT + _LEGEND_ROW * len(named)
+    height = _height(len(named))
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(title)}">'
     ]
-    for value in ticks(*x, count=6, least=0.0 if percent[0] else 1.0):
+    for value in ticks(*x, count=6, least=0.0 if shares[0] else 1.0):
         place = at((value, y[0]))[0]
         parts.append(f'<line class="grid" x1="{place:.1f}" y1="{_TOP}" x2="{place:.1f}" ')
         parts.append(f'y2="{bottom}"/><text x="{place:.1f}" y="{bottom + 14}" ')
-        parts.append(f'text-anchor="middle">{_tick(value, percent[0])}</text>')
+        parts.append(f'text-anchor="middle">{_tick(value, shares[0])}</text>')
     for value in ticks(*y, count=6):
         place = at((x[0], value))[1]
         parts.append(f'<line class="grid" x1="{_LEFT}" y1="{place:.1f}" x2="{right}" ')
         parts.append(f'y2="{place:.1f}"/><text x="{_LEFT - 5}" y="{place + 4:.1f}" ')
-        parts.append(f'text-anchor="end">{_tick(value, percent[1])}</text>')
+        parts.append(f'text-anchor="end">{_tick(value, shares[1])}</text>')
     middle = (_LEFT + right) / 2
     parts.append(f'<text class="label" x="{middle}" y="{bottom + 30}" text-anchor="middle">')
     parts.append(f"{escape(x_label)}</text>")
@@ -115,6 +117,36 @@ def chart(
         parts.append(_drawn(line, [(_LEFT, down - 4), (_LEFT + 18, down - 4)], legend=True))
         parts.append(f'<text x="{_LEFT + 24}" y="{down}">{escape(line.name)}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def _height(legend_rows: int) -> int:
+    return HEIGHT + _LEGEND_ROW * legend_rows
+
+
+def style() -> str:
+    """CSS of the charts, and the page's colours in light and dark."""
+    return Path(__file__).with_suffix(".css").read_text("utf-8")
+
+
+def sheet(drawings: Sequence[str], *, title: str) -> str:
+    """A file of its own: drawings of `chart` side by side, with their style; whole SVG."""
+    width, height = WIDTH * len(drawings), _height(_SHEET_ROWS)
+    side_by_side = (
+        drawing.replace(
+            "<svg ",
+            f'<svg x="{WIDTH * i}" width="{WIDTH}" height="{height}" '
+            'preserveAspectRatio="xMidYMin" ',
+            1,
+        )
+        for i, drawing in enumerate(drawings)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" font-family="sans-serif">'
+        f"<title>{escape(title)}</title><style>{style()}</style>"
+        '<rect class="paper" width="100%" height="100%"/>'
+        f"{''.join(side_by_side)}</svg>\n"
+    )
 
 
 def _drawn(line: Series, places: Sequence[Point], *, legend: bool = False) -> str:
@@ -163,5 +195,10 @@ def interval(
     )
 
 
-def _tick(value: float, percent: bool) -> str:
-    return f"{100 * value:.0f}%" if percent else f"{value:.4g}"
+def percent(share: float) -> str:
+    """``81.5 %``, with a space that does not break."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def _tick(value: float, share: bool) -> str:
+    return f"{100 * value:.0f}%" if share else f"{value:.4g}"

@@ -8,7 +8,7 @@ covariance, the calibration and the detector of other sounds are kept. Needs no 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,7 @@ import numpy as np
 from tonearm import metrics
 from tonearm.errors import DatasetError
 from tonearm.head import Head
-from tonearm.models import head as heads
-from tonearm.models.head import Discriminant, Tracks
+from tonearm.models.head import Tracks
 from tonearm.training import own
 
 # The centre of a genre counts as so many tracks beside the corrections of it: about half of what
@@ -36,20 +35,20 @@ class Learnt:
     before, after : float
         Share of the corrections given the person's genre by the old head and by new ones that had
         not seen them.
-    difference : (float, float, float)
-        after - before, paired, with its 95 % interval.
+    difference : metrics.Difference
+        Paired by correction.
     n : int
         Corrections.
     """
 
     before: float
     after: float
-    difference: tuple[float, float, float]
+    difference: metrics.Difference
     n: int
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return vars(self)
+        return asdict(self)
 
 
 def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> Head:
@@ -60,20 +59,13 @@ def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> 
     BundleError
         When the head does not hold the statistics of its fit.
     """
-    statistics = own.checked_statistics(head)
-    features = np.stack([heads.embed(windows) for windows in corrections.windows])
-    scaled = (features - statistics["mean"]) / statistics["deviation"]
-    given = np.array(corrections.labels)
-    centres = statistics["centres"].copy()
+    scaled, given = own.scaled_features(head, corrections), np.array(corrections.labels)
+    centres = own.checked_statistics(head)["centres"].copy()
     for i, label in enumerate(head.labels):
         its = scaled[given == label]
         if len(its):
             centres[i] = (PRIOR_TRACKS * centres[i] + its.sum(axis=0)) / (PRIOR_TRACKS + len(its))
-    learnt = Discriminant(
-        statistics["mean"], statistics["deviation"], centres, statistics["covariance"]
-    )
-    tags = heads.own_tags(head.labels, names or ())
-    moved = heads.assemble(learnt, head.labels, tags, head.calibration, head.rejector)
+    moved = own.with_centres(head, centres, labels=head.labels, names=names)
     new = [i for i, label in enumerate(corrections.labels) if label not in head.labels]
     return own.grow(moved, own.subset(corrections, new), names=names) if new else moved
 
@@ -102,13 +94,8 @@ def measure(
         for i in map(int, np.flatnonzero(fold == part)):
             before[i] = _nearest(head, corrections, i) == corrections.labels[i]
             after[i] = _nearest(corrected, corrections, i) == corrections.labels[i]
-    change = after - before
-    return Learnt(
-        float(before.mean()),
-        float(after.mean()),
-        (float(change.mean()), *metrics.bootstrap_interval(change)),
-        n,
-    )
+    change = metrics.difference(before, after)
+    return Learnt(float(before.mean()), float(after.mean()), change, n)
 
 
 def _nearest(head: Head, tracks: Tracks, i: int) -> str:

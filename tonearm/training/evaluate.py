@@ -1,14 +1,13 @@
 """What bundles say of the tracks of a prepared folder, measured on a named split, side by side.
 
 Every figure names its split, its hash and n, and comes with what may flatter it: a split that
-leaks, a model that may have learnt from these very tracks. Answers are the likeliest genre, also
-where the model says "unknown"; ``answered`` counts these. Must not import torch or write reports.
+leaks, a model that may have learnt from these very tracks. A track is decided on the windows after
+which `predict` stops, each window by itself. Answers are the likeliest genre, also where the model
+says "unknown"; ``answered`` counts these. Must not import torch or write reports.
 """
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,15 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm import metrics
+from tonearm import metrics, windows
 from tonearm.bundle import Bundle
 from tonearm.data.index import Track
 from tonearm.errors import DatasetError
 from tonearm.head import Head
-from tonearm.training.material import Caution, Embeddings, Hearing, Material, check_labels
+from tonearm.training import cautions
+from tonearm.training.cautions import Caution
+from tonearm.training.material import Embeddings, Hearing, Material, check_labels
 
 SCHEMA = 1
-HISTORY = "history.csv"  # beside the bundle, as a training run leaves it
 MISTAKES = 10
 
 
@@ -40,7 +40,7 @@ class Judged:
     model : Bundle
     tracks, paths : tuple of Track, tuple of str [n]
     truth, probabilities, known : int64 [n], float64 [n, k], bool [n]
-        In the order of the bundle's labels.
+        In the order of the bundle's labels; of the windows after which predict stops.
     window_truth, window_probabilities : int64 [m], float64 [m, k]
         Each window decided by itself.
     window_groups : tuple of str [m]
@@ -66,7 +66,7 @@ class Judged:
 
     @property
     def leaks(self) -> bool:
-        """Whether its figures may stand beside honest ones."""
+        """Whether its figures must not stand beside honest ones."""
         return any(caution.kind == "leak" for caution in self.cautions)
 
     @cached_property
@@ -138,17 +138,18 @@ class Evaluation:
         groups = [track.group for track in first.tracks]
         rows = []
         for other in others:
-            change = other.right.astype(float) - first.right
+            plain = metrics.difference(first.right, other.right)
+            by_group = metrics.difference(first.right, other.right, groups=groups)
             rows.append(
                 {
                     "path": str(other.path),
                     "minus": str(first.path),
-                    "n": len(change),
-                    "difference": float(change.mean()),
-                    "interval_95": list(metrics.bootstrap_interval(change)),
-                    "interval_95_by_group": list(metrics.bootstrap_interval(change, groups=groups)),
-                    "only_this_right": int((change > 0).sum()),
-                    "only_first_right": int((change < 0).sum()),
+                    "n": len(first.right),
+                    "difference": plain.mean,
+                    "interval_95": [plain.low, plain.high],
+                    "interval_95_by_group": [by_group.low, by_group.high],
+                    "only_this_right": int((other.right & ~first.right).sum()),
+                    "only_first_right": int((first.right & ~other.right).sum()),
                     "one_leaks": other.leaks is not first.leaks,
                 }
             )
@@ -215,9 +216,9 @@ def _judge(
 ) -> Judged:
     check_labels(path, model, material)
     heard = [hearing.windows[track.name] for track in tracks]
-    decisions = [model.head.decide(each) for each in heard]
+    decisions = [model.head.decide(_until_sure(model, each, material)) for each in heard]
     truth = np.array([model.labels.index(track.genre) for track in tracks], dtype=np.int64)
-    lengths = [len(each) for each in heard]
+    lengths, most = [len(each) for each in heard], model.windows_per_track
     return Judged(
         path=path,
         model=model,
@@ -229,36 +230,34 @@ def _judge(
         window_truth=np.repeat(truth, lengths),
         window_probabilities=np.concatenate([_each_window(model.head, each) for each in heard]),
         window_groups=tuple(np.repeat([track.group for track in tracks], lengths)),
-        cautions=(*material.cautions(), *_cautions_of(model, material)),
+        cautions=(
+            *material.cautions(),
+            *cautions.of_training(model.training, material.split, material.part),
+            *([] if material.segments else cautions.of_windows(lengths, most=most)),
+        ),
     )
+
+
+def _until_sure(model: Bundle, heard: Embeddings, material: Material) -> Embeddings:
+    """Those of the windows [n, d] of a track after which predict is sure, so that it hears no more.
+
+    Segments that a split names, or arrays of more windows than predict hears, are other windows
+    than it would choose among: they are decided on together. (Of a track below -32 dBFS predict
+    hears all; how loud it was is not known here.)
+    """
+    if model.sure >= 1 or material.segments or len(heard) > model.windows_per_track:
+        return heard
+    taken: list[int] = []
+    for few in windows.rounds(len(heard)):
+        taken = sorted([*taken, *few])
+        if model.head.is_sure(heard[taken], confidence=model.sure):
+            break
+    return heard[taken]
 
 
 def _each_window(head: Head, heard: Embeddings) -> metrics.Floats:
     """Probabilities [m, k] of each window by itself, were it one of the genres."""
     return replace(head, rejector=None).decide_each(heard)[:, :-1]
-
-
-def _cautions_of(model: Bundle, material: Material) -> list[Caution]:
-    """What a bundle's own training says about figures on these tracks."""
-    training, split = model.training, material.split
-    if training.get("leaks"):
-        return [Caution("leak", f"The model was trained on {training.get('split')}, which leaks.")]
-    if split is None:
-        return []
-    if training.get("split_sha256") != split.sha256:
-        learnt_from = training.get("data") or training.get("split")
-        if learnt_from:
-            said = f"The model was trained on {learnt_from}, not on this split"
-        else:
-            said = "The model does not say what it was trained on"
-        doubt = "it may know these very tracks, and then its figures here flatter it."
-        return [Caution("caution", f"{said}: {doubt}")]
-    if material.part == "train":
-        return [Caution("leak", "These are the tracks the model was trained on.")]
-    if material.part == "valid":
-        text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
-        return [Caution("note", text)]
-    return []
 
 
 def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -283,13 +282,3 @@ def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[s
             }
         )
     return rows
-
-
-def read_history(path: str | os.PathLike[str]) -> dict[str, list[float]] | None:
-    """Columns of the ``history.csv`` beside a bundle; None where there is none to be read."""
-    try:
-        with open(Path(path).with_name(HISTORY), encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {name: [float(row[name]) for row in rows] for name in rows[0]}
-    except (OSError, ValueError, TypeError, IndexError):
-        return None

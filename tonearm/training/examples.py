@@ -19,13 +19,12 @@ from torch import Tensor
 from tonearm import windows
 from tonearm.data import index, prepare, splits, store
 from tonearm.data.index import Track
-from tonearm.data.splits import Split
+from tonearm.data.splits import SEGMENTS, Split
 from tonearm.data.store import FeatureStore
 from tonearm.errors import DatasetError
 from tonearm.features import FeatureSpec
 from tonearm.models import Model
 
-SEGMENTS = 10
 _CACHE_BYTES = 2 * 2**30
 
 
@@ -55,9 +54,11 @@ class Data:
         self.store: FeatureStore = store.open_store(Path(folder) / prepare.FEATURES)
         self.spec: FeatureSpec = store.spec_of(self.store, window_s=model.window_s)
         self.split = split
-        self.parts = splits.select(split, made)
+        found = {part: splits.find(split, part, made) for part in split.parts}
+        self.parts = {part: each.tracks for part, each in found.items()}
+        self._segments = {part: each.segments for part, each in found.items()}
         self.labels = tuple(
-            sorted({track.genre for part in splits.PARTS for track in self.parts.get(part, [])})
+            sorted({track.genre for part in splits.PARTS for track in self.parts.get(part, ())})
         )
         self._check()
         self._cache: dict[str, NDArray[np.generic]] = {}
@@ -70,7 +71,7 @@ class Data:
                 f"only one genre ({', '.join(self.labels) or 'none'}): two or more are needed"
             )
         for part in ("train", "valid"):
-            have = {track.genre for track in self.parts.get(part, [])}
+            have = {track.genre for track in self.parts.get(part, ())}
             lost = sorted(set(self.labels) - have)
             if lost:
                 raise DatasetError(
@@ -90,17 +91,16 @@ class Data:
 
     def examples(self, part: str) -> list[Example]:
         """Windows of a part: ten a track, or those segments that the split names."""
-        names = self.split.parts.get(part, ())
-        only = {name for name in names if "#" in name}
+        segments = self._segments.get(part, {})
         found = []
-        for track in self.parts.get(part, []):
+        for track in self.parts.get(part, ()):
             total = len(self.levels(track))
             starts = windows.place(total, self.spec.window_frames, count=SEGMENTS)
             label = self.labels.index(track.genre)
             found += [
                 Example(track, int(start), label)
                 for i, start in enumerate(starts)
-                if not only or f"{track.name}#{i}" in only
+                if track.name not in segments or i in segments[track.name]
             ]
         return found
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tonearm.errors import BundleError
 from tonearm.models.musicnn import FilterBank, MiddleLayer, Musicnn, middle_stack, pad_frames
 
-# onnxruntime 1.17, the oldest we allow, reads up to 20; nothing here needs more than 17 (2022).
+# onnxruntime 1.20, the oldest we allow, reads up to 21; nothing here needs more than 17 (2022).
 OPSET = 17
 # log10(1 + 10,000 x power) of samples within -1 to 1 stays below 7.35: window and mel areas.
 _FEATURE_MAX = 8.0
@@ -31,14 +31,10 @@ _STILL = 1e-3
 _STEP = 8
 
 
-def to_onnx(
-    net: nn.Module,
-    example: Tensor,
-    *,
-    input_name: str = "features",
-    output_name: str = "windows",
-) -> bytes:
-    """The net in evaluation mode as an ONNX model; the same bytes for the same net.
+def to_onnx(net: nn.Module, example: Tensor) -> bytes:
+    """The net in evaluation mode as an ONNX model, ``features`` in, ``windows`` out.
+
+    The same bytes for the same net.
 
     Parameters
     ----------
@@ -46,8 +42,6 @@ def to_onnx(
         One tensor in, one tensor out. Left in the mode it was in.
     example : float32 [batch, ...]
         Any input; its first axis stays free in the model, the others are fixed.
-    input_name, output_name : str
-        Names of the tensors in the model.
 
     Returns
     -------
@@ -65,9 +59,9 @@ def to_onnx(
             net,
             (example,),
             stream,  # type: ignore[arg-type]  # without dynamo, streams are taken
-            input_names=[input_name],
-            output_names=[output_name],
-            dynamic_axes={input_name: {0: "batch"}, output_name: {0: "batch"}},
+            input_names=["features"],
+            output_names=["windows"],
+            dynamic_axes={"features": {0: "batch"}, "windows": {0: "batch"}},
             opset_version=OPSET,
             dynamo=False,
         )

@@ -1,4 +1,4 @@
-"""The end of a training run: calibrate, export, prove the export equal, save; and the curves.
+"""What a net says of a part; and the end of a run: calibrate, export, prove it equal, save.
 
 The temperature and, with patience, the epoch are chosen on the validation part, so that its
 figures are a little too good: ``metrics.json`` says so. Test parts are for `evaluate`.
@@ -6,35 +6,70 @@ figures are a little too good: ``metrics.json`` says so. Test parts are for `eva
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from tonearm import bundle, metrics
 from tonearm.bundle import Bundle
-from tonearm.head import Head
+from tonearm.data.splits import SEGMENTS
+from tonearm.head import Head, calibrated
 from tonearm.models import Model
-from tonearm.training import fit
-from tonearm.training.examples import SEGMENTS, Data
+from tonearm.training import charts
+from tonearm.training.examples import Data
 from tonearm.training.export import check_parity, to_onnx
+from tonearm.training.report_charts import curves
+from tonearm.training.run import BUNDLE, CURVES, METRICS, Row, Run, write
 
-if TYPE_CHECKING:
-    from tonearm.training.fit import Found, Row, Run
-
+_BATCH = 64
 _TOLERANCE = 1e-4
 _TEMPERATURES = np.geomspace(0.2, 5, 121)
 _NOTICE = "Trained from scratch with Tonearm; no other weights are in it.\n"
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a net says of a part: of windows [n, labels] and of tracks, with what is right."""
+
+    window_truth: metrics.Classes
+    window_probabilities: metrics.Floats
+    track_truth: metrics.Classes
+    track_probabilities: metrics.Floats
+    tracks: tuple[str, ...]
+
+
+def predict_part(net: nn.Module, data: Data, part: str) -> Found:
+    """Run a net over the windows of a part; a track is the mean of its windows."""
+    device = next(net.parameters()).device
+    examples = data.examples(part)
+    parts = []
+    with torch.no_grad():
+        for begin in range(0, len(examples), _BATCH):
+            logits: Tensor = net(data.windows(examples[begin : begin + _BATCH]).to(device))
+            parts.append(torch.softmax(logits.double(), 1).cpu().numpy())
+    probabilities = np.concatenate(parts)
+    names = list(dict.fromkeys(example.track.name for example in examples))
+    place = {name: i for i, name in enumerate(names)}
+    owner = np.array([place[example.track.name] for example in examples])
+    truth = np.array([example.label for example in examples], dtype=np.int64)
+    sums = np.zeros((len(names), len(data.labels)))
+    np.add.at(sums, owner, probabilities)
+    counts = np.bincount(owner)
+    track_truth = np.zeros(len(names), dtype=np.int64)
+    track_truth[owner] = truth
+    return Found(truth, probabilities, track_truth, sums / counts[:, None], tuple(names))
+
+
 def finish(run: Run, model: Model, data: Data, net: nn.Module, history: Sequence[Row]) -> None:
-    """Write ``model.tonearm``, ``metrics.json`` and ``curves.png`` of a trained net."""
+    """Write ``model.tonearm``, ``metrics.json`` and ``curves.svg`` of a trained net."""
     out = Path(run.out)
-    found = fit.predict_part(net, data, "valid")
+    found = predict_part(net, data, "valid")
     head = _head(data.labels, found)
     listener = nn.Sequential(net, nn.Softmax(1)).eval()
     example = data.windows(data.examples("valid")[:4])
@@ -66,30 +101,33 @@ def finish(run: Run, model: Model, data: Data, net: nn.Module, history: Sequence
         metrics={"valid": figures},
         notices=_NOTICE,
     )
-    bundle.save(made, out / fit.BUNDLE)
+    bundle.save(made, out / BUNDLE)
     said = {
         "training": training,
         "note": "temperature and, with patience, epoch were chosen on valid",
     }
     text = json.dumps({**said, "valid": figures}, indent=1)
-    fit.write(out / fit.METRICS, text.encode())
-    fit.write(out / fit.CURVES, curves(history, title=f"{run.model}, split {split.name}"))
+    write(out / METRICS, text.encode())
+    drawn = curves(_columns(history)).values()
+    sheet = charts.sheet(list(drawn), title=f"{run.model}, split {split.name}")
+    write(out / CURVES, sheet.encode("utf-8", "backslashreplace"))
 
 
 def _head(labels: tuple[str, ...], found: Found) -> Head:
     """The mean over windows with the temperature of least loss on the validation tracks."""
-    k = len(labels)
-
-    def at(temperature: float) -> Head:
-        return Head(labels, "average", np.eye(k) / temperature, np.zeros(k))
-
     logs = np.log(np.maximum(found.track_probabilities, 1e-6))
 
     def loss(temperature: float) -> float:
-        z = np.exp((logs - logs.max(1, keepdims=True)) / temperature)
-        return metrics.log_loss(found.track_truth, z / z.sum(1, keepdims=True))
+        return metrics.log_loss(found.track_truth, calibrated(logs, ((1.0, temperature),)))
 
-    return at(float(min(_TEMPERATURES, key=loss)))
+    best = float(min(_TEMPERATURES, key=loss))
+    k = len(labels)
+    return Head(labels, "average", np.eye(k), np.zeros(k), calibration=((1.0, best),))
+
+
+def _columns(history: Sequence[Row]) -> dict[str, list[float]]:
+    rows = [asdict(row) for row in history]
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _figures(found: Found, head: Head, labels: tuple[str, ...]) -> dict[str, Any]:
@@ -98,26 +136,3 @@ def _figures(found: Found, head: Head, labels: tuple[str, ...]) -> dict[str, Any
         "tracks": metrics.evaluate(found.track_truth, decided, labels),
         "windows": metrics.evaluate(found.window_truth, found.window_probabilities, labels),
     }
-
-
-def curves(history: Sequence[Row], *, title: str) -> bytes:
-    """Loss and accuracy over the epochs, a PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    epochs = [row.epoch for row in history]
-    left.plot(epochs, [row.loss for row in history], label="train")
-    left.plot(epochs, [row.valid_loss for row in history], label="valid")
-    left.set(xlabel="epoch", ylabel="loss (nats)")
-    right.plot(epochs, [row.accuracy for row in history], label="train, windows")
-    right.plot(epochs, [row.valid_accuracy for row in history], label="valid, windows")
-    right.plot(epochs, [row.valid_track_accuracy for row in history], label="valid, tracks")
-    right.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
-    for axes in (left, right):
-        axes.legend(frameon=False)
-        axes.grid(alpha=0.3)
-    figure.suptitle(title)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    return stream.getvalue()

@@ -1,9 +1,7 @@
 """Training a net: one loop on Lightning Fabric, from a prepared folder to a bundle.
 
-A run's folder holds ``run.json`` (what was asked), ``split.txt``, ``checkpoint.pt`` (written whole
-after each epoch), ``history.csv``, ``curves.png``, and at the end ``model.tonearm`` and
-``metrics.json``. Everything random comes from (seed, epoch, step), so that a run that is killed and
-resumed gives the bits of one that was not. Batch norms see their own process's share of a batch.
+Everything random comes from (seed, epoch, step), so that a run that is killed and resumed gives the
+bits of one that was not. Batch norms see their own process's share of a batch.
 """
 
 from __future__ import annotations
@@ -11,73 +9,26 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from tonearm import metrics, models
 from tonearm.data import splits
 from tonearm.errors import DatasetError
-from tonearm.files import write_atomically
 from tonearm.models import Model
 from tonearm.training.examples import Data
+from tonearm.training.finish import finish, predict_part
+from tonearm.training.run import CHECKPOINT, HISTORY, RUN, SPLIT, Row, Run, read, write
 
-RUN, SPLIT, CHECKPOINT = "run.json", "split.txt", "checkpoint.pt"
-HISTORY, CURVES, METRICS, BUNDLE = "history.csv", "curves.png", "metrics.json", "model.tonearm"
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 State = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What was asked for.
-
-    Parameters
-    ----------
-    data, out : str
-        The prepared folder, and the run's own.
-    model : str
-        Name in the registry.
-    epochs : int
-    seed : int
-    devices : int
-        Processes, each with a device of its own.
-    precision : str
-        ``bf16-mixed`` halves the time on GPUs that have it; on processors it gains nothing.
-    patience : int
-        Epochs without a better validation loss before the end; 0 for no early end.
-    """
-
-    data: str
-    out: str
-    model: str
-    epochs: int
-    seed: int = 0
-    devices: int = 1
-    accelerator: str = "auto"
-    precision: Precision = "32-true"
-    patience: int = 0
-
-
-@dataclass(frozen=True)
-class Row:
-    """One epoch, a line of ``history.csv``."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    valid_loss: float
-    valid_accuracy: float
-    valid_track_accuracy: float
-    lr: float
 
 
 Report = Callable[[str, dict[str, float]], None]  # "step" or "epoch", and its numbers
@@ -97,10 +48,8 @@ def train(run: Run, *, resume: bool = False, report: Report | None = None) -> No
     out = Path(run.out)
     if (out / CHECKPOINT).exists() and not resume:
         raise DatasetError(f"{out}: holds a run already: --resume it, or give another --out")
-    if resume and not (out / RUN).exists():
-        raise DatasetError(f"{out}: no run to resume there")
     if resume:
-        before = Run(**json.loads((out / RUN).read_text("utf-8")))
+        before = read(out)
         asked = replace(run, out=before.out, devices=before.devices, epochs=before.epochs)
         if asked != before:
             raise DatasetError(f"{out}: holds another run ({before}): give another --out")
@@ -138,8 +87,6 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: Report) -> None:
             report("epoch", asdict(fit.history[-1]))
     fabric.barrier()
     if fabric.is_global_zero:
-        from tonearm.training.finish import finish
-
         net.load_state_dict(fit.chosen())
         finish(run, model, data, net.cpu().eval(), fit.history)
 
@@ -271,7 +218,7 @@ class _Fit:
 
     def chosen(self) -> State:
         """The weights to keep: of the best epoch, or of the last."""
-        if self.model.recipe.keep == "best" or self.run.patience:
+        if self.run.patience:
             return self.best
         return self.averaged or self.net.state_dict()
 
@@ -334,39 +281,6 @@ class _Fit:
                 old.copy_(value)
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a net says of a part: of windows [n, labels] and of tracks, with what is right."""
-
-    window_truth: metrics.Classes
-    window_probabilities: metrics.Floats
-    track_truth: metrics.Classes
-    track_probabilities: metrics.Floats
-    tracks: tuple[str, ...]
-
-
-def predict_part(net: nn.Module, data: Data, part: str, *, batch: int = 64) -> Found:
-    """Run a net over the windows of a part; a track is the mean of its windows."""
-    device = next(net.parameters()).device
-    examples = data.examples(part)
-    parts = []
-    with torch.no_grad():
-        for begin in range(0, len(examples), batch):
-            logits: Tensor = net(data.windows(examples[begin : begin + batch]).to(device))
-            parts.append(torch.softmax(logits.double(), 1).cpu().numpy())
-    probabilities = np.concatenate(parts)
-    names = list(dict.fromkeys(example.track.name for example in examples))
-    place = {name: i for i, name in enumerate(names)}
-    owner = np.array([place[example.track.name] for example in examples])
-    truth = np.array([example.label for example in examples], dtype=np.int64)
-    sums = np.zeros((len(names), len(data.labels)))
-    np.add.at(sums, owner, probabilities)
-    counts = np.bincount(owner)
-    track_truth = np.zeros(len(names), dtype=np.int64)
-    track_truth[owner] = truth
-    return Found(truth, probabilities, track_truth, sums / counts[:, None], tuple(names))
-
-
 def _weight_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Weights decay, biases and norms do not."""
     learned = [p for p in net.parameters() if p.requires_grad]
@@ -378,12 +292,3 @@ def _weight_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
 
 def _copy(state: State) -> State:
     return {name: value.detach().cpu().clone() for name, value in state.items()}
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file of the run whole or not at all; DatasetError when the disk refuses."""
-    try:
-        os.makedirs(path.parent, exist_ok=True)
-        write_atomically(path, data)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None

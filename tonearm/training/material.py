@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,34 +21,20 @@ from tonearm import windows
 from tonearm.bundle import Bundle
 from tonearm.classifier import Classifier
 from tonearm.data import index, prepare, splits, store
-from tonearm.data.arrays import SEGMENTS
 from tonearm.data.index import Index, Track
-from tonearm.data.splits import Split
+from tonearm.data.splits import SEGMENTS, Split
 from tonearm.data.store import FeatureStore
 from tonearm.errors import BundleError, DatasetError, DecodeError
 from tonearm.listening import onnx_session
+from tonearm.pool import in_order
+from tonearm.training import cautions
+from tonearm.training.cautions import Caution
+from tonearm.training.run import SPLIT
 
-SPLIT = "split.txt"  # beside the bundle, as a training run leaves it
 _RUN_WINDOWS = 64
-_NAMED = 5
 
 Embeddings = NDArray[np.float32]
 OnDone = Callable[[int], None]  # failures so far
-
-
-@dataclass(frozen=True)
-class Caution:
-    """What may make a figure better than it would be on new music.
-
-    Parameters
-    ----------
-    kind : 'leak', 'caution' or 'note'
-        A leak is certain and large, a caution is possible, a note is small.
-    text : str
-    """
-
-    kind: Literal["leak", "caution", "note"]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +56,8 @@ class Material:
         How many the part names.
     crossing : tuple of str
         Groups that are in several parts of the split.
+    segments : dict of str to set of int
+        Of each track the segments that the part names, where it names segments.
     """
 
     folder: Path
@@ -81,16 +67,7 @@ class Material:
     tracks: tuple[Track, ...]
     promised: int
     crossing: tuple[str, ...]
-
-    @cached_property
-    def segments(self) -> Mapping[str, set[int]]:
-        """Of each track the segments that the part names, where it names segments."""
-        found: dict[str, set[int]] = {}
-        for name in self.split.parts[self.part] if self.split else ():
-            stem, mark, number = name.rpartition("#")
-            if mark and number.isdigit():
-                found.setdefault(stem, set()).add(int(number))
-        return found
+    segments: Mapping[str, set[int]]
 
     def path_of(self, track: Track) -> str:
         """Where the file lies, or the track's name where it came as an array."""
@@ -98,34 +75,7 @@ class Material:
 
     def cautions(self) -> list[Caution]:
         """What the split itself lets through."""
-        if self.split is None:
-            return [
-                Caution(
-                    "caution",
-                    "No split: every track is measured on, those the model learnt from among them "
-                    "if this is its training data.",
-                )
-            ]
-        if self.split.leaks:
-            return [
-                Caution(
-                    "leak",
-                    f"Split {self.split.name} leaks on purpose: {len(self.crossing)} artists or "
-                    "tracks are on both sides. Its accuracy flatters by ten to thirty points and "
-                    "must not stand beside an honest one.",
-                )
-            ]
-        if not self.crossing:
-            return []
-        inside = sum(track.group in self.crossing for track in self.tracks)
-        names = _some([name.removeprefix("artist:") for name in self.crossing])
-        return [
-            Caution(
-                "note",
-                f"Split {self.split.name} is an official list that has {names} in several parts: "
-                f"{inside} of the {len(self.tracks)} tracks measured here are theirs.",
-            )
-        ]
+        return cautions.of_split(self.split, crossing=self.crossing, tracks=self.tracks)
 
 
 def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> Material:
@@ -147,20 +97,27 @@ def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> 
     folder = Path(folder)
     made: Index = index.load(folder)
     if wanted is None:
-        return Material(folder, made.source, None, "", made.tracks, len(made.tracks), ())
+        return Material(folder, made.source, None, "", made.tracks, len(made.tracks), (), {})
     split = splits.make(wanted, made)
     if part not in split.parts:
         known = ", ".join(sorted(split.parts))
         raise DatasetError(f"split {split.name} has no part {part!r}; it has: {known}")
-    tracks = tuple(splits.select(split, made)[part])
-    if not tracks:
+    found = splits.find(split, part, made)
+    if not found.tracks:
         raise DatasetError(
-            f"{folder}: holds none of the {len(split.parts[part])} tracks that split {split.name} "
-            f"names as {part}"
+            f"{folder}: holds none of the {found.promised} tracks that split {split.name} names "
+            f"as {part}"
         )
-    promised = len({name.split("#")[0] for name in split.parts[part]})
-    crossing = splits.check(split, made)
-    return Material(folder, made.source, split, part, tracks, promised, crossing)
+    return Material(
+        folder,
+        made.source,
+        split,
+        part,
+        found.tracks,
+        found.promised,
+        splits.check(split, made),
+        found.segments,
+    )
 
 
 @dataclass(frozen=True)
@@ -197,17 +154,12 @@ def hear(
     listener = _Listener(classifier, material)
     found: dict[str, Embeddings] = {}
     failed: list[tuple[str, str]] = []
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        waiting = [(track, pool.submit(listener, track)) for track in material.tracks]
-        for track, future in waiting:
-            try:
-                found[track.name] = future.result()
-            except DecodeError as error:
-                failed.append((material.path_of(track), error.reason))
-            on_done(len(failed))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for track, future in in_order(listener, material.tracks, jobs=jobs):
+        try:
+            found[track.name] = future.result()
+        except DecodeError as error:
+            failed.append((material.path_of(track), error.reason))
+        on_done(len(failed))
     if not found:
         path, reason = failed[0]
         raise DatasetError(f"none of {len(failed)} tracks could be heard, e.g. {path}: {reason}")
@@ -294,8 +246,3 @@ def split_beside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -
         return None
     found = splits.select(splits.load(beside), index.load(folder))
     return str(beside) if any(found.values()) else None
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -6,7 +6,7 @@ What is measured is always on groups (artists, copies) the fit had not seen. Nee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import metrics
-from tonearm.data import index, prepare, splits
-from tonearm.data.index import Index, Track
+from tonearm.data import index, prepare
+from tonearm.data.index import Index
 from tonearm.errors import BundleError, DatasetError
+from tonearm.folds import k_fold
 from tonearm.head import Head
 from tonearm.models import head as heads
 from tonearm.models.head import Discriminant, Tracks
+
+Float64 = NDArray[np.float64]
 
 FOLDS = 5
 # Tracks of each old genre drawn where no music of them is at hand.
@@ -40,8 +43,16 @@ class Trial:
         return metrics.evaluate(self.truth, self.probabilities, self.labels, groups=self.groups)
 
 
-def heard_tracks(folder: str | Path, listener_sha256: str) -> tuple[Index, Tracks]:
-    """The tracks of a prepared folder that were heard, copies left out, and their embeddings.
+@dataclass(frozen=True)
+class HeardFolder:
+    """The tracks of a prepared folder that were heard, copies left out, and their embeddings."""
+
+    index: Index
+    tracks: Tracks
+
+
+def heard_tracks(folder: str | Path, listener_sha256: str) -> HeardFolder:
+    """What was heard of a prepared folder.
 
     Raises
     ------
@@ -53,10 +64,13 @@ def heard_tracks(folder: str | Path, listener_sha256: str) -> tuple[Index, Track
     tracks = tuple(t for t in made.tracks if t.copy_of is None and store.has(t.sound))
     if not tracks:
         raise DatasetError(f"{folder}: no track was heard: run `tonearm prepare --embeddings`")
-    return Index(tracks, made.failed, made.source), Tracks(
-        [np.asarray(store.get(track.sound)) for track in tracks],
-        [track.genre for track in tracks],
-        [track.group for track in tracks],
+    return HeardFolder(
+        replace(made, tracks=tracks),
+        Tracks(
+            [np.asarray(store.get(track.sound)) for track in tracks],
+            [track.genre for track in tracks],
+            [track.group for track in tracks],
+        ),
     )
 
 
@@ -67,21 +81,6 @@ def subset(tracks: Tracks, chosen: Sequence[int] | NDArray[np.int64]) -> Tracks:
         [tracks.labels[i] for i in chosen],
         [tracks.groups[i] for i in chosen],
     )
-
-
-def fold_places(tracks: Tracks, *, folds: int, seed: int) -> list[tuple[list[int], list[int]]]:
-    """Places of training and held-out tracks of each fold; DatasetError if groups are too few."""
-    named = [
-        Track(str(i), label, group, "", 0.0)
-        for i, (label, group) in enumerate(zip(tracks.labels, tracks.groups, strict=True))
-    ]
-    found = []
-    for split in splits.k_folds(Index(tuple(named)), folds=folds, seed=seed):
-        splits.check(split, Index(tuple(named)))
-        found.append(
-            ([int(i) for i in split.parts["train"]], [int(i) for i in split.parts["test"]])
-        )
-    return found
 
 
 def folds_for(tracks: Tracks) -> int:
@@ -95,14 +94,11 @@ def folds_for(tracks: Tracks) -> int:
     groups: dict[str, set[str]] = {}
     for label, group in zip(tracks.labels, tracks.groups, strict=True):
         groups.setdefault(label, set()).add(group)
-    if len(groups) < 2:
-        raise DatasetError(f"only one genre ({', '.join(groups)}): two or more are needed")
     least = min(groups, key=lambda label: len(groups[label]))
     if len(groups[least]) < 2:
-        count = tracks.labels.count(least) if isinstance(tracks.labels, list) else 1
         raise DatasetError(
-            f"genre {least!r} has {count} tracks, all of one artist or group "
-            f"({next(iter(groups[least]))}): what was learnt of it cannot be told from its "
+            f"genre {least!r} has {list(tracks.labels).count(least)} tracks, all of one artist or "
+            f"group ({next(iter(groups[least]))}): what was learnt of it cannot be told from its "
             "artist; add music of another one"
         )
     return min(FOLDS, len(groups[least]))
@@ -111,10 +107,12 @@ def folds_for(tracks: Tracks) -> int:
 def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0) -> Trial:
     """Every track judged by a head that was fitted without its group."""
     labels = tuple(sorted(set(tracks.labels)))
+    if len(labels) < 2:
+        raise DatasetError(f"only one genre ({', '.join(labels)}): two or more are needed")
     probabilities = np.zeros((len(tracks.labels), len(labels)))
-    for inside, outside in fold_places(tracks, folds=folds_for(tracks), seed=seed):
-        head = heads.fit(subset(tracks, inside), names=names, labels=labels, seed=seed)
-        for i in outside:
+    for fold in k_fold(tracks.labels, tracks.groups, folds=folds_for(tracks), seed=seed):
+        head = heads.fit(subset(tracks, fold.inside), names=names, labels=labels, seed=seed)
+        for i in fold.outside:
             probabilities[i] = head.decide(tracks.windows[i]).probabilities
     truth = np.array([labels.index(label) for label in tracks.labels], dtype=np.int64)
     return Trial(truth, probabilities, labels, tuple(tracks.groups))
@@ -143,27 +141,36 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     DatasetError
         When a genre is known already.
     """
-    statistics = checked_statistics(head)
     added = tuple(sorted(set(new.labels)))
     known = sorted(set(added) & set(head.labels))
     if known:
         raise DatasetError(f"the model knows {', '.join(known)} already: rename the folder")
-    features = np.stack([heads.embed(windows) for windows in new.windows])
-    scaled = (features - statistics["mean"]) / statistics["deviation"]
-    place = np.array(new.labels)
-    centres = [scaled[place == label].mean(axis=0) for label in added]
+    scaled, given = scaled_features(head, new), np.array(new.labels)
+    centres = [scaled[given == label].mean(axis=0) for label in added]
+    together = np.vstack([checked_statistics(head)["centres"], *centres])
+    return with_centres(head, together, labels=(*head.labels, *added), names=names)
+
+
+def with_centres(
+    head: Head, centres: Float64, *, labels: tuple[str, ...], names: Sequence[str] | None
+) -> Head:
+    """A head of other genres or other centres [k, d]; spread, calibration and detector stay."""
+    statistics = checked_statistics(head)
     learnt = Discriminant(
-        statistics["mean"],
-        statistics["deviation"],
-        np.vstack([statistics["centres"], *centres]),
-        statistics["covariance"],
+        statistics["mean"], statistics["deviation"], centres, statistics["covariance"]
     )
-    labels = (*head.labels, *added)
     tags = heads.own_tags(labels, names or ())
     return heads.assemble(learnt, labels, tags, head.calibration, head.rejector)
 
 
-def checked_statistics(head: Head) -> dict[str, NDArray[np.float64]]:
+def scaled_features(head: Head, tracks: Tracks) -> Float64:
+    """Features [n, d] of tracks on the scale of the centres of a head."""
+    statistics = checked_statistics(head)
+    features = np.stack([heads.embed(windows) for windows in tracks.windows])
+    return np.asarray((features - statistics["mean"]) / statistics["deviation"])
+
+
+def checked_statistics(head: Head) -> dict[str, Float64]:
     """What the fit of a head learnt; BundleError where it does not hold that."""
     wanted = {"mean", "deviation", "centres", "covariance"}
     if head.kind != "votes" or not wanted <= {*head.statistics}:
@@ -181,8 +188,8 @@ class Gain:
         Of each new genre: ``n``, ``recall`` and its interval.
     before, after : float
         Accuracy on the old genres without and with the new ones.
-    difference : (float, float, float)
-        after - before, paired, with its 95 % interval.
+    difference : metrics.Difference
+        Paired by track.
     lost_to_new : int
         Old tracks that are now given a new genre.
     n : int
@@ -192,13 +199,13 @@ class Gain:
     new: dict[str, dict[str, Any]]
     before: float
     after: float
-    difference: tuple[float, float, float]
+    difference: metrics.Difference
     lost_to_new: int
     n: int
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return vars(self)
+        return asdict(self)
 
 
 def measure_gain(
@@ -216,24 +223,24 @@ def measure_gain(
     """
     labels = base.labels if base else tuple(sorted(set(old.labels)))
     added = tuple(sorted(set(new.labels)))
-    folds = min(folds_for(old), _folds_of_new(new))
-    old_folds = fold_places(old, folds=folds, seed=seed)
-    new_folds = fold_places(new, folds=folds, seed=seed)
+    folds = min(folds_for(old), folds_for(new))
+    old_folds = k_fold(old.labels, old.groups, folds=folds, seed=seed)
+    new_folds = k_fold(new.labels, new.groups, folds=folds, seed=seed)
     right_before = np.zeros(len(old.labels), dtype=bool)
     right_after, taken = right_before.copy(), right_before.copy()
     found = np.zeros(len(new.labels), dtype=bool)
-    for (inside, outside), (new_inside, new_outside) in zip(old_folds, new_folds, strict=True):
-        before_head = base or heads.fit(subset(old, inside), names=names, labels=labels, seed=seed)
-        grown = grow(before_head, subset(new, new_inside), names=names)
-        for i in outside:
+    for fold, new_fold in zip(old_folds, new_folds, strict=True):
+        inside = subset(old, fold.inside)
+        before_head = base or heads.fit(inside, names=names, labels=labels, seed=seed)
+        grown = grow(before_head, subset(new, new_fold.inside), names=names)
+        for i in fold.outside:
             before = labels[int(before_head.decide(old.windows[i]).probabilities.argmax())]
             after = grown.labels[int(grown.decide(old.windows[i]).probabilities.argmax())]
             right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
             taken[i] = after in added
-        for i in new_outside:
+        for i in new_fold.outside:
             best = int(grown.decide(new.windows[i]).probabilities.argmax())
             found[i] = grown.labels[best] == new.labels[i]
-    change = right_after.astype(float) - right_before
     recalls = {}
     for label in added:
         own = found[np.array(new.labels) == label]
@@ -243,27 +250,13 @@ def measure_gain(
         recalls,
         float(right_before.mean()),
         float(right_after.mean()),
-        (float(change.mean()), *metrics.bootstrap_interval(change)),
+        metrics.difference(right_before, right_after),
         int(taken.sum()),
         len(old.labels),
     )
 
 
-def _folds_of_new(new: Tracks) -> int:
-    """As `folds_for`, where a single new genre is enough."""
-    groups: dict[str, set[str]] = {}
-    for label, group in zip(new.labels, new.groups, strict=True):
-        groups.setdefault(label, set()).add(group)
-    least = min(groups, key=lambda label: len(groups[label]))
-    if len(groups[least]) < 2:
-        raise DatasetError(
-            f"genre {least!r} has music of one artist or group only: what it would bring cannot "
-            "be measured; add music of another one"
-        )
-    return min(FOLDS, len(groups[least]))
-
-
-def drawn_tracks(head: Head, *, each: int = DRAWN, seed: int = 0) -> Tracks:
+def drawn_tracks(head: Head, *, seed: int = 0) -> Tracks:
     """Tracks of the old genres as the head remembers them: drawn from its own statistics.
 
     A stand-in for music of the old genres where none is at hand. They spread as the fitted tracks
@@ -279,8 +272,8 @@ def drawn_tracks(head: Head, *, each: int = DRAWN, seed: int = 0) -> Tracks:
     rng = np.random.default_rng(seed)
     windows, labels = [], []
     for label, centre in zip(head.labels, statistics["centres"], strict=True):
-        scaled = rng.multivariate_normal(centre, statistics["covariance"], size=each)
+        scaled = rng.multivariate_normal(centre, statistics["covariance"], size=DRAWN)
         features = np.clip(scaled * statistics["deviation"] + statistics["mean"], 0, 1)
         windows += list(features[:, None] ** (1 / head.power))
-        labels += [label] * each
+        labels += [label] * DRAWN
     return Tracks(windows, labels, [f"drawn:{i}" for i in range(len(labels))])

@@ -10,23 +10,14 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from tonearm import metrics
 from tonearm.training import charts
-from tonearm.training.charts import Series
+from tonearm.training.cautions import Caution
+from tonearm.training.charts import percent
 from tonearm.training.evaluate import Evaluation, Judged
-from tonearm.training.material import Caution
-
-History = Mapping[str, Sequence[float]]
+from tonearm.training.report_charts import coverage, curves, reliability
+from tonearm.training.run import History
 
 _ANY_RUN = "model"  # what every training run calls its bundle
-_LEAST_KEPT = 5  # accuracy of fewer tracks is noise
-_MOST_POINTS = 300
-_LOSSES = {"loss": "train", "valid_loss": "valid"}
-_ACCURACIES = {
-    "accuracy": "train, windows",
-    "valid_accuracy": "valid, windows",
-    "valid_track_accuracy": "valid, tracks",
-}
 
 
 def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> str:
@@ -45,7 +36,7 @@ def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> st
     """
     names = _names(evaluation)
     title = f"{' and '.join(names)} on {evaluation.material.folder.name}"
-    style = Path(__file__).with_suffix(".css").read_text("utf-8")
+    style = charts.style() + Path(__file__).with_suffix(".css").read_text("utf-8")
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -119,18 +110,19 @@ def _model(judged: Judged, history: History | None) -> str:
     drawn = [
         _figure(_confusion(judged), "Confusion: true genre down, answer across, tracks"),
         _figure(
-            _reliability(judged), "Reliability: below the line it is surer than right. Dots by n"
+            reliability(judged), "Reliability: below the line it is surer than right. Dots by n"
         ),
         _figure(
-            _coverage([judged], [""]),
+            coverage([judged], [""]),
             "Coverage: accuracy when it answers only the tracks it is surest of",
         ),
+        *(_figure(drawing, f"Training: {what}") for what, drawing in curves(history or {}).items()),
     ]
     return "".join(
         [
             _tiles(judged),
             _pairs(facts),
-            f"<div class=figures>{''.join(drawn)}{_curves(history)}</div>",
+            f"<div class=figures>{''.join(drawn)}</div>",
             _genres(judged),
             _mistakes(judged),
         ]
@@ -200,95 +192,6 @@ def _confusion(judged: Judged) -> str:
     )
 
 
-def _reliability(judged: Judged) -> str:
-    bins = judged.figures["tracks"]["calibration"]
-    full = [
-        (confidence, right, count)
-        for confidence, right, count in zip(
-            bins["confidence"], bins["accuracy"], bins["count"], strict=True
-        )
-        if count
-    ]
-    most = max(count for _, _, count in full)
-    gaps = [Series("", [(sure, sure), (sure, right)], colour=1) for sure, right, _ in full]
-    dots = Series(
-        "",
-        [(confidence, right) for confidence, right, _ in full],
-        line=False,
-        radii=[3 + 8 * (count / most) ** 0.5 for _, _, count in full],
-        notes=[f"{c} tracks: sure {percent(s)}, right {percent(r)}" for s, r, c in full],
-    )
-    return charts.chart(
-        [Series("", [(0, 0), (1, 1)], colour=5, dashed=True), *gaps, dots],
-        title="Reliability: share of right answers over confidence",
-        x_label="confidence",
-        y_label="right",
-        x=(0, 1),
-        y=(0, 1.05),
-        percent=(True, True),
-    )
-
-
-def _coverage(many: Sequence[Judged], names: Sequence[str]) -> str:
-    series = []
-    for i, (judged, name) in enumerate(zip(many, names, strict=True)):
-        n = len(judged.truth)
-        step = -(-n // _MOST_POINTS)
-        shares = [kept / n for kept in range(n, min(_LEAST_KEPT, n) - 1, -step)]
-        rows = metrics.coverage(judged.truth, judged.probabilities, shares=shares)
-        points = [(row["coverage"], row["accuracy"]) for row in rows]
-        series.append(Series(name, points, colour=i))
-        own = judged.figures["tracks"]["answered"]
-        if own["unknown"] and own["n"]:
-            mark = Series(
-                "" if name else "where the model itself says unknown",
-                [(own["coverage"], own["accuracy"])],
-                colour=i,
-                line=False,
-                radii=[5],
-                notes=[f"its own unknown: {percent(own['coverage'])} answered"],
-            )
-            series.append(mark)
-    low = min(value for line in series for _, value in line.points)
-    return charts.chart(
-        series,
-        title="Coverage: accuracy of the surest share of the tracks",
-        x_label="share answered",
-        y_label="right",
-        x=(0, 1),
-        y=(max(0.0, min(0.5, low - 0.05)), 1.02),
-        percent=(True, True),
-    )
-
-
-def _curves(history: History | None) -> str:
-    """Loss and accuracy over the epochs, of what columns there are."""
-    if not history or len(history.get("epoch", ())) < 2:
-        return ""
-    epochs = history["epoch"]
-    drawn = []
-    for label, columns in (("loss", _LOSSES), ("accuracy", _ACCURACIES)):
-        lines = [
-            Series(name, list(zip(epochs, history[column], strict=True)), colour=i)
-            for i, (column, name) in enumerate(columns.items())
-            if column in history
-        ]
-        if not lines:
-            continue
-        highest = max(value for line in lines for _, value in line.points)
-        picture = charts.chart(
-            lines,
-            title=f"Training: {label} over the epochs",
-            x_label="epoch",
-            y_label=label,
-            x=(min(epochs), max(epochs)),
-            y=(0, 1.02 if label == "accuracy" else 1.05 * max(highest, 1e-3)),
-            percent=(False, label == "accuracy"),
-        )
-        drawn.append(_figure(picture, f"Training: {label}"))
-    return "".join(drawn)
-
-
 def _genres(judged: Judged) -> str:
     rows = []
     for row in judged.figures["genres"]:
@@ -336,7 +239,7 @@ def _comparison(evaluation: Evaluation, names: Sequence[str]) -> str:
         f"{name} (leaks)" if judged.leaks else name
         for name, judged in zip(names, evaluation.judged, strict=True)
     ]
-    drawn = _figure(_coverage(evaluation.judged, marked), "Coverage of all")
+    drawn = _figure(coverage(evaluation.judged, marked), "Coverage of all")
     recalls = _figure(_recalls(evaluation, marked), "Recall genre by genre")
     return f"<section>{''.join(parts)}<div class=figures>{drawn}{recalls}</div></section>"
 
@@ -424,11 +327,6 @@ def _words() -> str:
         "calibration error": "mean distance of confidence and share of right answers, ten bins.",
     }
     return f"<footer>{_pairs(meanings)}</footer>"
-
-
-def percent(share: float) -> str:
-    """``81.5 %``, with a space that does not break."""
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def points(difference: float) -> str:

@@ -1,0 +1,115 @@
+"""`tonearm evaluate` and `tonearm models`: what they print, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Command
+from fakes import LABELS
+from prepared import LOW, TINY, Row, evaluated, fill, honest, opposite, trained
+
+from tonearm import bundle
+from tonearm.data import splits
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return fill(tmp_path / "data", TINY.listener_sha256)
+
+
+def test_command(tonearm: Command, folder: Path, model_path: Path) -> None:
+    ended = tonearm("evaluate", model_path, folder)
+    assert ended.code == 0
+    assert f"all of {folder}: 6 tracks" in ended.out
+    assert "tracks   0.667" in ended.out and "4 groups" in ended.out
+    assert "answered 0.833  0.600 of these right; 1 unknown, 1 of them wrongly" in ended.out
+    assert "blues    3  0.667   0.667      0.667  jazz (1)" in ended.out
+    assert ended.err.startswith("CAUTION: No split")
+
+
+def test_command_json(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
+    split = honest(tmp_path)
+    ended = tonearm("evaluate", model_path, folder, "--split", split, "--json")
+    assert ended.code == 0
+    values = json.loads(ended.out)
+    assert values["split"]["part"] == "valid"
+    assert values["models"][0]["sha256"] == bundle.load(model_path).sha256
+    assert values["models"][0]["tracks"]["accuracy"] == pytest.approx(2 / 3)
+    again = json.loads(
+        tonearm("evaluate", model_path, folder, "--split", split, "--part", "train", "--json").out
+    )
+    assert again["models"][0]["tracks"]["n"] == 3
+
+
+def test_command_compares(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.tonearm"
+    bundle.save(opposite(), other)
+    report = tmp_path / "r.html"
+    ended = tonearm("evaluate", model_path, folder, "--compare", other, "--report", report)
+    assert ended.code == 0
+    assert "tracks -0.333  by group [" in ended.out and "won 1, lost 3" in ended.out
+    assert "Side by side" in report.read_text("utf-8")
+
+
+def test_command_finds_the_split_beside_the_bundle(
+    tonearm: Command, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    split = splits.load(honest(tmp_path))
+    split.save(tmp_path / "run" / "split.txt")
+    path = tmp_path / "run" / "model.tonearm"
+    bundle.save(trained(split="made", split_sha256=split.sha256), path)
+    ended = tonearm("evaluate", path, folder)
+    assert ended.out.startswith(f"valid of made {split.sha256[:12]}: 3 tracks")
+    assert ended.err.startswith(f"NOTE: {path}: What was chosen")
+
+
+def test_command_on_a_folder_of_music(tonearm: Command, songs: Path, model_path: Path) -> None:
+    (songs / "jazz" / "notes.mp3").write_text("no music")
+    ended = tonearm("evaluate", model_path, songs)
+    assert ended.code == 1
+    assert "3 tracks" in ended.out and "tracks   1.000" in ended.out
+    assert "prepared in" in ended.err
+    assert "1 could not be heard" in ended.err and "jazz/notes.mp3: " in ended.err
+
+
+def test_command_refuses(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
+    foreign = fill(tmp_path / "f", TINY.listener_sha256, [Row("polka/g.wav", "eve", [LOW])])
+    for arguments, reason in (
+        ((model_path, foreign), "knows blues, jazz, metal; "),
+        ((tmp_path / "none", folder), "model cannot be read"),
+        ((model_path, tmp_path / "none"), "is no folder"),
+        ((model_path, folder, "--split", "grouped"), "artists or groups"),
+        ((model_path, folder, "--part", "test"), "Name a --split"),
+        ((model_path, folder, "--split", "grouped", "--part", "x"), "is none of train"),
+        ((model_path, folder, "--report", tmp_path / "no" / "r.html"), "cannot be written"),
+    ):
+        ended = tonearm("evaluate", *arguments)
+        assert ended.code == 2, arguments
+        assert reason in " ".join(ended.err.replace("│", " ").split())
+        assert "Traceback" not in ended.err
+
+
+def test_models(tonearm: Command, tmp_path: Path) -> None:
+    figures = evaluated(fill(tmp_path / "d", TINY.listener_sha256), TINY).judged[0].figures
+    training = {"split": "leaking-tracks-0", "split_sha256": "abc", "leaks": True}
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    path = tmp_path / "runs" / "one" / "model.tonearm"
+    made = replace(trained(**training), metrics={"valid": figures})
+    sha256 = bundle.save(made, path)
+    (tmp_path / "runs" / "bad.tonearm").write_bytes(b"nothing")
+    ended = tonearm("models", tmp_path / "runs")
+    assert ended.code == 1
+    assert "shipped" in ended.out and "lstm" in ended.out
+    size = path.stat().st_size / 1e6
+    assert f"tiny, 3 genres, {size:.2f} MB, sha256 {sha256[:12]}" in ended.out
+    assert "trained on leaking-tracks-0, split abc" in ended.out
+    assert "0.667 [" in ended.out and "n=6 (valid tracks)  LEAKS" in ended.out
+    assert "1 could not be read:" in ended.err and "bad.tonearm: not a Tonearm" in ended.err
+    values = json.loads(tonearm("models", tmp_path / "runs", "--json").out)
+    assert [row["shipped"] for row in values["models"]] == [True, False]
+    assert values["models"][1]["labels"] == list(LABELS)
+    assert tonearm("models", tmp_path / "nowhere").code == 2

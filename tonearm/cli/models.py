@@ -1,0 +1,128 @@
+"""``tonearm models``: the shipped model, what can be trained, and the models in a folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.evaluate import HASH_SHOWN, ends
+from tonearm.cli.prepare import Files
+from tonearm.errors import DatasetError, TonearmError
+
+Values = dict[str, Any]
+
+
+def models(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Where to look for bundles; without it in runs."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    verbose: console.Verbose = False,
+) -> None:
+    """List the shipped model, what can be trained, and the models in a folder."""
+    from tonearm import bundle
+    from tonearm.models import MODELS
+
+    if folder is not None and not folder.exists():
+        raise DatasetError(f"{folder}: is not there")
+    found = _found(folder or Path("runs"))
+    failures = found.failed
+    listed = []
+    for path in (bundle.shipped_path(), *found.paths):
+        try:
+            listed.append(_described(path))
+        except TonearmError as error:
+            failures.append((str(path), str(error).removeprefix(f"{path}: ")))
+    if as_json:
+        print(json.dumps({"schema": 1, "trainable": MODELS, "models": listed}, indent=1))
+    else:
+        _print_models(listed, MODELS)
+    console.report("could not be read", failures)
+    if failures:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Bundles in a folder, and folders that could not be read."""
+
+    paths: list[Path]
+    failed: Files
+
+
+def _found(folder: Path) -> _Found:
+    from tonearm import bundle
+    from tonearm.files import find
+
+    failed: Files = []
+
+    def on_error(bad: Path, error: OSError) -> None:
+        failed.append((str(bad), f"folder cannot be read: {error.strerror}"))
+
+    if not folder.exists():
+        return _Found([], failed)
+    paths = list(find([folder], suffixes={bundle.SUFFIX}, on_error=on_error))
+    return _Found(paths, failed)
+
+
+def _described(path: Path) -> Values:
+    from tonearm import bundle
+
+    loaded = bundle.load(path)
+    training = loaded.training
+    return {
+        "path": str(path),
+        "shipped": path == bundle.shipped_path(),
+        "name": loaded.name,
+        "labels": list(loaded.labels),
+        "trained_on": training.get("data") or training.get("split"),
+        "split_sha256": training.get("split_sha256"),
+        "leaks": bool(training.get("leaks")),
+        "measured": _measured(loaded.metrics),
+        "bytes": path.stat().st_size,
+        "sha256": loaded.sha256,
+    }
+
+
+def _measured(values: Values, where: str = "") -> Values | None:
+    """The first accuracy in a bundle's metrics, and where it stands; of tracks before windows."""
+    if isinstance(values.get("accuracy"), float):
+        ends = values.get("interval_95_by_artist") or values.get("interval_95")
+        n = values.get("n")
+        return {"what": where, "accuracy": values["accuracy"], "interval_95": ends, "n": n}
+    for name, inner in values.items():
+        if isinstance(inner, dict):
+            found = _measured(inner, f"{where} {name}".strip())
+            if found:
+                return found
+    return None
+
+
+def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
+    print("can be trained (tonearm train --model NAME):")
+    for name, what in trainable.items():
+        print(f"  {name:<6}{what}")
+    for row in listed:
+        shown = "shipped" if row["shipped"] else console.printable(row["path"])
+        found = row["measured"]
+        figure = "no figure"
+        if found:
+            figure = f"{found['accuracy']:.3f}"
+            if found["interval_95"]:
+                figure += f" [{ends(found['interval_95'])}]"
+            figure += f" n={found['n']} ({found['what']})"
+        figure += "  LEAKS" if row["leaks"] else ""
+        split = (row["split_sha256"] or "none")[:HASH_SHOWN]
+        size = row["bytes"] / 1e6
+        print(
+            f"\n{shown}\n  {row['name']}, {len(row['labels'])} genres, {size:.2f} MB, "
+            f"sha256 {row['sha256'][:HASH_SHOWN]}\n"
+            f"  trained on {console.printable(str(row['trained_on'] or 'what it does not say'))}, "
+            f"split {split}\n  {figure}"
+        )

@@ -1,0 +1,74 @@
+"""Dealing tracks into parts: groups stay whole, labels come out as even as these allow.
+
+For splits, cross-validation and calibration alike. Imports nothing of Tonearm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def deal(
+    labels: Sequence[str], groups: Sequence[str], *, shares: Sequence[float], seed: int
+) -> NDArray[np.int64]:
+    """The part of each track: no group is in two.
+
+    The largest group first, to the part that lacks most of its labels: what is dealt last is
+    small enough to even things out. Parts may end without a label that few groups have.
+
+    Parameters
+    ----------
+    labels, groups : sequence of str [n]
+    shares : sequence of float [parts]
+        How much of each label each part shall have.
+    seed : int
+        Of the order of groups of one size.
+
+    Returns
+    -------
+    int64 [n]
+        In 0..parts-1.
+    """
+    members: dict[str, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    order = list(np.random.default_rng(seed).permutation(sorted(members)))
+    order.sort(key=lambda group: -len(members[group]))
+    of_label = Counter(labels)
+    have: list[Counter[str]] = [Counter() for _ in shares]
+    dealt = np.zeros(len(labels), dtype=np.int64)
+    for group in order:
+        its = Counter(labels[i] for i in members[group])
+
+        def need(part: int, its: Counter[str] = its) -> tuple[float, float, int]:
+            wanted = {label: shares[part] * of_label[label] for label in its}
+            lack = sum(n * (1 - have[part][label] / wanted[label]) for label, n in its.items())
+            # Where several lack as much, the large part, then the one that holds least.
+            return round(lack, 9), shares[part], -have[part].total()
+
+        part = max(range(len(shares)), key=need)
+        have[part].update(its)
+        dealt[members[group]] = part
+    return dealt
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Places of the tracks to learn from and of those held out, int64 [n] each."""
+
+    inside: NDArray[np.int64]
+    outside: NDArray[np.int64]
+
+
+def k_fold(
+    labels: Sequence[str], groups: Sequence[str], *, folds: int, seed: int
+) -> Iterator[Fold]:
+    """Cross-validation that holds out every track once, and with it all of its group."""
+    dealt = deal(labels, groups, shares=[1 / folds] * folds, seed=seed)
+    for part in range(folds):
+        yield Fold(np.flatnonzero(dealt != part), np.flatnonzero(dealt == part))

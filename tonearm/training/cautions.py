@@ -1,0 +1,116 @@
+"""What may make a figure better than it would be on new music: the split's fault, or the model's.
+
+Must not import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tonearm.data.index import Track
+from tonearm.data.splits import Split
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Caution:
+    """What may make a figure better than it would be on new music.
+
+    Parameters
+    ----------
+    kind : 'leak', 'caution' or 'note'
+        A leak is certain and large, a caution is possible, a note is small.
+    text : str
+    """
+
+    kind: Literal["leak", "caution", "note"]
+    text: str
+
+
+def of_split(
+    split: Split | None, *, crossing: Collection[str], tracks: Collection[Track]
+) -> list[Caution]:
+    """What a split itself lets through.
+
+    Parameters
+    ----------
+    split : Split or None
+        None where every track is measured on.
+    crossing : collection of str
+        Groups that are in several of its parts.
+    tracks : collection of Track
+        Those measured on.
+    """
+    if split is None:
+        text = (
+            "No split: every track is measured on, those the model learnt from among them if "
+            "this is its training data."
+        )
+        return [Caution("caution", text)]
+    if split.leaks:
+        text = (
+            f"Split {split.name} leaks on purpose: {len(crossing)} artists or tracks are on both "
+            "sides. Its accuracy flatters by ten to thirty points and must not stand beside an "
+            "honest one."
+        )
+        return [Caution("leak", text)]
+    if not crossing:
+        return []
+    inside = sum(track.group in crossing for track in tracks)
+    names = _some([name.removeprefix("artist:") for name in crossing])
+    text = (
+        f"Split {split.name} is an official list that has {names} in several parts: {inside} of "
+        f"the {len(tracks)} tracks measured here are theirs."
+    )
+    return [Caution("note", text)]
+
+
+def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> list[Caution]:
+    """What a bundle's own training says about figures on a part of a split.
+
+    Parameters
+    ----------
+    training : mapping
+        As in the bundle: ``split_sha256`` of the split it learnt from and ``parts`` of it
+        (``train`` alone where it does not say), ``leaks``; ``data`` or ``split`` in words.
+    split : Split or None
+    part : str
+        What is measured on.
+    """
+    if training.get("leaks"):
+        return [Caution("leak", f"The model was trained on {training.get('split')}, which leaks.")]
+    if split is None:
+        return []
+    if training.get("split_sha256") != split.sha256:
+        learnt_from = training.get("data") or training.get("split")
+        said = "The model does not say what it was trained on"
+        if learnt_from:
+            said = f"The model was trained on {learnt_from}"
+        doubt = "it may know these very tracks, and then its figures here flatter it."
+        return [Caution("caution", f"{said}: {doubt}")]
+    if part in training.get("parts", ["train"]):
+        return [Caution("leak", "These are the tracks the model was trained on.")]
+    if part == "valid":
+        text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
+        return [Caution("note", text)]
+    return []
+
+
+def of_windows(counts: Sequence[int], *, most: int) -> list[Caution]:
+    """What tracks of so many windows each say, where predict hears ``most`` of a file."""
+    more = sum(count > most for count in counts)
+    if not more:
+        return []
+    text = (
+        f"{more} of the {len(counts)} tracks came with more windows than the {most} that predict "
+        "hears of a file: these are decided on all of theirs."
+    )
+    return [Caution("note", text)]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,95 @@
+"""A training run: what was asked for, and the files of its folder.
+
+``run.json`` (what was asked), ``split.txt``, ``checkpoint.pt`` (written whole after each epoch),
+``history.csv``, and at the end ``curves.svg``, ``model.tonearm`` and ``metrics.json``. Must not
+import torch: the command line and `evaluate` read these without it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tonearm.errors import DatasetError
+from tonearm.files import write_atomically
+
+RUN, SPLIT, CHECKPOINT = "run.json", "split.txt", "checkpoint.pt"
+HISTORY, CURVES, METRICS, BUNDLE = "history.csv", "curves.svg", "metrics.json", "model.tonearm"
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+History = Mapping[str, Sequence[float]]  # columns of history.csv
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was asked for.
+
+    Parameters
+    ----------
+    data, out : str
+        The prepared folder, and the run's own.
+    model : str
+        Name in the registry.
+    epochs : int
+    seed : int
+    devices : int
+        Processes, each with a device of its own.
+    precision : str
+        ``bf16-mixed`` halves the time on GPUs that have it; on processors it gains nothing.
+    patience : int
+        Epochs without a better validation loss before the end; 0 for no early end.
+    """
+
+    data: str
+    out: str
+    model: str
+    epochs: int
+    seed: int = 0
+    devices: int = 1
+    accelerator: str = "auto"
+    precision: Precision = "32-true"
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One epoch, a line of ``history.csv``."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    valid_loss: float
+    valid_accuracy: float
+    valid_track_accuracy: float
+    lr: float
+
+
+def read(out: Path) -> Run:
+    """What was asked for of the run in a folder; DatasetError where there is none."""
+    try:
+        return Run(**json.loads((out / RUN).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise DatasetError(f"{out}: no run to resume there") from None
+
+
+def read_history(path: str | os.PathLike[str]) -> dict[str, list[float]] | None:
+    """Columns of the ``history.csv`` beside a bundle; None where there is none to be read."""
+    try:
+        with open(Path(path).with_name(HISTORY), encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name]) for row in rows] for name in rows[0]}
+    except (OSError, ValueError, TypeError, IndexError):
+        return None
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file of the run whole or not at all; DatasetError when the disk refuses."""
+    try:
+        os.makedirs(path.parent, exist_ok=True)
+        write_atomically(path, data)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
