@@ -22,7 +22,7 @@ Float32 = NDArray[np.float32]
 # Frames transformed at a time: 512 frames of 2,048 samples are 4 MB, which stay in the cache.
 _BLOCK_FRAMES = 512
 # Power below 1e-10 (-100 dB) counts as that, as in librosa.power_to_db.
-_POWER_FLOOR = 1e-10
+POWER_FLOOR = 1e-10  # -100 dB
 DYNAMIC_RANGE_DB = 80.0
 
 
@@ -181,9 +181,9 @@ def power_to_db(power: Float32, *, reference: float | None = None) -> Float32:
     """Decibels relative to ``reference`` (the maximum if None), at most 80 below the loudest."""
     if not power.size:
         return power
-    loudest = max(float(power.max()), _POWER_FLOOR)
+    loudest = max(float(power.max()), POWER_FLOOR)
     zero_db = loudest if reference is None else reference
-    level = 10 * np.log10(np.maximum(power, np.float32(_POWER_FLOOR)) / np.float32(zero_db))
+    level = 10 * np.log10(np.maximum(power, np.float32(POWER_FLOOR)) / np.float32(zero_db))
     floor = 10 * np.log10(loudest / zero_db) - DYNAMIC_RANGE_DB
     result: Float32 = np.maximum(level, floor).astype(np.float32)
     return result

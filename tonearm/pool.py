@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], *, jobs: int
+    work: Callable[[Item], Result], items: Iterable[Item], *, jobs: int, wait: bool = True
 ) -> Iterator[tuple[Item, Future[Result]]]:
     """Each item with its future, which is done; whoever stops early drops what was not begun.
 
@@ -27,6 +27,8 @@ def in_order(
         Taken as there is room: at most four a thread are in flight.
     jobs : int
         Threads.
+    wait : bool
+        Whether whoever stops early waits for what was begun.
     """
     pool = ThreadPoolExecutor(jobs)
     waiting: deque[tuple[Item, Future[Result]]] = deque()
@@ -44,4 +46,4 @@ def in_order(
         while waiting:
             yield oldest()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=wait, cancel_futures=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable
+from concurrent.futures import CancelledError
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from tonearm.cli import console
+from tonearm.pool import in_order
 
 if TYPE_CHECKING:
     from tonearm.answer import Answer
@@ -188,7 +188,7 @@ def _answers(
 
     stopped = Event()
 
-    def part() -> Callable[[float], None]:
+    def one(file: Path) -> Answer:
         tell = progress.part()
 
         def told(share: float) -> None:
@@ -196,27 +196,10 @@ def _answers(
                 raise CancelledError
             tell(share)
 
-        return told
+        return answer(classifier, file, count=count, timeline=timeline, tags=tags, on_progress=told)
 
-    pool = ThreadPoolExecutor(jobs)
-    waiting: deque[Future[Answer]] = deque()
     try:
-        for file in files:
-            if len(waiting) >= 4 * jobs:
-                yield waiting.popleft().result()
-            waiting.append(
-                pool.submit(
-                    answer,
-                    classifier,
-                    file,
-                    count=count,
-                    timeline=timeline,
-                    tags=tags,
-                    on_progress=part(),
-                )
-            )
-        while waiting:
-            yield waiting.popleft().result()
+        for _, future in in_order(one, files, jobs=jobs, wait=False):
+            yield future.result()
     finally:
         stopped.set()
-        pool.shutdown(wait=False, cancel_futures=True)

@@ -26,6 +26,7 @@ from tonearm.data.splits import SEGMENTS
 from tonearm.data.store import ARRAY_HOP_SAMPLES, checksum, identity, open_store
 from tonearm.errors import DatasetError, DecodeError
 from tonearm.features import GTZAN_SPEC, Float32, mel_power, mfcc, power_to_db
+from tonearm.files import replacing
 
 # 387 frames of 30 s: 12.9 a second. window_frames is that of three seconds.
 ARRAY_SPEC = replace(GTZAN_SPEC, hop_samples=ARRAY_HOP_SAMPLES, window_frames=38)
@@ -133,7 +134,7 @@ def write_json(
 ) -> list[tuple[str, str]]:
     """Write the original's ``data.json``: ``mapping``, and ``labels`` and ``mfcc`` of segments.
 
-    One track at a time goes to a file beside ``path``, renamed at the end.
+    One track at a time goes to the file, which takes its place at the end.
 
     Returns
     -------
@@ -142,12 +143,10 @@ def write_json(
     """
     if not made.source:
         raise DatasetError("the data set came as arrays: --json needs its audio")
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     labels: list[int] = []
     failed = []
     try:
-        with open(temporary, "w", encoding="ascii") as file:
+        with replacing(path, "t") as file:
             file.write(f'{{"mapping": {json.dumps(made.labels)},\n"mfcc": [')
             for track in made.tracks:
                 try:
@@ -163,13 +162,6 @@ def write_json(
                     labels.append(made.labels.index(track.genre))
                 on_done()
             file.write(f'],\n"labels": {json.dumps(labels)}}}\n')
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     return failed

@@ -24,14 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import DatasetError
-from tonearm.features import DYNAMIC_RANGE_DB, FeatureSpec, mel_power, to_level
+from tonearm.features import DYNAMIC_RANGE_DB, POWER_FLOOR, FeatureSpec, mel_power, to_level
 from tonearm.files import write_atomically
 
 Float32 = NDArray[np.float32]
 Array = NDArray[Any]
 
 _STORE = "store.json"
-_POWER_FLOOR = 1e-10  # as in features: -100 dB
 # Clips prepared elsewhere (387 frames of 30 s): every 3.34th frame of GTZAN_SPEC, so that one hop
 # is 512 x 1293 / 387.5 samples.
 ARRAY_HOP_SAMPLES = 1_708
@@ -149,7 +148,7 @@ def storable(samples: Float32, spec: FeatureSpec) -> NDArray[np.float16]:
     power = mel_power(samples, spec)
     if spec.scale == "log10":
         return np.asarray(to_level(power, spec), dtype=np.float16)
-    level = 10 * np.log10(np.maximum(power, np.float32(_POWER_FLOOR)))
+    level = 10 * np.log10(np.maximum(power, np.float32(POWER_FLOOR)))
     return np.asarray(level, dtype=np.float16)
 
 
