@@ -47,6 +47,8 @@ def library(tmp_path):
         ({"genres": ("jazz",)}, "ab"),
         ({"genres": ("jazz", "rock")}, "abc"),
         ({"genres": ("unknown",)}, "d"),
+        ({"genres": ("JAZZ", "Unknown")}, "abd"),
+        ({"second": "Rock", "genres": ("ja-zz",)}, "b"),
         ({"min_confidence": 0.75}, "ac"),
         ({"second": "pop"}, "ac"),
         ({"second": "rock", "genres": ("jazz",)}, "b"),

@@ -249,6 +249,18 @@ def test_a_review_stays_with_the_sound_and_can_be_learnt_from(client, folder):
     assert client.get("/api/tracks?review=any").json()["tracks"][0]["review"] is None
 
 
+def test_a_known_genre_is_kept_by_its_name_however_it_was_typed(client):
+    number = ids(client)["midnight_walk.mp3"]
+    for typed, kept, written in (
+        ("Hip Hop", "hiphop", "Hip-Hop"),
+        ("trip-hop", "trip-hop", "Trip-Hop"),
+    ):
+        post(client, "/api/review", ids=[number], verdict="change", genre=typed)
+        assert client.get(f"/api/tracks/{number}").json()["review"]["genre"] == kept
+        (change,) = post(client, "/api/tags/plan")["changes"]
+        assert change["new"] == [written]
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -43,11 +43,6 @@ def _in_seconds(text: str | None) -> float | None:
     return total
 
 
-def _genre(name: str) -> str:
-    """The name inside of a genre as people write it: ``Hip-Hop`` is ``hiphop``."""
-    return name if name.islower() else name.lower().replace("-", "").replace(" ", "")
-
-
 def playlist(
     genre: Annotated[
         list[str] | None, typer.Option("--genre", "-g", help="Heard as this; may be repeated.")
@@ -81,8 +76,8 @@ def playlist(
     from tonearm.library.store import Library
 
     conditions = playlists.Conditions(
-        genres=tuple(map(_genre, genre or ())),
-        second=_genre(second) if second is not None else None,
+        genres=tuple(genre or ()),
+        second=second,
         min_confidence=min_confidence,
         tags=tuple(map(playlists.TagCondition.parse, tag or ())),
         min_length_s=_in_seconds(min_length),

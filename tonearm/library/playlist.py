@@ -7,14 +7,14 @@ import operator
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
-from tonearm.genres import UNKNOWN
+from tonearm.genres import UNKNOWN, find
 from tonearm.library.store import Library, Model, Track
 
 _COMPARED = {
@@ -64,7 +64,7 @@ class Conditions:
     Parameters
     ----------
     genres : tuple of str
-        One of these; ``unknown`` is one too.
+        One of these, in any spelling; ``unknown`` is one too.
     second : str or None
         The second likeliest genre.
     min_confidence : float
@@ -97,11 +97,7 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     model = library.model()
     if model is None:
         raise LibraryError(f"{library.path}: nothing is heard yet: run `tonearm scan FOLDER`")
-    seconds = () if conditions.second is None else (conditions.second,)
-    for genre in (*(genre for genre in conditions.genres if genre != UNKNOWN), *seconds):
-        if genre not in model.labels:
-            words = ", ".join(model.labels)
-            raise LibraryError(f"no genre '{genre}' in this library's model; it knows {words}")
+    conditions = _spelt(conditions, model)
     where, values = _in_sql(conditions)
     if conditions.second is not None or conditions.tags:
         numbers = _by_arrays(library, model, conditions)
@@ -112,6 +108,21 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
         f" JOIN sounds s ON s.id = t.sound WHERE {' AND '.join(where)} ORDER BY t.path"
     )
     return [Entry(os.fsdecode(path), *rest) for path, *rest in library.rows(sql, values)]
+
+
+def _spelt(conditions: Conditions, model: Model) -> Conditions:
+    """The same with genres as the model spells them."""
+
+    def label(genre: str, *more: str) -> str:
+        found = find(genre, (*model.labels, *more))
+        if found is None:
+            words = ", ".join(model.labels)
+            raise LibraryError(f"no genre '{genre}' in this library's model; it knows {words}")
+        return found
+
+    genres = tuple(label(genre, UNKNOWN) for genre in conditions.genres)
+    second = None if conditions.second is None else label(conditions.second)
+    return replace(conditions, genres=genres, second=second)
 
 
 def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:

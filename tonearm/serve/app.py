@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from tonearm import __version__
 from tonearm.classifier import Classifier
-from tonearm.genres import UNKNOWN, colour, id3_name
+from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.serve import hearing, reviewing, scanning, tracks
 from tonearm.serve.guard import Guard
 from tonearm.serve.problems import Json, add_handlers
@@ -89,6 +89,7 @@ def create_app(
 
     @app.get("/api/genres", tags=["server"], summary="Names and colours of genres")
     def genres() -> Response:
+        """In `splitting`, the signs that no name may hold."""
         known = [*service.classifier.bundle.labels, UNKNOWN]
         rows = [
             {
@@ -98,7 +99,7 @@ def create_app(
             }
             for genre in known
         ]
-        return Json({"schema": tracks.SCHEMA, "genres": rows})
+        return Json({"schema": tracks.SCHEMA, "genres": rows, "splitting": SPLITTING})
 
     @app.get("/", include_in_schema=False)
     def index(request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tonearm.errors import TagError
-from tonearm.genres import GTZAN_GENRES, id3_name
+from tonearm.genres import LONGEST_NAME, SPLITTING, find, id3_name
 from tonearm.kept_tags import file_tags
 from tonearm.library import browse
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, beside
@@ -33,13 +34,14 @@ router = APIRouter(prefix="/api", tags=["review"])
 _NAMING: tuple[browse.ReviewState, ...] = ("accept", "change")
 _Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 _Ids = Annotated[list[_Id], Field(max_length=MOST_IDS)]
-# No signs that players part one genre at, no control signs, no spaces at the ends.
+# In a name no sign that players part it at and no control sign, at its ends no space.
+_PARTING = rf"{re.escape(SPLITTING)}\x00-\x1f"
 _Genre = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=100,
-        pattern=r"^[^\s;,|\\\x00-\x1f]([^;,|\\\x00-\x1f]*[^\s;,|\\\x00-\x1f])?$",
+        max_length=LONGEST_NAME,
+        pattern=rf"^[^\s{_PARTING}]([^{_PARTING}]*[^\s{_PARTING}])?$",
     ),
 ]
 
@@ -94,6 +96,8 @@ def review(request: Request, said: ReviewRequest) -> Response:
     with service.library() as library:
         attach(library)
         found = [track for track, _ in browse.with_reviews(library, said.ids)]
+    # A known genre by its own name, however it was typed: so it can be learnt from.
+    genre = said.genre and (find(said.genre, service.classifier.bundle.labels) or said.genre)
     accepts = said.verdict == "accept"
     heard = [track for track in found if track.key and (track.genre or not accepts)]
     with Reviews(beside(service.library_path)) as reviews:
@@ -101,7 +105,7 @@ def review(request: Request, said: ReviewRequest) -> Response:
             reviews.drop(track.key for track in heard if track.key)
         else:
             verdict = Verdict(said.verdict)
-            reviews.put(_review(track, verdict, said.genre) for track in heard)
+            reviews.put(_review(track, verdict, genre) for track in heard)
     reviewed = [track.id for track in heard]
     done = set(reviewed)
     skipped = [track.id for track in found if track.id not in done]
@@ -200,16 +204,11 @@ def _changes(library: Library, ids: Sequence[int] | None) -> list[_Change]:
         ]
     found = browse.with_reviews(library, ids)
     wanted = (
-        _Change(track, (_tag_name(review.genre),))
+        _Change(track, (id3_name(review.genre),))
         for track, review in found
         if review is not None and review.genre is not None and not track.missing
     )
     return [item for item in wanted if item.genres != item.track.tags.genres]
-
-
-def _tag_name(genre: str) -> str:
-    """Tonearm's own genres in their spelling; others as a person wrote them."""
-    return id3_name(genre) if genre in GTZAN_GENRES or genre.islower() else genre
 
 
 def _refresh(library: Library, paths: Iterable[str]) -> None:
