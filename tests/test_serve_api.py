@@ -243,7 +243,8 @@ def test_a_review_stays_with_the_sound_and_can_be_learnt_from(client, folder):
         time.sleep(0.05)
     assert client.get("/api/tracks?review=change").json()["tracks"][0]["name"] == "moved.mp3"
     with Library(client.library_path) as library:
-        (learnt,) = corrections(library, dimensions=50)
+        (learnt,) = corrections(library, listener=Classifier.load().bundle.listener_sha256)
+        assert corrections(library, listener="another of as many dimensions") == []
     assert learnt.genre == "blues" and learnt.windows.shape[1] == 50
     assert post(client, "/api/review", ids=[number], verdict="clear")["reviewed"] == [number]
     assert client.get("/api/tracks?review=any").json()["tracks"][0]["review"] is None

@@ -179,4 +179,5 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
         )
     with console.quiet_decoders():
         heard = classifier.listen(file)
-    return Probe(heard.windows.mean(axis=0), heard.duration_s, key)
+    pooled = heard.windows.mean(axis=0)
+    return Probe(pooled, heard.duration_s, classifier.bundle.listener_sha256, key)

@@ -71,7 +71,7 @@ def train_from_corrections(
 
     shipped = bundle.load(base)
     with Library(location(library)) as opened:
-        found = corrections(opened, dimensions=shipped.head.dimensions)
+        found = corrections(opened, listener=shipped.listener_sha256)
     given = Tracks(
         [correction.windows for correction in found],
         [correction.genre for correction in found],

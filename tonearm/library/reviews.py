@@ -105,22 +105,23 @@ def of_keys(library: Library, keys: Sequence[str | None]) -> dict[str, Review]:
     return {key: Review(key, Verdict(verdict), genre) for key, verdict, genre in rows}
 
 
-def corrections(library: Library, *, dimensions: int) -> list[Correction]:
+def corrections(library: Library, *, listener: str) -> list[Correction]:
     """Every sound that a person gave a genre, with what was heard of it, to learn from.
 
     Parameters
     ----------
     library : Library
         Where the windows are; reviews are read from beside it.
-    dimensions : int
-        d of the listener's embeddings; sounds of another listener are left out.
+    listener : str
+        Checksum of who has to have heard them; sounds of another listener are left out.
     """
     attach(library)
     rows = library.rows(
-        "SELECT r.key, r.genre, w.values_f16 FROM reviews r JOIN sounds s ON s.key = r.key"
-        " JOIN windows w ON w.sound = s.id WHERE r.genre IS NOT NULL AND length(s.pooled) = ?"
+        "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4 FROM reviews r"
+        " JOIN sounds s ON s.key = r.key JOIN models m ON m.id = s.model"
+        " JOIN windows w ON w.sound = s.id WHERE r.genre IS NOT NULL AND m.listener = ?"
         " ORDER BY r.key",
-        [4 * dimensions],
+        [listener],
     )
     return [
         Correction(
@@ -128,5 +129,5 @@ def corrections(library: Library, *, dimensions: int) -> list[Correction]:
             genre,
             np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions).astype(np.float32),
         )
-        for key, genre, data in rows
+        for key, genre, data, dimensions in rows
     ]
