@@ -7,12 +7,12 @@ copies. Imports nothing that decides or decodes.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,13 +94,11 @@ def attach(library: Library) -> None:
         library.write(f"CREATE TEMP TABLE IF NOT EXISTS {_TABLE}")
 
 
-def of_keys(library: Library, keys: Sequence[str | None]) -> dict[str, Review]:
+def of_keys(library: Library, keys: Iterable[str | None]) -> dict[str, Review]:
     """Reviews by sound key, of a library to which they are attached."""
-    wanted = [key for key in keys if key is not None]
-    marks = ",".join("?" * len(wanted))
-    rows: list[tuple[Any, ...]] = library.rows(
-        f"SELECT key, verdict, genre FROM reviews WHERE key IN ({marks})",  # noqa: S608
-        wanted,
+    rows = library.rows(
+        "SELECT key, verdict, genre FROM reviews WHERE key IN (SELECT value FROM json_each(?))",
+        [json.dumps([key for key in keys if key is not None])],
     )
     return {key: Review(key, Verdict(verdict), genre) for key, verdict, genre in rows}
 

@@ -30,8 +30,6 @@ from tonearm.tagging.fields import edits_for_genres
 from tonearm.tagging.safe import change, take_back
 
 router = APIRouter(prefix="/api", tags=["review"])
-# Verdicts that say what to write.
-_NAMING: tuple[browse.ReviewState, ...] = ("accept", "change")
 _Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 _Ids = Annotated[list[_Id], Field(max_length=MOST_IDS)]
 # In a name no sign that players part it at and no control sign, at its ends no space.
@@ -89,6 +87,7 @@ def review(request: Request, said: ReviewRequest) -> Response:
     """Keep a person's word; files stay as they are until ``/api/tags/write``.
 
     Skipped are files that were not heard, and, to accept, those whose genre is unknown.
+    ``unwritten`` files now hold another genre than was said of them.
     """
     if (said.verdict == "change") != (said.genre is not None):
         raise HTTPException(422, "genre: to be named with the verdict 'change', and with no other")
@@ -106,10 +105,13 @@ def review(request: Request, said: ReviewRequest) -> Response:
         else:
             verdict = Verdict(said.verdict)
             reviews.put(_review(track, verdict, genre) for track in heard)
+    with service.library() as library:
+        unwritten = len(browse.unwritten(library))
     reviewed = [track.id for track in heard]
     done = set(reviewed)
     skipped = [track.id for track in found if track.id not in done]
-    return Json({"schema": SCHEMA, "reviewed": reviewed, "skipped": skipped})
+    values = {"reviewed": reviewed, "skipped": skipped, "unwritten": unwritten}
+    return Json({"schema": SCHEMA, **values})
 
 
 @router.post("/tags/plan", summary="The difference before writing")
@@ -195,20 +197,12 @@ def _review(track: Track, verdict: Verdict, genre: str | None) -> Review:
 
 
 def _changes(library: Library, ids: Sequence[int] | None) -> list[_Change]:
-    attach(library)
-    if ids is None:
-        ids = [
-            number
-            for said in _NAMING
-            for number in browse.numbers(library, browse.Filter(review=said), limit=MOST_IDS)
-        ]
-    found = browse.with_reviews(library, ids)
-    wanted = (
+    found = browse.with_reviews(library, browse.unwritten(library, ids))
+    return [
         _Change(track, (id3_name(review.genre),))
         for track, review in found
-        if review is not None and review.genre is not None and not track.missing
-    )
-    return [item for item in wanted if item.genres != item.track.tags.genres]
+        if review is not None and review.genre is not None
+    ]
 
 
 def _refresh(library: Library, paths: Iterable[str]) -> None:

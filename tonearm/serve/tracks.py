@@ -74,14 +74,15 @@ Wanted = Annotated[browse.Filter, Depends(filter_of)]
 
 @router.get("/library", summary="The library in numbers")
 def library_numbers(request: Request) -> Response:
-    """``exists`` is false before the first scan."""
+    """``exists`` is false before the first scan; ``unwritten`` as in ``/api/review``."""
     service = service_of(request)
     if not service.library_path.exists():
         return Json({"schema": SCHEMA, "exists": False, "path": str(service.library_path)})
     with service.library() as library:
-        seen = overview.overview(library)
+        seen = overview.overview(library).to_dict()
+        seen["unwritten"] = len(browse.unwritten(library))
         path = str(library.path)
-    return Json({"schema": SCHEMA, "exists": True, "path": path, **seen.to_dict()})
+    return Json({"schema": SCHEMA, "exists": True, "path": path, **seen})
 
 
 @router.get("/tracks", summary="A page of tracks")
@@ -95,9 +96,8 @@ def tracks(
 ) -> Response:
     """Filter, sort and leaf through the library."""
     with service_of(request).library() as library:
-        page = browse.page(
-            library, wanted, sort=sort, descending=descending, offset=offset, limit=limit
-        )
+        order = browse.Order(sort, descending)
+        page = browse.page(library, wanted, order=order, offset=offset, limit=limit)
     rows = [row(track, review) for track, review in page.tracks]
     return Json({"schema": SCHEMA, "total": page.total, "offset": offset, "tracks": rows})
 
@@ -108,7 +108,8 @@ def track_ids(
 ) -> Response:
     """To act on many at once; in the order of the pages."""
     with service_of(request).library() as library:
-        ids = browse.numbers(library, wanted, sort=sort, descending=descending, limit=MOST_IDS)
+        order = browse.Order(sort, descending)
+        ids = browse.numbers(library, wanted, order=order, limit=MOST_IDS)
     return Json({"schema": SCHEMA, "ids": ids})
 
 
