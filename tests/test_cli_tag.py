@@ -9,6 +9,7 @@ import small_files
 import tagged
 from typer.testing import CliRunner
 
+from tonearm import tag_runs
 from tonearm.cli.app import app
 from tonearm.errors import LibraryError
 from tonearm.library.store import Library
@@ -210,14 +211,12 @@ def test_json(music, tonearm):
 
 def test_what_an_interrupted_run_wrote_is_not_taken_for_changed(music, tonearm, monkeypatch):
     """Killed between the renaming and the library's row: the next run tells the library."""
-    from tonearm.cli import changes
 
-    def crash(_library, paths):
-        if paths:
-            raise SystemExit("killed")
+    def crash(_library, _path):
+        raise SystemExit("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(changes, "refresh", crash)
+        patch.setattr(tag_runs, "_refresh", crash)
         tonearm("tag", "--write", music["a"])
     assert genres(music)["a"] == ("Jazz",)
     names = music["a"].parent / "names.toml"

@@ -19,7 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up: a module imports from its own layer's package and from what stands above it
 # in this list. A folder counts as one.
 LAYERS = [
-    "errors genres files mpeg windows timeline",
+    "errors genres files system mpeg windows timeline",
     "reader features metrics timeline_formats database",
     "sndfile ffmpeg head",
     "audio",
@@ -31,6 +31,7 @@ LAYERS = [
     "training",
     "tagging library",
     "kept_tags",
+    "tag_runs",
     "serve",
     "cli",
 ]

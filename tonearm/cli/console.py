@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tonearm import system
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+cores = system.cores
 
 _LOGGER = logging.getLogger("tonearm")
 
@@ -45,13 +48,6 @@ def printable(text: str | os.PathLike[str]) -> str:
         sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode()
         for sign in os.fspath(text)
     )
-
-
-def cores() -> int:
-    """Processors this process may use, fewer than the machine has in a container or a batch job."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def clock(seconds: float) -> str:

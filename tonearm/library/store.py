@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from tonearm.database import Database, Schema
 from tonearm.genres import id3_name
-from tonearm.library.records import Decision, FileStatus, FileTags, Known, Model, Track
+from tonearm.library.records import Decision, FileTags, Known, Model, Track
+from tonearm.system import FileStatus
 
 __all__ = ["Decision", "FileStatus", "FileTags", "Known", "Library", "Model", "Track", "as_stored"]
 
@@ -60,6 +61,7 @@ _TRACK_COLUMNS = (
     " t.album_artist, t.genres, t.by_tonearm, t.tag_error, s.genre, s.nearest, s.confidence,"
     " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message"
 )
+_STATUS = "size, mtime_ns, ctime_ns, device, inode"
 _JOINED = "tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN models m ON m.id = s.model"
 # Tracks that are, or lie below, one of the paths whose bounds are given; any number of paths.
 _BELOW = (
@@ -224,14 +226,16 @@ class Library(Database):
     def update_file(self, path: str | os.PathLike[str], tags: FileTags) -> None:
         """Take over a file's tags and times after they were written: its sound is the same.
 
-        Nothing happens where the library does not have the path.
+        All paths by which the library knows that file (links lead to it) follow; nothing happens
+        where it does not have this one.
         """
         status = FileStatus.of(os.stat(path))
+        known = self.rows(f"SELECT sound, {_STATUS} FROM tracks WHERE path = ?", [as_stored(path)])  # noqa: S608
         self.write(
-            "UPDATE tracks SET size = ?, mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?,"
+            "UPDATE tracks SET size = ?, mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?,"  # noqa: S608
             " title = ?, artist = ?, album = ?, album_artist = ?, genres = ?, by_tonearm = ?,"
-            " tag_error = ? WHERE path = ?",
-            [(*status, *_stored_tags(tags), as_stored(path))],
+            f" tag_error = ? WHERE sound IS ? AND ({_STATUS}) = (?, ?, ?, ?, ?)",
+            ((*status, *_stored_tags(tags), *before) for before in known),
         )
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -16,18 +14,15 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.errors import TagError
 from tonearm.genres import LONGEST_NAME, SPLITTING, find, id3_name
-from tonearm.kept_tags import file_tags
 from tonearm.library import browse
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, beside
 from tonearm.library.store import Library, Track
 from tonearm.serve.problems import Json
 from tonearm.serve.service import Service, service_of
 from tonearm.serve.tracks import MOST_IDS, SCHEMA
+from tonearm.tag_runs import Wanted, open_journal, put_back, write_all
 from tonearm.tagging import journal as journals
-from tonearm.tagging.fields import edits_for_genres
-from tonearm.tagging.safe import change, take_back
 
 router = APIRouter(prefix="/api", tags=["review"])
 _Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
@@ -130,23 +125,14 @@ def write(request: Request, wanted: WriteRequest) -> Response:
         changes = _changes(library, wanted.ids)
         if not changes:
             return Json({"schema": SCHEMA, "run": None, "written": [], "failed": []})
-        written, failed = [], []
-        with journals.Journal(journals.beside(service.library_path), write=True) as journal:
-            _refresh(library, journal.recovered)
-            run = journal.start("page: write")
-            for item in changes:
-                try:
-                    _require_unchanged(item.track)
-                    # A genre that a person accepted is a person's, no guess to be replaced later.
-                    edits = partial(edits_for_genres, genres=item.genres, guesses=())
-                    path = item.track.path
-                    change(path, edits, genres=item.genres, journal=journal, run=run)
-                    _refresh(library, [path])
-                    written.append(item.track.id)
-                except (TagError, OSError) as error:
-                    failed.append(_failure(item.track.id, item.track.path, error))
-            journal.finish(run)
-    return Json({"schema": SCHEMA, "run": run, "written": written, "failed": failed})
+        # A genre that a person accepted is a person's, no guess to be replaced later.
+        wanted_genres = [Wanted(item.track.path, item.genres) for item in changes]
+        with open_journal(service.library_path, library) as journal:
+            done = write_all(library, journal, wanted_genres, command="page: write")
+    ids = {item.track.path: item.track.id for item in changes}
+    written = [ids[path] for path in done.paths]
+    failed = [_failure(ids[path], path, reason) for path, reason in done.failures]
+    return Json({"schema": SCHEMA, "run": done.run, "written": written, "failed": failed})
 
 
 @router.post("/tags/undo", summary="Take a run of writing back")
@@ -156,26 +142,15 @@ def undo(request: Request, wanted: UndoRequest) -> Response:
     place = journals.beside(service.library_path)
     if not place.exists():
         raise HTTPException(409, "nothing was written yet")
-    undone, failed = [], []
     with (
         _alone(service),
         service.library(write=True) as library,
-        journals.Journal(place, write=True) as journal,
+        open_journal(service.library_path, library) as journal,
     ):
-        _refresh(library, journal.recovered)
-        of = journal.run(wanted.run)
-        run = journal.start("page: undo", undoes=of.id)
-        for entry in reversed(journal.entries(of.id)):
-            if entry.state != "done" or entry.undone:
-                continue
-            try:
-                take_back(entry, journal=journal, run=run)
-                _refresh(library, [entry.path])
-                undone.append(os.path.basename(entry.path))
-            except (TagError, OSError) as error:
-                failed.append(_failure(None, entry.path, error))
-        journal.finish(run)
-    return Json({"schema": SCHEMA, "run": run, "undone": undone, "failed": failed})
+        done = put_back(library, journal, wanted.run, command="page: undo")
+    undone = [os.path.basename(path) for path in done.paths]
+    failed = [_failure(None, path, reason) for path, reason in done.failures]
+    return Json({"schema": SCHEMA, "run": done.run, "undone": undone, "failed": failed})
 
 
 @router.get("/tags/history", summary="Runs of writing, the latest first")
@@ -205,21 +180,7 @@ def _changes(library: Library, ids: Sequence[int] | None) -> list[_Change]:
     ]
 
 
-def _refresh(library: Library, paths: Iterable[str]) -> None:
-    """Let the library know what files say now; one that is gone is the next scan's to find."""
-    for path in paths:
-        with suppress(FileNotFoundError):
-            library.update_file(path, file_tags(path))
-
-
-def _require_unchanged(track: Track) -> None:
-    status = Path(track.path).stat()
-    if (status.st_size, status.st_mtime_ns) != (track.size, track.mtime_ns):
-        raise TagError(f"{track.path}: changed since the scan: scan it again")
-
-
-def _failure(number: int | None, path: str, error: Exception) -> dict[str, Any]:
-    reason = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
+def _failure(number: int | None, path: str, reason: str) -> dict[str, Any]:
     return {"id": number, "name": os.path.basename(path), "reason": reason}
 
 

@@ -20,8 +20,9 @@ from tonearm.kept_tags import file_tags
 from tonearm.library import scan as scanning
 from tonearm.library.store import Library
 from tonearm.serve.problems import Json, to_bytes
-from tonearm.serve.service import Service, cores
+from tonearm.serve.service import Service
 from tonearm.serve.tracks import SCHEMA
+from tonearm.system import cores
 
 router = APIRouter(prefix="/api", tags=["scan"])
 _TICK_S = 0.25

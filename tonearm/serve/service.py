@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -18,6 +17,7 @@ from fastapi import Request
 from tonearm.classifier import Classifier
 from tonearm.library.store import Library
 from tonearm.serve.uploads import Limits, Uploads
+from tonearm.system import cores
 
 # Longest time for hearing one file; a six-hour mix takes some three minutes.
 LONGEST_HEARING_S = 1_200.0
@@ -138,10 +138,3 @@ def service_of(request: Request) -> Service:
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,7 +7,6 @@ Tonearm but errors, genres and what a tag is.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
@@ -153,6 +152,8 @@ def read_names(path: Path) -> dict[str, tuple[str, ...]]:
     TagError
         When it cannot be read, or a name is none.
     """
+    import tomllib  # late: the command line loads this module for its options
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
