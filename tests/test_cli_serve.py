@@ -38,7 +38,16 @@ def test_a_port_in_use_is_one_line(tonearm, tmp_path):
     assert ended.code == 2 and "in use" in ended.err
 
 
-@pytest.mark.parametrize(("host", "token"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_an_empty_token_is_one_line(tonearm, tmp_path):
+    pytest.importorskip("fastapi")
+    options = ["--no-browser", "--host", "0.0.0.0", "--library", tmp_path / "library.sqlite"]
+    ended = tonearm("serve", "--token", "", *options)
+    assert ended.code == 2 and "empty token" in ended.err and "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("host", "token"), [("127.0.0.1", False), ("127.0.0.2", False), ("0.0.0.0", True)]
+)
 def test_it_serves_until_interrupted(tmp_path, host, token):
     pytest.importorskip("fastapi")
     command = [sys.executable, "-m", "tonearm", "serve", "--no-browser", "--port", "0"]

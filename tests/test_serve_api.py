@@ -5,6 +5,7 @@ import json
 import shutil
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -123,6 +124,9 @@ def test_picture_puts_a_tone_in_its_band_and_time(tmp_path):
     # 1 kHz is mel 15 of 45.2 up to 8 kHz: a third of the way up.
     assert abs(int(drawn.levels[60].argmax()) - 15 / 45.2 * 48) <= 1
     assert drawn.peaks[:38].max() == 0 and abs(int(drawn.peaks[60]) - 128) <= 2
+    odd = picture(tmp_path / "tone.wav", replace(MUSICNN_SPEC, mel_bands=95))
+    assert odd.levels.shape == (80, 48)
+    assert abs(int(odd.levels[60].argmax()) - 15 / 45.2 * 47.5) <= 1
 
 
 def test_without_a_library(empty):
@@ -180,6 +184,25 @@ def test_one_track(client, folder):
     assert drawn["duration_s"] == pytest.approx(track["duration_s"], abs=0.1)
     alike = client.get(f"/api/similar/{number}?count=3").json()["tracks"]
     assert len(alike) == 3 and number not in [row["id"] for row in alike]
+
+
+def test_a_failure_is_not_remembered_and_a_changed_file_is_heard_again(client, folder):
+    number = ids(client)["midnight_walk.mp3"]
+    path, away = folder / "midnight_walk.mp3", folder / "away"
+    urls = [f"/api/tracks/{number}/timeline", f"/api/tracks/{number}/picture"]
+    path.rename(away)
+    for url in urls:
+        response = client.get(url)
+        assert response.status_code == 422 and response.json()["kind"] == "not-heard"
+    path.write_bytes(b"no music")
+    assert [client.get(url).status_code for url in urls] == [422, 422]
+    away.rename(path)
+    found = [client.get(url).json() for url in urls]
+    path.write_bytes((folder / "gravel_and_honey.wav").read_bytes())  # the library's row is old now
+    changed = [client.get(url).json() for url in urls]
+    assert all(
+        old["duration_s"] != new["duration_s"] for old, new in zip(found, changed, strict=True)
+    )
 
 
 def test_audio_by_ranges(client, folder):

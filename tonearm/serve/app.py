@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from tonearm import __version__
 from tonearm.classifier import Classifier
+from tonearm.errors import TonearmError
 from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.serve import hearing, reviewing, scanning, tracks
 from tonearm.serve.guard import Guard
@@ -49,7 +50,14 @@ def create_app(
         Hosts to answer for, as of :class:`tonearm.serve.guard.Guard`.
     limits : Limits or None
         Of uploads.
+
+    Raises
+    ------
+    TonearmError
+        When the token is empty: every request would bring it.
     """
+    if token == "":
+        raise TonearmError("an empty token lets everybody in: name a longer one, or none")
     model_path = Path(model) if model is not None else None
     service = Service(
         Path(library_path),

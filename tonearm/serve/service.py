@@ -120,12 +120,14 @@ class Service:
     def remembered(
         self, key: tuple[str, ...], make: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
-        """The values of ``key``, made where they are not among the latest."""
+        """The values of ``key``, made where they are not among the latest; no error is kept."""
         with self._remembering:
             if key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
         values = make()
+        if "error" in values:
+            return values
         with self._remembering:
             self._remembered[key] = values
             while len(self._remembered) > _REMEMBERED:

@@ -25,6 +25,7 @@ from tonearm.library.store import Track
 from tonearm.serve.picture import picture
 from tonearm.serve.problems import Json, problem
 from tonearm.serve.service import Emit, Service, StoppedError, Tell, service_of
+from tonearm.system import FileStatus
 
 SCHEMA = 1
 MOST_IDS = 100_000
@@ -148,7 +149,7 @@ async def track_timeline(request: Request, number: TrackId) -> Response:
     def make(tell: Tell) -> dict[str, Any]:
         return answer(service.classifier, found.path, timeline=True, on_progress=tell).to_dict()
 
-    values = await _made(service, request, ("timeline", *_state(found)), make)
+    values = await _made(service, request, "timeline", found.path, make)
     if "error" in values:
         words = f"{os.path.basename(values['path'])}: {values['error']['message']}"
         return problem(422, "not-heard", words, **values)
@@ -165,7 +166,7 @@ async def track_picture(request: Request, number: TrackId) -> Response:
     def make(tell: Tell) -> dict[str, Any]:
         return picture(found.path, spec, on_progress=tell).to_dict()
 
-    return Json(await _made(service, request, ("picture", *_state(found)), make))
+    return Json(await _made(service, request, "picture", found.path, make))
 
 
 @router.get("/similar/{number}", summary="The nearest by sound")
@@ -221,20 +222,18 @@ def media_type(path: str) -> str:
     return guess if guess.startswith("audio/") else "application/octet-stream"
 
 
-def _state(track: Track) -> tuple[str, ...]:
-    """By what a change of the file is noticed."""
-    return track.path, str(track.size), str(track.mtime_ns)
-
-
 async def _made(
     service: Service,
     request: Request,
-    key: tuple[str, ...],
+    what: str,
+    path: str,
     make: Callable[[Tell], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Made by those who hear, or remembered."""
+    """Made by those who hear, or remembered, as long as the file stays as it was."""
 
     def work(emit: Emit, tell: Tell) -> None:
+        check_file(FilePath(path))
+        key = (what, path, *map(str, FileStatus.of(os.stat(path))))
         emit({"made": service.remembered(key, lambda: make(tell))})
 
     values: dict[str, Any] = {}
