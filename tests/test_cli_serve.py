@@ -53,17 +53,18 @@ def test_it_serves_until_interrupted(tmp_path, host, token):
     command = [sys.executable, "-m", "tonearm", "serve", "--no-browser", "--port", "0"]
     command += ["--host", host, "--library", str(tmp_path / "library.sqlite")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as server:
-        line = server.stderr.readline()
-        address = re.search(r"http://\S+", line)[0]
-        assert ("?token=" in address) is token
-        page = (
-            urllib.request.urlopen(address.partition("?")[0] + "api/health") if not token else None
-        )
-        assert page is None or page.status == 200
-        if token:
-            assert "not encrypted" in server.stderr.readline()
-            with pytest.raises(urllib.error.HTTPError, match="401"):
-                urllib.request.urlopen(address.partition("?")[0])
-        server.send_signal(signal.SIGINT)
-        assert server.wait(20) in {0, 130}
-        assert "Traceback" not in server.stderr.read()
+        try:
+            line = server.stderr.readline()
+            address = re.search(r"http://\S+", line)[0]
+            assert ("?token=" in address) is token
+            if token:
+                assert "not encrypted" in server.stderr.readline()
+                with pytest.raises(urllib.error.HTTPError, match="401"):
+                    urllib.request.urlopen(address.partition("?")[0])
+            else:
+                assert urllib.request.urlopen(f"{address}api/health").status == 200
+            server.send_signal(signal.SIGINT)
+            assert server.wait(20) in {0, 130}
+            assert "Traceback" not in server.stderr.read()
+        finally:
+            server.kill()

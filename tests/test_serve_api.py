@@ -21,13 +21,15 @@ from serving import fill_library
 from small_files import music, wav
 
 from tonearm import bundle
-from tonearm.answer import answer
+from tonearm.answer import Answer, answer
 from tonearm.classifier import Classifier
+from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC
 from tonearm.kept_tags import file_tags
 from tonearm.library.reviews import corrections
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library
+from tonearm.serve import tracks as looking
 from tonearm.serve.app import create_app
 from tonearm.serve.picture import picture
 
@@ -203,6 +205,18 @@ def test_a_failure_is_not_remembered_and_a_changed_file_is_heard_again(client, f
     assert all(
         old["duration_s"] != new["duration_s"] for old, new in zip(found, changed, strict=True)
     )
+
+
+def test_a_disk_that_failed_while_a_file_was_read_is_asked_again(client, monkeypatch):
+    url = f"/api/tracks/{ids(client)['midnight_walk.mp3']}/timeline"
+
+    def failing(_classifier, path, **_options):
+        return Answer(str(path), error=DecodeError(path, "unreadable", "Input/output error"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(looking, "answer", failing)
+        assert client.get(url).status_code == 422
+    assert client.get(url).status_code == 200
 
 
 def test_audio_by_ranges(client, folder):
