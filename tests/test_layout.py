@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -50,7 +51,7 @@ DOORS = {
     "lightning": ["training/"],
     "lightning_fabric": ["training/"],
     "matplotlib": ["training/"],
-    "mutagen": ["tagging/tags.py"],
+    "mutagen": ["tagging/parsed.py"],
     "sqlite3": ["database.py"],
     "typer": ["cli/"],
     "rich": ["cli/"],
@@ -70,6 +71,14 @@ def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+def module_of(path: Path) -> str:
+    parts = ["tonearm", *path.relative_to(PACKAGE).with_suffix("").parts]
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {module_of(path) for path in SOURCES}
+
+
 def imports(path: Path, *, typing_too: bool) -> Iterator[tuple[int, str]]:
     """Line and full name of every module that ``path`` imports, at the top or late."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -84,10 +93,10 @@ def imports(path: Path, *, typing_too: bool) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}:{node.lineno}: a relative import"
             assert node.module is not None
-            if node.module == "tonearm":
-                yield from ((node.lineno, f"tonearm.{alias.name}") for alias in node.names)
-            else:
-                yield node.lineno, node.module
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                is_module = node.module == "tonearm" or inner in MODULES
+                yield node.lineno, inner if is_module else node.module
 
 
 def part_of(module: str) -> str:
@@ -134,6 +143,19 @@ def test_the_rules_find_what_breaks_them(tmp_path: Path) -> None:
     assert sorted(found) == ["tonearm.bundle", "tonearm.cli.console", "torch.nn", "typing"]
     assert "av" in [module for _, module in imports(path, typing_too=True)]
     assert part_of("tonearm.cli.console") == "cli"
+
+
+def test_no_modules_import_each_other() -> None:
+    """Late imports count too: they hide a cycle, and do not undo it."""
+    graph = {
+        module_of(path): {
+            name for _, name in imports(path, typing_too=False) if name.startswith("tonearm.")
+        }
+        for path in SOURCES
+    }
+    # To be dropped with the merge of the branch `training`, which parts these two.
+    graph["tonearm.training.finish"].discard("tonearm.training.fit")
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, with the way round
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
