@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,3 +77,29 @@ def tonearm(
         return Run(code or 0, out, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """One recording in every container, without tags."""
+    import small_files  # late: most tests need no containers
+    import tagged
+
+    folder = tmp_path_factory.mktemp("plain")
+    samples = small_files.music(1, 1.0)
+    return {
+        suffix: small_files.write(folder / f"song{suffix}", samples) for suffix in tagged.SUFFIXES
+    }
+
+
+@pytest.fixture
+def song(plain, tmp_path):
+    """Gives a copy of it in the container that is asked for, with tags if genres are named."""
+    import tagged
+
+    def copy(suffix, genres=None):
+        path = tmp_path / f"sóng{suffix}"
+        shutil.copy(plain[suffix], path)
+        return path if genres is None else tagged.with_tags(path, genres)
+
+    return copy
