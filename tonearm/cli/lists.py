@@ -93,21 +93,20 @@ def _write_playlist(entries: list[Entry], output: Path | None) -> None:
     from tonearm.files import write_atomically
     from tonearm.library.playlist import m3u8
 
-    data, left_out = m3u8(entries, output.parent if output else os.curdir)
+    made = m3u8(entries, output.parent if output else os.curdir)
     if output is None:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(made.data)
     else:
         try:
-            write_atomically(output, data)
+            write_atomically(output, made.data)
         except OSError as error:
             raise typer.BadParameter(f"{output}: {error.strerror}", param_hint="-o") from None
-        console.say(f"{len(entries) - len(left_out):,} tracks in {console.printable(output)}")
+        console.say(f"{len(entries) - len(made.left_out):,} tracks in {console.printable(output)}")
     if not entries:
         console.say("no track meets all of these conditions")
-    console.report(
-        "left out", [(path, "a name with a line break has no place in M3U") for path in left_out]
-    )
-    if left_out:
+    reason = "a name with a line break has no place in M3U"
+    console.report("left out", [(path, reason) for path in made.left_out])
+    if made.left_out:
         raise typer.Exit(console.EXIT_FAILED_FILES)
 
 

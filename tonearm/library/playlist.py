@@ -41,6 +41,14 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Playlist:
+    """A file's content, and the paths it cannot hold: a line break has no place in a list."""
+
+    data: bytes
+    left_out: list[str]
+
+
+@dataclass(frozen=True)
 class TagCondition:
     """A word of the listener and what its share over the track must be, e.g. ``Mellow > 0.2``."""
 
@@ -166,16 +174,11 @@ def _by_arrays(library: Library, model: Model, conditions: Conditions) -> list[i
     return [number for number, wanted in zip(numbers, met, strict=True) if wanted]
 
 
-def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> tuple[bytes, list[str]]:
-    """A playlist that lies in ``folder``, and the paths that none can hold.
+def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
+    """A playlist that lies in ``folder``.
 
     Paths are relative to the folder, so that both can move together. Bytes of names that are no
-    UTF-8 stay as they are; a name with a line break has no place in a list of lines.
-
-    Returns
-    -------
-    bytes, list of str
-        The file, and what was left out.
+    UTF-8 stay as they are.
     """
     lines, left_out = ["#EXTM3U"], []
     relative: dict[str, str] = {}  # the way to each folder, with a separator at its end
@@ -192,7 +195,7 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> tuple[byte
         shown = f"{entry.artist} - {shown}" if entry.artist and entry.title else shown
         lines += [f"#EXTINF:{round(entry.duration_s)},{' '.join(shown.split())}", path]
     # Names that are no UTF-8 become the bytes again that they are.
-    return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape"), left_out
+    return Playlist("\n".join([*lines, ""]).encode("utf-8", "surrogateescape"), left_out)
 
 
 def _relative(folder: str, base: str) -> str:
