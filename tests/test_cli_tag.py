@@ -138,6 +138,9 @@ def test_names_of_the_collection(music, tonearm, tmp_path):
     names.write_text('hiphop = "Hip-Hop/Rap"\n')
     tonearm("tag", "--write", "--map", names)
     assert genres(music)["d"] == ("Hip-Hop/Rap",)
+    names.write_text('Hip-Hop = "Rap"\n')
+    tonearm("tag", "--write", "--map", names)
+    assert genres(music)["d"] == ("Rap",)
     names.write_text('hiphip = "Hip-Hop/Rap"\n')
     wrong = tonearm("tag", "--map", names)
     assert wrong.exit_code == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,7 @@ import typer
 
 from tonearm.cli import changes, console
 from tonearm.cli.library import Location, location
+from tonearm.genres import find
 from tonearm.tagging.plan import (
     Action,
     Guess,
@@ -85,7 +86,7 @@ def tag(
     failures: list[tuple[str, str]] = []
     with ExitStack() as stack:
         opened = stack.enter_context(Library(location(library), write=write))
-        _check_names(opened, rules)
+        rules = _spelt(opened, rules)
         journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
         rows = list(_rows(opened, paths, rules, by, failures))
         unscanned = _unscanned(opened, paths, failures) if paths else []
@@ -169,15 +170,19 @@ def _unscanned(
     return [str(path) for path in found if library.known(as_stored(path)) is None]
 
 
-def _check_names(library: Library, rules: Rules) -> None:
-    """A misspelt genre in a map would be passed over in silence."""
+def _spelt(library: Library, rules: Rules) -> Rules:
+    """The rules with genres as the library has them; a misspelt one would be passed over."""
     model = library.model()
-    wrong = sorted(set(rules.names) - set(model.labels)) if model else []
-    if wrong and model:
+    if model is None:
+        return rules
+    wrong = sorted(name for name in rules.names if find(name, model.labels) is None)
+    if wrong:
         raise typer.BadParameter(
             f"{', '.join(wrong)}: this library's genres are {', '.join(model.labels)}",
             param_hint="--map",
         )
+    names = {find(name, model.labels) or name: values for name, values in rules.names.items()}
+    return replace(rules, names=names)
 
 
 def _write(library: Library, journal: Journal, rows: Sequence[Row], keep_mtime: bool) -> Done:
