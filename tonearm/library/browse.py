@@ -142,12 +142,11 @@ class _Conditions:
 def _sorted(
     library: Library, meets: _Conditions, order: Order, *, offset: int, limit: int
 ) -> list[int]:
-    columns = _ORDERS[order.by]
-    way = " DESC" if order.descending else ""
+    way = "DESC" if order.descending else "ASC"
     # Rows without a value come last in both directions.
-    by = ", ".join([f"({columns[0]}) IS NULL", *(f"{column}{way}" for column in columns), "t.path"])
+    by = "".join(f"{column} {way} NULLS LAST, " for column in _ORDERS[order.by])
     rows = library.rows(
-        f"SELECT t.id {_FROM} WHERE {meets.sql} ORDER BY {by} LIMIT ? OFFSET ?",
+        f"SELECT t.id {_FROM} WHERE {meets.sql} ORDER BY {by}t.path LIMIT ? OFFSET ?",
         [*meets.values, limit, offset],
     )
     return [int(number) for (number,) in rows]

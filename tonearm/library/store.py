@@ -245,12 +245,19 @@ def as_stored(path: str | os.PathLike[str]) -> bytes:
 
 
 def folded(*values: str | bytes | None) -> str | None:
-    """Texts and paths as one, for comparing and sorting: without case, accents in one spelling."""
-    known = [value for value in values if value is not None]
-    if not known:
+    """Texts and paths as one, for comparing and sorting: without case, accents in one spelling.
+
+    Called for each row of a search, so it is kept short.
+    """
+    texts = [
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        for value in values
+        if value is not None
+    ]
+    if not texts:
         return None
-    texts = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text for text in known)
-    return unicodedata.normalize("NFC", "\n".join(texts).casefold())
+    text = "\n".join(texts).casefold()
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _bounds(paths: Iterable[str | os.PathLike[str]]) -> str:
