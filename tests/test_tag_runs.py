@@ -170,3 +170,20 @@ def test_ctrl_c_settles_what_is_open(folder, place, monkeypatch):
     done = write(place, paths)
     assert done.interrupted and done.paths == [str(paths[0])]
     assert sorted(os.listdir(folder)) == [path.name for path in paths]
+
+
+def test_ctrl_c_between_a_file_and_its_row_leaves_no_row_behind(folder, place, monkeypatch):
+    paths = sorted(folder.iterdir())
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    genuine, told = Library.update_file, []
+
+    def update(library, path, tags):
+        told.append(path)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        genuine(library, path, tags)
+
+    monkeypatch.setattr(Library, "update_file", update)
+    done = write(place, paths)
+    assert done.interrupted and done.paths == list(map(str, paths[:2]))
+    assert list(kept(place).values()) == [("Jazz",), ("Jazz",), ()]

@@ -65,8 +65,7 @@ Tell = Callable[[Done], None]
 def open_journal(place: Path, library: Library | None) -> Iterator[Journal]:
     """The journal beside the library at ``place``, for writing; the library is open, or gone."""
     with Journal(beside(place), write=True) as journal:
-        for path in journal.recovered:
-            _refresh(library, path)
+        _tell_recovered(library, journal)
         yield journal
 
 
@@ -153,16 +152,22 @@ def _run(
         for path, step in steps:
             try:
                 step(done.run)
-                _refresh(library, path)
                 done.paths.append(path)
+                _refresh(library, path)
             except TagError as error:
                 done.failures.append((path, str(error).removeprefix(f"{path}: ")))
             on_progress(done)
         journal.finish(done.run)
     except KeyboardInterrupt:
         journal.recover()
+        _tell_recovered(library, journal)
         done.interrupted = True
     return done
+
+
+def _tell_recovered(library: Library | None, journal: Journal) -> None:
+    for path in journal.recovered:
+        _refresh(library, path)
 
 
 def _refresh(library: Library | None, path: str) -> None:
