@@ -18,7 +18,7 @@ from tonearm import bundle as bundles
 from tonearm.cli.library import file_tags
 from tonearm.errors import LibraryError
 from tonearm.library.scan import Scan, scan
-from tonearm.library.store import Library
+from tonearm.library.store import Library, as_stored
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +158,9 @@ def test_files_that_are_named_one_by_one_are_no_folders_to_scan(case):
         assert sum(1 for _ in library.tracks(paths)) == 1_200
     case.add("some/other.mp3")
     assert case.scan(again=True).unchanged == 1_200, "the folder itself was never named"
+    with Library(case.path, write=True) as library:  # as it was once kept
+        library.write("INSERT INTO roots VALUES (?)", [[as_stored(path)] for path in paths])
+    assert case.scan(again=True).unchanged == 1_200
     paths[0].unlink()
     result = case.scan(again=True)
     assert (result.found, result.gone, result.failures) == (1_199, 1, [])

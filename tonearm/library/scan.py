@@ -237,6 +237,8 @@ class _Session:
         self._library.write(
             "INSERT OR IGNORE INTO roots VALUES (?)", ([as_stored(root)] for root in read)
         )
+        # Files that were kept here once, by the thousand, are looked at as strays.
+        self._library.write("DELETE FROM roots WHERE path IN (SELECT path FROM tracks)")
 
     def _meet(self, path: Path, *, retry: bool) -> str | None:
         """Look at a file from outside; gives the reason if that cannot be done."""
