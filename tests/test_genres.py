@@ -96,3 +96,4 @@ def test_a_genre_is_found_however_it_is_spelt():
 def test_what_a_tag_names(tag, known):
     labels = ("rock", "hiphop", "Deep House", "Drum'n'Bass", "дэт метал")
     assert known_genres(tag, labels) == known
+    assert known_genres(tag, (*labels, "ROCK")) == known | ({"ROCK"} if "rock" in known else set())

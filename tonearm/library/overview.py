@@ -141,16 +141,14 @@ def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:
 
     Compared are all words that follow each other in the tag, written as one.
     """
-    known = {names.key(label): label for label in labels}
-    longest = max(map(len, known), default=0)
+    longest = max(map(len, map(names.key, labels)), default=0)
     words = names.words(tag)
-    named: set[str] = set()
+    runs: set[str] = set()
     for first in range(len(words)):
         run = ""
         for word in words[first:]:
             run += word
             if len(run) > longest:
                 break
-            if (label := known.get(_SPELT.get(run, run))) is not None:
-                named.add(label)
-    return named
+            runs.add(_SPELT.get(run, run))
+    return {label for label in labels if names.key(label) in runs}
