@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, tiny_bundle
 from hypothesis import HealthCheck, settings
-from songs import song
+from songs import song as song_of_one_tone
 from sounds import tone, write_sndfile
 
 from tonearm import bundle
@@ -94,7 +95,33 @@ def tonearm(
 def music(tmp_path: Path) -> Path:
     """A folder of three songs, in their order blues, metal and jazz."""
     folder = tmp_path / "music"
-    song(folder / "a low.wav")
-    song(folder / "b high.wav", HIGH_HZ)
-    song(folder / "c" / "middle.wav", MIDDLE_HZ)
+    song_of_one_tone(folder / "a low.wav")
+    song_of_one_tone(folder / "b high.wav", HIGH_HZ)
+    song_of_one_tone(folder / "c" / "middle.wav", MIDDLE_HZ)
     return folder
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """One recording in every container, without tags."""
+    import small_files  # late: most tests need no containers
+    import tagged
+
+    folder = tmp_path_factory.mktemp("plain")
+    samples = small_files.music(1, 1.0)
+    return {
+        suffix: small_files.write(folder / f"song{suffix}", samples) for suffix in tagged.SUFFIXES
+    }
+
+
+@pytest.fixture
+def song(plain, tmp_path):
+    """Gives a copy of it in the container that is asked for, with tags if genres are named."""
+    import tagged
+
+    def copy(suffix, genres=None):
+        path = tmp_path / f"sóng{suffix}"
+        shutil.copy(plain[suffix], path)
+        return path if genres is None else tagged.with_tags(path, genres)
+
+    return copy

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import struct
 from pathlib import Path
 
 import av
@@ -13,7 +15,14 @@ from mutagen import id3
 from tonearm.cli.library import file_tags
 from tonearm.genres import GTZAN_GENRES
 from tonearm.library.store import Decision, FileStatus, Library, Model
+from tonearm.tagging.fields import (
+    GenreFields,
+    edits_for_fields,
+    edits_for_genres,
+    read_fields,
+)
 from tonearm.tagging.raw import copy_edited
+from tonearm.tagging.safe import compare
 
 SUFFIXES = (
     ".mp3 .flac .ogg .opus .m4a .aiff .wav .wma .wv .tta .dsf".split()  # all that take tags
@@ -88,3 +97,37 @@ def library_of(place: Path, decisions: dict[Path, dict[str, float]]) -> Path:
             status = FileStatus.of(path.stat())
             library.put_track(os.fsencode(path), status, file_tags(str(path)), sound=sound)
     return place
+
+
+def write(path, genres, guesses=None):
+    """Write genres without the care of `safe`, then compare as it does; fields as before."""
+    original = path.with_name(f"original{path.suffix}")
+    shutil.copy(path, original)
+    before = read_fields(path)
+    guesses = genres if guesses is None else guesses
+    edit(path, edits_for_genres(path, genres, guesses=guesses))
+    compare(original, path)
+    return before
+
+
+def put_back(path, before):
+    """As `safe` puts fields back, by way of the journal's text."""
+    edit(path, edits_for_fields(path, GenreFields.from_json(before.to_json())))
+
+
+def id3_frame(name, body, version=4):
+    """A frame of an ID3v2 tag."""
+    if version == 2:
+        return name + struct.pack(">I", len(body))[1:] + body
+    size = (
+        struct.pack(">I", len(body))
+        if version == 3
+        else bytes([0, 0, len(body) >> 7, len(body) & 127])
+    )
+    return name + size + b"\0\0" + body
+
+
+def id3_tag(version, flags, body):
+    """A tag of up to 16 KB."""
+    size = bytes([0, 0, len(body) >> 7, len(body) & 127])
+    return b"ID3" + bytes([version, 0, flags]) + size + body

@@ -38,23 +38,33 @@ def test_a_port_in_use_is_one_line(tonearm, tmp_path):
     assert ended.code == 2 and "in use" in ended.err
 
 
-@pytest.mark.parametrize(("host", "token"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_an_empty_token_is_one_line(tonearm, tmp_path):
+    pytest.importorskip("fastapi")
+    options = ["--no-browser", "--host", "0.0.0.0", "--library", tmp_path / "library.sqlite"]
+    ended = tonearm("serve", "--token", "", *options)
+    assert ended.code == 2 and "empty token" in ended.err and "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("host", "token"), [("127.0.0.1", False), ("127.0.0.2", False), ("0.0.0.0", True)]
+)
 def test_it_serves_until_interrupted(tmp_path, host, token):
     pytest.importorskip("fastapi")
     command = [sys.executable, "-m", "tonearm", "serve", "--no-browser", "--port", "0"]
     command += ["--host", host, "--library", str(tmp_path / "library.sqlite")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as server:
-        line = server.stderr.readline()
-        address = re.search(r"http://\S+", line)[0]
-        assert ("?token=" in address) is token
-        page = (
-            urllib.request.urlopen(address.partition("?")[0] + "api/health") if not token else None
-        )
-        assert page is None or page.status == 200
-        if token:
-            assert "not encrypted" in server.stderr.readline()
-            with pytest.raises(urllib.error.HTTPError, match="401"):
-                urllib.request.urlopen(address.partition("?")[0])
-        server.send_signal(signal.SIGINT)
-        assert server.wait(20) in {0, 130}
-        assert "Traceback" not in server.stderr.read()
+        try:
+            line = server.stderr.readline()
+            address = re.search(r"http://\S+", line)[0]
+            assert ("?token=" in address) is token
+            if token:
+                assert "not encrypted" in server.stderr.readline()
+                with pytest.raises(urllib.error.HTTPError, match="401"):
+                    urllib.request.urlopen(address.partition("?")[0])
+            else:
+                assert urllib.request.urlopen(f"{address}api/health").status == 200
+            server.send_signal(signal.SIGINT)
+            assert server.wait(20) in {0, 130}
+            assert "Traceback" not in server.stderr.read()
+        finally:
+            server.kill()

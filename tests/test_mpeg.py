@@ -222,6 +222,7 @@ def test_id3v2_size_by_hand() -> None:
     assert id3v2_bytes(io.BytesIO(b"ID3\4\0\0\x7f\x7f\x7f\x7f")) == 10 + 2**28 - 1
     assert id3v2_bytes(io.BytesIO(b"\xff\xfb\x90\x00" * 9)) == 0
     assert id3v2_bytes(io.BytesIO(b"ID3")) == 0
+    assert id3v2_bytes(io.BytesIO(b"ID3\4\0\0\0\0\0\x80" + bytes(300))) == 0, "no syncsafe length"
     assert id3v2_bytes(io.BytesIO(id3v2(70_000))) == len(id3v2(70_000))
 
 

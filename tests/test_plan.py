@@ -32,6 +32,7 @@ JAZZ = Guess({"jazz": 0.7, "blues": 0.36, "rock": 0.1}, known=True)
         (Policy.add, ["Rock"], [], Action.write, ("Rock", "Jazz")),
         (Policy.add, ["Rock", "Pop"], ["Pop"], Action.write, ("Rock", "Jazz")),
         (Policy.add, ["JAZZ"], [], Action.same, ("JAZZ",)),
+        (Policy.add, ["Ja-zz"], [], Action.same, ("Ja-zz",)),
         (Policy.add, [], [], Action.write, ("Jazz",)),
     ],
 )

@@ -47,6 +47,8 @@ def library(tmp_path):
         ({"genres": ("jazz",)}, "ab"),
         ({"genres": ("jazz", "rock")}, "abc"),
         ({"genres": ("unknown",)}, "d"),
+        ({"genres": ("JAZZ", "Unknown")}, "abd"),
+        ({"second": "Rock", "genres": ("ja-zz",)}, "b"),
         ({"min_confidence": 0.75}, "ac"),
         ({"second": "pop"}, "ac"),
         ({"second": "rock", "genres": ("jazz",)}, "b"),
@@ -107,14 +109,14 @@ def test_a_playlist_by_hand():
         Entry("/n/x\ny.mp3", 1, None, None),
         Entry(os.fsdecode(b"/m/lists/\xff.mp3"), 3, None, None),
     ]
-    data, left_out = m3u8(entries, "/m/lists")
-    assert data == (
+    made = m3u8(entries, "/m/lists")
+    assert made.data == (
         b"#EXTM3U\n"
         b"#EXTINF:62,Nina - So what\n../jazz/\xc3\x84 1.mp3\n"
         b"#EXTINF:10,#1\n./#1.mp3\n"
         b"#EXTINF:3,\xff\n\xff.mp3\n"
     )
-    assert left_out == ["/n/x\ny.mp3"]
+    assert made.left_out == ["/n/x\ny.mp3"]
 
 
 names = st.text(
@@ -125,7 +127,7 @@ names = st.text(
 @given(parts=st.lists(names.filter(lambda n: n not in (".", "..")), min_size=1, max_size=4))
 def test_a_path_found_from_the_folder_of_the_list_is_the_track(parts):
     path = "/" + "/".join(parts)
-    data, left_out = m3u8([Entry(path, 1, None, None)], "/music/lists")
-    line = data.split(b"\n")[2].decode()
-    assert not left_out and not line.startswith("#")
+    made = m3u8([Entry(path, 1, None, None)], "/music/lists")
+    line = made.data.split(b"\n")[2].decode()
+    assert not made.left_out and not line.startswith("#")
     assert os.path.normpath(os.path.join("/music/lists", line)) == os.path.normpath(path)

@@ -18,7 +18,7 @@ from tonearm import bundle as bundles
 from tonearm.cli.library import file_tags
 from tonearm.errors import LibraryError
 from tonearm.library.scan import Scan, scan
-from tonearm.library.store import Library
+from tonearm.library.store import Library, as_stored
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +48,13 @@ class Case:
         path.write_text(content if content is not None else f"{name} as it sounds")
         return path
 
-    def scan(self, *roots: Path, bundle=None, jobs: int = 2, **options) -> Scan:
+    def scan(self, *paths: Path, bundle=None, jobs: int = 2, **options) -> Scan:
+        """Of the whole folder, unless paths are named or all is to be looked at again."""
         self._log.write_text("")
         with Library(self.path, write=True) as library:
             return scan(
                 library,
-                roots or [self.root],
+                paths or ([] if options.get("again") else [self.root]),
                 bundle=bundle or self._bundle,
                 make_listen=partial(listeners.make_listen, str(self._log)),
                 read_tags=listeners.no_tags,
@@ -147,6 +148,91 @@ def test_a_root_that_is_not_there_is_named_and_its_files_are_not_gone(case):
     result = case.scan(case.root / "disk")
     assert result.failures == [(str(case.root / "disk"), "does not exist")]
     assert result.gone == 0 and list(case.tracks()) == ["disk/a.mp3"]
+
+
+def test_files_that_are_named_one_by_one_are_no_folders_to_scan(case):
+    paths = [case.add(f"some/{i}.mp3", f"{i % 3}") for i in range(1_200)]
+    assert case.scan(*paths).found == 1_200, "SQLite refuses expressions of a depth of 1,000"
+    with Library(case.path) as library:
+        assert library.roots() == []
+        assert sum(1 for _ in library.tracks(paths)) == 1_200
+    case.add("some/other.mp3")
+    assert case.scan(again=True).unchanged == 1_200, "the folder itself was never named"
+    with Library(case.path, write=True) as library:  # as it was once kept
+        library.write("INSERT INTO roots VALUES (?)", [[as_stored(path)] for path in paths])
+    assert case.scan(again=True).unchanged == 1_200
+    paths[0].unlink()
+    result = case.scan(again=True)
+    assert (result.found, result.gone, result.failures) == (1_199, 1, [])
+    result = case.scan(again=True)
+    assert (result.found, result.gone, result.failures) == (1_199, 0, [])
+    case.add("some/0.mp3", "0")
+    assert case.scan(again=True).found == 1_200
+    assert len(case.tracks()) == 1_200
+
+
+def test_again_is_all_that_was_scanned_before(case):
+    case.add("folder/a.mp3")
+    single = case.add("elsewhere/b.mp3")
+    case.add("elsewhere/c.mp3")
+    case.scan(case.root / "folder", single)
+    case.add("folder/d.mp3")
+    single.write_text("another sound")
+    result = case.scan(again=True)
+    assert (result.found, result.unchanged, result.heard) == (3, 1, 2)
+    more = case.scan(case.root / "elsewhere", again=True)
+    assert (more.found, more.heard) == (4, 1)
+
+
+def test_a_named_file_that_is_not_there_is_gone_unless_its_folder_is_too(case):
+    path = case.add("disk/a.mp3")
+    link = case.root / "link.mp3"
+    link.symlink_to(path)
+    case.scan(path, link)
+    (case.root / "disk").rename(case.root / "unmounted")
+    for result in (case.scan(path, link), case.scan(again=True)):
+        assert result.gone == 0 and len(case.tracks()) == 2
+        assert (str(link), "is a link to nothing, or to itself") in result.failures
+    (case.root / "unmounted").rename(case.root / "disk")
+    path.unlink()
+    result = case.scan(path)
+    assert result.failures == [(str(path), "does not exist")]
+    assert result.gone == 1 and list(case.tracks()) == ["link.mp3"]
+
+
+def test_a_folder_that_is_removed_below_one_that_is_walked_is_gone(case):
+    case.add("one/a.mp3")
+    case.scan()
+    shutil.rmtree(case.root / "one")
+    assert (case.scan().gone, list(case.tracks())) == (1, [])
+
+
+def test_it_can_be_stopped_while_folders_are_walked_and_while_one_file_is_heard(case, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    for i in range(50):
+        case.add(f"{i}.mp3")
+    monkeypatch.setattr("tonearm.library.scan._TELL_S", 0.0)
+    seen = []
+
+    def stop(result):
+        seen.append((result.looking, result.found))
+        if result.found == 20:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        case.scan(on_progress=stop)
+    assert seen == [(True, i) for i in range(1, 21)]
+
+    def stop_later(result):
+        if not result.looking and time.monotonic() > until:
+            raise Stopped
+
+    until = time.monotonic() + 4
+    with pytest.raises(Stopped):
+        case.scan(case.add("hang.mp3"), on_progress=stop_later)
+    assert time.monotonic() < until + 20, "a file that hangs is heard for a minute"
 
 
 def test_other_roots_are_left_alone(case):

@@ -11,10 +11,10 @@ from tonearm.library.store import FileTags, Library, Model, as_stored
 MODEL = Model("a" * 64, "test", "listener", ("jazz", "rock"), None)
 
 
-def put(library: Library, name: str, pooled, *, key: str = "", duration_s: float = 100.0) -> None:
+def put(library, name, pooled, *, key="", duration_s=100.0, model=MODEL) -> None:
     number = library.put_sound(
         key or name,
-        model=library.model_id(MODEL),
+        model=library.model_id(model),
         windows=np.float16([pooled]),
         duration_s=duration_s,
         warning=None,
@@ -70,22 +70,48 @@ def test_copies_are_left_out_however_they_are_encoded(library):
     assert len([name for name in found if name.startswith("loud")]) == 1
 
 
+@pytest.mark.parametrize(
+    ("distance", "later_s", "is_copy"),
+    [(0.115, 0.0, True), (0.125, 0.0, False), (0.0, 0.09, True), (0.0, 0.11, False)],
+)
+def test_how_near_a_copy_lies(tmp_path, distance, later_s, is_copy):
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        put(library, "song", [0.8**2, 0.3**2, 0.0])
+        put(library, "near", [0.8**2, (0.3 + distance) ** 2, 0.0], duration_s=100 + later_s)
+        put(library, "far", [0.0, 0.0, 0.9])
+        found = names(similar(library, probe_of(library, "/m/song", None), count=10))
+    assert found == (["far"] if is_copy else ["near", "far"])
+
+
+def test_sounds_of_another_listener_are_not_compared(library):
+    other = Model("b" * 64, "other", "another of as many dimensions", ("jazz", "rock"), None)
+    put(library, "heard otherwise", [0.9, 0.1, 0.0], duration_s=50, model=other)
+    assert "heard otherwise" not in names(
+        similar(library, probe_of(library, "/m/soft", None), count=9)
+    )
+    probe = probe_of(library, "/m/heard otherwise", None)
+    with pytest.raises(LibraryError, match="nothing in it to compare"):
+        similar(library, probe, count=9)
+
+
 def test_what_is_gone_is_no_match(library):
     library.write("UPDATE tracks SET missing = 1 WHERE path = ?", [[as_stored("/m/softish")]])
     assert "softish" not in names(similar(library, probe_of(library, "/m/soft", None), count=9))
 
 
 def test_a_sound_from_outside(library):
-    probe = Probe(np.float32([0.05, 0.9, 0.2]), 33.0)
+    probe = Probe(np.float32([0.05, 0.9, 0.2]), 33.0, "listener")
     assert names(similar(library, probe, count=1)) == ["loud"]
 
 
 def test_a_library_of_one_and_of_none(tmp_path):
     with Library(tmp_path / "one.sqlite", write=True) as library:
         with pytest.raises(LibraryError, match="nothing in it to compare"):
-            similar(library, Probe(np.float32([1, 0, 0]), 1.0), count=1)
+            similar(library, Probe(np.float32([1, 0, 0]), 1.0, "listener"), count=1)
         put(library, "only", [0.5, 0.5, 0.0])
-        assert names(similar(library, Probe(np.float32([1, 0, 0]), 1.0), count=5)) == ["only"]
+        assert names(similar(library, Probe(np.float32([1, 0, 0]), 1.0, "listener"), count=5)) == [
+            "only"
+        ]
 
 
 def test_many_sounds_are_ranked_as_a_full_sort_does(tmp_path):
@@ -95,6 +121,6 @@ def test_many_sounds_are_ranked_as_a_full_sort_does(tmp_path):
         with library.transaction():
             for i, row in enumerate(pooled):
                 put(library, f"{i:03}", row, duration_s=float(i))
-        probe = Probe(rng.random(8).astype(np.float32), -50.0)
+        probe = Probe(rng.random(8).astype(np.float32), -50.0, "listener")
         few = names(similar(library, probe, count=2))
         assert few == names(similar(library, probe, count=600))[:2]

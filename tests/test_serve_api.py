@@ -5,6 +5,7 @@ import json
 import shutil
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +21,15 @@ from serving import fill_library
 from small_files import music, wav
 
 from tonearm import bundle
-from tonearm.answer import answer
+from tonearm.answer import Answer, answer
 from tonearm.classifier import Classifier
+from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC
 from tonearm.kept_tags import file_tags
 from tonearm.library.reviews import corrections
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library
+from tonearm.serve import tracks as looking
 from tonearm.serve.app import create_app
 from tonearm.serve.picture import picture
 
@@ -123,6 +126,9 @@ def test_picture_puts_a_tone_in_its_band_and_time(tmp_path):
     # 1 kHz is mel 15 of 45.2 up to 8 kHz: a third of the way up.
     assert abs(int(drawn.levels[60].argmax()) - 15 / 45.2 * 48) <= 1
     assert drawn.peaks[:38].max() == 0 and abs(int(drawn.peaks[60]) - 128) <= 2
+    odd = picture(tmp_path / "tone.wav", replace(MUSICNN_SPEC, mel_bands=95))
+    assert odd.levels.shape == (80, 48)
+    assert abs(int(odd.levels[60].argmax()) - 15 / 45.2 * 47.5) <= 1
 
 
 def test_without_a_library(empty):
@@ -180,6 +186,37 @@ def test_one_track(client, folder):
     assert drawn["duration_s"] == pytest.approx(track["duration_s"], abs=0.1)
     alike = client.get(f"/api/similar/{number}?count=3").json()["tracks"]
     assert len(alike) == 3 and number not in [row["id"] for row in alike]
+
+
+def test_a_failure_is_not_remembered_and_a_changed_file_is_heard_again(client, folder):
+    number = ids(client)["midnight_walk.mp3"]
+    path, away = folder / "midnight_walk.mp3", folder / "away"
+    urls = [f"/api/tracks/{number}/timeline", f"/api/tracks/{number}/picture"]
+    path.rename(away)
+    for url in urls:
+        response = client.get(url)
+        assert response.status_code == 422 and response.json()["kind"] == "not-heard"
+    path.write_bytes(b"no music")
+    assert [client.get(url).status_code for url in urls] == [422, 422]
+    away.rename(path)
+    found = [client.get(url).json() for url in urls]
+    path.write_bytes((folder / "gravel_and_honey.wav").read_bytes())  # the library's row is old now
+    changed = [client.get(url).json() for url in urls]
+    assert all(
+        old["duration_s"] != new["duration_s"] for old, new in zip(found, changed, strict=True)
+    )
+
+
+def test_a_disk_that_failed_while_a_file_was_read_is_asked_again(client, monkeypatch):
+    url = f"/api/tracks/{ids(client)['midnight_walk.mp3']}/timeline"
+
+    def failing(_classifier, path, **_options):
+        return Answer(str(path), error=DecodeError(path, "unreadable", "Input/output error"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(looking, "answer", failing)
+        assert client.get(url).status_code == 422
+    assert client.get(url).status_code == 200
 
 
 def test_audio_by_ranges(client, folder):
@@ -243,10 +280,23 @@ def test_a_review_stays_with_the_sound_and_can_be_learnt_from(client, folder):
         time.sleep(0.05)
     assert client.get("/api/tracks?review=change").json()["tracks"][0]["name"] == "moved.mp3"
     with Library(client.library_path) as library:
-        (learnt,) = corrections(library, dimensions=50)
+        (learnt,) = corrections(library, listener=Classifier.load().bundle.listener_sha256)
+        assert corrections(library, listener="another of as many dimensions") == []
     assert learnt.genre == "blues" and learnt.windows.shape[1] == 50
     assert post(client, "/api/review", ids=[number], verdict="clear")["reviewed"] == [number]
     assert client.get("/api/tracks?review=any").json()["tracks"][0]["review"] is None
+
+
+def test_a_known_genre_is_kept_by_its_name_however_it_was_typed(client):
+    number = ids(client)["midnight_walk.mp3"]
+    for typed, kept, written in (
+        ("Hip Hop", "hiphop", "Hip-Hop"),
+        ("trip-hop", "trip-hop", "Trip-Hop"),
+    ):
+        post(client, "/api/review", ids=[number], verdict="change", genre=typed)
+        assert client.get(f"/api/tracks/{number}").json()["review"]["genre"] == kept
+        (change,) = post(client, "/api/tags/plan")["changes"]
+        assert change["new"] == [written]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from serving import served
 from small_files import wav
 
+from tonearm.errors import TonearmError
 from tonearm.library.store import FileStatus, FileTags, Library
 from tonearm.serve.app import create_app
 from tonearm.serve.guard import is_loopback
@@ -48,7 +49,20 @@ def test_own_hosts(client, host):
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "127.0.0.1.evil.example", "192.168.1.5:8137", "", "localhost@evil", "a:b:c"],
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "192.168.1.5:8137",
+        "",
+        "a:b:c",
+        # What urlsplit takes apart must not pass for a name of this machine.
+        "localhost@evil",
+        "evil@localhost",
+        "localhost/x",
+        "localhost?x",
+        "localhost#x",
+        "localhost\\x",
+    ],
 )
 def test_foreign_hosts(client, host):
     assert client.get("/api/health", headers={"host": host}).status_code == 421
@@ -117,6 +131,11 @@ def test_token(tmp_path):
         assert client.get("/api/health", headers={"host": "evil.example"}).status_code == 421
 
 
+def test_an_empty_token_is_refused(tmp_path):
+    with pytest.raises(TonearmError, match="empty token"):
+        create_app(tmp_path / "l.sqlite", None, "")
+
+
 def test_loopback_addresses():
     assert all(map(is_loopback, ("127.0.0.1", "::1", "localhost", "127.9.9.9")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "music.lan")))
@@ -161,6 +180,33 @@ def test_upload_larger_than_it_says(client, app):
 
     response = client.post("/api/predict", content=chunks(), headers=FORM)
     assert response.status_code == 413 and left(app) == []
+
+
+def flood(name, *, header):
+    """A form whose file is small, and that goes on in another part's headers or data."""
+    yield b"--b\r\n" + part("file", b"x") + b"\r\n--b\r\n"
+    yield b"X-Other: " if header else part(name, b"")
+    for _ in range(200):
+        yield b"y" * 10_000
+
+
+@pytest.mark.parametrize(("header", "statuses"), [(False, {413}), (True, {400, 413})])
+def test_all_that_arrives_is_counted(client, app, header, statuses):
+    response = client.post("/api/predict", content=flood("other", header=header), headers=FORM)
+    assert response.status_code in statuses and left(app) == []
+
+
+def test_what_says_it_is_too_large_is_not_waited_for(tmp_path):
+    limits = Limits(bytes_each=1_000_000)
+    with served(tmp_path / "library.sqlite", limits=limits) as address:
+        host, port = address.removeprefix("http://").split(":")
+        head = (
+            b"POST /api/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        )
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(head)
+            assert b" 413 " in connection.recv(100)
 
 
 def test_not_a_form(client):

@@ -120,12 +120,9 @@ def decode(
         return Audio(samples, rate, short_warning(reader.info, reader.ended_at))
 
 
-def blocks(path: str | os.PathLike[str], *, block_s: float = _BLOCK_S) -> Iterator[Audio]:
-    """Decode from beginning to end in pieces of ``block_s`` seconds, in bounded memory."""
-    with open_audio(path) as reader:
-        rate = reader.info.sample_rate_hz
-        for samples in _blocks(reader, 0, None, block=max(1, round(block_s * rate))):
-            yield Audio(samples, rate, reader.info.warning)
+def blocks(reader: AudioReader, *, block_s: float = _BLOCK_S) -> Iterator[Float32]:
+    """Samples from beginning to end in pieces of ``block_s`` seconds, in bounded memory."""
+    return _blocks(reader, 0, None, block=max(1, round(block_s * reader.info.sample_rate_hz)))
 
 
 def read_span(reader: AudioReader, start: int, stop: int, *, rate_hz: int) -> Float32:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +119,11 @@ class Database:
         """One statement for each of the rows."""
         with self._explained():
             self._connection.executemany(sql, rows)
+
+    def function(self, name: str, function: Callable[..., Any]) -> None:
+        """Let queries call a function of any number of values, which has no side effects."""
+        with self._explained():
+            self._connection.create_function(name, -1, function, deterministic=True)
 
     def attach(self, path: Path, name: str) -> None:
         """Let queries see another file of ours under a name, to read."""

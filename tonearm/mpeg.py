@@ -158,15 +158,27 @@ def _delay(stated: bytes) -> int:
 
 
 def id3v2_bytes(file: BinaryIO) -> int:
-    """Length of the ID3v2 tags at the file's beginning, 0 without one; some files have two."""
+    """Length of the ID3v2 tags at the file's beginning, 0 without one; some files have two.
+
+    What states its length in bytes of eight bits is no tag, to decoders neither.
+    """
     end = 0
     while True:
         head = _read(file, end, 10)
-        if len(head) < 10 or head[:3] != b"ID3":
+        if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 0x7F:
             return end
-        # 28 bits of size, seven to a byte, not counting these ten bytes nor those of a footer.
-        end += 10 + sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
-        end += 10 if head[5] & 0x10 else 0
+        # Neither these ten bytes count nor those of a footer, which a flag announces.
+        end += 10 + unsyncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
+
+
+def syncsafe(size: int) -> bytes:
+    """A number in four bytes of seven bits, as ID3v2 writes lengths."""
+    return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+
+def unsyncsafe(data: bytes) -> int:
+    """The number in four bytes of seven bits."""
+    return data[0] << 21 | data[1] << 14 | data[2] << 7 | data[3]
 
 
 def sound_bounds(file: BinaryIO) -> tuple[int, int]:

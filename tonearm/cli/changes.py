@@ -1,28 +1,24 @@
-"""``tonearm undo`` and ``history``, and what they share with ``tag``: runs over files."""
+"""``tonearm undo`` and ``history``, and what they share with ``tag``: how a run is shown."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tonearm.cli import console
 from tonearm.cli.library import Location, location
-from tonearm.kept_tags import file_tags
 
 if TYPE_CHECKING:
-    from tonearm.library.store import Library
-    from tonearm.tagging.journal import Entry, Journal, Run
-
-T = TypeVar("T")
+    from tonearm.tag_runs import Done
+    from tonearm.tagging.journal import Entry, Run
 
 _OUTPUT_SCHEMA = 1
 
@@ -40,15 +36,6 @@ KeepMtime = Annotated[
 FormOption = Annotated[Form, typer.Option("--format", "-f")]
 
 
-@dataclass
-class Done:
-    """What a run did."""
-
-    run: int
-    paths: list[str] = field(default_factory=list)
-    interrupted: bool = False
-
-
 def undo(
     run: Annotated[
         int | None, typer.Argument(help="Its number in `history`. [default: the last `tag`]")
@@ -59,41 +46,23 @@ def undo(
 ) -> None:
     """Put the genres back as they were before a run; this can be undone in its turn."""
     from tonearm.library.store import Library
-    from tonearm.tagging.journal import Journal, beside
-    from tonearm.tagging.safe import take_back
+    from tonearm.tag_runs import open_journal, put_back
 
     place = location(library)
     _require_journal(place)
-    failures: list[tuple[str, str]] = []
     with ExitStack() as stack:
-        journal = stack.enter_context(Journal(beside(place), write=True))
         opened = stack.enter_context(Library(place, write=True)) if place.exists() else None
-        refresh(opened, journal.recovered)
-        undone = journal.run(run)
-        entries = [
-            entry
-            for entry in reversed(journal.entries(undone.id))
-            if entry.state == "done" and not entry.undone
-        ]
-        if not entries:
-            console.say(f"run {undone.id} changed no file that is not put back already")
-            return
-
-        def change(entry: Entry, number: int) -> None:
-            take_back(entry, journal=journal, run=number, keep_mtime=keep_mtime)
-
-        done = run_all(
-            opened,
-            journal,
-            [(entry.path, entry) for entry in entries],
-            change,
-            failures,
-            undoes=undone.id,
+        journal = stack.enter_context(open_journal(place, opened))
+        show = stack.enter_context(progress())
+        done = put_back(
+            opened, journal, run, command=command(), keep_mtime=keep_mtime, on_progress=show
         )
-    print(
-        f"run {done.run}: {len(done.paths):,} of {len(entries):,} files of run {undone.id} put back"
-    )
-    close("were left as they are", failures, interrupted=done.interrupted)
+    if done.run is None:
+        console.say(f"run {done.undoes} changed no file that is not put back already")
+        return
+    counts = f"{len(done.paths):,} of {done.total:,} files of run {done.undoes}"
+    print(f"run {done.run}: {counts} put back")
+    close("were left as they are", done.failures, interrupted=done.interrupted)
 
 
 def history(
@@ -129,34 +98,25 @@ def history(
         print(f"{line}{f'  ({console.printable(note)})' if note else ''}")
 
 
-def run_all(
-    library: Library | None,
-    journal: Journal,
-    work: Sequence[tuple[str, T]],
-    change: Callable[[T, int], object],
-    failures: list[tuple[str, str]],
-    *,
-    undoes: int | None = None,
-) -> Done:
-    """Change file after file, each on its own: one that fails is named and passed over."""
-    from tonearm.errors import TagError
+def command() -> str:
+    """What was typed, by which a run is called in the history."""
+    return shlex.join(["tonearm", *sys.argv[1:]])
 
-    done = Done(journal.start(shlex.join(["tonearm", *sys.argv[1:]]), undoes=undoes))
-    with console.quiet_decoders(), console.Progress(len(work), unit="files") as progress:
-        try:
-            for path, item in work:
-                try:
-                    change(item, done.run)
-                    done.paths.append(path)
-                    refresh(library, [path])
-                except TagError as error:
-                    failures.append((path, str(error).removeprefix(f"{path}: ")))
-                progress.advance(failures=len(failures))
-            journal.finish(done.run)
-        except KeyboardInterrupt:
-            journal.recover()
-            done.interrupted = True
-    return done
+
+@contextmanager
+def progress() -> Iterator[Callable[[Done], None]]:
+    """For a run to tell how far it is: a bar, drawn once the number of files is known."""
+    with console.quiet_decoders(), ExitStack() as stack:
+        bar: console.Progress | None = None
+
+        def show(done: Done) -> None:
+            nonlocal bar
+            if bar is None:
+                bar = stack.enter_context(console.Progress(done.total, unit="files"))
+            else:
+                bar.advance(failures=len(done.failures))
+
+        yield show
 
 
 def close(headline: str, failures: Sequence[tuple[str, str]], *, interrupted: bool) -> None:
@@ -180,13 +140,6 @@ def print_object(values: dict[str, object]) -> None:
     from tonearm.cli.formats import to_json
 
     print(to_json({"schema": _OUTPUT_SCHEMA, **values}))
-
-
-def refresh(library: Library | None, paths: Iterable[str]) -> None:
-    """Tell the library what was written, or the next scan would read the files again."""
-    for path in paths:
-        if library and Path(path).exists():
-            library.update_file(path, file_tags(path))
 
 
 def _require_journal(place: Path) -> None:

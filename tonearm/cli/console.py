@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from tonearm import system
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+cores = system.cores
 
 _LOGGER = logging.getLogger("tonearm")
 
@@ -87,13 +90,6 @@ def rich_console(stream: IO[str]) -> Console:
 def columns(stream: IO[str]) -> int:
     """Width of a terminal, or of a page where the stream is none."""
     return shutil.get_terminal_size().columns if stream.isatty() else 120
-
-
-def cores() -> int:
-    """Processors this process may use, fewer than the machine has in a container or a batch job."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def clock(seconds: float) -> str:
@@ -175,12 +171,12 @@ class Progress:
 
 def _new_bar() -> Bar:
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     return Bar(
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total}"),
+        MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),

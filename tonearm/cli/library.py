@@ -69,15 +69,15 @@ def scan(
     interrupted = False
     with ExitStack() as stack:
         opened = stack.enter_context(Library(location(library), write=True))
-        roots = [str(path) for path in paths] if paths else opened.roots()
-        if not roots:
+        if not (paths or opened.roots() or next(opened.strays(), None)):
             raise typer.BadParameter("name folders to scan", param_hint="PATHS")
         stack.enter_context(console.quiet_decoders())
         show = stack.enter_context(_Shown())
         try:
             scanning.scan(
                 opened,
-                roots,
+                paths or (),
+                again=not paths,
                 bundle=bundle.load(model),
                 make_listen=partial(scanning.load_listen, model),
                 read_tags=file_tags,
@@ -99,20 +99,27 @@ def scan(
 
 
 class _Shown:
-    """The bar of a scan, drawn once the number of files is known."""
+    """The bar of a scan: at first what was found, then how much of it is done."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._bar: console.Progress | None = None
+        self._looking = self._bar(None)
+        self._hearing: console.Progress | None = None
         self._done = 0
 
     def update(self, result: Scan) -> None:
         """Draw how far it is."""
-        if self._bar is None:
-            bar = console.Progress(result.to_do, unit="files")
-            self._bar = self._stack.enter_context(bar)
-        self._bar.advance(amount=result.done - self._done, failures=len(result.failures))
+        if result.looking:
+            self._looking.note(f"found {result.found:,} files")
+            return
+        if self._hearing is None:
+            self._stack.close()
+            self._hearing = self._bar(result.to_do)
+        self._hearing.advance(amount=result.done - self._done, failures=len(result.failures))
         self._done = result.done
+
+    def _bar(self, total: int | None) -> console.Progress:
+        return self._stack.enter_context(console.Progress(total, unit="files"))
 
     def __enter__(self) -> _Shown:
         return self

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tonearm.library.overview import Overview
     from tonearm.library.search import Match
 
-_BAR_CELLS = 10
 _LABEL_CELLS = 12
 
 

@@ -43,11 +43,6 @@ def _in_seconds(text: str | None) -> float | None:
     return total
 
 
-def _genre(name: str) -> str:
-    """The name inside of a genre as people write it: ``Hip-Hop`` is ``hiphop``."""
-    return name if name.islower() else name.lower().replace("-", "").replace(" ", "")
-
-
 def playlist(
     genre: Annotated[
         list[str] | None, typer.Option("--genre", "-g", help="Heard as this; may be repeated.")
@@ -81,8 +76,8 @@ def playlist(
     from tonearm.library.store import Library
 
     conditions = playlists.Conditions(
-        genres=tuple(map(_genre, genre or ())),
-        second=_genre(second) if second is not None else None,
+        genres=tuple(genre or ()),
+        second=second,
         min_confidence=min_confidence,
         tags=tuple(map(playlists.TagCondition.parse, tag or ())),
         min_length_s=_in_seconds(min_length),
@@ -98,21 +93,20 @@ def _write_playlist(entries: list[Entry], output: Path | None) -> None:
     from tonearm.files import write_atomically
     from tonearm.library.playlist import m3u8
 
-    data, left_out = m3u8(entries, output.parent if output else os.curdir)
+    made = m3u8(entries, output.parent if output else os.curdir)
     if output is None:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(made.data)
     else:
         try:
-            write_atomically(output, data)
+            write_atomically(output, made.data)
         except OSError as error:
             raise typer.BadParameter(f"{output}: {error.strerror}", param_hint="-o") from None
-        console.say(f"{len(entries) - len(left_out):,} tracks in {console.printable(output)}")
+        console.say(f"{len(entries) - len(made.left_out):,} tracks in {console.printable(output)}")
     if not entries:
         console.say("no track meets all of these conditions")
-    console.report(
-        "left out", [(path, "a name with a line break has no place in M3U") for path in left_out]
-    )
-    if left_out:
+    reason = "a name with a line break has no place in M3U"
+    console.report("left out", [(path, reason) for path in made.left_out])
+    if made.left_out:
         raise typer.Exit(console.EXIT_FAILED_FILES)
 
 
@@ -184,4 +178,5 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
         )
     with console.quiet_decoders():
         heard = classifier.listen(file)
-    return Probe(heard.windows.mean(axis=0), heard.duration_s, key)
+    pooled = heard.windows.mean(axis=0)
+    return Probe(pooled, heard.duration_s, classifier.bundle.listener_sha256, key)

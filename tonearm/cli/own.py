@@ -112,7 +112,7 @@ def train_from_corrections(library: Path | None, run: HeadRun, *, adopt: bool) -
 
     base = run.base
     with Library(location(library)) as opened:
-        found = corrections(opened, dimensions=base.head.dimensions)
+        found = corrections(opened, listener=base.listener_sha256)
     given = Tracks(
         [correction.windows for correction in found],
         [correction.genre for correction in found],

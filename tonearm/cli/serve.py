@@ -60,7 +60,7 @@ def serve(
         model,
         token,
         folders=folders or (),
-        names=() if local else {host, *machine_names()},
+        names={host} if local else {host, *machine_names()},
         any_address=not local,
     )
     with contextlib.closing(_listening(host, port)) as listener:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from enum import Enum, StrEnum
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +14,23 @@ import typer
 
 from tonearm.cli import changes, console
 from tonearm.cli.library import Location, location
+from tonearm.genres import find
+from tonearm.tagging.plan import (
+    Action,
+    Guess,
+    Policy,
+    Proposal,
+    Rules,
+    album_key,
+    pooled,
+    propose,
+    read_names,
+)
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library, Track
+    from tonearm.tag_runs import Done
     from tonearm.tagging.journal import Journal
-    from tonearm.tagging.plan import Guess, Proposal, Rules
 
 
 class By(StrEnum):
@@ -26,14 +38,6 @@ class By(StrEnum):
 
     file = "file"
     album = "album"
-
-
-class PolicyName(Enum):
-    """As :class:`tonearm.tagging.plan.Policy`, which is imported late."""
-
-    missing = "missing"
-    replace = "replace"
-    add = "add"
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ def tag(
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write; without it only show.")] = False,
     policy: Annotated[
-        PolicyName, typer.Option(help="Files without a genre, or replace or add to a person's.")
-    ] = PolicyName.missing,
+        Policy, typer.Option(help="Files without a genre, or replace or add to a person's.")
+    ] = Policy.missing,
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Write only if at least this sure.")
     ] = 0.6,
@@ -71,10 +75,10 @@ def tag(
 ) -> None:
     """Show the genre each file of the library would get, and with --write write it."""
     from tonearm.library.store import Library
-    from tonearm.tagging.plan import Action, Policy, Rules, read_names
+    from tonearm.tag_runs import open_journal
 
     rules = Rules(
-        policy=Policy(policy.value),
+        policy=policy,
         min_confidence=min_confidence,
         max_genres=max_genres,
         names=read_names(names) if names else {},
@@ -82,14 +86,13 @@ def tag(
     failures: list[tuple[str, str]] = []
     with ExitStack() as stack:
         opened = stack.enter_context(Library(location(library), write=write))
-        _check_names(opened, rules)
-        journal = _journal(opened, stack) if write else None
+        rules = _spelt(opened, rules)
+        journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
         rows = list(_rows(opened, paths, rules, by, failures))
         unscanned = _unscanned(opened, paths, failures) if paths else []
         writes = [row for row in rows if row.proposal.action is Action.write]
-        done: changes.Done | None = None
-        if journal and writes:
-            done = _write(opened, journal, writes, keep_mtime, failures)
+        done = _write(opened, journal, writes, keep_mtime) if journal and writes else None
+    failures += done.failures if done else []
     if output_format is changes.Form.json:
         _print_json(rows, done, unscanned, failures)
     else:
@@ -109,8 +112,6 @@ def _rows(
     failures: list[tuple[str, str]],
 ) -> Iterator[Row]:
     """Every file that was heard, with its proposal; albums are decided by all their tracks."""
-    from tonearm.tagging.plan import pooled, propose
-
     albums: dict[tuple[str, str], list[Guess]] = {}
     if by is By.album:
         for track in library.tracks():
@@ -133,7 +134,6 @@ def _rows(
 def _guesses(track: Track, rules: Rules) -> tuple[str, ...]:
     """Genres that Tonearm wrote; where it did not write all, only the file knows which."""
     from tonearm.errors import TagError
-    from tonearm.tagging.plan import Policy
     from tonearm.tagging.tags import read_tags
 
     tags = track.tags
@@ -148,14 +148,10 @@ def _guesses(track: Track, rules: Rules) -> tuple[str, ...]:
 
 
 def _guess(track: Track) -> Guess:
-    from tonearm.tagging.plan import Guess
-
     return Guess(track.probabilities, known=track.genre is not None)
 
 
 def _album(track: Track) -> tuple[str, str]:
-    from tonearm.tagging.plan import album_key
-
     return album_key(track.path, album=track.tags.album, album_artist=track.tags.album_artist)
 
 
@@ -174,59 +170,33 @@ def _unscanned(
     return [str(path) for path in found if library.known(as_stored(path)) is None]
 
 
-def _check_names(library: Library, rules: Rules) -> None:
-    """A misspelt genre in a map would be passed over in silence."""
+def _spelt(library: Library, rules: Rules) -> Rules:
+    """The rules with genres as the library has them; a misspelt one would be passed over."""
     model = library.model()
-    wrong = sorted(set(rules.names) - set(model.labels)) if model else []
-    if wrong and model:
+    if model is None:
+        return rules
+    wrong = sorted(name for name in rules.names if find(name, model.labels) is None)
+    if wrong:
         raise typer.BadParameter(
             f"{', '.join(wrong)}: this library's genres are {', '.join(model.labels)}",
             param_hint="--map",
         )
+    names = {find(name, model.labels) or name: values for name, values in rules.names.items()}
+    return replace(rules, names=names)
 
 
-def _journal(library: Library, stack: ExitStack) -> Journal:
-    """The journal, after what an interrupted run left is settled and the library knows of it."""
-    from tonearm.tagging.journal import Journal, beside
+def _write(library: Library, journal: Journal, rows: Sequence[Row], keep_mtime: bool) -> Done:
+    from tonearm.tag_runs import Wanted, write_all
 
-    journal = stack.enter_context(Journal(beside(library.path), write=True))
-    changes.refresh(library, journal.recovered)
-    return journal
-
-
-def _write(
-    library: Library,
-    journal: Journal,
-    rows: Sequence[Row],
-    keep_mtime: bool,
-    failures: list[tuple[str, str]],
-) -> changes.Done:
-    from functools import partial
-
-    from tonearm.tagging.fields import edits_for_genres
-    from tonearm.tagging.safe import change
-
-    def write_one(row: Row, run: int) -> None:
-        _require_unchanged(row.track)
-        genres = row.proposal.genres
-        edits = partial(edits_for_genres, genres=genres, guesses=row.proposal.guesses)
-        change(
-            row.track.path, edits, genres=genres, journal=journal, run=run, keep_mtime=keep_mtime
+    with changes.progress() as show:
+        return write_all(
+            library,
+            journal,
+            [Wanted(row.track.path, row.proposal.genres, row.proposal.guesses) for row in rows],
+            command=changes.command(),
+            keep_mtime=keep_mtime,
+            on_progress=show,
         )
-
-    work = [(row.track.path, row) for row in rows]
-    return changes.run_all(library, journal, work, write_one, failures)
-
-
-def _require_unchanged(track: Track) -> None:
-    from tonearm.errors import TagError
-
-    try:
-        status = Path(track.path).stat()
-    except OSError as error:
-        raise TagError(f"{track.path}: {error.strerror}") from None
-    if (status.st_size, status.st_mtime_ns) != (track.size, track.mtime_ns):
-        raise TagError(f"{track.path}: changed since the scan: scan it again")
 
 
 def _print_table(rows: Sequence[Row], by: By) -> None:
@@ -244,9 +214,7 @@ def _print_table(rows: Sequence[Row], by: By) -> None:
         print(f"{name}{files}: {change}")
 
 
-def _sum_up(rows: Sequence[Row], rules: Rules, done: changes.Done | None) -> None:
-    from tonearm.tagging.plan import Action
-
+def _sum_up(rows: Sequence[Row], rules: Rules, done: Done | None) -> None:
     counts = {action: sum(row.proposal.action is action for row in rows) for action in Action}
     if done:
         print(f"run {done.run}: {len(done.paths):,} of {counts[Action.write]:,} files written")
@@ -267,7 +235,7 @@ def _sum_up(rows: Sequence[Row], rules: Rules, done: changes.Done | None) -> Non
 
 def _print_json(
     rows: Sequence[Row],
-    done: changes.Done | None,
+    done: Done | None,
     unscanned: Sequence[str],
     failures: Sequence[tuple[str, str]],
 ) -> None:

@@ -10,21 +10,22 @@ from typing import Any, Literal
 from tonearm.genres import UNKNOWN
 from tonearm.library.overview import known_genres
 from tonearm.library.reviews import Review, attach, of_keys
-from tonearm.library.store import Library, Track
+from tonearm.library.store import Library, Track, folded
 
 TagState = Literal["any", "none", "tonearm", "person"]
 ReviewState = Literal["any", "none", "accept", "change", "reject"]
 Sort = Literal["path", "title", "artist", "tag", "genre", "confidence", "duration"]
 
 _FROM = "FROM tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN reviews r ON r.key = s.key"
-_ORDERS: dict[str, str] = {
-    "path": "t.path",
-    "title": "lower(t.title)",
-    "artist": "lower(t.artist), lower(t.title)",
-    "tag": "lower(t.genres)",
-    "genre": "s.genre, -s.confidence",
-    "confidence": "s.confidence",
-    "duration": "s.duration_s",
+_AMONG = "IN (SELECT value FROM json_each(?))"
+_ORDERS: dict[str, tuple[str, ...]] = {
+    "path": ("t.path",),
+    "title": ("folded(t.title)",),
+    "artist": ("folded(t.artist)", "folded(t.title)"),
+    "tag": ("folded(json_extract(t.genres, '$[0]'))",),
+    "genre": ("s.genre", "-s.confidence"),
+    "confidence": ("s.confidence",),
+    "duration": ("s.duration_s",),
 }
 
 
@@ -58,6 +59,14 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Order:
+    """By what tracks are sorted, and whether the last come first."""
+
+    by: Sort = "path"
+    descending: bool = False
+
+
+@dataclass(frozen=True)
 class Page:
     """Some of the tracks that meet a filter, each with its review, and how many there are."""
 
@@ -69,26 +78,42 @@ def page(
     library: Library,
     wanted: Filter,
     *,
-    sort: Sort = "path",
-    descending: bool = False,
+    order: Order = Order(),
     offset: int = 0,
     limit: int = 200,
 ) -> Page:
     """Tracks ``offset`` to ``offset + limit`` of those that meet the filter."""
     attach(library)
-    where, values = _where(library, wanted)
-    total = int(library.rows(f"SELECT count(*) {_FROM} WHERE {where}", values)[0][0])
-    numbers = _numbers(library, where, values, sort, descending, offset, limit)
-    return Page(total, with_reviews(library, numbers))
+    meets = _conditions(library, wanted)
+    total = int(library.rows(f"SELECT count(*) {_FROM} WHERE {meets.sql}", meets.values)[0][0])
+    ids = _sorted(library, meets, order, offset=offset, limit=limit)
+    return Page(total, with_reviews(library, ids))
 
 
 def numbers(
-    library: Library, wanted: Filter, *, sort: Sort = "path", descending: bool = False, limit: int
+    library: Library,
+    wanted: Filter,
+    *,
+    order: Order = Order(),
+    limit: int,
 ) -> list[int]:
     """Ids alone, in the same order."""
     attach(library)
-    where, values = _where(library, wanted)
-    return _numbers(library, where, values, sort, descending, 0, limit)
+    return _sorted(library, _conditions(library, wanted), order, offset=0, limit=limit)
+
+
+def unwritten(library: Library, ids: Sequence[int] | None = None) -> list[int]:
+    """Ids of files whose tags do not hold the genre that a person said; of all, or of some."""
+    attach(library)
+    some, values = ("", []) if ids is None else (f" AND t.id {_AMONG}", [json.dumps(list(ids))])
+    rows = library.rows(
+        # From the reviews on, which may be few, to the tracks, which may be many.
+        "SELECT t.id FROM reviews r CROSS JOIN sounds s ON s.key = r.key"  # noqa: S608
+        " CROSS JOIN tracks t ON t.sound = s.id WHERE r.genre IS NOT NULL AND NOT t.missing"
+        f" AND t.genres != genre_tag(r.genre){some} ORDER BY t.path",
+        values,
+    )
+    return [int(number) for (number,) in rows]
 
 
 def with_reviews(library: Library, ids: Sequence[int]) -> list[tuple[Track, Review | None]]:
@@ -96,12 +121,9 @@ def with_reviews(library: Library, ids: Sequence[int]) -> list[tuple[Track, Revi
 
     The reviews must be attached.
     """
-    where, values = "t.id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
+    where, values = f"t.id {_AMONG}", [json.dumps(list(ids))]
     found = {track.id: track for track in library.tracks(missing=True, where=where, values=values)}
-    said: dict[str, Review] = {}
-    keys = [track.key for track in found.values()]
-    for i in range(0, len(keys), 500):
-        said |= of_keys(library, keys[i : i + 500])
+    said = of_keys(library, (track.key for track in found.values()))
     return [
         (found[number], said.get(found[number].key or ""))
         for number in dict.fromkeys(ids)
@@ -109,34 +131,38 @@ def with_reviews(library: Library, ids: Sequence[int]) -> list[tuple[Track, Revi
     ]
 
 
-def _numbers(
-    library: Library,
-    where: str,
-    values: list[Any],
-    sort: Sort,
-    descending: bool,
-    offset: int,
-    limit: int,
+@dataclass(frozen=True)
+class _Conditions:
+    """What follows WHERE, and the values of its marks."""
+
+    sql: str
+    values: list[Any]
+
+
+def _sorted(
+    library: Library, meets: _Conditions, order: Order, *, offset: int, limit: int
 ) -> list[int]:
-    way = " DESC" if descending else ""
-    order = ", ".join(f"{column}{way}" for column in _ORDERS[sort].split(", "))
+    way = "DESC" if order.descending else "ASC"
     # Rows without a value come last in both directions.
-    empty = f"({_ORDERS[sort].split(', ')[0]}) IS NULL"
+    by = "".join(f"{column} {way} NULLS LAST, " for column in _ORDERS[order.by])
     rows = library.rows(
-        f"SELECT t.id {_FROM} WHERE {where} ORDER BY {empty}, {order}, t.path LIMIT ? OFFSET ?",
-        [*values, limit, offset],
+        f"SELECT t.id {_FROM} WHERE {meets.sql} ORDER BY {by}t.path LIMIT ? OFFSET ?",
+        [*meets.values, limit, offset],
     )
     return [int(number) for (number,) in rows]
 
 
-def _where(library: Library, wanted: Filter) -> tuple[str, list[Any]]:
+def _conditions(library: Library, wanted: Filter) -> _Conditions:
     conditions = ["NOT t.missing"]
     values: list[Any] = []
     if wanted.text:
-        pattern = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        columns = ("t.title", "t.artist", "t.album", "CAST(t.path AS TEXT)")
-        conditions.append("(" + " OR ".join(f"{c} LIKE ? ESCAPE '\\'" for c in columns) + ")")
-        values += [f"%{pattern}%"] * len(columns)
+        # Found once, for the count and the page: SQLite folds ASCII alone, and Python is slower.
+        found = library.rows(
+            "SELECT id FROM tracks WHERE instr(folded(title, artist, album, path), ?)",
+            [folded(wanted.text)],
+        )
+        conditions.append(f"t.id {_AMONG}")
+        values.append(json.dumps([number for (number,) in found]))
     if wanted.genre == UNKNOWN:
         conditions.append("t.sound IS NOT NULL AND s.genre IS NULL")
     elif wanted.genre is not None:
@@ -154,16 +180,14 @@ def _where(library: Library, wanted: Filter) -> tuple[str, list[Any]]:
         conditions.append("t.genres != '[]' AND t.by_tonearm = ?")
         values.append(int(wanted.tag == "tonearm"))
     if wanted.disagree:
-        conditions.append(
-            "NOT t.by_tonearm AND t.genres || s.genre IN (SELECT value FROM json_each(?))"
-        )
+        conditions.append(f"NOT t.by_tonearm AND t.genres || s.genre {_AMONG}")
         values.append(json.dumps(_disagreeing(library)))
     if wanted.review == "none":
         conditions.append("r.verdict IS NULL")
     elif wanted.review != "any":
         conditions.append("r.verdict = ?")
         values.append(wanted.review)
-    return " AND ".join(conditions), values
+    return _Conditions(" AND ".join(conditions), values)
 
 
 def _disagreeing(library: Library) -> list[str]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
+from tonearm import genres as names
 from tonearm.genres import UNKNOWN
 from tonearm.library.store import Library
 
-# What people write for the names that the model has; the words of a tag are compared.
-_SPELT = {"hip hop": "hiphop", "rap": "hiphop"}
+# What people write for names that the model has.
+_SPELT = {"rap": "hiphop"}
 _BINS = 10
 
 
@@ -138,8 +137,18 @@ def copies(library: Library) -> list[list[str]]:
 
 
 def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:
-    """Which of the labels a genre tag of any spelling names: "Alternative Rock" is rock."""
-    words = re.findall(r"[a-z]+", tag.lower())
-    pairs = [f"{first} {second}" for first, second in pairwise(words)]
-    named = {_SPELT.get(word, word) for word in (*words, *pairs)}
-    return named.intersection(labels)
+    """Which of the labels a genre tag of any spelling names: "Alternative Rock" is rock.
+
+    Compared are all words that follow each other in the tag, written as one.
+    """
+    longest = max(map(len, map(names.key, labels)), default=0)
+    words = names.words(tag)
+    runs: set[str] = set()
+    for first in range(len(words)):
+        run = ""
+        for word in words[first:]:
+            run += word
+            if len(run) > longest:
+                break
+            runs.add(_SPELT.get(run, run))
+    return {label for label in labels if names.key(label) in runs}

@@ -7,14 +7,14 @@ import operator
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
-from tonearm.genres import UNKNOWN
+from tonearm.genres import UNKNOWN, find
 from tonearm.library.store import Library, Model, Track
 
 _COMPARED = {
@@ -41,6 +41,14 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Playlist:
+    """A file's content, and the paths it cannot hold: a line break has no place in a list."""
+
+    data: bytes
+    left_out: list[str]
+
+
+@dataclass(frozen=True)
 class TagCondition:
     """A word of the listener and what its share over the track must be, e.g. ``Mellow > 0.2``."""
 
@@ -64,7 +72,7 @@ class Conditions:
     Parameters
     ----------
     genres : tuple of str
-        One of these; ``unknown`` is one too.
+        One of these, in any spelling; ``unknown`` is one too.
     second : str or None
         The second likeliest genre.
     min_confidence : float
@@ -97,11 +105,7 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     model = library.model()
     if model is None:
         raise LibraryError(f"{library.path}: nothing is heard yet: run `tonearm scan FOLDER`")
-    seconds = () if conditions.second is None else (conditions.second,)
-    for genre in (*(genre for genre in conditions.genres if genre != UNKNOWN), *seconds):
-        if genre not in model.labels:
-            words = ", ".join(model.labels)
-            raise LibraryError(f"no genre '{genre}' in this library's model; it knows {words}")
+    conditions = _spelt(conditions, model)
     where, values = _in_sql(conditions)
     if conditions.second is not None or conditions.tags:
         numbers = _by_arrays(library, model, conditions)
@@ -112,6 +116,21 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
         f" JOIN sounds s ON s.id = t.sound WHERE {' AND '.join(where)} ORDER BY t.path"
     )
     return [Entry(os.fsdecode(path), *rest) for path, *rest in library.rows(sql, values)]
+
+
+def _spelt(conditions: Conditions, model: Model) -> Conditions:
+    """The same with genres as the model spells them."""
+
+    def label(genre: str, *more: str) -> str:
+        found = find(genre, (*model.labels, *more))
+        if found is None:
+            words = ", ".join(model.labels)
+            raise LibraryError(f"no genre '{genre}' in this library's model; it knows {words}")
+        return found
+
+    genres = tuple(label(genre, UNKNOWN) for genre in conditions.genres)
+    second = None if conditions.second is None else label(conditions.second)
+    return replace(conditions, genres=genres, second=second)
 
 
 def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
@@ -155,16 +174,11 @@ def _by_arrays(library: Library, model: Model, conditions: Conditions) -> list[i
     return [number for number, wanted in zip(numbers, met, strict=True) if wanted]
 
 
-def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> tuple[bytes, list[str]]:
-    """A playlist that lies in ``folder``, and the paths that none can hold.
+def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
+    """A playlist that lies in ``folder``.
 
     Paths are relative to the folder, so that both can move together. Bytes of names that are no
-    UTF-8 stay as they are; a name with a line break has no place in a list of lines.
-
-    Returns
-    -------
-    bytes, list of str
-        The file, and what was left out.
+    UTF-8 stay as they are.
     """
     lines, left_out = ["#EXTM3U"], []
     relative: dict[str, str] = {}  # the way to each folder, with a separator at its end
@@ -181,7 +195,7 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> tuple[byte
         shown = f"{entry.artist} - {shown}" if entry.artist and entry.title else shown
         lines += [f"#EXTINF:{round(entry.duration_s)},{' '.join(shown.split())}", path]
     # Names that are no UTF-8 become the bytes again that they are.
-    return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape"), left_out
+    return Playlist("\n".join([*lines, ""]).encode("utf-8", "surrogateescape"), left_out)
 
 
 def _relative(folder: str, base: str) -> str:

@@ -1,38 +1,18 @@
 """What the library keeps, as values: files, tags, models, decisions, tracks.
 
-Imports nothing of Tonearm.
+Imports nothing of Tonearm but what a status is.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.system import FileStatus
+
 Float32 = NDArray[np.float32]
-
-
-class FileStatus(NamedTuple):
-    """What a stat says of a file: by these five a change is noticed.
-
-    The time of the last change of the inode is among them since taggers may set back ``mtime_ns``.
-    """
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    device: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> FileStatus:
-        """From :func:`os.stat`."""
-        return cls(
-            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino
-        )
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ copies. Imports nothing that decides or decodes.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,33 +94,32 @@ def attach(library: Library) -> None:
         library.write(f"CREATE TEMP TABLE IF NOT EXISTS {_TABLE}")
 
 
-def of_keys(library: Library, keys: Sequence[str | None]) -> dict[str, Review]:
+def of_keys(library: Library, keys: Iterable[str | None]) -> dict[str, Review]:
     """Reviews by sound key, of a library to which they are attached."""
-    wanted = [key for key in keys if key is not None]
-    marks = ",".join("?" * len(wanted))
-    rows: list[tuple[Any, ...]] = library.rows(
-        f"SELECT key, verdict, genre FROM reviews WHERE key IN ({marks})",  # noqa: S608
-        wanted,
+    rows = library.rows(
+        "SELECT key, verdict, genre FROM reviews WHERE key IN (SELECT value FROM json_each(?))",
+        [json.dumps([key for key in keys if key is not None])],
     )
     return {key: Review(key, Verdict(verdict), genre) for key, verdict, genre in rows}
 
 
-def corrections(library: Library, *, dimensions: int) -> list[Correction]:
+def corrections(library: Library, *, listener: str) -> list[Correction]:
     """Every sound that a person gave a genre, with what was heard of it, to learn from.
 
     Parameters
     ----------
     library : Library
         Where the windows are; reviews are read from beside it.
-    dimensions : int
-        d of the listener's embeddings; sounds of another listener are left out.
+    listener : str
+        Checksum of who has to have heard them; sounds of another listener are left out.
     """
     attach(library)
     rows = library.rows(
-        "SELECT r.key, r.genre, w.values_f16 FROM reviews r JOIN sounds s ON s.key = r.key"
-        " JOIN windows w ON w.sound = s.id WHERE r.genre IS NOT NULL AND length(s.pooled) = ?"
+        "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4 FROM reviews r"
+        " JOIN sounds s ON s.key = r.key JOIN models m ON m.id = s.model"
+        " JOIN windows w ON w.sound = s.id WHERE r.genre IS NOT NULL AND m.listener = ?"
         " ORDER BY r.key",
-        [4 * dimensions],
+        [listener],
     )
     return [
         Correction(
@@ -128,5 +127,5 @@ def corrections(library: Library, *, dimensions: int) -> list[Correction]:
             genre,
             np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions).astype(np.float32),
         )
-        for key, genre, data in rows
+        for key, genre, data, dimensions in rows
     ]

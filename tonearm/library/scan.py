@@ -9,6 +9,7 @@ each file: a kill at any moment loses what was in flight.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,8 @@ from tonearm.library.workers import (
 )
 
 _BATCH = 1_000
+# While folders are walked.
+_TELL_S = 0.2
 
 
 @dataclass
@@ -48,6 +51,8 @@ class Scan:
 
     Parameters
     ----------
+    looking : bool
+        Whether folders are still walked: ``found`` and ``to_do`` grow until then.
     found : int
         Audio files below the folders.
     unchanged : int
@@ -66,6 +71,7 @@ class Scan:
         Files not heard; files judged by a part of them.
     """
 
+    looking: bool = True
     found: int = 0
     unchanged: int = 0
     failed_before: int = 0
@@ -88,6 +94,7 @@ def scan(
     make_listen: MakeListen,
     read_tags: ReadTags,
     jobs: int,
+    again: bool = False,
     retry: bool = False,
     timeout_s: float = TIMEOUT_S,
     result: Scan | None = None,
@@ -109,6 +116,8 @@ def scan(
         Reads the tags of a file; importable by name.
     jobs : int
         Files heard at once.
+    again : bool
+        Also look at all that was scanned before.
     retry : bool
         Also try files again that failed and have not changed since.
     timeout_s : float
@@ -116,7 +125,7 @@ def scan(
     result : Scan or None
         Filled as the scan goes, for a caller who is interrupted.
     on_progress : callable
-        Told after each file, and first when the walk has ended.
+        Told now and then, and after each file; may raise to stop.
 
     Raises
     ------
@@ -124,16 +133,17 @@ def scan(
         When the library cannot be written.
     """
     result = result or Scan()
-    session = _Session(library, bundle, result)
+    session = _Session(library, bundle, result, lambda: on_progress(result))
     session.redecide()
-    roots = [Path(os.path.abspath(path)) for path in paths]
-    unread = session.walk(roots, retry=retry)
+    named = [Path(os.path.abspath(path)) for path in paths]
+    session.walk(named, again=again, retry=retry)
+    result.looking = False
     on_progress(result)
     if result.to_do:
         jobs = min(jobs, result.to_do)
         with Pool(jobs, make_listen=make_listen, read_tags=read_tags, timeout_s=timeout_s) as pool:
-            session.hear(pool, lambda: on_progress(result))
-    session.finish(roots, unread)
+            session.hear(pool)
+    session.finish(named, again=again)
     return result
 
 
@@ -165,13 +175,17 @@ class _File:
 class _Session:
     """The state of one scan."""
 
-    def __init__(self, library: Library, bundle: Bundle, result: Scan) -> None:
+    def __init__(
+        self, library: Library, bundle: Bundle, result: Scan, on_progress: Callable[[], None]
+    ) -> None:
         self._library, self._head, self._result = library, bundle.head, result
+        self._on_progress, self._tell_at = on_progress, 0.0
         model = model_of(bundle)
         self._listener = model.listener
         self._model = library.model_id(model)
         self._files: dict[int, _File] = {}  # in flight, by number
         self._waiting: dict[str, list[_File]] = {}  # copies of a sound that is being heard
+        self._unread: set[Path] = set()  # what is not there, and folders that cannot be read
         # The lists of a walk may be long, so they live in SQLite's temporary file.
         library.write("DROP TABLE IF EXISTS temp.walked")
         library.write("DROP TABLE IF EXISTS temp.to_do")
@@ -196,65 +210,79 @@ class _Session:
             with self._library.transaction():
                 self._library.put_decisions(self._model, decisions)
             self._result.redecided += len(rows)
+            self._on_progress()
 
-    def walk(self, roots: list[Path], *, retry: bool) -> list[Path]:
-        """List what is new or changed; gives the folders that could not be read."""
-        unread: list[Path] = []
+    def walk(self, named: list[Path], *, again: bool, retry: bool) -> None:
+        """List what is new or changed."""
+        roots = [*named, *map(Path, self._library.roots())] if again else named
 
         def on_error(folder: Path, error: OSError) -> None:
-            unread.append(folder)
+            self._unread.add(folder)
             reason = f"folder cannot be read: {error.strerror}"
             self._result.failures.append((str(folder), reason))
 
-        files = find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error)
-        # What is not there may be a disk that is not mounted: its files are not called gone.
-        unread.extend(path for path in files if not self._meet(path, retry=retry))
-        read = [[as_stored(root)] for root in roots if root not in unread]
-        self._library.write("INSERT OR IGNORE INTO roots VALUES (?)", read)
-        return unread
+        def look(path: Path) -> None:
+            if reason := self._meet(path, retry=retry):
+                self._unread.add(path)
+                self._result.failures.append((str(path), reason))
 
-    def _meet(self, path: Path, *, retry: bool) -> bool:
-        """Look at a file from outside; False if it is not there."""
+        for path in find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error):
+            look(path)
+        for path in self._library.strays() if again else ():
+            if os.path.lexists(path):
+                look(path)
+            else:  # it was not named this time, so that is no failure
+                self._unread.add(path)
+        read = (root for root in named if root.is_dir() and root not in self._unread)
+        self._library.write(
+            "INSERT OR IGNORE INTO roots VALUES (?)", ([as_stored(root)] for root in read)
+        )
+        # Files that were kept here once, by the thousand, are looked at as strays.
+        self._library.write("DELETE FROM roots WHERE path IN (SELECT path FROM tracks)")
+
+    def _meet(self, path: Path, *, retry: bool) -> str | None:
+        """Look at a file from outside; gives the reason if that cannot be done."""
         stored = as_stored(path)
         if self._library.rows("SELECT 1 FROM temp.walked WHERE path = ?", [stored]):
-            return True  # named twice
+            return None  # named twice
         self._result.found += 1
+        if time.monotonic() > self._tell_at:
+            self._on_progress()
+            self._tell_at = time.monotonic() + _TELL_S
         try:
             status = os.stat(path)
         except OSError as error:
-            words = "does not exist" if isinstance(error, FileNotFoundError) else error.strerror
             if path.is_symlink():
-                words = "is a link to nothing, or to itself"
-            self._result.failures.append((str(path), words or str(error)))
-            return False
+                return "is a link to nothing, or to itself"
+            missing = isinstance(error, FileNotFoundError)
+            return "does not exist" if missing else error.strerror or str(error)
         self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
         now = FileStatus.of(status)
         known = self._library.known(stored)
         if known is not None and known.status == now and self._is_settled(known, retry):
             self._result.unchanged += 1
             self._result.failed_before += known.failed
-            return True
+            return None
         self._library.write(
             "INSERT INTO temp.to_do(path, size, mtime_ns, ctime_ns, device, inode)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             [(stored, *now)],
         )
         self._result.to_do += 1
-        return True
+        return None
 
     def _is_settled(self, known: Known, retry: bool) -> bool:
         return not retry if known.failed else known.listener == self._listener
 
-    def hear(self, pool: Pool, on_file: Callable[[], None]) -> None:
+    def hear(self, pool: Pool) -> None:
         """Give files to the workers, and keep what they say, until the list is done."""
         to_do = self._to_do()
         while self._give(pool, to_do) or self._files:
             for report in pool.reports():
                 self._give(pool, to_do)  # first, so that the worker hears while this is written
-                before = self._result.done
                 self._take_in(pool, report.number, report.outcome)
-                if self._result.done > before:
-                    on_file()
+                self._on_progress()
+            self._on_progress()  # also while one file takes long
 
     def _give(self, pool: Pool, to_do: Iterator[tuple[int, _File]]) -> bool:
         """Give every idle worker a file; False once there are no more."""
@@ -348,27 +376,41 @@ class _Session:
             self._result.failures.append((os.fsdecode(path), failure.reason))
             self._result.done += 1
 
-    def finish(self, roots: list[Path], unread: list[Path]) -> None:
+    def finish(self, named: list[Path], *, again: bool) -> None:
         """Note which files are gone, and drop sounds that no file holds any more."""
-        unread_folders = set(unread)
         with self._library.transaction():
             self._library.write(
                 "UPDATE tracks SET missing = 0 WHERE missing AND path IN"
                 " (SELECT path FROM temp.walked)"
             )
-            gone = [
-                (track.id,)
-                for track in self._library.tracks(
-                    roots, where="t.path NOT IN (SELECT path FROM temp.walked)"
-                )
-                if unread_folders.isdisjoint(Path(track.path).parents)
-            ]
+            not_met = self._library.tracks(
+                None if again else named, where="t.path NOT IN (SELECT path FROM temp.walked)"
+            )
+            gone = [(track.id,) for track in not_met if self._is_gone(Path(track.path))]
             self._library.write("UPDATE tracks SET missing = 1 WHERE id = ?", gone)
             self._library.write(
                 "DELETE FROM sounds WHERE id NOT IN"
                 " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
             )
         self._result.gone = len(gone)
+
+    def _is_gone(self, path: Path) -> bool:
+        """Whether a file that was not met was removed.
+
+        It may also be on a disk that is not mounted: where what was named, a folder, or a link's
+        end is not there, files are not called gone.
+        """
+        if not self._unread.isdisjoint(path.parents):
+            return False
+        if path not in self._unread:
+            return True
+        try:
+            os.lstat(path)
+        except FileNotFoundError:
+            return path.parent.is_dir()
+        except OSError:
+            return False
+        return False
 
     def _decide(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float16]]) -> Decision:
         """Decide on windows as they are kept, so that deciding again gives the same."""

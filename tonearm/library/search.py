@@ -28,12 +28,12 @@ _COPY_LENGTH_S = 0.1
 
 @dataclass(frozen=True)
 class Probe:
-    """A sound to find others like: mean embedding float32 [d]; key and path where it has them."""
+    """A sound to find others like: mean embedding float32 [d], who heard it, key where known."""
 
     pooled: Float32
     duration_s: float
+    listener: str
     key: str | None = None
-    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,15 @@ def probe_of(library: Library, path: str | os.PathLike[str], key: str | None) ->
     """A file that the library has heard, found by its path, or by its sound key."""
     column, value = ("s.key", key) if key else ("t.path", as_stored(path))
     sql = (
-        "SELECT s.pooled, s.duration_s, s.key FROM sounds s LEFT JOIN tracks t ON t.sound = s.id"  # noqa: S608
+        "SELECT s.pooled, s.duration_s, m.listener, s.key FROM sounds s"  # noqa: S608
+        " JOIN models m ON m.id = s.model LEFT JOIN tracks t ON t.sound = s.id"
         f" WHERE {column} = ? LIMIT 1"
     )
     rows = library.rows(sql, [value])
     if not rows:
         return None
-    pooled, duration_s, found = rows[0]
-    return Probe(np.frombuffer(pooled, dtype=np.float32), duration_s, found, os.path.abspath(path))
+    pooled, duration_s, listener, found = rows[0]
+    return Probe(np.frombuffer(pooled, dtype=np.float32), duration_s, listener, found)
 
 
 def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
@@ -64,16 +65,22 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     Parameters
     ----------
     library : Library
-        With sounds of the listener that heard the probe.
+        Of its sounds those are compared that the probe's listener heard.
     probe : Probe
         What to be like.
     count : int
         How many at the most.
+
+    Raises
+    ------
+    LibraryError
+        When there is nothing to compare.
     """
     rows = library.rows(
-        "SELECT id, duration_s, pooled FROM sounds s WHERE length(pooled) = ? AND key IS NOT ?"
+        "SELECT s.id, s.duration_s, s.pooled FROM sounds s JOIN models m ON m.id = s.model"
+        " WHERE m.listener = ? AND s.key IS NOT ?"
         " AND EXISTS (SELECT 1 FROM tracks WHERE sound = s.id AND NOT missing)",
-        [probe.pooled.nbytes, probe.key],
+        [probe.listener, probe.key],
     )
     if not rows:
         raise LibraryError(f"{library.path}: nothing in it to compare: run `tonearm scan FOLDER`")

@@ -1,4 +1,4 @@
-"""The library on disk: one SQLite file in write-ahead mode, and nobody else's SQL.
+"""The library on disk: one SQLite file in write-ahead mode, whose SQL stays within this folder.
 
 Two tables hold what matters. A row of ``sounds`` is what was heard, found by its sound key; a row
 of ``tracks`` is a file: path, times, tags, and which sound it holds. So a file that moves or is
@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.database import Database, Schema
-from tonearm.library.records import Decision, FileStatus, FileTags, Known, Model, Track
+from tonearm.genres import id3_name
+from tonearm.library.records import Decision, FileTags, Known, Model, Track
+from tonearm.system import FileStatus
 
 __all__ = ["Decision", "FileStatus", "FileTags", "Known", "Library", "Model", "Track", "as_stored"]
 
@@ -57,7 +61,14 @@ _TRACK_COLUMNS = (
     " t.album_artist, t.genres, t.by_tonearm, t.tag_error, s.genre, s.nearest, s.confidence,"
     " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message"
 )
+_STATUS = "size, mtime_ns, ctime_ns, device, inode"
 _JOINED = "tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN models m ON m.id = s.model"
+# Tracks that are, or lie below, one of the paths whose bounds are given; any number of paths.
+_BELOW = (
+    "t.id IN (SELECT x.id FROM json_each(?) CROSS JOIN tracks x"
+    " WHERE x.path >= unhexed(json_extract(value, '$[0]'))"
+    " AND x.path < unhexed(json_extract(value, '$[1]')))"
+)
 
 
 class Library(Database):
@@ -65,6 +76,9 @@ class Library(Database):
 
     def __init__(self, path: str | os.PathLike[str], *, write: bool = False) -> None:
         super().__init__(path, SCHEMA, write=write)
+        self.function("unhexed", bytes.fromhex)
+        self.function("folded", folded)
+        self.function("genre_tag", _genre_tag)
 
     def tracks(
         self,
@@ -85,12 +99,13 @@ class Library(Database):
         where, values : str, sequence
             A further condition in SQL, for the modules of this folder.
         """
-        places, bounds = _below(below)
+        if below is not None:
+            where, values = f"({where}) AND {_BELOW}", (*values, _bounds(below))
         sql = (
-            f"SELECT {_TRACK_COLUMNS} FROM {_JOINED} WHERE ({where}) AND ({places})"  # noqa: S608
+            f"SELECT {_TRACK_COLUMNS} FROM {_JOINED} WHERE ({where})"  # noqa: S608
             f" AND t.missing <= {int(missing)} ORDER BY t.path"
         )
-        yield from map(_track, self.each_row(sql, (*values, *bounds)))
+        yield from map(_track, self.each_row(sql, values))
 
     def track(self, path: str | os.PathLike[str]) -> Track | None:
         """The track of exactly that path, missing or not."""
@@ -147,8 +162,14 @@ class Library(Database):
         return int(found[0][0]) if found else None
 
     def roots(self) -> list[str]:
-        """Files and folders that were scanned so far."""
+        """Folders that were scanned so far."""
         return [os.fsdecode(path) for (path,) in self.rows("SELECT path FROM roots ORDER BY path")]
+
+    def strays(self) -> Iterator[Path]:
+        """Files that lie in none of these folders: they were named one by one."""
+        sql = f"SELECT t.path FROM tracks t WHERE NOT {_BELOW} ORDER BY t.path"  # noqa: S608
+        for (path,) in self.each_row(sql, [_bounds(self.roots())]):
+            yield Path(os.fsdecode(path))
 
     def put_sound(
         self,
@@ -205,14 +226,16 @@ class Library(Database):
     def update_file(self, path: str | os.PathLike[str], tags: FileTags) -> None:
         """Take over a file's tags and times after they were written: its sound is the same.
 
-        Nothing happens where the library does not have the path.
+        All paths by which the library knows that file (links lead to it) follow; nothing happens
+        where it does not have this one.
         """
         status = FileStatus.of(os.stat(path))
+        known = self.rows(f"SELECT sound, {_STATUS} FROM tracks WHERE path = ?", [as_stored(path)])  # noqa: S608
         self.write(
-            "UPDATE tracks SET size = ?, mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?,"
+            "UPDATE tracks SET size = ?, mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?,"  # noqa: S608
             " title = ?, artist = ?, album = ?, album_artist = ?, genres = ?, by_tonearm = ?,"
-            " tag_error = ? WHERE path = ?",
-            [(*status, *_stored_tags(tags), as_stored(path))],
+            f" tag_error = ? WHERE sound IS ? AND ({_STATUS}) = (?, ?, ?, ?, ?)",
+            ((*status, *_stored_tags(tags), *before) for before in known),
         )
 
 
@@ -221,16 +244,30 @@ def as_stored(path: str | os.PathLike[str]) -> bytes:
     return os.fsencode(os.path.abspath(path))
 
 
-def _below(paths: Iterable[str | os.PathLike[str]] | None) -> tuple[str, list[bytes]]:
-    """SQL for tracks that are, or lie below, one of the paths."""
-    if paths is None:
-        return "1", []
-    conditions, values = ["0"], []
+def folded(*values: str | bytes | None) -> str | None:
+    """Texts and paths as one, for comparing and sorting: without case, accents in one spelling.
+
+    Called for each row of a search, so it is kept short.
+    """
+    texts = [
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        for value in values
+        if value is not None
+    ]
+    if not texts:
+        return None
+    text = "\n".join(texts).casefold()
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _bounds(paths: Iterable[str | os.PathLike[str]]) -> str:
+    """For each path where its own name and the names below it begin and end, as JSON."""
+    bounds = []
     for path in map(as_stored, paths):
         inside = path.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep)
-        conditions.append("t.path = ? OR (t.path >= ? AND t.path < ?)")
-        values += [path, inside, inside[:-1] + bytes([inside[-1] + 1])]
-    return " OR ".join(conditions), values
+        bounds.append((path.hex(), path.hex() + "00"))
+        bounds.append((inside.hex(), (inside[:-1] + bytes([inside[-1] + 1])).hex()))
+    return json.dumps(bounds)
 
 
 def _decided(decision: Decision) -> tuple[Any, ...]:
@@ -242,13 +279,18 @@ def _decided(decision: Decision) -> tuple[Any, ...]:
     )
 
 
+def _genre_tag(genre: str) -> str:
+    """The tags of a file that has this genre alone, as they are stored."""
+    return json.dumps([id3_name(genre)])
+
+
 def _stored_tags(tags: FileTags) -> tuple[Any, ...]:
     words = (tags.title, tags.artist, tags.album, tags.album_artist, tags.error)
     # Tags of foreign programs hold halves of surrogate pairs at times, which SQLite refuses.
     title, artist, album, album_artist, error = (
         word and word.encode("utf-8", "replace").decode() for word in words
     )
-    genres = json.dumps(list(tags.genres))
+    genres = json.dumps(tags.genres)
     return title, artist, album, album_artist, genres, int(tags.by_tonearm), error
 
 

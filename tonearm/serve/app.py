@@ -13,7 +13,8 @@ from starlette.staticfiles import StaticFiles
 
 from tonearm import __version__
 from tonearm.classifier import Classifier
-from tonearm.genres import UNKNOWN, colour, id3_name
+from tonearm.errors import TonearmError
+from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.serve import hearing, reviewing, scanning, tracks
 from tonearm.serve.guard import Guard
 from tonearm.serve.problems import Json, add_handlers
@@ -49,7 +50,14 @@ def create_app(
         Hosts to answer for, as of :class:`tonearm.serve.guard.Guard`.
     limits : Limits or None
         Of uploads.
+
+    Raises
+    ------
+    TonearmError
+        When the token is empty: every request would bring it.
     """
+    if token == "":
+        raise TonearmError("an empty token lets everybody in: name a longer one, or none")
     model_path = Path(model) if model is not None else None
     service = Service(
         Path(library_path),
@@ -89,6 +97,7 @@ def create_app(
 
     @app.get("/api/genres", tags=["server"], summary="Names and colours of genres")
     def genres() -> Response:
+        """In `splitting`, the signs that no name may hold."""
         known = [*service.classifier.bundle.labels, UNKNOWN]
         rows = [
             {
@@ -98,7 +107,7 @@ def create_app(
             }
             for genre in known
         ]
-        return Json({"schema": tracks.SCHEMA, "genres": rows})
+        return Json({"schema": tracks.SCHEMA, "genres": rows, "splitting": SPLITTING})
 
     @app.get("/", include_in_schema=False)
     def index(request: Request) -> Response:

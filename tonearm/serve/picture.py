@@ -1,7 +1,7 @@
 """What a track looks like: its spectrum and its loudness in so many columns, small enough to send.
 
-Decoded once from beginning to end in bounded memory, with the front end of the model. Imports
-nothing of the web framework.
+Opened and decoded once, from beginning to end in bounded memory, with the front end of the model.
+Imports nothing of the web framework.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tonearm import audio
 from tonearm.errors import DecodeError
 from tonearm.features import DYNAMIC_RANGE_DB, FeatureSpec, mel_power, power_to_db
+from tonearm.reader import AudioReader
 
 MOST_COLUMNS = 1_000
 _SHORTEST_COLUMN_S = 0.05
@@ -79,33 +80,40 @@ def picture(
         When it cannot be decoded.
     """
     with audio.open_audio(path) as reader:
-        duration_s = reader.info.duration_s
+        return _drawn(reader, Path(path), spec, on_progress)
+
+
+def _drawn(
+    reader: AudioReader, path: Path, spec: FeatureSpec, on_progress: Callable[[float], None]
+) -> Picture:
+    rate_hz, duration_s = reader.info.sample_rate_hz, reader.info.duration_s
     columns = int(np.clip(duration_s / _SHORTEST_COLUMN_S, 1, MOST_COLUMNS))
     power = np.zeros((columns, spec.mel_bands), dtype=np.float64)
     frames = np.zeros(columns)
     peaks = np.zeros(columns, dtype=np.float32)
     heard_s = 0.0
-    for block in audio.blocks(path, block_s=_BLOCK_S):
-        samples = np.abs(block.samples)
-        at = _columns(len(samples), heard_s, block.sample_rate_hz, duration_s, columns)
+    for samples in audio.blocks(reader, block_s=_BLOCK_S):
+        at = _columns(len(samples), heard_s, rate_hz, duration_s, columns)
         starts = np.flatnonzero(np.diff(at, prepend=-1))
-        np.maximum.at(peaks, at[starts], np.maximum.reduceat(samples, starts))
-        own = audio.resample(block.samples, block.sample_rate_hz, spec.sample_rate_hz)
+        np.maximum.at(peaks, at[starts], np.maximum.reduceat(np.abs(samples), starts))
+        own = audio.resample(samples, rate_hz, spec.sample_rate_hz)
         if len(own) >= spec.n_fft:
             levels = mel_power(own, spec, centre=False)
             middle_s = heard_s + spec.n_fft / 2 / spec.sample_rate_hz
             at = _columns(len(levels), middle_s, 1 / spec.frame_s, duration_s, columns)
             np.add.at(power, at, levels)
             np.add.at(frames, at, 1)
-        heard_s += block.duration_s
+        heard_s += len(samples) / rate_hz
         on_progress(min(1.0, heard_s / max(duration_s, 1e-3)))
     if not heard_s:
-        raise DecodeError(Path(path), "empty", "holds no audio samples")
+        raise DecodeError(path, "empty", "holds no audio samples")
     known = np.flatnonzero(frames)
     if len(known):  # columns narrower than a frame show their neighbour's
         nearest = known[np.abs(known[:, None] - np.arange(columns)).argmin(axis=0)]
         power = power[nearest] / frames[nearest, None]
-    joined = power.reshape(columns, -1, _BANDS_JOINED).mean(axis=2)
+    # Means of neighbours; of an odd number of bands the highest is alone.
+    first = np.arange(0, spec.mel_bands, _BANDS_JOINED)
+    joined = np.add.reduceat(power, first, axis=1) / np.diff(first, append=spec.mel_bands)
     shares = 1 + power_to_db(joined.astype(np.float32)) / DYNAMIC_RANGE_DB
     return Picture(
         duration_s,

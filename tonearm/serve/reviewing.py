@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -15,31 +14,27 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.errors import TagError
-from tonearm.genres import GTZAN_GENRES, id3_name
-from tonearm.kept_tags import file_tags
+from tonearm.genres import LONGEST_NAME, SPLITTING, find, id3_name
 from tonearm.library import browse
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, beside
 from tonearm.library.store import Library, Track
 from tonearm.serve.problems import Json
 from tonearm.serve.service import Service, service_of
 from tonearm.serve.tracks import MOST_IDS, SCHEMA
+from tonearm.tag_runs import Wanted, open_journal, put_back, write_all
 from tonearm.tagging import journal as journals
-from tonearm.tagging.fields import edits_for_genres
-from tonearm.tagging.safe import change, take_back
 
 router = APIRouter(prefix="/api", tags=["review"])
-# Verdicts that say what to write.
-_NAMING: tuple[browse.ReviewState, ...] = ("accept", "change")
 _Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 _Ids = Annotated[list[_Id], Field(max_length=MOST_IDS)]
-# No signs that players part one genre at, no control signs, no spaces at the ends.
+# In a name no sign that players part it at and no control sign, at its ends no space.
+_PARTING = rf"{re.escape(SPLITTING)}\x00-\x1f"
 _Genre = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=100,
-        pattern=r"^[^\s;,|\\\x00-\x1f]([^;,|\\\x00-\x1f]*[^\s;,|\\\x00-\x1f])?$",
+        max_length=LONGEST_NAME,
+        pattern=rf"^[^\s{_PARTING}]([^{_PARTING}]*[^\s{_PARTING}])?$",
     ),
 ]
 
@@ -87,6 +82,7 @@ def review(request: Request, said: ReviewRequest) -> Response:
     """Keep a person's word; files stay as they are until ``/api/tags/write``.
 
     Skipped are files that were not heard, and, to accept, those whose genre is unknown.
+    ``unwritten`` files now hold another genre than was said of them.
     """
     if (said.verdict == "change") != (said.genre is not None):
         raise HTTPException(422, "genre: to be named with the verdict 'change', and with no other")
@@ -94,6 +90,8 @@ def review(request: Request, said: ReviewRequest) -> Response:
     with service.library() as library:
         attach(library)
         found = [track for track, _ in browse.with_reviews(library, said.ids)]
+    # A known genre by its own name, however it was typed: so it can be learnt from.
+    genre = said.genre and (find(said.genre, service.classifier.bundle.labels) or said.genre)
     accepts = said.verdict == "accept"
     heard = [track for track in found if track.key and (track.genre or not accepts)]
     with Reviews(beside(service.library_path)) as reviews:
@@ -101,11 +99,14 @@ def review(request: Request, said: ReviewRequest) -> Response:
             reviews.drop(track.key for track in heard if track.key)
         else:
             verdict = Verdict(said.verdict)
-            reviews.put(_review(track, verdict, said.genre) for track in heard)
+            reviews.put(_review(track, verdict, genre) for track in heard)
+    with service.library() as library:
+        unwritten = len(browse.unwritten(library))
     reviewed = [track.id for track in heard]
     done = set(reviewed)
     skipped = [track.id for track in found if track.id not in done]
-    return Json({"schema": SCHEMA, "reviewed": reviewed, "skipped": skipped})
+    values = {"reviewed": reviewed, "skipped": skipped, "unwritten": unwritten}
+    return Json({"schema": SCHEMA, **values})
 
 
 @router.post("/tags/plan", summary="The difference before writing")
@@ -124,23 +125,14 @@ def write(request: Request, wanted: WriteRequest) -> Response:
         changes = _changes(library, wanted.ids)
         if not changes:
             return Json({"schema": SCHEMA, "run": None, "written": [], "failed": []})
-        written, failed = [], []
-        with journals.Journal(journals.beside(service.library_path), write=True) as journal:
-            _refresh(library, journal.recovered)
-            run = journal.start("page: write")
-            for item in changes:
-                try:
-                    _require_unchanged(item.track)
-                    # A genre that a person accepted is a person's, no guess to be replaced later.
-                    edits = partial(edits_for_genres, genres=item.genres, guesses=())
-                    path = item.track.path
-                    change(path, edits, genres=item.genres, journal=journal, run=run)
-                    _refresh(library, [path])
-                    written.append(item.track.id)
-                except (TagError, OSError) as error:
-                    failed.append(_failure(item.track.id, item.track.path, error))
-            journal.finish(run)
-    return Json({"schema": SCHEMA, "run": run, "written": written, "failed": failed})
+        # A genre that a person accepted is a person's, no guess to be replaced later.
+        wanted_genres = [Wanted(item.track.path, item.genres) for item in changes]
+        with open_journal(service.library_path, library) as journal:
+            done = write_all(library, journal, wanted_genres, command="page: write")
+    ids = {item.track.path: item.track.id for item in changes}
+    written = [ids[path] for path in done.paths]
+    failed = [_failure(ids[path], path, reason) for path, reason in done.failures]
+    return Json({"schema": SCHEMA, "run": done.run, "written": written, "failed": failed})
 
 
 @router.post("/tags/undo", summary="Take a run of writing back")
@@ -150,26 +142,15 @@ def undo(request: Request, wanted: UndoRequest) -> Response:
     place = journals.beside(service.library_path)
     if not place.exists():
         raise HTTPException(409, "nothing was written yet")
-    undone, failed = [], []
     with (
         _alone(service),
         service.library(write=True) as library,
-        journals.Journal(place, write=True) as journal,
+        open_journal(service.library_path, library) as journal,
     ):
-        _refresh(library, journal.recovered)
-        of = journal.run(wanted.run)
-        run = journal.start("page: undo", undoes=of.id)
-        for entry in reversed(journal.entries(of.id)):
-            if entry.state != "done" or entry.undone:
-                continue
-            try:
-                take_back(entry, journal=journal, run=run)
-                _refresh(library, [entry.path])
-                undone.append(os.path.basename(entry.path))
-            except (TagError, OSError) as error:
-                failed.append(_failure(None, entry.path, error))
-        journal.finish(run)
-    return Json({"schema": SCHEMA, "run": run, "undone": undone, "failed": failed})
+        done = put_back(library, journal, wanted.run, command="page: undo")
+    undone = [os.path.basename(path) for path in done.paths]
+    failed = [_failure(None, path, reason) for path, reason in done.failures]
+    return Json({"schema": SCHEMA, "run": done.run, "undone": undone, "failed": failed})
 
 
 @router.get("/tags/history", summary="Runs of writing, the latest first")
@@ -191,42 +172,15 @@ def _review(track: Track, verdict: Verdict, genre: str | None) -> Review:
 
 
 def _changes(library: Library, ids: Sequence[int] | None) -> list[_Change]:
-    attach(library)
-    if ids is None:
-        ids = [
-            number
-            for said in _NAMING
-            for number in browse.numbers(library, browse.Filter(review=said), limit=MOST_IDS)
-        ]
-    found = browse.with_reviews(library, ids)
-    wanted = (
-        _Change(track, (_tag_name(review.genre),))
+    found = browse.with_reviews(library, browse.unwritten(library, ids))
+    return [
+        _Change(track, (id3_name(review.genre),))
         for track, review in found
-        if review is not None and review.genre is not None and not track.missing
-    )
-    return [item for item in wanted if item.genres != item.track.tags.genres]
+        if review is not None and review.genre is not None
+    ]
 
 
-def _tag_name(genre: str) -> str:
-    """Tonearm's own genres in their spelling; others as a person wrote them."""
-    return id3_name(genre) if genre in GTZAN_GENRES or genre.islower() else genre
-
-
-def _refresh(library: Library, paths: Iterable[str]) -> None:
-    """Let the library know what files say now; one that is gone is the next scan's to find."""
-    for path in paths:
-        with suppress(FileNotFoundError):
-            library.update_file(path, file_tags(path))
-
-
-def _require_unchanged(track: Track) -> None:
-    status = Path(track.path).stat()
-    if (status.st_size, status.st_mtime_ns) != (track.size, track.mtime_ns):
-        raise TagError(f"{track.path}: changed since the scan: scan it again")
-
-
-def _failure(number: int | None, path: str, error: Exception) -> dict[str, Any]:
-    reason = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
+def _failure(number: int | None, path: str, reason: str) -> dict[str, Any]:
     return {"id": number, "name": os.path.basename(path), "reason": reason}
 
 

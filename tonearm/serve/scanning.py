@@ -20,8 +20,9 @@ from tonearm.kept_tags import file_tags
 from tonearm.library import scan as scanning
 from tonearm.library.store import Library
 from tonearm.serve.problems import Json, to_bytes
-from tonearm.serve.service import Service, cores
+from tonearm.serve.service import Service
 from tonearm.serve.tracks import SCHEMA
+from tonearm.system import cores
 
 router = APIRouter(prefix="/api", tags=["scan"])
 _TICK_S = 0.25
@@ -54,8 +55,7 @@ class Scanner:
 
     def start(self) -> None:
         """Begin, in the background."""
-        folders = self.folders()
-        if not folders:
+        if not self.folders():
             words = "no folder to scan: run `tonearm serve FOLDER` or `tonearm scan FOLDER`"
             raise HTTPException(409, words)
         with self._lock:
@@ -63,7 +63,7 @@ class Scanner:
                 raise HTTPException(409, "a scan is running")
             self._stop.clear()
             self._result, self._outcome = scanning.Scan(), {}
-            self._thread = threading.Thread(target=self._scan, args=[folders], daemon=True)
+            self._thread = threading.Thread(target=self._scan, daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -89,7 +89,7 @@ class Scanner:
             ]
         return {**values, **({} if running else self._outcome)}
 
-    def _scan(self, folders: list[str]) -> None:
+    def _scan(self) -> None:
         def on_progress(_: scanning.Scan) -> None:
             if self._stop.is_set():
                 raise _StoppedError
@@ -99,7 +99,8 @@ class Scanner:
             with Library(service.library_path, write=True) as library:
                 scanning.scan(
                     library,
-                    folders,
+                    self._service.folders,
+                    again=True,
                     bundle=service.classifier.bundle,
                     make_listen=partial(scanning.load_listen, service.model_path),
                     read_tags=file_tags,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -18,6 +17,7 @@ from fastapi import Request
 from tonearm.classifier import Classifier
 from tonearm.library.store import Library
 from tonearm.serve.uploads import Limits, Uploads
+from tonearm.system import cores
 
 # Longest time for hearing one file; a six-hour mix takes some three minutes.
 LONGEST_HEARING_S = 1_200.0
@@ -120,12 +120,14 @@ class Service:
     def remembered(
         self, key: tuple[str, ...], make: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
-        """The values of ``key``, made where they are not among the latest."""
+        """The values of ``key``, made where they are not among the latest; no error is kept."""
         with self._remembering:
             if key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
         values = make()
+        if "error" in values:
+            return values
         with self._remembering:
             self._remembered[key] = values
             while len(self._remembered) > _REMEMBERED:
@@ -138,10 +140,3 @@ def service_of(request: Request) -> Service:
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

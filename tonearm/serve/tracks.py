@@ -25,6 +25,7 @@ from tonearm.library.store import Track
 from tonearm.serve.picture import picture
 from tonearm.serve.problems import Json, problem
 from tonearm.serve.service import Emit, Service, StoppedError, Tell, service_of
+from tonearm.system import FileStatus
 
 SCHEMA = 1
 MOST_IDS = 100_000
@@ -74,14 +75,15 @@ Wanted = Annotated[browse.Filter, Depends(filter_of)]
 
 @router.get("/library", summary="The library in numbers")
 def library_numbers(request: Request) -> Response:
-    """``exists`` is false before the first scan."""
+    """``exists`` is false before the first scan; ``unwritten`` as in ``/api/review``."""
     service = service_of(request)
     if not service.library_path.exists():
         return Json({"schema": SCHEMA, "exists": False, "path": str(service.library_path)})
     with service.library() as library:
-        seen = overview.overview(library)
+        seen = overview.overview(library).to_dict()
+        seen["unwritten"] = len(browse.unwritten(library))
         path = str(library.path)
-    return Json({"schema": SCHEMA, "exists": True, "path": path, **seen.to_dict()})
+    return Json({"schema": SCHEMA, "exists": True, "path": path, **seen})
 
 
 @router.get("/tracks", summary="A page of tracks")
@@ -95,9 +97,8 @@ def tracks(
 ) -> Response:
     """Filter, sort and leaf through the library."""
     with service_of(request).library() as library:
-        page = browse.page(
-            library, wanted, sort=sort, descending=descending, offset=offset, limit=limit
-        )
+        order = browse.Order(sort, descending)
+        page = browse.page(library, wanted, order=order, offset=offset, limit=limit)
     rows = [row(track, review) for track, review in page.tracks]
     return Json({"schema": SCHEMA, "total": page.total, "offset": offset, "tracks": rows})
 
@@ -108,7 +109,8 @@ def track_ids(
 ) -> Response:
     """To act on many at once; in the order of the pages."""
     with service_of(request).library() as library:
-        ids = browse.numbers(library, wanted, sort=sort, descending=descending, limit=MOST_IDS)
+        order = browse.Order(sort, descending)
+        ids = browse.numbers(library, wanted, order=order, limit=MOST_IDS)
     return Json({"schema": SCHEMA, "ids": ids})
 
 
@@ -147,7 +149,7 @@ async def track_timeline(request: Request, number: TrackId) -> Response:
     def make(tell: Tell) -> dict[str, Any]:
         return answer(service.classifier, found.path, timeline=True, on_progress=tell).to_dict()
 
-    values = await _made(service, request, ("timeline", *_state(found)), make)
+    values = await _made(service, request, "timeline", found.path, make)
     if "error" in values:
         words = f"{os.path.basename(values['path'])}: {values['error']['message']}"
         return problem(422, "not-heard", words, **values)
@@ -164,7 +166,7 @@ async def track_picture(request: Request, number: TrackId) -> Response:
     def make(tell: Tell) -> dict[str, Any]:
         return picture(found.path, spec, on_progress=tell).to_dict()
 
-    return Json(await _made(service, request, ("picture", *_state(found)), make))
+    return Json(await _made(service, request, "picture", found.path, make))
 
 
 @router.get("/similar/{number}", summary="The nearest by sound")
@@ -220,20 +222,18 @@ def media_type(path: str) -> str:
     return guess if guess.startswith("audio/") else "application/octet-stream"
 
 
-def _state(track: Track) -> tuple[str, ...]:
-    """By what a change of the file is noticed."""
-    return track.path, str(track.size), str(track.mtime_ns)
-
-
 async def _made(
     service: Service,
     request: Request,
-    key: tuple[str, ...],
+    what: str,
+    path: str,
     make: Callable[[Tell], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Made by those who hear, or remembered."""
+    """Made by those who hear, or remembered, as long as the file stays as it was."""
 
     def work(emit: Emit, tell: Tell) -> None:
+        check_file(FilePath(path))
+        key = (what, path, *map(str, FileStatus.of(os.stat(path))))
         emit({"made": service.remembered(key, lambda: make(tell))})
 
     values: dict[str, Any] = {}

@@ -27,6 +27,8 @@ from starlette.requests import ClientDisconnect, Request
 from tonearm.audio import AUDIO_SUFFIXES
 
 _FIELD = "file"
+# What a form may hold besides its file.
+_FORM_BYTES = 2**16
 _FOLDER = re.compile(r"tonearm-serve-(\d+)-")
 
 
@@ -83,7 +85,7 @@ class Uploads:
             words = f"{self.limits.at_once} files arrive already: try again in a moment"
             raise HTTPException(503, words, headers={"Retry-After": "2"})
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self.limits.bytes_each + 2**16:
+        if length.isdecimal() and int(length) > self.limits.bytes_each + _FORM_BYTES:
             raise self._too_large()
         self._now += 1
         try:
@@ -97,7 +99,7 @@ class Uploads:
         try:
             with open(path, "xb") as file:
                 form = _Form(file, request.headers.get("content-type", ""))
-                await asyncio.wait_for(self._stream(request, form, file), self.limits.total_s)
+                await asyncio.wait_for(self._stream(request, form), self.limits.total_s)
             upload = Upload(path.with_suffix(form.suffix()), form.name)
             path.rename(upload.path)
             return upload
@@ -115,17 +117,18 @@ class Uploads:
                 raise HTTPException(400, f"no proper form: {error}") from None
             raise
 
-    async def _stream(self, request: Request, form: _Form, file: BinaryIO) -> None:
-        chunks = request.stream().__aiter__()
+    async def _stream(self, request: Request, form: _Form) -> None:
+        chunks, received = request.stream().__aiter__(), 0
         while True:
             try:
                 chunk = await asyncio.wait_for(anext(chunks), self.limits.idle_s)
             except StopAsyncIteration:
                 break
+            received += len(chunk)
+            if received > self.limits.bytes_each + _FORM_BYTES:
+                raise self._too_large()
             if chunk:
                 form.parser.write(chunk)
-            if file.tell() > self.limits.bytes_each:
-                raise self._too_large()
         form.finish()
 
     def _too_large(self) -> HTTPException:

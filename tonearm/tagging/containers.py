@@ -1,15 +1,15 @@
 """What kind of file it is, by its first bytes: names lie, and each kind keeps its tags elsewhere.
 
-Imports nothing of Tonearm but errors.
+Imports nothing of Tonearm but errors and how long ID3 tags are.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import BinaryIO
 
 from tonearm.errors import TagError
+from tonearm.mpeg import id3v2_bytes
 
 _SNIFFED_BYTES = 64
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -42,7 +42,7 @@ def sniff(path: str | os.PathLike[str]) -> str:
     """
     try:
         with open(path, "rb") as file:
-            file.seek(id3_bytes(file))
+            file.seek(id3v2_bytes(file))
             head = file.read(_SNIFFED_BYTES)
     except OSError as error:
         raise TagError(f"{path}: cannot be read: {error.strerror}") from None
@@ -62,17 +62,3 @@ def sniff(path: str | os.PathLike[str]) -> str:
     if not head:
         raise TagError(f"{path}: holds nothing that could have tags")
     raise TagError(f"{path}: keeps no tags that Tonearm knows")
-
-
-def id3_bytes(file: BinaryIO) -> int:
-    """Length of all ID3v2 tags at the file's beginning; 0 where there is none."""
-    end = 0
-    while True:
-        file.seek(end)
-        head = file.read(10)
-        if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 0x7F:
-            return end
-        size = 0
-        for byte in head[6:10]:
-            size = size << 7 | byte
-        end += 10 + size + (10 if head[5] & 0x10 else 0)  # a footer, if its flag is set

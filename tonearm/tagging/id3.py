@@ -12,8 +12,9 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tonearm.mpeg import syncsafe, unsyncsafe
 from tonearm.tagging.ape import ApeTag
-from tonearm.tagging.id3v1 import as_frames, find_v1, syncsafe, v1_edit, v1_tag
+from tonearm.tagging.id3v1 import as_frames, find_v1, v1_edit, v1_tag
 from tonearm.tagging.raw import (
     JOINT,
     MARKER,
@@ -130,13 +131,13 @@ class Id3Body:
             body += b"\0" if body.endswith(b"\xff") else b""
         return b"ID3" + bytes([self.version, 0, self.flags]) + syncsafe(len(body)) + body
 
-    def replaced(self, content: Content, *, growth: int = NEW_PADDING_BYTES) -> bytes:
+    def replaced(self, content: Content) -> bytes:
         """The tag with new content, in the room of the old where that suffices."""
         frames = content.items or ()
         if content.layout is not None:
             return self.build(frames, content.layout[0])
         left = self.length - len(self.build(frames, 0))
-        return self.build(frames, left if left >= 0 else growth)
+        return self.build(frames, left if left >= 0 else NEW_PADDING_BYTES)
 
     def tag(self) -> RawTag:
         """As items."""
@@ -189,11 +190,6 @@ class MpegFile(RawFile):
                 data = b"" if content.items is None else self._body.replaced(content)
                 edits.append(Edit(0, self._body.length, data))
         return edits
-
-
-def unsyncsafe(data: bytes) -> int:
-    """The number in four bytes of seven bits."""
-    return data[0] << 21 | data[1] << 14 | data[2] << 7 | data[3]
 
 
 def _frames(

@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from tonearm.mpeg import syncsafe
+from tonearm.tagging.parsed import v1_number
 from tonearm.tagging.raw import Content, Edit, RawTag, Role, read_at
-from tonearm.tagging.tags import v1_number
 
 _V1_BYTES = 128
 
@@ -42,11 +43,6 @@ def v1_edit(size: int, content: Content) -> Edit:
     """The edit of the last byte of a file of ``size`` bytes."""
     assert content.items
     return Edit(size - 1, 1, content.items[0])
-
-
-def syncsafe(size: int) -> bytes:
-    """Four bytes of seven bits."""
-    return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
 
 
 def as_frames(data: bytes) -> tuple[bytes, ...]:

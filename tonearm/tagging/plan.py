@@ -7,20 +7,16 @@ Tonearm but errors, genres and what a tag is.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from pathlib import Path
 
 from tonearm.errors import TagError
-from tonearm.genres import id3_name
+from tonearm.genres import LONGEST_NAME, SPLITTING, id3_name, key
 
 # A second genre is written if it is at least so probable, measured by the first.
 SECOND_SHARE = 0.5
-# Where players part one value into several (Navidrome, Jellyfin, Plex).
-_SPLITTING = frozenset(";,|\\\0\n\r")
-_MAX_NAME = 100
 
 
 class Policy(Enum):
@@ -100,8 +96,8 @@ def propose(
         return Proposal(Action.unsure, old, left_alone)
     chosen = names(guess, rules)
     if rules.policy is Policy.add:
-        known = {genre.casefold() for genre in stays}
-        chosen = tuple(name for name in chosen if name.casefold() not in known)
+        known = set(map(key, stays))
+        chosen = tuple(name for name in chosen if key(name) not in known)
         new = stays + chosen
     else:
         new = chosen
@@ -156,6 +152,8 @@ def read_names(path: Path) -> dict[str, tuple[str, ...]]:
     TagError
         When it cannot be read, or a name is none.
     """
+    import tomllib  # late: the command line loads this module for its options
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -169,9 +167,9 @@ def _checked(genre: str, value: object, path: Path) -> tuple[str, ...]:
     values: list[object] = value if isinstance(value, list) else [value]
     checked = []
     for name in values:
-        if not isinstance(name, str) or not name.strip() or len(name) > _MAX_NAME:
+        if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
             raise TagError(f"{path}: {genre} = {name!r}: a name or a list of names is wanted")
-        if _SPLITTING & set(name):
+        if any(sign in SPLITTING or sign < " " for sign in name):
             raise TagError(
                 f"{path}: {genre} = {name!r}: players part names at ; , | and \\: "
                 'write a list, ["A", "B"]'

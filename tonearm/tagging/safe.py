@@ -13,11 +13,11 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tonearm.errors import DecodeError, LibraryError, TagError
 from tonearm.ffmpeg import packet_digest
+from tonearm.system import FileStatus
 from tonearm.tagging.fields import GenreFields, edits_for_fields, other_items, read_fields
 from tonearm.tagging.journal import Entry, Journal
 from tonearm.tagging.raw import JOINT, Edit, copy_edited
@@ -34,22 +34,6 @@ _REASONS = {
     errno.EPERM: "may not be replaced (it or its folder is protected)",
     errno.ENOENT: "vanished",
 }
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """By what a change of a file is noticed."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path) -> Stamp:
-        """As the file is now."""
-        status = path.stat()
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def change(
@@ -84,9 +68,10 @@ def change(
     TagError
         When the file cannot be changed without harm; it is as it was then.
     """
-    target = Path(os.path.realpath(path))
+    # The journal keeps the path as it was named: by that the library knows the file.
+    named, target = Path(os.path.abspath(path)), Path(os.path.realpath(path))
     with _explained(target):
-        stamp = Stamp.of(target)
+        status = FileStatus.of(target.stat())
         check(target)
         edits = edits_for(target)
         if not edits:
@@ -95,7 +80,7 @@ def change(
     name = f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{target.suffix}"
     temporary = target.with_name(name)
     entry = journal.begin(
-        run, target, before=before, genres=old.genres, temporary=temporary, undoes=undoes
+        run, named, before=before, genres=old.genres, temporary=temporary, undoes=undoes
     )
     try:
         with _explained(target):
@@ -103,7 +88,7 @@ def change(
             after = compare(target, temporary)
             _check_genres(target, temporary, genres)
             journal.verified(entry, after=after, genres=genres)
-            put_in_place(target, temporary, stamp)
+            put_in_place(target, temporary, status)
     except LibraryError:  # of the journal, without which nothing is written
         _remove(temporary)
         raise
@@ -213,9 +198,9 @@ def _check_genres(target: Path, temporary: Path, genres: Sequence[str]) -> None:
         raise TagError(f"{target}: {reason}; left as it is")
 
 
-def put_in_place(target: Path, temporary: Path, stamp: Stamp) -> None:
+def put_in_place(target: Path, temporary: Path, status: FileStatus) -> None:
     """Rename the copy over the file, if that is as it was when it was read."""
-    if Stamp.of(target) != stamp:
+    if FileStatus.of(target.stat()) != status:
         raise TagError(f"{target}: was changed meanwhile by another program; left as it is")
     os.replace(temporary, target)
     # The change is made now, whatever happens to its flushing.

@@ -1,21 +1,19 @@
-"""Reading tags: the only door to mutagen.
+"""Reading tags: what a file says of itself, in whichever of its tags.
 
-Mutagen reads; it does not write, since it rewrites all of a tag (reorders, merges and translates
-frames, turns ID3v2.3 into 2.4). Tonearm changes the bytes of the genre alone (`fields.py`), and
-reads the result back through mutagen, which knows nothing of how it was written.
+What Tonearm wrote (`fields.py`) is read back here, through mutagen, which knows nothing of how it
+was written.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 from tonearm.errors import TagError
 from tonearm.tagging.containers import sniff
+from tonearm.tagging.iff import info_values
+from tonearm.tagging.parsed import Loaded, flac_pictures, load
 from tonearm.tagging.raw import JOINT, MARKER, MP4_MARKER
 
 
@@ -34,19 +32,6 @@ class Tags:
     by_tonearm: bool = False
     guesses: tuple[str, ...] = ()
 
-
-# Mutagen's classes have no common base with what is used of them here.
-_Loaded = Any
-_ID3_TAG, _APE_TAG = "id3.ID3", "apev2.APEv2"
-_ID3_KINDS = frozenset({"wav", "aiff", "dsf"})
-_CLASSES = {
-    "wav": "wave.WAVE",
-    "aiff": "aiff.AIFF",
-    "dsf": "dsf.DSF",
-    "flac": "flac.FLAC",
-    "mp4": "mp4.MP4",
-    "asf": "asf.ASF",
-}
 
 _ID3 = ("TIT2", "TPE1", "TALB", "TPE2", "TCON", f"TXXX:{MARKER}")
 _VORBIS = ("title", "artist", "album", "albumartist", "genre", MARKER)
@@ -92,19 +77,11 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
     )
 
 
-def v1_number(genre: str) -> int:
-    """Number of a genre in ID3v1, 255 where it has none."""
-    from mutagen.id3 import TCON
-
-    names = [name.lower() for name in TCON.GENRES]
-    return names.index(genre.lower()) if genre.lower() in names else 255
-
-
 def others(path: str | os.PathLike[str]) -> dict[str, object]:
     """All that mutagen reads of a file's tags but the genre and the marker, to be compared."""
     kind = sniff(path)
     kept: dict[str, object] = {}
-    for loaded in _load(path, kind, translate=False):
+    for loaded in load(path, kind, translate=False):
         is_id3 = hasattr(loaded, "getall")
         names = _ID3 if is_id3 else _NAMES.get(kind, _APE)
         for key in set(loaded.keys()):
@@ -113,8 +90,7 @@ def others(path: str | os.PathLike[str]) -> dict[str, object]:
         if is_id3 and loaded.unknown_frames:
             kept["unknown"] = [bytes(frame) for frame in loaded.unknown_frames]
     if kind == "flac":
-        pictures = _class(_CLASSES[kind])(os.fspath(path)).pictures
-        kept["pictures"] = [picture.write() for picture in pictures]
+        kept["pictures"] = flac_pictures(path)
     return kept
 
 
@@ -123,66 +99,14 @@ def _is_other(key: str, names: tuple[str, ...]) -> bool:
     return key not in {name.lower() for name in names[4:]} and not key.startswith("tcon")
 
 
-def _load(path: str | os.PathLike[str], kind: str, *, translate: bool = True) -> list[_Loaded]:
-    """Mutagen's tags of a file: two where it may have ID3 and APEv2, none where it has none."""
-    from mutagen import MutagenError
-
-    name = os.fspath(path)
-    try:
-        if kind in {"mp3", "ape"}:
-            places = (_ID3_TAG, _APE_TAG) if kind == "mp3" else (_APE_TAG, _ID3_TAG)
-            found = [_load_tag(name, place, translate=translate) for place in places]
-        elif kind == "ogg":
-            found = [_load_ogg(name)]
-        else:
-            options = {} if translate or kind not in _ID3_KINDS else {"translate": False}
-            found = [_class(_CLASSES[kind])(name, **options).tags]
-    except (MutagenError, OSError) as error:
-        reason = " ".join(str(error).replace(repr(name), "it").split())
-        raise TagError(f"{path}: tags cannot be read: {reason or type(error).__name__}") from None
-    except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, EOFError) as error:
-        # Damage that mutagen's parsers did not foresee.
-        raise TagError(f"{path}: tags are damaged ({type(error).__name__}: {error})") from error
-    return [tags for tags in found if tags is not None]
-
-
-def _load_tag(path: str, place: str, *, translate: bool) -> _Loaded:
-    from mutagen.apev2 import APENoHeaderError
-    from mutagen.id3 import ID3NoHeaderError
-
-    options = {"translate": translate} if place == _ID3_TAG else {}
-    with suppress(APENoHeaderError, ID3NoHeaderError):
-        return _class(place)(path, **options)
-    return None
-
-
-def _load_ogg(path: str) -> _Loaded:
-    from mutagen import File
-
-    names = ("oggvorbis.OggVorbis", "oggopus.OggOpus", "oggflac.OggFLAC", "oggspeex.OggSpeex")
-    opened = File(path, options=list(map(_class, names)))
-    if opened is None:
-        raise TagError(f"{path}: an Ogg file, but of no sound that has tags")
-    return opened.tags
-
-
-def _class(name: str) -> _Loaded:
-    """One of mutagen's classes, by its module and name; imported when it is needed."""
-    module, _, member = name.rpartition(".")
-    return getattr(import_module(f"mutagen.{module}"), member)
-
-
 def _values(path: str | os.PathLike[str], kind: str) -> Iterable[Iterable[list[str]]]:
     """Six lists for each tag of the file: title, artist, album, its artist, genre, marker."""
-    for loaded in _load(path, kind):
+    for loaded in load(path, kind):
         if hasattr(loaded, "getall"):
             yield _id3_values(loaded)
         else:
             yield _plain_values(loaded, _NAMES.get(kind, _APE))
     if kind == "wav":
-        # Late, since the containers ask this module for the numbers of ID3v1's genres.
-        from tonearm.tagging.iff import info_values
-
         yield info_values(path)
 
 
@@ -190,7 +114,7 @@ def _cleaned(values: list[str]) -> tuple[str, ...]:
     return tuple(text for text in (part.strip("\0 \n\t") for part in values) if text)
 
 
-def _id3_values(tags: _Loaded) -> Iterable[list[str]]:
+def _id3_values(tags: Loaded) -> Iterable[list[str]]:
     for key in _ID3:
         frames = tags.getall(key)
         if key == "TCON":
@@ -206,7 +130,7 @@ def _split(names: list[str], version: tuple[int, ...]) -> list[str]:
     return [part for name in names for part in name.split(";")]
 
 
-def _plain_values(tags: _Loaded, keys: tuple[str, ...]) -> Iterable[list[str]]:
+def _plain_values(tags: Loaded, keys: tuple[str, ...]) -> Iterable[list[str]]:
     for key in keys:
         found = tags.get(key, [])
         yield [

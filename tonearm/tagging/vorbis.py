@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from tonearm.tagging.containers import id3_bytes
+from tonearm.mpeg import id3v2_bytes
 from tonearm.tagging.raw import (
     JOINT,
     MARKER,
@@ -87,7 +87,7 @@ class FlacFile(RawFile):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         with open(path, "rb") as file:
-            begin = id3_bytes(file)
+            begin = id3v2_bytes(file)
             blocks = list(_flac_blocks(file, begin + 4, path))
             self._comment = next((b for b in blocks if b.kind == _COMMENT_BLOCK), None)
             self._padding = next((b for b in blocks if b.kind == _PADDING_BLOCK), None)

@@ -1,6 +1,6 @@
 // Dialogs: another genre, the difference before writing, the keys.
 import { el, button, count } from "./dom.js";
-import { labels, nameOf, swatch } from "./genres.js";
+import { labels, namePattern, swatch } from "./genres.js";
 
 function open(title, properties, ...children) {
   const id = `dialog-${title.replace(/\W+/g, "-").toLowerCase()}`;
@@ -21,7 +21,7 @@ export function askGenre(nearest) {
       choice.append(swatch(row.genre), el("span", {}, row.name), el("kbd", {}, key));
       return choice;
     });
-    const other = el("input", { maxlength: 100, pattern: "[^;,\\|\\\\]+", placeholder: "Another genre", "aria-label": "Another genre" });
+    const other = el("input", { maxlength: 100, pattern: namePattern(), placeholder: "Another genre", "aria-label": "Another genre" });
     const form = el("form", { class: "line", onsubmit: (event) => (event.preventDefault(), other.value.trim() && choose(other.value.trim())) }, other, el("button", {}, "Use it"));
     const dialog = open("It is", { class: "genres" }, el("div", { class: "choices" }, ...choices), form, button("Cancel", () => dialog.close()));
     dialog.addEventListener("close", () => resolve(null));
@@ -68,5 +68,3 @@ export function showKeys() {
   const rows = KEYS.map(([key, text]) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key)), el("td", {}, text)));
   const dialog = open("Keys", {}, el("table", { class: "keys" }, el("tbody", {}, ...rows)), button("Close", () => dialog.close()));
 }
-
-export { nameOf };

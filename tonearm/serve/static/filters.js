@@ -44,5 +44,5 @@ export function makeFilters({ onchange }) {
     onchange(values());
   }
 
-  return { node, values, focus: () => text.focus() };
+  return { node, focus: () => text.focus() };
 }

@@ -3,6 +3,7 @@ import { get } from "./api.js";
 import { el } from "./dom.js";
 
 const known = new Map();
+let splitting = "";
 const SIZE = 8; // pixels of a pattern's tile
 
 // Each draws on a tile of SIZE pixels, over the colour, in ink.
@@ -33,7 +34,8 @@ function dot(c, x, y, r) {
 }
 
 export async function load() {
-  const { genres } = await get("/api/genres");
+  const { genres, splitting: signs } = await get("/api/genres");
+  splitting = signs;
   genres.forEach((row, i) => known.set(row.genre, { ...row, number: i, tile: row.genre === "unknown" ? hollow(row.colour) : tile(row.colour, PATTERNS[i % PATTERNS.length]) }));
   // One style a genre: a canvas for each swatch would cost a table that scrolls its smoothness.
   const sheet = new CSSStyleSheet();
@@ -43,6 +45,8 @@ export async function load() {
 
 export const all = () => [...known.values()];
 export const labels = () => all().filter((row) => row.genre !== "unknown");
+/** What the name of another genre looks like, as an input's pattern: without signs that players part names at. */
+export const namePattern = () => `[^${splitting.replace(/./g, "\\$&")}]+`;
 export const nameOf = (genre) => known.get(genre ?? "unknown")?.name ?? genre;
 
 function blank() {

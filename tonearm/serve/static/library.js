@@ -37,11 +37,10 @@ export function makeLibrary() {
     { name: "length", title: "Length", sort: "duration", cell: (row) => row.duration_s ? clock(row.duration_s) : "" },
     { name: "said", title: "Review", cell: said },
   ];
-  columns.at(-1).sort = null;
   const fail = (error) => toast(error.message, { bad: true });
   const table = makeTable({ label: "Tracks", columns, fetchPage, oncurrent, onopen, onsort, onfail: fail, isSelected: (row) => selected.has(row.id), onselect });
   const detail = makeDetail({ act, onclose: () => (detail.show(null), (opened = false), table.node.focus()) });
-  const filters = makeFilters({ onchange: (values) => ((wanted = values), selected.clear(), table.reload(), refresh()) });
+  const filters = makeFilters({ onchange: (values) => ((wanted = values), selected.clear(), table.reload()) });
   const scan = makeScan({ onend: () => (table.reload({ keep: true }), begin()) });
   const numbers = el("p", { class: "numbers" });
   const shown = el("p", { class: "shown" });
@@ -101,7 +100,7 @@ export function makeLibrary() {
   }
 
   async function review(ids, verdict, genre) {
-    const { reviewed, skipped } = await send("/api/review", genre ? { ids, verdict, genre } : { ids, verdict });
+    const { reviewed, skipped, unwritten } = await send("/api/review", genre ? { ids, verdict, genre } : { ids, verdict });
     const done = new Set(reviewed);
     table.update((row) => {
       if (done.has(row.id)) row.review = verdict === "clear" ? null : { verdict, genre: verdict === "accept" ? row.nearest : genre };
@@ -112,7 +111,7 @@ export function makeLibrary() {
     if (skipped.length) toast(`${count(skipped.length, "track")} left: of an unknown genre, or not heard. Change says what it is.`);
     const words = { accept: "accepted", change: `is ${nameOf(genre)}`, reject: "rejected", clear: "forgotten" }[verdict];
     if (reviewed.length) say(reviewed.length === 1 ? words : `${reviewed.length} ${words}`);
-    refresh();
+    offer(unwritten);
     return reviewed.length;
   }
 
@@ -138,7 +137,7 @@ export function makeLibrary() {
       settle();
     } catch (error) {
       fail(error);
-      refresh();
+      begin();
     }
   }
 
@@ -167,20 +166,15 @@ export function makeLibrary() {
     undoRun(null);
   }
 
-  async function refresh() {
-    try {
-      const [{ changes }, { runs }] = await Promise.all([send("/api/tags/plan", {}), get("/api/tags/history")]);
-      write.textContent = changes.length ? `Write ${count(changes.length, "file")}…` : "Nothing to write";
-      write.disabled = !changes.length;
-      undo.disabled = !runs.some((run) => run.undoes === null && run.done > run.undone);
-    } catch (error) {
-      fail(error);
-    }
+  /** Say on its button how much there is to write. */
+  function offer(files) {
+    write.textContent = files ? `Write ${count(files, "file")}…` : "Nothing to write";
+    write.disabled = !files;
   }
 
   async function begin() {
     try {
-      const [seen, folders] = await Promise.all([get("/api/library"), scan.refresh()]);
+      const [seen, folders, { runs }] = await Promise.all([get("/api/library"), scan.refresh(), get("/api/tags/history")]);
       const some = seen.exists && seen.tracks > 0;
       whole.hidden = !some;
       empty.hidden = some;
@@ -191,7 +185,8 @@ export function makeLibrary() {
       }
       numbers.textContent = [count(seen.tracks, "track"), `${seen.untagged.toLocaleString("en")} without a genre`, `${seen.disagreeing.toLocaleString("en")} tagged otherwise than heard`].join(" · ");
       if (!table.total) table.reload();
-      refresh();
+      offer(seen.unwritten);
+      undo.disabled = !runs.some((run) => run.undoes === null && run.done > run.undone);
     } catch (error) {
       fail(error);
     }

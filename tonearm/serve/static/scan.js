@@ -29,21 +29,23 @@ export function makeScan({ onend }) {
       events.close();
       end(JSON.parse(event.data));
     });
-    show({ running: true });
+    show({ running: true, looking: true });
   }
 
   function show(state) {
     start.hidden = state.running;
     stop.hidden = progress.hidden = !state.running;
-    if (state.to_do) progress.value = state.done / state.to_do;
+    const hearing = state.running && !state.looking && state.to_do;
+    if (hearing) progress.value = state.done / state.to_do;
     else progress.removeAttribute("value");
-    words.textContent = state.to_do ? `${state.done.toLocaleString("en")} of ${count(state.to_do, "file")}` : state.running ? "looking" : "";
+    if (!state.running) words.textContent = "";
+    else words.textContent = hearing ? `${state.done.toLocaleString("en")} of ${count(state.to_do, "file")}` : state.found ? `found ${count(state.found, "file")}` : "looking";
   }
 
   function end(state) {
-    show({ ...state, running: false, to_do: 0 });
+    show({ running: false });
     if (state.error) toast(state.error, { bad: true });
-    else toast(`Scanned: ${state.heard} heard, ${state.recognised} recognised, ${state.unchanged} unchanged${state.failures.length ? `, ${state.failures.length} not heard` : ""}.`);
+    else toast(`${state.stopped ? "Stopped" : "Scanned"}: ${state.heard} heard, ${state.recognised} recognised, ${state.unchanged} unchanged${state.failures.length ? `, ${state.failures.length} not heard` : ""}.`);
     onend();
   }
 

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+from test_library_store import STATUS, put
+
+from tonearm.library import browse
+from tonearm.library.browse import Filter, Order
+from tonearm.library.reviews import Review, Reviews, Verdict, attach, beside
+from tonearm.library.store import FileTags, Library
+
+
+@pytest.fixture
+def library(tmp_path):
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        put(library, "/m/1.mp3", "k1", title="Élan", artist="Ólafur", genres=("Étude",))
+        put(library, "/m/2.mp3", "k2", title="élan vital", album="Straße", genres=("Rock", "Pop"))
+        put(library, "/m/E\N{COMBINING ACUTE ACCENT}lan/3.mp3", "k3", title="Zebra", artist="zoe")
+        put(library, "/m/\udcff_4%.mp3", "k4", title="elan")
+        library.put_track(b"/m/5.mp3", STATUS, FileTags(), error=("empty", "is empty"))
+        yield library
+
+
+def found(library, text="", **order) -> str:
+    page = browse.page(library, Filter(text=text), order=Order(**order))
+    assert page.total == len(page.tracks)
+    assert [track.id for track, _ in page.tracks] == browse.numbers(
+        library, Filter(text=text), order=Order(**order), limit=9
+    )
+    return "".join(str(track.id) for track, _ in page.tracks)
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("élan", "123"),
+        ("ÉLAN", "123"),
+        ("E\N{COMBINING ACUTE ACCENT}lan", "123"),
+        ("elan", "4"),
+        ("ólaf", "1"),
+        ("STRASSE", "2"),
+        ("Elan V", ""),
+        ("_4%", "4"),
+        ("%", "4"),
+        ("\ufffd", "4"),
+        ("zebra\nzoe", "3"),
+    ],
+)
+def test_letters_of_either_case_are_found(library, text, ids):
+    assert sorted(found(library, text)) == list(ids)
+
+
+def test_order_is_without_case_and_what_has_no_value_comes_last(library):
+    assert found(library, by="title") == "43125"
+    assert found(library, by="title", descending=True) == "21345"
+    assert found(library, by="tag") == "21534"
+    assert found(library, by="artist")[:2] == "31"
+    assert found(library, by="artist", descending=True)[:2] == "13"
+
+
+def test_what_a_person_said_and_no_file_holds_yet(library, tmp_path):
+    with Reviews(beside(library.path)) as reviews:
+        reviews.put(
+            [
+                Review("k1", Verdict.change, "étude"),
+                Review("k2", Verdict.accept, "rock"),
+                Review("k3", Verdict.change, "Trip hop"),
+                Review("k4", Verdict.reject, None),
+            ]
+        )
+    assert browse.unwritten(library) == [2, 3], "a second genre in the tag is one too many"
+    assert browse.unwritten(library, [1, 3, 5, 99]) == [3]
+    assert browse.unwritten(library, []) == []
+    library.write("UPDATE tracks SET missing = 1 WHERE id = 3")
+    assert browse.unwritten(library) == [2]
+
+
+def test_more_tracks_than_a_query_takes_values(library):
+    attach(library)
+    ids = [1, *range(1_000, 300_000), 2]
+    assert [track.id for track, _ in browse.with_reviews(library, ids)] == [1, 2]

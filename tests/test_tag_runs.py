@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+import small_files
+import tagged
+
+from tonearm.kept_tags import file_tags
+from tonearm.library.store import FileStatus, Library, as_stored
+from tonearm.tag_runs import Wanted, open_journal, put_back, write_all
+from tonearm.tagging import safe
+from tonearm.tagging.journal import Journal, beside
+from tonearm.tagging.tags import read_tags
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three files without a genre."""
+    folder = tmp_path / "real"
+    folder.mkdir()
+    data = small_files.write(tmp_path / "plain.flac", small_files.music(1, 0.3)).read_bytes()
+    for name in "abc":
+        (folder / f"{name}.flac").write_bytes(data)
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "library.sqlite"
+
+
+def write(place, paths, genre="Jazz", **options):
+    wanted = [Wanted(str(path), (genre,), (genre,)) for path in paths]
+    with Library(place, write=True) as library, open_journal(place, library) as journal:
+        return write_all(library, journal, wanted, command="test", **options)
+
+
+def undo(place, run=None):
+    with Library(place, write=True) as library, open_journal(place, library) as journal:
+        return put_back(library, journal, run, command="undo")
+
+
+def kept(place) -> dict:
+    """Genres by path, of rows that fit their files."""
+    with Library(place) as library:
+        tracks = list(library.tracks())
+        for track in tracks:
+            known = library.known(as_stored(track.path))
+            assert known.status == FileStatus.of(os.stat(track.path)), "a scan would look again"
+        return {track.path: track.tags.genres for track in tracks}
+
+
+def test_files_behind_a_linked_folder_are_known_by_the_path_that_was_scanned(
+    folder, place, tmp_path
+):
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    paths = [link / "a.flac", link / "b.flac"]
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    assert write(place, paths).paths == list(map(str, paths))
+    assert kept(place) == dict.fromkeys(map(str, paths), ("Jazz",))
+    assert undo(place).paths == list(map(str, reversed(paths)))
+    assert kept(place) == dict.fromkeys(map(str, paths), ())
+    assert read_tags(folder / "a.flac").genres == ()
+
+
+def test_a_crash_behind_a_link_is_settled(folder, place, tmp_path, monkeypatch):
+    link = tmp_path / "link.flac"
+    link.symlink_to(folder / "a.flac")
+    tagged.library_of(place, {link: {"jazz": 0.9}})
+
+    def crash(*_):
+        raise SystemExit("killed")
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Journal, "done", crash)
+        write(place, [link])
+    undo(place, write(place, [link], "Blues").run)
+    assert kept(place) == {str(link): ("Jazz",)}, "as the run that was killed left it"
+
+
+def test_a_file_and_a_link_to_it_are_one_file(folder, place):
+    path, link = folder / "a.flac", folder / "link.flac"
+    link.symlink_to(path)
+    tagged.library_of(place, {path: {"jazz": 0.9}})
+    with Library(place, write=True) as library:
+        ((sound,),) = library.rows("SELECT id FROM sounds")
+        status = FileStatus.of(path.stat())
+        library.put_track(as_stored(link), status, file_tags(str(link)), sound=sound)
+        # A file of before that had its number, and one of the same sound, are no names of it.
+        library.put_track(b"/gone", status._replace(mtime_ns=1), file_tags(str(path)), sound=sound)
+        library.put_track(b"/copy", status._replace(inode=1), file_tags(str(path)), sound=sound)
+    done = write(place, [path, link])
+    assert (done.paths, done.failures) == ([str(path), str(link)], [])
+    with Library(place, write=True) as library:
+        assert library.track("/gone").tags.genres == library.track("/copy").tags.genres == ()
+        library.write("DELETE FROM tracks WHERE path IN (?, ?)", [[b"/gone", b"/copy"]])
+    assert kept(place) == dict.fromkeys((str(path), str(link)), ("Jazz",))
+    assert undo(place).failures == []
+    assert kept(place) == dict.fromkeys((str(path), str(link)), ())
+
+
+def test_one_that_fails_is_named_and_the_rest_is_done(folder, place):
+    paths = sorted(folder.iterdir())
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    os.utime(paths[0], ns=(1, 2))
+    told = []
+    done = write(
+        place,
+        [*paths, folder / "new.flac"],
+        on_progress=lambda done: told.append((done.total, len(done.paths), len(done.failures))),
+    )
+    assert told == [(4, 0, 0), (4, 0, 1), (4, 1, 1), (4, 2, 1), (4, 2, 2)]
+    assert done.failures == [
+        (str(paths[0]), "changed since the scan: scan it again"),
+        (str(folder / "new.flac"), "No such file or directory"),
+    ]
+    assert done.paths == list(map(str, paths[1:]))
+
+
+def test_a_file_that_cannot_be_looked_at_afterwards_is_written_all_the_same(
+    folder, place, monkeypatch
+):
+    paths = sorted(folder.iterdir())
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+
+    def lost(_library, _path, _tags):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "update_file", lost)
+        done = write(place, paths)
+        assert (len(done.paths), done.failures) == (3, [])
+        assert len(undo(place).paths) == 3
+
+
+def test_what_is_put_back_already_is_not_put_back_again(folder, place):
+    paths = sorted(folder.iterdir())
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    run = write(place, paths).run
+    assert undo(place).undoes == run
+    again = undo(place, run)
+    assert (again.run, again.total, again.undoes) == (None, 0, run)
+    with Journal(beside(place)) as journal:
+        assert len(journal.runs()) == 2, "a run of nothing is none"
+
+
+def test_without_a_library_the_journal_suffices(folder, place):
+    path = folder / "a.flac"
+    tagged.library_of(place, {path: {"jazz": 0.9}})
+    write(place, [path])
+    place.unlink()
+    with open_journal(place, None) as journal:
+        assert put_back(None, journal, None, command="undo").paths == [str(path)]
+    assert read_tags(path).genres == ()
+
+
+def test_ctrl_c_settles_what_is_open(folder, place, monkeypatch):
+    paths = sorted(folder.iterdir())
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    genuine = safe.compare
+
+    def compare(target, temporary):
+        if target == paths[1]:
+            raise KeyboardInterrupt
+        return genuine(target, temporary)
+
+    monkeypatch.setattr(safe, "compare", compare)
+    done = write(place, paths)
+    assert done.interrupted and done.paths == [str(paths[0])]
+    assert sorted(os.listdir(folder)) == [path.name for path in paths]
+
+
+def test_ctrl_c_between_a_file_and_its_row_leaves_no_row_behind(folder, place, monkeypatch):
+    paths = sorted(folder.iterdir())
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    genuine, told = Library.update_file, []
+
+    def update(library, path, tags):
+        told.append(path)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        genuine(library, path, tags)
+
+    monkeypatch.setattr(Library, "update_file", update)
+    done = write(place, paths)
+    assert done.interrupted and done.paths == list(map(str, paths[:2]))
+    assert list(kept(place).values()) == [("Jazz",), ("Jazz",), ()]

@@ -1,0 +1,89 @@
+"""Tags as mutagen parses them: the only door to it.
+
+Mutagen reads; it does not write, since it rewrites all of a tag (reorders, merges and translates
+frames, turns ID3v2.3 into 2.4). It is imported when the first file is read.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+from tonearm.errors import TagError
+
+# Mutagen's classes have no common base with what is used of them here.
+Loaded = Any
+_ID3_TAG, _APE_TAG = "id3.ID3", "apev2.APEv2"
+_ID3_KINDS = frozenset({"wav", "aiff", "dsf"})
+_CLASSES = {
+    "wav": "wave.WAVE",
+    "aiff": "aiff.AIFF",
+    "dsf": "dsf.DSF",
+    "flac": "flac.FLAC",
+    "mp4": "mp4.MP4",
+    "asf": "asf.ASF",
+}
+
+
+def load(path: str | os.PathLike[str], kind: str, *, translate: bool = True) -> list[Loaded]:
+    """Mutagen's tags of a file: two where it may have ID3 and APEv2, none where it has none."""
+    from mutagen import MutagenError
+
+    name = os.fspath(path)
+    try:
+        if kind in {"mp3", "ape"}:
+            places = (_ID3_TAG, _APE_TAG) if kind == "mp3" else (_APE_TAG, _ID3_TAG)
+            found = [_load_tag(name, place, translate=translate) for place in places]
+        elif kind == "ogg":
+            found = [_load_ogg(name)]
+        else:
+            options = {} if translate or kind not in _ID3_KINDS else {"translate": False}
+            found = [_class(_CLASSES[kind])(name, **options).tags]
+    except (MutagenError, OSError) as error:
+        reason = " ".join(str(error).replace(repr(name), "it").split())
+        raise TagError(f"{path}: tags cannot be read: {reason or type(error).__name__}") from None
+    except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, EOFError) as error:
+        # Damage that mutagen's parsers did not foresee.
+        raise TagError(f"{path}: tags are damaged ({type(error).__name__}: {error})") from error
+    return [tags for tags in found if tags is not None]
+
+
+def flac_pictures(path: str | os.PathLike[str]) -> list[bytes]:
+    """The pictures of a FLAC file, which are none of its tags."""
+    return [picture.write() for picture in _class(_CLASSES["flac"])(os.fspath(path)).pictures]
+
+
+def v1_number(genre: str) -> int:
+    """Number of a genre in ID3v1, 255 where it has none."""
+    from mutagen.id3 import TCON
+
+    names = [name.lower() for name in TCON.GENRES]
+    return names.index(genre.lower()) if genre.lower() in names else 255
+
+
+def _load_tag(path: str, place: str, *, translate: bool) -> Loaded:
+    from mutagen.apev2 import APENoHeaderError
+    from mutagen.id3 import ID3NoHeaderError
+
+    options = {"translate": translate} if place == _ID3_TAG else {}
+    with suppress(APENoHeaderError, ID3NoHeaderError):
+        return _class(place)(path, **options)
+    return None
+
+
+def _load_ogg(path: str) -> Loaded:
+    from mutagen import File
+
+    names = ("oggvorbis.OggVorbis", "oggopus.OggOpus", "oggflac.OggFLAC", "oggspeex.OggSpeex")
+    opened = File(path, options=list(map(_class, names)))
+    if opened is None:
+        raise TagError(f"{path}: an Ogg file, but of no sound that has tags")
+    return opened.tags
+
+
+def _class(name: str) -> Loaded:
+    """One of mutagen's classes, by its module and name; imported when it is needed."""
+    module, _, member = name.rpartition(".")
+    return getattr(import_module(f"mutagen.{module}"), member)
