@@ -80,7 +80,7 @@ def test_the_time_is_new_unless_it_shall_be_kept(song, journal):
 def test_nothing_to_do_leaves_no_entry(song, journal):
     change(song, journal)
     inode = song.stat().st_ino
-    assert change(song, journal) is False
+    assert change(song, journal) is None
     assert song.stat().st_ino == inode
     assert [run.done for run in journal.runs()] == [0, 1]
 
@@ -111,7 +111,7 @@ def test_a_read_only_file_is_left_alone(song, journal):
 
 
 def test_a_vanished_file_is_named(tmp_path, journal):
-    with pytest.raises(TagError, match="vanished"):
+    with pytest.raises(TagError, match="moved or deleted since"):
         change(tmp_path / "gone.flac", journal)
 
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 import small_files
 import tagged
 
+from tonearm.errors import LibraryError
 from tonearm.kept_tags import file_tags
+from tonearm.library.sound_key import sound_key
 from tonearm.library.store import FileStatus, Library, as_stored
 from tonearm.tag_runs import Wanted, open_journal, put_back, write_all
 from tonearm.tagging import safe
 from tonearm.tagging.journal import Journal, beside
 from tonearm.tagging.tags import read_tags
+
+
+MOVED = "moved or deleted since (`tonearm scan` finds what moved)"
 
 
 @pytest.fixture
@@ -34,6 +40,27 @@ def write(place, paths, genre="Jazz", **options):
     wanted = [Wanted(str(path), (genre,), (genre,)) for path in paths]
     with Library(place, write=True) as library, open_journal(place, library) as journal:
         return write_all(library, journal, wanted, command="test", **options)
+
+
+def scanned(place, paths):
+    """A library of files of different sounds, known by their keys."""
+    for number, path in enumerate(paths):
+        small_files.write(path, small_files.music(number, 0.3))
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    with Library(place, write=True) as library:
+        library.write(
+            "UPDATE sounds SET key = ? WHERE key = ?",
+            [[sound_key(path), f"made-{number}"] for number, path in enumerate(paths)],
+        )
+
+
+def follow(place, old, new):
+    """Rename a file, and let the library know as a scan does."""
+    old.rename(new)
+    with Library(place, write=True) as library:
+        library.write(
+            "UPDATE tracks SET path = ? WHERE path = ?", [[as_stored(new), as_stored(old)]]
+        )
 
 
 def undo(place, run=None):
@@ -114,7 +141,7 @@ def test_one_that_fails_is_named_and_the_rest_is_done(folder, place):
     assert told == [(4, 0, 0), (4, 0, 1), (4, 1, 1), (4, 2, 1), (4, 2, 2)]
     assert done.failures == [
         (str(paths[0]), "changed since the scan: scan it again"),
-        (str(folder / "new.flac"), "No such file or directory"),
+        (str(folder / "new.flac"), MOVED),
     ]
     assert done.paths == list(map(str, paths[1:]))
 
@@ -187,3 +214,84 @@ def test_ctrl_c_between_a_file_and_its_row_leaves_no_row_behind(folder, place, m
     done = write(place, paths)
     assert done.interrupted and done.paths == list(map(str, paths[:2]))
     assert list(kept(place).values()) == [("Jazz",), ("Jazz",), ()]
+
+
+def test_a_file_that_moved_is_put_back_where_it_is_now(folder, place):
+    """Undone, redone and undone again, each from another place."""
+    path = folder / "a.flac"
+    scanned(place, [path])
+    data = path.read_bytes()
+    write(place, [path])
+    written = path.read_bytes()
+    follow(place, path, folder / "moved.flac")
+    assert undo(place).paths == [str(folder / "moved.flac")]
+    assert (folder / "moved.flac").read_bytes() == data
+    follow(place, folder / "moved.flac", folder / "again.flac")
+    assert undo(place, 2).paths == [str(folder / "again.flac")]
+    assert (folder / "again.flac").read_bytes() == written
+    assert undo(place, 1).failures == []
+    assert kept(place) == {str(folder / "again.flac"): ()}
+
+
+def test_a_file_that_is_not_surely_the_same_is_left_alone(folder, place):
+    paths = sorted(folder.iterdir())
+    scanned(place, paths)
+    write(place, paths)
+    # One is gone and a copy of it lies there; one is another sound now; one was scanned nowhere.
+    copy = folder / "copy.flac"
+    shutil.copy(paths[0], copy)
+    paths[0].unlink()
+    with Library(place, write=True) as library:
+        status = FileStatus.of(copy.stat())
+        sound = library.rows("SELECT sound FROM tracks WHERE path = ?", [as_stored(paths[0])])[0][0]
+        library.put_track(as_stored(copy), status, file_tags(str(copy)), sound=sound)
+    follow(place, paths[1], folder / "other.flac")
+    small_files.write(folder / "other.flac", small_files.music(9, 0.3))
+    paths[2].rename(folder / "unseen.flac")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    done = undo(place)
+    assert (done.paths, done.failures) == ([], [(str(path), MOVED) for path in reversed(paths)])
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_undo_that_put_nothing_back_is_tried_again(folder, place, tmp_path):
+    """As when a disk is not mounted."""
+    paths = sorted(folder.iterdir())
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    write(place, paths)
+    folder.rename(tmp_path / "away")
+    assert len(undo(place).failures) == 3
+    (tmp_path / "away").rename(folder)
+    paths[0].chmod(0o444)
+    assert len(undo(place).paths) == 2
+    with pytest.raises(LibraryError, match="`tonearm undo 1` tries that of run 1 again"):
+        undo(place)
+    paths[0].chmod(0o644)
+    assert undo(place, 1).paths == [str(paths[0])]
+    with pytest.raises(LibraryError, match="nothing to undo: no"):
+        undo(place)
+
+
+def test_what_is_refused_is_in_the_journal(folder, place):
+    paths = sorted(folder.iterdir())
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    paths[0].chmod(0o444)
+    os.utime(paths[1], ns=(1, 2))
+    paths[2].unlink()
+    assert len(write(place, paths).failures) == 3
+    with Journal(beside(place)) as journal:
+        assert [(run.done, run.failed) for run in journal.runs()] == [(0, 3)]
+        reasons = {entry.path: entry.reason for entry in journal.entries(1)}
+    changed = "changed since the scan: scan it again"
+    assert reasons == dict(zip(map(str, paths), ("is read-only", changed, MOVED), strict=True))
+    with pytest.raises(LibraryError, match="nothing to undo: no"):
+        undo(place)
+
+
+def test_a_journal_of_before_is_opened_and_undone(folder, place):
+    path = folder / "a.flac"
+    tagged.library_of(place, {path: {"jazz": 0.9}})
+    write(place, [path])
+    with Journal(beside(place), write=True) as journal:
+        journal.rows("DROP TABLE held")
+    assert undo(place).paths == [str(path)]

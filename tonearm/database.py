@@ -36,6 +36,9 @@ class Schema:
         The SQL that makes them.
     remedy : str
         What to do when there is no file yet, or it is empty.
+    later : str
+        The SQL of tables that files of this version may lack: made where they are missing, and of
+        no concern to an older Tonearm.
     """
 
     kind: str
@@ -43,6 +46,7 @@ class Schema:
     version: int
     tables: str
     remedy: str
+    later: str = ""
 
 
 class Database:
@@ -169,12 +173,14 @@ class Database:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA foreign_keys = ON")
         with self.transaction():
-            if self._connection.execute("PRAGMA user_version").fetchone()[0]:
-                return  # another program made the tables while this one waited
-            for statement in schema.tables.split(";"):
+            # Asked again: another program may have made the tables while this one waited.
+            if not self._connection.execute("PRAGMA user_version").fetchone()[0]:
+                for statement in schema.tables.split(";"):
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA application_id = {schema.application_id}")
+                self._connection.execute(f"PRAGMA user_version = {schema.version}")
+            for statement in schema.later.split(";"):
                 self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA application_id = {schema.application_id}")
-            self._connection.execute(f"PRAGMA user_version = {schema.version}")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

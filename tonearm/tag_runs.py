@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tonearm.errors import TagError
+from tonearm.errors import TagError, TonearmError
 from tonearm.kept_tags import file_tags
+from tonearm.library.sound_key import sound_key
 from tonearm.library.store import Library, as_stored
 from tonearm.system import FileStatus
 from tonearm.tagging.fields import edits_for_genres
-from tonearm.tagging.journal import Entry, Journal, beside
+from tonearm.tagging.journal import Entry, Held, Journal, beside
+from tonearm.tagging.raw import Edit
 from tonearm.tagging.safe import change, take_back
 
 
@@ -95,11 +97,14 @@ def write_all(
     """
 
     def write(item: Wanted, run: int) -> None:
-        _require_unchanged(library, item.path)
-        edits = partial(edits_for_genres, genres=item.genres, guesses=item.guesses)
-        change(
+        def edits(target: Path) -> Sequence[Edit]:
+            _require_unchanged(library, item.path)
+            return edits_for_genres(target, item.genres, guesses=item.guesses)
+
+        entry = change(
             item.path, edits, genres=item.genres, journal=journal, run=run, keep_mtime=keep_mtime
         )
+        _hold(library, journal, entry, item.path)
 
     steps = [(item.path, partial(write, item)) for item in wanted]
     return _run(library, journal, steps, Done(len(steps)), command, on_progress)
@@ -122,15 +127,17 @@ def put_back(
         When there is no such run.
     """
 
-    def restore(entry: Entry, run: int) -> None:
-        take_back(entry, journal=journal, run=run, keep_mtime=keep_mtime)
+    def restore(entry: Entry, path: str, run: int) -> None:
+        number = take_back(entry, journal=journal, run=run, path=path, keep_mtime=keep_mtime)
+        _hold(library, journal, number, path)
 
     undone = journal.run(number)
-    steps = [
-        (entry.path, partial(restore, entry))
+    entries = [
+        (entry, _whereabouts(library, journal, entry))
         for entry in reversed(journal.entries(undone.id))
         if entry.state == "done" and not entry.undone
     ]
+    steps = [(path, partial(restore, entry, path)) for entry, path in entries]
     done = Done(len(steps), undoes=undone.id)
     return _run(library, journal, steps, done, command, on_progress)
 
@@ -163,6 +170,31 @@ def _run(
         _tell_recovered(library, journal)
         done.interrupted = True
     return done
+
+
+def _hold(library: Library | None, journal: Journal, entry: int | None, path: str) -> None:
+    """Let the journal know whose file it is, so that an undo finds it where it moved."""
+    track = library.track(path) if library is not None and entry is not None else None
+    if entry is not None and track is not None and track.key is not None:
+        journal.hold(entry, Held(track.id, track.key))
+
+
+def _whereabouts(library: Library | None, journal: Journal, entry: Entry) -> str:
+    """Where the file of an entry is: as it was named, or where the library saw it move to.
+
+    Only a file of the same track that holds the same sound now counts as moved: a copy that
+    Tonearm never wrote to is none.
+    """
+    held = journal.held(entry.id)
+    if library is None or held is None or os.path.lexists(entry.path):
+        return entry.path
+    path = library.place_of(held.track, held.key)
+    if path is None:
+        return entry.path
+    try:
+        return path if sound_key(path) == held.key else entry.path
+    except (OSError, TonearmError):
+        return entry.path
 
 
 def _tell_recovered(library: Library | None, journal: Journal) -> None:

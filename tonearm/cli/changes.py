@@ -60,9 +60,10 @@ def undo(
     if done.run is None:
         console.say(f"run {done.undoes} changed no file that is not put back already")
         return
-    counts = f"{len(done.paths):,} of {done.total:,} files of run {done.undoes}"
-    print(f"run {done.run}: {counts} put back")
-    close("were left as they are", done.failures, interrupted=done.interrupted)
+    files = console.counted(done.total, "file")
+    print(f"run {done.run}: {len(done.paths):,} of {files} of run {done.undoes} put back")
+    again = f"left alone (`tonearm undo {done.undoes}` tries again)"
+    close(again, done.failures, interrupted=done.interrupted)
 
 
 def history(
@@ -155,7 +156,7 @@ def _run_line(run: Run) -> str:
 
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started_s))
     notes = [f"{run.done:,} written"]
-    notes += [f"{run.failed:,} left as they are"] if run.failed else []
+    notes += [f"{run.failed:,} left alone"] if run.failed else []
     notes += [f"{run.undone:,} put back since"] if run.undone else []
     notes += ["interrupted"] if run.finished_s in {None, INTERRUPTED} else []
     what = f"undo of run {run.undoes}" if run.undoes else console.printable(run.command)

@@ -104,10 +104,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2,940 files``; ``many`` where an s does not do."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def report(headline: str, files: Sequence[tuple[str, str]]) -> None:
     """A closing summary: each file with its reason; nothing where there are none."""
     if files:
-        say(f"{len(files)} {headline}:")
+        say(f"{len(files):,} {headline}:")
     for name, reason in files:
         say(f"  {printable(name)}: {printable(reason)}")
 

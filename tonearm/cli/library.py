@@ -110,7 +110,7 @@ class _Shown:
     def update(self, result: Scan) -> None:
         """Draw how far it is."""
         if result.looking:
-            self._looking.note(f"found {result.found:,} files")
+            self._looking.note(f"found {console.counted(result.found, 'file')}")
             return
         if self._hearing is None:
             self._stack.close()
@@ -138,7 +138,7 @@ def _summary(result: Scan) -> str:
     parts += [f"{result.redecided:,} judged anew"] * bool(result.redecided)
     failed = f"{result.failed_before:,} failed before (--retry tries them again)"
     parts += [failed] * bool(result.failed_before)
-    return f"{result.found:,} files: {', '.join(parts)}"
+    return f"{console.counted(result.found, 'file')}: {', '.join(parts)}"
 
 
 def status(

@@ -101,7 +101,8 @@ def _write_playlist(entries: list[Entry], output: Path | None) -> None:
             write_atomically(output, made.data)
         except OSError as error:
             raise typer.BadParameter(f"{output}: {error.strerror}", param_hint="-o") from None
-        console.say(f"{len(entries) - len(made.left_out):,} tracks in {console.printable(output)}")
+        tracks = console.counted(len(entries) - len(made.left_out), "track")
+        console.say(f"{tracks} in {console.printable(output)}")
     if not entries:
         console.say("no track meets all of these conditions")
     reason = "a name with a line break has no place in M3U"

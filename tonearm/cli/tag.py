@@ -99,9 +99,7 @@ def tag(
         _print_table(writes, by)
         _sum_up(rows, rules, done)
     failures += [(path, "not scanned yet: run `tonearm scan` on it") for path in unscanned]
-    changes.close(
-        "were left as they are", failures, interrupted=done is not None and done.interrupted
-    )
+    changes.close("left alone", failures, interrupted=done is not None and done.interrupted)
 
 
 def _rows(
@@ -210,16 +208,17 @@ def _print_table(rows: Sequence[Row], by: By) -> None:
         line = (console.printable(name), f"{change}  {row.guess.confidence:.0%}")
         shown[line] = shown.get(line, 0) + 1
     for (name, change), count in shown.items():
-        files = f" ({count} file{'s' if count > 1 else ''})" if by is By.album else ""
+        files = f" ({console.counted(count, 'file')})" if by is By.album else ""
         print(f"{name}{files}: {change}")
 
 
 def _sum_up(rows: Sequence[Row], rules: Rules, done: Done | None) -> None:
     counts = {action: sum(row.proposal.action is action for row in rows) for action in Action}
     if done:
-        print(f"run {done.run}: {len(done.paths):,} of {counts[Action.write]:,} files written")
+        files = console.counted(counts[Action.write], "file")
+        print(f"run {done.run}: {len(done.paths):,} of {files} written")
     else:
-        print(f"{counts[Action.write]:,} files to write")
+        print(f"{console.counted(counts[Action.write], 'file')} to write")
     words = {
         Action.same: "have that genre already",
         Action.kept: "have a genre that is not Tonearm's (see --policy)",

@@ -245,7 +245,6 @@ class _Session:
         stored = as_stored(path)
         if self._library.rows("SELECT 1 FROM temp.walked WHERE path = ?", [stored]):
             return None  # named twice
-        self._result.found += 1
         if time.monotonic() > self._tell_at:
             self._on_progress()
             self._tell_at = time.monotonic() + _TELL_S
@@ -256,6 +255,7 @@ class _Session:
                 return "is a link to nothing, or to itself"
             missing = isinstance(error, FileNotFoundError)
             return "does not exist" if missing else error.strerror or str(error)
+        self._result.found += 1
         self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
         now = FileStatus.of(status)
         known = self._library.known(stored)

@@ -112,6 +112,15 @@ class Library(Database):
         found = self.tracks(missing=True, where="t.path = ?", values=[as_stored(path)])
         return next(found, None)
 
+    def place_of(self, track: int, key: str) -> str | None:
+        """Path of the track of that number, as long as it holds the sound of that key."""
+        found = self.rows(
+            "SELECT t.path FROM tracks t JOIN sounds s ON s.id = t.sound"
+            " WHERE t.id = ? AND s.key = ?",
+            [track, key],
+        )
+        return os.fsdecode(found[0][0]) if found else None
+
     def known(self, path: bytes) -> Known | None:
         """What is known of a path as it is stored."""
         sql = (

@@ -155,13 +155,15 @@ def undo(request: Request, wanted: UndoRequest) -> Response:
 
 @router.get("/tags/history", summary="Runs of writing, the latest first")
 def history(request: Request) -> Response:
-    """From the page and from the command line."""
+    """From the page and from the command line; `next` is what an undo without a run takes back."""
     place = journals.beside(service_of(request).library_path)
     if not place.exists():
-        return Json({"schema": SCHEMA, "runs": []})
+        return Json({"schema": SCHEMA, "runs": [], "next": None})
     with journals.Journal(place) as journal:
-        runs = [vars(run) for run in journal.runs()[:100]]
-    return Json({"schema": SCHEMA, "runs": runs})
+        runs = journal.runs()
+    coming = journals.next_to_undo(runs)
+    values = {"runs": [vars(run) for run in runs[:100]], "next": coming.id if coming else None}
+    return Json({"schema": SCHEMA, **values})
 
 
 def _review(track: Track, verdict: Verdict, genre: str | None) -> Review:

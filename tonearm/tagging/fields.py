@@ -166,7 +166,7 @@ def edits_for_fields(path: str | os.PathLike[str], wanted: GenreFields) -> list[
         tag = file.tags.get(name)
         if tag is None:
             if fields.items:
-                raise TagError(f"{path}: has no {name} tag any more; left as it is")
+                raise TagError(f"{path}: has no {name} tag any more")
             continue
         if fields != _fields(tag):
             contents[name] = _restored(tag, fields)

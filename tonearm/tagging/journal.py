@@ -42,6 +42,10 @@ SCHEMA = Schema(
     version=1,
     tables=_TABLES,
     remedy="nothing was written by `tonearm tag --write`",
+    later=(
+        "CREATE TABLE IF NOT EXISTS held(entry INTEGER PRIMARY KEY REFERENCES entries,"
+        " track INTEGER NOT NULL, key TEXT NOT NULL)"
+    ),
 )
 
 
@@ -57,6 +61,14 @@ class Run:
     done: int
     failed: int
     undone: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """Whose file it was in the library: the track's number, and the key of its sound."""
+
+    track: int
+    key: str
 
 
 @dataclass(frozen=True)
@@ -167,6 +179,24 @@ class Journal(Database):
             (reason.encode("utf-8", "replace").decode(), entry),
         )
 
+    def refused(self, run: int, path: Path, reason: str) -> None:
+        """A file that was left alone before anything was done to it."""
+        entry = self._insert(
+            "INSERT INTO entries(run, path, state, temporary, before, old_genres)"
+            " VALUES (?, ?, 'failed', x'', '{}', '[]')",
+            (run, os.fsencode(path)),
+        )
+        self.failed(entry, reason)
+
+    def hold(self, entry: int, held: Held) -> None:
+        """Keep by what the library knows a changed file, whose path may be another one day."""
+        self.rows("INSERT OR REPLACE INTO held VALUES (?, ?, ?)", (entry, held.track, held.key))
+
+    def held(self, entry: int) -> Held | None:
+        """What was kept so; None where the library did not have the file."""
+        found = self.rows("SELECT track, key FROM held WHERE entry = ?", (entry,))
+        return Held(*found[0]) if found else None
+
     def recover(self) -> None:
         """Settle what a killed run left: remove its copy, and see whether the file is changed.
 
@@ -234,15 +264,15 @@ class Journal(Database):
             if found is None:
                 raise LibraryError(f"no run {number}: `tonearm history` lists all")
             return found
-        # An undo that was interrupted goes on; one that left files alone came to its end.
-        taken_back = {
-            run.undoes
-            for run in runs
-            if run.finished_s not in {None, INTERRUPTED} and (run.undone < run.done or not run.done)
-        }
+        found = next_to_undo(runs)
+        if found is not None:
+            return found
         for run in runs:
-            if run.undoes is None and run.undone < run.done and run.id not in taken_back:
-                return run
+            if run.undoes is None and run.undone < run.done:
+                raise LibraryError(
+                    f"nothing to undo but what was left alone: `tonearm undo {run.id}` tries "
+                    f"that of run {run.id} again"
+                )
         raise LibraryError("nothing to undo: no `tonearm tag --write` is left in the journal")
 
     def entries(self, run: int) -> list[Entry]:
@@ -256,6 +286,23 @@ class Journal(Database):
 
     def _insert(self, sql: str, values: Sequence[Any]) -> int:
         return int(self.rows(f"{sql} RETURNING id", values)[0][0])
+
+
+def next_to_undo(runs: Sequence[Run]) -> Run | None:
+    """Of all runs, the latest first, the one that an undo without a number takes back.
+
+    An undo that was interrupted goes on, and one that put nothing back (the disk was not there) is
+    none; one that left some files alone came to its end.
+    """
+    taken_back = {
+        run.undoes
+        for run in runs
+        if run.finished_s not in {None, INTERRUPTED} and run.undone < run.done
+    }
+    for run in runs:
+        if run.undoes is None and run.undone < run.done and run.id not in taken_back:
+            return run
+    return None
 
 
 def beside(library: Path) -> Path:

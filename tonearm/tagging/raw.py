@@ -87,7 +87,7 @@ class RawFile(ABC):
 
 def damaged(path: str | os.PathLike[str], what: str) -> TagError:
     """The error of a tag that is left alone since Tonearm does not wholly understand it."""
-    return TagError(f"{path}: {what}; left as it is")
+    return TagError(f"{path}: {what}")
 
 
 def read_at(file: BinaryIO, offset: int, count: int) -> bytes:

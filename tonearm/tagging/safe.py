@@ -32,7 +32,7 @@ _REASONS = {
     errno.EROFS: "the disk is read-only",
     errno.EACCES: "its folder may not be written",
     errno.EPERM: "may not be replaced (it or its folder is protected)",
-    errno.ENOENT: "vanished",
+    errno.ENOENT: "moved or deleted since (`tonearm scan` finds what moved)",
 }
 
 
@@ -45,15 +45,15 @@ def change(
     run: int,
     keep_mtime: bool = False,
     undoes: int | None = None,
-) -> bool:
-    """Apply edits to one file, journaled; False where there is nothing to do.
+) -> int | None:
+    """Apply edits to one file; gives the journal's entry, None where there is nothing to do.
 
     Parameters
     ----------
     path : path
         The file; where it is a symbolic link, what it points to is changed.
     edits_for : callable
-        Gives the edits of the genre fields, from the file as it is.
+        Gives the edits of the genre fields, from the file as it is; may raise TagError.
     genres : sequence of str
         What has to be read from the file then.
     journal, run : Journal, int
@@ -66,17 +66,21 @@ def change(
     Raises
     ------
     TagError
-        When the file cannot be changed without harm; it is as it was then.
+        When the file cannot be changed without harm; it is as it was then, and the journal knows.
     """
     # The journal keeps the path as it was named: by that the library knows the file.
     named, target = Path(os.path.abspath(path)), Path(os.path.realpath(path))
-    with _explained(target):
-        status = FileStatus.of(target.stat())
-        check(target)
-        edits = edits_for(target)
-        if not edits:
-            return False
-        before, old = read_fields(target), read_tags(target)
+    try:
+        with _explained(target):
+            status = FileStatus.of(target.stat())
+            check(target)
+            edits = edits_for(target)
+            if not edits:
+                return None
+            before, old = read_fields(target), read_tags(target)
+    except TagError as error:
+        journal.refused(run, named, _bare(error, target))
+        raise
     name = f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{target.suffix}"
     temporary = target.with_name(name)
     entry = journal.begin(
@@ -97,15 +101,36 @@ def change(
         if not isinstance(error, TagError):
             # A fault of Tonearm's own costs one file's change, not the run.
             reason = f"{type(error).__name__}: {error}"
-            error = TagError(f"{target}: not written ({reason}); left as it is")
-        journal.failed(entry, str(error))
+            error = TagError(f"{target}: not written ({reason})")
+        journal.failed(entry, _bare(error, target))
         raise error from None
     journal.done(entry)
-    return True
+    return entry
 
 
-def take_back(entry: Entry, *, journal: Journal, run: int, keep_mtime: bool = False) -> None:
+def _bare(error: TagError, target: Path) -> str:
+    """The reason alone: an entry has its path."""
+    return str(error).removeprefix(f"{target}: ")
+
+
+def take_back(
+    entry: Entry,
+    *,
+    journal: Journal,
+    run: int,
+    path: str | None = None,
+    keep_mtime: bool = False,
+) -> int | None:
     """Put the genre fields of one journaled change back as they were.
+
+    Parameters
+    ----------
+    entry : Entry
+        The change.
+    journal, run, keep_mtime
+        As of :func:`change`, whose value is returned.
+    path : str or None
+        Where the file is now, if it moved since.
 
     Raises
     ------
@@ -120,13 +145,13 @@ def take_back(entry: Entry, *, journal: Journal, run: int, keep_mtime: bool = Fa
             genres = read_tags(target).genres
             if genres != entry.new_genres:
                 now = JOINT.join(genres) or "none"
-                raise TagError(f"{target}: its genre was changed since (now {now}); left as it is")
+                raise TagError(f"{target}: its genre was changed since (now {now})")
             if not present.fits(entry.before):
-                raise TagError(f"{target}: has tags of another version now; left as it is")
+                raise TagError(f"{target}: has tags of another version now")
         return edits_for_fields(target, entry.before)
 
-    change(
-        entry.path,
+    return change(
+        path or entry.path,
         edits,
         genres=entry.old_genres,
         journal=journal,
@@ -143,12 +168,11 @@ def check(target: Path) -> None:
         raise TagError(f"{target}: is no file")
     if status.st_nlink > 1:
         raise TagError(
-            f"{target}: has {status.st_nlink} names (hard links), which writing would part; "
-            "left as it is"
+            f"{target}: has {status.st_nlink} names (hard links), which writing would part"
         )
     # Replacing needs rights on the folder alone: that the file is read-only still counts.
     if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
-        raise TagError(f"{target}: is read-only; left as it is")
+        raise TagError(f"{target}: is read-only")
 
 
 def write_copy(
@@ -178,16 +202,16 @@ def compare(target: Path, temporary: Path) -> GenreFields:
         same = other_items(target) == other_items(temporary) and others(target) == others(temporary)
     except TagError as error:
         reason = str(error).removeprefix(f"{temporary}: ")
-        raise TagError(f"{target}: cannot be read back ({reason}); left as it is") from None
+        raise TagError(f"{target}: cannot be read back ({reason})") from None
     if not same:
-        raise TagError(f"{target}: other tags would have changed; left as it is")
+        raise TagError(f"{target}: other tags would have changed")
     try:
         same = packet_digest(target) == packet_digest(temporary)
     except DecodeError as error:
         reason = f"its sound cannot be compared ({error.reason})"
-        raise TagError(f"{target}: {reason}; left as it is") from None
+        raise TagError(f"{target}: {reason}") from None
     if not same:
-        raise TagError(f"{target}: its sound would have changed; left as it is")
+        raise TagError(f"{target}: its sound would have changed")
     return after
 
 
@@ -195,13 +219,13 @@ def _check_genres(target: Path, temporary: Path, genres: Sequence[str]) -> None:
     found = read_tags(temporary).genres
     if found != tuple(genres):
         reason = f"{JOINT.join(genres) or 'none'} would read as {JOINT.join(found) or 'none'}"
-        raise TagError(f"{target}: {reason}; left as it is")
+        raise TagError(f"{target}: {reason}")
 
 
 def put_in_place(target: Path, temporary: Path, status: FileStatus) -> None:
     """Rename the copy over the file, if that is as it was when it was read."""
     if FileStatus.of(target.stat()) != status:
-        raise TagError(f"{target}: was changed meanwhile by another program; left as it is")
+        raise TagError(f"{target}: was changed meanwhile by another program")
     os.replace(temporary, target)
     # The change is made now, whatever happens to its flushing.
     with contextlib.suppress(OSError, AttributeError):
@@ -229,9 +253,7 @@ def _take_over(target: Path, temporary: Path, source: int, *, keep_mtime: bool) 
             os.chown(temporary, status.st_uid, status.st_gid)
         except OSError:
             owner = f"belongs to user {status.st_uid}, group {status.st_gid}"
-            raise TagError(
-                f"{target}: {owner}, which only they or root can keep; left as it is"
-            ) from None
+            raise TagError(f"{target}: {owner}, which only they or root can keep") from None
     if hasattr(os, "listxattr"):
         with contextlib.suppress(OSError):  # a file system without any
             for name in os.listxattr(target):
@@ -249,4 +271,4 @@ def _explained(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-        raise TagError(f"{target}: {reason}; left as it is") from None
+        raise TagError(f"{target}: {reason}") from None

@@ -174,7 +174,7 @@ export function makeLibrary() {
 
   async function begin() {
     try {
-      const [seen, folders, { runs }] = await Promise.all([get("/api/library"), scan.refresh(), get("/api/tags/history")]);
+      const [seen, folders, { next }] = await Promise.all([get("/api/library"), scan.refresh(), get("/api/tags/history")]);
       const some = seen.exists && seen.tracks > 0;
       whole.hidden = !some;
       empty.hidden = some;
@@ -186,7 +186,7 @@ export function makeLibrary() {
       numbers.textContent = [count(seen.tracks, "track"), `${seen.untagged.toLocaleString("en")} without a genre`, `${seen.disagreeing.toLocaleString("en")} tagged otherwise than heard`].join(" · ");
       if (!table.total) table.reload();
       offer(seen.unwritten);
-      undo.disabled = !runs.some((run) => run.undoes === null && run.done > run.undone);
+      undo.disabled = next === null;
     } catch (error) {
       fail(error);
     }
