@@ -8,12 +8,15 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import small_files
+import tagged
 from typer.testing import CliRunner
 
+from tonearm import bundle
 from tonearm.cli.app import main
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +71,7 @@ def test_files_that_were_named_are_looked_at_again(scanned, tmp_path):
     assert ran.returncode == 2 and "name folders to scan" in ran.stderr
     assert tonearm("scan", music / "copy.mp3", library=library).returncode == 0
     ran = tonearm("scan", library=library)
-    assert (ran.returncode, ran.stdout) == (0, "1 files: 1 unchanged, 0 heard, 0 recognised\n")
+    assert (ran.returncode, ran.stdout) == (0, "1 file: 1 unchanged, 0 heard, 0 recognised\n")
 
 
 def test_status(scanned):
@@ -82,8 +85,82 @@ def test_status(scanned):
     assert "\x1b" not in ran.stdout
     values = json.loads(tonearm("status", "--errors", "-f", "json", library=library).stdout)
     assert (values["tracks"], values["heard"], values["failed"], values["copies"]) == (8, 7, 1, 1)
-    assert sum(values["genres"].values()) == sum(values["confidence"]) == 7
+    assert values["genres"] == {"unknown": 7}
+    assert sum(values["confidence"]) == 0, "nobody is sure of what is unknown"
+    assert "how sure" not in ran.stdout
     assert values["failed_files"][0]["path"] == f"{music}/broken.flac"
+
+
+def test_how_sure_counts_known_tracks_alone(tmp_path):
+    paths = [small_files.wav(tmp_path / f"{i}.wav", small_files.music(i, 1.0)) for i in range(3)]
+    shares = ({"jazz": 0.95}, {"blues": 0.42}, {})
+    library = tagged.library_of(tmp_path / "l.sqlite", dict(zip(paths, shares, strict=True)))
+    lines = tonearm("status", library=library).stdout.splitlines()
+    assert [line.split()[-2:] for line in lines if "–" in line and line.split()[-2] != "0"] == [
+        ["1", "50%"],
+        ["1", "50%"],
+    ]
+    values = json.loads(tonearm("status", "-f", "json", library=library).stdout)
+    assert values["confidence"] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(scanned):
+    _, library = scanned
+    command = [sys.executable, "-m", "tonearm", "status", "--library", str(library)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ran = subprocess.run(
+            command, check=False, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        )
+    finally:
+        os.close(writing)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [["playlist"], ["similar", "copy.mp3", "-f", "m3u8"]])
+def test_a_slip_of_minus_o_writes_over_nothing(scanned, tmp_path, words):
+    music, library = scanned
+    song, kept = tmp_path / "song.mp3", tmp_path / "kept.m3u8"
+    for path, reason in ((song, "is named like music"), (kept, "is read-only")):
+        path.write_text("as it was")
+        path.chmod(0o444)
+        ran = tonearm(*words, "-o", path, library=library, cwd=music)
+        assert ran.returncode == 2 and reason in " ".join(ran.stderr.split()), ran.stderr
+        assert path.read_text() == "as it was"
+    ran = tonearm(*words, "-o", "-", library=library, cwd=music)
+    assert ran.returncode == 0 and ran.stdout.startswith("#EXTM3U"), ran.stderr
+    assert not (music / "-").exists()
+
+
+def test_a_scan_goes_on_with_the_model_of_the_last(scanned, tmp_path):
+    music, _ = scanned
+    library, own = tmp_path / "l.sqlite", tmp_path / "own.tonearm"
+    shipped = bundle.load()
+    head = replace(shipped.head, weight=-shipped.head.weight)
+    bundle.save(replace(shipped, name="own", head=head), own)
+
+    def scan(*words):
+        return tonearm("scan", *words, library=library)
+
+    first = scan(music / "copy.mp3", "--model", own)
+    assert (first.returncode, first.stderr) == (0, "")
+    again = scan()
+    assert again.returncode == 0 and "judged anew" not in again.stdout
+    assert again.stderr == f"model: {own}, as in the last scan (--model shipped: built-in)\n"
+    own.rename(tmp_path / "away")
+    gone = scan()
+    assert (gone.returncode, gone.stdout) == (2, "")
+    assert f"last scanned with {own}, which is gone: name its file with --model" in gone.stderr
+    (tmp_path / "away").rename(own)
+    with sqlite3.connect(library) as db:
+        db.execute("DROP TABLE settings")
+    before = scan()
+    assert before.returncode == 2, "a library of before does not know the file"
+    assert "judged by a model that is not the built-in" in before.stderr
+    assert "1 judged anew" in scan("--model", "shipped").stdout
+    plain = scan()
+    assert (plain.returncode, plain.stderr) == (0, "") and "judged anew" not in plain.stdout
 
 
 def test_playlist(scanned, tmp_path):

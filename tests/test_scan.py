@@ -16,6 +16,7 @@ import small_files
 
 from tonearm import bundle as bundles
 from tonearm.cli.library import file_tags
+from tonearm.database import alone
 from tonearm.errors import LibraryError
 from tonearm.library.scan import Scan, scan
 from tonearm.library.store import Library, as_stored
@@ -332,6 +333,22 @@ def test_another_head_decides_anew_without_hearing(case, bundle):
     assert case.scan(bundle=other).redecided == 0
     assert case.scan().redecided == 5
     assert case.tracks() == before
+
+
+def test_two_scans_at_once_would_hear_all_twice(case):
+    case.add("a.mp3")
+    with (
+        alone(case.path, what="another scan"),
+        pytest.raises(LibraryError, match="another scan is writing: wait"),
+    ):
+        case.scan()
+    assert case.heard() == []
+    assert case.scan().heard == 1
+
+
+def test_a_folder_that_is_not_there_is_no_file(case):
+    result = case.scan(case.root / "none")
+    assert (result.found, result.failures) == (0, [(str(case.root / "none"), "does not exist")])
 
 
 def test_another_listener_hears_all_again(case, bundle):

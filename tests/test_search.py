@@ -114,6 +114,13 @@ def test_a_library_of_one_and_of_none(tmp_path):
         ]
 
 
+def test_a_library_of_copies_of_it_alone_has_nothing_else(tmp_path):
+    with Library(tmp_path / "one.sqlite", write=True) as library:
+        put(library, "only", [0.5, 0.5, 0.0])
+        put(library, "copy", [0.5, 0.5, 0.0], key="only")
+        assert similar(library, probe_of(library, "/m/copy", "only"), count=5) == []
+
+
 def test_many_sounds_are_ranked_as_a_full_sort_does(tmp_path):
     rng = np.random.default_rng(1)
     pooled = rng.random((600, 8)).astype(np.float16)

@@ -16,7 +16,6 @@ from tonearm.tagging import safe
 from tonearm.tagging.journal import Journal, beside
 from tonearm.tagging.tags import read_tags
 
-
 MOVED = "moved or deleted since (`tonearm scan` finds what moved)"
 
 

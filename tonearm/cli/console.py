@@ -57,13 +57,18 @@ def printable(text: str | os.PathLike[str]) -> str:
 def output_file(path: Path | None) -> Path | None:
     """Check a file to be written; ``-`` is None, which stands for stdout.
 
-    A slip such as ``-o *.mp3`` would write over the first song of a folder.
+    A slip such as ``-o *.mp3`` would write over the first song of a folder; and to replace a
+    read-only file the system asks for rights on its folder alone.
     """
     from tonearm.audio import AUDIO_SUFFIXES
 
-    if path is not None and path.suffix.lower() in AUDIO_SUFFIXES:
+    if path is None or path == Path("-"):
+        return None
+    if path.suffix.lower() in AUDIO_SUFFIXES:
         raise typer.BadParameter(f"{printable(path)} is named like music: nothing is written there")
-    return None if path == Path("-") else path
+    if path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
+        raise typer.BadParameter(f"{printable(path)} is read-only")
+    return path
 
 
 def usable_streams() -> None:

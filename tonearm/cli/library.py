@@ -15,6 +15,7 @@ from tonearm.kept_tags import file_tags
 
 if TYPE_CHECKING:
     from tonearm.library.scan import Scan
+    from tonearm.library.store import Library
 
 Location = Annotated[
     Path | None,
@@ -24,6 +25,15 @@ Location = Annotated[
         help="The library's file.",
         show_default="in the user's data folder",
         show_envvar=True,
+    ),
+]
+
+
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Another model; shipped: the built-in.",
+        show_default="that of the library's last scan, else the built-in",
     ),
 ]
 
@@ -44,6 +54,43 @@ def location(named: Path | None) -> Path:
     return Path(platformdirs.user_data_dir("tonearm", appauthor=False)) / "library.sqlite"
 
 
+def chosen_model(library: Library, named: Path | None) -> Path | None:
+    """The model to go on with, None for the built-in: as named, or that of the last scan.
+
+    Raises
+    ------
+    LibraryError
+        When it is not there: another would judge all of the library anew, unasked.
+    """
+    from tonearm.errors import LibraryError
+
+    if named is not None:
+        return None if named == Path("shipped") and not named.exists() else named
+    remedy = "name its file with --model, or the built-in with --model shipped"
+    kept = library.model_path()
+    if kept is None and _is_foreign(library):
+        raise LibraryError(f"{library.path}: judged by a model that is not the built-in: {remedy}")
+    if not kept:
+        return None
+    if not Path(kept).exists():
+        raise LibraryError(f"{library.path}: last scanned with {kept}, which is gone: {remedy}")
+    console.say(
+        f"model: {console.printable(kept)}, as in the last scan (--model shipped: built-in)"
+    )
+    return Path(kept)
+
+
+def _is_foreign(library: Library) -> bool:
+    """Whether a library of before, which keeps no model's path, was judged by one's own model."""
+    from tonearm import bundle
+
+    model = library.model()
+    if model is None:
+        return False
+    shipped = bundle.load()
+    return (model.name, model.labels) != (shipped.name, shipped.labels)
+
+
 def scan(
     paths: Annotated[
         list[Path] | None,
@@ -57,7 +104,7 @@ def scan(
     retry: Annotated[
         bool, typer.Option("--retry", help="Try files again that failed and did not change.")
     ] = False,
-    model: Annotated[Path | None, typer.Option(help="Another model than the built-in.")] = None,
+    model: ModelOption = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Hear what is new in folders, and keep it in the library; nothing is heard twice."""
@@ -71,6 +118,9 @@ def scan(
         opened = stack.enter_context(Library(location(library), write=True))
         if not (paths or opened.roots() or next(opened.strays(), None)):
             raise typer.BadParameter("name folders to scan", param_hint="PATHS")
+        model = chosen_model(opened, model)
+        loaded = bundle.load(model)
+        opened.keep_model_path(model)
         stack.enter_context(console.quiet_decoders())
         show = stack.enter_context(_Shown())
         try:
@@ -78,7 +128,7 @@ def scan(
                 opened,
                 paths or (),
                 again=not paths,
-                bundle=bundle.load(model),
+                bundle=loaded,
                 make_listen=partial(scanning.load_listen, model),
                 read_tags=file_tags,
                 jobs=jobs or console.cores(),

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from tonearm.cli.console import clock, printable
+from tonearm.cli.console import clock, counted, printable, rich_console
 from tonearm.cli.table import bar, fit
 from tonearm.genres import UNKNOWN, colour, id3_name
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tonearm.library.overview import Overview
     from tonearm.library.search import Match
 
 _LABEL_CELLS = 12
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    # A stream that is no terminal gets long names whole.
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
-    return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=True)
-
-
 def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
     """Print the numbers of a library, with bars for genres and confidence."""
     from rich.text import Text
 
-    console = _console()
+    console = rich_console(sys.stdout)
     console.print(Text(f"{printable(path)}"), style="dim")
     by = f", heard by {seen.model}" if seen.model else ""
-    console.print(f"{seen.tracks:,} tracks, {_days(seen.duration_s)} of sound{by}")
+    console.print(f"{counted(seen.tracks, 'track')}, {_days(seen.duration_s)} of sound{by}")
     total = max(1, seen.heard)
     if seen.heard:
         console.print(Text("\ngenre", style="dim underline"))
@@ -46,15 +35,16 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
         line.append(bar(count / largest), style=colour(genre))
         line.append(f" {count:7,}  {count / total:4.0%}")
         console.print(line)
-    if seen.heard:
+    known = sum(seen.confidence)
+    if known:
         console.print(Text("\nhow sure", style="dim underline"))
     largest = max(1, *seen.confidence)
-    first = next((i for i, count in enumerate(seen.confidence) if count), 0)
+    first = next((i for i, count in enumerate(seen.confidence) if count), len(seen.confidence))
     for i in range(len(seen.confidence) - 1, first - 1, -1):
         count = seen.confidence[i]
         line = Text(fit(f"{i * 10:3}–{i * 10 + 10} %", _LABEL_CELLS))
         line.append(bar(count / largest), style=_sureness(i))
-        line.append(f" {count:7,}  {count / total:4.0%}")
+        line.append(f" {count:7,}  {count / known:4.0%}")
         console.print(line)
     console.print()
     rows = [
@@ -73,7 +63,7 @@ def show_matches(matches: list[Match]) -> None:
     """Print tracks, nearest first."""
     from rich.text import Text
 
-    console = _console()
+    console = rich_console(sys.stdout)
     cells = max(20, console.width - 42)
     header = f"{'alike':7}{'genre':11}{'how sure':10}{'length':>9}  track"
     console.print(Text(header, style="dim underline"))
@@ -97,4 +87,4 @@ def _sureness(tenth: int) -> str:
 def _days(seconds: float) -> str:
     """``2 days 3:04:05``."""
     days, rest = divmod(round(seconds), 86_400)
-    return f"{days:,} days {clock(rest)}" if days else clock(rest)
+    return f"{counted(days, 'day')} {clock(rest)}" if days else clock(rest)

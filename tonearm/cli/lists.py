@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library import Location, location
+from tonearm.cli.library import Location, ModelOption, chosen_model, location
 
 if TYPE_CHECKING:
     from tonearm.library.playlist import Entry
@@ -25,6 +25,17 @@ class ListFormat(StrEnum):
     table = "table"
     json = "json"
     m3u8 = "m3u8"
+
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        callback=console.output_file,
+        help="Write an M3U8 there instead of to stdout.",
+    ),
+]
 
 
 def _seconds(text: str | None) -> str | None:
@@ -65,9 +76,7 @@ def playlist(
         bool | None,
         typer.Option("--has-genre/--no-genre", help="Whose own tags name a genre, or none."),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write there instead of to stdout.")
-    ] = None,
+    output: Output = None,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
@@ -100,7 +109,8 @@ def _write_playlist(entries: list[Entry], output: Path | None) -> None:
         try:
             write_atomically(output, made.data)
         except OSError as error:
-            raise typer.BadParameter(f"{output}: {error.strerror}", param_hint="-o") from None
+            words = f"{console.printable(output)}: cannot be written: {error.strerror}"
+            raise typer.BadParameter(words, param_hint="-o") from None
         tracks = console.counted(len(entries) - len(made.left_out), "track")
         console.say(f"{tracks} in {console.printable(output)}")
     if not entries:
@@ -115,13 +125,9 @@ def similar(
     file: Annotated[Path, typer.Argument(help="A track, in the library or not.")],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")] = 20,
     output_format: Annotated[ListFormat, typer.Option("--format", "-f")] = ListFormat.table,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write an M3U8.")
-    ] = None,
+    output: Output = None,
     library: Location = None,
-    model: Annotated[
-        Path | None, typer.Option(help="The model the library was made with, if not the built-in.")
-    ] = None,
+    model: ModelOption = None,
     verbose: console.Verbose = False,
 ) -> None:
     """List the tracks that sound most like one; copies of it are left out."""
@@ -134,6 +140,8 @@ def similar(
     with Library(location(library)) as opened:
         probe = _probe(opened, file, model)
         matches = search(opened, probe, count=count)
+    if not matches:
+        console.say("nothing else is in the library but copies of it")
     if output_format == "m3u8":
         _write_playlist([Entry.of(match.track) for match in matches], output)
     elif output_format == "json":
@@ -170,7 +178,7 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
         return known
     from tonearm.classifier import Classifier
 
-    classifier = Classifier.load(model, threads=console.cores())
+    classifier = Classifier.load(chosen_model(opened, model), threads=console.cores())
     kept = opened.model()
     if kept is not None and kept.listener != classifier.bundle.listener_sha256:
         raise LibraryError(

@@ -30,7 +30,7 @@ class Overview:
     genres : dict of str to int
         Tracks of each genre, most first; ``unknown`` among them.
     confidence : list of int
-        Tracks whose likeliest genre has a probability of 0 to .1, .1 to .2, and so on.
+        Tracks of a known genre whose probability is 0 to .1, .1 to .2, and so on.
     untagged, tagged_by_tonearm, disagreeing : int
         Heard tracks without a genre tag; with one by Tonearm; with one by a person that names a
         known genre, though another than is heard.
@@ -76,7 +76,7 @@ def overview(library: Library) -> Overview:
         [_BINS, _BINS - 1],
     ):
         genres[genre or UNKNOWN] += count
-        confidence[place] += count
+        confidence[place] += count * (genre is not None)
         duration_s += seconds
         if tags == "[]":
             untagged += count

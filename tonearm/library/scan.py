@@ -19,6 +19,7 @@ import numpy as np
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.bundle import Bundle
 from tonearm.classifier import Classifier
+from tonearm.database import alone
 from tonearm.files import find
 from tonearm.library.store import (
     Decision,
@@ -130,20 +131,25 @@ def scan(
     Raises
     ------
     LibraryError
-        When the library cannot be written.
+        When the library cannot be written, or another scan of it goes on: both would hear all.
     """
     result = result or Scan()
-    session = _Session(library, bundle, result, lambda: on_progress(result))
-    session.redecide()
     named = [Path(os.path.abspath(path)) for path in paths]
-    session.walk(named, again=again, retry=retry)
-    result.looking = False
-    on_progress(result)
-    if result.to_do:
-        jobs = min(jobs, result.to_do)
-        with Pool(jobs, make_listen=make_listen, read_tags=read_tags, timeout_s=timeout_s) as pool:
-            session.hear(pool)
-    session.finish(named, again=again)
+    with alone(library.path, what="another scan"):
+        session = _Session(library, bundle, result, lambda: on_progress(result))
+        session.redecide()
+        session.walk(named, again=again, retry=retry)
+        result.looking = False
+        on_progress(result)
+        if result.to_do:
+            with Pool(
+                min(jobs, result.to_do),
+                make_listen=make_listen,
+                read_tags=read_tags,
+                timeout_s=timeout_s,
+            ) as pool:
+                session.hear(pool)
+        session.finish(named, again=again)
     return result
 
 
@@ -245,6 +251,7 @@ class _Session:
         stored = as_stored(path)
         if self._library.rows("SELECT 1 FROM temp.walked WHERE path = ?", [stored]):
             return None  # named twice
+        self._result.found += 1
         if time.monotonic() > self._tell_at:
             self._on_progress()
             self._tell_at = time.monotonic() + _TELL_S
@@ -254,8 +261,8 @@ class _Session:
             if path.is_symlink():
                 return "is a link to nothing, or to itself"
             missing = isinstance(error, FileNotFoundError)
+            self._result.found -= missing  # it was named, and is no file
             return "does not exist" if missing else error.strerror or str(error)
-        self._result.found += 1
         self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
         now = FileStatus.of(status)
         known = self._library.known(stored)

@@ -74,7 +74,7 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     Raises
     ------
     LibraryError
-        When there is nothing to compare.
+        When nothing was heard that could be compared.
     """
     rows = library.rows(
         "SELECT s.id, s.duration_s, s.pooled FROM sounds s JOIN models m ON m.id = s.model"
@@ -83,6 +83,13 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
         [probe.listener, probe.key],
     )
     if not rows:
+        held, own = library.rows(
+            "SELECT count(*), sum(key IS ?) FROM sounds s"
+            " WHERE EXISTS (SELECT 1 FROM tracks WHERE sound = s.id AND NOT missing)",
+            [probe.key],
+        )[0]
+        if held and held == own:  # all there is are copies of it
+            return []
         raise LibraryError(f"{library.path}: nothing in it to compare: run `tonearm scan FOLDER`")
     numbers, durations, blobs = zip(*rows, strict=True)
     pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)

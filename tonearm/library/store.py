@@ -54,6 +54,7 @@ SCHEMA = Schema(
     version=1,
     tables=_TABLES,
     remedy="run `tonearm scan FOLDER`",
+    later="CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value BLOB NOT NULL)",
 )
 
 _TRACK_COLUMNS = (
@@ -160,6 +161,18 @@ class Library(Database):
             tuple(json.loads(labels)),
             tuple(json.loads(names)) if names else None,
         )
+
+    def model_path(self) -> str | None:
+        """File of the model of the last scan, empty for the built-in; None where nobody said."""
+        if not self.rows("SELECT 1 FROM sqlite_master WHERE name = 'settings'"):
+            return None  # a library of before, open to read
+        found = self.rows("SELECT value FROM settings WHERE name = 'model_path'")
+        return os.fsdecode(found[0][0]) if found else None
+
+    def keep_model_path(self, path: Path | None) -> None:
+        """Keep it, for the next scan to go on with the same; None is the built-in."""
+        stored = as_stored(path) if path is not None else b""
+        self.write("INSERT OR REPLACE INTO settings VALUES ('model_path', ?)", [[stored]])
 
     def sound_id(self, key: str, listener: str) -> int | None:
         """Number of a sound, if that listener has heard it."""

@@ -97,6 +97,7 @@ class Scanner:
         service = self._service
         try:
             with Library(service.library_path, write=True) as library:
+                library.keep_model_path(service.model_path)
                 scanning.scan(
                     library,
                     self._service.folders,
