@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tonearm.cli.serve import _own_address
+from tonearm.library.store import Library
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -45,6 +48,37 @@ def test_an_empty_token_is_one_line(tonearm, tmp_path):
     assert ended.code == 2 and "empty token" in ended.err and "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize("form", ["nothing", "file", "text", "newer", "model"])
+def test_what_cannot_be_served_is_one_line_at_the_start(tonearm, tmp_path, form):
+    pytest.importorskip("fastapi")
+    library, folder = tmp_path / "l.sqlite", tmp_path / "music"
+    words = {"nothing": "does not exist", "file": "is no folder", "text": "some other file"}
+    words |= {"newer": "newer Tonearm", "model": "which is gone"}
+    if form == "file":
+        folder.write_text("no folder")
+    elif form == "text":
+        library.write_text("no library, but words of some length" * 100)
+    elif form in {"newer", "model"}:
+        with Library(library, write=True) as opened:
+            opened.keep_model_path(Path("/gone.tonearm"))
+            if form == "newer":
+                opened.rows("PRAGMA user_version = 99")
+    folders = [folder] if form in {"nothing", "file"} else []
+    ended = tonearm("serve", *folders, "--no-browser", "--port", "0", "--library", library)
+    assert ended.code == 2 and words[form] in ended.err and "Traceback" not in ended.err
+
+
+def test_an_address_of_another_machine_is_blamed_on_the_host(tonearm, tmp_path):
+    pytest.importorskip("fastapi")
+    options = ["--no-browser", "--port", "0", "--library", tmp_path / "library.sqlite"]
+    ended = tonearm("serve", "--host", "192.0.2.7", *options)
+    assert ended.code == 2 and "--host" in ended.err and "no address of this" in ended.err
+
+
+def test_the_address_for_others_is_one_that_they_can_use():
+    assert not _own_address(socket.AF_INET).startswith(("127.", "0."))
+
+
 @pytest.mark.parametrize(
     ("host", "token"), [("127.0.0.1", False), ("127.0.0.2", False), ("0.0.0.0", True)]
 )
@@ -52,6 +86,7 @@ def test_it_serves_until_interrupted(tmp_path, host, token):
     pytest.importorskip("fastapi")
     command = [sys.executable, "-m", "tonearm", "serve", "--no-browser", "--port", "0"]
     command += ["--host", host, "--library", str(tmp_path / "library.sqlite")]
+    command += ["--token", "a b+é&x"] * token
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as server:
         try:
             line = server.stderr.readline()
@@ -61,10 +96,16 @@ def test_it_serves_until_interrupted(tmp_path, host, token):
                 assert "not encrypted" in server.stderr.readline()
                 with pytest.raises(urllib.error.HTTPError, match="401"):
                     urllib.request.urlopen(address.partition("?")[0])
+                cookies = urllib.request.HTTPCookieProcessor()
+                assert urllib.request.build_opener(cookies).open(address).status == 200
             else:
                 assert urllib.request.urlopen(f"{address}api/health").status == 200
+                form = {"Content-Type": "multipart/form-data; boundary=b"}
+                bad = urllib.request.Request(f"{address}api/predict", b"--c\r\n", form)
+                with pytest.raises(urllib.error.HTTPError, match="400"):
+                    urllib.request.urlopen(bad)
             server.send_signal(signal.SIGINT)
             assert server.wait(20) in {0, 130}
-            assert "Traceback" not in server.stderr.read()
+            assert server.stderr.read() == ""
         finally:
             server.kill()

@@ -237,6 +237,44 @@ def test_accept_many_at_once(page, many):
     assert plans == [], "what would be written is fetched to be shown, not to be counted"
 
 
+def test_more_than_a_request_holds_are_accepted_in_several(page, many):
+    def smaller(route):
+        body = (ROOT / "tonearm/serve/static/library.js").read_text()
+        assert "BATCH = 20_000" in body
+        route.fulfill(
+            body=body.replace("BATCH = 20_000", "BATCH = 7"), content_type="text/javascript"
+        )
+
+    page.route("**/static/library.js", smaller)
+    page.goto(f"{many}/#library")
+    with page.expect_response(lambda response: "genre=disco" in response.url) as response:
+        page.get_by_role("combobox", name="Heard as").select_option("disco")
+        page.get_by_role("combobox", name="How sure").select_option("0.5-0.7")
+    asked = []
+    page.on("request", lambda r: r.url.endswith("/api/review") and asked.append(r.post_data_json))
+    expect(page.locator(".shown")).to_have_text(re.compile("^[0-9]{2,3} tracks shown"))
+    page.get_by_role("button", name="Accept all…").click()
+    page.get_by_role("button", name=re.compile("^Accept [0-9]")).click()
+    expect(page.locator(".rows .row .review").first).to_have_text("✓ accepted")
+    assert response.value.ok and len(asked) > 1
+    sent = [number for values in asked for number in values["ids"]]
+    assert len(set(sent)) == len(sent) > 7 and all(len(values["ids"]) <= 7 for values in asked)
+
+
+def test_headings_sort_by_keyboard(page, many):
+    page.goto(f"{many}/#library")
+    grid = page.get_by_role("grid", name="Tracks")
+    expect(grid.locator(".rows .row").first).to_be_visible()
+    grid.focus()
+    page.keyboard.press("Tab")
+    heading = grid.get_by_role("columnheader", name="Track")
+    expect(heading.get_by_role("button")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    page.keyboard.press("Space")
+    expect(heading).to_have_attribute("aria-sort", "descending")
+
+
 def test_ten_thousand_rows_scroll(page, many):
     page.goto(f"{many}/#library")
     grid = page.get_by_role("grid", name="Tracks")

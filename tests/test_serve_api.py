@@ -259,7 +259,20 @@ def test_review_write_undo(client, folder):
     assert after == before
     runs = client.get("/api/tags/history").json()["runs"]
     assert [run["undoes"] for run in runs] == [done["run"], None]
+    assert client.get("/api/tags/history").json()["next"] is None
     assert client.post("/api/tags/undo", json={}).status_code == 409
+
+
+def test_an_undo_while_the_disk_is_away_leaves_it_to_be_undone(client, folder):
+    number = ids(client)["midnight_walk.mp3"]
+    post(client, "/api/review", ids=[number], verdict="change", genre="Bebop")
+    run = post(client, "/api/tags/write")["run"]
+    assert client.get("/api/tags/history").json()["next"] == run
+    folder.rename(folder.with_name("away"))
+    assert len(post(client, "/api/tags/undo")["failed"]) == 1
+    folder.with_name("away").rename(folder)
+    assert client.get("/api/tags/history").json()["next"] == run
+    assert post(client, "/api/tags/undo")["undone"] == ["midnight_walk.mp3"]
 
 
 def test_writing_leaves_a_changed_file_alone(client, folder):

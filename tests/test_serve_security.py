@@ -131,6 +131,13 @@ def test_token(tmp_path):
         assert client.get("/api/health", headers={"host": "evil.example"}).status_code == 421
 
 
+def test_a_token_of_odd_signs(tmp_path):
+    app = create_app(tmp_path / "l.sqlite", None, "a b+é&€;")
+    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as client:
+        assert client.get("/?token=a%20b%2B%C3%A9%26%E2%82%AC%3B").status_code == 303
+        assert client.get("/api/health").status_code == 200  # by the cookie
+
+
 def test_an_empty_token_is_refused(tmp_path):
     with pytest.raises(TonearmError, match="empty token"):
         create_app(tmp_path / "l.sqlite", None, "")

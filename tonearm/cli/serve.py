@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library import Location, location
+from tonearm.cli.library import Location, ModelOption, chosen_model, location
 
 _DEFAULT_PORT = 8137
 
@@ -31,7 +32,7 @@ def serve(
         typer.Option(envvar="TONEARM_TOKEN", help="The token. [default: made for other hosts]"),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
-    model: Annotated[Path | None, typer.Option(help="Another model than the built-in.")] = None,
+    model: ModelOption = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Open a local page: drop a song and see what it is; review a library and write its tags."""
@@ -39,6 +40,7 @@ def serve(
     import secrets
     import threading
     import webbrowser
+    from urllib.parse import quote
 
     try:
         from tonearm.serve.app import create_app
@@ -52,12 +54,17 @@ def serve(
             "pip install 'tonearm[serve]'"
         )
         raise typer.Exit(console.EXIT_USAGE) from None
+    for folder in folders or ():
+        if not folder.is_dir():
+            words = "is no folder" if folder.exists() else "does not exist"
+            raise typer.BadParameter(f"{console.printable(folder)}: {words}", param_hint="FOLDERS")
+    place = location(library)
     local = is_loopback(host)
     if token is None and not local:
         token = secrets.token_urlsafe(18)
     app = create_app(
-        location(library),
-        model,
+        place,
+        _checked(place, model),
         token,
         folders=folders or (),
         names={host} if local else {host, *machine_names()},
@@ -65,16 +72,43 @@ def serve(
     )
     with contextlib.closing(_listening(host, port)) as listener:
         port = listener.getsockname()[1]
-        name = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared only
-        address = f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
-        opened = f"{address}?token={token}" if token else address
-        console.say(f"Tonearm listens at {opened}  (Ctrl-C ends it)")
+        query = f"?token={quote(token, safe='')}" if token else ""
+        everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - compared only
+        here = f"{_address('127.0.0.1' if everywhere else host, port)}{query}"
+        shown = f"{_address(_own_address(listener.family), port)}{query}" if everywhere else here
+        console.say(f"Tonearm listens at {shown}  (Ctrl-C ends it)")
         if not local:
             console.say("others on the network can reach it; what they send is not encrypted")
         if browser:
-            threading.Timer(0.5, webbrowser.open, [opened]).start()
+            threading.Timer(0.5, webbrowser.open, [here]).start()
         with console.quiet_decoders():
             run(app, listener, verbose=verbose)
+
+
+def _checked(place: Path, model: Path | None) -> Path | None:
+    """The model, once the library was opened: what is wrong with it is said before the page is."""
+    from tonearm.library.store import Library
+
+    if not place.exists():
+        return None if model == Path("shipped") else model
+    with Library(place) as opened:
+        return chosen_model(opened, model)
+
+
+def _address(name: str, port: int) -> str:
+    return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
+
+
+def _own_address(family: socket.AddressFamily) -> str:
+    """By what others reach this machine: the address it would send from, else its name."""
+    # Addresses for documentation (RFC 5737, 3849); a datagram's socket sends nothing to connect.
+    remote = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((remote, 9))
+            return str(probe.getsockname()[0])
+    except OSError:  # no way out
+        return socket.gethostname()
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -92,6 +126,9 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.listen(256)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            words = f"{host}: is no address of this machine"
+            raise typer.BadParameter(words, param_hint="--host") from None
         words = f"{host}:{port}: {error.strerror}; choose another with --port"
         raise typer.BadParameter(words, param_hint="--port") from None
     return listener

@@ -95,11 +95,10 @@ def numbers(
     wanted: Filter,
     *,
     order: Order = Order(),
-    limit: int,
 ) -> list[int]:
     """Ids alone, in the same order."""
     attach(library)
-    return _sorted(library, _conditions(library, wanted), order, offset=0, limit=limit)
+    return _sorted(library, _conditions(library, wanted), order, offset=0, limit=-1)
 
 
 def unwritten(library: Library, ids: Sequence[int] | None = None) -> list[int]:

@@ -12,7 +12,7 @@ import ipaddress
 import socket
 from collections.abc import Collection
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -129,7 +129,9 @@ class Guard:
             if self._fits(given):
                 # The token moves from the address, which is shown and kept, into a cookie.
                 response = RedirectResponse("/", status_code=303)
-                response.set_cookie(COOKIE, given, httponly=True, samesite="strict", path="/")
+                # Quoted: a cookie holds neither spaces nor letters of all alphabets.
+                cookie = quote(given, safe="")
+                response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
                 return response
         words = "open the address with ?token=... that `tonearm serve` printed"
         return problem(401, "no-token", words, headers={"WWW-Authenticate": "Bearer"})
@@ -175,7 +177,7 @@ class Guard:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
             return False
-        return cookie is not None and self._fits(cookie.value)
+        return cookie is not None and self._fits(unquote(cookie.value))
 
     def _fits(self, given: str) -> bool:
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())

@@ -1,4 +1,4 @@
-"""``/api/predict``: one file in, the answer of ``tonearm predict --format json`` out."""
+"""``/api/predict``: one file in, the line of ``tonearm predict --format jsonl`` out."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def predict(
     ] = None,
     draw: Annotated[bool, Query(description="Add `picture`: spectrum and loudness")] = False,
 ) -> Response:
-    """Give the same JSON as ``tonearm predict --format json``.
+    """Give the same object as ``tonearm predict --format jsonl``, `path` being the file's name.
 
     With ``Accept: application/x-ndjson`` come lines instead: ``{"progress": 0.4}`` as it goes,
     ``{"answer": ...}``, and with ``draw`` at last ``{"picture": ...}``. A file that cannot be heard

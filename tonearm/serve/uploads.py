@@ -8,6 +8,7 @@ be removed by the next.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import secrets
@@ -25,6 +26,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from tonearm.audio import AUDIO_SUFFIXES
+
+# What it warns of is the client's to know, and is told there.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 _FIELD = "file"
 # What a form may hold besides its file.

@@ -10,6 +10,7 @@ import { makeScan } from "./scan.js";
 import { makeTable } from "./table.js";
 
 const SAID = { accept: "✓ accepted", change: "✎ ", reject: "✗ rejected" };
+const BATCH = 20_000; // ids in one request; the server takes 100,000
 const wide = matchMedia("(min-width: 1000px)");
 
 const heard = (row) => row.error ? el("span", { class: "quiet" }, "not heard")
@@ -100,7 +101,12 @@ export function makeLibrary() {
   }
 
   async function review(ids, verdict, genre) {
-    const { reviewed, skipped, unwritten } = await send("/api/review", genre ? { ids, verdict, genre } : { ids, verdict });
+    let [reviewed, skipped, unwritten] = [[], [], 0];
+    for (let at = 0; at < ids.length; at += BATCH) {
+      const values = { ids: ids.slice(at, at + BATCH), verdict };
+      const part = await send("/api/review", genre ? { ...values, genre } : values);
+      [reviewed, skipped, unwritten] = [reviewed.concat(part.reviewed), skipped.concat(part.skipped), part.unwritten];
+    }
     const done = new Set(reviewed);
     table.update((row) => {
       if (done.has(row.id)) row.review = verdict === "clear" ? null : { verdict, genre: verdict === "accept" ? row.nearest : genre };
@@ -131,7 +137,9 @@ export function makeLibrary() {
       if (!(await askWrite(changes))) return;
       write.disabled = true;
       say("Writing");
-      const { run, written, failed } = await send("/api/tags/write", { ids: changes.map((change) => change.id) });
+      // More than a request holds are all that there are.
+      const ids = changes.length > BATCH ? undefined : changes.map((change) => change.id);
+      const { run, written, failed } = await send("/api/tags/write", { ids });
       toast(`${count(written.length, "file")} written.`, { action: { text: "Undo", run: () => undoRun(run) } });
       left(failed);
       settle();

@@ -19,7 +19,7 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
   function head(column) {
     const cell = el("div", { class: `cell ${column.name}`, role: "columnheader", "aria-sort": "none" });
     if (!column.sort) cell.append(el("span", { class: "unseen" }, column.title));
-    else cell.append(el("button", { type: "button", tabindex: -1, onclick: () => onsort(column.sort) }, column.title));
+    else cell.append(el("button", { type: "button", onclick: () => onsort(column.sort) }, column.title));
     return cell;
   }
 
