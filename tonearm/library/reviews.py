@@ -90,8 +90,10 @@ def attach(library: Library) -> None:
         return
     if path.exists():
         library.attach(path, "reviewed")
-    else:
-        library.write(f"CREATE TEMP TABLE IF NOT EXISTS {_TABLE}")
+        # It is there a moment before its table is, when somebody reviews for the first time.
+        if library.rows("SELECT 1 FROM reviewed.sqlite_master WHERE name = 'reviews'"):
+            return
+    library.write(f"CREATE TEMP TABLE IF NOT EXISTS {_TABLE}")
 
 
 def of_keys(library: Library, keys: Iterable[str | None]) -> dict[str, Review]:
