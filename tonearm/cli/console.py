@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,8 @@ import typer
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+
+    from tonearm.training.cautions import Caution
 
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
@@ -64,6 +66,12 @@ def clock(seconds: float) -> str:
 def say(text: str) -> None:
     """One line to stderr."""
     print(text, file=sys.stderr)
+
+
+def caution(found: Iterable[Caution], about: str = "") -> None:
+    """What may flatter a figure, a line each."""
+    for each in found:
+        say(f"{each.kind.upper()}: {printable(about + each.text)}")
 
 
 def report(headline: str, files: Sequence[tuple[str, str]]) -> None:

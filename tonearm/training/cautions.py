@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tonearm.data import groups, splits
 from tonearm.data.index import Track
 from tonearm.data.splits import Split
 
@@ -58,7 +59,8 @@ def of_split(
         )
         return [Caution("leak", text)]
     if not crossing:
-        return []
+        found = of_artists([track.group for track in tracks])
+        return [] if splits.is_official(split) else found
     inside = sum(track.group in crossing for track in tracks)
     names = _some([name.removeprefix("artist:") for name in crossing])
     text = (
@@ -66,6 +68,38 @@ def of_split(
         f"the {len(tracks)} tracks measured here are theirs."
     )
     return [Caution("note", text)]
+
+
+def of_artists(its: Sequence[str]) -> list[Caution]:
+    """What it means that only the folder of tracks is known, or not even that.
+
+    Parameters
+    ----------
+    its : sequence of str
+        Group of each track.
+    """
+    unknown = groups.without_artist(its)
+    if not unknown:
+        return []
+    folders = f", {unknown['folder']} of them grouped by their folder" if unknown["folder"] else ""
+    text = (
+        f"Artist unknown for {unknown.total()} of {len(its)} tracks{folders}: songs of one artist "
+        "may be on both sides, so that this figure may flatter. `tonearm prepare --artists` takes "
+        "a table of them."
+    )
+    return [Caution("caution", text)]
+
+
+def of_copies(copies: Sequence[Track], contradictions: Sequence[Track]) -> list[Caution]:
+    """That recordings count once, and not at all where their genre is in doubt."""
+    found = []
+    if copies:
+        found.append(Caution("note", f"{len(copies)} copies of other tracks are left out."))
+    if contradictions:
+        names = ", ".join(track.name for track in contradictions)
+        text = f"Left out, as copies of one recording in several genres: {names}."
+        found.append(Caution("note", text))
+    return found
 
 
 def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> list[Caution]:
@@ -85,18 +119,23 @@ def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> 
     if split is None:
         return []
     if training.get("split_sha256") != split.sha256:
-        learnt_from = training.get("data") or training.get("split")
-        said = "The model does not say what it was trained on"
-        if learnt_from:
-            said = f"The model was trained on {learnt_from}"
-        doubt = "it may know these very tracks, and then its figures here flatter it."
-        return [Caution("caution", f"{said}: {doubt}")]
+        return of_base(training)
     if part in training.get("parts", ["train"]):
         return [Caution("leak", "These are the tracks the model was trained on.")]
     if part == "valid":
         text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
         return [Caution("note", text)]
     return []
+
+
+def of_base(training: Mapping[str, Any]) -> list[Caution]:
+    """What a model's own training leaves open where it is measured on whatever tracks."""
+    learnt_from = training.get("data") or training.get("split")
+    said = "The model does not say what it was trained on"
+    if learnt_from:
+        said = f"The model was trained on {learnt_from}"
+    doubt = "it may know these very tracks, and then its figures here flatter it."
+    return [Caution("caution", f"{said}: {doubt}")]
 
 
 def of_windows(counts: Sequence[int], *, most: int) -> list[Caution]:
