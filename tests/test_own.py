@@ -66,7 +66,7 @@ def test_as_many_folds_as_the_genre_of_the_fewest_artists_allows(artists, folds)
         [*few.labels, *many.labels],
         [*few.groups, *many.groups],
     )
-    assert own.folds_for(both) == folds
+    assert own.folds_for(both.labels, both.groups) == folds
 
 
 def test_what_changed_hearings_move_is_trusted_less():

@@ -56,6 +56,7 @@ class Correction:
     key: str
     genre: str
     windows: NDArray[np.float32]
+    artist: str | None
 
 
 def beside(library: Path) -> Path:
@@ -117,7 +118,8 @@ def corrections(library: Library, *, dimensions: int) -> list[Correction]:
     """
     attach(library)
     rows = library.rows(
-        "SELECT r.key, r.genre, w.values_f16 FROM reviews r JOIN sounds s ON s.key = r.key"
+        "SELECT r.key, r.genre, w.values_f16, (SELECT max(t.artist) FROM tracks t"
+        " WHERE t.sound = s.id) FROM reviews r JOIN sounds s ON s.key = r.key"
         " JOIN windows w ON w.sound = s.id WHERE r.genre IS NOT NULL AND length(s.pooled) = ?"
         " ORDER BY r.key",
         [4 * dimensions],
@@ -127,6 +129,7 @@ def corrections(library: Library, *, dimensions: int) -> list[Correction]:
             key,
             genre,
             np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions).astype(np.float32),
+            artist,
         )
-        for key, genre, data in rows
+        for key, genre, data, artist in rows
     ]
