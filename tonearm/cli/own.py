@@ -257,6 +257,8 @@ def _show_gain(run: HeadRun, new: Tracks, check: Path | None) -> Gain:
     for label, found in gain.new.items():
         low, high = found["interval_95"]
         recall = f"recall {found['recall']:.3f}\t[{low:.3f}, {high:.3f}]\tn={found['n']}"
+        if found["unknown"]:
+            recall += f", {found['unknown']} would be called unknown"
         print(f"gained\t{console.printable(label)}\t{recall}")
     print(
         f"lost\told genres\taccuracy {gain.before:.3f} -> {gain.after:.3f}\t"

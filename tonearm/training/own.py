@@ -22,6 +22,7 @@ from tonearm.genres import key
 from tonearm.head import Head
 from tonearm.models import head as heads
 from tonearm.models.head import Discriminant, Tracks
+from tonearm.training.surroundings import surroundings
 
 Float64 = NDArray[np.float64]
 
@@ -145,7 +146,8 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     """A head that knows the genres of ``new`` as well; the old ones stay as they are.
 
     A new genre is a new centre; the covariance within genres, which hundreds of tracks made, is
-    kept, and so is the calibration.
+    kept, and so is the calibration. Its surroundings are known from now on, whatever the detector
+    of other sounds says.
 
     Raises
     ------
@@ -159,7 +161,11 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     scaled, given = scaled_features(head, new), np.array(new.labels)
     centres = [scaled[given == label].mean(axis=0) for label in added]
     together = np.vstack([checked_statistics(head)["centres"], *centres])
-    return with_centres(head, together, labels=(*head.labels, *added), names=names)
+    grown = with_centres(head, together, labels=(*head.labels, *added), names=names)
+    if head.rejector is None:
+        return grown
+    near = surroundings(checked_statistics(head), new, labels=added, power=head.power)
+    return replace(grown, familiar=head.familiar.beside(near) if head.familiar else near)
 
 
 def refuse_known(head: Head, labels: Collection[str]) -> None:
@@ -179,7 +185,8 @@ def with_centres(
         statistics["mean"], statistics["deviation"], centres, statistics["covariance"]
     )
     tags = heads.own_tags(labels, names or ())
-    return heads.assemble(learnt, labels, tags, head.calibration, head.rejector)
+    made = heads.assemble(learnt, labels, tags, head.calibration, head.rejector)
+    return replace(made, familiar=head.familiar)
 
 
 def scaled_features(head: Head, tracks: Tracks) -> Float64:
@@ -204,7 +211,8 @@ class Gain:
     Parameters
     ----------
     new : dict
-        Of each new genre: ``n``, ``recall`` and its interval.
+        Of each new genre: ``n``, ``recall`` and its interval, and how many of its tracks would be
+        called ``unknown``, whatever they were nearest to.
     before, after : float
         Accuracy on the old genres without and with the new ones.
     difference : metrics.Difference
@@ -248,6 +256,7 @@ def measure_gain(
     right_before = np.zeros(len(old.labels), dtype=bool)
     right_after, taken = right_before.copy(), right_before.copy()
     found = np.zeros(len(new.labels), dtype=bool)
+    known = found.copy()
     for fold, new_fold in zip(old_folds, new_folds, strict=True):
         inside = subset(old, fold.inside)
         before_head = base or heads.fit(inside, names=names, labels=labels, seed=seed)
@@ -258,13 +267,19 @@ def measure_gain(
             right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
             taken[i] = after in added
         for i in new_fold.outside:
-            best = int(grown.decide(new.windows[i]).probabilities.argmax())
-            found[i] = grown.labels[best] == new.labels[i]
+            decided = grown.decide(new.windows[i])
+            found[i] = grown.labels[int(decided.probabilities.argmax())] == new.labels[i]
+            known[i] = decided.known
     recalls = {}
     for label in added:
-        own = found[np.array(new.labels) == label]
-        low, high = metrics.bootstrap_interval(own)
-        recalls[label] = {"n": len(own), "recall": float(own.mean()), "interval_95": [low, high]}
+        own = np.array(new.labels) == label
+        groups = np.array(new.groups)[own].tolist()
+        recalls[label] = {
+            "n": int(own.sum()),
+            "recall": float(found[own].mean()),
+            "interval_95": list(metrics.accuracy_interval(found[own], groups=groups)),
+            "unknown": int((~known[own]).sum()),
+        }
     return Gain(
         recalls,
         float(right_before.mean()),
