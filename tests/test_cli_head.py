@@ -86,7 +86,7 @@ def test_training_says_what_preparing_would(songs: Path, tmp_path: Path) -> None
         "Drone 5, chirp 5",
         "10 tracks, 2 genres, 8 groups",
         "y.wav, which is in chirp: neither is learnt from",
-        "NOTE: 1 copies of other tracks are left out.",
+        "NOTE: Copies of other tracks left out: 1.",
         "NOTE: Left out, as copies of one recording in several genres: chirp/y.wav, drone/Artist",
     ):
         assert text in says(result), text

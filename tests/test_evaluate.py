@@ -167,7 +167,7 @@ def test_copies_are_measured_once_and_said(tmp_path: Path) -> None:
     # Without the copy of a, and without d and f, which are one recording of two genres.
     assert [track.name for track in judged.tracks] == ["blues/a.wav", "blues/c.wav", "metal/e.wav"]
     texts = [caution.text for caution in judged.cautions]
-    assert "1 copies of other tracks are left out." in texts
+    assert "Copies of other tracks left out: 1." in texts
     assert (
         "Left out, as copies of one recording in several genres: jazz/d.wav, metal/f.wav." in texts
     )
@@ -180,6 +180,8 @@ def test_unknown_artists_are_said_of_a_split_that_was_made_by_them(tmp_path: Pat
     groups = ["artist:ann"] * 3 + ["folder:x", "track:metal/e.wav", "artist:dan"]
     tracks = tuple(replace(t, group=g) for t, g in zip(made.tracks, groups, strict=True))
     replace(made, tracks=tracks).save(folder / index.FILE_NAME)
+    _, note = material.choose(folder, wanted=None, part="valid").cautions()
+    assert note.kind == "note" and "may be too narrow" in note.text
     caution = material.choose(folder, wanted=str(split), part="valid").cautions()[0]
     assert caution.kind == "caution"
     assert caution.text.startswith(

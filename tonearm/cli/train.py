@@ -109,7 +109,8 @@ def train(
         "--devices": devices > 1,
     }
     _refuse_unheeded({option for option, there in given.items() if there}, model)
-    if reason := files.refusal(out):
+    writes = adopt or not (add or from_corrections)
+    if writes and (reason := files.refusal(out)):
         raise DatasetError(f"{out}: cannot be written: {reason}")
     if from_corrections:
         train_from_corrections(library, head_run(out, base, seed=seed), adopt=adopt)

@@ -45,12 +45,13 @@ def of_split(
     tracks : collection of Track
         Those measured on.
     """
+    its = [track.group for track in tracks]
     if split is None:
         text = (
             "No split: every track is measured on, those the model learnt from among them if "
             "this is its training data."
         )
-        return [Caution("caution", text)]
+        return [Caution("caution", text), *of_artists(its, held_apart=False)]
     if split.leaks:
         text = (
             f"Split {split.name} leaks on purpose: {len(crossing)} artists or tracks are on both "
@@ -59,8 +60,7 @@ def of_split(
         )
         return [Caution("leak", text)]
     if not crossing:
-        found = of_artists([track.group for track in tracks])
-        return [] if splits.is_official(split) else found
+        return of_artists(its, held_apart=not splits.is_official(split))
     inside = sum(track.group in crossing for track in tracks)
     names = _some([name.removeprefix("artist:") for name in crossing])
     text = (
@@ -70,22 +70,27 @@ def of_split(
     return [Caution("note", text)]
 
 
-def of_artists(its: Sequence[str]) -> list[Caution]:
+def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caution]:
     """What it means that only the folder of tracks is known, or not even that.
 
     Parameters
     ----------
     its : sequence of str
         Group of each track.
+    held_apart : bool
+        Whether what was learnt from is held apart by these groups, not by somebody's list.
     """
     unknown = groups.without_artist(its)
     if not unknown:
         return []
     folders = f", {unknown['folder']} of them grouped by their folder" if unknown["folder"] else ""
-    text = (
-        f"Artist unknown for {unknown.total()} of {len(its)} tracks{folders}: songs of one artist "
-        "may be on both sides, so that this figure may flatter. `tonearm prepare --artists` takes "
-        "a table of them."
+    text = f"Artist unknown for {unknown.total()} of {len(its)} tracks{folders}: "
+    if not held_apart:
+        text += "the interval by group takes them for so many artists, and may be too narrow."
+        return [Caution("note", text)]
+    text += (
+        "songs of one artist may be on both sides, so that this figure may flatter. "
+        "`tonearm prepare --artists` takes a table of them."
     )
     return [Caution("caution", text)]
 
@@ -94,7 +99,7 @@ def of_copies(copies: Sequence[Track], contradictions: Sequence[Track]) -> list[
     """That recordings count once, and not at all where their genre is in doubt."""
     found = []
     if copies:
-        found.append(Caution("note", f"{len(copies)} copies of other tracks are left out."))
+        found.append(Caution("note", f"Copies of other tracks left out: {len(copies)}."))
     if contradictions:
         names = ", ".join(track.name for track in contradictions)
         text = f"Left out, as copies of one recording in several genres: {names}."
