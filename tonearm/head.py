@@ -23,6 +23,7 @@ Float64 = NDArray[np.float64]
 Kind = Literal["votes", "average"]
 
 _LEAST_PROBABILITY = 1e-6
+_FAMILIAR = ("centres", "whiten", "limits", "slopes")
 # The detector of other sounds looks at log-odds; beyond these they say no more than "surely".
 _LEAST_ODDS = 1e-3
 
@@ -75,6 +76,46 @@ class Rejector:
 
 
 @dataclass(frozen=True)
+class Familiar:
+    """Where genres lie that were added: music there is known, whatever the detector says of it.
+
+    The detector learnt what is no music of the first genres; of music it had never met it takes
+    much for other sounds. Squared distances are Mahalanobis', of mean spread-out probabilities.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        a genres.
+    centres, whiten : float64 [a, d], [d, d]
+        The centre of each, and what windows are multiplied by before: the spread of tracks round
+        it is then one in all directions.
+    limits, slopes : float64 [a]
+        A track of n windows is known within ``limit + slope / n``.
+    """
+
+    labels: tuple[str, ...]
+    centres: Float64
+    whiten: Float64
+    limits: Float64
+    slopes: Float64
+
+    def excess(self, mean: Float64, windows: int) -> Float64:
+        """How far means [m, d] over that many windows lie beyond each limit, in nats: [m, a]."""
+        away = ((mean @ self.whiten)[:, None] - self.centres) ** 2
+        return np.asarray((away.sum(axis=2) - (self.limits + self.slopes / windows)) / 2)
+
+    def beside(self, more: Familiar) -> Familiar:
+        """With genres that were added later, by the same statistics."""
+        return Familiar(
+            (*self.labels, *more.labels),
+            np.vstack([self.centres, more.centres]),
+            self.whiten,
+            np.append(self.limits, more.limits),
+            np.append(self.slopes, more.slopes),
+        )
+
+
+@dataclass(frozen=True)
 class Head:
     """A decision over windows [n, d].
 
@@ -95,6 +136,8 @@ class Head:
         Below this probability of the likeliest genre the answer is unknown.
     rejector : Rejector or None
         Detector of what is no music of these genres.
+    familiar : Familiar or None
+        What that detector shall let pass.
     statistics : dict of arrays
         What the fit learnt, for those who add genres to it; not used to decide.
     """
@@ -107,6 +150,7 @@ class Head:
     calibration: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
     min_confidence: float = 0.0
     rejector: Rejector | None = None
+    familiar: Familiar | None = None
     statistics: dict[str, Float64] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -129,10 +173,11 @@ class Head:
 
     def decide(self, windows: NDArray[np.floating[Any]]) -> Decision:
         """Decide on all windows [n, d] of a track together."""
-        probabilities = self._probabilities(spread(windows, self.power)[None])[0]
-        unknown = float(self._unknown(windows[None])[0])
+        track = np.asarray(windows)[None]
+        probabilities = self._probabilities(spread(track, self.power))
+        unknown = float(_sigmoid(self._beyond(track, probabilities))[0])
         known = probabilities.max() >= self.min_confidence and unknown <= 0.5
-        return Decision(probabilities, bool(known), unknown)
+        return Decision(probabilities[0], bool(known), unknown)
 
     def is_sure(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
         """Whether it is enough to have heard these windows [n, d] of a track.
@@ -141,28 +186,35 @@ class Head:
         limit of the detector as they would have to lie outside it to be called unknown; or if they
         lie twice as far outside.
         """
-        beyond, doubt = -np.inf, 0.0
-        if self.rejector is not None:
-            n = len(windows)
-            mean = log_odds(windows).mean(axis=0, keepdims=True)
-            beyond, doubt = float(self.rejector.excess(mean, n)[0]), self.rejector.doubt(n)
+        track = np.asarray(windows)[None]
+        probabilities = self._probabilities(spread(track, self.power))
+        beyond = float(self._beyond(track, probabilities)[0])
+        doubt = self.rejector.doubt(len(windows)) if self.rejector is not None else 0.0
         if abs(beyond) < doubt:
             return False
-        likeliest = float(self.decide(windows).probabilities.max())
+        likeliest = float(probabilities.max())
         return beyond > 0 or likeliest >= max(confidence, self.min_confidence)
 
     def decide_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
-        probabilities = self._probabilities(spread(windows, self.power)[:, None])
-        unknown = self._unknown(windows[:, None])[:, None]
+        alone = np.asarray(windows)[:, None]
+        probabilities = self._probabilities(spread(alone, self.power))
+        unknown = _sigmoid(self._beyond(alone, probabilities))[:, None]
         return np.hstack([probabilities * (1 - unknown), unknown])
 
-    def _unknown(self, tracks: NDArray[np.floating[Any]]) -> Float64:
-        """Of tracks [m, n, d] of n windows each: [m]."""
+    def _beyond(self, tracks: NDArray[np.floating[Any]], probabilities: Float64) -> Float64:
+        """How far tracks [m, n, d] lie beyond what is known, [m]; -inf without a detector."""
         if self.rejector is None:
-            return np.zeros(len(tracks))
-        excess = self.rejector.excess(log_odds(tracks).mean(axis=1), tracks.shape[1])
-        return _sigmoid(excess)
+            return np.full(len(tracks), -np.inf)
+        count = tracks.shape[1]
+        beyond = self.rejector.excess(log_odds(tracks).mean(axis=1), count)
+        if self.familiar is not None:
+            near = self.familiar.excess(spread(tracks, self.power).mean(axis=1), count)
+            likeliest = probabilities.argmax(axis=1)
+            for label, its in zip(self.familiar.labels, near.T, strict=True):
+                own = likeliest == self.labels.index(label)
+                beyond = np.where(own, np.minimum(beyond, its), beyond)
+        return beyond
 
     def _probabilities(self, tracks: Float64) -> Float64:
         """Of tracks [m, n, d] of n windows each: [m, k]."""
@@ -190,6 +242,7 @@ class Head:
                 "limit": self.rejector.limit,
                 "slope": self.rejector.slope,
             },
+            "familiar": None if self.familiar is None else list(self.familiar.labels),
         }
 
     def arrays(self) -> dict[str, Float64]:
@@ -197,6 +250,9 @@ class Head:
         arrays = {"weight": self.weight, "bias": self.bias}
         if self.rejector is not None:
             arrays["rejector"] = self.rejector.weight
+        if self.familiar is not None:
+            for name in _FAMILIAR:
+                arrays[f"familiar.{name}"] = getattr(self.familiar, name)
         return arrays | {f"statistics.{name}": array for name, array in self.statistics.items()}
 
     @classmethod
@@ -205,6 +261,7 @@ class Head:
         wide = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
         rejector = settings["rejector"]
         prefix = "statistics."
+        added = settings.get("familiar")
         return cls(
             labels=tuple(settings["labels"]),
             kind=settings["kind"],
@@ -214,6 +271,11 @@ class Head:
             calibration=tuple((float(a), float(t)) for a, t in settings["calibration"]),
             min_confidence=float(settings["min_confidence"]),
             rejector=Rejector(wide["rejector"], **rejector) if rejector else None,
+            familiar=Familiar(
+                tuple(added), **{name: wide[f"familiar.{name}"] for name in _FAMILIAR}
+            )
+            if added
+            else None,
             statistics={
                 name.removeprefix(prefix): array
                 for name, array in wide.items()

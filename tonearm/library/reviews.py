@@ -56,6 +56,7 @@ class Correction:
     key: str
     genre: str
     windows: NDArray[np.float32]
+    artist: str | None
 
 
 def beside(library: Path) -> Path:
@@ -117,9 +118,10 @@ def corrections(library: Library, *, listener: str) -> list[Correction]:
     """
     attach(library)
     rows = library.rows(
-        "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4 FROM reviews r"
-        " JOIN sounds s ON s.key = r.key JOIN models m ON m.id = s.model"
-        " JOIN windows w ON w.sound = s.id WHERE r.genre IS NOT NULL AND m.listener = ?"
+        "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4, (SELECT max(t.artist) FROM"
+        " tracks t WHERE t.sound = s.id) FROM reviews r JOIN sounds s ON s.key = r.key"
+        " JOIN models m ON m.id = s.model JOIN windows w ON w.sound = s.id"
+        " WHERE r.genre IS NOT NULL AND m.listener = ?"
         " ORDER BY r.key",
         [listener],
     )
@@ -128,6 +130,7 @@ def corrections(library: Library, *, listener: str) -> list[Correction]:
             key,
             genre,
             np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions).astype(np.float32),
+            artist,
         )
-        for key, genre, data, dimensions in rows
+        for key, genre, data, dimensions, artist in rows
     ]
