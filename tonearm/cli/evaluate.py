@@ -53,7 +53,12 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Also write one HTML file with pictures.")
+        Path | None,
+        typer.Option(
+            "--report",
+            callback=console.output_file,
+            help="Also write one HTML file with pictures.",
+        ),
     ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Tracks at once.")] = None,
     verbose: console.Verbose = False,

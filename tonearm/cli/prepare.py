@@ -50,7 +50,12 @@ def prepare(
         Frames, typer.Option(help="gtzan: 43 frames a second; arrays: 12.9, as logmel_dev.npz.")
     ] = Frames.gtzan,
     json_path: Annotated[
-        Path | None, typer.Option("--json", help="Also write MFCCs of segments as one JSON file.")
+        Path | None,
+        typer.Option(
+            "--json",
+            callback=console.output_file,
+            help="Also write MFCCs of segments as one JSON file.",
+        ),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Another listener than the built-in.")] = None,
     jobs: Annotated[
