@@ -80,6 +80,23 @@ def test_mistakes_come_the_surest_first(folder: Path) -> None:
     assert evaluated(folder, TINY).judged[0].mistakes(1) == found[:1]
 
 
+def test_every_answer_is_given_and_the_figures_follow_from_them(folder: Path) -> None:
+    values = evaluated(folder, TINY).judged[0].to_dict()
+    answers, labels = values["answers"], values["labels"]
+    assert [row["path"] for row in answers] == sorted(row["path"] for row in answers)
+    truth = [labels.index(row["genre"]) for row in answers]
+    shares = np.array([[row["probabilities"][label] for label in labels] for row in answers])
+    assert (shares.argmax(axis=1) == truth).mean() == pytest.approx(values["tracks"]["accuracy"])
+    loss = -np.log(shares[np.arange(len(truth)), truth]).mean()
+    assert loss == pytest.approx(values["tracks"]["log_loss"])
+    wrong = {
+        row["path"]
+        for row in answers
+        if row["genre"] != max(row["probabilities"], key=row["probabilities"].get)
+    }
+    assert wrong == {row["path"] for row in values["mistakes"]}
+
+
 def test_as_json(folder: Path, tmp_path: Path) -> None:
     split = honest(tmp_path)
     values = evaluated(folder, TINY, split=split).to_dict()
