@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tonearm import metrics
+from tonearm.detector import Rejector
 from tonearm.errors import BundleError, DatasetError
-from tonearm.head import Head, Rejector, calibrated
+from tonearm.head import Head, calibrated
 from tonearm.models import head as heads
 from tonearm.models.head import Tracks
 from tonearm.training import own

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.detector import Familiar, Rejector, log_odds, sigmoid
 from tonearm.errors import BundleError
 
 Float64 = NDArray[np.float64]
@@ -24,8 +25,6 @@ Kind = Literal["votes", "average"]
 
 _LEAST_PROBABILITY = 1e-6
 _FAMILIAR = ("centres", "whiten", "limits", "slopes")
-# The detector of other sounds looks at log-odds; beyond these they say no more than "surely".
-_LEAST_ODDS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -45,74 +44,6 @@ class Decision:
     probabilities: Float64
     known: bool
     unknown: float
-
-
-@dataclass(frozen=True)
-class Rejector:
-    """A line between music and other sounds, on the mean log-odds of the tags.
-
-    Parameters
-    ----------
-    weight, offset : float64 [d], float
-        The line; the higher, the less like music.
-    limit, slope : float
-        A track of n windows is unknown above ``limit + slope / sqrt(n)``: fewer windows must be
-        surer.
-    """
-
-    weight: Float64
-    offset: float
-    limit: float
-    slope: float
-
-    def excess(self, mean: Float64, windows: int) -> Float64:
-        """How far mean log-odds [m, d] over that many windows lie beyond the limit, [m]."""
-        line = mean @ self.weight + self.offset
-        return np.asarray(line - (self.limit + self.slope / np.sqrt(windows)))
-
-    def doubt(self, windows: int) -> float:
-        """Width of the band round ``limit`` in which so many windows cannot tell."""
-        return float(2 * self.slope / np.sqrt(windows))
-
-
-@dataclass(frozen=True)
-class Familiar:
-    """Where genres lie that were added: music there is known, whatever the detector says of it.
-
-    The detector learnt what is no music of the first genres; of music it had never met it takes
-    much for other sounds. Squared distances are Mahalanobis', of mean spread-out probabilities.
-
-    Parameters
-    ----------
-    labels : tuple of str
-        a genres.
-    centres, whiten : float64 [a, d], [d, d]
-        The centre of each, and what windows are multiplied by before: the spread of tracks round
-        it is then one in all directions.
-    limits, slopes : float64 [a]
-        A track of n windows is known within ``limit + slope / n``.
-    """
-
-    labels: tuple[str, ...]
-    centres: Float64
-    whiten: Float64
-    limits: Float64
-    slopes: Float64
-
-    def excess(self, mean: Float64, windows: int) -> Float64:
-        """How far means [m, d] over that many windows lie beyond each limit, in nats: [m, a]."""
-        away = ((mean @ self.whiten)[:, None] - self.centres) ** 2
-        return np.asarray((away.sum(axis=2) - (self.limits + self.slopes / windows)) / 2)
-
-    def beside(self, more: Familiar) -> Familiar:
-        """With genres that were added later, by the same statistics."""
-        return Familiar(
-            (*self.labels, *more.labels),
-            np.vstack([self.centres, more.centres]),
-            self.whiten,
-            np.append(self.limits, more.limits),
-            np.append(self.slopes, more.slopes),
-        )
 
 
 @dataclass(frozen=True)
@@ -165,6 +96,8 @@ class Head:
             raise BundleError(f"head of calibration {self.calibration}")
         if self.rejector is not None and self.rejector.weight.shape != (len(self.weight),):
             raise BundleError(f"head of a detector of shape {self.rejector.weight.shape}")
+        if self.familiar is not None and not self.familiar.fits(self.labels, self.dimensions):
+            raise BundleError(f"head of added genres {', '.join(self.familiar.labels)}")
 
     @property
     def dimensions(self) -> int:
@@ -175,7 +108,7 @@ class Head:
         """Decide on all windows [n, d] of a track together."""
         track = np.asarray(windows)[None]
         probabilities = self._probabilities(spread(track, self.power))
-        unknown = float(_sigmoid(self._beyond(track, probabilities))[0])
+        unknown = float(sigmoid(self._beyond(track, probabilities))[0])
         known = probabilities.max() >= self.min_confidence and unknown <= 0.5
         return Decision(probabilities[0], bool(known), unknown)
 
@@ -199,7 +132,7 @@ class Head:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
         alone = np.asarray(windows)[:, None]
         probabilities = self._probabilities(spread(alone, self.power))
-        unknown = _sigmoid(self._beyond(alone, probabilities))[:, None]
+        unknown = sigmoid(self._beyond(alone, probabilities))[:, None]
         return np.hstack([probabilities * (1 - unknown), unknown])
 
     def _beyond(self, tracks: NDArray[np.floating[Any]], probabilities: Float64) -> Float64:
@@ -305,13 +238,3 @@ def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
 def _softmax(logits: Float64) -> Float64:
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
-
-
-def log_odds(windows: NDArray[np.floating[Any]]) -> Float64:
-    """ln(p / (1 - p)) of probabilities kept away from 0 and 1."""
-    p = np.clip(np.asarray(windows, dtype=np.float64), _LEAST_ODDS, 1 - _LEAST_ODDS)
-    return np.asarray(np.log(p / (1 - p)))
-
-
-def _sigmoid(x: Float64) -> Float64:
-    return np.asarray(0.5 * (1 + np.tanh(x / 2)))

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.detector import Rejector
 from tonearm.errors import DatasetError
 from tonearm.folds import Fold, k_fold
 from tonearm.genres import key
-from tonearm.head import Head, Rejector, calibrated, mean_vote, spread
+from tonearm.head import Head, calibrated, mean_vote, spread
 
 Float64 = NDArray[np.float64]
 Windows = NDArray[np.floating[Any]]

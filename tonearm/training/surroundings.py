@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.head import Familiar, spread
+from tonearm.detector import Familiar
+from tonearm.head import spread
 from tonearm.models import head as heads
 from tonearm.models.head import Tracks
 
