@@ -25,7 +25,7 @@ CLIPS = 10
 def main(prepared: str, new: str) -> None:
     """Print both tables."""
     shipped = bundle.load()
-    tracks = own.heard_tracks(prepared, shipped.listener_sha256).tracks
+    tracks = own.heard_tracks(prepared, shipped.listener_sha256).once().tracks
     labels, groups = np.array(tracks.labels), np.array(tracks.groups)
     accuracies, seconds, counts = [], [], []
     for draw in range(DRAWS):
@@ -55,7 +55,7 @@ def main(prepared: str, new: str) -> None:
         f"deviation of shuffles {right.mean(axis=1).std():.3f}"
     )
 
-    others_music = own.heard_tracks(new, shipped.listener_sha256).tracks
+    others_music = own.heard_tracks(new, shipped.listener_sha256).once().tracks
     places = [i for i, label in enumerate(others_music.labels) if label == "electronic"]
     gain = own.measure_gain(tracks, own.subset(others_music, places), names=shipped.names)
     found = gain.new["electronic"]

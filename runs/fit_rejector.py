@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.head import Rejector, log_odds
+from tonearm.detector import Rejector, log_odds
 from tonearm.models.head import Tracks
 
 Float64 = NDArray[np.float64]

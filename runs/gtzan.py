@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.data import index
-from tonearm.data.index import plain_artist
+from tonearm.data import groups
+from tonearm.data.groups import plain_artist
 from tonearm.models.head import Tracks
 
 Taggrams = dict[str, NDArray[np.float32]]
@@ -41,7 +41,7 @@ def read_taggrams(path: Path, key: str) -> Taggrams:
 
 def read_groups(root: Path, clips: Iterable[str]) -> dict[str, str]:
     """Group of each clip: its artist, spellings and joint credits merged; else itself."""
-    artists = index.read_artists(root / "artists.tsv")
+    artists = groups.read_artists(root / "artists.tsv")
     names = {clip: plain_artist(artists.get(clip, "")) or f"unknown {clip}" for clip in clips}
     same = _merged(sorted(set(names.values())))
     return {clip: same[name] for clip, name in names.items()}

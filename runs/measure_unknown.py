@@ -32,10 +32,10 @@ from train_head import read_sounds, some
 
 from tonearm import Classifier
 from tonearm.audio import AUDIO_SUFFIXES, decode, open_audio
+from tonearm.detector import Rejector, log_odds
 from tonearm.errors import DecodeError
 from tonearm.files import find
 from tonearm.genres import GTZAN_GENRES
-from tonearm.head import Rejector, log_odds
 
 # Not 0, which was learnt from, nor 1, by which the method was chosen.
 NEW_SEED = 7

@@ -30,10 +30,11 @@ from numpy.typing import NDArray
 
 from tonearm import bundle, metrics
 from tonearm.data import splits
+from tonearm.detector import Rejector
 from tonearm.features import MUSICNN_SPEC
 from tonearm.folds import k_fold
 from tonearm.genres import GTZAN_GENRES
-from tonearm.head import Head, Rejector, calibrated
+from tonearm.head import Head, calibrated
 from tonearm.models.head import POWER, Tracks, calibrate, embed, fit, hearing_scatter
 from tonearm.models.musicnn import MSD_TAGS
 

@@ -145,6 +145,7 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
     result = _tonearm("train", prepared, *arguments)
     assert result.exit_code == 0, result.output
     assert result.stdout.count("grouped-0, valid") == 2
+    assert result.stdout.count(" by 4 groups") == 2
     assert "epoch 1/1: loss" in result.stderr
     again = _tonearm("train", "--model", "lstm", "--resume", "--epochs", 2, "--out", out)
     assert again.exit_code == 0, again.output

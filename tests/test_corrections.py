@@ -71,6 +71,21 @@ def test_few_corrections_are_refused(head: Head, moved_jazz: Tracks) -> None:
         corrections.measure(head, few, names=None)
 
 
+def test_an_artist_is_never_on_both_sides(head: Head, moved_jazz: Tracks, monkeypatch) -> None:
+    groups = [f"artist:{i % 4}" for i in range(20)]
+    given = Tracks(moved_jazz.windows, moved_jazz.labels, groups)
+    real, seen = corrections.correct, []
+    monkeypatch.setattr(
+        corrections, "correct", lambda h, t, **kw: seen.append(set(t.groups)) or real(h, t, **kw)
+    )
+    learnt = corrections.measure(head, given, names=None)
+    assert learnt.groups == 4 == len(seen)
+    assert all(len(inside) == 3 for inside in seen)
+    one = Tracks(moved_jazz.windows, moved_jazz.labels, ["artist:ann"] * 20)
+    with pytest.raises(DatasetError, match="20 corrections, all of one artist"):
+        corrections.measure(head, one, names=None)
+
+
 def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path) -> None:
     pytest.importorskip("fastapi")
     from serving import fill_library
@@ -84,7 +99,12 @@ def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path)
     train = ("train", "--from-corrections", "--library", path, "-o", tmp_path / "run")
     run = tonearm(*train)
     assert run.code == 0
-    assert run.out.startswith("corrections\taccuracy ") and "n=12" in run.out
+    assert run.out.startswith("corrections\taccuracy ") and "n=12 by 5 groups" in run.out
     assert not (tmp_path / "run").exists()
     assert tonearm(*train, "--adopt").code == 0
-    assert "chanson" in bundle.load(tmp_path / "run" / "model.tonearm").labels
+    model = tmp_path / "run" / "model.tonearm"
+    assert "chanson" in bundle.load(model).labels
+    assert "CAUTION" not in run.err
+    again = tonearm(*train, "--base", model)
+    assert "12 corrections: it may know these very tracks" in again.err
+    assert "corrections 0.0" in tonearm("models", tmp_path / "run").out

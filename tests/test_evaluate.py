@@ -27,7 +27,7 @@ from prepared import (
 from tonearm import metrics
 from tonearm.bundle import Bundle
 from tonearm.classifier import Classifier
-from tonearm.data import splits
+from tonearm.data import index, splits
 from tonearm.data.splits import Split
 from tonearm.errors import BundleError, DatasetError
 from tonearm.training import evaluate, material
@@ -78,6 +78,23 @@ def test_mistakes_come_the_surest_first(folder: Path) -> None:
     assert found[0]["genre"] == "metal" and found[0]["answer"] == "blues"
     assert found[0]["confidence"] > found[1]["confidence"] > found[1]["probability_of_genre"]
     assert evaluated(folder, TINY).judged[0].mistakes(1) == found[:1]
+
+
+def test_every_answer_is_given_and_the_figures_follow_from_them(folder: Path) -> None:
+    values = evaluated(folder, TINY).judged[0].to_dict()
+    answers, labels = values["answers"], values["labels"]
+    assert [row["path"] for row in answers] == sorted(row["path"] for row in answers)
+    truth = [labels.index(row["genre"]) for row in answers]
+    shares = np.array([[row["probabilities"][label] for label in labels] for row in answers])
+    assert (shares.argmax(axis=1) == truth).mean() == pytest.approx(values["tracks"]["accuracy"])
+    loss = -np.log(shares[np.arange(len(truth)), truth]).mean()
+    assert loss == pytest.approx(values["tracks"]["log_loss"])
+    wrong = {
+        row["path"]
+        for row in answers
+        if row["genre"] != max(row["probabilities"], key=row["probabilities"].get)
+    }
+    assert wrong == {row["path"] for row in values["mistakes"]}
 
 
 def test_as_json(folder: Path, tmp_path: Path) -> None:
@@ -137,7 +154,7 @@ def test_parts_that_are_not_there(folder: Path, tmp_path: Path) -> None:
         material.choose(folder, wanted=str(split), part="test")
     with pytest.raises(DatasetError, match="holds none of the 197 tracks that split gtzan-filt"):
         material.choose(folder, wanted="gtzan-filtered", part="valid")
-    with pytest.raises(DatasetError, match="no official split"):
+    with pytest.raises(DatasetError, match="no split 'nonsense'"):
         material.choose(folder, wanted="nonsense", part="valid")
 
 
@@ -155,6 +172,38 @@ def test_labels_of_another_world_are_refused_by_both_names(tmp_path: Path) -> No
         evaluated(folder, TINY)
     assert "0.tonearm: knows blues, jazz, metal;" in str(caught.value)
     assert "also has polka (2 tracks)" in str(caught.value)
+
+
+def test_copies_are_measured_once_and_said(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "d", TINY.listener_sha256)
+    made = index.load(folder)
+    copy_of = {"blues/b.wav": "blues/a.wav", "metal/f.wav": "jazz/d.wav"}
+    tracks = tuple(replace(t, copy_of=copy_of.get(t.name)) for t in made.tracks)
+    replace(made, tracks=tracks).save(folder / index.FILE_NAME)
+    judged = evaluated(folder, TINY).judged[0]
+    # Without the copy of a, and without d and f, which are one recording of two genres.
+    assert [track.name for track in judged.tracks] == ["blues/a.wav", "blues/c.wav", "metal/e.wav"]
+    texts = [caution.text for caution in judged.cautions]
+    assert "Copies of other tracks left out: 1." in texts
+    assert (
+        "Left out, as copies of one recording in several genres: jazz/d.wav, metal/f.wav." in texts
+    )
+
+
+def test_unknown_artists_are_said_of_a_split_that_was_made_by_them(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "d", TINY.listener_sha256)
+    split = honest(tmp_path)
+    made = index.load(folder)
+    groups = ["artist:ann"] * 3 + ["folder:x", "track:metal/e.wav", "artist:dan"]
+    tracks = tuple(replace(t, group=g) for t, g in zip(made.tracks, groups, strict=True))
+    replace(made, tracks=tracks).save(folder / index.FILE_NAME)
+    _, note = material.choose(folder, wanted=None, part="valid").cautions()
+    assert note.kind == "note" and "may be too narrow" in note.text
+    caution = material.choose(folder, wanted=str(split), part="valid").cautions()[0]
+    assert caution.kind == "caution"
+    assert caution.text.startswith(
+        "Artist unknown for 2 of 3 tracks, 1 of them grouped by their folder"
+    )
 
 
 def test_differences_are_paired(folder: Path) -> None:

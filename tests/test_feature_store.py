@@ -158,3 +158,25 @@ def test_full_disk_ends_preparing_and_leaves_no_half_file(tmp_path):
     assert not list((out / prepare.FEATURES).rglob("*.npy"))
     assert not list(out.rglob("*.part"))
     assert len(prepare.prepare_folder(root, out, spec=GTZAN_SPEC).index.tracks) == 4
+
+
+def test_arrays_keep_the_table_of_artists(tmp_path):
+    levels = np.zeros((2, 4, 40), dtype=np.uint8)
+    levels[1] = 9
+    names = np.array(["jazz.1", "jazz.2"])
+    np.savez(tmp_path / "a.npz", name=names, logmel=levels)
+    arrays.fill(tmp_path / "a.npz", tmp_path / "out")
+    table = {"jazz.1": "Monk", "jazz.2": "Monk"}
+    made = arrays.fill(tmp_path / "a.npz", tmp_path / "out", artists=table)
+    assert {track.group for track in made.tracks} == {"artist:monk"}
+    again = arrays.fill(tmp_path / "a.npz", tmp_path / "out")
+    assert again == made
+
+
+def test_windows_that_are_no_numbers_are_refused_by_name(tmp_path):
+    windows = np.full((4, 50), 0.5)
+    windows[3, 7] = np.nan
+    np.savez(tmp_path / "t.npz", name=np.array(["jazz.1"] * 2 + ["jazz.2"] * 2), tags=windows)
+    with pytest.raises(DatasetError, match=r"t\.npz: tags of 'jazz.2' are no numbers"):
+        arrays.fill(tmp_path / "t.npz", tmp_path / "out", listener_sha256="f" * 64)
+    assert not (tmp_path / "out").exists()

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tonearm import bundle
+from tonearm.detector import Rejector
 from tonearm.errors import BundleError
-from tonearm.head import Head, Kind, Rejector
+from tonearm.head import Head, Kind
 
 LABELS = ("blues", "jazz", "metal")
 

@@ -41,28 +41,6 @@ def test_genre_of_folder(folder, genre):
     assert index.genre_of(folder) == genre
 
 
-@pytest.mark.parametrize(
-    ("name", "artist", "group"),
-    [
-        ("rock/01.mp3", "The Beatles", "artist:beatles"),
-        ("rock/Beatles - Help.mp3", None, "artist:beatles"),
-        ("rock/01 - Help.mp3", None, "track:rock/01 - Help.mp3"),
-        ("rock/Help!/01.mp3", "Various Artists", "folder:Help!"),
-        ("rock/rock.00001.au", None, "track:rock/rock.00001.au"),
-        ("soul/1.mp3", "Earth, Wind & Fire", "artist:earth wind and fire"),
-        ("soul/1.mp3", "earth wind and fire", "artist:earth wind and fire"),
-        ("jazz/1.mp3", "The Dave Brubeck Quartet", "artist:dave brubeck"),
-        ("rock/1.mp3", "The Band", "artist:the band"),
-        ("rock/1.mp3", "AC/DC", "artist:acdc"),
-        ("pop/1.mp3", "Дюк Эллингтон", "artist:дюк эллингтон"),
-        # Two together are a group of their own: else all who feature each other would be one.
-        ("pop/1.mp3", "Ella & Louis", "artist:ella and louis"),
-    ],
-)
-def test_group_is_artist_then_folder_then_track(name, artist, group):
-    assert index.group_of(name, artist=artist) == group
-
-
 def test_index_survives_its_file_and_odd_names(tmp_path):
     odd = os.fsdecode(b"rock/\xff\n.mp3")
     made = Index(
@@ -85,13 +63,6 @@ def test_index_with_a_line_lost_is_refused(tmp_path):
 def test_folder_without_index_says_what_to_do(tmp_path):
     with pytest.raises(DatasetError, match="tonearm prepare"):
         index.load(tmp_path)
-
-
-def test_copies_are_one_group_and_point_to_the_first():
-    tracks = [Track(name, "rock", f"g{name}", name, 3.0) for name in "abcd"]
-    merged = index.merge_copies(tracks, [("b", "c"), ("c", "d")])
-    assert [track.copy_of for track in merged] == [None, None, "b", "b"]
-    assert len({track.group for track in merged[1:]}) == 1 != merged[0].group
 
 
 def _wrong(codes, share, seed):
@@ -239,6 +210,26 @@ def test_killed_prepare_goes_on_and_ends_the_same(tmp_path):
         assert (out / path).read_bytes() == (tmp_path / "fresh" / path).read_bytes()
     rows = [json.loads(line) for line in journal.read_bytes().splitlines() if line.endswith(b"}")]
     assert len(rows) == 30
+
+
+def test_the_table_of_artists_is_kept(tmp_path):
+    root = music.folder(tmp_path / "music", ["rock", "jazz"], 2, seconds=3)
+    out = tmp_path / "out"
+    table = {f"Artist {genre}{i} - 0{i}": "Ann" for genre in ("rock", "jazz") for i in range(2)}
+    prepare.prepare_folder(root, out, spec=GTZAN_SPEC, artists=table)
+    again = prepare.prepare_folder(root, out, spec=GTZAN_SPEC)
+    assert {track.group for track in again.index.tracks} == {"artist:ann"}
+    assert again.named == 4
+    other = {**table, "Artist rock0 - 00": "Bob"}
+    changed = prepare.prepare_folder(root, out, spec=GTZAN_SPEC, artists=other)
+    assert {track.group for track in changed.index.tracks} == {"artist:ann", "artist:bob"}
+
+
+def test_a_table_that_names_nothing_here_is_refused_before_decoding(tmp_path):
+    root = music.folder(tmp_path / "music", ["rock", "jazz"], 1, seconds=3)
+    with pytest.raises(DatasetError, match=r"names none of the 2 tracks, not 'jazz/Artist jazz0"):
+        prepare.prepare_folder(root, tmp_path / "out", spec=GTZAN_SPEC, artists={"x": "Ann"})
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("content", ["nothing", "no folders"])

@@ -20,7 +20,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up: a module imports from its own layer's package and from what stands above it
 # in this list. A folder counts as one.
 LAYERS = [
-    "errors genres files system mpeg windows timeline folds pool",
+    "errors genres files system mpeg windows timeline folds pool detector",
     "reader features metrics timeline_formats database",
     "sndfile ffmpeg head",
     "audio",

@@ -10,7 +10,7 @@ import pytest
 
 from tonearm import database
 from tonearm.errors import LibraryError
-from tonearm.library import store
+from tonearm.library import reviews, store
 from tonearm.library.reviews import Review, Reviews, Verdict, beside
 from tonearm.library.store import Decision, FileStatus, FileTags, Library, Model
 
@@ -187,8 +187,8 @@ def test_a_full_disk(path):
 def test_a_library_that_may_only_be_read_with_its_reviews(path):
     with Library(path, write=True) as library:
         put(library, "/m/a.mp3")
-    with Reviews(beside(path)) as reviews:
-        reviews.put([Review("k", Verdict.accept, "jazz")])
+    with Reviews(beside(path)) as opened:
+        opened.put([Review("k", Verdict.accept, "jazz")])
     code = (
         "import os, sys, urllib.parse\n"
         "from tonearm.library import reviews\n"
@@ -224,3 +224,16 @@ def test_a_library_that_may_only_be_read_with_its_reviews(path):
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("x")
     assert "its folder cannot be made" in refuses(tmp_path / "file" / "l.sqlite", write=True)
+
+
+def test_reviews_whose_table_is_not_made_yet(path):
+    Library(path, write=True).close()
+    beside(path).touch()
+    with Library(path) as library:
+        reviews.attach(library)
+        assert reviews.of_keys(library, ["k"]) == {}
+        with Reviews(beside(path)) as opened:
+            opened.put([Review("k", Verdict.accept, "jazz")])
+    with Library(path) as library:
+        reviews.attach(library)
+        assert list(reviews.of_keys(library, ["k"])) == ["k"]

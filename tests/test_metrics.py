@@ -143,3 +143,14 @@ def test_order_of_tracks_does_not_matter(seed: int) -> None:
     there = metrics.reliability(TRUTH[order], PROBABILITIES[order])
     assert there["ece"] == pytest.approx(here["ece"])
     assert there["count"] == here["count"]
+
+
+def test_an_accuracy_of_one_or_none_is_no_certainty():
+    """Wilson's interval of 12 of 12 by hand: 12 / (12 + 1.96^2) = .757."""
+    right = np.ones(12, dtype=bool)
+    assert metrics.accuracy_interval(right) == pytest.approx((0.757, 1), abs=0.001)
+    assert metrics.accuracy_interval(~right) == pytest.approx((0, 0.243), abs=0.001)
+    four = metrics.accuracy_interval(right, groups=list("aaabbbcccddd"))
+    assert four == pytest.approx((4 / (4 + 1.96**2), 1), abs=0.001)
+    mixed = np.arange(12) < 9
+    assert metrics.accuracy_interval(mixed) == metrics.bootstrap_interval(mixed)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tonearm import metrics
+from tonearm.detector import Rejector
 from tonearm.errors import BundleError, DatasetError
 from tonearm.head import Head, calibrated
 from tonearm.models import head as heads
@@ -66,7 +67,7 @@ def test_as_many_folds_as_the_genre_of_the_fewest_artists_allows(artists, folds)
         [*few.labels, *many.labels],
         [*few.groups, *many.groups],
     )
-    assert own.folds_for(both) == folds
+    assert own.folds_for(both.labels, both.groups) == folds
 
 
 def test_what_changed_hearings_move_is_trusted_less():
@@ -182,3 +183,39 @@ def test_own_tags_are_those_of_the_same_letters_in_any_script():
     assert heads.own_tags(("hiphop", "Rock", "polka"), names) == {0: 1, 1: 0}
     # Letters beyond a to z are letters: two genres in other scripts are not one.
     assert heads.own_tags(("ジャズ", "クラシック"), names) == {1: 2}
+
+
+def _shy(head):
+    """A head whose detector calls everything unknown."""
+    return dataclasses.replace(head, rejector=Rejector(np.zeros(len(NAMES)), 1.0, 0.0, 0.0))
+
+
+def test_a_genre_that_was_added_is_known_whatever_the_detector_says():
+    """Noise is still unknown, also where the added genre is the nearest."""
+    old, new = _tracks(["a", "b", "c"]), _tracks(["d"], each=20, artists=10)
+    shy = _shy(heads.fit(old, names=NAMES))
+    assert not any(shy.decide(windows).known for windows in new.windows)
+    grown = own.grow(shy, new, names=NAMES)
+    assert np.mean([grown.decide(windows).known for windows in new.windows]) >= 0.5
+    assert np.mean([grown.decide_each(windows)[:, -1].mean() for windows in new.windows]) < 0.6
+    assert not any(grown.decide(windows).known for windows in old.windows), "only what was added"
+    noise = np.random.default_rng(5).uniform(0, 1, (20, 4, len(NAMES)))
+    assert not any(grown.decide(windows).known for windows in noise)
+    again = Head.from_parts(grown.settings(), grown.arrays())
+    assert [again.decide(w).known for w in new.windows] == [
+        grown.decide(w).known for w in new.windows
+    ]
+    twice = own.grow(grown, _tracks(["e"], each=20, artists=10), names=NAMES)
+    assert twice.familiar.labels == ("d", "e")
+    assert [twice.decide(w).known for w in new.windows] == [
+        grown.decide(w).known for w in new.windows
+    ]
+
+
+def test_the_gain_counts_what_would_be_called_unknown(monkeypatch):
+    old, new = _tracks(["a", "b", "c"]), _tracks(["d"])
+    shy = _shy(heads.fit(old, names=NAMES))
+    monkeypatch.setattr("tonearm.training.surroundings.NEAR", 0.0)
+    gain = own.measure_gain(old, new, names=NAMES, base=shy)
+    assert gain.new["d"]["recall"] == 1 and gain.new["d"]["unknown"] >= 8
+    assert gain.new["d"]["interval_95"][0] < 0.6, "five artists are no certainty"

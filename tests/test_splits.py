@@ -130,6 +130,64 @@ def test_segments_are_those_of_tracks_that_are_there():
     assert splits.find(Split("mine", {}), "test", made).tracks == ()
 
 
+def _with_copies():
+    """Ten artists a genre; of the first of each the second track is a copy of the first."""
+    made = _index({"rock": 10, "jazz": 10})
+    copy_of = {f"{genre}/0-1.mp3": f"{genre}/0-0.mp3" for genre in ("rock", "jazz")}
+    return Index(tuple(replace(t, copy_of=copy_of.get(t.name)) for t in made.tracks))
+
+
+def test_copies_are_split_with_their_tracks_and_never_counted_twice():
+    made = _with_copies()
+    split = splits.grouped(made)
+    assert sorted(name for names in split.parts.values() for name in names) == sorted(
+        track.name for track in made.tracks
+    ), "the same split, whether copies are used or not"
+    parts = splits.find_all(split, made)
+    names = [track.name for part in parts.values() for track in part.tracks]
+    assert len(names) == len(set(names)) == 38
+    assert not {"rock/0-1.mp3", "jazz/0-1.mp3"} & set(names)
+    assert sum(len(part.copies) for part in parts.values()) == 2
+    assert all(part.missing == 0 for part in parts.values())
+    alone = splits.find(Split("mine", {"valid": ("rock/0-1.mp3",)}), "valid", made)
+    assert [track.name for track in alone.tracks] == ["rock/0-1.mp3"]
+
+
+def test_copies_that_contradict_each_other_are_in_no_part():
+    made = _with_copies()
+    odd = {"jazz/0-0.mp3": "rock/0-0.mp3", "jazz/0-1.mp3": "rock/0-0.mp3"}
+    made = Index(tuple(replace(t, copy_of=odd.get(t.name, t.copy_of)) for t in made.tracks))
+    both = Split("mine", {"train": ("rock/0-0.mp3", "rock/1-0.mp3"), "test": ("jazz/0-0.mp3",)})
+    parts = splits.find_all(both, made)
+    assert [track.name for track in parts["train"].tracks] == ["rock/1-0.mp3"]
+    assert [track.name for track in parts["train"].contradictions] == ["rock/0-0.mp3"]
+    assert parts["test"].tracks == ()
+    unused = Split("mine", {"train": ("rock/0-0.mp3",), "excluded": ("jazz/0-0.mp3",)})
+    assert len(splits.find(unused, "train", made).tracks) == 1
+    assert len(splits.whole(made).tracks) == 36
+
+
+def test_a_name_that_several_tracks_bear_is_refused():
+    made = _named("rock/001.mp3", "jazz/001.mp3", "jazz/002.mp3")
+    with pytest.raises(DatasetError, match=r"'001' is 2 tracks here \(rock/001.mp3, jazz/001"):
+        splits.find(Split("mine", {"valid": ("001",)}), "valid", made)
+    found = splits.find(Split("mine", {"valid": ("rock/001.mp3", "002")}), "valid", made)
+    assert [track.name for track in found.tracks] == ["rock/001.mp3", "jazz/002.mp3"]
+    copied = Index((made.tracks[0], replace(made.tracks[1], copy_of="rock/001.mp3")))
+    assert len(splits.find(Split("mine", {"valid": ("001",)}), "valid", copied).tracks) == 1
+
+
+def test_line_separators_of_unicode_stay_in_names(tmp_path):
+    split = Split("mine", {"train": ("rock/a\u2028b.mp3", "rock/c\x0bd\x85.mp3")})
+    split.save(tmp_path / "s")
+    assert splits.load(tmp_path / "s") == split
+
+
+def test_a_line_break_in_a_name_is_refused():
+    with pytest.raises(DatasetError, match=r"'rock/a\\nb': a line break"):
+        _ = Split("mine", {"train": ("rock/a\nb",)}).text
+
+
 @pytest.mark.parametrize("groups", [1, 2])
 def test_too_few_artists_for_a_split(groups):
     with pytest.raises(DatasetError, match=f"'jazz' has {2 * groups} tracks of {groups} artists"):
@@ -150,6 +208,7 @@ def test_split_file_is_its_hash(tmp_path):
         ("rock/a.mp3", "must begin with"),
         ("# tonearm-split 1\n# name: x\ntrain a", "line 3"),
         ("# tonearm-split 1\n# name: x\ntrain\ta\nvalid\ta", "in two parts"),
+        ("# tonearm-split 1\n# name: x\ntrain\ta\nvalidation\tb", "line 4: part 'validation'"),
     ],
 )
 def test_wrong_split_file(tmp_path, text, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,3 +117,15 @@ def replacing(
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def refusal(folder: str | os.PathLike[str]) -> str | None:
+    """Why nothing can be written into a folder, which need not be there yet; None if it can."""
+    place = Path(os.path.abspath(folder))
+    while not place.exists():
+        place = place.parent
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return None
+    except OSError as error:
+        return error.strerror or "cannot be written"

@@ -17,14 +17,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.detector import Familiar, Rejector, log_odds, sigmoid
 from tonearm.errors import BundleError
 
 Float64 = NDArray[np.float64]
 Kind = Literal["votes", "average"]
 
 _LEAST_PROBABILITY = 1e-6
-# The detector of other sounds looks at log-odds; beyond these they say no more than "surely".
-_LEAST_ODDS = 1e-3
+_FAMILIAR = ("centres", "whiten", "limits", "slopes")
 
 
 @dataclass(frozen=True)
@@ -44,34 +44,6 @@ class Decision:
     probabilities: Float64
     known: bool
     unknown: float
-
-
-@dataclass(frozen=True)
-class Rejector:
-    """A line between music and other sounds, on the mean log-odds of the tags.
-
-    Parameters
-    ----------
-    weight, offset : float64 [d], float
-        The line; the higher, the less like music.
-    limit, slope : float
-        A track of n windows is unknown above ``limit + slope / sqrt(n)``: fewer windows must be
-        surer.
-    """
-
-    weight: Float64
-    offset: float
-    limit: float
-    slope: float
-
-    def excess(self, mean: Float64, windows: int) -> Float64:
-        """How far mean log-odds [m, d] over that many windows lie beyond the limit, [m]."""
-        line = mean @ self.weight + self.offset
-        return np.asarray(line - (self.limit + self.slope / np.sqrt(windows)))
-
-    def doubt(self, windows: int) -> float:
-        """Width of the band round ``limit`` in which so many windows cannot tell."""
-        return float(2 * self.slope / np.sqrt(windows))
 
 
 @dataclass(frozen=True)
@@ -95,6 +67,8 @@ class Head:
         Below this probability of the likeliest genre the answer is unknown.
     rejector : Rejector or None
         Detector of what is no music of these genres.
+    familiar : Familiar or None
+        What that detector shall let pass.
     statistics : dict of arrays
         What the fit learnt, for those who add genres to it; not used to decide.
     """
@@ -107,6 +81,7 @@ class Head:
     calibration: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
     min_confidence: float = 0.0
     rejector: Rejector | None = None
+    familiar: Familiar | None = None
     statistics: dict[str, Float64] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -121,6 +96,8 @@ class Head:
             raise BundleError(f"head of calibration {self.calibration}")
         if self.rejector is not None and self.rejector.weight.shape != (len(self.weight),):
             raise BundleError(f"head of a detector of shape {self.rejector.weight.shape}")
+        if self.familiar is not None and not self.familiar.fits(self.labels, self.dimensions):
+            raise BundleError(f"head of added genres {', '.join(self.familiar.labels)}")
 
     @property
     def dimensions(self) -> int:
@@ -129,10 +106,11 @@ class Head:
 
     def decide(self, windows: NDArray[np.floating[Any]]) -> Decision:
         """Decide on all windows [n, d] of a track together."""
-        probabilities = self._probabilities(spread(windows, self.power)[None])[0]
-        unknown = float(self._unknown(windows[None])[0])
+        track = np.asarray(windows)[None]
+        probabilities = self._probabilities(spread(track, self.power))
+        unknown = float(sigmoid(self._beyond(track, probabilities))[0])
         known = probabilities.max() >= self.min_confidence and unknown <= 0.5
-        return Decision(probabilities, bool(known), unknown)
+        return Decision(probabilities[0], bool(known), unknown)
 
     def is_sure(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
         """Whether it is enough to have heard these windows [n, d] of a track.
@@ -141,28 +119,35 @@ class Head:
         limit of the detector as they would have to lie outside it to be called unknown; or if they
         lie twice as far outside.
         """
-        beyond, doubt = -np.inf, 0.0
-        if self.rejector is not None:
-            n = len(windows)
-            mean = log_odds(windows).mean(axis=0, keepdims=True)
-            beyond, doubt = float(self.rejector.excess(mean, n)[0]), self.rejector.doubt(n)
+        track = np.asarray(windows)[None]
+        probabilities = self._probabilities(spread(track, self.power))
+        beyond = float(self._beyond(track, probabilities)[0])
+        doubt = self.rejector.doubt(len(windows)) if self.rejector is not None else 0.0
         if abs(beyond) < doubt:
             return False
-        likeliest = float(self.decide(windows).probabilities.max())
+        likeliest = float(probabilities.max())
         return beyond > 0 or likeliest >= max(confidence, self.min_confidence)
 
     def decide_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
-        probabilities = self._probabilities(spread(windows, self.power)[:, None])
-        unknown = self._unknown(windows[:, None])[:, None]
+        alone = np.asarray(windows)[:, None]
+        probabilities = self._probabilities(spread(alone, self.power))
+        unknown = sigmoid(self._beyond(alone, probabilities))[:, None]
         return np.hstack([probabilities * (1 - unknown), unknown])
 
-    def _unknown(self, tracks: NDArray[np.floating[Any]]) -> Float64:
-        """Of tracks [m, n, d] of n windows each: [m]."""
+    def _beyond(self, tracks: NDArray[np.floating[Any]], probabilities: Float64) -> Float64:
+        """How far tracks [m, n, d] lie beyond what is known, [m]; -inf without a detector."""
         if self.rejector is None:
-            return np.zeros(len(tracks))
-        excess = self.rejector.excess(log_odds(tracks).mean(axis=1), tracks.shape[1])
-        return _sigmoid(excess)
+            return np.full(len(tracks), -np.inf)
+        count = tracks.shape[1]
+        beyond = self.rejector.excess(log_odds(tracks).mean(axis=1), count)
+        if self.familiar is not None:
+            near = self.familiar.excess(spread(tracks, self.power).mean(axis=1), count)
+            likeliest = probabilities.argmax(axis=1)
+            for label, its in zip(self.familiar.labels, near.T, strict=True):
+                own = likeliest == self.labels.index(label)
+                beyond = np.where(own, np.minimum(beyond, its), beyond)
+        return beyond
 
     def _probabilities(self, tracks: Float64) -> Float64:
         """Of tracks [m, n, d] of n windows each: [m, k]."""
@@ -190,6 +175,7 @@ class Head:
                 "limit": self.rejector.limit,
                 "slope": self.rejector.slope,
             },
+            "familiar": None if self.familiar is None else list(self.familiar.labels),
         }
 
     def arrays(self) -> dict[str, Float64]:
@@ -197,6 +183,9 @@ class Head:
         arrays = {"weight": self.weight, "bias": self.bias}
         if self.rejector is not None:
             arrays["rejector"] = self.rejector.weight
+        if self.familiar is not None:
+            for name in _FAMILIAR:
+                arrays[f"familiar.{name}"] = getattr(self.familiar, name)
         return arrays | {f"statistics.{name}": array for name, array in self.statistics.items()}
 
     @classmethod
@@ -205,6 +194,7 @@ class Head:
         wide = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
         rejector = settings["rejector"]
         prefix = "statistics."
+        added = settings.get("familiar")
         return cls(
             labels=tuple(settings["labels"]),
             kind=settings["kind"],
@@ -214,6 +204,11 @@ class Head:
             calibration=tuple((float(a), float(t)) for a, t in settings["calibration"]),
             min_confidence=float(settings["min_confidence"]),
             rejector=Rejector(wide["rejector"], **rejector) if rejector else None,
+            familiar=Familiar(
+                tuple(added), **{name: wide[f"familiar.{name}"] for name in _FAMILIAR}
+            )
+            if added
+            else None,
             statistics={
                 name.removeprefix(prefix): array
                 for name, array in wide.items()
@@ -243,13 +238,3 @@ def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
 def _softmax(logits: Float64) -> Float64:
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
-
-
-def log_odds(windows: NDArray[np.floating[Any]]) -> Float64:
-    """ln(p / (1 - p)) of probabilities kept away from 0 and 1."""
-    p = np.clip(np.asarray(windows, dtype=np.float64), _LEAST_ODDS, 1 - _LEAST_ODDS)
-    return np.asarray(np.log(p / (1 - p)))
-
-
-def _sigmoid(x: Float64) -> Float64:
-    return np.asarray(0.5 * (1 + np.tanh(x / 2)))

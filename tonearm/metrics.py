@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 BINS = 10
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 BOOTSTRAP_DRAWS = 2_000
+_Z_95 = 1.96
 
 
 def validate(
@@ -91,6 +92,22 @@ def bootstrap_interval(
     tail = (1 - level) / 2
     low, high = np.quantile(means, (tail, 1 - tail))
     return float(low), float(high)
+
+
+def accuracy_interval(
+    right: NDArray[np.bool_], *, groups: Sequence[str] | None = None
+) -> tuple[float, float]:
+    """95 % interval of a share of right answers: `bootstrap_interval`, honest at 0 and 1 too.
+
+    Where all answers are right, or none, every draw says the same; then Wilson's interval (1927)
+    over as many trials as there are groups, or tracks.
+    """
+    right = np.asarray(right, dtype=bool)
+    if 0 < right.sum() < len(right):
+        return bootstrap_interval(right, groups=groups)
+    trials = len(right) if groups is None else len(set(groups))
+    reach = _Z_95**2 / (trials + _Z_95**2)
+    return (1 - reach, 1.0) if right.all() else (0.0, reach)
 
 
 @dataclass(frozen=True)
@@ -233,7 +250,7 @@ def evaluate(
     result: dict[str, Any] = {
         "n": len(truth),
         "accuracy": accuracy(truth, guess),
-        "interval_95": list(bootstrap_interval(right)),
+        "interval_95": list(accuracy_interval(right)),
         "macro_f1": macro_f1(counts),
         "log_loss": log_loss(truth, probabilities),
         "calibration": reliability(truth, probabilities),
@@ -247,7 +264,7 @@ def evaluate(
     }
     if groups is not None:
         result["groups"] = len(set(groups))
-        result["interval_95_by_group"] = list(bootstrap_interval(right, groups=groups))
+        result["interval_95_by_group"] = list(accuracy_interval(right, groups=groups))
     if known is not None:
         result["answered"] = answered(right, known)
     return result

@@ -95,8 +95,9 @@ def mono(channels: NDArray[np.float32]) -> Float32:
     """
     # A sum of columns is some 30 times as fast as mean(axis=1) on interleaved stereo.
     total = channels[:, 0].copy()
-    for channel in range(1, channels.shape[1]):
-        total += channels[:, channel]
+    with np.errstate(invalid="ignore", over="ignore"):  # damaged floats are dealt with below
+        for channel in range(1, channels.shape[1]):
+            total += channels[:, channel]
     total /= channels.shape[1]
     if not np.isfinite(total).all():
         np.nan_to_num(total, copy=False, nan=0.0, posinf=0.0, neginf=0.0)

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -19,6 +19,8 @@ from tonearm import system
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
+
+    from tonearm.training.cautions import Caution
 
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
@@ -112,6 +114,12 @@ def say(text: str) -> None:
 def counted(number: int, one: str, many: str = "") -> str:
     """``1 file``, ``2,940 files``; ``many`` where an s does not do."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def caution(found: Iterable[Caution], about: str = "") -> None:
+    """What may flatter a figure, a line each."""
+    for each in found:
+        say(f"{each.kind.upper()}: {printable(about + each.text)}")
 
 
 def report(headline: str, files: Sequence[tuple[str, str]]) -> None:

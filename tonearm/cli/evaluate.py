@@ -53,16 +53,26 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Also write one HTML file with pictures.")
+        Path | None,
+        typer.Option(
+            "--report",
+            callback=console.output_file,
+            help="Also write one HTML file with pictures.",
+        ),
     ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Tracks at once.")] = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Measure models on a split: accuracy with intervals, calibration, coverage, mistakes."""
-    from tonearm import bundle
+    from tonearm import bundle, files
+    from tonearm.data import splits
     from tonearm.training import evaluate as evaluation
     from tonearm.training import material as materials
 
+    if split is not None:
+        splits.written(split)  # refused before anything is decoded
+    if report is not None and (reason := files.refusal(report.parent)):
+        raise DatasetError(f"{report}: cannot be written: {reason}")
     paths = [_path_of(name) for name in (model, *(compare or ()))]
     bundles = [(path, bundle.load(path)) for path in paths]
     try:
@@ -85,12 +95,9 @@ def evaluate(
         print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:
         _print(result)
-    for caution in material.cautions():
-        console.say(f"{caution.kind.upper()}: {console.printable(caution.text)}")
+    console.caution(material.cautions())
     for judged in result.judged:
-        for caution in result.cautions_of(judged):
-            about = console.printable(f"{judged.path}: {caution.text}")
-            console.say(f"{caution.kind.upper()}: {about}")
+        console.caution(result.cautions_of(judged), about=f"{judged.path}: ")
     failed_are = "could not be heard, and are in no figure"
     end([*ready.failed, *result.failed], list(ready.damaged), failed_are=failed_are)
 

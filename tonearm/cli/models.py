@@ -85,6 +85,8 @@ def _described(path: Path) -> Values:
         "split_sha256": training.get("split_sha256"),
         "leaks": bool(training.get("leaks")),
         "measured": _measured(loaded.metrics),
+        "artist_unknown": training.get("artist_unknown", 0),
+        "changed": _changed(loaded.metrics),
         "bytes": path.stat().st_size,
         "sha256": loaded.sha256,
     }
@@ -93,7 +95,8 @@ def _described(path: Path) -> Values:
 def _measured(values: Values, where: str = "") -> Values | None:
     """The first accuracy in a bundle's metrics, and where it stands; of tracks before windows."""
     if isinstance(values.get("accuracy"), float):
-        ends = values.get("interval_95_by_artist") or values.get("interval_95")
+        kinds = ("interval_95_by_artist", "interval_95_by_group", "interval_95")
+        ends = next((values[kind] for kind in kinds if values.get(kind)), None)
         n = values.get("n")
         return {"what": where, "accuracy": values["accuracy"], "interval_95": ends, "n": n}
     for name, inner in values.items():
@@ -104,19 +107,36 @@ def _measured(values: Values, where: str = "") -> Values | None:
     return None
 
 
+def _changed(values: Values) -> str | None:
+    """What adding genres, or corrections, brought to a model and cost it, in words."""
+    if gain := values.get("gain"):
+        new = [
+            f"{name} gained, recall {of['recall']:.3f} n={of['n']}"
+            for name, of in gain["new"].items()
+        ]
+        old = f"old genres {gain['before']:.3f} -> {gain['after']:.3f} n={gain['n']}"
+        return "; ".join([*new, old])
+    if learnt := values.get("corrections"):
+        return f"corrections {learnt['before']:.3f} -> {learnt['after']:.3f} n={learnt['n']}"
+    return None
+
+
 def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
     print("can be trained (tonearm train --model NAME):")
+    width = max(map(len, trainable)) + 2
     for name, what in trainable.items():
-        print(f"  {name:<6}{what}")
+        print(f"  {name:<{width}}{what}")
     for row in listed:
         shown = "shipped" if row["shipped"] else console.printable(row["path"])
         found = row["measured"]
-        figure = "no figure"
+        figure = console.printable(row["changed"] or "no figure")
         if found:
             figure = f"{found['accuracy']:.3f}"
             if found["interval_95"]:
                 figure += f" [{ends(found['interval_95'])}]"
             figure += f" n={found['n']} ({found['what']})"
+        unknown = row["artist_unknown"]
+        figure += f", artist unknown for {unknown} tracks" if unknown else ""
         figure += "  LEAKS" if row["leaks"] else ""
         split = (row["split_sha256"] or "none")[:HASH_SHOWN]
         size = row["bytes"] / 1e6

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tonearm.cli import console
-from tonearm.cli.prepare import Files, hear
+from tonearm.cli.prepare import Files, hear, say_split
 from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
     from tonearm.bundle import Bundle
     from tonearm.classifier import Classifier
+    from tonearm.data.splits import Split
     from tonearm.head import Head
     from tonearm.metrics import Difference
     from tonearm.models.head import Tracks
@@ -41,19 +42,24 @@ class HeadRun:
         return hear(folder, self.classifier, jobs=jobs)
 
     def heard(self, folder: Path) -> HeardFolder:
-        """All that was heard of a prepared folder."""
+        """All that was heard of a prepared folder, copies too."""
         from tonearm.training import own
 
         return own.heard_tracks(folder, self.base.listener_sha256)
 
-    def save(self, fitted: _Fitted, *, name: str) -> None:
-        """Write the bundle."""
+    def save(self, fitted: _Fitted, *, name: str, split: Split | None = None) -> None:
+        """Write the bundle, and beside it the split it was trained on, for `evaluate` to find."""
         from tonearm import bundle
+        from tonearm.training.run import SPLIT
 
         made = replace(self.base, name=name, sha256="", **vars(fitted))
         path = self.out / f"model{bundle.SUFFIX}"
         try:
             self.out.mkdir(parents=True, exist_ok=True)
+            if split is None:
+                (self.out / SPLIT).unlink(missing_ok=True)  # of a model that was here before
+            else:
+                split.save(self.out / SPLIT)
             bundle.save(made, path)
         except OSError as error:
             raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
@@ -76,38 +82,68 @@ def head_run(out: Path, base: Path | None, *, seed: int) -> HeadRun:
     return HeadRun(out, Classifier.load(base), seed)
 
 
+def look_ahead(folder: Path, run: HeadRun, *, split: str | None, add: bool) -> None:
+    """Refuse, before a prepared folder is heard, what could not be measured; say what is odd."""
+    from tonearm.data import index, splits
+    from tonearm.training import cautions, own
+
+    made = index.load(folder)
+    if split is not None:
+        say_split(splits.make(split, made, seed=run.seed), made)
+        return
+    all_of_it = splits.whole(made)
+    labels = [track.genre for track in all_of_it.tracks]
+    if add:
+        own.refuse_known(run.base.head, labels)
+    own.folds_for(labels, [track.group for track in all_of_it.tracks], fewest=1 if add else 2)
+    console.caution(cautions.of_copies(all_of_it.copies, all_of_it.contradictions))
+
+
 def train_head(folder: Path, run: HeadRun, *, split: str | None) -> None:
     """Fit a head on a prepared folder that was heard: by cross-validation, or on a split."""
+    from tonearm.data import index, splits
+
     found = run.heard(folder)
-    console.say(f"{len(found.tracks.labels)} tracks heard, copies left out")
-    fitted = _fit_on_all(run, found) if split is None else _fit_on_split(run, found, split)
-    training = {**fitted.training, "tracks": len(found.tracks.labels)}
-    run.save(replace(fitted, training=training), name=run.base.name)
+    console.say(f"{len(found.tracks.labels)} tracks heard")
+    if split is None:
+        run.save(_fit_on_all(run, found.once()), name=run.base.name)
+    else:  # of all tracks, heard or not, so that it is the one that `evaluate` makes
+        chosen = splits.make(split, index.load(folder), seed=run.seed)
+        run.save(_fit_on_split(run, found, chosen), name=run.base.name, split=chosen)
 
 
 def add_genres(folder: Path, run: HeadRun, *, check: Path | None, adopt: bool) -> None:
     """Show what the genres of a prepared folder bring and cost; with ``adopt`` add them."""
-    from tonearm.training import own
+    from tonearm.data.groups import without_artist
+    from tonearm.training import cautions, own
 
-    new = run.heard(folder).tracks
+    base, new = run.base, run.heard(folder).once().tracks
     console.say(f"{len(new.labels)} tracks heard, copies left out")
     gain = _show_gain(run, new, check)
+    console.caution(cautions.of_artists(new.groups))
     if not adopt:
         console.say(_NOT_WRITTEN)
         return
-    head = own.grow(run.base.head, new, names=run.base.names)
+    head = own.grow(base.head, new, names=base.names)
     added = sorted(set(new.labels))
-    training = _also(run.base, f"{len(new.labels)} tracks of {', '.join(added)}")
-    training |= {"added": added, "tracks": len(new.labels)}
-    run.save(_Fitted(head, training, {"gain": gain.to_dict()}), name=f"{run.base.name}+")
+    unknown = base.training.get("artist_unknown", 0) + without_artist(new.groups).total()
+    training = {
+        **_also(base, f"{len(new.labels)} tracks of {', '.join(added)}"),
+        "added": [*base.training.get("added", ()), *added],
+        "artist_unknown": unknown,
+    }
+    run.save(_Fitted(head, training, {"gain": gain.to_dict()}), name=f"{base.name}+")
 
 
 def train_from_corrections(library: Path | None, run: HeadRun, *, adopt: bool) -> None:
     """Move a head's genres toward what a person said of the library's sounds."""
+    from tonearm import bundle
     from tonearm.cli.library import location
+    from tonearm.data.groups import group_of
     from tonearm.library.reviews import corrections
     from tonearm.library.store import Library
     from tonearm.models.head import Tracks
+    from tonearm.training import cautions
     from tonearm.training import corrections as learning
 
     base = run.base
@@ -116,13 +152,16 @@ def train_from_corrections(library: Path | None, run: HeadRun, *, adopt: bool) -
     given = Tracks(
         [correction.windows for correction in found],
         [correction.genre for correction in found],
-        [correction.key for correction in found],
+        [group_of(correction.key, artist=correction.artist) for correction in found],
     )
     learnt = learning.measure(base.head, given, names=base.names, seed=run.seed)
     print(
         f"corrections\taccuracy {learnt.before:.3f} -> {learnt.after:.3f}\t"
-        f"{_signed(learnt.difference)}\tn={learnt.n}, each judged by the others"
+        f"{_signed(learnt.difference)}\tn={learnt.n} by {learnt.groups} groups"
     )
+    console.caution(cautions.of_artists(given.groups))
+    if base.sha256 != bundle.load().sha256:
+        console.caution(cautions.of_base(base.training))
     if not adopt:
         console.say(_NOT_WRITTEN)
         return
@@ -133,34 +172,39 @@ def train_from_corrections(library: Path | None, run: HeadRun, *, adopt: bool) -
 
 def _fit_on_all(run: HeadRun, found: HeardFolder) -> _Fitted:
     """A head of all tracks; its figures are those of heads that each left out a fold."""
+    from tonearm.data.groups import without_artist
     from tonearm.models import head as heads
-    from tonearm.training import own
+    from tonearm.training import cautions, own
 
     tracks, names = found.tracks, run.base.names
     figures = own.cross_validate(tracks, names=names, seed=run.seed).figures()
-    judged = f"{own.folds_for(tracks)} folds by group, seed {run.seed}"
+    unknown = without_artist(tracks.groups)
+    unit = "track" if unknown["track"] == len(tracks.groups) else "group"
+    judged = f"{own.folds_for(tracks.labels, tracks.groups)} folds by {unit}, seed {run.seed}"
     print_figures(figures, judged)
+    console.caution(cautions.of_artists(tracks.groups))
     training = {
         "data": f"all {len(tracks.labels)} tracks of {Path(found.index.source).name or 'arrays'}",
         "judged": judged,
         "leaks": False,
+        "artist_unknown": unknown.total(),
+        "tracks": len(tracks.labels),
     }
     head = heads.fit(tracks, names=names, seed=run.seed)
     return _Fitted(head, training, {"held_out": figures})
 
 
-def _fit_on_split(run: HeadRun, found: HeardFolder, wanted: str) -> _Fitted:
+def _fit_on_split(run: HeadRun, found: HeardFolder, split: Split) -> _Fitted:
     """A head of the training part of a split, judged on the other parts."""
     from tonearm.data import splits
+    from tonearm.data.groups import without_artist
     from tonearm.models import head as heads
     from tonearm.training import own
 
-    split = splits.make(wanted, found.index, seed=run.seed)
-    place = {track.name: i for i, track in enumerate(found.index.tracks)}
     parts = {
-        part: own.subset(found.tracks, [place[track.name] for track in tracks])
-        for part, tracks in splits.select(split, found.index).items()
-        if tracks
+        part: found.of(here.tracks)
+        for part, here in splits.find_all(split, found.index).items()
+        if part in splits.PARTS and here.tracks
     }
     if "train" not in parts:
         raise DatasetError(f"split {split.name}: no track of its part train is here")
@@ -170,7 +214,17 @@ def _fit_on_split(run: HeadRun, found: HeardFolder, wanted: str) -> _Fitted:
         if part in parts:
             metrics[part] = own.judge(head, parts[part]).figures()
             print_figures(metrics[part], f"{split.name}, {part}, tracks")
-    training = {"split": split.name, "split_sha256": split.sha256, "leaks": split.leaks}
+    if "valid" not in parts:
+        what = "valid is not" if metrics else "nothing"
+        has = ", ".join(f"{part} {len(tracks.labels)}" for part, tracks in parts.items())
+        console.say(f"{what} measured: part valid has no track here; parts found: {has}")
+    training = {
+        "split": split.name,
+        "split_sha256": split.sha256,
+        "leaks": split.leaks,
+        "artist_unknown": sum(without_artist(of.groups).total() for of in parts.values()),
+        "tracks": {part: len(of.labels) for part, of in parts.items()},
+    }
     return _Fitted(head, training, metrics)
 
 
@@ -185,7 +239,13 @@ def _show_gain(run: HeadRun, new: Tracks, check: Path | None) -> Gain:
 
     base = run.base
     if check is not None:
-        old = run.heard(check).tracks
+        old = run.heard(check).once().tracks
+        both = sorted(set(old.labels) & set(new.labels))
+        if both:
+            raise DatasetError(
+                f"{check}: holds {', '.join(both)} too, which is to be added: --check wants music "
+                "of the old genres alone"
+            )
         gain = own.measure_gain(old, new, names=base.names, seed=run.seed)
     else:
         console.say(
@@ -197,7 +257,9 @@ def _show_gain(run: HeadRun, new: Tracks, check: Path | None) -> Gain:
     for label, found in gain.new.items():
         low, high = found["interval_95"]
         recall = f"recall {found['recall']:.3f}\t[{low:.3f}, {high:.3f}]\tn={found['n']}"
-        print(f"gained\t{label}\t{recall}")
+        if found["unknown"]:
+            recall += f", {found['unknown']} would be called unknown"
+        print(f"gained\t{console.printable(label)}\t{recall}")
     print(
         f"lost\told genres\taccuracy {gain.before:.3f} -> {gain.after:.3f}\t"
         f"{_signed(gain.difference)}\tn={gain.n}, {gain.lost_to_new} now called new"
@@ -210,6 +272,8 @@ def _signed(change: Difference) -> str:
 
 
 def print_figures(figures: Values, what: str) -> None:
-    """One line: what was measured, accuracy, interval, count."""
-    low, high = figures["interval_95"]
-    print(f"{what}\t{figures['accuracy']:.3f}\t[{low:.3f}, {high:.3f}]\tn={figures['n']}")
+    """One line: what was measured, accuracy, interval (by group where these are known), count."""
+    groups = figures.get("groups")
+    low, high = figures["interval_95_by_group" if groups else "interval_95"]
+    n = f"n={figures['n']}" + (f" by {groups} groups" if groups else "")
+    print(f"{what}\t{figures['accuracy']:.3f}\t[{low:.3f}, {high:.3f}]\t{n}")

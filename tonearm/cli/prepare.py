@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tonearm.classifier import Classifier
     from tonearm.data.index import Index
     from tonearm.data.prepare import Prepared
+    from tonearm.data.splits import Split
+    from tonearm.features import FeatureSpec
 
 Files = list[tuple[str, str]]  # with what is wrong with each
 
@@ -38,7 +40,8 @@ def prepare(
         bool, typer.Option("--from-arrays", help="FOLDER is a .npz of log-mel or of windows.")
     ] = False,
     artists: Annotated[
-        Path | None, typer.Option(help="Table clip<TAB>artist, before what files' tags say.")
+        Path | None,
+        typer.Option(help="Table clip<TAB>artist, before what files' tags say; it is kept."),
     ] = None,
     embeddings: Annotated[
         bool, typer.Option("--embeddings", help="Also hear every track, for `train --model head`.")
@@ -47,7 +50,12 @@ def prepare(
         Frames, typer.Option(help="gtzan: 43 frames a second; arrays: 12.9, as logmel_dev.npz.")
     ] = Frames.gtzan,
     json_path: Annotated[
-        Path | None, typer.Option("--json", help="Also write MFCCs of segments as one JSON file.")
+        Path | None,
+        typer.Option(
+            "--json",
+            callback=console.output_file,
+            help="Also write MFCCs of segments as one JSON file.",
+        ),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Another listener than the built-in.")] = None,
     jobs: Annotated[
@@ -56,10 +64,10 @@ def prepare(
     verbose: console.Verbose = False,
 ) -> None:
     """Index a folder of music, find copies, and keep its features for training."""
-    from tonearm.data import index
+    from tonearm.data import groups, index
 
     out = out or default_out(folder)
-    table = index.read_artists(artists) if artists else {}
+    table = groups.read_artists(artists) if artists else None
     failures: Files = []
     damaged: Files = []
     try:
@@ -80,6 +88,8 @@ def prepare(
     except KeyboardInterrupt:
         console.say("interrupted; what was done is kept: the same command goes on from there")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
+    for genre, count in index.describe(made)["genres"].items():
+        print(f"{console.printable(genre)}\t{count}")
     _describe(made, out)
     end(failures, damaged, failed_are="could not be used")
 
@@ -107,20 +117,25 @@ def _listener(model: Path | None) -> str:
 
 
 def _prepare_audio(
-    folder: Path, *, out: Path, artists: dict[str, str], frames: Frames, jobs: int | None
+    folder: Path,
+    *,
+    out: Path,
+    artists: dict[str, str] | None,
+    frames: Frames | None,
+    jobs: int | None,
 ) -> Prepared:
-    """Prepare a folder of music, with a bar."""
-    from tonearm.data.arrays import ARRAY_SPEC
-    from tonearm.data.prepare import prepare_folder
-    from tonearm.features import GTZAN_SPEC
+    """Prepare a folder of music, with a bar, and say what is odd about it.
+
+    None takes the artists, and the frames, of the prepared folder as it was.
+    """
+    from tonearm.data.prepare import ARTISTS, prepare_folder
     from tonearm.tagging.tags import read_artist
 
-    spec = GTZAN_SPEC if frames is Frames.gtzan else ARRAY_SPEC
     with _counted("files") as (start, done):
         made = prepare_folder(
             folder,
             out,
-            spec=spec,
+            spec=_front_end(out, frames),
             artists=artists,
             artist_of=read_artist,
             jobs=jobs or console.cores(),
@@ -128,8 +143,25 @@ def _prepare_audio(
             on_done=done,
         )
     for name, genre in made.renamed.items():
-        console.say(f"folder {console.printable(name)} is taken for {genre}")
+        console.say(f"folder {console.printable(name)} is taken for {console.printable(genre)}")
+    for name in made.empty:
+        console.say(f"folder {console.printable(name)} holds no audio: no genre")
+    if made.named:
+        kept = f"{made.named} of {len(made.index.tracks)} tracks: {out / ARTISTS}"
+        before = "" if artists else ", as given before"
+        console.say(f"artists of {console.printable(kept)}{before}")
     return made
+
+
+def _front_end(out: Path, frames: Frames | None) -> FeatureSpec:
+    from tonearm.data import prepare, store
+    from tonearm.data.arrays import ARRAY_SPEC
+    from tonearm.features import GTZAN_SPEC
+
+    features = out / prepare.FEATURES
+    if frames is None and features.exists():
+        return store.spec_of(store.open_store(features), window_s=GTZAN_SPEC.window_s)
+    return ARRAY_SPEC if frames is Frames.arrays else GTZAN_SPEC
 
 
 @dataclass(frozen=True)
@@ -144,18 +176,30 @@ class Ready:
 def prepared(data: Path, *, jobs: int | None) -> Ready:
     """The prepared folder that ``data`` is, or is made into."""
     from tonearm.data import index
-    from tonearm.data.prepare import JOURNAL
 
     if data.name == index.FILE_NAME and data.is_file():
         return Ready(data.parent)
     if (data / index.FILE_NAME).exists():
         return Ready(data)
+    genres_in(data)  # refuses what is no folder of music
+    out = default_out(data)
+    made = _prepare_audio(data, out=out, artists=None, frames=None, jobs=jobs)
+    counts = index.describe(made.index)["genres"]
+    console.say(", ".join(f"{console.printable(name)} {n}" for name, n in counts.items()))
+    _describe(made.index, out)
+    return Ready(out, made.index.failed, made.damaged)
+
+
+def genres_in(data: Path) -> list[str]:
+    """Genres of a folder of music, or of a prepared one, sorted, without decoding anything."""
+    from tonearm.data import folder, index
+    from tonearm.data.prepare import JOURNAL
+
+    if data.name == index.FILE_NAME or (data / index.FILE_NAME).exists():
+        return list(index.load(data).labels)
     if (data / JOURNAL).exists():
         raise DatasetError(f"{data}: was not prepared to its end: run `tonearm prepare` again")
-    out = default_out(data)
-    made = _prepare_audio(data, out=out, artists={}, frames=Frames.gtzan, jobs=jobs)
-    console.say(f"prepared in {out}")
-    return Ready(out, made.index.failed, made.damaged)
+    return sorted(set(folder.look(data, out=default_out(data)).genres.values()))
 
 
 @contextmanager
@@ -199,18 +243,39 @@ def _write_json(made: Index, path: Path) -> Files:
 
 
 def _describe(made: Index, out: Path) -> None:
-    from tonearm.data import index
+    from tonearm.data import groups, index
 
     counts = index.describe(made)
-    for genre, count in counts["genres"].items():
-        print(f"{genre}\t{count}")
     console.say(
         f"{counts['tracks']} tracks, {len(counts['genres'])} genres, {counts['groups']} groups "
-        f"(artists, albums or copies), in {out}"
+        f"(artists, albums or copies), prepared in {console.printable(out)}"
     )
+    unclear = {track.name for found in groups.contradictions(made.tracks) for track in found}
     names = made.by_name()
     for track in made.tracks:
         if track.copy_of:
-            other = names[track.copy_of].genre
-            odd = "" if other == track.genre else f", which is in {other}"
-            console.say(f"  {console.printable(track.name)} is a copy of {track.copy_of}{odd}")
+            other = names[track.copy_of]
+            odd = "" if other.genre == track.genre else f", which is in {other.genre}"
+            odd += ": neither is learnt from" if track.name in unclear else ""
+            copy = f"{track.name} is a copy of {track.copy_of}"
+            console.say(f"  {console.printable(copy + odd)}")
+
+
+def say_split(split: Split, made: Index) -> None:
+    """What is odd about a split of a data set, before it is learnt from."""
+    from tonearm.data import splits
+    from tonearm.training import cautions
+
+    parts = splits.find_all(split, made)
+    used = {part: parts[part] for part in splits.PARTS if part in parts}
+    measured = [track for part in ("valid", "test") if part in used for track in used[part].tracks]
+    crossing = splits.check(split, made)
+    console.caution(cautions.of_split(split, crossing=crossing, tracks=measured))
+    copies = [track for part in used.values() for track in part.copies]
+    unclear = [track for part in used.values() for track in part.contradictions]
+    console.caution(cautions.of_copies(copies, unclear))
+    lost = [
+        f"{name} {part.missing} of {part.promised}" for name, part in used.items() if part.missing
+    ]
+    if lost:
+        console.say(f"split {split.name} names tracks that are not here: {', '.join(lost)}")

@@ -10,17 +10,18 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from tonearm import models
+from tonearm import files, models
 from tonearm.cli import console
 from tonearm.cli.library import Location
 from tonearm.cli.own import (
     add_genres,
     head_run,
+    look_ahead,
     print_figures,
     train_from_corrections,
     train_head,
 )
-from tonearm.cli.prepare import Files, end, prepared
+from tonearm.cli.prepare import Files, end, genres_in, prepared, say_split
 from tonearm.errors import DatasetError
 from tonearm.models import MODELS
 from tonearm.training.run import BUNDLE, CHECKPOINT, METRICS, SPLIT, Precision, Run, read, write
@@ -93,15 +94,29 @@ def train(
 ) -> None:
     """Train a model on a folder with a folder for each genre, and measure it honestly."""
     out = out or Path("runs") / model
-    if (add or from_corrections) and model != _HEAD:
-        raise typer.BadParameter("only a head can grow or be corrected", param_hint="--model")
+    given = {
+        "DATA": data is not None,
+        "--split": split is not None,
+        "--add": add,
+        "--check": check is not None,
+        "--adopt": adopt,
+        "--from-corrections": from_corrections,
+        "--library": library is not None,
+        "--base": base is not None,
+        "--resume": resume,
+        "--epochs": epochs is not None,
+        "--patience": patience > 0,
+        "--devices": devices > 1,
+    }
+    _refuse_unheeded({option for option, there in given.items() if there}, model)
+    writes = adopt or not (add or from_corrections)
+    if writes and (reason := files.refusal(out)):
+        raise DatasetError(f"{out}: cannot be written: {reason}")
     if from_corrections:
         train_from_corrections(library, head_run(out, base, seed=seed), adopt=adopt)
         return
-    if resume and model == _HEAD:
-        raise typer.BadParameter("a head is fitted in seconds, anew", param_hint="--resume")
-    if data is None and not resume:
-        raise typer.BadParameter("name a folder of music, or a prepared one", param_hint="DATA")
+    if data is not None and not resume:
+        _refuse_early(data, split, base, add, check)
     if model != _HEAD:
         _check_extra()
     failures: Files = []
@@ -114,7 +129,13 @@ def train(
             failures, damaged = list(ready.failed), list(ready.damaged)
             if model == _HEAD:
                 head = head_run(out, base, seed=seed)
+                look_ahead(ready.folder, head, split=split, add=add)
                 failures += head.hear(ready.folder, jobs=jobs)
+                if check is not None:
+                    old = prepared(check, jobs=jobs)
+                    check = old.folder
+                    failures += [*old.failed, *head.hear(check, jobs=jobs)]
+                    damaged += old.damaged
                 if add:
                     add_genres(ready.folder, head, check=check, adopt=adopt)
                 else:
@@ -137,6 +158,55 @@ def train(
         console.say(f"interrupted{hint}")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
     end(failures, damaged, failed_are="could not be used, and were left out")
+
+
+def _refuse_unheeded(given: set[str], model: str) -> None:
+    """Refuse options that the others leave nothing to do."""
+
+    def refuse(reason: str, *options: str) -> None:
+        for option in options:
+            if option in given:
+                raise typer.BadParameter(reason, param_hint=option)
+
+    if model == _HEAD:
+        refuse("a head is fitted in seconds, anew", "--resume")
+        refuse("a head is fitted at once", "--epochs", "--patience", "--devices")
+    else:
+        refuse("only a head can grow or be corrected", "--add", "--from-corrections", "--base")
+    if "--from-corrections" in given:
+        options = ("DATA", "--split", "--add", "--check")
+        refuse("--from-corrections learns from the library alone", *options)
+    else:
+        refuse("is for --from-corrections", "--library")
+    if "--add" in given:
+        refuse("what is added is measured by folds", "--split")
+    else:
+        refuse("is for --add", "--check")
+    if not given & {"--add", "--from-corrections"}:
+        refuse("is for --add and --from-corrections", "--adopt")
+    if not given & {"DATA", "--resume", "--from-corrections"}:
+        raise typer.BadParameter("name a folder of music, or a prepared one", param_hint="DATA")
+
+
+def _refuse_early(
+    data: Path, split: str | None, base: Path | None, add: bool, check: Path | None
+) -> None:
+    """Refuse before anything is decoded what would be refused after it."""
+    from tonearm import bundle
+    from tonearm.data import splits
+    from tonearm.training import own
+
+    if split is not None:
+        splits.written(split)
+    if check is not None and not check.exists():
+        raise DatasetError(f"{check}: is not there")
+    genres = genres_in(data)
+    if add:
+        head = bundle.load(base).head
+        own.checked_statistics(head)
+        own.refuse_known(head, genres)
+    elif len(genres) < 2:
+        raise DatasetError(f"only one genre ({', '.join(genres)}): two or more are needed")
 
 
 def _check_extra() -> None:
@@ -167,11 +237,7 @@ def _save_split(run: Run, wanted: str) -> None:
 
     made = index.load(run.data)
     split = splits.make(wanted, made, seed=run.seed)
-    crossing = splits.check(split, made)
-    if split.leaks:
-        console.say(f"split {split.name} LEAKS on purpose: its accuracy flatters")
-    elif crossing:
-        console.say(f"split {split.name} has {', '.join(crossing)} on both sides")
+    say_split(split, made)
     out = Path(run.out)
     if (out / CHECKPOINT).exists():
         raise DatasetError(f"{out}: holds a run already: --resume it, or give another --out")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import audio
-from tonearm.data import index, prepare
+from tonearm.data import folder, groups, index, prepare
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import SEGMENTS
 from tonearm.data.store import ARRAY_HOP_SAMPLES, checksum, identity, open_store
@@ -49,12 +49,13 @@ def fill(
     listener_sha256 : str
         Of the bundle whose embeddings ``tags`` are.
     artists : mapping of str to str or None
-        Artist by name of the track.
+        Artist by name of the track. It is kept; None takes what was kept before.
 
     Raises
     ------
     DatasetError
-        When the file is no such .npz, or the store there has another front end.
+        When the file is no such .npz, one of its arrays holds no numbers, or the store there has
+        another front end.
     """
     out = Path(out)
     try:
@@ -67,24 +68,42 @@ def fill(
         raise DatasetError(
             f"{npz_path}: holds {sorted(values)}; wanted are name and one of logmel, tags, msd"
         )
+    arrays = list(_each(kind, values))
+    for name, array, _ in arrays:
+        if array.ndim != 2 or not np.isfinite(array).all():
+            raise DatasetError(f"{npz_path}: {kind} of {name!r} are no numbers: {array.shape}")
     if kind == "logmel":
         store = open_store(out / prepare.FEATURES, identity(ARRAY_SPEC), create=True)
     else:
         store = prepare.open_windows(out, listener_sha256, create=True)
     old = index.load(out) if (out / index.FILE_NAME).exists() else Index(())
     tracks = {track.stem: track for track in old.tracks}
-    genres = dict(zip(map(str, values["name"]), map(str, values.get("genre", ())), strict=False))
-    for name, array, duration_s in _each(kind, values):
+    written = dict(zip(map(str, values["name"]), map(str, values.get("genre", ())), strict=False))
+    written = {name: written.get(name) or name.split(".")[0] for name, _, _ in arrays}
+    genres = folder.genres_of([*old.labels, *written.values()])
+    for name, array, duration_s in arrays:
         if name not in tracks:
-            genre = index.genre_of(genres.get(name) or name.split(".")[0])
-            group = index.group_of(name, artist=(artists or {}).get(name))
-            sound = checksum(array.tobytes())
-            tracks[name] = Track(name, genre, group, sound, duration_s)
+            group, sound = groups.group_of(name, artist=None), checksum(array.tobytes())
+            tracks[name] = Track(name, genres[written[name]], group, sound, duration_s)
         store.put(tracks[name].sound, array)
-    listed = list(tracks.values())
-    made = replace(old, tracks=index.merge_copies(listed, index.same_sound(listed)))
+    made = replace(old, tracks=_grouped(list(tracks.values()), out, artists))
     made.save(out / index.FILE_NAME)
     return made
+
+
+def _grouped(
+    tracks: list[Track], out: Path, artists: Mapping[str, str] | None
+) -> tuple[Track, ...]:
+    """The tracks with the artists of the table, the one given or the one kept; copies joined."""
+    named = prepare.named_artists([track.name for track in tracks], out, artists)
+    if artists:
+        groups.write_artists(out / prepare.ARTISTS, artists)
+    for i, track in enumerate(tracks):
+        if track.name in named:
+            group = groups.group_of(track.name, artist=named[track.name])
+            tracks[i] = replace(track, group=group)
+    known = [(track.copy_of, track.name) for track in tracks if track.copy_of]
+    return groups.merge_copies(tracks, known + groups.same_sound(tracks))
 
 
 def _each(

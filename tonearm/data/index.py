@@ -1,18 +1,17 @@
 """What a data set is: its tracks, each with genre, group, checksum and length, in one file.
 
 An index is JSON lines: a header, then one track a line. A *group* is what may not be on both sides
-of a split: the tracks of one artist, and copies of one recording. Paths are relative to the
-folder of music, with ``/``. Must not decode audio (``data/prepare.py`` does) or import torch.
+of a split (``data/groups.py``). Paths are relative to the folder of music, with ``/``. Must not
+decode audio (``data/prepare.py`` does) or import torch.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,6 @@ _SPELLINGS = {
     "popmusic": "pop",
     "rockmusic": "rock",
 }
-_ENSEMBLES = frozenset(("the", "trio", "quartet", "quintet", "band"))
-_NOBODY = frozenset(("", "unknown", "unknownartist", "various", "variousartists", "va"))
 
 
 @dataclass(frozen=True)
@@ -130,6 +127,8 @@ def load(path: str | os.PathLike[str]) -> Index:
         )
         promised = sum(header["genres"].values())
     except FileNotFoundError:
+        if path.name != FILE_NAME:
+            raise DatasetError(f"{path}: is not there") from None
         raise DatasetError(
             f"{path.parent}: no {path.name} in it: run `tonearm prepare FOLDER` to its end"
         ) from None
@@ -172,83 +171,6 @@ def _one_letter_apart(word: str, genre: str) -> bool:
     same = next((i for i, (a, b) in enumerate(zip(word, genre, strict=False)) if a != b), shortest)
     rest, wanted = word[same:], genre[same:]
     return rest[1:] == wanted[1:] or rest == wanted[1:] or rest[1:] == wanted
-
-
-def group_of(name: str, *, artist: str | None) -> str:
-    """The group of a track: its artist where known, else its album's folder, else itself.
-
-    Parameters
-    ----------
-    name : str
-        Path from the folder of music: ``genre/…/file``.
-    artist : str or None
-        From a table or the file's tags; without it ``Artist - Title`` in the file's name counts.
-    """
-    base = stem(name)
-    written = base.split(" - ", 1)[0] if " - " in base else ""
-    # A number is the track's, not an artist's.
-    for candidate in (artist or "", re.sub(r"^[\d\s.]+$", "", written)):
-        plain = plain_artist(candidate)
-        if plain.replace(" ", "") not in _NOBODY:
-            return f"artist:{plain}"
-    folders = name.split("/")[1:-1]
-    return f"folder:{'/'.join(folders)}" if folders else f"track:{name}"
-
-
-def plain_artist(artist: str) -> str:
-    """What spellings of an artist share: ``The Dave Brubeck Quartet`` is ``dave brubeck``.
-
-    Credits of several are a name of their own: where everybody features everybody, all would be
-    one group, and nothing could be held out.
-    """
-    text = re.sub(r"[^\w\s]|_", "", artist.casefold().replace("&", " and ")).split()
-    return " ".join(word for word in text if word not in _ENSEMBLES) or " ".join(text)
-
-
-def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> tuple[Track, ...]:
-    """Tracks with ``copy_of`` set, and the groups of copies made one.
-
-    Parameters
-    ----------
-    tracks : iterable of Track
-    pairs : iterable of (str, str)
-        Names of two tracks that hold one recording.
-    """
-    tracks = list(tracks)
-    place = {track.name: i for i, track in enumerate(tracks)}
-    original: dict[str, str] = {}
-    parent: dict[str, str] = {}
-
-    def find(group: str) -> str:
-        while parent.get(group, group) != group:
-            group = parent[group]
-        return group
-
-    for pair in sorted(pairs, key=lambda pair: sorted(place[name] for name in pair)):
-        first, second = sorted(pair, key=place.__getitem__)
-        original.setdefault(second, original.get(first, first))
-        ends = sorted(find(tracks[place[name]].group) for name in pair)
-        parent[ends[1]] = ends[0]
-    return tuple(
-        replace(track, group=find(track.group), copy_of=original.get(track.name))
-        for track in tracks
-    )
-
-
-def same_sound(tracks: Iterable[Track]) -> list[tuple[str, str]]:
-    """Pairs of names (first, later) of tracks with one checksum."""
-    first: dict[str, str] = {}
-    same = [(first.setdefault(track.sound, track.name), track.name) for track in tracks]
-    return [pair for pair in same if pair[0] != pair[1]]
-
-
-def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
-    """A table ``clip<TAB>artist`` with a header line; clips without an artist are left out."""
-    try:
-        rows = [line.split("\t") for line in Path(path).read_text("utf-8").splitlines()[1:]]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: artists cannot be read: {error}") from None
-    return {row[0]: row[1] for row in rows if len(row) > 1 and row[1].strip()}
 
 
 def describe(index: Index) -> Mapping[str, Any]:

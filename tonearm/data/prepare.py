@@ -1,9 +1,10 @@
 """From a folder of music, or arrays made elsewhere, to a prepared folder: index and stores.
 
 A prepared folder holds ``index.jsonl``, ``features/`` (log-mel), ``windows/`` (embeddings),
-``fingerprints/`` and ``journal.jsonl``: what is known of each file so far, a line each, by path,
-size and time of change. A run that was killed reads it and goes on. The index is written last, so
-that a folder with an index is whole. Must not import torch or print.
+``fingerprints/``, ``artists.tsv`` if such a table was given, and ``journal.jsonl``: what is known
+of each file so far, a line each, by path, size and time of change. A run that was killed reads it
+and goes on. The index is written last, so that a folder with an index is whole. Must not import
+torch or print.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ import numpy as np
 
 from tonearm import audio
 from tonearm.classifier import Classifier
-from tonearm.data import copies, index
+from tonearm.data import copies, groups, index
+from tonearm.data.folder import Listing, look
 from tonearm.data.index import Index, Track
 from tonearm.data.store import (
     FeatureStore,
@@ -32,11 +34,11 @@ from tonearm.data.store import (
 )
 from tonearm.errors import DatasetError, DecodeError
 from tonearm.features import FeatureSpec
-from tonearm.files import find
 from tonearm.listening import SHORTEST_S
 from tonearm.pool import in_order
 
 FEATURES, WINDOWS, FINGERPRINTS, JOURNAL = "features", "windows", "fingerprints", "journal.jsonl"
+ARTISTS = "artists.tsv"
 _FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 1}
 _BROKEN_IN_GTZAN = "jazz.00054"
 
@@ -53,12 +55,19 @@ class Prepared:
     damaged : tuple of (str, str)
         Files that are in the index though something is wrong with them, and what.
     renamed : dict of str to str
-        Folders whose name was taken for one of the ten genres.
+        Folders whose name was taken for another genre's: one of the ten, or the same in another
+        spelling.
+    empty : tuple of str
+        Folders without a file.
+    named : int
+        Tracks whose artist the table names.
     """
 
     index: Index
     damaged: tuple[tuple[str, str], ...]
     renamed: Mapping[str, str]
+    empty: tuple[str, ...]
+    named: int
 
 
 def prepare_folder(
@@ -81,7 +90,8 @@ def prepare_folder(
     spec : FeatureSpec
         Front end of the stored log-mel.
     artists : mapping of str to str or None
-        Artist by file name without suffix; goes before what ``artist_of`` says.
+        Artist by path, or by file name without suffix; goes before what ``artist_of`` says. It
+        is kept; None takes what was kept before.
     artist_of : callable
         Artist of a file, e.g. from its tags.
     jobs : int
@@ -96,11 +106,14 @@ def prepare_folder(
         When there is nothing to prepare, or the disk is full.
     """
     folder, out = Path(folder).resolve(), Path(out)
-    failed: list[tuple[str, str]] = []
-    files = _files(folder, out, failed)
+    listing = look(folder, out=out)
+    failed = list(listing.failed)
+    named = named_artists(listing.names, out, artists)
     store = open_store(out / FEATURES, identity(spec), create=True)
     prints = open_store(out / FINGERPRINTS, _FINGERPRINT_IDENTITY, create=True)
-    on_start(len(files))
+    if artists:
+        groups.write_artists(out / ARTISTS, artists)
+    on_start(len(listing.names))
     damaged, records = [], {}
     with _Journal(out / JOURNAL) as journal:
 
@@ -113,7 +126,7 @@ def prepare_folder(
             journal.add(name, folder / name, record)
             return record
 
-        for done, (name, future) in enumerate(in_order(work, files, jobs=jobs), 1):
+        for done, (name, future) in enumerate(in_order(work, listing.names, jobs=jobs), 1):
             try:
                 records[name] = future.result()
             except DecodeError as error:
@@ -123,35 +136,33 @@ def prepare_folder(
                     damaged.append((name, records[name]["warning"]))
             on_done(done, len(failed))
     if not records:
-        raise DatasetError(f"{folder}: none of its {len(files)} files can be read")
-    tracks = [_track(name, record, artists or {}) for name, record in records.items()]
-    made = Index(_merge(tracks, prints), tuple(sorted(failed)), str(folder))
+        raise DatasetError(f"{folder}: none of its {len(listing.names)} files can be read")
+    tracks = _merge(_tracks(listing, records, named), prints)
+    made = Index(tracks, tuple(sorted(failed)), str(folder))
     made.save(out / index.FILE_NAME)
-    folders = {name.split("/")[0] for name in files}
-    renamed = {f: index.genre_of(f) for f in sorted(folders) if index.genre_of(f) != f}
-    return Prepared(made, tuple(damaged), renamed)
+    return Prepared(made, tuple(damaged), listing.renamed, listing.empty, len(named))
 
 
-def _files(folder: Path, out: Path, failed: list[tuple[str, str]]) -> list[str]:
-    """Names of all audio files below the genre folders, relative to ``folder``."""
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: is no folder; one with a folder for each genre is needed")
+def named_artists(
+    names: Sequence[str], out: Path, artists: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Artist of each track that the table names: the one given, or the one that ``out`` keeps.
 
-    def on_error(bad: Path, error: OSError) -> None:
-        failed.append((os.path.relpath(bad, folder), f"folder cannot be read: {error.strerror}"))
-
-    names = []
-    for path in find([folder], suffixes=audio.AUDIO_SUFFIXES, on_error=on_error):
-        name = path.relative_to(folder).as_posix()
-        if "/" not in name:
-            failed.append((name, "lies in no genre's folder"))
-        elif out.resolve() not in path.parents:
-            names.append(name)
-    if not names:
-        raise DatasetError(
-            f"{folder}: no audio files in folders below it; one folder for each genre is needed"
-        )
-    return names
+    Raises
+    ------
+    DatasetError
+        When it names none of them, or one name of it is several tracks.
+    """
+    kept = out / ARTISTS
+    if artists is None:
+        artists = groups.read_artists(kept) if kept.exists() else {}
+        which = str(kept)
+    else:
+        which = "the table of artists"
+    named = groups.artists_of(names, artists)
+    if artists and not named:
+        raise DatasetError(f"{which}: names none of the {len(names)} tracks, not {names[0]!r}")
+    return named
 
 
 def _prepare_file(
@@ -177,22 +188,27 @@ def _prepare_file(
     }
 
 
-def _track(name: str, record: Mapping[str, Any], artists: Mapping[str, str]) -> Track:
-    artist = artists.get(index.stem(name)) or record["artist"]
-    return Track(
-        name,
-        index.genre_of(name.split("/", maxsplit=1)[0]),
-        index.group_of(name, artist=artist),
-        record["sound"],
-        record["duration_s"],
-    )
+def _tracks(
+    listing: Listing, records: Mapping[str, Mapping[str, Any]], named: Mapping[str, str]
+) -> list[Track]:
+    return [
+        Track(
+            name,
+            listing.genre(name),
+            groups.group_of(name, artist=named.get(name) or record["artist"]),
+            record["sound"],
+            record["duration_s"],
+        )
+        for name, record in records.items()
+    ]
 
 
 def _merge(tracks: list[Track], prints: FeatureStore) -> tuple[Track, ...]:
     """The tracks with copies marked: of the same checksum, or of the same fingerprint."""
     first = {track.sound: track.name for track in reversed(tracks)}
     codes = {name: np.asarray(prints.get(sound)) for sound, name in first.items()}
-    return index.merge_copies(tracks, index.same_sound(tracks) + copies.find(codes))
+    pairs = groups.same_sound(tracks) + copies.find(codes)
+    return groups.merge_copies(groups.join_folders(tracks), pairs)
 
 
 def _reason(name: str, error: DecodeError) -> str:
@@ -263,6 +279,11 @@ def add_embeddings(
     -------
     list of (str, str)
         Files that could not be heard, with the reason of each.
+
+    Raises
+    ------
+    DatasetError
+        When nothing was heard, now or before; or the disk is full.
     """
     out = Path(out)
     made = index.load(out)
@@ -282,6 +303,10 @@ def add_embeddings(
         except DecodeError as error:
             failed.append((track.name, error.reason))
         on_done(done, len(failed))
+    if failed and len(failed) == len(made.tracks):
+        name, reason = failed[0]
+        path = Path(made.source) / name
+        raise DatasetError(f"none of {len(failed)} tracks could be heard, e.g. {path}: {reason}")
     return failed
 
 

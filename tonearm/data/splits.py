@@ -2,7 +2,8 @@
 
 A split file is text: comment lines with its name, then ``part<TAB>track``. No group (artist,
 copies) may be in two parts, but for the splits that exist to show how much that flatters: their
-names begin with ``leaking-``. A segment of a track is written ``track#3``.
+names begin with ``leaking-``. A segment of a track is written ``track#3``. Splits are made of all
+tracks; of copies, a part then holds the first, so that none counts twice.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from tonearm import folds
+from tonearm.data import groups
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
 
 PARTS = ("train", "valid", "test")
+_UNUSED = "excluded"
 _LEAKING = "leaking-"
+_GROUPED, _RANDOM = "grouped", "random-"
 _HEADER = "# tonearm-split 1"
 _LISTS = Path(__file__).parent / "lists"
 SHARES = (0.7, 0.15, 0.15)
@@ -48,6 +52,9 @@ class Split:
     def text(self) -> str:
         """The canonical text: what is saved, and what the hash is of."""
         rows = sorted((part, name) for part, names in self.parts.items() for name in names)
+        for _, name in rows:
+            if "\n" in name or "\r" in name:
+                raise DatasetError(f"{name!r}: a line break in its name: rename and prepare again")
         return "\n".join([_HEADER, f"# name: {self.name}", *map("\t".join, rows), ""])
 
     @property
@@ -66,7 +73,8 @@ def load(path: str | os.PathLike[str]) -> Split:
         text = Path(path).read_text("utf-8", "surrogateescape")
     except OSError as error:
         raise DatasetError(f"{path}: split cannot be read: {error.strerror}") from None
-    lines = text.splitlines()
+    # splitlines() would cut at U+2028 and others, which names may hold.
+    lines = text.removesuffix("\n").split("\n")
     if lines[:1] != [_HEADER] or not lines[1:2] or not lines[1].startswith("# name: "):
         raise DatasetError(f"{path}: no split file: it must begin with {_HEADER!r} and its name")
     parts: dict[str, list[str]] = defaultdict(list)
@@ -74,6 +82,9 @@ def load(path: str | os.PathLike[str]) -> Split:
         part, tab, name = line.partition("\t")
         if not tab or not part or not name:
             raise DatasetError(f"{path}, line {number}: not `part<TAB>track`: {line!r}")
+        if part not in (*PARTS, _UNUSED):
+            known = ", ".join((*PARTS, _UNUSED))
+            raise DatasetError(f"{path}, line {number}: part {part!r} is none of {known}")
         parts[part].append(name)
     counts = Counter(name for names in parts.values() for name in names)
     twice = [name for name, count in counts.items() if count > 1]
@@ -87,7 +98,8 @@ def official(name: str) -> Split:
     path = _LISTS / f"{name}.split"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in _LISTS.glob("*.split")))
-        raise DatasetError(f"no official split {name!r}; there are: {known}")
+        made = f"{_GROUPED}, {_RANDOM}tracks, {_RANDOM}segments"
+        raise DatasetError(f"no split {name!r}: no file, nor one of {made}, {known}")
     return load(path)
 
 
@@ -98,16 +110,30 @@ class Part:
     Parameters
     ----------
     tracks : tuple of Track
-        Those that are there, found by name or by file name alone.
+        Those that are there, found by name or by file name alone: the first of each recording.
     segments : dict of str to set of int
         Of each track, by its name, the segments that the part names, where it names segments.
     promised : int
         How many tracks the part names.
+    copies : tuple of Track
+        Those left out as copies of others in the part.
+    contradictions : tuple of Track
+        Those left out since copies of them are called another genre, in whatever part.
     """
 
     tracks: tuple[Track, ...]
     segments: Mapping[str, set[int]]
     promised: int
+    copies: tuple[Track, ...] = ()
+    contradictions: tuple[Track, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """How many of those named are not here."""
+        return self.promised - sum(map(len, (self.tracks, self.copies, self.contradictions)))
+
+
+_NOTHING = Part((), {}, 0)
 
 
 def find(split: Split, part: str, index: Index) -> Part:
@@ -115,27 +141,74 @@ def find(split: Split, part: str, index: Index) -> Part:
 
     ``a#3`` is segment 3 of ``a``, unless a track is called so: then it is that track
     (``Prelude in C#.mp3``, ``Étude #3``).
+
+    Raises
+    ------
+    DatasetError
+        When a name without a folder is that of several tracks.
     """
-    known = {track.stem: track for track in index.tracks} | index.by_name()
-    tracks: dict[str, Track] = {}
-    segments: dict[str, set[int]] = defaultdict(set)
-    promised = set()
-    for name in split.parts.get(part, ()):
-        stem, mark, number = name.rpartition("#")
-        segment = bool(mark) and number.isdecimal() and name not in known
-        wanted = stem if segment else name
-        promised.add(wanted)
-        if wanted in known:
-            track = known[wanted]
-            tracks[track.name] = track
-            if segment:
-                segments[track.name].add(int(number))
-    return Part(tuple(tracks.values()), dict(segments), len(promised))
+    return find_all(split, index).get(part, _NOTHING)
+
+
+def find_all(split: Split, index: Index) -> dict[str, Part]:
+    """Every part of a split, as `find` finds it."""
+    named = _named(split, index)
+    used = {track.name: track for part in PARTS for track in named.get(part, _NOTHING).tracks}
+    unclear = {track.name for each in groups.contradictions(used.values()) for track in each}
+    return {part: _once(found, unclear) for part, found in named.items()}
+
+
+def whole(index: Index) -> Part:
+    """All tracks as one part, without a split."""
+    unclear = {track.name for each in groups.contradictions(index.tracks) for track in each}
+    return _once(Part(index.tracks, {}, len(index.tracks)), unclear)
+
+
+def _once(found: Part, unclear: Collection[str]) -> Part:
+    """The part with each recording once, and without the tracks of these names."""
+    clear = [track for track in found.tracks if track.name not in unclear]
+    kept = groups.distinct(clear)
+    own = {track.name for track in kept}
+    return replace(
+        found,
+        tracks=kept,
+        segments={name: numbers for name, numbers in found.segments.items() if name in own},
+        copies=tuple(track for track in clear if track.name not in own),
+        contradictions=tuple(track for track in found.tracks if track.name in unclear),
+    )
+
+
+def _named(split: Split, index: Index) -> dict[str, Part]:
+    """What the parts name, copies and all."""
+    tracks = index.by_name()
+    written = groups.by_written_name(tracks)
+    parts = {}
+    for part, names in split.parts.items():
+        found: dict[str, Track] = {}
+        segments: dict[str, set[int]] = defaultdict(set)
+        promised = set()
+        for name in names:
+            stem, mark, number = name.rpartition("#")
+            segment = bool(mark) and number.isdecimal() and name not in written
+            wanted = stem if segment else name
+            promised.add(wanted)
+            meant = [tracks[each] for each in written.get(wanted, ())]
+            if len({track.copy_of or track.name for track in meant}) > 1:
+                raise DatasetError(
+                    f"split {split.name}: {wanted!r} is {len(meant)} tracks here "
+                    f"({', '.join(track.name for track in meant[:3])}): write genre/…/file"
+                )
+            for track in meant[:1]:
+                found[track.name] = track
+                if segment:
+                    segments[track.name].add(int(number))
+        parts[part] = Part(tuple(found.values()), dict(segments), len(promised))
+    return parts
 
 
 def select(split: Split, index: Index) -> dict[str, list[Track]]:
     """Tracks of the index in each part."""
-    return {part: list(find(split, part, index).tracks) for part in split.parts}
+    return {part: list(found.tracks) for part, found in find_all(split, index).items()}
 
 
 def is_official(split: Split) -> bool:
@@ -247,13 +320,23 @@ def make(wanted: str, index: Index, *, seed: int = 0) -> Split:
     wanted : str
         ``grouped``, ``random-tracks``, ``random-segments``, an official name, or a path.
     """
-    if wanted == "grouped":
+    split = written(wanted)
+    if split is None and wanted == _GROUPED:
         split = grouped(index, seed=seed)
-    elif wanted in ("random-tracks", "random-segments"):
-        split = leaking(index, unit=wanted.removeprefix("random-"), seed=seed)
-    elif os.path.exists(wanted):
-        split = load(wanted)
-    else:
-        split = official(wanted)
+    elif split is None:
+        split = leaking(index, unit=wanted.removeprefix(_RANDOM), seed=seed)
     check(split, index)
     return split
+
+
+def written(wanted: str) -> Split | None:
+    """The split of a file or an official name; None for those that are made of an index.
+
+    Raises
+    ------
+    DatasetError
+        When there is no such split.
+    """
+    if wanted in (_GROUPED, f"{_RANDOM}tracks", f"{_RANDOM}segments"):
+        return None
+    return load(wanted) if os.path.exists(wanted) else official(wanted)

@@ -56,6 +56,7 @@ class Correction:
     key: str
     genre: str
     windows: NDArray[np.float32]
+    artist: str | None
 
 
 def beside(library: Path) -> Path:
@@ -90,8 +91,10 @@ def attach(library: Library) -> None:
         return
     if path.exists():
         library.attach(path, "reviewed")
-    else:
-        library.write(f"CREATE TEMP TABLE IF NOT EXISTS {_TABLE}")
+        # It is there a moment before its table is, when somebody reviews for the first time.
+        if library.rows("SELECT 1 FROM reviewed.sqlite_master WHERE name = 'reviews'"):
+            return
+    library.write(f"CREATE TEMP TABLE IF NOT EXISTS {_TABLE}")
 
 
 def of_keys(library: Library, keys: Iterable[str | None]) -> dict[str, Review]:
@@ -115,9 +118,10 @@ def corrections(library: Library, *, listener: str) -> list[Correction]:
     """
     attach(library)
     rows = library.rows(
-        "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4 FROM reviews r"
-        " JOIN sounds s ON s.key = r.key JOIN models m ON m.id = s.model"
-        " JOIN windows w ON w.sound = s.id WHERE r.genre IS NOT NULL AND m.listener = ?"
+        "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4, (SELECT max(t.artist) FROM"
+        " tracks t WHERE t.sound = s.id) FROM reviews r JOIN sounds s ON s.key = r.key"
+        " JOIN models m ON m.id = s.model JOIN windows w ON w.sound = s.id"
+        " WHERE r.genre IS NOT NULL AND m.listener = ?"
         " ORDER BY r.key",
         [listener],
     )
@@ -126,6 +130,7 @@ def corrections(library: Library, *, listener: str) -> list[Correction]:
             key,
             genre,
             np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions).astype(np.float32),
+            artist,
         )
-        for key, genre, data, dimensions in rows
+        for key, genre, data, dimensions, artist in rows
     ]

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.detector import Rejector
 from tonearm.errors import DatasetError
 from tonearm.folds import Fold, k_fold
 from tonearm.genres import key
-from tonearm.head import Head, Rejector, calibrated, mean_vote, spread
+from tonearm.head import Head, calibrated, mean_vote, spread
 
 Float64 = NDArray[np.float64]
 Windows = NDArray[np.floating[Any]]
@@ -94,15 +95,19 @@ class Discriminant:
         The covariance is shrunk toward a multiple of the identity (Friedman 1989); features were
         scaled before, so that common and rare tags are shrunk alike.
         """
-        d = len(self.covariance)
-        target = np.trace(self.covariance) / d * np.eye(d)
-        shrunk = (1 - SHRINKAGE) * self.covariance + SHRINKAGE * target
-        directions = np.linalg.solve(shrunk, self.centres.T)
+        directions = np.linalg.solve(shrunk(self.covariance), self.centres.T)
         bias = -0.5 * (self.centres.T * directions).sum(axis=0)
         for genre, tag in own_tags.items():
             directions[tag, genre] += OWN_TAG_WEIGHT
         weight = directions / self.deviation[:, None]
         return weight / VOTE_TEMPERATURE, (bias - self.mean @ weight) / VOTE_TEMPERATURE
+
+
+def shrunk(covariance: Float64) -> Float64:
+    """A covariance [d, d] drawn toward a multiple of the identity."""
+    d = len(covariance)
+    target = np.trace(covariance) / d * np.eye(d)
+    return np.asarray((1 - SHRINKAGE) * covariance + SHRINKAGE * target)
 
 
 def fit(

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tonearm.data import groups, splits
 from tonearm.data.index import Track
 from tonearm.data.splits import Split
 
@@ -44,12 +45,13 @@ def of_split(
     tracks : collection of Track
         Those measured on.
     """
+    its = [track.group for track in tracks]
     if split is None:
         text = (
             "No split: every track is measured on, those the model learnt from among them if "
             "this is its training data."
         )
-        return [Caution("caution", text)]
+        return [Caution("caution", text), *of_artists(its, held_apart=False)]
     if split.leaks:
         text = (
             f"Split {split.name} leaks on purpose: {len(crossing)} artists or tracks are on both "
@@ -58,7 +60,7 @@ def of_split(
         )
         return [Caution("leak", text)]
     if not crossing:
-        return []
+        return of_artists(its, held_apart=not splits.is_official(split))
     inside = sum(track.group in crossing for track in tracks)
     names = _some([name.removeprefix("artist:") for name in crossing])
     text = (
@@ -66,6 +68,43 @@ def of_split(
         f"the {len(tracks)} tracks measured here are theirs."
     )
     return [Caution("note", text)]
+
+
+def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caution]:
+    """What it means that only the folder of tracks is known, or not even that.
+
+    Parameters
+    ----------
+    its : sequence of str
+        Group of each track.
+    held_apart : bool
+        Whether what was learnt from is held apart by these groups, not by somebody's list.
+    """
+    unknown = groups.without_artist(its)
+    if not unknown:
+        return []
+    folders = f", {unknown['folder']} of them grouped by their folder" if unknown["folder"] else ""
+    text = f"Artist unknown for {unknown.total()} of {len(its)} tracks{folders}: "
+    if not held_apart:
+        text += "the interval by group takes them for so many artists, and may be too narrow."
+        return [Caution("note", text)]
+    text += (
+        "songs of one artist may be on both sides, so that this figure may flatter. "
+        "`tonearm prepare --artists` takes a table of them."
+    )
+    return [Caution("caution", text)]
+
+
+def of_copies(copies: Sequence[Track], contradictions: Sequence[Track]) -> list[Caution]:
+    """That recordings count once, and not at all where their genre is in doubt."""
+    found = []
+    if copies:
+        found.append(Caution("note", f"Copies of other tracks left out: {len(copies)}."))
+    if contradictions:
+        names = ", ".join(track.name for track in contradictions)
+        text = f"Left out, as copies of one recording in several genres: {names}."
+        found.append(Caution("note", text))
+    return found
 
 
 def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> list[Caution]:
@@ -85,18 +124,23 @@ def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> 
     if split is None:
         return []
     if training.get("split_sha256") != split.sha256:
-        learnt_from = training.get("data") or training.get("split")
-        said = "The model does not say what it was trained on"
-        if learnt_from:
-            said = f"The model was trained on {learnt_from}"
-        doubt = "it may know these very tracks, and then its figures here flatter it."
-        return [Caution("caution", f"{said}: {doubt}")]
+        return of_base(training)
     if part in training.get("parts", ["train"]):
         return [Caution("leak", "These are the tracks the model was trained on.")]
     if part == "valid":
         text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
         return [Caution("note", text)]
     return []
+
+
+def of_base(training: Mapping[str, Any]) -> list[Caution]:
+    """What a model's own training leaves open where it is measured on whatever tracks."""
+    learnt_from = training.get("data") or training.get("split")
+    said = "The model does not say what it was trained on"
+    if learnt_from:
+        said = f"The model was trained on {learnt_from}"
+    doubt = "it may know these very tracks, and then its figures here flatter it."
+    return [Caution("caution", f"{said}: {doubt}")]
 
 
 def of_windows(counts: Sequence[int], *, most: int) -> list[Caution]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from tonearm import metrics
 from tonearm.errors import DatasetError
+from tonearm.folds import k_fold
 from tonearm.head import Head
 from tonearm.models.head import Tracks
 from tonearm.training import own
@@ -39,12 +40,15 @@ class Learnt:
         Paired by correction.
     n : int
         Corrections.
+    groups : int
+        Artists, or recordings of unknown ones: each was held out as a whole.
     """
 
     before: float
     after: float
     difference: metrics.Difference
     n: int
+    groups: int
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -73,12 +77,12 @@ def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> 
 def measure(
     head: Head, corrections: Tracks, *, names: Sequence[str] | None, seed: int = 0
 ) -> Learnt:
-    """Judge each fifth of the corrections by a head corrected with the others.
+    """Judge each fifth of the corrections by a head corrected with those of other artists.
 
     Raises
     ------
     DatasetError
-        With fewer than ten corrections.
+        With fewer than ten corrections, or all of one artist.
     """
     n = len(corrections.labels)
     if n < _FEWEST:
@@ -86,16 +90,21 @@ def measure(
             f"{n} corrections: {_FEWEST} or more are needed to see what they bring; go on "
             "reviewing (`tonearm serve`)"
         )
-    fold = np.random.default_rng(seed).permutation(n) % FOLDS
+    groups = len(set(corrections.groups))
+    if groups < 2:
+        raise DatasetError(
+            f"{n} corrections, all of one artist ({corrections.groups[0]}): what they bring cannot "
+            "be measured; go on reviewing"
+        )
     before, after = np.zeros(n), np.zeros(n)
-    for part in range(FOLDS):
-        seen = own.subset(corrections, np.flatnonzero(fold != part))
-        corrected = correct(head, seen, names=names)
-        for i in map(int, np.flatnonzero(fold == part)):
+    folds = min(FOLDS, groups)
+    for fold in k_fold(corrections.labels, corrections.groups, folds=folds, seed=seed):
+        corrected = correct(head, own.subset(corrections, fold.inside), names=names)
+        for i in map(int, fold.outside):
             before[i] = _nearest(head, corrections, i) == corrections.labels[i]
             after[i] = _nearest(corrected, corrections, i) == corrections.labels[i]
-    change = metrics.difference(before, after)
-    return Learnt(float(before.mean()), float(after.mean()), change, n)
+    change = metrics.difference(before, after, groups=corrections.groups)
+    return Learnt(float(before.mean()), float(after.mean()), change, n, groups)
 
 
 def _nearest(head: Head, tracks: Tracks, i: int) -> str:

@@ -115,7 +115,24 @@ class Judged:
             "warnings": [vars(caution) for caution in self.cautions],
             **self.figures,
             "mistakes": self.mistakes(),
+            "answers": self.answers(),
         }
+
+    def answers(self) -> list[dict[str, Any]]:
+        """What was said of every track, from which each figure of the tracks can be had again."""
+        labels = self.model.labels
+        return [
+            {
+                "path": path,
+                "group": track.group,
+                "genre": labels[truth],
+                "probabilities": dict(zip(labels, row.tolist(), strict=True)),
+                "unknown": not known,
+            }
+            for path, track, truth, row, known in zip(
+                self.paths, self.tracks, self.truth, self.probabilities, self.known, strict=True
+            )
+        ]
 
 
 @dataclass(frozen=True)

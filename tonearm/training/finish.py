@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tonearm import bundle, metrics
 from tonearm.bundle import Bundle
+from tonearm.data.groups import without_artist
 from tonearm.data.splits import SEGMENTS
 from tonearm.head import Head, calibrated
 from tonearm.models import Model
@@ -35,13 +36,17 @@ _NOTICE = "Trained from scratch with Tonearm; no other weights are in it.\n"
 
 @dataclass(frozen=True)
 class Found:
-    """What a net says of a part: of windows [n, labels] and of tracks, with what is right."""
+    """What a net says of a part: of windows [n, labels] and of tracks, with what is right.
+
+    Groups are those that no split divides: a figure's interval goes by them.
+    """
 
     window_truth: metrics.Classes
     window_probabilities: metrics.Floats
     track_truth: metrics.Classes
     track_probabilities: metrics.Floats
-    tracks: tuple[str, ...]
+    window_groups: tuple[str, ...]
+    track_groups: tuple[str, ...]
 
 
 def predict_part(net: nn.Module, data: Data, part: str) -> Found:
@@ -63,7 +68,15 @@ def predict_part(net: nn.Module, data: Data, part: str) -> Found:
     counts = np.bincount(owner)
     track_truth = np.zeros(len(names), dtype=np.int64)
     track_truth[owner] = truth
-    return Found(truth, probabilities, track_truth, sums / counts[:, None], tuple(names))
+    groups = {example.track.name: example.track.group for example in examples}
+    return Found(
+        truth,
+        probabilities,
+        track_truth,
+        sums / counts[:, None],
+        tuple(example.track.group for example in examples),
+        tuple(groups[name] for name in names),
+    )
 
 
 def finish(run: Run, model: Model, data: Data, net: nn.Module, history: Sequence[Row]) -> None:
@@ -87,6 +100,9 @@ def finish(run: Run, model: Model, data: Data, net: nn.Module, history: Sequence
         "split_sha256": split.sha256,
         "leaks": split.leaks,
         "tracks": used,
+        "artist_unknown": without_artist(
+            track.group for part in used for track in data.parts[part]
+        ).total(),
         "parity": difference,
     }
     figures = _figures(found, head, data.labels)
@@ -133,6 +149,11 @@ def _columns(history: Sequence[Row]) -> dict[str, list[float]]:
 def _figures(found: Found, head: Head, labels: tuple[str, ...]) -> dict[str, Any]:
     decided = np.stack([head.decide(row[None]).probabilities for row in found.track_probabilities])
     return {
-        "tracks": metrics.evaluate(found.track_truth, decided, labels),
-        "windows": metrics.evaluate(found.window_truth, found.window_probabilities, labels),
+        "tracks": metrics.evaluate(found.track_truth, decided, labels, groups=found.track_groups),
+        "windows": metrics.evaluate(
+            found.window_truth,
+            found.window_probabilities,
+            labels,
+            groups=found.window_groups,
+        ),
     }

@@ -58,6 +58,8 @@ class Material:
         Groups that are in several parts of the split.
     segments : dict of str to set of int
         Of each track the segments that the part names, where it names segments.
+    copies, contradictions : tuple of Track
+        Those left out, as `splits.Part` says.
     """
 
     folder: Path
@@ -68,6 +70,8 @@ class Material:
     promised: int
     crossing: tuple[str, ...]
     segments: Mapping[str, set[int]]
+    copies: tuple[Track, ...] = ()
+    contradictions: tuple[Track, ...] = ()
 
     def path_of(self, track: Track) -> str:
         """Where the file lies, or the track's name where it came as an array."""
@@ -75,7 +79,8 @@ class Material:
 
     def cautions(self) -> list[Caution]:
         """What the split itself lets through."""
-        return cautions.of_split(self.split, crossing=self.crossing, tracks=self.tracks)
+        about_split = cautions.of_split(self.split, crossing=self.crossing, tracks=self.tracks)
+        return about_split + cautions.of_copies(self.copies, self.contradictions)
 
 
 def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> Material:
@@ -97,7 +102,8 @@ def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> 
     folder = Path(folder)
     made: Index = index.load(folder)
     if wanted is None:
-        return Material(folder, made.source, None, "", made.tracks, len(made.tracks), (), {})
+        found = splits.whole(made)
+        return _material(folder, made, None, "", found)
     split = splits.make(wanted, made)
     if part not in split.parts:
         known = ", ".join(sorted(split.parts))
@@ -108,6 +114,12 @@ def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> 
             f"{folder}: holds none of the {found.promised} tracks that split {split.name} names "
             f"as {part}"
         )
+    return _material(folder, made, split, part, found)
+
+
+def _material(
+    folder: Path, made: Index, split: Split | None, part: str, found: splits.Part
+) -> Material:
     return Material(
         folder,
         made.source,
@@ -115,8 +127,10 @@ def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> 
         part,
         found.tracks,
         found.promised,
-        splits.check(split, made),
+        splits.check(split, made) if split else (),
         found.segments,
+        found.copies,
+        found.contradictions,
     )
 
 

@@ -5,7 +5,7 @@ What is measured is always on groups (artists, copies) the fit had not seen. Nee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import metrics
-from tonearm.data import index, prepare
-from tonearm.data.index import Index
+from tonearm.data import index, prepare, splits
+from tonearm.data.index import Index, Track
 from tonearm.errors import BundleError, DatasetError
 from tonearm.folds import k_fold
+from tonearm.genres import key
 from tonearm.head import Head
 from tonearm.models import head as heads
 from tonearm.models.head import Discriminant, Tracks
+from tonearm.training.surroundings import surroundings
 
 Float64 = NDArray[np.float64]
 
@@ -45,14 +47,24 @@ class Trial:
 
 @dataclass(frozen=True)
 class HeardFolder:
-    """The tracks of a prepared folder that were heard, copies left out, and their embeddings."""
+    """The tracks of a prepared folder that were heard, and their embeddings."""
 
     index: Index
     tracks: Tracks
 
+    def of(self, chosen: Sequence[Track]) -> Tracks:
+        """The embeddings of some of the tracks."""
+        place = {track.name: i for i, track in enumerate(self.index.tracks)}
+        return subset(self.tracks, [place[track.name] for track in chosen])
+
+    def once(self) -> HeardFolder:
+        """Without copies, and without recordings that stand in several genres."""
+        chosen = splits.whole(self.index).tracks
+        return HeardFolder(replace(self.index, tracks=chosen), self.of(chosen))
+
 
 def heard_tracks(folder: str | Path, listener_sha256: str) -> HeardFolder:
-    """What was heard of a prepared folder.
+    """What was heard of a prepared folder, copies and all.
 
     Raises
     ------
@@ -61,7 +73,7 @@ def heard_tracks(folder: str | Path, listener_sha256: str) -> HeardFolder:
     """
     made = index.load(folder)
     store = prepare.open_windows(folder, listener_sha256)
-    tracks = tuple(t for t in made.tracks if t.copy_of is None and store.has(t.sound))
+    tracks = tuple(track for track in made.tracks if store.has(track.sound))
     if not tracks:
         raise DatasetError(f"{folder}: no track was heard: run `tonearm prepare --embeddings`")
     return HeardFolder(
@@ -83,34 +95,36 @@ def subset(tracks: Tracks, chosen: Sequence[int] | NDArray[np.int64]) -> Tracks:
     )
 
 
-def folds_for(tracks: Tracks) -> int:
+def folds_for(labels: Sequence[str], groups: Sequence[str], *, fewest: int = 2) -> int:
     """Five, or as many as the genre of the fewest groups allows.
 
     Raises
     ------
     DatasetError
-        When a genre has one group only: nothing could be measured honestly.
+        With less than ``fewest`` genres, or a genre of one group only: nothing could be measured
+        honestly.
     """
-    groups: dict[str, set[str]] = {}
-    for label, group in zip(tracks.labels, tracks.groups, strict=True):
-        groups.setdefault(label, set()).add(group)
-    least = min(groups, key=lambda label: len(groups[label]))
-    if len(groups[least]) < 2:
+    of_genre: dict[str, set[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        of_genre.setdefault(label, set()).add(group)
+    if len(of_genre) < fewest:
+        raise DatasetError(f"only one genre ({', '.join(of_genre)}): two or more are needed")
+    least = min(of_genre, key=lambda label: len(of_genre[label]))
+    if len(of_genre[least]) < 2:
         raise DatasetError(
-            f"genre {least!r} has {list(tracks.labels).count(least)} tracks, all of one artist or "
-            f"group ({next(iter(groups[least]))}): what was learnt of it cannot be told from its "
+            f"genre {least!r} has {list(labels).count(least)} tracks, all of one artist or "
+            f"group ({next(iter(of_genre[least]))}): what was learnt of it cannot be told from its "
             "artist; add music of another one"
         )
-    return min(FOLDS, len(groups[least]))
+    return min(FOLDS, len(of_genre[least]))
 
 
 def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0) -> Trial:
     """Every track judged by a head that was fitted without its group."""
     labels = tuple(sorted(set(tracks.labels)))
-    if len(labels) < 2:
-        raise DatasetError(f"only one genre ({', '.join(labels)}): two or more are needed")
+    folds = folds_for(tracks.labels, tracks.groups)
     probabilities = np.zeros((len(tracks.labels), len(labels)))
-    for fold in k_fold(tracks.labels, tracks.groups, folds=folds_for(tracks), seed=seed):
+    for fold in k_fold(tracks.labels, tracks.groups, folds=folds, seed=seed):
         head = heads.fit(subset(tracks, fold.inside), names=names, labels=labels, seed=seed)
         for i in fold.outside:
             probabilities[i] = head.decide(tracks.windows[i]).probabilities
@@ -132,7 +146,8 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     """A head that knows the genres of ``new`` as well; the old ones stay as they are.
 
     A new genre is a new centre; the covariance within genres, which hundreds of tracks made, is
-    kept, and so is the calibration.
+    kept, and so is the calibration. Its surroundings are known from now on, whatever the detector
+    of other sounds says.
 
     Raises
     ------
@@ -141,14 +156,24 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     DatasetError
         When a genre is known already.
     """
+    refuse_known(head, new.labels)
     added = tuple(sorted(set(new.labels)))
-    known = sorted(set(added) & set(head.labels))
-    if known:
-        raise DatasetError(f"the model knows {', '.join(known)} already: rename the folder")
     scaled, given = scaled_features(head, new), np.array(new.labels)
     centres = [scaled[given == label].mean(axis=0) for label in added]
     together = np.vstack([checked_statistics(head)["centres"], *centres])
-    return with_centres(head, together, labels=(*head.labels, *added), names=names)
+    grown = with_centres(head, together, labels=(*head.labels, *added), names=names)
+    if head.rejector is None:
+        return grown
+    near = surroundings(checked_statistics(head), new, labels=added, power=head.power)
+    return replace(grown, familiar=head.familiar.beside(near) if head.familiar else near)
+
+
+def refuse_known(head: Head, labels: Collection[str]) -> None:
+    """DatasetError where a head knows one of the genres, however it is spelt."""
+    spelt = {key(label) for label in head.labels}
+    known = sorted(label for label in set(labels) if key(label) in spelt)
+    if known:
+        raise DatasetError(f"the model knows {', '.join(known)} already: rename the folder")
 
 
 def with_centres(
@@ -160,7 +185,8 @@ def with_centres(
         statistics["mean"], statistics["deviation"], centres, statistics["covariance"]
     )
     tags = heads.own_tags(labels, names or ())
-    return heads.assemble(learnt, labels, tags, head.calibration, head.rejector)
+    made = heads.assemble(learnt, labels, tags, head.calibration, head.rejector)
+    return replace(made, familiar=head.familiar)
 
 
 def scaled_features(head: Head, tracks: Tracks) -> Float64:
@@ -185,7 +211,8 @@ class Gain:
     Parameters
     ----------
     new : dict
-        Of each new genre: ``n``, ``recall`` and its interval.
+        Of each new genre: ``n``, ``recall`` and its interval, and how many of its tracks would be
+        called ``unknown``, whatever they were nearest to.
     before, after : float
         Accuracy on the old genres without and with the new ones.
     difference : metrics.Difference
@@ -223,12 +250,13 @@ def measure_gain(
     """
     labels = base.labels if base else tuple(sorted(set(old.labels)))
     added = tuple(sorted(set(new.labels)))
-    folds = min(folds_for(old), folds_for(new))
+    folds = min(folds_for(old.labels, old.groups), folds_for(new.labels, new.groups, fewest=1))
     old_folds = k_fold(old.labels, old.groups, folds=folds, seed=seed)
     new_folds = k_fold(new.labels, new.groups, folds=folds, seed=seed)
     right_before = np.zeros(len(old.labels), dtype=bool)
     right_after, taken = right_before.copy(), right_before.copy()
     found = np.zeros(len(new.labels), dtype=bool)
+    known = found.copy()
     for fold, new_fold in zip(old_folds, new_folds, strict=True):
         inside = subset(old, fold.inside)
         before_head = base or heads.fit(inside, names=names, labels=labels, seed=seed)
@@ -239,13 +267,19 @@ def measure_gain(
             right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
             taken[i] = after in added
         for i in new_fold.outside:
-            best = int(grown.decide(new.windows[i]).probabilities.argmax())
-            found[i] = grown.labels[best] == new.labels[i]
+            decided = grown.decide(new.windows[i])
+            found[i] = grown.labels[int(decided.probabilities.argmax())] == new.labels[i]
+            known[i] = decided.known
     recalls = {}
     for label in added:
-        own = found[np.array(new.labels) == label]
-        low, high = metrics.bootstrap_interval(own)
-        recalls[label] = {"n": len(own), "recall": float(own.mean()), "interval_95": [low, high]}
+        own = np.array(new.labels) == label
+        groups = np.array(new.groups)[own].tolist()
+        recalls[label] = {
+            "n": int(own.sum()),
+            "recall": float(found[own].mean()),
+            "interval_95": list(metrics.accuracy_interval(found[own], groups=groups)),
+            "unknown": int((~known[own]).sum()),
+        }
     return Gain(
         recalls,
         float(right_before.mean()),

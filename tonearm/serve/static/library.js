@@ -55,7 +55,9 @@ export function makeLibrary() {
   const node = el("div", { class: "library" }, el("h1", { class: "unseen" }, "Library"), el("div", { class: "bar first" }, numbers, scan.node), empty, whole);
 
   async function fetchPage(offset, limit) {
+    const asked = wanted;
     const page = await get(`/api/tracks?${query({ ...wanted, sort, descending, offset, limit })}`);
+    if (asked !== wanted) return page; // answers may come in another order than they were asked for
     shown.textContent = `${count(page.total, "track")} shown${selected.size ? `, ${selected.size} selected` : ""}`;
     many.disabled = !page.total;
     if (!offset) say(shown.textContent);

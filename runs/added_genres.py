@@ -1,0 +1,108 @@
+"""What a model calls unknown before and after genres are added to it, as a Markdown table.
+
+    python runs/added_genres.py --new electronic DIR --new warzone DIR --effects DIR --voices DIR
+
+Each folder of ``--new`` is added by itself, and all of them together as one genre; what is held out
+is one folder of files at a time where there are several. Noises are those of ``runs/sounds`` of a
+seed the detector did not learn from; of recorded ones 200 at random that last a second or more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import sounds
+from numpy.typing import NDArray
+
+from tonearm import Classifier, bundle
+from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.errors import DecodeError
+from tonearm.files import find
+from tonearm.head import Head
+from tonearm.models.head import Tracks
+from tonearm.training import own, surroundings
+
+NEW_SEED, NEW_PER_KIND = 7, 3
+MOST_NOISES, SHORTEST_NOISE_S = 200, 1.0
+SHARES = (0.5, 0.75, 0.9)
+
+Windows = list[NDArray[np.float32]]
+
+
+def hear(
+    classifier: Classifier, folder: Path, *, most: int, shortest_s: float
+) -> dict[Path, NDArray[np.float32]]:
+    """Windows of files of a folder, at random; those that cannot be read are named."""
+    paths = list(find([folder], suffixes=AUDIO_SUFFIXES, on_error=print))
+    heard: dict[Path, NDArray[np.float32]] = {}
+    for i in np.random.default_rng(0).permutation(len(paths)):
+        if len(heard) == most:
+            break
+        try:
+            found = classifier.listen(paths[i], count=classifier.bundle.windows_per_track)
+        except DecodeError as error:
+            print(error, file=sys.stderr)
+            continue
+        if found.duration_s >= shortest_s:
+            heard[paths[i]] = found.windows
+    return heard
+
+
+def unknown(head: Head, tracks: Windows) -> int:
+    """How many tracks a head calls unknown."""
+    return sum(not head.decide(windows).known for windows in tracks)
+
+
+def row(name: str, new: Tracks, noises: dict[str, Windows]) -> list[str]:
+    """The new genre's tracks held out and its own, before and after; and the noises."""
+    head, names = bundle.load().head, bundle.load().names
+    gain = own.measure_gain(own.drawn_tracks(head), new, names=names, base=head)
+    grown, n = own.grow(head, new, names=names), len(new.windows)
+    found = gain.new[name]
+    cells = [name, f"{surroundings.NEAR}", f"{found['recall']:.2f}", f"{found['unknown']} of {n}"]
+    cells.append(f"{unknown(grown, list(new.windows))}, were {unknown(head, list(new.windows))}")
+    for tracks in noises.values():
+        share = unknown(grown, tracks) / len(tracks)
+        cells.append(f"{share:.2f}, was {unknown(head, tracks) / len(tracks):.2f}")
+    return cells
+
+
+def main() -> None:
+    """Hear, add, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--new", nargs=2, metavar=("NAME", "DIR"), action="append", required=True)
+    parser.add_argument("--effects", type=Path, required=True)
+    parser.add_argument("--voices", type=Path, required=True)
+    args = parser.parse_args()
+    classifier = Classifier.load()
+    made = sounds.make(seed=NEW_SEED, per_kind=NEW_PER_KIND)
+    noises = {
+        "made by code": [
+            classifier.listen_samples(sound.samples, sounds.SAMPLE_RATE_HZ).windows
+            for sound in made
+        ]
+    }
+    for kind in ("effects", "voices"):
+        folder = getattr(args, kind)
+        heard = hear(classifier, folder, most=MOST_NOISES, shortest_s=SHORTEST_NOISE_S)
+        noises[kind] = list(heard.values())
+    genres = {
+        name: hear(classifier, Path(folder), most=MOST_NOISES, shortest_s=20.0)
+        for name, folder in args.new
+    }
+    together = {path: each for heard in genres.values() for path, each in heard.items()}
+    columns = ["added", "NEAR", "recall", "held out unknown", "own unknown", *noises]
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for surroundings.NEAR in SHARES:
+        for name, heard in {**genres, "all of them": together}.items():
+            folders = [str(path.parent) for path in heard]
+            groups = folders if len(set(folders)) > 4 else [str(path) for path in heard]
+            new = Tracks(list(heard.values()), [name] * len(heard), groups)
+            print(f"| {' | '.join(row(name, new, noises))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""``tonearm train`` for heads: what is said of data and splits, what is refused, what is kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import music
+import numpy as np
+import pytest
+from click.testing import Result
+from prepared import Row, fill
+from typer.testing import CliRunner
+
+from tonearm import bundle
+from tonearm.cli.app import app
+from tonearm.data import index, splits
+from tonearm.data.splits import Split
+from tonearm.errors import TonearmError
+
+GENRES = ("chirp", "drone")
+
+
+def tonearm(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def says(result: Result) -> str:
+    """All that reached the terminal, as one line."""
+    known = isinstance(result.exception, TonearmError)
+    text = result.output + (str(result.exception) if known else "")
+    return " ".join(text.replace("│", " ").split())
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return music.folder(tmp_path_factory.mktemp("m") / "music", list(GENRES), 4, seconds=3)
+
+
+@pytest.fixture
+def heard(tmp_path: Path) -> Path:
+    """A prepared folder of ten tracks a genre, by ten artists, that was heard."""
+    rng = np.random.default_rng(0)
+    rows = [
+        Row(f"{genre}/{i}.wav", f"{genre}{i}", rng.beta(1 + g, 3, (2, 50)).tolist())
+        for g, genre in enumerate(GENRES)
+        for i in range(10)
+    ]
+    return fill(tmp_path / "heard", bundle.load().listener_sha256, rows)
+
+
+def change(folder: Path, name: str, **values: str) -> None:
+    """Other values of one track of a prepared folder."""
+    made = index.load(folder)
+    tracks = tuple(replace(t, **values) if name == t.name else t for t in made.tracks)
+    replace(made, tracks=tracks).save(folder / index.FILE_NAME)
+
+
+def test_the_artists_that_were_given_stay_when_train_prepares(songs: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(songs, tmp_path / "gt")
+    lines = [f"Artist {genre}{i} - 0{i}\t{genre} {i // 2}" for genre in GENRES for i in range(4)]
+    (tmp_path / "artists.tsv").write_text("\n".join(lines))
+    assert tonearm("prepare", root, "--artists", tmp_path / "artists.tsv").exit_code == 0
+    result = tonearm("train", root, "--out", tmp_path / "run")
+    assert result.exit_code == 0, says(result)
+    assert "artists of 8 of 8 tracks:" in says(result) and "as given before" in says(result)
+    assert {t.group for t in index.load(tmp_path / "gt.prepared").tracks} == {
+        f"artist:{genre} {i}" for genre in GENRES for i in range(2)
+    }
+    assert "n=8 by 4 groups" in result.stdout
+
+
+def test_training_says_what_preparing_would(songs: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(songs, tmp_path / "gt")
+    (root / "nothing").mkdir()
+    (root / "Drone").mkdir()
+    shutil.copy(root / "drone" / "Artist drone0 - 00.wav", root / "Drone" / "x.wav")
+    shutil.copy(root / "drone" / "Artist drone1 - 01.wav", root / "chirp" / "y.wav")
+    result = tonearm("train", root, "--out", tmp_path / "run")
+    assert result.exit_code == 0, says(result)
+    for text in (
+        "folder nothing holds no audio",
+        "folder drone is taken for Drone",
+        "Drone 5, chirp 5",
+        "10 tracks, 2 genres, 8 groups",
+        "y.wav, which is in chirp: neither is learnt from",
+        "NOTE: Copies of other tracks left out: 1.",
+        "NOTE: Left out, as copies of one recording in several genres: chirp/y.wav, drone/Artist",
+    ):
+        assert text in says(result), text
+    assert "n=7" in result.stdout
+
+
+def test_unknown_artists_are_said_and_kept(heard: Path, tmp_path: Path) -> None:
+    known = tonearm("train", heard, "--out", tmp_path / "known")
+    assert "5 folds by group" in known.stdout and "rtist unknown" not in known.stderr
+    for track in index.load(heard).tracks:
+        change(heard, track.name, group=f"track:{track.name}")
+    result = tonearm("train", heard, "--out", tmp_path / "run")
+    assert "5 folds by track" in result.stdout
+    assert "CAUTION: Artist unknown for 20 of 20 tracks: " in says(result)
+    assert bundle.load(tmp_path / "run" / "model.tonearm").training["artist_unknown"] == 20
+    assert "artist unknown for 20 tracks" in tonearm("models", tmp_path / "run").stdout
+
+
+def test_evaluate_measures_a_head_on_the_split_it_was_trained_on(
+    heard: Path, tmp_path: Path
+) -> None:
+    change(heard, "chirp/1.wav", copy_of="chirp/0.wav", group="artist:chirp0")
+    run = tmp_path / "run"
+    trained = tonearm("train", heard, "--split", "grouped", "--seed", 3, "--out", run)
+    assert trained.exit_code == 0, says(trained)
+    split = splits.load(run / "split.txt")
+    assert split == splits.grouped(index.load(heard), seed=3)
+    judged = tonearm("evaluate", run / "model.tonearm", heard)
+    assert judged.stdout.startswith(f"valid of grouped-3 {split.sha256[:12]}")
+    said = [line.split("\t") for line in trained.stdout.splitlines()]
+    assert said[0][0] == "grouped-3, valid, tracks"
+    assert f"tracks   {said[0][1]}" in judged.stdout
+    assert "was trained on" not in judged.stderr
+    assert tonearm("train", heard, "--out", run).exit_code == 0
+    assert not (run / "split.txt").exists(), "the split of the model that was here before"
+
+
+def test_a_part_that_is_not_here_is_said(heard: Path, tmp_path: Path) -> None:
+    names = [track.name for track in index.load(heard).tracks]
+    Split("mine", {"train": tuple(names), "valid": ("gone",)}).save(tmp_path / "s")
+    result = tonearm("train", heard, "--split", tmp_path / "s", "--out", tmp_path / "run")
+    assert result.exit_code == 0 and result.stdout == ""
+    assert "nothing measured: part valid has no track here; parts found: train 20" in says(result)
+    assert "split mine names tracks that are not here: valid 1 of 1" in says(result)
+
+
+def test_a_head_on_a_split_that_leaks_says_so_as_a_network_does(
+    heard: Path, tmp_path: Path
+) -> None:
+    result = tonearm("train", heard, "--split", "random-tracks", "--out", tmp_path / "run")
+    assert "LEAK: Split leaking-tracks-0 leaks on purpose" in says(result)
+
+
+def test_a_grown_head_keeps_what_its_base_leaked(heard: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    tonearm("train", heard, "--split", "random-tracks", "--out", base)
+    rng = np.random.default_rng(1)
+    rows = [Row(f"hum/{i}.wav", f"h{i}", rng.beta(3, 1, (2, 50)).tolist()) for i in range(6)]
+    new = fill(tmp_path / "new", bundle.load().listener_sha256, rows)
+    arguments = ("--add", "--adopt", "--base", base / "model.tonearm", "--out", tmp_path / "grown")
+    result = tonearm("train", new, *arguments)
+    assert result.exit_code == 0, says(result)
+    listed = tonearm("models", tmp_path / "grown").stdout
+    assert "leaking-tracks-0; and 6 tracks of hum" in listed
+    assert "hum gained, recall" in listed and "LEAKS" in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("DATA", "--from-corrections"), "learns from the library alone"),
+        (("--from-corrections", "--split", "grouped"), "learns from the library alone"),
+        (("--from-corrections", "--check", "x"), "learns from the library alone"),
+        (("DATA", "--add", "--split", "grouped"), "what is added is measured by folds"),
+        (("DATA", "--check", "DATA"), "is for --add"),
+        (("DATA", "--adopt"), "is for --add and --from-corrections"),
+        (("DATA", "--library", "x"), "is for --from-corrections"),
+        (("DATA", "--epochs", "3"), "a head is fitted at once"),
+        (("DATA", "--model", "lstm", "--base", "x"), "only a head"),
+    ],
+)
+def test_options_that_would_not_be_heeded_are_refused(
+    heard: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    words = [str(heard) if word == "DATA" else word for word in arguments]
+    result = tonearm("train", *words)
+    assert result.exit_code == 2
+    assert reason in says(result)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--split", "nonsense"), "no split 'nonsense'"),
+        (("--add",), "the model knows jazz already"),
+        (("--add", "--check", "/nowhere"), "/nowhere: is not there"),
+        (("--out", "/dev/null/x"), "/dev/null/x: cannot be written"),
+    ],
+)
+def test_refused_before_anything_is_decoded(
+    tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    for name in ("Jazz/a.wav", "drone/b.wav"):
+        (tmp_path / "m" / name).parent.mkdir(parents=True)
+        (tmp_path / "m" / name).touch()
+    result = tonearm("train", tmp_path / "m", "--out", tmp_path / "run", *arguments)
+    assert reason in says(result)
+    assert not (tmp_path / "m.prepared").exists()
+
+
+def test_one_genre_is_refused_before_anything_is_decoded(tmp_path: Path) -> None:
+    (tmp_path / "m" / "drone").mkdir(parents=True)
+    (tmp_path / "m" / "drone" / "a.wav").touch()
+    assert "only one genre (drone)" in says(tonearm("train", tmp_path / "m"))
+    assert not (tmp_path / "m.prepared").exists()
+
+
+def test_music_that_is_gone_is_named(songs: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(songs, tmp_path / "gt")
+    assert tonearm("prepare", root).exit_code == 0
+    shutil.rmtree(root)
+    result = tonearm("train", tmp_path / "gt.prepared", "--out", tmp_path / "run")
+    assert f"none of 8 tracks could be heard, e.g. {root}/chirp/" in says(result)
+
+
+def test_check_hears_a_folder_and_wants_old_genres_alone(songs: Path, tmp_path: Path) -> None:
+    new = shutil.copytree(songs / "drone", tmp_path / "new" / "drone").parent
+    old = shutil.copytree(songs / "chirp", tmp_path / "old" / "chirp").parent
+    shutil.copytree(songs / "chirp", tmp_path / "old" / "hiss")
+    for path in (tmp_path / "old" / "hiss").iterdir():
+        music.write(path, music.clip(5, len(path.name) + ord(path.name[-5]), seconds=3))
+    result = tonearm("train", new, "--add", "--check", old, "--out", tmp_path / "run")
+    assert "lost\told genres" in result.stdout, says(result)
+    shutil.copytree(songs / "drone", old / "drone")
+    result = tonearm("train", new, "--add", "--check", old, "--out", tmp_path / "run")
+    assert "holds drone too, which is to be added" in says(result)
+
+
+def test_genres_are_printed_so_that_no_terminal_obeys_them(songs: Path, tmp_path: Path) -> None:
+    for name in ("a\x1b[31mb", "plain"):
+        shutil.copytree(songs / "drone", tmp_path / "m" / name)
+    result = tonearm("prepare", tmp_path / "m")
+    assert "\x1b" not in result.output
+    assert result.stdout == "a\\x1b[31mb\t4\nplain\t4\n"
+    values = json.loads(tonearm("models", tmp_path, "--json").stdout)
+    assert values["models"]

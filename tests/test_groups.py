@@ -1,0 +1,111 @@
+"""Who made a track, and which tracks are one recording."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tonearm.data import groups
+from tonearm.data.index import Track
+from tonearm.errors import DatasetError
+
+
+def track(name: str, genre: str = "rock", copy_of: str | None = None) -> Track:
+    return Track(name, genre, groups.group_of(name, artist=None), name, 3.0, copy_of)
+
+
+@pytest.mark.parametrize(
+    ("name", "artist", "group"),
+    [
+        ("rock/01.mp3", "The Beatles", "artist:beatles"),
+        ("rock/Beatles - Help.mp3", None, "artist:beatles"),
+        ("rock/01 - Help.mp3", None, "track:rock/01 - Help.mp3"),
+        ("rock/rock.00001.au", None, "track:rock/rock.00001.au"),
+        ("rock/Help!/01.mp3", "Various Artists", "folder:Help!"),
+        ("soul/1.mp3", "Earth, Wind & Fire", "artist:earth wind and fire"),
+        ("soul/1.mp3", "earth wind and fire", "artist:earth wind and fire"),
+        ("jazz/1.mp3", "The Dave Brubeck Quartet", "artist:dave brubeck"),
+        ("rock/1.mp3", "The Band", "artist:the band"),
+        ("rock/1.mp3", "AC/DC", "artist:acdc"),
+        ("pop/1.mp3", "Дюк Эллингтон", "artist:дюк эллингтон"),
+        # Two together are a group of their own: else all who feature each other would be one.
+        ("pop/1.mp3", "Ella & Louis", "artist:ella and louis"),
+        # An artist's folder above those of albums, and an album's above its discs.
+        ("rock/Beatles/Help!/01.mp3", None, "folder:Beatles"),
+        ("rock/Help!/CD 2/01.mp3", None, "folder:Help!"),
+        ("rock/1965/Help!/01.mp3", None, "folder:Help!"),
+        ("rock/Various Artists/Hits/01.mp3", None, "folder:Hits"),
+        # The same artist below two genres is one; CD1 of two genres is not.
+        ("pop/Beatles/Help!/01.mp3", None, "folder:Beatles"),
+        ("rock/CD1/01.mp3", None, "folder:rock/CD1"),
+        ("jazz/CD1/01.mp3", None, "folder:jazz/CD1"),
+    ],
+)
+def test_group_is_artist_then_folder_then_track(name: str, artist: str | None, group: str) -> None:
+    assert groups.group_of(name, artist=artist) == group
+
+
+def test_a_folder_called_as_an_artist_of_the_tags_is_his() -> None:
+    tagged = replace(track("rock/x.mp3"), group="artist:beatles")
+    tracks = [tagged, track("rock/The Beatles/y.mp3"), track("rock/Kinks/z.mp3")]
+    assert [t.group for t in groups.join_folders(tracks)] == [
+        "artist:beatles",
+        "artist:beatles",
+        "folder:Kinks",
+    ]
+
+
+def test_unknown_artists_are_counted() -> None:
+    found = groups.without_artist(["artist:a", "folder:b", "folder:b", "track:c"])
+    assert found == {"folder": 2, "track": 1}
+    assert not groups.without_artist(["artist:a"])
+
+
+def test_copies_are_one_group_and_point_to_the_first() -> None:
+    tracks = [Track(name, "rock", f"g{name}", name, 3.0) for name in "abcd"]
+    merged = groups.merge_copies(tracks, [("b", "c"), ("c", "d")])
+    assert [track.copy_of for track in merged] == [None, None, "b", "b"]
+    assert len({track.group for track in merged[1:]}) == 1 != merged[0].group
+
+
+def test_a_recording_counts_once_and_not_at_all_where_its_genre_is_in_doubt() -> None:
+    tracks = [
+        track("rock/a"),
+        track("rock/b"),
+        track("rock/c", copy_of="rock/a"),
+        track("pop/d", "pop", copy_of="rock/b"),
+    ]
+    assert groups.distinct(tracks) == (tracks[0],)
+    assert groups.contradictions(tracks) == [(tracks[1], tracks[3])]
+    assert groups.distinct(tracks[2:3]) == (tracks[2],), "the copy alone stands for itself"
+
+
+@pytest.mark.parametrize("heading", ["", "clip\tartist\n", "\ufeffFile\tArtist\n"])
+def test_table_of_artists_with_and_without_a_heading(tmp_path: Path, heading: str) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(f"{heading}a\tAnn\nb\t\nc\tBob\u2028Cat\n")
+    assert groups.read_artists(path) == {"a": "Ann", "c": "Bob\u2028Cat"}
+    groups.write_artists(tmp_path / "again.tsv", groups.read_artists(path))
+    assert groups.read_artists(tmp_path / "again.tsv") == groups.read_artists(path)
+
+
+@pytest.mark.parametrize("text", ["", "clip\tartist\n", "a,Ann\nb,Bob\n", "a\tAnn\nb\n"])
+def test_what_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(DatasetError, match=r"a\.csv: not a table of lines clip<TAB>artist"):
+        groups.read_artists(tmp_path / "a.csv")
+
+
+def test_a_table_names_files_by_path_or_by_name_alone() -> None:
+    names = ["rock/001.mp3", "jazz/001.mp3", "jazz/b.mp3", "jazz/c.au", "jazz/c.wav"]
+    found = groups.artists_of(names, {"rock/001.mp3": "Ann", "b": "Bob", "c": "Cat", "gone": "x"})
+    assert found == {
+        "rock/001.mp3": "Ann",
+        "jazz/b.mp3": "Bob",
+        "jazz/c.au": "Cat",
+        "jazz/c.wav": "Cat",
+    }
+    with pytest.raises(DatasetError, match=r"'001' is 2 files here \(rock/001.mp3, jazz/001.mp3\)"):
+        groups.artists_of(names, {"001": "Ann"})

@@ -1,0 +1,203 @@
+"""Who made a track, and which tracks are one recording: what no split may divide.
+
+A group is ``artist:…`` where the artist is known, else ``folder:…`` or ``track:…``; all copies of
+one recording are in one. Only of the first kind is it known that another group is another artist.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from tonearm.data.index import Track, stem
+from tonearm.errors import DatasetError
+from tonearm.files import write_atomically
+
+_ARTIST, _FOLDER, _TRACK = "artist:", "folder:", "track:"
+_ENSEMBLES = frozenset(("the", "trio", "quartet", "quintet", "band"))
+_NOBODY = frozenset(("", "unknown", "unknownartist", "various", "variousartists", "va"))
+# Folders that name nobody, and occur under many genres: CD1, Disc 2, Vol. 3, 1999, Singles.
+_NO_NAME = re.compile(r"(cd|dis[ck]|vol|volume|part|side)?\d*|side[ab]|singles|misc|unsorted|other")
+_HEADERS = frozenset(("clip", "track", "file", "filename", "name", "path", "song"))
+
+
+def group_of(name: str, *, artist: str | None) -> str:
+    """The group of a track: its artist where known, else its folder, else itself.
+
+    Parameters
+    ----------
+    name : str
+        Path from the folder of music: ``genre/…/file``. The first folder below the genre that
+        names somebody counts: an artist's, above those of albums, or an album's, above CD1. It
+        is the same below another genre; folders that name nobody are each their own.
+    artist : str or None
+        From a table or the file's tags; without it ``Artist - Title`` in the file's name counts.
+    """
+    base = stem(name)
+    written = base.split(" - ", 1)[0] if " - " in base else ""
+    # A number is the track's, not an artist's.
+    for candidate in (artist or "", re.sub(r"^[\d\s.]+$", "", written)):
+        plain = plain_artist(candidate)
+        if plain.replace(" ", "") not in _NOBODY:
+            return f"{_ARTIST}{plain}"
+    folders = name.split("/")[:-1]
+    if len(folders) < 2:
+        return f"{_TRACK}{name}"
+    named = (folder for folder in folders[1:] if _names_somebody(folder))
+    return f"{_FOLDER}{next(named, '/'.join(folders))}"
+
+
+def _names_somebody(folder: str) -> bool:
+    plain = plain_artist(folder).replace(" ", "")
+    return plain not in _NOBODY and not _NO_NAME.fullmatch(plain)
+
+
+def plain_artist(artist: str) -> str:
+    """What spellings of an artist share: ``The Dave Brubeck Quartet`` is ``dave brubeck``.
+
+    Credits of several are a name of their own: where everybody features everybody, all would be
+    one group, and nothing could be held out.
+    """
+    text = re.sub(r"[^\w\s]|_", "", artist.casefold().replace("&", " and ")).split()
+    return " ".join(word for word in text if word not in _ENSEMBLES) or " ".join(text)
+
+
+def join_folders(tracks: Iterable[Track]) -> list[Track]:
+    """Tracks with a folder that bears the name of an artist of others counted to that artist."""
+    tracks = list(tracks)
+    artists = {track.group for track in tracks if track.group.startswith(_ARTIST)}
+    joined = []
+    for track in tracks:
+        artist = f"{_ARTIST}{plain_artist(track.group.removeprefix(_FOLDER))}"
+        known = track.group.startswith(_FOLDER) and artist in artists
+        joined.append(replace(track, group=artist) if known else track)
+    return joined
+
+
+def without_artist(groups: Iterable[str]) -> Counter[str]:
+    """How many of the tracks' groups are only a ``folder`` or a ``track``."""
+    kinds = Counter(group.split(":", 1)[0] for group in groups)
+    return Counter({kind: kinds[kind] for kind in ("folder", "track") if kinds[kind]})
+
+
+def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> tuple[Track, ...]:
+    """Tracks with ``copy_of`` set, and the groups of copies made one.
+
+    Parameters
+    ----------
+    tracks : iterable of Track
+    pairs : iterable of (str, str)
+        Names of two tracks that hold one recording.
+    """
+    tracks = list(tracks)
+    place = {track.name: i for i, track in enumerate(tracks)}
+    original: dict[str, str] = {}
+    parent: dict[str, str] = {}
+
+    def find(group: str) -> str:
+        while parent.get(group, group) != group:
+            group = parent[group]
+        return group
+
+    for pair in sorted(pairs, key=lambda pair: sorted(place[name] for name in pair)):
+        first, second = sorted(pair, key=place.__getitem__)
+        original.setdefault(second, original.get(first, first))
+        ends = sorted(find(tracks[place[name]].group) for name in pair)
+        parent[ends[1]] = ends[0]
+    return tuple(
+        replace(track, group=find(track.group), copy_of=original.get(track.name))
+        for track in tracks
+    )
+
+
+def same_sound(tracks: Iterable[Track]) -> list[tuple[str, str]]:
+    """Pairs of names (first, later) of tracks with one checksum."""
+    first: dict[str, str] = {}
+    same = [(first.setdefault(track.sound, track.name), track.name) for track in tracks]
+    return [pair for pair in same if pair[0] != pair[1]]
+
+
+def distinct(tracks: Iterable[Track]) -> tuple[Track, ...]:
+    """The first of each recording, and none of those that stand in several genres."""
+    tracks = tuple(tracks)
+    unclear = {track.name for found in contradictions(tracks) for track in found}
+    first: dict[str, Track] = {}
+    for track in tracks:
+        if track.name not in unclear:
+            first.setdefault(track.copy_of or track.name, track)
+    return tuple(first.values())
+
+
+def contradictions(tracks: Iterable[Track]) -> list[tuple[Track, ...]]:
+    """Recordings of which the tracks say different genres: all tracks of each."""
+    recordings: dict[str, list[Track]] = defaultdict(list)
+    for track in tracks:
+        recordings[track.copy_of or track.name].append(track)
+    found = [tuple(copies) for copies in recordings.values()]
+    return [copies for copies in found if len({track.genre for track in copies}) > 1]
+
+
+def by_written_name(names: Iterable[str]) -> dict[str, list[str]]:
+    """Tracks that a list can mean by a path, or by a file's name without folder and suffix."""
+    found: dict[str, list[str]] = defaultdict(list)
+    names = list(names)
+    for name in names:
+        found[stem(name)].append(name)
+    return {**found, **{name: [name] for name in names}}
+
+
+def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
+    """A table of lines ``clip<TAB>artist``; clips without an artist are left out.
+
+    A first line whose cell is called ``clip``, ``track``, ``file`` … is a heading.
+
+    Raises
+    ------
+    DatasetError
+        When it cannot be read, or is no such table.
+    """
+    try:
+        text = Path(path).read_text("utf-8-sig", "surrogateescape")
+    except OSError as error:
+        raise DatasetError(f"{path}: artists cannot be read: {error.strerror}") from None
+    rows = [line.split("\t") for line in text.split("\n") if line.strip()]
+    if rows and rows[0][0].strip().casefold() in _HEADERS:
+        del rows[0]
+    if not rows or any(len(row) < 2 for row in rows):
+        odd = next(("\t".join(row) for row in rows if len(row) < 2), "nothing")
+        raise DatasetError(f"{path}: not a table of lines clip<TAB>artist: {odd!r}")
+    return {row[0].strip(): row[1].strip() for row in rows if row[1].strip()}
+
+
+def write_artists(path: Path, artists: Mapping[str, str]) -> None:
+    """Keep a table as `read_artists` takes it."""
+    lines = ["clip\tartist", *(f"{clip}\t{artist}" for clip, artist in artists.items())]
+    try:
+        write_atomically(path, "\n".join([*lines, ""]).encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def artists_of(names: Collection[str], table: Mapping[str, str]) -> dict[str, str]:
+    """Artist of each track, by its name, that a table names.
+
+    Raises
+    ------
+    DatasetError
+        When a line of the table means several tracks.
+    """
+    known = by_written_name(names)
+    found: dict[str, str] = {}
+    for clip, artist in table.items():
+        meant = known.get(clip, [])
+        if len({os.path.splitext(name)[0] for name in meant}) > 1:
+            raise DatasetError(
+                f"table of artists: {clip!r} is {len(meant)} files here ({', '.join(meant[:3])}): "
+                "write genre/…/file"
+            )
+        found |= dict.fromkeys(meant, artist)
+    return found

@@ -1,0 +1,103 @@
+"""What is known and what is not: the detector of sounds that are no music of the genres.
+
+NumPy alone, as all that decides. Fitted by ``runs/fit_rejector.py``, and where genres are added by
+``training/surroundings.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+
+# Beyond these the log-odds of a tag say no more than "surely".
+_LEAST_ODDS = 1e-3
+
+
+@dataclass(frozen=True)
+class Rejector:
+    """A line between music and other sounds, on the mean log-odds of the tags.
+
+    Parameters
+    ----------
+    weight, offset : float64 [d], float
+        The line; the higher, the less like music.
+    limit, slope : float
+        A track of n windows is unknown above ``limit + slope / sqrt(n)``: fewer windows must be
+        surer.
+    """
+
+    weight: Float64
+    offset: float
+    limit: float
+    slope: float
+
+    def excess(self, mean: Float64, windows: int) -> Float64:
+        """How far mean log-odds [m, d] over that many windows lie beyond the limit, [m]."""
+        line = mean @ self.weight + self.offset
+        return np.asarray(line - (self.limit + self.slope / np.sqrt(windows)))
+
+    def doubt(self, windows: int) -> float:
+        """Width of the band round ``limit`` in which so many windows cannot tell."""
+        return float(2 * self.slope / np.sqrt(windows))
+
+
+@dataclass(frozen=True)
+class Familiar:
+    """Where genres lie that were added: music there is known, whatever the detector says of it.
+
+    The detector learnt what is no music of the first genres; of music it had never met it takes
+    much for other sounds. Squared distances are Mahalanobis', of mean spread-out probabilities.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        a genres.
+    centres, whiten : float64 [a, d], [d, d]
+        The centre of each, and what windows are multiplied by before: the spread of tracks round
+        it is then one in all directions.
+    limits, slopes : float64 [a]
+        A track of n windows is known within ``limit + slope / n``.
+    """
+
+    labels: tuple[str, ...]
+    centres: Float64
+    whiten: Float64
+    limits: Float64
+    slopes: Float64
+
+    def excess(self, mean: Float64, windows: int) -> Float64:
+        """How far means [m, d] over that many windows lie beyond each limit, in nats: [m, a]."""
+        away = ((mean @ self.whiten)[:, None] - self.centres) ** 2
+        return np.asarray((away.sum(axis=2) - (self.limits + self.slopes / windows)) / 2)
+
+    def fits(self, labels: tuple[str, ...], dimensions: int) -> bool:
+        """Whether it is for a head of these labels over so many numbers."""
+        a, d = len(self.labels), dimensions
+        shapes = (self.centres.shape, self.whiten.shape, self.limits.shape, self.slopes.shape)
+        return set(self.labels) <= set(labels) and shapes == ((a, d), (d, d), (a,), (a,))
+
+    def beside(self, more: Familiar) -> Familiar:
+        """With genres that were added later, by the same statistics."""
+        return Familiar(
+            (*self.labels, *more.labels),
+            np.vstack([self.centres, more.centres]),
+            self.whiten,
+            np.append(self.limits, more.limits),
+            np.append(self.slopes, more.slopes),
+        )
+
+
+def log_odds(windows: NDArray[np.floating[Any]]) -> Float64:
+    """ln(p / (1 - p)) of probabilities kept away from 0 and 1."""
+    p = np.clip(np.asarray(windows, dtype=np.float64), _LEAST_ODDS, 1 - _LEAST_ODDS)
+    return np.asarray(np.log(p / (1 - p)))
+
+
+def sigmoid(x: Float64) -> Float64:
+    """1 / (1 + exp(-x)), without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(x / 2)))
