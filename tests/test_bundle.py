@@ -296,6 +296,7 @@ def test_shipped_bundle() -> None:
     path = bundle.shipped_path()
     assert path.stat().st_size <= 8e6
     shipped = bundle.load()
+    assert bundle.load("shipped").sha256 == shipped.sha256
     assert len(shipped.labels) == 10
     assert shipped.names is not None and len(shipped.names) == shipped.head.dimensions == 50
     assert shipped.features.window_frames == 187

@@ -101,6 +101,12 @@ def shipped_path() -> Path:
     return Path(__file__).parent / "weights" / f"gtzan{SUFFIX}"
 
 
+def named(name: str | os.PathLike[str] | None) -> Path | None:
+    """The file that is meant; None for the one of the package, which is also called shipped."""
+    path = Path(name) if name is not None else None
+    return None if path == Path("shipped") and not path.exists() else path
+
+
 def save(bundle: Bundle, path: str | os.PathLike[str]) -> str:
     """Write a bundle whole or not at all; returns the file's SHA-256."""
     members = {
@@ -133,14 +139,14 @@ def save(bundle: Bundle, path: str | os.PathLike[str]) -> str:
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Bundle:
-    """Read and check a bundle; None is the one that comes with the package.
+    """Read and check a bundle; None, or ``shipped``, is the one that comes with the package.
 
     Raises
     ------
     BundleError
         When the file is missing, no bundle, damaged anywhere, or of a newer format.
     """
-    path = Path(path) if path is not None else shipped_path()
+    path = named(path) or shipped_path()
     try:
         with open(path, "rb") as file:
             data = file.read(_LARGEST_BYTES + 1)

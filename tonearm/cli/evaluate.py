@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-_SHIPPED = "shipped"
 _PARTS = ("train", "valid", "test")
 HASH_SHOWN = 12
 
@@ -105,9 +103,7 @@ def evaluate(
 def _path_of(name: str) -> Path:
     from tonearm import bundle
 
-    if name == _SHIPPED and not os.path.exists(name):
-        return bundle.shipped_path()
-    return Path(name)
+    return bundle.named(name) or bundle.shipped_path()
 
 
 def _heard(model: Bundle, material: Material, jobs: int | None) -> Hearing:

@@ -62,10 +62,11 @@ def chosen_model(library: Library, named: Path | None) -> Path | None:
     LibraryError
         When it is not there: another would judge all of the library anew, unasked.
     """
+    from tonearm import bundle
     from tonearm.errors import LibraryError
 
     if named is not None:
-        return None if named == Path("shipped") and not named.exists() else named
+        return bundle.named(named)
     remedy = "name its file with --model, or the built-in with --model shipped"
     kept = library.model_path()
     if kept is None and _is_foreign(library):

@@ -74,7 +74,9 @@ def predict(
         int | None,
         typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Another model than the built-in.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Another model; shipped: the built-in.")
+    ] = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Say what genre each file is, how sure that is, and (--timeline) what is heard when."""

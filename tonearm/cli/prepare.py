@@ -247,8 +247,10 @@ def _describe(made: Index, out: Path) -> None:
 
     counts = index.describe(made)
     console.say(
-        f"{counts['tracks']} tracks, {len(counts['genres'])} genres, {counts['groups']} groups "
-        f"(artists, albums or copies), prepared in {console.printable(out)}"
+        f"{console.counted(counts['tracks'], 'track')}, "
+        f"{console.counted(len(counts['genres']), 'genre')}, "
+        f"{console.counted(counts['groups'], 'group')} (artists, albums or copies), "
+        f"prepared in {console.printable(out)}"
     )
     unclear = {track.name for found in groups.contradictions(made.tracks) for track in found}
     names = made.by_name()

@@ -87,10 +87,11 @@ def serve(
 
 def _checked(place: Path, model: Path | None) -> Path | None:
     """The model, once the library was opened: what is wrong with it is said before the page is."""
+    from tonearm import bundle
     from tonearm.library.store import Library
 
     if not place.exists():
-        return None if model == Path("shipped") else model
+        return bundle.named(model)
     with Library(place) as opened:
         return chosen_model(opened, model)
 
