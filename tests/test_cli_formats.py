@@ -270,6 +270,7 @@ def test_streams_that_are_closed_or_full(music: Path, model_path: Path) -> None:
         script = f'"$@" {redirection}'
         done = subprocess.run(
             ["sh", "-c", script, "sh", *words, *arguments],
+            env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
             capture_output=True,
             text=True,
             check=False,
@@ -281,5 +282,6 @@ def test_streams_that_are_closed_or_full(music: Path, model_path: Path) -> None:
     code, said = ran("<&-", "--files-from", "-")
     assert code == 2 and "name files or folders" in said
     if Path("/dev/full").exists():
-        code, said = ran("> /dev/full", str(music), "-f", "jsonl")
-        assert (code, said) == (2, "tonearm: No space left on device\n")
+        for form in ("jsonl", "json", "table"):
+            code, said = ran("> /dev/full", str(music), "-f", form)
+            assert (code, said) == (2, "tonearm: No space left on device\n"), form

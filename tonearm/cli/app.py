@@ -33,8 +33,13 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             raise typer.Exit from None
+
+
+def _drop_output() -> None:
+    """Let what cannot be written go: Python would try again at its end, and exit with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(
@@ -82,7 +87,10 @@ app.command()(serve.serve)
 def main() -> None:
     """Run the command line; never ends in a traceback unless ``--verbose`` was given."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # what is left to write may fail too
     except TonearmError as error:
         if console.is_verbose():
             raise
@@ -90,11 +98,17 @@ def main() -> None:
         sys.exit(console.EXIT_USAGE)
     except KeyboardInterrupt:
         sys.exit(console.EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        _drop_output()
     except OSError as error:
         if console.is_verbose():
             raise
         where = f"{console.printable(str(error.filename))}: " if error.filename else ""
         console.say(f"tonearm: {where}{error.strerror or error}")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         sys.exit(console.EXIT_USAGE)
     except Exception as error:
         if console.is_verbose():
