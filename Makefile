@@ -10,8 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 .PHONY: demo test lint bench clean
 
 demo: .venv/core
-	@$(BIN)/tonearm predict --timeline "$(patsubst ~%,$(HOME)%,$(MUSIC))"
-	@echo "The same as a page: $(BIN)/pip install -e '.[serve]' && $(BIN)/tonearm serve"
+	@$(BIN)/tonearm predict --timeline "$(patsubst ~%,$(HOME)%,$(MUSIC))"; code=$$?; \
+	  echo "The same as a page: $(BIN)/pip install -e '.[serve]' && $(BIN)/tonearm serve"; exit $$code
 
 test: .venv/all lint
 	@command -v espeak-ng >/dev/null || echo "skipped: tests with speech (espeak-ng is not installed)"
