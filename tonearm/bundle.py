@@ -18,7 +18,6 @@ import io
 import json
 import os
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -210,7 +209,7 @@ def _stored_members(data: bytes) -> tuple[dict[str, bytes], str]:
                 raise BundleError("damaged model: it promises more than it holds")
             members = {part.filename: file.read(part) for part in parts}
             return members, file.comment.decode("ascii", "replace")
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
         raise BundleError(f"not a Tonearm model, or a damaged one ({error})") from None
 
 

@@ -119,6 +119,11 @@ def replacing(
         raise
 
 
+def is_read_only(path: str | os.PathLike[str]) -> bool:
+    """Whether a file must not be changed: to replace it, rights on its folder alone would do."""
+    return not (os.stat(path).st_mode & 0o222 and os.access(path, os.W_OK))
+
+
 def refusal(folder: str | os.PathLike[str]) -> str | None:
     """Why nothing can be written into a folder, which need not be there yet; None if it can."""
     place = Path(os.path.abspath(folder))

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from tonearm import system
+from tonearm import files
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-cores = system.cores
 
 _LOGGER = logging.getLogger("tonearm")
 
@@ -59,8 +58,7 @@ def printable(text: str | os.PathLike[str]) -> str:
 def output_file(path: Path | None) -> Path | None:
     """Check a file to be written; ``-`` is None, which stands for stdout.
 
-    A slip such as ``-o *.mp3`` would write over the first song of a folder; and to replace a
-    read-only file the system asks for rights on its folder alone.
+    A slip such as ``-o *.mp3`` would write over the first song of a folder.
     """
     from tonearm.audio import AUDIO_SUFFIXES
 
@@ -68,7 +66,7 @@ def output_file(path: Path | None) -> Path | None:
         return None
     if path.suffix.lower() in AUDIO_SUFFIXES:
         raise typer.BadParameter(f"{printable(path)} is named like music: nothing is written there")
-    if path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
+    if path.exists() and files.is_read_only(path):
         raise typer.BadParameter(f"{printable(path)} is read-only")
     return path
 

@@ -11,6 +11,7 @@ import typer
 from tonearm.cli import console
 from tonearm.cli.prepare import end, prepared
 from tonearm.errors import DatasetError
+from tonearm.system import cores
 
 if TYPE_CHECKING:
     from tonearm.bundle import Bundle
@@ -117,7 +118,7 @@ def _heard(model: Bundle, material: Material, jobs: int | None) -> Hearing:
         return materials.hear(
             Classifier(model),
             material,
-            jobs=jobs or console.cores(),
+            jobs=jobs or cores(),
             on_done=lambda failed: progress.advance(failures=failed),
         )
 

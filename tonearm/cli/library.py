@@ -12,6 +12,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.kept_tags import file_tags
+from tonearm.system import cores
 
 if TYPE_CHECKING:
     from tonearm.library.scan import Scan
@@ -132,7 +133,7 @@ def scan(
                 bundle=loaded,
                 make_listen=partial(scanning.load_listen, model),
                 read_tags=file_tags,
-                jobs=jobs or console.cores(),
+                jobs=jobs or cores(),
                 retry=retry,
                 result=result,
                 on_progress=show.update,

@@ -12,6 +12,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library import Location, ModelOption, chosen_model, location
+from tonearm.system import cores
 
 if TYPE_CHECKING:
     from tonearm.library.playlist import Entry
@@ -178,7 +179,7 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
         return known
     from tonearm.classifier import Classifier
 
-    classifier = Classifier.load(chosen_model(opened, model), threads=console.cores())
+    classifier = Classifier.load(chosen_model(opened, model), threads=cores())
     kept = opened.model()
     if kept is not None and kept.listener != classifier.bundle.listener_sha256:
         raise LibraryError(

@@ -17,6 +17,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.pool import in_order
+from tonearm.system import cores
 
 if TYPE_CHECKING:
     from tonearm.answer import Answer
@@ -87,11 +88,7 @@ def predict(
     timeline = timeline or output_format in _OF_ONE_TIMELINE
     if timeline and count not in (None, "all"):
         raise typer.BadParameter("a timeline hears all of a track", param_hint="--windows")
-    if (
-        output
-        and output.exists()
-        and any(path.exists() and path.samefile(output) for path in paths or ())
-    ):
+    if any(_same_file(path, output) for path in paths or ()):
         raise typer.BadParameter("is one of the files to hear", param_hint="--output")
     failures: list[tuple[str, str]] = []
     damaged: list[tuple[str, str]] = []
@@ -99,9 +96,9 @@ def predict(
     if output_format in _OF_ONE_TIMELINE and len(files) > 1:
         reason = f"{output_format} holds one file's timeline; {len(files)} are named"
         raise typer.BadParameter(reason, param_hint="--format")
-    cores = console.cores()
-    jobs = max(1, min(jobs or cores, len(files)))
-    classifier = Classifier.load(model, threads=max(1, cores // jobs))
+    processors = cores()
+    jobs = max(1, min(jobs or processors, len(files)))
+    classifier = Classifier.load(model, threads=max(1, processors // jobs))
     view = View(classifier.bundle.labels, top, _common_folder(files))
     windows = cast("WindowCount | None", int(count) if count and count != "all" else count)
     interrupted = False

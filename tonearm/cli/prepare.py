@@ -13,6 +13,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.errors import DatasetError
+from tonearm.system import cores
 
 if TYPE_CHECKING:
     from tonearm.classifier import Classifier
@@ -138,7 +139,7 @@ def _prepare_audio(
             spec=_front_end(out, frames),
             artists=artists,
             artist_of=read_artist,
-            jobs=jobs or console.cores(),
+            jobs=jobs or cores(),
             on_start=start,
             on_done=done,
         )
@@ -228,7 +229,7 @@ def hear(folder: Path, classifier: Classifier, *, jobs: int | None) -> Files:
 
     with _counted("tracks") as (start, done):
         return add_embeddings(
-            folder, classifier, jobs=jobs or console.cores(), on_start=start, on_done=done
+            folder, classifier, jobs=jobs or cores(), on_start=start, on_done=done
         )
 
 

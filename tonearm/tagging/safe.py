@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tonearm.errors import DecodeError, LibraryError, TagError
 from tonearm.ffmpeg import packet_digest
+from tonearm.files import is_read_only
 from tonearm.system import FileStatus
 from tonearm.tagging.fields import GenreFields, edits_for_fields, other_items, read_fields
 from tonearm.tagging.journal import Entry, Journal
@@ -170,8 +171,7 @@ def check(target: Path) -> None:
         raise TagError(
             f"{target}: has {status.st_nlink} names (hard links), which writing would part"
         )
-    # Replacing needs rights on the folder alone: that the file is read-only still counts.
-    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
+    if is_read_only(target):
         raise TagError(f"{target}: is read-only")
 
 
