@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tonearm.data import index, prepare, store
+from tonearm.data import feature_store, index, prepare
 from tonearm.data.splits import Split
 from tonearm.features import GTZAN_SPEC
 from tonearm.genres import GTZAN_GENRES
@@ -31,8 +31,8 @@ def make(work: Path) -> MadeUp:
     """A thousand tracks of ten segments, a quarter of them to judge by."""
     made = MadeUp(work / "gtzan.prepared", work / "gtzan.split", work / "gtzan.npz")
     rng = np.random.default_rng(0)
-    features = store.open_store(
-        made.folder / prepare.FEATURES, store.identity(GTZAN_SPEC), create=True
+    features = feature_store.open_store(
+        made.folder / prepare.FEATURES, feature_store.identity(GTZAN_SPEC), create=True
     )
     shape = SEGMENTS * GTZAN_SPEC.window_frames, GTZAN_SPEC.mel_bands
     tracks = []

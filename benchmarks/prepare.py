@@ -18,9 +18,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-import music
+from support import music
 
-from tonearm.data import index, store
+from tonearm.data import feature_store, index
 from tonearm.features import GTZAN_SPEC
 from tonearm.genres import GTZAN_GENRES
 
@@ -67,12 +67,12 @@ def main(files: int) -> None:
             begun = time.perf_counter()
             prepare(root, Path(folder) / f"jobs{jobs}", jobs).communicate()
             print(f"jobs {jobs}: {files / (time.perf_counter() - begun):.1f} files a second")
-        compare_layouts(Path(folder), made, store.open_store(out / "features"))
+        compare_layouts(Path(folder), made, feature_store.open_store(out / "features"))
 
 
-def compare_layouts(folder: Path, made: index.Index, features: store.FeatureStore) -> None:
+def compare_layouts(folder: Path, made: index.Index, features: feature_store.FeatureStore) -> None:
     """Reading 3 s windows in random order: one file a track, or one mapped array of all."""
-    spec = store.spec_of(features, window_s=1.0)
+    spec = feature_store.spec_of(features, window_s=1.0)
     sounds = [track.sound for track in made.tracks]
     arrays = [np.array(features.get(sound)) for sound in sounds]
     starts = np.cumsum([0, *map(len, arrays)])
@@ -81,17 +81,17 @@ def compare_layouts(folder: Path, made: index.Index, features: store.FeatureStor
     order = rng.integers(0, len(sounds), 5_000)
     begun = time.perf_counter()
     for i in order:
-        store.cut(features.get(sounds[i]), 10, spec)
+        feature_store.cut(features.get(sounds[i]), 10, spec)
     one_file = (time.perf_counter() - begun) / len(order)
     shard = np.load(folder / "shard.npy", mmap_mode="r")
     begun = time.perf_counter()
     for i in order:
-        store.cut(shard[starts[i] : starts[i + 1]], 10, spec)
+        feature_store.cut(shard[starts[i] : starts[i + 1]], 10, spec)
     sharded = (time.perf_counter() - begun) / len(order)
     cached = dict(zip(sounds, arrays, strict=True))
     begun = time.perf_counter()
     for i in order:
-        store.cut(cached[sounds[i]], 10, spec)
+        feature_store.cut(cached[sounds[i]], 10, spec)
     memory = (time.perf_counter() - begun) / len(order)
     print(
         f"a window from a file a track {one_file * 1e6:.0f} us, from a shard {sharded * 1e6:.0f}, "

@@ -14,16 +14,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import sounds
 from numpy.typing import NDArray
+from support import sounds
 
-from tonearm import Classifier, bundle
+from tonearm import Classifier
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DecodeError
 from tonearm.files import find
-from tonearm.head import Head
-from tonearm.models.head import Tracks
-from tonearm.training import own, surroundings
+from tonearm.model import file as model_file
+from tonearm.model.head import Head
+from tonearm.training import custom_genres, known_region
+from tonearm.training.head_fit import Tracks
 
 NEW_SEED, NEW_PER_KIND = 7, 3
 MOST_NOISES, SHORTEST_NOISE_S = 200, 1.0
@@ -58,11 +59,11 @@ def unknown(head: Head, tracks: Windows) -> int:
 
 def row(name: str, new: Tracks, noises: dict[str, Windows]) -> list[str]:
     """The new genre's tracks held out and its own, before and after; and the noises."""
-    head, names = bundle.load().head, bundle.load().names
-    gain = own.measure_gain(own.drawn_tracks(head), new, names=names, base=head)
-    grown, n = own.grow(head, new, names=names), len(new.windows)
+    head, names = model_file.load().head, model_file.load().names
+    gain = custom_genres.measure_gain(custom_genres.drawn_tracks(head), new, names=names, base=head)
+    grown, n = custom_genres.grow(head, new, names=names), len(new.windows)
     found = gain.new[name]
-    cells = [name, f"{surroundings.NEAR}", f"{found['recall']:.2f}", f"{found['unknown']} of {n}"]
+    cells = [name, f"{known_region.NEAR}", f"{found['recall']:.2f}", f"{found['unknown']} of {n}"]
     cells.append(f"{unknown(grown, list(new.windows))}, were {unknown(head, list(new.windows))}")
     for tracks in noises.values():
         share = unknown(grown, tracks) / len(tracks)
@@ -96,7 +97,7 @@ def main() -> None:
     together = {path: each for heard in genres.values() for path, each in heard.items()}
     columns = ["added", "NEAR", "recall", "held out unknown", "own unknown", *noises]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    for surroundings.NEAR in SHARES:
+    for known_region.NEAR in SHARES:
         for name, heard in {**genres, "all of them": together}.items():
             folders = [str(path.parent) for path in heard]
             groups = folders if len(set(folders)) > 4 else [str(path) for path in heard]

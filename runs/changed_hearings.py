@@ -13,8 +13,8 @@ from scipy.signal import butter, sosfilt
 
 from tonearm.audio import resample
 from tonearm.features import MUSICNN_SPEC, log_mel
-from tonearm.listening import onnx_session
-from tonearm.models.head import POWER
+from tonearm.model.encoder import onnx_session
+from tonearm.training.head_fit import POWER
 
 Samples = NDArray[np.float32]
 WINDOWS = 4

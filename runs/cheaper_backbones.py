@@ -29,11 +29,11 @@ from torch import Tensor, nn
 
 from tonearm import audio
 from tonearm.audio import AUDIO_SUFFIXES
-from tonearm.classifier import Classifier, Prediction
 from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC, log_mel
 from tonearm.files import find
-from tonearm.listening import onnx_session
+from tonearm.model.classifier import Classifier, Prediction
+from tonearm.model.encoder import onnx_session
 from tonearm.training.export import fuse, to_onnx
 
 Float32 = NDArray[np.float32]

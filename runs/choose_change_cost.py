@@ -19,8 +19,8 @@ import numpy as np
 from gtzan import genre_of, read_split, read_taggrams
 from numpy.typing import NDArray
 
-from tonearm.classifier import Classifier, Heard
-from tonearm.timeline import segments
+from tonearm.model.classifier import Classifier, Heard
+from tonearm.timeline.segments import segments
 
 COSTS = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20)
 MIXES = 30

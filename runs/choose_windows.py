@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from train_head import Data, classes, fit_on, held_out_heads, read_sounds
 
 from tonearm.audio import AUDIO_SUFFIXES
-from tonearm.classifier import Classifier
 from tonearm.errors import DecodeError
 from tonearm.files import find
-from tonearm.head import Head
+from tonearm.model.classifier import Classifier
+from tonearm.model.head import Head
 from tonearm.windows import rounds
 
 Windows = NDArray[np.floating]

@@ -18,8 +18,8 @@ from cheaper_backbones import EXAMPLE, HEADING, Everyth, changed, hear, row, tag
 from export_backbone import read_net
 from torch import Tensor, nn
 
-from tonearm.classifier import Classifier
-from tonearm.listening import onnx_session
+from tonearm.model.classifier import Classifier
+from tonearm.model.encoder import onnx_session
 from tonearm.training.export import fuse, to_onnx
 
 BATCH = 32

@@ -15,8 +15,8 @@ from gtzan import read_split
 from numpy.typing import NDArray
 
 from tonearm.features import GTZAN_SPEC, MUSICNN_SPEC, mel_filters
-from tonearm.listening import onnx_session
-from tonearm.models.head import POWER
+from tonearm.model.encoder import onnx_session
+from tonearm.training.head_fit import POWER
 
 Float64 = NDArray[np.float64]
 

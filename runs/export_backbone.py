@@ -21,7 +21,7 @@ import torch
 from read_tf_checkpoint import read_tf_checkpoint
 
 from tonearm.features import MUSICNN_SPEC, log_mel
-from tonearm.models.musicnn import Musicnn, load_checkpoint
+from tonearm.nets.musicnn import Musicnn, load_checkpoint
 from tonearm.training.export import check_parity, fuse, to_onnx
 
 REQUIREMENT = "musicnn==0.1.0"

@@ -14,9 +14,10 @@ import time
 
 import numpy as np
 
-from tonearm import bundle, metrics
-from tonearm.models import head as heads
-from tonearm.training import own
+from tonearm import metrics
+from tonearm.model import file as model_file
+from tonearm.training import custom_genres
+from tonearm.training import head_fit as heads
 
 DRAWS = 20
 CLIPS = 10
@@ -24,8 +25,8 @@ CLIPS = 10
 
 def main(prepared: str, new: str) -> None:
     """Print both tables."""
-    shipped = bundle.load()
-    tracks = own.heard_tracks(prepared, shipped.listener_sha256).once().tracks
+    shipped = model_file.load()
+    tracks = custom_genres.heard_tracks(prepared, shipped.listener_sha256).once().tracks
     labels, groups = np.array(tracks.labels), np.array(tracks.groups)
     accuracies, seconds, counts = [], [], []
     for draw in range(DRAWS):
@@ -35,9 +36,9 @@ def main(prepared: str, new: str) -> None:
         )
         others = np.flatnonzero(~np.isin(groups, groups[chosen]))
         begun = time.perf_counter()
-        head = heads.fit(own.subset(tracks, chosen), names=shipped.names, seed=draw)
+        head = heads.fit(custom_genres.subset(tracks, chosen), names=shipped.names, seed=draw)
         seconds.append(time.perf_counter() - begun)
-        trial = own.judge(head, own.subset(tracks, others))
+        trial = custom_genres.judge(head, custom_genres.subset(tracks, others))
         accuracies.append((trial.probabilities.argmax(1) == trial.truth).mean())
         counts.append(len(others))
     low, high = np.quantile(accuracies, (0.025, 0.975))
@@ -46,18 +47,23 @@ def main(prepared: str, new: str) -> None:
         f"[{low:.3f}, {high:.3f}] on {min(counts)}-{max(counts)} clips of other artists; "
         f"{np.median(seconds):.2f} s a fit"
     )
-    trials = [own.cross_validate(tracks, names=shipped.names, seed=seed) for seed in range(DRAWS)]
+    trials = [
+        custom_genres.cross_validate(tracks, names=shipped.names, seed=seed)
+        for seed in range(DRAWS)
+    ]
     right = np.array([trial.probabilities.argmax(1) == trial.truth for trial in trials])
     low, high = metrics.bootstrap_interval(right.mean(axis=0), groups=tracks.groups)
     print(
-        f"all {right.shape[1]} clips, {own.FOLDS} folds by artist, {DRAWS} shuffles: "
+        f"all {right.shape[1]} clips, {custom_genres.FOLDS} folds by artist, {DRAWS} shuffles: "
         f"{right.mean():.3f} [{low:.3f}, {high:.3f}] by artist, "
         f"deviation of shuffles {right.mean(axis=1).std():.3f}"
     )
 
-    others_music = own.heard_tracks(new, shipped.listener_sha256).once().tracks
+    others_music = custom_genres.heard_tracks(new, shipped.listener_sha256).once().tracks
     places = [i for i, label in enumerate(others_music.labels) if label == "electronic"]
-    gain = own.measure_gain(tracks, own.subset(others_music, places), names=shipped.names)
+    gain = custom_genres.measure_gain(
+        tracks, custom_genres.subset(others_music, places), names=shipped.names
+    )
     found = gain.new["electronic"]
     change = gain.difference
     print(f"electronic added: recall {found['recall']:.3f}, n={found['n']}")
@@ -67,10 +73,14 @@ def main(prepared: str, new: str) -> None:
         f"n={gain.n}, {gain.lost_to_new} called electronic"
     )
     # The new genre is of another collection: is it the collection that is recognised?
-    rest = own.subset(others_music, [i for i in range(len(others_music.labels)) if i not in places])
+    rest = custom_genres.subset(
+        others_music, [i for i in range(len(others_music.labels)) if i not in places]
+    )
     head = heads.fit(tracks, names=shipped.names)
-    grown = own.grow(head, own.subset(others_music, places), names=shipped.names)
-    before, after = own.judge(head, rest), own.judge(grown, rest)
+    grown = custom_genres.grow(
+        head, custom_genres.subset(others_music, places), names=shipped.names
+    )
+    before, after = custom_genres.judge(head, rest), custom_genres.judge(grown, rest)
     taken = (after.probabilities.argmax(1) == len(head.labels)).sum()
     print(
         f"other genres of the same collection: {before.figures()['accuracy']:.3f} -> "

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.detector import Rejector, log_odds
-from tonearm.models.head import Tracks
+from tonearm.model.out_of_domain import Rejector, log_odds
+from tonearm.training.head_fit import Tracks
 
 Float64 = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tonearm.data import groups
 from tonearm.data.groups import plain_artist
-from tonearm.models.head import Tracks
+from tonearm.training.head_fit import Tracks
 
 Taggrams = dict[str, NDArray[np.float32]]
 

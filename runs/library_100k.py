@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tonearm import bundle as bundles
-from tonearm.cli.library import file_tags
+from tonearm.cli.scan import file_tags
 from tonearm.library.scan import load_listen, model_of, scan
 from tonearm.library.store import Decision, FileStatus, FileTags, Library, as_stored
+from tonearm.model import file as bundles
 
 
 def fill(path: Path, count: int, root: Path) -> None:

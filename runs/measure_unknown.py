@@ -23,19 +23,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import sounds
 from fit_rejector import Sounds
 from fit_rejector import fit as fit_rejector
 from gtzan import Taggrams, read_groups, read_split, read_taggrams, tracks
 from numpy.typing import NDArray
+from support import sounds
 from train_head import read_sounds, some
 
 from tonearm import Classifier
 from tonearm.audio import AUDIO_SUFFIXES, decode, open_audio
-from tonearm.detector import Rejector, log_odds
 from tonearm.errors import DecodeError
 from tonearm.files import find
 from tonearm.genres import GTZAN_GENRES
+from tonearm.model.out_of_domain import Rejector, log_odds
 
 # Not 0, which was learnt from, nor 1, by which the method was chosen.
 NEW_SEED = 7

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import sounds
 import tunes
 from fit_rejector import Sounds
 from numpy.typing import NDArray
+from support import sounds
 
 from tonearm.errors import TonearmError
 from tonearm.features import MUSICNN_SPEC, log_mel
 from tonearm.files import write_atomically
-from tonearm.listening import onnx_session
+from tonearm.model.encoder import onnx_session
 
 if TYPE_CHECKING:
     import onnxruntime as ort

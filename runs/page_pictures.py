@@ -18,12 +18,13 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
+from support.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
 
-from tonearm import audio, bundle
-from tonearm.kept_tags import file_tags
+from tonearm import audio
+from tonearm.library.file_tags import file_tags
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library
+from tonearm.model import file as model_file
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 WIDTHS = {390: 844, 820: 1180, 1440: 900}
@@ -44,7 +45,7 @@ def main(folder: Path) -> None:
             scan(
                 library,
                 [music],
-                bundle=bundle.load(None),
+                bundle=model_file.load(None),
                 make_listen=partial(load_listen, None),
                 read_tags=file_tags,
                 jobs=1,

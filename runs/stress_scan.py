@@ -25,7 +25,7 @@ import numpy as np
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import small_files
+from support import small_files
 
 from tonearm.audio import decode
 

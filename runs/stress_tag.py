@@ -25,15 +25,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import tagged
 import tagged_library
+from support import tagged
 
+from tonearm.audio.ffmpeg import packet_digest
 from tonearm.errors import LibraryError
-from tonearm.ffmpeg import packet_digest
 from tonearm.tagging.fields import read_fields
 from tonearm.tagging.journal import Journal, beside
-from tonearm.tagging.safe import TEMPORARY_PREFIX
-from tonearm.tagging.tags import others, read_tags
+from tonearm.tagging.read import others, read_tags
+from tonearm.tagging.write import TEMPORARY_PREFIX
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from mutagen import id3
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import small_files
-from tagged import library_of
+from support import small_files
+from support.tagged import library_of
 
 from tonearm.genres import GTZAN_GENRES, id3_name
 

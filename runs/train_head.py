@@ -28,15 +28,16 @@ from fit_rejector import fit as fit_rejector
 from gtzan import genre_of, read_groups, read_split, read_taggrams, tracks
 from numpy.typing import NDArray
 
-from tonearm import bundle, metrics
+from tonearm import metrics
 from tonearm.data import splits
-from tonearm.detector import Rejector
+from tonearm.data.folds import k_fold
 from tonearm.features import MUSICNN_SPEC
-from tonearm.folds import k_fold
 from tonearm.genres import GTZAN_GENRES
-from tonearm.head import Head, calibrated
-from tonearm.models.head import POWER, Tracks, calibrate, embed, fit, hearing_scatter
-from tonearm.models.musicnn import MSD_TAGS
+from tonearm.model import file as model_file
+from tonearm.model.head import Head, calibrated
+from tonearm.model.out_of_domain import Rejector
+from tonearm.nets.musicnn import MSD_TAGS
+from tonearm.training.head_fit import POWER, Tracks, calibrate, embed, fit, hearing_scatter
 
 Int64 = NDArray[np.int64]
 
@@ -213,7 +214,7 @@ def main() -> None:
     parser.add_argument("--gtzan", type=Path, default=os.environ.get("TONEARM_GTZAN"))
     parser.add_argument("--backbone", type=Path, required=True)
     parser.add_argument("--sounds", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=bundle.shipped_path())
+    parser.add_argument("--out", type=Path, default=model_file.shipped_path())
     args = parser.parse_args()
     backbone = args.backbone.read_bytes()
     data, sounds = Data(args.gtzan, backbone), read_sounds(args.sounds)
@@ -231,7 +232,7 @@ def main() -> None:
     both = tracks(data.train | data.valid, data.groups)
     rejector = fit_rejector(both, sounds)
     head = fit_on(data, everything, shipped=True, hidden=set(), seed=0, rejector=rejector)
-    model = bundle.Bundle(
+    model = model_file.Bundle(
         name="musicnn-head",
         features=MUSICNN_SPEC,
         listener=backbone,
@@ -251,7 +252,9 @@ def main() -> None:
         notices=NOTICE.read_text(),
     )
     print(json.dumps(measured, indent=1))
-    print(f"{args.out}: sha256 {bundle.save(model, args.out)}, {args.out.stat().st_size:,} bytes")
+    print(
+        f"{args.out}: sha256 {model_file.save(model, args.out)}, {args.out.stat().st_size:,} bytes"
+    )
 
 
 if __name__ == "__main__":

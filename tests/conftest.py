@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, tiny_bundle
 from hypothesis import HealthCheck, settings
-from songs import song as song_of_one_tone
-from sounds import tone, write_sndfile
+from support.fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, tiny_bundle
+from support.songs import song as song_of_one_tone
+from support.sounds import tone, write_sndfile
 
-from tonearm import bundle
-from tonearm.classifier import Classifier
+from tonearm.model import file as model_file
+from tonearm.model.classifier import Classifier
 
 settings.register_profile(
     "tonearm",
@@ -34,7 +34,7 @@ settings.load_profile("tonearm")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model on disk."""
     path = tmp_path_factory.mktemp("model") / "tiny.tonearm"
-    bundle.save(tiny_bundle(), path)
+    model_file.save(tiny_bundle(), path)
     return path
 
 
@@ -104,8 +104,10 @@ def music(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory):
     """One recording in every container, without tags."""
-    import small_files  # late: most tests need no containers
-    import tagged
+    from support import (
+        small_files,  # late: most tests need no containers
+        tagged,
+    )
 
     folder = tmp_path_factory.mktemp("plain")
     samples = small_files.music(1, 1.0)
@@ -117,7 +119,7 @@ def plain(tmp_path_factory):
 @pytest.fixture
 def song(plain, tmp_path):
     """Gives a copy of it in the container that is asked for, with tags if genres are named."""
-    import tagged
+    from support import tagged
 
     def copy(suffix, genres=None):
         path = tmp_path / f"sóng{suffix}"

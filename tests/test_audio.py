@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import (
+from support.sounds import (
     Array,
     best_lag,
     png,

@@ -12,7 +12,7 @@ from benchmarks import material, measure, table
 from benchmarks.material import Material, Packets
 from benchmarks.measure import Ratio
 from benchmarks.table import Section
-from tonearm.library.sound_key import sound_key
+from tonearm.containers.sound_key import sound_key
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

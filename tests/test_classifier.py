@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, NAMES, tiny_bundle
-from sounds import Array, sweep, tone, write_av, write_sndfile
+from support.fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, NAMES, tiny_bundle
+from support.sounds import Array, sweep, tone, write_av, write_sndfile
 
 from tonearm import audio
-from tonearm.classifier import Classifier, Heard, Prediction
 from tonearm.errors import BundleError, DecodeError
-from tonearm.listening import onnx_session
+from tonearm.model.classifier import Classifier, Heard, Prediction
+from tonearm.model.encoder import onnx_session
 
 RATE = 22_050
 PARITY_MEAN, PARITY_WORST = 0.003, 0.03
@@ -201,7 +201,7 @@ def test_windows_in_pieces_are_the_whole(tiny: Classifier) -> None:
 def test_chunked_is_whole(tiny: Classifier, medley: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = tiny.listen(medley, count="all")
     for windows in (1, 3, 1_000):
-        monkeypatch.setattr("tonearm.listening._READ_WINDOWS", windows)
+        monkeypatch.setattr("tonearm.model.encoder._READ_WINDOWS", windows)
         close(tiny.listen(medley, count="all"), whole)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from conftest import Command
-from fakes import LABELS
-from prepared import LOW, TINY, Row, evaluated, fill, honest, opposite, trained
+from support.fakes import LABELS
+from support.prepared import LOW, TINY, Row, evaluated, fill, honest, opposite, trained
 
-from tonearm import bundle
 from tonearm.data import splits
+from tonearm.model import file as model_file
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_command_json(tonearm: Command, folder: Path, model_path: Path, tmp_path
     assert ended.code == 0
     values = json.loads(ended.out)
     assert values["split"]["part"] == "valid"
-    assert values["models"][0]["sha256"] == bundle.load(model_path).sha256
+    assert values["models"][0]["sha256"] == model_file.load(model_path).sha256
     assert values["models"][0]["tracks"]["accuracy"] == pytest.approx(2 / 3)
     again = json.loads(
         tonearm("evaluate", model_path, folder, "--split", split, "--part", "train", "--json").out
@@ -46,7 +46,7 @@ def test_command_json(tonearm: Command, folder: Path, model_path: Path, tmp_path
 
 def test_command_compares(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.tonearm"
-    bundle.save(opposite(), other)
+    model_file.save(opposite(), other)
     report = tmp_path / "r.html"
     ended = tonearm("evaluate", model_path, folder, "--compare", other, "--report", report)
     assert ended.code == 0
@@ -61,7 +61,7 @@ def test_command_finds_the_split_beside_the_bundle(
     split = splits.load(honest(tmp_path))
     split.save(tmp_path / "run" / "split.txt")
     path = tmp_path / "run" / "model.tonearm"
-    bundle.save(trained(split="made", split_sha256=split.sha256), path)
+    model_file.save(trained(split="made", split_sha256=split.sha256), path)
     ended = tonearm("evaluate", path, folder)
     assert ended.out.startswith(f"valid of made {split.sha256[:12]}: 3 tracks")
     assert ended.err.startswith(f"NOTE: {path}: What was chosen")
@@ -99,7 +99,7 @@ def test_models(tonearm: Command, tmp_path: Path) -> None:
     (tmp_path / "runs" / "one").mkdir(parents=True)
     path = tmp_path / "runs" / "one" / "model.tonearm"
     made = replace(trained(**training), metrics={"valid": figures})
-    sha256 = bundle.save(made, path)
+    sha256 = model_file.save(made, path)
     (tmp_path / "runs" / "bad.tonearm").write_bytes(b"nothing")
     ended = tonearm("models", tmp_path / "runs")
     assert ended.code == 1

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Command
-from fakes import HIGH_HZ, LABELS, LOW_HZ, NAMES
-from songs import RATE, posix, rows, song
-from sounds import tone, write_sndfile
+from support.fakes import HIGH_HZ, LABELS, LOW_HZ, NAMES
+from support.songs import RATE, posix, rows, song
+from support.sounds import tone, write_sndfile
 
 ESCAPE = "\x1b"
 

@@ -7,18 +7,18 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import music
 import numpy as np
 import pytest
 from click.testing import Result
-from prepared import Row, fill
+from support import music
+from support.prepared import Row, fill
 from typer.testing import CliRunner
 
-from tonearm import bundle
 from tonearm.cli.app import app
 from tonearm.data import index, splits
 from tonearm.data.splits import Split
 from tonearm.errors import TonearmError
+from tonearm.model import file as model_file
 
 GENRES = ("chirp", "drone")
 
@@ -48,7 +48,7 @@ def heard(tmp_path: Path) -> Path:
         for g, genre in enumerate(GENRES)
         for i in range(10)
     ]
-    return fill(tmp_path / "heard", bundle.load().listener_sha256, rows)
+    return fill(tmp_path / "heard", model_file.load().listener_sha256, rows)
 
 
 def change(folder: Path, name: str, **values: str) -> None:
@@ -101,7 +101,7 @@ def test_unknown_artists_are_said_and_kept(heard: Path, tmp_path: Path) -> None:
     result = tonearm("train", heard, "--out", tmp_path / "run")
     assert "5 folds by track" in result.stdout
     assert "CAUTION: Artist unknown for 20 of 20 tracks: " in says(result)
-    assert bundle.load(tmp_path / "run" / "model.tonearm").training["artist_unknown"] == 20
+    assert model_file.load(tmp_path / "run" / "model.tonearm").training["artist_unknown"] == 20
     assert "artist unknown for 20 tracks" in tonearm("models", tmp_path / "run").stdout
 
 
@@ -145,7 +145,7 @@ def test_a_grown_head_keeps_what_its_base_leaked(heard: Path, tmp_path: Path) ->
     tonearm("train", heard, "--split", "random-tracks", "--out", base)
     rng = np.random.default_rng(1)
     rows = [Row(f"hum/{i}.wav", f"h{i}", rng.beta(3, 1, (2, 50)).tolist()) for i in range(6)]
-    new = fill(tmp_path / "new", bundle.load().listener_sha256, rows)
+    new = fill(tmp_path / "new", model_file.load().listener_sha256, rows)
     arguments = ("--add", "--adopt", "--base", base / "model.tonearm", "--out", tmp_path / "grown")
     result = tonearm("train", new, *arguments)
     assert result.exit_code == 0, says(result)

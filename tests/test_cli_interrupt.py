@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Command
-from songs import posix, rows, song
+from support.songs import posix, rows, song
 
 from tonearm.cli import console
 
@@ -31,7 +31,7 @@ def start(*arguments: str | Path, model_path: Path, **options) -> subprocess.Pop
 def test_interrupt_keeps_what_was_done(
     form: str, tonearm: Command, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tonearm import answer
+    from tonearm.model import answer
 
     truly = answer.answer
 
@@ -79,7 +79,7 @@ def test_ctrl_c_in_the_middle_of_a_long_file(
     tonearm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is in flight ends too: nobody waits for the rest of a ten-hour mix."""
-    from tonearm.listening import Listener
+    from tonearm.model.encoder import Listener
 
     song(tmp_path / "a.wav")
     song(tmp_path / "long.wav", seconds=300)

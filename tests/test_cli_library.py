@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import small_files
-import tagged
+from support import small_files, tagged
 from typer.testing import CliRunner
 
-from tonearm import bundle
 from tonearm.cli.app import main
+from tonearm.model import file as model_file
 
 ROOT = Path(__file__).parents[1]
 
@@ -136,9 +135,9 @@ def test_a_slip_of_minus_o_writes_over_nothing(scanned, tmp_path, words):
 def test_a_scan_goes_on_with_the_model_of_the_last(scanned, tmp_path):
     music, _ = scanned
     library, own = tmp_path / "l.sqlite", tmp_path / "own.tonearm"
-    shipped = bundle.load()
+    shipped = model_file.load()
     head = replace(shipped.head, weight=-shipped.head.weight)
-    bundle.save(replace(shipped, name="own", head=head), own)
+    model_file.save(replace(shipped, name="own", head=head), own)
 
     def scan(*words):
         return tonearm("scan", *words, library=library)

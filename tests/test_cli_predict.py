@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from conftest import Command
-from fakes import HIGH_HZ, LOW_HZ, MIDDLE_HZ
-from songs import RATE, posix, rows, song
-from sounds import tone, write_sndfile
+from support.fakes import HIGH_HZ, LOW_HZ, MIDDLE_HZ
+from support.songs import RATE, posix, rows, song
+from support.sounds import tone, write_sndfile
 
 
 def test_all_good(tonearm: Command, music: Path) -> None:

@@ -5,16 +5,15 @@ import os
 
 import mutagen
 import pytest
-import small_files
-import tagged
+from support import small_files, tagged
 from typer.testing import CliRunner
 
-from tonearm import tag_runs
 from tonearm.cli.app import app
 from tonearm.errors import LibraryError
+from tonearm.library import tag_runs
 from tonearm.library.store import Library
-from tonearm.tagging import safe
-from tonearm.tagging.tags import read_tags
+from tonearm.tagging import write
+from tonearm.tagging.read import read_tags
 
 
 @pytest.fixture
@@ -234,14 +233,14 @@ def test_what_an_interrupted_run_wrote_is_not_taken_for_changed(music, tonearm, 
 
 
 def test_interrupted_by_ctrl_c(music, tonearm, monkeypatch):
-    genuine = safe.compare
+    genuine = write.compare
 
     def compare(target, temporary):
         if target == music["d"]:
             raise KeyboardInterrupt
         return genuine(target, temporary)
 
-    monkeypatch.setattr(safe, "compare", compare)
+    monkeypatch.setattr(write, "compare", compare)
     result = tonearm("tag", "--write")
     assert result.exit_code == 130
     assert "1 of 2 files written" in result.stdout

@@ -4,17 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import music
 import mutagen
 import numpy as np
 import pytest
+from support import music
 from typer.testing import CliRunner
 
-from tonearm import bundle
 from tonearm.cli.app import app
 from tonearm.cli.prepare import default_out
 from tonearm.data import index
 from tonearm.errors import DatasetError
+from tonearm.model import file as model_file
 
 
 def _tonearm(*arguments):
@@ -72,7 +72,7 @@ def test_own_genres_from_folder_to_prediction(folder, prepared, tmp_path):
     result = _tonearm("train", prepared, "--out", tmp_path / "own")
     assert result.exit_code == 0, result.output
     assert "folds by group" in result.stdout and "n=20" in result.stdout
-    made = bundle.load(tmp_path / "own" / "model.tonearm")
+    made = model_file.load(tmp_path / "own" / "model.tonearm")
     assert made.labels == ("chirp", "drone")
     assert made.training["data"] == "all 20 tracks of music"
     assert made.training["judged"] == "5 folds by group, seed 0"
@@ -85,7 +85,7 @@ def test_a_bad_file_is_named_at_the_end_and_told_by_the_exit_code(folder, tmp_pa
     shutil.copytree(folder, tmp_path / "music")
     result = _tonearm("train", tmp_path / "music", "--out", tmp_path / "own")
     assert result.exit_code == 1, result.output
-    assert bundle.load(tmp_path / "own" / "model.tonearm").head.labels == ("chirp", "drone")
+    assert model_file.load(tmp_path / "own" / "model.tonearm").head.labels == ("chirp", "drone")
     *_, heading, named = result.stderr.splitlines()
     assert heading == "1 could not be used, and were left out:"
     assert named.startswith("  drone/notes.mp3: is no audio")
@@ -120,7 +120,7 @@ def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
     assert not (tmp_path / "a").exists()
     result = _tonearm("train", prepared, "--add", "--adopt", "--out", tmp_path / "a")
     assert result.exit_code == 0, result.output
-    grown, base = bundle.load(tmp_path / "a" / "model.tonearm"), bundle.load()
+    grown, base = model_file.load(tmp_path / "a" / "model.tonearm"), model_file.load()
     assert grown.labels == (*base.labels, "chirp", "drone")
     # It knows the tracks that the base learnt from: `evaluate` must still see a leak on them.
     assert grown.training["split_sha256"] == base.training["split_sha256"]

@@ -7,26 +7,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tonearm import bundle
 from tonearm.errors import DatasetError
-from tonearm.head import Head
 from tonearm.library.reviews import Review, Reviews, Verdict, beside
 from tonearm.library.store import Library
-from tonearm.models.head import Tracks
-from tonearm.training import corrections, own
+from tonearm.model import file as model_file
+from tonearm.model.head import Head
+from tonearm.training import corrections, custom_genres
+from tonearm.training.head_fit import Tracks
 
 
 @pytest.fixture(scope="module")
 def head() -> Head:
-    return bundle.load().head
+    return model_file.load().head
 
 
 @pytest.fixture(scope="module")
 def moved_jazz(head: Head) -> Tracks:
     """Tracks of blues as the head remembers them, that somebody calls jazz."""
-    drawn = own.drawn_tracks(head, seed=3)
+    drawn = custom_genres.drawn_tracks(head, seed=3)
     blues = [i for i, label in enumerate(drawn.labels) if label == "blues"][:20]
-    found = own.subset(drawn, blues)
+    found = custom_genres.subset(drawn, blues)
     return Tracks(found.windows, ["jazz"] * 20, found.groups)
 
 
@@ -66,7 +66,7 @@ def test_what_they_bring_is_measured_on_others(head: Head, moved_jazz: Tracks) -
 
 
 def test_few_corrections_are_refused(head: Head, moved_jazz: Tracks) -> None:
-    few = own.subset(moved_jazz, range(9))
+    few = custom_genres.subset(moved_jazz, range(9))
     with pytest.raises(DatasetError, match="9 corrections: 10 or more"):
         corrections.measure(head, few, names=None)
 
@@ -88,7 +88,7 @@ def test_an_artist_is_never_on_both_sides(head: Head, moved_jazz: Tracks, monkey
 
 def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path) -> None:
     pytest.importorskip("fastapi")
-    from serving import fill_library
+    from support.serving import fill_library
 
     path = tmp_path / "library.sqlite"
     fill_library(path, 24)
@@ -103,7 +103,7 @@ def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path)
     assert not (tmp_path / "run").exists()
     assert tonearm(*train, "--adopt").code == 0
     model = tmp_path / "run" / "model.tonearm"
-    assert "chanson" in bundle.load(model).labels
+    assert "chanson" in model_file.load(model).labels
     assert "CAUTION" not in run.err
     again = tonearm(*train, "--base", model)
     assert "12 corrections: it may know these very tracks" in again.err

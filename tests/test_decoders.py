@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import Array, best_lag, spread, sweep, wav_bytes, write_av, write_sndfile
+from support.sounds import Array, best_lag, spread, sweep, wav_bytes, write_av, write_sndfile
 
 from tonearm import audio
+from tonearm.audio.ffmpeg import AvReader
+from tonearm.audio.reader import mono
+from tonearm.audio.sndfile import SndfileReader
 from tonearm.errors import DecodeError
-from tonearm.ffmpeg import AvReader
-from tonearm.reader import mono
-from tonearm.sndfile import SndfileReader
 
 SECONDS = 6.0
 Write = Callable[[Path, Array, int], Path]

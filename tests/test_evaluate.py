@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from prepared import (
+from support.prepared import (
     HIGH,
     LOW,
     MIDDLE,
@@ -25,12 +25,12 @@ from prepared import (
 )
 
 from tonearm import metrics
-from tonearm.bundle import Bundle
-from tonearm.classifier import Classifier
 from tonearm.data import index, splits
 from tonearm.data.splits import Split
 from tonearm.errors import BundleError, DatasetError
-from tonearm.training import evaluate, material
+from tonearm.model.classifier import Classifier
+from tonearm.model.file import Bundle
+from tonearm.training import evaluate, evaluation_set
 from tonearm.training.run import read_history
 
 
@@ -113,14 +113,14 @@ def test_as_json(folder: Path, tmp_path: Path) -> None:
 
 def test_a_split_that_leaks_is_refused_or_marked(folder: Path, tmp_path: Path) -> None:
     leaking = replace(VALID, name="leaking-tracks-0")
-    chosen = material.choose(folder, wanted=str(saved(leaking, tmp_path / "l")), part="valid")
+    chosen = evaluation_set.choose(folder, wanted=str(saved(leaking, tmp_path / "l")), part="valid")
     assert chosen.crossing == ("artist:ann",)
     judged = evaluated(folder, TINY, split=tmp_path / "l").judged[0]
     assert judged.leaks
     assert "leaks on purpose: 1 artists" in judged.cautions[0].text
     plain = saved(VALID, tmp_path / "p")
     with pytest.raises(DatasetError, match=r"made leaks: 1 groups .*ann"):
-        material.choose(folder, wanted=str(plain), part="valid")
+        evaluation_set.choose(folder, wanted=str(plain), part="valid")
 
 
 def test_a_model_of_another_split_is_marked(folder: Path, tmp_path: Path) -> None:
@@ -151,16 +151,16 @@ def test_without_a_split_every_track_is_measured_and_said_so(folder: Path) -> No
 def test_parts_that_are_not_there(folder: Path, tmp_path: Path) -> None:
     split = honest(tmp_path)
     with pytest.raises(DatasetError, match="no part 'test'; it has: train, valid"):
-        material.choose(folder, wanted=str(split), part="test")
+        evaluation_set.choose(folder, wanted=str(split), part="test")
     with pytest.raises(DatasetError, match="holds none of the 197 tracks that split gtzan-filt"):
-        material.choose(folder, wanted="gtzan-filtered", part="valid")
+        evaluation_set.choose(folder, wanted="gtzan-filtered", part="valid")
     with pytest.raises(DatasetError, match="no split 'nonsense'"):
-        material.choose(folder, wanted="nonsense", part="valid")
+        evaluation_set.choose(folder, wanted="nonsense", part="valid")
 
 
 def test_what_a_part_promised_and_has(folder: Path, tmp_path: Path) -> None:
     split = Split("more", {"valid": ("blues/a.wav", "jazz/gone.wav")})
-    chosen = material.choose(folder, wanted=str(saved(split, tmp_path / "m")), part="valid")
+    chosen = evaluation_set.choose(folder, wanted=str(saved(split, tmp_path / "m")), part="valid")
     assert chosen.promised == 2
     assert [track.name for track in chosen.tracks] == ["blues/a.wav"]
 
@@ -197,9 +197,9 @@ def test_unknown_artists_are_said_of_a_split_that_was_made_by_them(tmp_path: Pat
     groups = ["artist:ann"] * 3 + ["folder:x", "track:metal/e.wav", "artist:dan"]
     tracks = tuple(replace(t, group=g) for t, g in zip(made.tracks, groups, strict=True))
     replace(made, tracks=tracks).save(folder / index.FILE_NAME)
-    _, note = material.choose(folder, wanted=None, part="valid").cautions()
+    _, note = evaluation_set.choose(folder, wanted=None, part="valid").cautions()
     assert note.kind == "note" and "may be too narrow" in note.text
-    caution = material.choose(folder, wanted=str(split), part="valid").cautions()[0]
+    caution = evaluation_set.choose(folder, wanted=str(split), part="valid").cautions()[0]
     assert caution.kind == "caution"
     assert caution.text.startswith(
         "Artist unknown for 2 of 3 tracks, 1 of them grouped by their folder"
@@ -228,9 +228,9 @@ def test_a_leak_beside_an_honest_model_is_said(folder: Path, tmp_path: Path) -> 
 
 
 def test_only_tracks_that_all_heard_are_compared(folder: Path) -> None:
-    chosen = material.choose(folder, wanted=None, part="")
-    whole = material.hear(Classifier(TINY), chosen)
-    less = material.Hearing(
+    chosen = evaluation_set.choose(folder, wanted=None, part="")
+    whole = evaluation_set.hear(Classifier(TINY), chosen)
+    less = evaluation_set.Hearing(
         {name: heard for name, heard in whole.windows.items() if not name.startswith("blues")},
         (("blues/a.wav", "gone"),),
     )
@@ -239,7 +239,7 @@ def test_only_tracks_that_all_heard_are_compared(folder: Path) -> None:
     assert [judged.figures["tracks"]["n"] for judged in result.judged] == [3, 3]
     assert result.to_dict()["failed"] == [{"path": "blues/a.wav", "reason": "gone"}]
     with pytest.raises(DatasetError, match="no track can be heard by all"):
-        evaluate.evaluate(pair, chosen, [whole, material.Hearing({}, ())])
+        evaluate.evaluate(pair, chosen, [whole, evaluation_set.Hearing({}, ())])
 
 
 def test_history(tmp_path: Path) -> None:

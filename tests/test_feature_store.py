@@ -1,22 +1,22 @@
 import resource
 
-import music
 import numpy as np
 import pytest
+from support import music
 
 from tonearm import windows
-from tonearm.bundle import Bundle
-from tonearm.classifier import Classifier
-from tonearm.data import arrays, index, prepare, store
-from tonearm.data.store import FeatureStore
+from tonearm.data import arrays, feature_store, index, prepare
+from tonearm.data.feature_store import FeatureStore
 from tonearm.errors import DatasetError
 from tonearm.features import GTZAN_SPEC, MUSICNN_SPEC
-from tonearm.head import Head
+from tonearm.model.classifier import Classifier
+from tonearm.model.file import Bundle
+from tonearm.model.head import Head
 
 
 @pytest.fixture
 def empty(tmp_path) -> FeatureStore:
-    return store.open_store(tmp_path / "s", store.identity(GTZAN_SPEC), create=True)
+    return feature_store.open_store(tmp_path / "s", feature_store.identity(GTZAN_SPEC), create=True)
 
 
 def test_array_comes_back(empty):
@@ -28,13 +28,13 @@ def test_array_comes_back(empty):
 
 def test_store_of_another_front_end_is_refused_with_the_difference(empty):
     with pytest.raises(DatasetError, match="sample_rate_hz 22050 instead of 16000"):
-        store.open_store(empty.root, store.identity(MUSICNN_SPEC), create=True)
+        feature_store.open_store(empty.root, feature_store.identity(MUSICNN_SPEC), create=True)
 
 
 def test_window_length_does_not_matter_to_a_store(empty):
-    spec = store.spec_of(empty, window_s=1.0)
+    spec = feature_store.spec_of(empty, window_s=1.0)
     assert (spec.window_frames, spec.hop_samples) == (43, 512)
-    store.open_store(empty.root, store.identity(spec))
+    feature_store.open_store(empty.root, feature_store.identity(spec))
 
 
 def test_damaged_array_is_named(empty):
@@ -66,24 +66,24 @@ def test_windows_are_those_the_classifier_hears(spec, monkeypatch):
 
     monkeypatch.setitem(vars(clf._listener), "_session", Ear())
     clf.listen_samples(samples, rate_hz, count=3)
-    stored = store.storable(samples, spec)
+    stored = feature_store.storable(samples, spec)
     starts = windows.place(len(stored), spec.window_frames, count=3)
-    trained_on = np.stack([store.cut(stored, int(start), spec) for start in starts])
+    trained_on = np.stack([feature_store.cut(stored, int(start), spec) for start in starts])
     difference = np.abs(np.concatenate(heard) - trained_on).max()
     assert difference < 0.05, f"{difference} dB apart"  # float16 holds -100 dB to 0.03
 
 
 def test_short_track_is_repeated(empty):
     levels = np.arange(5, dtype=np.float16)[:, None] - 50
-    window = store.cut(levels, 0, store.spec_of(empty, window_s=0.3))
+    window = feature_store.cut(levels, 0, feature_store.spec_of(empty, window_s=0.3))
     assert window.shape == (12, 1)
     np.testing.assert_allclose(window[:, 0], np.resize(np.arange(5) - 4.0, 12))
 
 
 def test_levels_of_bytes_are_decibels(empty):
     levels = np.array([[255, 255], [0, 128]], dtype=np.uint8)
-    spec = store.spec_of(empty, window_s=0.05)
-    np.testing.assert_allclose(store.cut(levels, 0, spec), [[0, 0], [-79.6875, -39.6875]])
+    spec = feature_store.spec_of(empty, window_s=0.05)
+    np.testing.assert_allclose(feature_store.cut(levels, 0, spec), [[0, 0], [-79.6875, -39.6875]])
 
 
 def _npz(path, names, **more):
@@ -101,7 +101,9 @@ def test_arrays_fill_a_store_and_same_sounds_are_copies(tmp_path):
     made = arrays.fill(tmp_path / "a.npz", tmp_path / "out", artists={"jazz.1": "Monk"})
     assert [t.copy_of for t in made.tracks] == [None, "rock.1", None]
     assert made.tracks[2].group == "artist:monk"
-    kept = store.open_store(tmp_path / "out" / prepare.FEATURES, store.identity(arrays.ARRAY_SPEC))
+    kept = feature_store.open_store(
+        tmp_path / "out" / prepare.FEATURES, feature_store.identity(arrays.ARRAY_SPEC)
+    )
     np.testing.assert_array_equal(kept.get(made.tracks[2].sound), logmel[2].T)
     assert index.load(tmp_path / "out") == made
 
@@ -125,7 +127,9 @@ def test_arrays_of_another_make_are_refused(tmp_path):
 
 
 def test_arrays_do_not_mix_with_features_of_audio(tmp_path):
-    store.open_store(tmp_path / "out" / prepare.FEATURES, store.identity(GTZAN_SPEC), create=True)
+    feature_store.open_store(
+        tmp_path / "out" / prepare.FEATURES, feature_store.identity(GTZAN_SPEC), create=True
+    )
     _npz(tmp_path / "a.npz", ["rock.1"])
     with pytest.raises(DatasetError, match="hop_samples 512 instead of 1708"):
         arrays.fill(tmp_path / "a.npz", tmp_path / "out")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import chord, noise, sweep, tone
+from support.sounds import chord, noise, sweep, tone
 
 from tonearm.errors import BundleError
 from tonearm.features import (

@@ -9,34 +9,25 @@ import time
 from dataclasses import replace
 from xml.etree import ElementTree
 
-import music
 import numpy as np
 import pytest
+from support import music
 
-from tonearm import bundle
-from tonearm.classifier import Classifier
 from tonearm.data import index, prepare, splits
 from tonearm.data.arrays import ARRAY_SPEC
 from tonearm.data.index import Index
 from tonearm.data.splits import Split
 from tonearm.errors import DatasetError
+from tonearm.model import file as model_file
+from tonearm.model.classifier import Classifier
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
-from tonearm import models  # noqa: E402
+from tonearm import nets  # noqa: E402
 from tonearm.training import fit  # noqa: E402
-from tonearm.training.examples import Data  # noqa: E402
-from tonearm.training.run import (  # noqa: E402
-    BUNDLE,
-    CHECKPOINT,
-    CURVES,
-    HISTORY,
-    METRICS,
-    RUN,
-    SPLIT,
-    Run,
-)
+from tonearm.training.dataset import Data  # noqa: E402
+from tonearm.training.run import BUNDLE, CHECKPOINT, CURVES, HISTORY, METRICS, RUN, SPLIT, Run  # noqa: E402
 
 EPOCHS = 6
 
@@ -89,7 +80,7 @@ def test_loss_falls_and_everything_is_written(whole):
     values = json.loads((whole / METRICS).read_text())
     assert values["training"]["split_sha256"] == splits.load(whole / SPLIT).sha256
     assert values["training"]["parity"] < 1e-4
-    head = bundle.load(whole / BUNDLE).head
+    head = model_file.load(whole / BUNDLE).head
     assert np.array_equal(head.weight, np.eye(2)), "the temperature stands in two places"
     ((share, temperature),) = head.calibration
     assert share == 1 and temperature != 1
@@ -147,9 +138,9 @@ def test_two_processes_learn_what_one_does(data, whole, tmp_path):
 
 
 def test_early_end_and_the_best_epoch_is_kept(data, tmp_path, monkeypatch):
-    lstm = models.get("lstm")
+    lstm = nets.get("lstm")
     hasty = replace(lstm, recipe=replace(lstm.recipe, lr=0.03))
-    monkeypatch.setattr(models, "get", lambda _name: hasty)
+    monkeypatch.setattr(nets, "get", lambda _name: hasty)
     out = tmp_path / "early"
     fit.train(_run(data, out, epochs=60, patience=1))
     losses = [row["valid_loss"] for row in _history(out)]
@@ -160,7 +151,7 @@ def test_early_end_and_the_best_epoch_is_kept(data, tmp_path, monkeypatch):
 
 def test_convnet_trains_with_averaged_weights(data, tmp_path):
     fit.train(_run(data, tmp_path / "net", model="convnet", epochs=2))
-    made = bundle.load(tmp_path / "net" / BUNDLE)
+    made = model_file.load(tmp_path / "net" / BUNDLE)
     assert made.features.window_frames == 128
     assert made.training["recipe"]["ema"] > 0
 
@@ -202,7 +193,7 @@ def test_one_genre_is_no_problem_to_learn(data, tmp_path):
     names = [track.name for track in made.tracks if track.genre == "bass"]
     split = Split("mine", {"train": tuple(names[:5]), "valid": tuple(names[5:])})
     with pytest.raises(DatasetError, match=r"only one genre \(bass\)"):
-        Data(data, split, models.get("lstm"))
+        Data(data, split, nets.get("lstm"))
 
 
 def test_genre_missing_from_a_part(data):
@@ -211,13 +202,13 @@ def test_genre_missing_from_a_part(data):
     bass = [name for name in names if name.startswith("bass")]
     split = Split("mine", {"train": tuple(names), "valid": tuple(bass)})
     with pytest.raises(DatasetError, match="no track of treble in its part valid"):
-        Data(data, split, models.get("lstm"))
+        Data(data, split, nets.get("lstm"))
 
 
 def test_segments_of_a_split_are_the_only_ones(data):
     made = index.load(data)
     split = splits.leaking(Index(made.tracks), unit="segments")
-    parts = Data(data, split, models.get("lstm"))
+    parts = Data(data, split, nets.get("lstm"))
     train, valid = (
         {(e.track.name, e.start) for e in parts.examples(part)} for part in ("train", "valid")
     )

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tonearm import bundle
-from tonearm.detector import Rejector
 from tonearm.errors import BundleError
-from tonearm.head import Head, Kind
+from tonearm.model import file as model_file
+from tonearm.model.head import Head, Kind
+from tonearm.model.out_of_domain import Rejector
 
 LABELS = ("blues", "jazz", "metal")
 
@@ -90,7 +90,7 @@ def test_what_is_no_probability_is_cut() -> None:
         assert np.array_equal(there, head(kind, power=0.3).decide(inside).probabilities)
 
 
-SHIPPED = bundle.load().head
+SHIPPED = model_file.load().head
 heads = st.sampled_from([head(), head("average"), head(power=0.3), SHIPPED])
 
 

@@ -3,15 +3,15 @@ from __future__ import annotations
 import struct
 
 import pytest
-import tagged
 from mutagen import id3
 from mutagen.apev2 import APEv2
-from tagged import id3_frame as frame
-from tagged import id3_tag
+from support import tagged
+from support.tagged import id3_frame as frame
+from support.tagged import id3_tag
 
 from tonearm.errors import TagError
 from tonearm.tagging.fields import edits_for_genres, other_items
-from tonearm.tagging.tags import others, read_tags
+from tonearm.tagging.read import others, read_tags
 
 
 def test_version_2_3_stays_and_is_joined(song):

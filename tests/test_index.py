@@ -6,10 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-import music
 import numpy as np
 import pytest
 import soundfile
+from support import music
 
 from tonearm import audio
 from tonearm.data import copies, index, prepare

@@ -12,15 +12,14 @@ import time
 from functools import partial
 
 import pytest
-import small_files
-import tagged
+from support import small_files, tagged
 
 from tonearm.errors import LibraryError, TagError
-from tonearm.tagging import safe
+from tonearm.tagging import write
 from tonearm.tagging.fields import edits_for_genres, read_fields
 from tonearm.tagging.journal import Journal
-from tonearm.tagging.safe import change, take_back
-from tonearm.tagging.tags import read_tags
+from tonearm.tagging.read import read_tags
+from tonearm.tagging.write import change, take_back
 
 
 @pytest.fixture
@@ -137,10 +136,10 @@ def test_a_crash_at_each_step_is_done_or_not_done(song, place, point, monkeypatc
         if point == "rename":
             patch.setattr(os, "replace", crash)
         else:
-            patch.setattr(journal if hasattr(journal, point) else safe, point, crash)
+            patch.setattr(journal if hasattr(journal, point) else write, point, crash)
         with pytest.raises(SystemExit):
             tag(song, journal)
-    left = [name for name in os.listdir(song.parent) if name.startswith(safe.TEMPORARY_PREFIX)]
+    left = [name for name in os.listdir(song.parent) if name.startswith(write.TEMPORARY_PREFIX)]
     assert len(left) == (point not in {"write_copy", "done"})
     with Journal(place, write=True) as journal:
         (entry,) = journal.entries(1)
@@ -162,13 +161,13 @@ def test_a_crash_within_the_copy_leaves_the_file(song, place, monkeypatch):
         crash()
 
     with Journal(place, write=True) as journal, monkeypatch.context() as patch:
-        patch.setattr(safe, "copy_edited", half)
+        patch.setattr(write, "copy_edited", half)
         with pytest.raises(SystemExit):
             tag(song, journal)
     with Journal(place, write=True) as journal:
         assert journal.entries(1)[0].reason == "interrupted before it was written"
     assert song.read_bytes() == data
-    assert not [name for name in os.listdir(song.parent) if name.startswith(safe.TEMPORARY_PREFIX)]
+    assert not [name for name in os.listdir(song.parent) if name.startswith(write.TEMPORARY_PREFIX)]
 
 
 def test_a_change_by_others_after_a_crash_is_not_ours(song, place, monkeypatch):
@@ -223,7 +222,7 @@ def test_killed_at_any_moment(tmp_path, place):
             latest = max(done, key=lambda entry: entry.id, default=None)
             expected = latest.new_genres if latest else ("Rock",)
             assert read_tags(path).genres == expected, "the journal knows"
-        assert not list(tmp_path.glob(f"{safe.TEMPORARY_PREFIX}*"))
+        assert not list(tmp_path.glob(f"{write.TEMPORARY_PREFIX}*"))
     with Journal(place, write=True) as journal:
         done = [e for run in journal.runs() for e in journal.entries(run.id) if e.state == "done"]
         run = journal.start("undo")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import av
 import mutagen
-import tagged
+from support import tagged
 
 
 def test_mp4_genre_by_number(song):

@@ -10,12 +10,12 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import id3v2, noise, sweep, write_av, write_sndfile
+from support.sounds import id3v2, noise, sweep, write_av, write_sndfile
 
 from tonearm import audio
-from tonearm.ffmpeg import AvReader
-from tonearm.mpeg import constant_rate, id3v2_bytes, states_length
-from tonearm.sndfile import SndfileReader
+from tonearm.audio.ffmpeg import AvReader
+from tonearm.audio.mpeg import constant_rate, id3v2_bytes, states_length
+from tonearm.audio.sndfile import SndfileReader
 
 SECONDS = 8.0
 PLAIN = {"write_xing": "0", "id3v2_version": "0"}

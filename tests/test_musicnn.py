@@ -13,7 +13,7 @@ pytest.importorskip("onnx")
 from torch import nn  # noqa: E402
 
 from tonearm.errors import BundleError  # noqa: E402
-from tonearm.models.musicnn import (  # noqa: E402
+from tonearm.nets.musicnn import (  # noqa: E402
     MSD_TAGS,
     FilterBank,
     Musicnn,

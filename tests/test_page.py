@@ -12,14 +12,14 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 import mutagen
-from serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
-from small_files import music, wav
+from support.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
+from support.small_files import music, wav
 
-from tonearm import bundle
-from tonearm.classifier import Classifier
-from tonearm.kept_tags import file_tags
+from tonearm.library.file_tags import file_tags
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library
+from tonearm.model import file as model_file
+from tonearm.model.classifier import Classifier
 
 expect = sync_api.expect
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def few(tmp_path):
         scan(
             library,
             [folder],
-            bundle=bundle.load(None),
+            bundle=model_file.load(None),
             make_listen=partial(load_listen, None),
             read_tags=file_tags,
             jobs=1,

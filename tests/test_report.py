@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import tiny_head
 from hypothesis import given
 from hypothesis import strategies as st
-from prepared import LOW, ROWS, TINY, Row, evaluated, fill
+from support.fakes import tiny_head
+from support.prepared import LOW, ROWS, TINY, Row, evaluated, fill
 
 from tonearm.data.splits import Split
 from tonearm.training import charts, report

@@ -10,16 +10,15 @@ import time
 from functools import partial
 from pathlib import Path
 
-import listeners
 import pytest
-import small_files
+from support import embedders, small_files
 
-from tonearm import bundle as bundles
-from tonearm.cli.library import file_tags
+from tonearm.cli.scan import file_tags
 from tonearm.database import alone
 from tonearm.errors import LibraryError
 from tonearm.library.scan import Scan, scan
 from tonearm.library.store import Library, as_stored
+from tonearm.model import file as bundles
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +56,8 @@ class Case:
                 library,
                 paths or ([] if options.get("again") else [self.root]),
                 bundle=bundle or self._bundle,
-                make_listen=partial(listeners.make_listen, str(self._log)),
-                read_tags=listeners.no_tags,
+                make_listen=partial(embedders.make_listen, str(self._log)),
+                read_tags=embedders.no_tags,
                 jobs=jobs,
                 **options,
             )
@@ -291,8 +290,8 @@ def test_workers_that_cannot_start_are_one_error(case):
             library,
             [case.root],
             bundle=bundles.load(),
-            make_listen=listeners.make_nothing,
-            read_tags=listeners.no_tags,
+            make_listen=embedders.make_nothing,
+            read_tags=embedders.no_tags,
             jobs=1,
         )
 
@@ -375,7 +374,7 @@ def test_a_retagged_file_is_recognised_and_its_tags_are_read(tmp_path, bundle):
     path = small_files.write(tmp_path / "a.mp3", small_files.music(1))
     log = tmp_path / "heard.txt"
     options = {
-        "make_listen": partial(listeners.make_listen, str(log)),
+        "make_listen": partial(embedders.make_listen, str(log)),
         "read_tags": file_tags,
         "jobs": 1,
     }

@@ -17,21 +17,21 @@ pytest.importorskip("httpx")
 
 import mutagen
 from fastapi.testclient import TestClient
-from serving import fill_library
-from small_files import music, wav
+from support.serving import fill_library
+from support.small_files import music, wav
 
-from tonearm import bundle
-from tonearm.answer import Answer, answer
-from tonearm.classifier import Classifier
 from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC
-from tonearm.kept_tags import file_tags
+from tonearm.library.file_tags import file_tags
 from tonearm.library.reviews import corrections
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library
+from tonearm.model import file as model_file
+from tonearm.model.answer import Answer, answer
+from tonearm.model.classifier import Classifier
 from tonearm.serve import tracks as looking
 from tonearm.serve.app import create_app
-from tonearm.serve.picture import picture
+from tonearm.serve.spectrogram import picture
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LINES = {"accept": "application/x-ndjson"}
@@ -52,7 +52,7 @@ def client(tmp_path, folder):
         scan(
             library,
             [folder],
-            bundle=bundle.load(None),
+            bundle=model_file.load(None),
             make_listen=listen,
             read_tags=file_tags,
             jobs=1,

@@ -11,12 +11,12 @@ schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not i
 
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
-from serving import fill_library, served
+from support.serving import fill_library, served
 
-from tonearm import bundle
-from tonearm.kept_tags import file_tags
+from tonearm.library.file_tags import file_tags
 from tonearm.library.scan import load_listen, scan
 from tonearm.library.store import Library
+from tonearm.model import file as model_file
 from tonearm.serve.app import create_app
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -29,7 +29,7 @@ def api(tmp_path_factory):
     shutil.copy(EXAMPLES / "midnight_walk.mp3", folder)
     with Library(path, write=True) as library:
         listen = partial(load_listen, None)
-        model = bundle.load(None)
+        model = model_file.load(None)
         scan(library, [folder], bundle=model, make_listen=listen, read_tags=file_tags, jobs=1)
     fill_library(path, 50)
     with served(path) as address:

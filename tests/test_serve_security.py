@@ -14,8 +14,8 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 pytest.importorskip("httpx")
 
 from fastapi.testclient import TestClient
-from serving import served
-from small_files import wav
+from support.serving import served
+from support.small_files import wav
 
 from tonearm.errors import TonearmError
 from tonearm.library.store import FileStatus, FileTags, Library

@@ -4,17 +4,16 @@ import os
 import shutil
 
 import pytest
-import small_files
-import tagged
+from support import small_files, tagged
 
+from tonearm.containers.sound_key import sound_key
 from tonearm.errors import LibraryError
-from tonearm.kept_tags import file_tags
-from tonearm.library.sound_key import sound_key
+from tonearm.library.file_tags import file_tags
 from tonearm.library.store import FileStatus, Library, as_stored
-from tonearm.tag_runs import Wanted, open_journal, put_back, write_all
-from tonearm.tagging import safe
+from tonearm.library.tag_runs import Wanted, open_journal, put_back, write_all
+from tonearm.tagging import write as tagging_write
 from tonearm.tagging.journal import Journal, beside
-from tonearm.tagging.tags import read_tags
+from tonearm.tagging.read import read_tags
 
 MOVED = "moved or deleted since (`tonearm scan` finds what moved)"
 
@@ -185,14 +184,14 @@ def test_without_a_library_the_journal_suffices(folder, place):
 def test_ctrl_c_settles_what_is_open(folder, place, monkeypatch):
     paths = sorted(folder.iterdir())
     tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
-    genuine = safe.compare
+    genuine = tagging_write.compare
 
     def compare(target, temporary):
         if target == paths[1]:
             raise KeyboardInterrupt
         return genuine(target, temporary)
 
-    monkeypatch.setattr(safe, "compare", compare)
+    monkeypatch.setattr(tagging_write, "compare", compare)
     done = write(place, paths)
     assert done.interrupted and done.paths == [str(paths[0])]
     assert sorted(os.listdir(folder)) == [path.name for path in paths]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tonearm.timeline import Segment, segments
+from tonearm.timeline.segments import Segment, segments
 
 STATES = ("blues", "jazz", None)
 WINDOW_S = 3.0

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import av
 import pytest
-import small_files
 from hypothesis import given
 from hypothesis import strategies as st
+from support import small_files
 
-from tonearm.timeline import Segment
-from tonearm.timeline_formats import fewer, render
+from tonearm.timeline.formats import fewer, render
+from tonearm.timeline.segments import Segment
 
 PARTS = [
     Segment(0.0, 61.5, "jazz", 0.91),

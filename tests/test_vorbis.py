@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-import tagged
 from mutagen.flac import FLAC
-from tagged import id3_frame as frame
-from tagged import id3_tag
+from support import tagged
+from support.tagged import id3_frame as frame
+from support.tagged import id3_tag
 
 
 def test_id3_in_front_of_flac_stays_as_it_is(song):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tonearm.classifier import Classifier, Prediction
-    from tonearm.listening import Heard
+    from tonearm.model.classifier import Classifier, Prediction
+    from tonearm.model.encoder import Heard
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "Heard", "Prediction", "__version__"]
@@ -15,7 +15,7 @@ __all__ = ["Classifier", "Heard", "Prediction", "__version__"]
 def __getattr__(name: str) -> object:
     """Import the classifier at its first use, so that ``import tonearm`` stays quick."""
     if name in __all__:
-        from tonearm import classifier
+        from tonearm.model import classifier
 
         return getattr(classifier, name)
     raise AttributeError(f"module 'tonearm' has no attribute {name!r}")

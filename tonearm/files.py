@@ -1,4 +1,7 @@
-"""Finding files, and writing them whole or not at all. Imports nothing of Tonearm."""
+"""Finding files, writing them whole or not at all, and what the system says of them.
+
+Imports nothing of Tonearm.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 
 def find(
@@ -134,3 +137,30 @@ def refusal(folder: str | os.PathLike[str]) -> str | None:
             return None
     except OSError as error:
         return error.strerror or "cannot be written"
+
+
+class FileStatus(NamedTuple):
+    """What a stat says of a file: by these five a change is noticed.
+
+    The time of the last change of the inode is among them since taggers may set back ``mtime_ns``.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileStatus:
+        """From :func:`os.stat`."""
+        return cls(
+            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino
+        )
+
+
+def cores() -> int:
+    """Processors this process may use, fewer than the machine has in a container or a batch job."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -11,17 +11,17 @@ from typer.core import TyperGroup
 
 from tonearm import __version__
 from tonearm.cli import (
-    changes,
     console,
     evaluate,
-    library,
-    lists,
     models,
+    playlist,
     predict,
     prepare,
+    scan,
     serve,
     tag,
     train,
+    undo,
 )
 from tonearm.errors import TonearmError
 
@@ -70,13 +70,13 @@ def _options(
 
 
 app.command()(predict.predict)
-app.command()(library.scan)
-app.command()(library.status)
-app.command()(lists.playlist)
-app.command()(lists.similar)
+app.command()(scan.scan)
+app.command()(scan.status)
+app.command()(playlist.playlist)
+app.command()(playlist.similar)
 app.command()(tag.tag)
-app.command()(changes.undo)
-app.command()(changes.history)
+app.command()(undo.undo)
+app.command()(undo.history)
 app.command()(prepare.prepare)
 app.command()(train.train)
 app.command()(evaluate.evaluate)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-    from tonearm.training.cautions import Caution
+    from tonearm.training.caveats import Caution
 
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2

@@ -11,12 +11,12 @@ import typer
 from tonearm.cli import console
 from tonearm.cli.prepare import end, prepared
 from tonearm.errors import DatasetError
-from tonearm.system import cores
+from tonearm.files import cores
 
 if TYPE_CHECKING:
-    from tonearm.bundle import Bundle
+    from tonearm.model.file import Bundle
     from tonearm.training.evaluate import Evaluation, Judged
-    from tonearm.training.material import Hearing, Material
+    from tonearm.training.evaluation_set import Hearing, Material
 
 Values = dict[str, Any]
 
@@ -63,17 +63,18 @@ def evaluate(
     verbose: console.Verbose = False,
 ) -> None:
     """Measure models on a split: accuracy with intervals, calibration, coverage, mistakes."""
-    from tonearm import bundle, files
+    from tonearm import files
     from tonearm.data import splits
+    from tonearm.model import file as model_file
     from tonearm.training import evaluate as evaluation
-    from tonearm.training import material as materials
+    from tonearm.training import evaluation_set as materials
 
     if split is not None:
         splits.written(split)  # refused before anything is decoded
     if report is not None and (reason := files.refusal(report.parent)):
         raise DatasetError(f"{report}: cannot be written: {reason}")
     paths = [_path_of(name) for name in (model, *(compare or ()))]
-    bundles = [(path, bundle.load(path)) for path in paths]
+    bundles = [(path, model_file.load(path)) for path in paths]
     try:
         ready = prepared(data, jobs=jobs)
         folder = ready.folder
@@ -102,14 +103,14 @@ def evaluate(
 
 
 def _path_of(name: str) -> Path:
-    from tonearm import bundle
+    from tonearm.model import file as model_file
 
-    return bundle.named(name) or bundle.shipped_path()
+    return model_file.named(name) or model_file.shipped_path()
 
 
 def _heard(model: Bundle, material: Material, jobs: int | None) -> Hearing:
-    from tonearm.classifier import Classifier
-    from tonearm.training import material as materials
+    from tonearm.model.classifier import Classifier
+    from tonearm.training import evaluation_set as materials
 
     with (
         console.quiet_decoders(),

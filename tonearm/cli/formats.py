@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from tonearm.answer import Answer
 from tonearm.cli.table import TAGS_SHOWN, Table, View
 from tonearm.errors import TonearmError
 from tonearm.files import replacing
-from tonearm.timeline_formats import FORMATS, render
+from tonearm.model.answer import Answer
+from tonearm.timeline.formats import FORMATS, render
 
 Writer = Callable[[Answer], None]
 

@@ -12,7 +12,7 @@ from tonearm.genres import UNKNOWN, colour, id3_name
 
 if TYPE_CHECKING:
     from tonearm.library.overview import Overview
-    from tonearm.library.search import Match
+    from tonearm.library.similar import Match
 
 _LABEL_CELLS = 12
 

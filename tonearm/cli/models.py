@@ -26,15 +26,15 @@ def models(
     verbose: console.Verbose = False,
 ) -> None:
     """List the shipped model, what can be trained, and the models in a folder."""
-    from tonearm import bundle
-    from tonearm.models import MODELS
+    from tonearm.model import file as model_file
+    from tonearm.nets import MODELS
 
     if folder is not None and not folder.exists():
         raise DatasetError(f"{folder}: is not there")
     found = _found(folder or Path("runs"))
     failures = found.failed
     listed = []
-    for path in (bundle.shipped_path(), *found.paths):
+    for path in (model_file.shipped_path(), *found.paths):
         try:
             listed.append(_described(path))
         except TonearmError as error:
@@ -57,8 +57,8 @@ class _Found:
 
 
 def _found(folder: Path) -> _Found:
-    from tonearm import bundle
     from tonearm.files import find
+    from tonearm.model import file as model_file
 
     failed: Files = []
 
@@ -67,18 +67,18 @@ def _found(folder: Path) -> _Found:
 
     if not folder.exists():
         return _Found([], failed)
-    paths = list(find([folder], suffixes={bundle.SUFFIX}, on_error=on_error))
+    paths = list(find([folder], suffixes={model_file.SUFFIX}, on_error=on_error))
     return _Found(paths, failed)
 
 
 def _described(path: Path) -> Values:
-    from tonearm import bundle
+    from tonearm.model import file as model_file
 
-    loaded = bundle.load(path)
+    loaded = model_file.load(path)
     training = loaded.training
     return {
         "path": str(path),
-        "shipped": path == bundle.shipped_path(),
+        "shipped": path == model_file.shipped_path(),
         "name": loaded.name,
         "labels": list(loaded.labels),
         "trained_on": training.get("data") or training.get("split"),

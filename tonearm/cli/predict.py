@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from tonearm.cli import console
+from tonearm.files import cores
 from tonearm.pool import in_order
-from tonearm.system import cores
 
 if TYPE_CHECKING:
-    from tonearm.answer import Answer
-    from tonearm.classifier import Classifier
+    from tonearm.model.answer import Answer
+    from tonearm.model.classifier import Classifier
     from tonearm.windows import WindowCount
 
 
@@ -81,9 +81,9 @@ def predict(
     verbose: console.Verbose = False,
 ) -> None:
     """Say what genre each file is, how sure that is, and (--timeline) what is heard when."""
-    from tonearm.classifier import Classifier
     from tonearm.cli.formats import open_writer
     from tonearm.cli.table import View
+    from tonearm.model.classifier import Classifier
 
     timeline = timeline or output_format in _OF_ONE_TIMELINE
     if timeline and count not in (None, "all"):
@@ -183,7 +183,7 @@ def _answers(
     progress: console.Progress,
 ) -> Generator[Answer]:
     """Answers in the order of the files, a few ahead at a time; Ctrl-C drops those in flight."""
-    from tonearm.answer import answer
+    from tonearm.model.answer import answer
 
     stopped = Event()
 

@@ -13,14 +13,14 @@ import typer
 
 from tonearm.cli import console
 from tonearm.errors import DatasetError
-from tonearm.system import cores
+from tonearm.files import cores
 
 if TYPE_CHECKING:
-    from tonearm.classifier import Classifier
     from tonearm.data.index import Index
     from tonearm.data.prepare import Prepared
     from tonearm.data.splits import Split
     from tonearm.features import FeatureSpec
+    from tonearm.model.classifier import Classifier
 
 Files = list[tuple[str, str]]  # with what is wrong with each
 
@@ -81,7 +81,7 @@ def prepare(
             made, damaged = done.index, list(done.damaged)
             failures += made.failed
         if embeddings:
-            from tonearm.classifier import Classifier
+            from tonearm.model.classifier import Classifier
 
             failures += hear(out, Classifier.load(model), jobs=jobs)
         if json_path:
@@ -112,9 +112,9 @@ def default_out(folder: Path) -> Path:
 
 
 def _listener(model: Path | None) -> str:
-    from tonearm import bundle
+    from tonearm.model import file as model_file
 
-    return bundle.load(model).listener_sha256
+    return model_file.load(model).listener_sha256
 
 
 def _prepare_audio(
@@ -130,7 +130,7 @@ def _prepare_audio(
     None takes the artists, and the frames, of the prepared folder as it was.
     """
     from tonearm.data.prepare import ARTISTS, prepare_folder
-    from tonearm.tagging.tags import read_artist
+    from tonearm.tagging.read import read_artist
 
     with _counted("files") as (start, done):
         made = prepare_folder(
@@ -155,13 +155,15 @@ def _prepare_audio(
 
 
 def _front_end(out: Path, frames: Frames | None) -> FeatureSpec:
-    from tonearm.data import prepare, store
+    from tonearm.data import feature_store, prepare
     from tonearm.data.arrays import ARRAY_SPEC
     from tonearm.features import GTZAN_SPEC
 
     features = out / prepare.FEATURES
     if frames is None and features.exists():
-        return store.spec_of(store.open_store(features), window_s=GTZAN_SPEC.window_s)
+        return feature_store.spec_of(
+            feature_store.open_store(features), window_s=GTZAN_SPEC.window_s
+        )
     return ARRAY_SPEC if frames is Frames.arrays else GTZAN_SPEC
 
 
@@ -267,16 +269,16 @@ def _describe(made: Index, out: Path) -> None:
 def say_split(split: Split, made: Index) -> None:
     """What is odd about a split of a data set, before it is learnt from."""
     from tonearm.data import splits
-    from tonearm.training import cautions
+    from tonearm.training import caveats
 
     parts = splits.find_all(split, made)
     used = {part: parts[part] for part in splits.PARTS if part in parts}
     measured = [track for part in ("valid", "test") if part in used for track in used[part].tracks]
     crossing = splits.check(split, made)
-    console.caution(cautions.of_split(split, crossing=crossing, tracks=measured))
+    console.caution(caveats.of_split(split, crossing=crossing, tracks=measured))
     copies = [track for part in used.values() for track in part.copies]
     unclear = [track for part in used.values() for track in part.contradictions]
-    console.caution(cautions.of_copies(copies, unclear))
+    console.caution(caveats.of_copies(copies, unclear))
     lost = [
         f"{name} {part.missing} of {part.promised}" for name, part in used.items() if part.missing
     ]

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library import Location, ModelOption, chosen_model, location
+from tonearm.cli.scan import Location, ModelOption, chosen_model, location
 
 _DEFAULT_PORT = 8137
 
@@ -87,11 +87,11 @@ def serve(
 
 def _checked(place: Path, model: Path | None) -> Path | None:
     """The model, once the library was opened: what is wrong with it is said before the page is."""
-    from tonearm import bundle
     from tonearm.library.store import Library
+    from tonearm.model import file as model_file
 
     if not place.exists():
-        return bundle.named(model)
+        return model_file.named(model)
     with Library(place) as opened:
         return chosen_model(opened, model)
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from tonearm.answer import Answer
-    from tonearm.classifier import Prediction
-    from tonearm.timeline import Segment
+    from tonearm.model.answer import Answer
+    from tonearm.model.classifier import Prediction
+    from tonearm.timeline.segments import Segment
 
 TAGS_SHOWN = 6
 _BAR_CELLS = 10

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tonearm.cli import changes, console
-from tonearm.cli.library import Location, location
+from tonearm.cli import console, undo
+from tonearm.cli.scan import Location, location
 from tonearm.genres import find
 from tonearm.tagging.plan import (
     Action,
@@ -29,7 +29,7 @@ from tonearm.tagging.plan import (
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library, Track
-    from tonearm.tag_runs import Done
+    from tonearm.library.tag_runs import Done
     from tonearm.tagging.journal import Journal
 
 
@@ -68,14 +68,14 @@ def tag(
     names: Annotated[
         Path | None, typer.Option("--map", help='TOML with your names: hiphop = "Hip-Hop/Rap".')
     ] = None,
-    keep_mtime: changes.KeepMtime = False,
-    output_format: changes.FormOption = changes.Form.table,
+    keep_mtime: undo.KeepMtime = False,
+    output_format: undo.FormOption = undo.Form.table,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Show the genre each file of the library would get, and with --write write it."""
     from tonearm.library.store import Library
-    from tonearm.tag_runs import open_journal
+    from tonearm.library.tag_runs import open_journal
 
     rules = Rules(
         policy=policy,
@@ -93,13 +93,13 @@ def tag(
         writes = [row for row in rows if row.proposal.action is Action.write]
         done = _write(opened, journal, writes, keep_mtime) if journal and writes else None
     failures += done.failures if done else []
-    if output_format is changes.Form.json:
+    if output_format is undo.Form.json:
         _print_json(rows, done, unscanned, failures)
     else:
         _print_table(writes, by)
         _sum_up(rows, rules, done)
     failures += [(path, "not scanned yet: run `tonearm scan` on it") for path in unscanned]
-    changes.close("left alone", failures, interrupted=done is not None and done.interrupted)
+    undo.close("left alone", failures, interrupted=done is not None and done.interrupted)
 
 
 def _rows(
@@ -132,7 +132,7 @@ def _rows(
 def _guesses(track: Track, rules: Rules) -> tuple[str, ...]:
     """Genres that Tonearm wrote; where it did not write all, only the file knows which."""
     from tonearm.errors import TagError
-    from tonearm.tagging.tags import read_tags
+    from tonearm.tagging.read import read_tags
 
     tags = track.tags
     if tags.by_tonearm:
@@ -184,14 +184,14 @@ def _spelt(library: Library, rules: Rules) -> Rules:
 
 
 def _write(library: Library, journal: Journal, rows: Sequence[Row], keep_mtime: bool) -> Done:
-    from tonearm.tag_runs import Wanted, write_all
+    from tonearm.library.tag_runs import Wanted, write_all
 
-    with changes.progress() as show:
+    with undo.progress() as show:
         return write_all(
             library,
             journal,
             [Wanted(row.track.path, row.proposal.genres, row.proposal.guesses) for row in rows],
-            command=changes.command(),
+            command=undo.command(),
             keep_mtime=keep_mtime,
             on_progress=show,
         )
@@ -204,7 +204,7 @@ def _print_table(rows: Sequence[Row], by: By) -> None:
         name = row.track.path
         if by is By.album:
             name = row.track.tags.album or os.path.dirname(row.track.path) + os.sep
-        change = changes.arrow(row.track.tags.genres, row.proposal.genres)
+        change = undo.arrow(row.track.tags.genres, row.proposal.genres)
         line = (console.printable(name), f"{change}  {row.guess.confidence:.0%}")
         shown[line] = shown.get(line, 0) + 1
     for (name, change), count in shown.items():
@@ -251,7 +251,7 @@ def _print_json(
         for row in rows
     ]
     errors = [{"path": path, "message": reason} for path, reason in failures]
-    changes.print_object(
+    undo.print_object(
         {
             "run": done.run if done else None,
             "files": files,

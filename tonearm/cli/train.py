@@ -10,10 +10,9 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from tonearm import files, models
+from tonearm import files, nets
 from tonearm.cli import console
-from tonearm.cli.library import Location
-from tonearm.cli.own import (
+from tonearm.cli.custom_genres import (
     add_genres,
     head_run,
     look_ahead,
@@ -22,8 +21,9 @@ from tonearm.cli.own import (
     train_head,
 )
 from tonearm.cli.prepare import Files, end, genres_in, prepared, say_split
+from tonearm.cli.scan import Location
 from tonearm.errors import DatasetError
-from tonearm.models import MODELS
+from tonearm.nets import MODELS
 from tonearm.training.run import BUNDLE, CHECKPOINT, METRICS, SPLIT, Precision, Run, read, write
 
 _HEAD = "head"
@@ -145,7 +145,7 @@ def train(
                     data=str(ready.folder.absolute()),
                     out=str(out),
                     model=model,
-                    epochs=epochs or models.get(model).recipe.epochs,
+                    epochs=epochs or nets.get(model).recipe.epochs,
                     seed=seed,
                     devices=devices,
                     accelerator=accelerator,
@@ -192,9 +192,9 @@ def _refuse_early(
     data: Path, split: str | None, base: Path | None, add: bool, check: Path | None
 ) -> None:
     """Refuse before anything is decoded what would be refused after it."""
-    from tonearm import bundle
     from tonearm.data import splits
-    from tonearm.training import own
+    from tonearm.model import file as model_file
+    from tonearm.training import custom_genres
 
     if split is not None:
         splits.written(split)
@@ -202,9 +202,9 @@ def _refuse_early(
         raise DatasetError(f"{check}: is not there")
     genres = genres_in(data)
     if add:
-        head = bundle.load(base).head
-        own.checked_statistics(head)
-        own.refuse_known(head, genres)
+        head = model_file.load(base).head
+        custom_genres.checked_statistics(head)
+        custom_genres.refuse_known(head, genres)
     elif len(genres) < 2:
         raise DatasetError(f"only one genre ({', '.join(genres)}): two or more are needed")
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from tonearm import audio
 from tonearm.data import folder, groups, index, prepare
+from tonearm.data.feature_store import ARRAY_HOP_SAMPLES, checksum, identity, open_store
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import SEGMENTS
-from tonearm.data.store import ARRAY_HOP_SAMPLES, checksum, identity, open_store
 from tonearm.errors import DatasetError, DecodeError
 from tonearm.features import GTZAN_SPEC, Float32, mel_power, mfcc, power_to_db
 from tonearm.files import replacing

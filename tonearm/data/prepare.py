@@ -20,11 +20,8 @@ from typing import Any
 import numpy as np
 
 from tonearm import audio
-from tonearm.classifier import Classifier
 from tonearm.data import copies, groups, index
-from tonearm.data.folder import Listing, look
-from tonearm.data.index import Index, Track
-from tonearm.data.store import (
+from tonearm.data.feature_store import (
     FeatureStore,
     checksum,
     embedding_identity,
@@ -32,9 +29,12 @@ from tonearm.data.store import (
     open_store,
     storable,
 )
+from tonearm.data.folder import Listing, look
+from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError, DecodeError
 from tonearm.features import FeatureSpec
-from tonearm.listening import SHORTEST_S
+from tonearm.model.classifier import Classifier
+from tonearm.model.encoder import SHORTEST_S
 from tonearm.pool import in_order
 
 FEATURES, WINDOWS, FINGERPRINTS, JOURNAL = "features", "windows", "fingerprints", "journal.jsonl"

@@ -18,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tonearm import folds
-from tonearm.data import groups
+from tonearm.data import folds, groups
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError
 from tonearm.files import write_atomically

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.system import FileStatus
+from tonearm.files import FileStatus
 
 Float32 = NDArray[np.float32]
 

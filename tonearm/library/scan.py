@@ -1,7 +1,7 @@
 """Scanning: from folders to a library, hearing nothing that was heard before.
 
 First the folders are walked: a file of the same size and times as before costs its stat. What is
-new or changed goes, one at a time, to the workers of :mod:`tonearm.library.workers`, who say its
+new or changed goes, one at a time, to the workers of :mod:`tonearm.workers`, who say its
 sound key; a known key is not heard again. This process alone writes the database, and commits after
 each file: a kill at any moment loses what was in flight.
 """
@@ -17,29 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from tonearm.audio import AUDIO_SUFFIXES
-from tonearm.bundle import Bundle
-from tonearm.classifier import Classifier
 from tonearm.database import alone
 from tonearm.files import find
-from tonearm.library.store import (
-    Decision,
-    FileStatus,
-    FileTags,
-    Known,
-    Library,
-    Model,
-    as_stored,
-)
-from tonearm.library.workers import (
-    TIMEOUT_S,
-    Failure,
-    Listen,
-    Looked,
-    MakeListen,
-    Pool,
-    ReadTags,
-    Sound,
-)
+from tonearm.library.store import Decision, FileStatus, FileTags, Known, Library, Model, as_stored
+from tonearm.model.classifier import Classifier
+from tonearm.model.file import Bundle
+from tonearm.workers import TIMEOUT_S, Failure, Listen, Looked, MakeListen, Pool, ReadTags, Sound
 
 _BATCH = 1_000
 # While folders are walked.

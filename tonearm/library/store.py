@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.database import Database, Schema
+from tonearm.files import FileStatus
 from tonearm.genres import id3_name
 from tonearm.library.records import Decision, FileTags, Known, Model, Track
-from tonearm.system import FileStatus
 
 __all__ = ["Decision", "FileStatus", "FileTags", "Known", "Library", "Model", "Track", "as_stored"]
 

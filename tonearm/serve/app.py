@@ -12,10 +12,10 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from tonearm import __version__
-from tonearm.classifier import Classifier
 from tonearm.errors import TonearmError
 from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
-from tonearm.serve import hearing, reviewing, scanning, tracks
+from tonearm.model.classifier import Classifier
+from tonearm.serve import predict, review, scan, tracks
 from tonearm.serve.guard import Guard
 from tonearm.serve.problems import Json, add_handlers
 from tonearm.serve.service import Service
@@ -66,7 +66,7 @@ def create_app(
         folders=tuple(Path(os.path.abspath(folder)) for folder in folders),
         limits=limits or Limits(),
     )
-    scanner = scanning.Scanner(service)
+    scanner = scan.Scanner(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -86,7 +86,7 @@ def create_app(
     )
     app.state.service, app.state.scanner = service, scanner
     add_handlers(app)
-    for part in (hearing, tracks, reviewing, scanning):
+    for part in (predict, tracks, review, scan):
         app.include_router(part.router)
 
     @app.get("/api/health", tags=["server"], summary="Whether it is well, and what it knows")
@@ -119,6 +119,6 @@ def create_app(
 
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(
-        Guard, token=token, names=names, any_address=any_address, upload_path=hearing.PATH
+        Guard, token=token, names=names, any_address=any_address, upload_path=predict.PATH
     )
     return app

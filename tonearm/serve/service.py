@@ -14,10 +14,10 @@ from typing import Any
 
 from fastapi import Request
 
-from tonearm.classifier import Classifier
+from tonearm.files import cores
 from tonearm.library.store import Library
+from tonearm.model.classifier import Classifier
 from tonearm.serve.uploads import Limits, Uploads
-from tonearm.system import cores
 
 # Longest time for hearing one file; a six-hour mix takes some three minutes.
 LONGEST_HEARING_S = 1_200.0

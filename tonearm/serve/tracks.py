@@ -15,17 +15,17 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
-from tonearm.answer import answer
 from tonearm.audio import check_file
 from tonearm.errors import LibraryError
+from tonearm.files import FileStatus
 from tonearm.library import browse, overview
 from tonearm.library.reviews import Review, attach
-from tonearm.library.search import probe_of, similar
+from tonearm.library.similar import probe_of, similar
 from tonearm.library.store import Track
-from tonearm.serve.picture import picture
+from tonearm.model.answer import answer
 from tonearm.serve.problems import Json, problem
 from tonearm.serve.service import Emit, Service, StoppedError, Tell, service_of
-from tonearm.system import FileStatus
+from tonearm.serve.spectrogram import picture
 
 SCHEMA = 1
 MOST_IDS = 100_000

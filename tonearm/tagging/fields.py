@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tonearm.containers.ape import ApeFile
+from tonearm.containers.asf import AsfFile
+from tonearm.containers.edits import Content, Edit, RawFile, RawTag, damaged
+from tonearm.containers.id3 import MpegFile
+from tonearm.containers.kinds import sniff
+from tonearm.containers.mp4 import Mp4File
+from tonearm.containers.riff import ChunkFile, DsfFile
+from tonearm.containers.vorbis import FlacFile, OggFile
 from tonearm.errors import TagError
-from tonearm.tagging.ape import ApeFile
-from tonearm.tagging.asf import AsfFile
-from tonearm.tagging.containers import sniff
-from tonearm.tagging.id3 import MpegFile
-from tonearm.tagging.iff import ChunkFile, DsfFile
-from tonearm.tagging.mp4 import Mp4File
-from tonearm.tagging.raw import Content, Edit, RawFile, RawTag, damaged
-from tonearm.tagging.vorbis import FlacFile, OggFile
 
 _FILES: dict[str, Callable[[str | os.PathLike[str]], RawFile]] = {
     "mp3": MpegFile,

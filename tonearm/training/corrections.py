@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from tonearm import metrics
+from tonearm.data.folds import k_fold
 from tonearm.errors import DatasetError
-from tonearm.folds import k_fold
-from tonearm.head import Head
-from tonearm.models.head import Tracks
-from tonearm.training import own
+from tonearm.model.head import Head
+from tonearm.training import custom_genres
+from tonearm.training.head_fit import Tracks
 
 # The centre of a genre counts as so many tracks beside the corrections of it: about half of what
 # it was made from, since a library's owner is more right about it than GTZAN.
@@ -63,15 +63,19 @@ def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> 
     BundleError
         When the head does not hold the statistics of its fit.
     """
-    scaled, given = own.scaled_features(head, corrections), np.array(corrections.labels)
-    centres = own.checked_statistics(head)["centres"].copy()
+    scaled, given = custom_genres.scaled_features(head, corrections), np.array(corrections.labels)
+    centres = custom_genres.checked_statistics(head)["centres"].copy()
     for i, label in enumerate(head.labels):
         its = scaled[given == label]
         if len(its):
             centres[i] = (PRIOR_TRACKS * centres[i] + its.sum(axis=0)) / (PRIOR_TRACKS + len(its))
-    moved = own.with_centres(head, centres, labels=head.labels, names=names)
+    moved = custom_genres.with_centres(head, centres, labels=head.labels, names=names)
     new = [i for i, label in enumerate(corrections.labels) if label not in head.labels]
-    return own.grow(moved, own.subset(corrections, new), names=names) if new else moved
+    return (
+        custom_genres.grow(moved, custom_genres.subset(corrections, new), names=names)
+        if new
+        else moved
+    )
 
 
 def measure(
@@ -99,7 +103,7 @@ def measure(
     before, after = np.zeros(n), np.zeros(n)
     folds = min(FOLDS, groups)
     for fold in k_fold(corrections.labels, corrections.groups, folds=folds, seed=seed):
-        corrected = correct(head, own.subset(corrections, fold.inside), names=names)
+        corrected = correct(head, custom_genres.subset(corrections, fold.inside), names=names)
         for i in map(int, fold.outside):
             before[i] = _nearest(head, corrections, i) == corrections.labels[i]
             after[i] = _nearest(corrected, corrections, i) == corrections.labels[i]

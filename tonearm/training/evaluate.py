@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import metrics, windows
-from tonearm.bundle import Bundle
 from tonearm.data.index import Track
 from tonearm.errors import DatasetError
-from tonearm.head import Head
-from tonearm.training import cautions
-from tonearm.training.cautions import Caution
-from tonearm.training.material import Embeddings, Hearing, Material, check_labels
+from tonearm.model.file import Bundle
+from tonearm.model.head import Head
+from tonearm.training import caveats
+from tonearm.training.caveats import Caution
+from tonearm.training.evaluation_set import Embeddings, Hearing, Material, check_labels
 
 SCHEMA = 1
 MISTAKES = 10
@@ -249,8 +249,8 @@ def _judge(
         window_groups=tuple(np.repeat([track.group for track in tracks], lengths)),
         cautions=(
             *material.cautions(),
-            *cautions.of_training(model.training, material.split, material.part),
-            *([] if material.segments else cautions.of_windows(lengths, most=most)),
+            *caveats.of_training(model.training, material.split, material.part),
+            *([] if material.segments else caveats.of_windows(lengths, most=most)),
         ),
     )
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tonearm.errors import BundleError
-from tonearm.models.musicnn import FilterBank, MiddleLayer, Musicnn, middle_stack, pad_frames
+from tonearm.nets.musicnn import FilterBank, MiddleLayer, Musicnn, middle_stack, pad_frames
 
 # onnxruntime 1.20, the oldest we allow, reads up to 21; nothing here needs more than 17 (2022).
 OPSET = 17
@@ -97,7 +97,7 @@ def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, toleranc
     BundleError
         If the difference is above ``tolerance`` or not a number.
     """
-    from tonearm.listening import onnx_session
+    from tonearm.model.encoder import onnx_session
 
     session = onnx_session(onnx_bytes)
     name = session.get_inputs()[0].name

@@ -20,12 +20,12 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import nn
 
-from tonearm import metrics, models
+from tonearm import metrics, nets
 from tonearm.data import splits
 from tonearm.errors import DatasetError
-from tonearm.models import Model
-from tonearm.training.examples import Data
-from tonearm.training.finish import finish, predict_part
+from tonearm.nets import Model
+from tonearm.training.dataset import Data
+from tonearm.training.finalize import finish, predict_part
 from tonearm.training.run import CHECKPOINT, HISTORY, RUN, SPLIT, Row, Run, read, write
 
 State = dict[str, Any]
@@ -73,7 +73,7 @@ def _silent(_kind: str, _values: dict[str, float]) -> None:
 
 def _train(fabric: Fabric, asked: dict[str, Any], report: Report) -> None:
     run = Run(**asked)
-    model = models.get(run.model)
+    model = nets.get(run.model)
     data = Data(run.data, splits.load(Path(run.out) / SPLIT), model)
     torch.manual_seed(run.seed)
     net = _build(model, data)

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 from tonearm.training import charts
-from tonearm.training.cautions import Caution
+from tonearm.training.caveats import Caution
 from tonearm.training.charts import percent
 from tonearm.training.evaluate import Evaluation, Judged
 from tonearm.training.report_charts import coverage, curves, reliability

@@ -1,0 +1,50 @@
+"""What stands in for hearing in the tests of scanning; imported by each worker, so kept light."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tonearm.errors import DecodeError
+from tonearm.library.store import FileTags
+from tonearm.model.classifier import Heard
+
+
+def make_listen(log: str):
+    """A listener that notes what it hears, and does what the file's name says."""
+
+    def listen(path: str) -> Heard:
+        name = os.path.basename(path)
+        with open(log, "a") as file:
+            file.write(name + "\n")
+        if "segv" in name:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if "memory" in name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "hang" in name:
+            time.sleep(60)
+        if "slow" in name:
+            time.sleep(0.3)
+        if "bad" in name:
+            raise DecodeError(path, "not-audio", "is no audio")
+        if "fault" in name:
+            raise ZeroDivisionError("a fault")
+        data = Path(path).read_bytes()
+        rng = np.random.default_rng(list(data[:8]))
+        windows = rng.random((3, 50), dtype=np.float32)
+        warnings = ("truncated",) if "torn" in name else ()
+        return Heard(windows, np.arange(3.0), 9.0, warnings=warnings)
+
+    return listen
+
+
+def make_nothing():
+    os._exit(3)
+
+
+def no_tags(path: str) -> FileTags:
+    return FileTags()

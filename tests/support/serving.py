@@ -1,0 +1,94 @@
+"""A server on a thread, libraries made by code, and a browser, for the tests of the page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import uvicorn
+from fastapi import FastAPI
+
+from tonearm.library.scan import model_of
+from tonearm.library.store import Decision, FileStatus, FileTags, Library
+from tonearm.model import file as model_file
+from tonearm.serve.app import create_app
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+
+
+@contextmanager
+def served(library: Path, *, app: FastAPI | None = None, **options) -> Iterator[str]:
+    """The address of a server that runs for the block."""
+    app = app or create_app(library, **options)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.02)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+def fill_library(path: Path, count: int, *, seed: int = 0) -> None:
+    """Rows of tracks that were never heard: their files do not exist."""
+    rng = np.random.default_rng(seed)
+    model = model_of(model_file.load(None))
+    first = "Blue Late Quiet Golden Paper Northern Slow Electric Broken Velvet Empty Wild".split()
+    last = "River Morning Avenue Machine Letter Garden Station Harbour Mirror Weather".split()
+    bands = "The Lanterns;Mara Quist;Old Ferry;Tin Choir;Saltmarsh;June & Iver;Kite Club".split(";")
+    k = len(model.labels)
+    with Library(path, write=True) as library, library.transaction():
+        number = library.model_id(model)
+        for i in range(count):
+            shares = rng.dirichlet(np.full(k, 0.25)).astype(np.float32)
+            nearest = model.labels[int(shares.argmax())]
+            known = rng.random() > 0.06
+            windows = rng.beta(0.4, 3, (6, 50)).astype(np.float16)
+            key = f"made-{i:06}"
+            decision = Decision(
+                nearest if known else None, nearest, round(float(shares.max()), 4), shares
+            )
+            sound = library.put_sound(
+                key,
+                model=number,
+                windows=windows,
+                duration_s=float(rng.uniform(90, 400)),
+                warning=None,
+                decision=decision,
+            )
+            wrong = str(rng.choice(model.labels))
+            genres = ((), (nearest.title(),), (wrong.title(),))[
+                int(rng.choice(3, p=(0.4, 0.4, 0.2)))
+            ]
+            tags = FileTags(
+                title=f"{rng.choice(first)} {rng.choice(last)} {i}",
+                artist=str(rng.choice(bands)),
+                genres=genres,
+                by_tonearm=bool(rng.random() < 0.1),
+            )
+            file = os.fsencode(f"/music/{i // 100:03}/{i:06}.mp3")
+            library.put_track(file, FileStatus(1, i, i, 1, i), tags, sound=sound)
+        library.write("INSERT INTO roots VALUES (?)", [[b"/music"]])

@@ -1,0 +1,89 @@
+"""The model that ships: what the README says it says, and what it must not take for music."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tonearm import Classifier
+from tonearm.data import splits
+from tonearm.genres import GTZAN_GENRES, id3_name
+from tonearm.model import file as model_file
+
+ROOT = Path(__file__).parents[1]
+RATE_HZ = 22_050
+TIME_S = np.arange(20 * RATE_HZ) / RATE_HZ
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Classifier:
+    return Classifier.load()
+
+
+def test_the_shipped_bundle_keeps_its_contract(shipped: Classifier) -> None:
+    assert shipped.bundle.labels == GTZAN_GENRES
+    assert shipped.bundle.names is not None and len(shipped.bundle.names) == 50
+    assert shipped.bundle.features.window_frames == 187
+    assert model_file.shipped_path().stat().st_size < 8_000_000
+    assert "Universitat Pompeu Fabra" in shipped.bundle.notices
+    official = splits.official("gtzan-filtered")
+    assert shipped.bundle.training["split_sha256"] == official.sha256
+    assert shipped.bundle.training["parts"] == ["train", "valid"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 28, 500])
+def test_it_decides_on_any_number_of_windows(shipped: Classifier, n: int) -> None:
+    prediction = shipped.decide(np.random.default_rng(n).random((n, 50), dtype=np.float32) ** 4)
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-3)
+    assert prediction.nearest == max(prediction.probabilities, key=prediction.probabilities.get)
+
+
+def test_the_readme_says_what_it_says(shipped: Classifier) -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = [re.match(r"(\w+\.\w+) +([\w-]+) +\S+ +(\d+)%", line) for line in lines]
+    shown = {row[1]: (row[2], int(row[3])) for row in rows if row}
+    assert sorted(shown) == sorted(
+        p.name for p in (ROOT / "examples").iterdir() if p.suffix != ".md"
+    )
+    for name, (genre, percent) in shown.items():
+        prediction = shipped.predict(ROOT / "examples" / name)
+        assert prediction.genre is not None, f"{name} is unknown"
+        assert id3_name(prediction.genre) == genre, name
+        assert 100 * prediction.confidence == pytest.approx(percent, abs=2), name
+
+
+SOUNDS = {
+    "silence": np.zeros_like(TIME_S),
+    "faint hiss": 1e-4 * np.random.default_rng(0).standard_normal(len(TIME_S)),
+    "white noise": 0.2 * np.random.default_rng(1).standard_normal(len(TIME_S)),
+    "rumble": 0.02 * np.cumsum(np.random.default_rng(2).standard_normal(len(TIME_S))) % 0.5,
+    "hum": 0.3 * sum(np.sin(2 * np.pi * 50 * k * TIME_S) / k for k in (1, 2, 3, 5)),
+    "a tone": 0.5 * np.sin(2 * np.pi * 440 * TIME_S),
+    "a siren": 0.5 * np.sin(2 * np.pi * (600 * TIME_S - 150 * np.cos(2 * np.pi * 0.5 * TIME_S))),
+}
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_other_sounds_are_unknown(shipped: Classifier, name: str) -> None:
+    heard = shipped.listen_samples(SOUNDS[name].astype(np.float32), RATE_HZ)
+    prediction = shipped.decide(heard.windows)
+    assert prediction.genre is None, f"{name} is taken for {prediction.genre}"
+    assert prediction.nearest in GTZAN_GENRES
+
+
+@pytest.mark.parametrize("voice", ["en", "de", "fr+f3"])
+def test_speech_is_unknown(shipped: Classifier, voice: str, tmp_path: Path) -> None:
+    program = shutil.which("espeak-ng")
+    if program is None:
+        pytest.skip("espeak-ng is not installed")
+    path = tmp_path / "speech.wav"
+    text = (
+        "Good evening, and welcome. Tonight we talk about the weather in the north and the south."
+    )
+    subprocess.run([program, "-v", voice, "-w", str(path), text * 2], check=True)
+    assert shipped.predict(path).genre is None

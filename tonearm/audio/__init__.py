@@ -1,0 +1,214 @@
+"""Decoding: libsndfile (`sndfile.py`) first, FFmpeg (`ffmpeg.py`) for everything else.
+
+Audio leaves here as mono float32, the mean of the channels, at the file's own rate; the one
+conversion to another rate is :func:`resample`, called by name. libsndfile is tried first because it
+decodes MP3 some 1.4 times as fast. When both fail, the error holds what each of them said.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+
+from tonearm.audio.ffmpeg import AvReader
+from tonearm.audio.reader import ArrayReader, AudioInfo, AudioReader, Float32
+from tonearm.audio.sndfile import SndfileReader
+from tonearm.errors import DecodeError
+
+__all__ = [
+    "ArrayReader",
+    "Audio",
+    "AudioInfo",
+    "AudioReader",
+    "blocks",
+    "check_file",
+    "count_samples",
+    "decode",
+    "open_audio",
+    "read_span",
+    "resample",
+]
+
+# Names by which a folder's files are taken for audio; a file named outright is always tried.
+AUDIO_SUFFIXES = frozenset(
+    ".aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .caf .dff .dsf .flac .m4a .m4b .mka .mp2 .mp3 "
+    ".mp4 .mpc .oga .ogg .opus .ra .snd .spx .tak .tta .w64 .wav .wave .webm .wma .wv".split()
+)
+# Decoders differ by some frames of padding in what they call the end.
+_PADDING_S = 0.1
+_BLOCK_S = 30.0
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Decoded mono audio: float32 [n] in -1..1 and its rate."""
+
+    samples: Float32
+    sample_rate_hz: int
+    warning: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate_hz
+
+
+def resample(samples: Float32, from_hz: int, to_hz: int) -> Float32:
+    """Convert the sample rate (soxr, high quality, linear phase, no delay)."""
+    if from_hz == to_hz or not len(samples):
+        return samples
+    import soxr
+
+    return np.asarray(soxr.resample(samples, from_hz, to_hz, quality="HQ"), dtype=np.float32)
+
+
+@contextmanager
+def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioReader]:
+    """Open a file with the first back end that can read it.
+
+    Raises
+    ------
+    DecodeError
+        With the kind, and the reason of every back end when none could.
+    """
+    path = Path(path)
+    check_file(path)
+    reader = _open_reader(path)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def decode(
+    path: str | os.PathLike[str], *, start_s: float = 0.0, duration_s: float | None = None
+) -> Audio:
+    """Decode a file, or a span of it by seeking, to mono at the file's own rate.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    start_s, duration_s : float, float or None
+        The span in seconds; None is to the end.
+
+    Returns
+    -------
+    Audio
+        ``warning`` says so where a damaged file ended early.
+
+    Raises
+    ------
+    DecodeError
+        When nothing can be decoded.
+    """
+    with open_audio(path) as reader:
+        rate = reader.info.sample_rate_hz
+        start = max(0, round(start_s * rate))
+        count = None if duration_s is None else max(0, round(duration_s * rate))
+        blocks = list(_blocks(reader, start, count))
+        samples = np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
+        if not len(samples) and not start:
+            raise DecodeError(path, "empty", "holds no audio samples")
+        return Audio(samples, rate, short_warning(reader.info, reader.ended_at))
+
+
+def blocks(reader: AudioReader, *, block_s: float = _BLOCK_S) -> Iterator[Float32]:
+    """Samples from beginning to end in pieces of ``block_s`` seconds, in bounded memory."""
+    return _blocks(reader, 0, None, block=max(1, round(block_s * reader.info.sample_rate_hz)))
+
+
+def read_span(reader: AudioReader, start: int, stop: int, *, rate_hz: int) -> Float32:
+    """Samples ``start`` to ``stop`` of the audio as it is at ``rate_hz``, by seeking.
+
+    The span is cut a little wider, on a sample that both rates have in common, and trimmed after
+    the conversion: equal to cutting the converted whole. Samples before the beginning and past
+    the end are zero.
+
+    Returns
+    -------
+    float32 [stop - start]
+    """
+    own_hz = reader.info.sample_rate_hz
+    common = gcd(own_hz, rate_hz)
+    own_step, step = own_hz // common, rate_hz // common
+    margin = 0 if own_hz == rate_hz else rate_hz // 20  # 50 ms hold the filter's whole length
+    first_step = max(0, start - margin) // step
+    own_start = first_step * own_step
+    own_stop = -(-(max(stop, 0) + margin) * own_hz // rate_hz)
+    converted = resample(reader.read(own_start, max(0, own_stop - own_start)), own_hz, rate_hz)
+    span = np.zeros(stop - start, dtype=np.float32)
+    begin = first_step * step - start  # where `converted` begins in `span`
+    source = converted[max(0, -begin) : max(0, stop - start - begin)]
+    span[max(0, begin) : max(0, begin) + len(source)] = source
+    return span
+
+
+def count_samples(reader: AudioReader) -> int:
+    """How many samples there truly are, found by decoding to the end."""
+    return sum(map(len, _blocks(reader, 0, None)))
+
+
+def short_warning(info: AudioInfo, ended_at: int | None) -> str | None:
+    """Words for audio that broke off at sample ``ended_at``; else what the file said itself."""
+    if ended_at is None or (info.samples - ended_at) / info.sample_rate_hz <= _PADDING_S:
+        return info.warning
+    return (
+        f"truncated or damaged: {ended_at / info.sample_rate_hz:.1f} of "
+        f"{info.duration_s:.1f} s could be decoded"
+    )
+
+
+def _blocks(
+    reader: AudioReader, start: int, count: int | None, *, block: int | None = None
+) -> Iterator[Float32]:
+    block = block or round(_BLOCK_S * reader.info.sample_rate_hz)
+    while count is None or count > 0:
+        wanted = block if count is None else min(block, count)
+        samples = reader.read(start, wanted)
+        if len(samples):
+            yield samples
+        if len(samples) < wanted:
+            return
+        start += len(samples)
+        count = None if count is None else count - len(samples)
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no readable file with its own plain reason, before a decoder sees it."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        broken_link = path.is_symlink()
+        reason = "is a link to nothing" if broken_link else "does not exist"
+        raise DecodeError(path, "missing", reason) from None
+    except PermissionError:
+        raise DecodeError(path, "no-rights", "may not be read (permission denied)") from None
+    except OSError as error:  # a link to itself, a name too long, a disk that failed
+        raise DecodeError(path, "unreadable", error.strerror or str(error)) from None
+    if not stat.S_ISREG(status.st_mode):
+        what = "folder" if stat.S_ISDIR(status.st_mode) else "pipe, socket or device"
+        raise DecodeError(path, "not-a-file", f"is a {what}, not a file")
+    if not status.st_size:
+        raise DecodeError(path, "empty", "is empty (0 bytes)")
+    if not os.access(path, os.R_OK):
+        raise DecodeError(path, "no-rights", "may not be read (permission denied)")
+
+
+def _open_reader(path: Path) -> AudioReader:
+    reasons: list[str] = []
+    for opener in (SndfileReader, AvReader):
+        try:
+            return opener(path)
+        except DecodeError as error:
+            if error.kind in ("protected", "no-audio-stream", "missing", "no-rights"):
+                raise
+            reasons.append(error.reason)
+    raise DecodeError(path, "not-audio", "is no audio that can be read: " + "; ".join(reasons))

@@ -1,0 +1,151 @@
+"""APEv2 tags in bytes, at the end of WavPack, Musepack and Monkey's Audio files, and of some MP3.
+
+Follows wiki.hydrogenaud.io/index.php?title=APEv2_specification.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from tonearm.containers.edits import (
+    JOINT,
+    MARKER,
+    Content,
+    Edit,
+    RawFile,
+    RawTag,
+    Role,
+    damaged,
+    read_at,
+)
+from tonearm.containers.id3v1 import find_v1, v1_edit, v1_tag
+
+_FENCE = struct.Struct("<8sIIII8s")  # header and footer: magic, version, size, count, flags
+_MAGIC = b"APETAGEX"
+_HAS_HEADER, _IS_HEADER = 1 << 31, 1 << 29
+_MUSIC = frozenset({b"title", b"artist", b"album"})
+
+
+class ApeCodec:
+    """Items: size, flags, key, NUL, value; several values of one key are separated by NUL."""
+
+    def role(self, item: bytes) -> Role | None:
+        """Keys are compared without their case."""
+        key = key_of(item)
+        return "genre" if key == b"genre" else "marker" if key == MARKER.lower().encode() else None
+
+    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
+        """One item each."""
+        items = [_item("Genre", "\0".join(genres))] if genres else []
+        return tuple(items + ([_item(MARKER, JOINT.join(guesses))] if guesses else []))
+
+
+@dataclass(frozen=True)
+class ApeTag:
+    """Where a file's APEv2 tag is; ``items`` None where it would come."""
+
+    start: int
+    length: int
+    version: int
+    flags: int
+    items: tuple[bytes, ...] | None
+
+    @classmethod
+    def find(cls, file: BinaryIO, path: str | os.PathLike[str]) -> ApeTag:
+        """At the end of the file, or before its ID3v1 tag.
+
+        Raises
+        ------
+        TagError
+            When its sizes are wrong, or it stands at the beginning.
+        """
+        end = os.fstat(file.fileno()).st_size
+        end -= len(find_v1(file))
+        footer = read_at(file, max(0, end - _FENCE.size), _FENCE.size)
+        if len(footer) < _FENCE.size or not footer.startswith(_MAGIC):
+            if read_at(file, 0, 8) == _MAGIC:
+                raise damaged(path, "its APE tag stands at the beginning")
+            return cls(end, 0, 2_000, _HAS_HEADER, None)
+        _, version, size, count, flags, _ = _FENCE.unpack(footer)
+        header = _FENCE.size if flags & _HAS_HEADER else 0
+        start = end - size - header
+        if start < 0 or size < _FENCE.size:
+            raise damaged(path, "its APE tag has a wrong size")
+        if header and read_at(file, start, 8) != _MAGIC:
+            raise damaged(path, "its APE tag lacks its header")
+        items = _items(read_at(file, start + header, size - _FENCE.size), count)
+        if items is None:
+            raise damaged(path, "the items of its APE tag do not line up")
+        return cls(start, size + header, version, flags, items)
+
+    def tag(self) -> RawTag:
+        """As items."""
+        return RawTag("apev2", ApeCodec(), self.items)
+
+    def names_music(self) -> bool:
+        """Whether it says what is played; mp3gain and others keep only numbers in one."""
+        return any(key_of(item) in _MUSIC for item in self.items or ())
+
+    def edit(self, content: Content) -> Edit:
+        """The edit that gives it new content."""
+        if content.items is None:
+            return Edit(self.start, self.length, b"")
+        body = b"".join(content.items)
+        counts = (self.version, len(body) + _FENCE.size, len(content.items))
+        footer = _FENCE.pack(_MAGIC, *counts, self.flags & ~_IS_HEADER, bytes(8))
+        header = b""
+        if self.flags & _HAS_HEADER:
+            header = _FENCE.pack(_MAGIC, *counts, self.flags | _IS_HEADER, bytes(8))
+        return Edit(self.start, self.length, header + body + footer)
+
+
+class ApeFile(RawFile):
+    """WavPack, Musepack, Monkey's Audio and others: an APEv2 tag, and at times ID3v1 after it."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        with open(path, "rb") as file:
+            self._ape = ApeTag.find(file, path)
+            self._size = os.fstat(file.fileno()).st_size
+            v1 = find_v1(file)
+        tags = [self._ape.tag()]
+        if v1:
+            tags.append(v1_tag(v1))
+        super().__init__(path, tags)
+
+    def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
+        """Both are at the end, one after the other."""
+        edits = []
+        for name, content in contents.items():
+            if name == "apev2":
+                edits.append(self._ape.edit(content))
+            else:
+                edits.append(v1_edit(self._size, content))
+        return edits
+
+
+def key_of(item: bytes) -> bytes:
+    """An item's key in lower case."""
+    return item[8:].split(b"\0", 1)[0].lower()
+
+
+def _items(data: bytes, count: int) -> tuple[bytes, ...] | None:
+    items = []
+    while data:
+        key_end = data.find(b"\0", 8)
+        if key_end < 0:
+            return None
+        end = key_end + 1 + int.from_bytes(data[:4], "little")
+        if end > len(data):
+            return None
+        items.append(data[:end])
+        data = data[end:]
+    return tuple(items) if len(items) == count else None
+
+
+def _item(key: str, text: str) -> bytes:
+    value = text.encode()
+    return struct.pack("<II", len(value), 0) + key.encode() + b"\0" + value

@@ -1,0 +1,180 @@
+"""Windows Media tags in bytes: descriptors of the header's Extended Content Description object.
+
+Taggers put second values of a name into the Metadata Library object, within the Header Extension.
+An object is a GUID, its size (8 bytes, with these 24) and its content, all little-endian. Places of
+sound are counted in packets, so that the header may grow.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tonearm.containers.edits import (
+    JOINT,
+    MARKER,
+    Content,
+    Edit,
+    RawFile,
+    RawTag,
+    Role,
+    damaged,
+    read_at,
+)
+
+_EXTENDED_CONTENT = bytes.fromhex("40a4d0d207e3d21197f000a0c95ea850")
+_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_HEADER_EXTENSION = bytes.fromhex("b503bf5f2ea9cf118ee300c00c205365")
+_LIBRARY = bytes.fromhex("941c23449894d149a1411d134e457054")
+_EXTENSION_BYTES = 46  # GUID, size, GUID, number, size of the objects in it
+_HEADER_BYTES = 30  # GUID, size, count of objects, two reserved
+_OBJECT_BYTES = 24
+_TEXT = 0
+
+
+class DescriptorCodec:
+    """Length and name in UTF-16, type, length and value; a name may come several times."""
+
+    def role(self, item: bytes) -> Role | None:
+        """By name."""
+        length = int.from_bytes(item[:2], "little")
+        return _role(item[2 : 2 + length])
+
+    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
+        """One descriptor for each genre."""
+        items = [_descriptor("WM/Genre", genre) for genre in genres]
+        return tuple(items + ([_descriptor(MARKER, JOINT.join(guesses))] if guesses else []))
+
+
+class RecordCodec:
+    """Records of the library: language, stream, lengths and type, name, value."""
+
+    def role(self, item: bytes) -> Role | None:
+        """By name."""
+        length = int.from_bytes(item[4:6], "little")
+        return _role(item[12 : 12 + length])
+
+    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
+        """None: all genres are descriptors."""
+        return ()
+
+
+@dataclass(frozen=True)
+class _Object:
+    guid: bytes
+    start: int
+    end: int
+
+
+class AsfFile(RawFile):
+    """A WMA or other ASF file."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        with open(path, "rb") as file:
+            head = read_at(file, 0, _HEADER_BYTES)
+            size = int.from_bytes(head[16:24], "little")
+            self._size = os.fstat(file.fileno()).st_size
+            if not _HEADER_BYTES <= size <= self._size:
+                raise damaged(path, "is cut short within its header")
+            self._header = read_at(file, 0, size)
+        self._objects = self._walk(_HEADER_BYTES, size)
+        self._content = self._object(_EXTENDED_CONTENT)
+        items = self._items(self._content, _descriptor_end) if self._content else None
+        tags = [RawTag("asf", DescriptorCodec(), items)]
+        self._extension = self._object(_HEADER_EXTENSION)
+        self._library: _Object | None = None
+        if self._extension:
+            inner = self._walk(self._extension.start + _EXTENSION_BYTES, self._extension.end)
+            self._library = next((found for found in inner if found.guid == _LIBRARY), None)
+        if self._library:
+            tags.append(
+                RawTag("asf-library", RecordCodec(), self._items(self._library, _record_end))
+            )
+        super().__init__(path, tags)
+
+    def _walk(self, start: int, end: int) -> list[_Object]:
+        objects = []
+        while start + _OBJECT_BYTES <= end:
+            length = int.from_bytes(self._header[start + 16 : start + 24], "little")
+            if length < _OBJECT_BYTES or start + length > end:
+                raise damaged(self.path, "the objects of its header do not line up")
+            objects.append(_Object(self._header[start : start + 16], start, start + length))
+            start += length
+        return objects
+
+    def _object(self, guid: bytes) -> _Object | None:
+        return next((found for found in self._objects if found.guid == guid), None)
+
+    def _items(self, within: _Object, end_of: Callable[[bytes, int], int]) -> tuple[bytes, ...]:
+        data = self._header[within.start + _OBJECT_BYTES : within.end]
+        position = 2
+        items = []
+        for _ in range(int.from_bytes(data[:2], "little")):
+            end = end_of(data, position)
+            items.append(data[position:end])
+            position = end
+        if position != len(data):
+            raise damaged(self.path, "the descriptors of its header do not line up")
+        return tuple(items)
+
+    def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
+        """The objects of descriptors, and the sizes of all around them."""
+        edits = []
+        for name, content in contents.items():
+            old, guid = self._content, _EXTENDED_CONTENT
+            if name == "asf-library":
+                old, guid = self._library, _LIBRARY
+            data = b"" if content.items is None else _object_of(guid, content.items)
+            start = old.start if old else self._objects[-1].end
+            edit = Edit(start, old.end - old.start if old else 0, data)
+            edits.append(edit)
+            if name == "asf-library" and self._extension:
+                at, growth = self._extension.start, len(data) - edit.length
+                edits += [self._grown(at + 16, 8, growth), self._grown(at + 42, 4, growth)]
+        growth = sum(len(edit.data) - edit.length for edit in edits)
+        edits.append(self._grown(16, 8, growth))
+        if "asf" in contents:
+            made = (contents["asf"].items is not None) - (self._content is not None)
+            edits.append(self._grown(24, 4, made))
+        properties = self._object(_FILE_PROPERTIES)
+        if properties:
+            edits.append(self._grown(properties.start + _OBJECT_BYTES + 16, 8, growth))
+        return edits
+
+    def _grown(self, at: int, width: int, growth: int) -> Edit:
+        """A number of the header, larger."""
+        value = int.from_bytes(self._header[at : at + width], "little")
+        return Edit(at, width, (value + growth).to_bytes(width, "little"))
+
+
+def _role(name: bytes) -> Role | None:
+    text = name.decode("utf-16-le", "replace").rstrip("\0").lower()
+    return "genre" if text == "wm/genre" else "marker" if text == MARKER.lower() else None
+
+
+def _descriptor_end(data: bytes, start: int) -> int:
+    name_end = start + 2 + int.from_bytes(data[start : start + 2], "little")
+    return name_end + 4 + int.from_bytes(data[name_end + 2 : name_end + 4], "little")
+
+
+def _record_end(data: bytes, start: int) -> int:
+    name = int.from_bytes(data[start + 4 : start + 6], "little")
+    return start + 12 + name + int.from_bytes(data[start + 8 : start + 12], "little")
+
+
+def _object_of(guid: bytes, items: Sequence[bytes]) -> bytes:
+    body = struct.pack("<H", len(items)) + b"".join(items)
+    return guid + struct.pack("<Q", _OBJECT_BYTES + len(body)) + body
+
+
+def _descriptor(name: str, text: str) -> bytes:
+    name_bytes, value = (f"{part}\0".encode("utf-16-le") for part in (name, text))
+    return (
+        struct.pack("<H", len(name_bytes))
+        + name_bytes
+        + struct.pack("<HH", _TEXT, len(value))
+        + value
+    )

@@ -1,0 +1,72 @@
+"""ID3 version 1 in bytes: the last 128 of a file, whose very last is the number of a genre."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from tonearm.audio.mpeg import syncsafe
+from tonearm.containers.edits import Content, Edit, RawTag, Role, read_at
+from tonearm.containers.mutagen_tags import v1_number
+
+_V1_BYTES = 128
+
+
+class V1Codec:
+    """The genre byte of ID3v1: a number of its list, 255 for what is not in it."""
+
+    def role(self, item: bytes) -> Role | None:
+        """There is nothing else."""
+        return "genre"
+
+    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
+        """The first genre's number."""
+        return (bytes([v1_number(genres[0]) if genres else 255]),)
+
+
+def find_v1(file: BinaryIO) -> bytes:
+    """The tag's 128 bytes; empty where there is none (``APETAGEX`` looks like one)."""
+    size = os.fstat(file.fileno()).st_size
+    tail = read_at(file, max(0, size - _V1_BYTES - 3), _V1_BYTES + 3)
+    data = tail[-_V1_BYTES:]
+    is_v1 = len(data) == _V1_BYTES and data.startswith(b"TAG") and tail[:3] != b"APE"
+    return data if is_v1 else b""
+
+
+def v1_tag(data: bytes) -> RawTag:
+    """Its genre as the only item."""
+    return RawTag("id3v1", V1Codec(), (data[-1:],))
+
+
+def v1_edit(size: int, content: Content) -> Edit:
+    """The edit of the last byte of a file of ``size`` bytes."""
+    assert content.items
+    return Edit(size - 1, 1, content.items[0])
+
+
+def as_frames(data: bytes) -> tuple[bytes, ...]:
+    """Frames of version 2.4 with the fields of an ID3v1 tag, as mutagen would make them."""
+    fields = {b"TIT2": data[3:33], b"TPE1": data[33:63], b"TALB": data[63:93], b"TDRC": data[93:97]}
+    comment = data[97:127]
+    track = comment[29] if comment[28] == 0 else 0
+    if track:
+        fields[b"TRCK"] = str(track).encode()
+        comment = comment[:28]
+    frames = []
+    for name, value in fields.items():
+        text = _v1_text(value)
+        if text:
+            frames.append(_v1_frame(name, text))
+    text = _v1_text(comment)
+    if text:
+        frames.append(_v1_frame(b"COMM", b"engID3v1 Comment\0" + text))
+    return tuple(frames)
+
+
+def _v1_text(value: bytes) -> bytes:
+    return value.split(b"\0")[0].strip()
+
+
+def _v1_frame(name: bytes, text: bytes) -> bytes:
+    return name + syncsafe(len(text) + 1) + b"\0\0\0" + text

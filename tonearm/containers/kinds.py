@@ -1,0 +1,64 @@
+"""What kind of file it is, by its first bytes: names lie, and each kind keeps its tags elsewhere.
+
+Imports nothing of Tonearm but errors and how long ID3 tags are.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tonearm.audio.mpeg import id3v2_bytes
+from tonearm.errors import TagError
+
+_SNIFFED_BYTES = 64
+_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+# Where ID3 tags stand in front of something that keeps its own tags, the something decides.
+_FIRST_BYTES = (
+    (b"fLaC", "flac"),
+    (b"OggS", "ogg"),
+    (b"wvpk", "ape"),
+    (b"MPCK", "ape"),
+    (b"MP+", "ape"),
+    (b"MAC ", "ape"),
+    (b"tBaK", "ape"),
+    (b"OFR ", "ape"),
+    (b"DSD ", "dsf"),
+    (_ASF_HEADER, "asf"),
+    (b"TTA1", "mp3"),
+)
+_MPEG_SUFFIXES = frozenset({".mp3", ".mp2", ".mpga", ".tta"})
+
+
+def sniff(path: str | os.PathLike[str]) -> str:
+    """Kind of a file: mp3, aiff, wav, dsf (ID3), flac, ogg (Vorbis), mp4, asf or ape.
+
+    The last stands for all that end in an APEv2 tag: WavPack, Musepack, Monkey's Audio and others.
+
+    Raises
+    ------
+    TagError
+        When the file cannot be read, is empty, or keeps no tags that Tonearm knows.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(id3v2_bytes(file))
+            head = file.read(_SNIFFED_BYTES)
+    except OSError as error:
+        raise TagError(f"{path}: cannot be read: {error.strerror}") from None
+    for first, kind in _FIRST_BYTES:
+        if head.startswith(first):
+            return kind
+    form = head[8:12]
+    if head[:4] in {b"RIFF", b"RF64", b"BW64"} and form == b"WAVE":
+        return "wav"
+    if head[:4] == b"FORM" and form in {b"AIFF", b"AIFC"}:
+        return "aiff"
+    if head[4:8] == b"ftyp":
+        return "mp4"
+    # MPEG audio has no signature worth the name, and may begin with rubbish: its name decides.
+    if head and Path(path).suffix.lower() in _MPEG_SUFFIXES:
+        return "mp3"
+    if not head:
+        raise TagError(f"{path}: holds nothing that could have tags")
+    raise TagError(f"{path}: keeps no tags that Tonearm knows")

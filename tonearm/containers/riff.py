@@ -1,0 +1,192 @@
+"""WAV, AIFF and DSF in bytes: an ID3 tag in a chunk, and WAV's own LIST INFO with its genre."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+from tonearm.containers.edits import JOINT, Content, Edit, RawFile, RawTag, Role, damaged, read_at
+from tonearm.containers.id3 import NEW_ID3, Id3Body, Id3Codec
+
+_ID3_CHUNKS = frozenset({b"ID3 ", b"id3 "})
+_MAX_SIZE = 0xFFFFFFFF
+
+
+class InfoCodec:
+    """Chunks of LIST INFO: IGNR is the genre; it has no place for a marker."""
+
+    def role(self, item: bytes) -> Role | None:
+        """IGNR alone."""
+        return "genre" if item[:4] == b"IGNR" else None
+
+    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
+        """One chunk with all genres."""
+        if not genres:
+            return ()
+        text = JOINT.join(genres).encode() + b"\0"
+        return (_chunk(b"IGNR", text, "little"),)
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    name: bytes
+    start: int  # of its header
+    size: int  # of its content
+    end: int  # with the byte that makes its length even
+
+
+class ChunkFile(RawFile):
+    """WAV (little-endian) or AIFF (big-endian)."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        with open(path, "rb") as file:
+            head = read_at(file, 0, 12)
+            if head[:4] not in {b"RIFF", b"FORM"}:
+                raise damaged(path, f"{head[:4].decode('latin-1')} files of over 4 GB have no ID3")
+            self._order: Literal["little", "big"] = "little" if head[:4] == b"RIFF" else "big"
+            self._form_size = int.from_bytes(head[4:8], self._order)
+            self._size = os.fstat(file.fileno()).st_size
+            chunks = self._chunks(file, path)
+            self._end = chunks[-1].end if chunks else 12
+            self._id3 = next((c for c in chunks if c.name in _ID3_CHUNKS), None)
+            self._infos: dict[str, _Chunk] = {}
+            self._body, self._rest = NEW_ID3, b""
+            if self._id3:
+                data = read_at(file, self._id3.start + 8, self._id3.size)
+                if data[:3] != b"ID3" or len(data) < 10:
+                    raise damaged(path, "its ID3 chunk holds no ID3 tag")
+                self._body = Id3Body.parse(data, path)
+                self._rest = data[self._body.length :]
+            tags = [self._body.tag() if self._id3 else RawTag("id3v2.4", Id3Codec(4), None)]
+            for chunk in chunks:
+                if chunk.name == b"LIST" and read_at(file, chunk.start + 8, 4) == b"INFO":
+                    items = _subchunks(read_at(file, chunk.start + 12, chunk.size - 4))
+                    if items is None:
+                        raise damaged(path, "its LIST INFO chunk is damaged")
+                    name = f"info-{len(self._infos)}" if self._infos else "info"
+                    self._infos[name] = chunk
+                    # FFmpeg, and players by it, read no ID3 where there is an INFO.
+                    tags.append(RawTag(name, InfoCodec(), items, follows=name == "info"))
+        super().__init__(path, tags)
+
+    def _chunks(self, file: BinaryIO, path: str | os.PathLike[str]) -> list[_Chunk]:
+        chunks = []
+        start, form_end = 12, 8 + self._form_size
+        if form_end > self._size + (self._form_size & 1):
+            raise damaged(path, "is cut short, or its header counts wrong")
+        while start + 8 <= form_end:
+            head = read_at(file, start, 8)
+            size = int.from_bytes(head[4:], self._order)
+            end = start + 8 + size
+            if end > self._size:
+                raise damaged(path, "its chunks do not line up")
+            end = min(end + (size & 1), self._size)
+            chunks.append(_Chunk(head[:4], start, size, end))
+            start = end
+        return chunks
+
+    def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
+        """The chunks, and the size of the whole in the header."""
+        edits = []
+        for name, content in contents.items():
+            if name in self._infos:
+                info = self._infos[name]
+                data = _chunk(b"LIST", b"INFO" + b"".join(content.items or ()), "little")
+                edits.append(Edit(info.start, info.end - info.start, data))
+            else:
+                edits.append(self._id3_edit(content))
+        growth = sum(len(edit.data) - edit.length for edit in edits)
+        size = self._form_size + growth
+        if size > _MAX_SIZE:
+            raise damaged(self.path, "has no room for a tag: it would exceed 4 GB")
+        return [*edits, Edit(4, 4, size.to_bytes(4, self._order))]
+
+    def _id3_edit(self, content: Content) -> Edit:
+        if self._id3 is None:
+            data = self._body.replaced(content)
+            return Edit(self._end, 0, _chunk(self._id3_name(), data, self._order, self._end & 1))
+        start, end = self._id3.start, self._id3.end
+        if content.items is None:
+            return Edit(start, end - start, b"")
+        data = self._body.replaced(content) + self._rest
+        return Edit(start, end - start, _chunk(self._id3.name, data, self._order))
+
+    def _id3_name(self) -> bytes:
+        return b"id3 " if self._order == "little" else b"ID3 "
+
+
+def info_values(path: str | os.PathLike[str]) -> list[list[str]]:
+    """Title, artist, album, its artist, genre and marker of a WAV file's LIST INFO.
+
+    Raises
+    ------
+    TagError
+        When the chunk is damaged.
+    """
+    infos = [tag for tag in ChunkFile(path).tags.values() if isinstance(tag.codec, InfoCodec)]
+    items = [item for tag in reversed(infos) for item in tag.items or ()]
+    texts = {item[:4]: _info_text(item) for item in items}
+    names = (b"INAM", b"IART", b"IPRD", b"", b"IGNR", b"")
+    found = [[texts[name]] if name in texts else [] for name in names]
+    found[4] = [part for text in found[4] for part in text.split(";")]
+    return found
+
+
+class DsfFile(RawFile):
+    """DSF: an ID3 tag at the end, with a pointer to it in the header."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        with open(path, "rb") as file:
+            head = read_at(file, 0, 28)
+            self._size = os.fstat(file.fileno()).st_size
+            stated = int.from_bytes(head[12:20], "little")
+            self._start = int.from_bytes(head[20:28], "little")
+            if stated != self._size or self._start > self._size:
+                raise damaged(path, "is cut short, or its header counts wrong")
+            self._body, tag = NEW_ID3, RawTag("id3v2.4", Id3Codec(4), None)
+            if self._start:
+                data = read_at(file, self._start, self._size - self._start)
+                if data[:3] != b"ID3" or len(data) < 10:
+                    raise damaged(path, "its header points to no ID3 tag")
+                self._body = Id3Body.parse(data, path)
+                if self._body.length != len(data):
+                    raise damaged(path, "its ID3 tag is not its end")
+                tag = self._body.tag()
+        super().__init__(path, [tag])
+
+    def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
+        """The tag, and header fields for size and place."""
+        (content,) = contents.values()
+        start = self._start or self._size
+        data = b"" if content.items is None else self._body.replaced(content)
+        header = (start + len(data)).to_bytes(8, "little")
+        header += (start if data else 0).to_bytes(8, "little")
+        return [Edit(12, 16, header), Edit(start, self._size - start, data)]
+
+
+def _chunk(
+    name: bytes, data: bytes, order: Literal["little", "big"], bytes_before: int = 0
+) -> bytes:
+    return bytes(bytes_before) + name + len(data).to_bytes(4, order) + data + bytes(len(data) & 1)
+
+
+def _info_text(item: bytes) -> str:
+    value = item[8 : 8 + int.from_bytes(item[4:8], "little")].split(b"\0")[0]
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _subchunks(data: bytes) -> tuple[bytes, ...] | None:
+    items = []
+    while len(data) >= 8:
+        size = int.from_bytes(data[4:8], "little")
+        if 8 + size > len(data):
+            return None
+        items.append(data[: 8 + size + (size & 1)])
+        data = data[8 + size + (size & 1) :]
+    # Some writers leave a lone zero to make the end even.
+    return None if data.strip(b"\0") else (*items, data) if data else tuple(items)

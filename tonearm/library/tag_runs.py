@@ -1,0 +1,223 @@
+"""Runs over files: genres written into them, or put back, and the library told of each.
+
+What the command line and the page do alike. A file that cannot be changed without harm is named
+and passed over; what an interrupted run left is settled before the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tonearm.containers.edits import Edit
+from tonearm.containers.sound_key import sound_key
+from tonearm.errors import TagError, TonearmError
+from tonearm.files import FileStatus
+from tonearm.library.file_tags import file_tags
+from tonearm.library.store import Library, as_stored
+from tonearm.tagging.fields import edits_for_genres
+from tonearm.tagging.journal import Entry, Held, Journal, beside
+from tonearm.tagging.write import change, take_back
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Genres that a file of the library shall have; ``guesses`` of them are Tonearm's."""
+
+    path: str
+    genres: tuple[str, ...]
+    guesses: tuple[str, ...] = ()
+
+
+@dataclass
+class Done:
+    """What a run did so far.
+
+    Parameters
+    ----------
+    total : int
+        Files that it is about; without any there is no run.
+    run, undoes : int or None
+        Its number in the journal, and that of the run it takes back.
+    paths : list of str
+        Files that are changed.
+    failures : list of (path, reason)
+        Files that are left as they were.
+    interrupted : bool
+        Whether Ctrl-C ended it.
+    """
+
+    total: int
+    run: int | None = None
+    undoes: int | None = None
+    paths: list[str] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    interrupted: bool = False
+
+
+Tell = Callable[[Done], None]
+
+
+@contextmanager
+def open_journal(place: Path, library: Library | None) -> Iterator[Journal]:
+    """The journal beside the library at ``place``, for writing; the library is open, or gone."""
+    with Journal(beside(place), write=True) as journal:
+        _tell_recovered(library, journal)
+        yield journal
+
+
+def write_all(
+    library: Library,
+    journal: Journal,
+    wanted: Sequence[Wanted],
+    *,
+    command: str,
+    keep_mtime: bool = False,
+    on_progress: Tell = lambda _: None,
+) -> Done:
+    """Write genres into files that are as they were scanned.
+
+    Parameters
+    ----------
+    library, journal : Library, Journal
+        Open for writing.
+    wanted : sequence of Wanted
+        What to write.
+    command : str
+        By what the run is called in the history.
+    keep_mtime : bool
+        Keep the times of files.
+    on_progress : callable
+        Told at the beginning and after each file.
+    """
+
+    def write(item: Wanted, run: int) -> None:
+        def edits(target: Path) -> Sequence[Edit]:
+            _require_unchanged(library, item.path)
+            return edits_for_genres(target, item.genres, guesses=item.guesses)
+
+        entry = change(
+            item.path, edits, genres=item.genres, journal=journal, run=run, keep_mtime=keep_mtime
+        )
+        _hold(library, journal, entry, item.path)
+
+    steps = [(item.path, partial(write, item)) for item in wanted]
+    return _run(library, journal, steps, Done(len(steps)), command, on_progress)
+
+
+def put_back(
+    library: Library | None,
+    journal: Journal,
+    number: int | None,
+    *,
+    command: str,
+    keep_mtime: bool = False,
+    on_progress: Tell = lambda _: None,
+) -> Done:
+    """Put the genres of a run's files back, those of the last without a number; else as above.
+
+    Raises
+    ------
+    LibraryError
+        When there is no such run.
+    """
+
+    def restore(entry: Entry, path: str, run: int) -> None:
+        number = take_back(entry, journal=journal, run=run, path=path, keep_mtime=keep_mtime)
+        _hold(library, journal, number, path)
+
+    undone = journal.run(number)
+    entries = [
+        (entry, _whereabouts(library, journal, entry))
+        for entry in reversed(journal.entries(undone.id))
+        if entry.state == "done" and not entry.undone
+    ]
+    steps = [(path, partial(restore, entry, path)) for entry, path in entries]
+    done = Done(len(steps), undoes=undone.id)
+    return _run(library, journal, steps, done, command, on_progress)
+
+
+def _run(
+    library: Library | None,
+    journal: Journal,
+    steps: Iterable[tuple[str, Callable[[int], object]]],
+    done: Done,
+    command: str,
+    on_progress: Tell,
+) -> Done:
+    """Change file after file, each on its own."""
+    if not done.total:
+        return done
+    done.run = journal.start(command, undoes=done.undoes)
+    try:
+        on_progress(done)
+        for path, step in steps:
+            try:
+                step(done.run)
+                done.paths.append(path)
+                _refresh(library, path)
+            except TagError as error:
+                done.failures.append((path, str(error).removeprefix(f"{path}: ")))
+            on_progress(done)
+        journal.finish(done.run)
+    except KeyboardInterrupt:
+        journal.recover()
+        _tell_recovered(library, journal)
+        done.interrupted = True
+    return done
+
+
+def _hold(library: Library | None, journal: Journal, entry: int | None, path: str) -> None:
+    """Let the journal know whose file it is, so that an undo finds it where it moved."""
+    track = library.track(path) if library is not None and entry is not None else None
+    if entry is not None and track is not None and track.key is not None:
+        journal.hold(entry, Held(track.id, track.key))
+
+
+def _whereabouts(library: Library | None, journal: Journal, entry: Entry) -> str:
+    """Where the file of an entry is: as it was named, or where the library saw it move to.
+
+    Only a file of the same track that holds the same sound now counts as moved: a copy that
+    Tonearm never wrote to is none.
+    """
+    held = journal.held(entry.id)
+    if library is None or held is None or os.path.lexists(entry.path):
+        return entry.path
+    path = library.place_of(held.track, held.key)
+    if path is None:
+        return entry.path
+    try:
+        return path if sound_key(path) == held.key else entry.path
+    except (OSError, TonearmError):
+        return entry.path
+
+
+def _tell_recovered(library: Library | None, journal: Journal) -> None:
+    for path in journal.recovered:
+        _refresh(library, path)
+
+
+def _refresh(library: Library | None, path: str) -> None:
+    """Tell the library what was written, or the next scan would read the file again.
+
+    A file that cannot be looked at any more is the next scan's to find.
+    """
+    if library is not None:
+        with contextlib.suppress(OSError):
+            library.update_file(path, file_tags(path))
+
+
+def _require_unchanged(library: Library, path: str) -> None:
+    """By the library's row as it is now: of two names of one file, the first was just written."""
+    try:
+        now = FileStatus.of(os.stat(path))
+    except OSError as error:
+        raise TagError(f"{path}: {error.strerror}") from None
+    known = library.known(as_stored(path))
+    if known is None or (known.status.size, known.status.mtime_ns) != (now.size, now.mtime_ns):
+        raise TagError(f"{path}: changed since the scan: scan it again")

@@ -1,0 +1,236 @@
+"""The model on disk: one zip file with everything that hearing and deciding need.
+
+Members (stored, not compressed, dates fixed: the same model is the same bytes):
+
+- ``manifest.json``: format, labels, front end, names of the embedding, training split and its hash,
+  metrics, and the SHA-256 of every other member;
+- ``listener.onnx``: log-mel windows in, one embedding a window out;
+- ``head.npz``: the arrays of the head (plain arrays; pickled ones are refused);
+- ``NOTICE.txt``: licences of what the model was made from.
+
+The zip's comment holds the manifest's own SHA-256, so that every byte in use is checked on load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tonearm.errors import BundleError
+from tonearm.features import FeatureSpec
+from tonearm.files import write_atomically
+from tonearm.model.head import Head
+
+FORMAT = "tonearm-bundle"
+FORMAT_VERSION = 1
+SUFFIX = ".tonearm"
+_MANIFEST, _LISTENER, _HEAD, _NOTICE = "manifest.json", "listener.onnx", "head.npz", "NOTICE.txt"
+_LARGEST_BYTES = 512 * 2**20  # of a file: what is larger is something else
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A whole model.
+
+    Parameters
+    ----------
+    name : str
+        What kind of model, e.g. ``musicnn-head``.
+    features : FeatureSpec
+        The front end its listener expects.
+    listener : bytes
+        ONNX: ``features`` float32 [batch, window_frames, mel_bands] to ``windows`` [batch, d].
+    head : Head
+        From embeddings to a decision; knows the labels.
+    names : tuple of str or None
+        What each of the d numbers of an embedding means.
+    windows_per_track : int
+        How many windows of a track are heard at the most, unless told otherwise.
+    sure : float
+        Confidence at which no more of them are heard; 1 hears all in any case.
+    training, metrics : dict
+        Where it was trained (split, hash, n) and how good it was found to be, for people.
+    notices : str
+        Licence texts that must travel with it.
+    sha256 : str
+        Of the file it was loaded from; empty before it is saved.
+    """
+
+    name: str
+    features: FeatureSpec
+    listener: bytes
+    head: Head
+    names: tuple[str, ...] | None
+    windows_per_track: int
+    sure: float = 1.0
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    notices: str = ""
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if self.names is not None and len(self.names) != self.head.dimensions:
+            names, numbers = len(self.names), self.head.dimensions
+            raise BundleError(f"{names} names for embeddings of {numbers} numbers")
+        if self.windows_per_track < 1 or not 0 < self.sure <= 1:
+            raise BundleError(f"{self.windows_per_track} windows a track until {self.sure} sure")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The genres, in the order of the probabilities."""
+        return self.head.labels
+
+    @property
+    def listener_sha256(self) -> str:
+        """Identity of what listens: embeddings of equal listeners can be compared and kept."""
+        spec = json.dumps(self.features.to_dict(), sort_keys=True).encode()
+        return hashlib.sha256(self.listener + spec).hexdigest()
+
+
+def shipped_path() -> Path:
+    """Path of the bundle that comes with the package."""
+    return Path(__file__).parents[1] / "weights" / f"gtzan{SUFFIX}"
+
+
+def named(name: str | os.PathLike[str] | None) -> Path | None:
+    """The file that is meant; None for the one of the package, which is also called shipped."""
+    path = Path(name) if name is not None else None
+    return None if path == Path("shipped") and not path.exists() else path
+
+
+def save(bundle: Bundle, path: str | os.PathLike[str]) -> str:
+    """Write a bundle whole or not at all; returns the file's SHA-256."""
+    members = {
+        _LISTENER: bundle.listener,
+        _HEAD: _pack(bundle.head.arrays()),
+        _NOTICE: bundle.notices.encode(),
+    }
+    manifest = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "name": bundle.name,
+        "features": bundle.features.to_dict(),
+        "names": bundle.names,
+        "windows_per_track": bundle.windows_per_track,
+        "sure": bundle.sure,
+        "head": bundle.head.settings(),
+        "training": bundle.training,
+        "metrics": bundle.metrics,
+        "sha256": {name: _sha256(data) for name, data in members.items()},
+    }
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
+        for name, data in {_MANIFEST: text, **members}.items():
+            file.writestr(zipfile.ZipInfo(name), data)
+        file.comment = f"sha256:{_sha256(text)}".encode()
+    data = buffer.getvalue()
+    write_atomically(path, data)
+    return _sha256(data)
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Bundle:
+    """Read and check a bundle; None, or ``shipped``, is the one that comes with the package.
+
+    Raises
+    ------
+    BundleError
+        When the file is missing, no bundle, damaged anywhere, or of a newer format.
+    """
+    path = named(path) or shipped_path()
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST_BYTES + 1)
+    except OSError as error:
+        raise BundleError(f"{path}: model cannot be read: {error.strerror}") from None
+    if len(data) > _LARGEST_BYTES:
+        raise BundleError(f"{path}: no model is larger than {_LARGEST_BYTES >> 20} MB")
+    try:
+        return _parse(_checked_members(data), _sha256(data))
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
+        raise BundleError(f"{path}: model lacks a part or has a wrong one: {error!r}") from None
+
+
+def _parse(members: dict[str, bytes], sha256: str) -> Bundle:
+    values = json.loads(members[_MANIFEST])
+    return Bundle(
+        name=values["name"],
+        features=FeatureSpec.from_dict(values["features"]),
+        listener=members[_LISTENER],
+        head=Head.from_parts(values["head"], _unpack(members[_HEAD])),
+        names=tuple(values["names"]) if values["names"] else None,
+        windows_per_track=int(values["windows_per_track"]),
+        sure=float(values.get("sure", 1.0)),
+        training=values["training"],
+        metrics=values["metrics"],
+        notices=members[_NOTICE].decode(),
+        sha256=sha256,
+    )
+
+
+def _checked_members(data: bytes) -> dict[str, bytes]:
+    """All members after every hash was found right."""
+    members, comment = _stored_members(data)
+    manifest = members.get(_MANIFEST)
+    if manifest is None or not comment.startswith("sha256:"):
+        raise BundleError("a zip file, but not a Tonearm model")
+    if comment != f"sha256:{_sha256(manifest)}":
+        raise BundleError(f"damaged model: {_MANIFEST} does not match its checksum")
+    values = json.loads(manifest)
+    if values.get("format") != FORMAT or values.get("version") != FORMAT_VERSION:
+        raise BundleError(
+            f"model of format {values.get('format')} {values.get('version')}; this Tonearm reads "
+            f"{FORMAT} {FORMAT_VERSION}: train it again, or update Tonearm"
+        )
+    for name, expected in values["sha256"].items():
+        if name not in members or _sha256(members[name]) != expected:
+            raise BundleError(f"damaged model: {name} does not match its checksum")
+    return {name: members[name] for name in (_MANIFEST, *values["sha256"])}
+
+
+def _stored_members(data: bytes) -> tuple[dict[str, bytes], str]:
+    """Members of a zip that compresses nothing, so that it cannot be more than it is; comment."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            parts = file.infolist()
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+                raise BundleError("not a Tonearm model: its parts are compressed")
+            if sum(part.file_size for part in parts) > len(data):
+                raise BundleError("damaged model: it promises more than it holds")
+            members = {part.filename: file.read(part) for part in parts}
+            return members, file.comment.decode("ascii", "replace")
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise BundleError(f"not a Tonearm model, or a damaged one ({error})") from None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _pack(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
+    """A .npz of fixed dates, which numpy.savez does not give."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
+        for name, array in sorted(arrays.items()):
+            member = io.BytesIO()
+            np.save(member, np.ascontiguousarray(array), allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
+    return buffer.getvalue()
+
+
+def _unpack(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
+    members, _ = _stored_members(data)
+    return {
+        name.removesuffix(".npy"): np.load(io.BytesIO(content), allow_pickle=False)
+        for name, content in members.items()
+    }

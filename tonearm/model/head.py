@@ -1,0 +1,240 @@
+"""From the embeddings of a track to a decision; NumPy alone, so that deciding needs nothing else.
+
+Two kinds. ``votes``: the embeddings are tag probabilities; each window votes by the softmax of a
+linear discriminant, and the track is the mean of the votes, so that an odd passage cannot outvote
+the rest. ``average``: already genre probabilities, one row a window; their mean. Both end in a
+calibration found on tracks the fit had not seen: softmax at one temperature (Guo et al. 2017) or a
+mixture of several. Both may hold a detector of what is no music of these genres. Fitting is in
+``models/head.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.errors import BundleError
+from tonearm.model.out_of_domain import Familiar, Rejector, log_odds, sigmoid
+
+Float64 = NDArray[np.float64]
+Kind = Literal["votes", "average"]
+
+_LEAST_PROBABILITY = 1e-6
+_FAMILIAR = ("centres", "whiten", "limits", "slopes")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a head says of a track.
+
+    Parameters
+    ----------
+    probabilities : float64 [k]
+        Of the labels, if it is one of them; they sum to 1.
+    known : bool
+        Whether it is one of them.
+    unknown : float
+        Probability that it is none, by the detector of other sounds.
+    """
+
+    probabilities: Float64
+    known: bool
+    unknown: float
+
+
+@dataclass(frozen=True)
+class Head:
+    """A decision over windows [n, d].
+
+    Parameters
+    ----------
+    labels : tuple of str
+        k genres.
+    kind : 'votes' or 'average'
+        How the windows become one answer.
+    power : float
+        Exponent that spreads out small probabilities, before any mean over the track.
+    weight, bias : float64 [d, k], [k]
+        ``votes``: from each window to the logits of its vote; z is the log of the mean vote.
+        ``average``: from the log of the mean window to z.
+    calibration : tuple of (share, temperature)
+        Probabilities are the mixture over it of softmax(z / temperature); shares sum to 1.
+    min_confidence : float
+        Below this probability of the likeliest genre the answer is unknown.
+    rejector : Rejector or None
+        Detector of what is no music of these genres.
+    familiar : Familiar or None
+        What that detector shall let pass.
+    statistics : dict of arrays
+        What the fit learnt, for those who add genres to it; not used to decide.
+    """
+
+    labels: tuple[str, ...]
+    kind: Kind
+    weight: Float64
+    bias: Float64
+    power: float = 1.0
+    calibration: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
+    min_confidence: float = 0.0
+    rejector: Rejector | None = None
+    familiar: Familiar | None = None
+    statistics: dict[str, Float64] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
+            raise BundleError(f"head of shapes {self.weight.shape} and {self.bias.shape}")
+        if len(self.labels) != len(self.bias) or len(self.labels) < 2:
+            raise BundleError(f"head of {len(self.bias)} outputs for {len(self.labels)} labels")
+        if self.kind not in get_args(Kind):
+            raise BundleError(f"head of kind {self.kind!r}")
+        shares, temperatures = zip(*self.calibration, strict=True)
+        if min(shares) < 0 or not np.isclose(sum(shares), 1) or not min(temperatures) > 0:
+            raise BundleError(f"head of calibration {self.calibration}")
+        if self.rejector is not None and self.rejector.weight.shape != (len(self.weight),):
+            raise BundleError(f"head of a detector of shape {self.rejector.weight.shape}")
+        if self.familiar is not None and not self.familiar.fits(self.labels, self.dimensions):
+            raise BundleError(f"head of added genres {', '.join(self.familiar.labels)}")
+
+    @property
+    def dimensions(self) -> int:
+        """d: how many numbers an embedding has."""
+        return len(self.weight)
+
+    def decide(self, windows: NDArray[np.floating[Any]]) -> Decision:
+        """Decide on all windows [n, d] of a track together."""
+        track = np.asarray(windows)[None]
+        probabilities = self._probabilities(spread(track, self.power))
+        unknown = float(sigmoid(self._beyond(track, probabilities))[0])
+        known = probabilities.max() >= self.min_confidence and unknown <= 0.5
+        return Decision(probabilities[0], bool(known), unknown)
+
+    def is_sure(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
+        """Whether it is enough to have heard these windows [n, d] of a track.
+
+        It is if the likeliest genre has that probability and the windows lie as far inside the
+        limit of the detector as they would have to lie outside it to be called unknown; or if they
+        lie twice as far outside.
+        """
+        track = np.asarray(windows)[None]
+        probabilities = self._probabilities(spread(track, self.power))
+        beyond = float(self._beyond(track, probabilities)[0])
+        doubt = self.rejector.doubt(len(windows)) if self.rejector is not None else 0.0
+        if abs(beyond) < doubt:
+            return False
+        likeliest = float(probabilities.max())
+        return beyond > 0 or likeliest >= max(confidence, self.min_confidence)
+
+    def decide_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
+        """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
+        alone = np.asarray(windows)[:, None]
+        probabilities = self._probabilities(spread(alone, self.power))
+        unknown = sigmoid(self._beyond(alone, probabilities))[:, None]
+        return np.hstack([probabilities * (1 - unknown), unknown])
+
+    def _beyond(self, tracks: NDArray[np.floating[Any]], probabilities: Float64) -> Float64:
+        """How far tracks [m, n, d] lie beyond what is known, [m]; -inf without a detector."""
+        if self.rejector is None:
+            return np.full(len(tracks), -np.inf)
+        count = tracks.shape[1]
+        beyond = self.rejector.excess(log_odds(tracks).mean(axis=1), count)
+        if self.familiar is not None:
+            near = self.familiar.excess(spread(tracks, self.power).mean(axis=1), count)
+            likeliest = probabilities.argmax(axis=1)
+            for label, its in zip(self.familiar.labels, near.T, strict=True):
+                own = likeliest == self.labels.index(label)
+                beyond = np.where(own, np.minimum(beyond, its), beyond)
+        return beyond
+
+    def _probabilities(self, tracks: Float64) -> Float64:
+        """Of tracks [m, n, d] of n windows each: [m, k]."""
+        if self.kind == "votes":
+            z = mean_vote(tracks @ self.weight + self.bias)
+        else:
+            z = (
+                np.log(np.maximum(tracks.mean(axis=1), _LEAST_PROBABILITY)) @ self.weight
+                + self.bias
+            )
+        return calibrated(z, self.calibration)
+
+    def settings(self) -> dict[str, Any]:
+        """What is no array, as plain JSON values."""
+        return {
+            "labels": list(self.labels),
+            "kind": self.kind,
+            "power": self.power,
+            "calibration": self.calibration,
+            "min_confidence": self.min_confidence,
+            "rejector": None
+            if self.rejector is None
+            else {
+                "offset": self.rejector.offset,
+                "limit": self.rejector.limit,
+                "slope": self.rejector.slope,
+            },
+            "familiar": None if self.familiar is None else list(self.familiar.labels),
+        }
+
+    def arrays(self) -> dict[str, Float64]:
+        """The arrays."""
+        arrays = {"weight": self.weight, "bias": self.bias}
+        if self.rejector is not None:
+            arrays["rejector"] = self.rejector.weight
+        if self.familiar is not None:
+            for name in _FAMILIAR:
+                arrays[f"familiar.{name}"] = getattr(self.familiar, name)
+        return arrays | {f"statistics.{name}": array for name, array in self.statistics.items()}
+
+    @classmethod
+    def from_parts(cls, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Head:
+        """From :meth:`settings` and :meth:`arrays`."""
+        wide = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
+        rejector = settings["rejector"]
+        prefix = "statistics."
+        added = settings.get("familiar")
+        return cls(
+            labels=tuple(settings["labels"]),
+            kind=settings["kind"],
+            weight=wide["weight"],
+            bias=wide["bias"],
+            power=float(settings["power"]),
+            calibration=tuple((float(a), float(t)) for a, t in settings["calibration"]),
+            min_confidence=float(settings["min_confidence"]),
+            rejector=Rejector(wide["rejector"], **rejector) if rejector else None,
+            familiar=Familiar(
+                tuple(added), **{name: wide[f"familiar.{name}"] for name in _FAMILIAR}
+            )
+            if added
+            else None,
+            statistics={
+                name.removeprefix(prefix): array
+                for name, array in wide.items()
+                if name.startswith(prefix)
+            },
+        )
+
+
+def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float64:
+    """Probabilities [n, k] of logits [n, k]: the mixture of their softmax at each temperature."""
+    total = np.zeros_like(logits)
+    for share, temperature in mixture:
+        total += share * _softmax(logits / temperature)
+    return total
+
+
+def mean_vote(logits: Float64) -> Float64:
+    """Log of the mean over windows of the softmax of logits [..., n, k]: [..., k]."""
+    return np.asarray(np.log(np.maximum(_softmax(logits).mean(axis=-2), _LEAST_PROBABILITY)))
+
+
+def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
+    """Probabilities to a power below 1, which gives the small ones room."""
+    return np.asarray(np.clip(windows, 0, 1), dtype=np.float64) ** power
+
+
+def _softmax(logits: Float64) -> Float64:
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))

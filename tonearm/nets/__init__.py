@@ -1,0 +1,98 @@
+"""The one registry of models: what can be trained, and with which recipe.
+
+A model is a file ``models/NAME.py`` with ``Config`` (a frozen dataclass), ``Net(config, *, bands,
+frames, labels)`` (an nn.Module: levels [batch, frames, bands] as `data.store.cut` gives them, in,
+logits [batch, labels] out; it normalises inside), ``RECIPE``, ``WINDOW_S`` and, if it wants,
+``augment``; and a line in `MODELS`. Imports no torch: ``tonearm train --help`` lists it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from tonearm.errors import DatasetError
+
+# name: what it is, for --help and `tonearm models`
+MODELS = {
+    "head": "a decision over the shipped listener's embeddings: seconds, few songs, no torch",
+    "lstm": "the original network: MFCCs, two LSTM layers, from scratch",
+    "cnn": "fixed Gabor convolutions over log-mel and a layer in closed form, from scratch",
+    "convnet": "learned convolutions over log-mel and rhythm beside them, from scratch",
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a net is trained.
+
+    Parameters
+    ----------
+    crops : 'segments' or 'random'
+        Ten fixed windows a track, each an example; or one window a track and epoch, anywhere.
+    margin : float
+        A random crop is this share longer than a window, for ``augment`` to cut from.
+    schedule : 'constant' or 'one-cycle'
+        Of the learning rate, which ``lr`` is the top of.
+    ema : float
+        Decay of the averaged weights that are evaluated and kept; 0 for none.
+    mixup : float
+        Parameter of the beta distribution; 0 for none.
+    clip_norm : float
+        Longest gradient; 0 for no limit.
+    closed_form : bool
+        No gradients: one pass gives ``Net.describe`` of every training window to ``Net.fit``.
+    """
+
+    epochs: int
+    batch: int
+    lr: float
+    crops: Literal["segments", "random"] = "segments"
+    margin: float = 0.0
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    ema: float = 0.0
+    clip_norm: float = 0.0
+    closed_form: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One entry: see the module's text."""
+
+    name: str
+    config: Any
+    build: Callable[..., Any]
+    recipe: Recipe
+    window_s: float
+    augment: Callable[..., Any] | None = None
+
+
+def get(name: str) -> Model:
+    """The net of that name, with its defaults; imports torch.
+
+    Raises
+    ------
+    DatasetError
+        When there is none of that name.
+    """
+    if name not in MODELS or name == "head":
+        known = ", ".join(key for key in MODELS if key != "head")
+        raise DatasetError(f"no network {name!r}; there are: {known}")
+    module = importlib.import_module(f"tonearm.nets.{name}")
+    return Model(
+        name,
+        module.Config(),
+        module.Net,
+        module.RECIPE,
+        module.WINDOW_S,
+        getattr(module, "augment", None),
+    )

@@ -1,0 +1,134 @@
+"""``/api/predict``: one file in, the line of ``tonearm predict --format jsonl`` out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from tonearm.errors import DecodeError
+from tonearm.model.answer import Answer, answer
+from tonearm.serve.problems import Json, problem, to_bytes
+from tonearm.serve.service import Emit, Service, StoppedError, Tell, Work, service_of
+from tonearm.serve.spectrogram import picture
+from tonearm.serve.uploads import Upload
+from tonearm.windows import WindowCount
+
+PATH = "/api/predict"
+LINES = "application/x-ndjson"
+
+router = APIRouter(tags=["listen"])
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(PATH, openapi_extra=_FORM, summary="Hear one file")
+async def predict(
+    request: Request,
+    timeline: Annotated[bool, Query(description="Hear all of it: what is heard when")] = False,
+    tags: Annotated[bool, Query(description="Words for mood and style too")] = False,
+    windows: Annotated[
+        str | None, Query(pattern="^([1-9][0-9]{0,5}|all)$", description="Windows to hear, or all")
+    ] = None,
+    draw: Annotated[bool, Query(description="Add `picture`: spectrum and loudness")] = False,
+) -> Response:
+    """Give the same object as ``tonearm predict --format jsonl``, `path` being the file's name.
+
+    With ``Accept: application/x-ndjson`` come lines instead: ``{"progress": 0.4}`` as it goes,
+    ``{"answer": ...}``, and with ``draw`` at last ``{"picture": ...}``. A file that cannot be heard
+    is a problem of kind ``not-heard`` that holds the command line's ``error``, or, among lines, an
+    answer with ``error``.
+    """
+    service = service_of(request)
+    count = cast("WindowCount | None", int(windows) if windows and windows != "all" else windows)
+    upload = await service.uploads.receive(request)
+
+    def work(emit: Emit, tell: Tell) -> None:
+        found = replace(
+            answer(
+                service.classifier,
+                upload.path,
+                count=count,
+                timeline=timeline,
+                tags=tags,
+                on_progress=tell,
+            ),
+            path=upload.name,
+        )
+        emit({"answer": _without_place(found, upload).to_dict()})
+        if draw and not found.error:
+            try:
+                drawn = picture(upload.path, service.classifier.bundle.features, on_progress=tell)
+                emit({"picture": drawn.to_dict()})
+            except DecodeError:  # heard in part, but damaged beyond
+                emit({"picture": None})
+
+    if LINES in request.headers.get("accept", ""):
+        return _Lines(_lines(service, request, work), upload)
+    try:
+        return await _whole(service, request, work)
+    finally:
+        upload.remove()
+
+
+class _Lines(StreamingResponse):
+    """Lines of JSON; the upload goes with the answer, however that ends."""
+
+    def __init__(self, lines: AsyncIterator[bytes], upload: Upload) -> None:
+        super().__init__(lines, media_type=LINES, headers={"X-Accel-Buffering": "no"})
+        self._upload = upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._upload.remove()
+
+
+async def _lines(service: Service, request: Request, work: Work) -> AsyncIterator[bytes]:
+    try:
+        async for values in service.hear(request, work):
+            yield to_bytes(values) + b"\n"
+    except StoppedError:
+        yield to_bytes({"problem": "took too long"}) + b"\n"
+
+
+async def _whole(service: Service, request: Request, work: Work) -> Response:
+    values: dict[str, Any] = {}
+    drawn: dict[str, Any] = {}
+    try:
+        async for part in service.hear(request, work):
+            values = part.get("answer", values)
+            if "picture" in part:
+                drawn = {"picture": part["picture"]}
+    except StoppedError:
+        raise HTTPException(504, "hearing it took too long") from None
+    if "error" in values:
+        words = f"{values['path']}: {values['error']['message']}"
+        return problem(422, "not-heard", words, **values)
+    return Json({**values, **drawn})
+
+
+def _without_place(found: Answer, upload: Upload) -> Answer:
+    """The place of the upload in no message: it is the server's own."""
+    if found.error is None:
+        return found
+    reason = found.error.reason.replace(str(upload.path), upload.name)
+    return replace(found, error=DecodeError(upload.name, found.error.kind, reason))

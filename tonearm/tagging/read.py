@@ -1,0 +1,139 @@
+"""Reading tags: what a file says of itself, in whichever of its tags.
+
+What Tonearm wrote (`fields.py`) is read back here, through mutagen, which knows nothing of how it
+was written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tonearm.containers.edits import JOINT, MARKER, MP4_MARKER
+from tonearm.containers.kinds import sniff
+from tonearm.containers.mutagen_tags import Loaded, flac_pictures, load
+from tonearm.containers.riff import info_values
+from tonearm.errors import TagError
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a file says of itself; None and empty where it says nothing.
+
+    ``guesses`` are those of ``genres`` that Tonearm wrote, ``by_tonearm`` says that all are.
+    """
+
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    album_artist: str | None = None
+    genres: tuple[str, ...] = ()
+    by_tonearm: bool = False
+    guesses: tuple[str, ...] = ()
+
+
+_ID3 = ("TIT2", "TPE1", "TALB", "TPE2", "TCON", f"TXXX:{MARKER}")
+_VORBIS = ("title", "artist", "album", "albumartist", "genre", MARKER)
+_MP4 = ("\xa9nam", "\xa9ART", "\xa9alb", "aART", "\xa9gen", MP4_MARKER)
+_ASF = ("Title", "Author", "WM/AlbumTitle", "WM/AlbumArtist", "WM/Genre", MARKER)
+_NAMES = {"flac": _VORBIS, "ogg": _VORBIS, "mp4": _MP4, "asf": _ASF}
+_APE = ("Title", "Artist", "Album", "Album Artist", "Genre", MARKER)
+
+
+def read_artist(path: str | os.PathLike[str]) -> str | None:
+    """Who made a recording; None also for a file whose tags cannot be read."""
+    try:
+        return read_tags(path).artist
+    except TagError:
+        return None
+
+
+def read_tags(path: str | os.PathLike[str]) -> Tags:
+    """Tags of one file.
+
+    Raises
+    ------
+    TagError
+        When the file cannot be read, keeps no tags that Tonearm knows, or its tags are damaged.
+    """
+    kind = sniff(path)
+    found: list[tuple[str, ...]] = [()] * 6
+    for values in _values(path, kind):
+        # Of two tags in one file the first that says something counts, as for most players.
+        found = [old or _cleaned(new) for old, new in zip(found, values, strict=True)]
+    title, artist, album, album_artist, genre, marker = found
+    genres = tuple(dict.fromkeys(genre))
+    own = {name for text in marker for name in text.split(JOINT)}
+    guesses = tuple(name for name in genres if name in own)
+    return Tags(
+        title=JOINT.join(title) or None,
+        artist=JOINT.join(artist) or None,
+        album=JOINT.join(album) or None,
+        album_artist=JOINT.join(album_artist) or None,
+        genres=genres,
+        by_tonearm=bool(genres) and guesses == genres,
+        guesses=guesses,
+    )
+
+
+def others(path: str | os.PathLike[str]) -> dict[str, object]:
+    """All that mutagen reads of a file's tags but the genre and the marker, to be compared."""
+    kind = sniff(path)
+    kept: dict[str, object] = {}
+    for loaded in load(path, kind, translate=False):
+        is_id3 = hasattr(loaded, "getall")
+        names = _ID3 if is_id3 else _NAMES.get(kind, _APE)
+        for key in set(loaded.keys()):
+            if _is_other(key, names):
+                kept[f"{type(loaded).__name__} {key}"] = repr(loaded[key])
+        if is_id3 and loaded.unknown_frames:
+            kept["unknown"] = [bytes(frame) for frame in loaded.unknown_frames]
+    if kind == "flac":
+        kept["pictures"] = flac_pictures(path)
+    return kept
+
+
+def _is_other(key: str, names: tuple[str, ...]) -> bool:
+    key = key.lower()
+    return key not in {name.lower() for name in names[4:]} and not key.startswith("tcon")
+
+
+def _values(path: str | os.PathLike[str], kind: str) -> Iterable[Iterable[list[str]]]:
+    """Six lists for each tag of the file: title, artist, album, its artist, genre, marker."""
+    for loaded in load(path, kind):
+        if hasattr(loaded, "getall"):
+            yield _id3_values(loaded)
+        else:
+            yield _plain_values(loaded, _NAMES.get(kind, _APE))
+    if kind == "wav":
+        yield info_values(path)
+
+
+def _cleaned(values: list[str]) -> tuple[str, ...]:
+    return tuple(text for text in (part.strip("\0 \n\t") for part in values) if text)
+
+
+def _id3_values(tags: Loaded) -> Iterable[list[str]]:
+    for key in _ID3:
+        frames = tags.getall(key)
+        if key == "TCON":
+            yield _split([name for frame in frames for name in frame.genres], tags.version)
+        else:
+            yield [str(text) for frame in frames for text in frame.text]
+
+
+def _split(names: list[str], version: tuple[int, ...]) -> list[str]:
+    """Version 2.3 has but one value, in which everyone joins several with a semicolon."""
+    if version >= (2, 4):
+        return names
+    return [part for name in names for part in name.split(";")]
+
+
+def _plain_values(tags: Loaded, keys: tuple[str, ...]) -> Iterable[list[str]]:
+    for key in keys:
+        found = tags.get(key, [])
+        yield [
+            part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)
+            for part in ([found] if isinstance(found, str) else list(found))
+        ]

@@ -1,0 +1,273 @@
+"""Changing a file's genre without harm: a copy beside it, compared, then renamed over it.
+
+Each step either leaves the file as it was or has changed it wholly, and the journal knows before
+what may happen next. What cannot be kept (a second name by hard link, an owner) is not touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tonearm.audio.ffmpeg import packet_digest
+from tonearm.containers.edits import JOINT, Edit, copy_edited
+from tonearm.errors import DecodeError, LibraryError, TagError
+from tonearm.files import FileStatus, is_read_only
+from tonearm.tagging.fields import GenreFields, edits_for_fields, other_items, read_fields
+from tonearm.tagging.journal import Entry, Journal
+from tonearm.tagging.read import others, read_tags
+
+TEMPORARY_PREFIX = ".tonearm-"
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the disk takes no file that long",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "its folder may not be written",
+    errno.EPERM: "may not be replaced (it or its folder is protected)",
+    errno.ENOENT: "moved or deleted since (`tonearm scan` finds what moved)",
+}
+
+
+def change(
+    path: str | os.PathLike[str],
+    edits_for: Callable[[Path], Sequence[Edit]],
+    *,
+    genres: Sequence[str],
+    journal: Journal,
+    run: int,
+    keep_mtime: bool = False,
+    undoes: int | None = None,
+) -> int | None:
+    """Apply edits to one file; gives the journal's entry, None where there is nothing to do.
+
+    Parameters
+    ----------
+    path : path
+        The file; where it is a symbolic link, what it points to is changed.
+    edits_for : callable
+        Gives the edits of the genre fields, from the file as it is; may raise TagError.
+    genres : sequence of str
+        What has to be read from the file then.
+    journal, run : Journal, int
+        Where the change is entered.
+    keep_mtime : bool
+        Keep the time of the last modification (players then may not notice the change).
+    undoes : int or None
+        Number of the entry that this takes back.
+
+    Raises
+    ------
+    TagError
+        When the file cannot be changed without harm; it is as it was then, and the journal knows.
+    """
+    # The journal keeps the path as it was named: by that the library knows the file.
+    named, target = Path(os.path.abspath(path)), Path(os.path.realpath(path))
+    try:
+        with _explained(target):
+            status = FileStatus.of(target.stat())
+            check(target)
+            edits = edits_for(target)
+            if not edits:
+                return None
+            before, old = read_fields(target), read_tags(target)
+    except TagError as error:
+        journal.refused(run, named, _bare(error, target))
+        raise
+    name = f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{target.suffix}"
+    temporary = target.with_name(name)
+    entry = journal.begin(
+        run, named, before=before, genres=old.genres, temporary=temporary, undoes=undoes
+    )
+    try:
+        with _explained(target):
+            write_copy(target, temporary, edits, keep_mtime=keep_mtime)
+            after = compare(target, temporary)
+            _check_genres(target, temporary, genres)
+            journal.verified(entry, after=after, genres=genres)
+            put_in_place(target, temporary, status)
+    except LibraryError:  # of the journal, without which nothing is written
+        _remove(temporary)
+        raise
+    except Exception as error:
+        _remove(temporary)
+        if not isinstance(error, TagError):
+            # A fault of Tonearm's own costs one file's change, not the run.
+            reason = f"{type(error).__name__}: {error}"
+            error = TagError(f"{target}: not written ({reason})")
+        journal.failed(entry, _bare(error, target))
+        raise error from None
+    journal.done(entry)
+    return entry
+
+
+def _bare(error: TagError, target: Path) -> str:
+    """The reason alone: an entry has its path."""
+    return str(error).removeprefix(f"{target}: ")
+
+
+def take_back(
+    entry: Entry,
+    *,
+    journal: Journal,
+    run: int,
+    path: str | None = None,
+    keep_mtime: bool = False,
+) -> int | None:
+    """Put the genre fields of one journaled change back as they were.
+
+    Parameters
+    ----------
+    entry : Entry
+        The change.
+    journal, run, keep_mtime
+        As of :func:`change`, whose value is returned.
+    path : str or None
+        Where the file is now, if it moved since.
+
+    Raises
+    ------
+    TagError
+        When the genre was changed since, or as for :func:`change`.
+    """
+
+    def edits(target: Path) -> Sequence[Edit]:
+        present = read_fields(target)
+        if entry.after is None or not present.same_as(entry.after):
+            # Another program may have spelt the same genre in another way.
+            genres = read_tags(target).genres
+            if genres != entry.new_genres:
+                now = JOINT.join(genres) or "none"
+                raise TagError(f"{target}: its genre was changed since (now {now})")
+            if not present.fits(entry.before):
+                raise TagError(f"{target}: has tags of another version now")
+        return edits_for_fields(target, entry.before)
+
+    return change(
+        path or entry.path,
+        edits,
+        genres=entry.old_genres,
+        journal=journal,
+        run=run,
+        keep_mtime=keep_mtime,
+        undoes=entry.id,
+    )
+
+
+def check(target: Path) -> None:
+    """Raise TagError for a file that must not be replaced."""
+    status = target.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise TagError(f"{target}: is no file")
+    if status.st_nlink > 1:
+        raise TagError(
+            f"{target}: has {status.st_nlink} names (hard links), which writing would part"
+        )
+    if is_read_only(target):
+        raise TagError(f"{target}: is read-only")
+
+
+def write_copy(
+    target: Path, temporary: Path, edits: Sequence[Edit], *, keep_mtime: bool = False
+) -> None:
+    """The edited copy, on the disk, with the rights, owner and attributes of the file."""
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
+    with open(descriptor, "wb") as copy, target.open("rb") as source:
+        copy_edited(source, copy, edits)
+        copy.flush()
+        _take_over(target, temporary, source.fileno(), keep_mtime=keep_mtime)
+        os.fsync(copy.fileno())
+
+
+def compare(target: Path, temporary: Path) -> GenreFields:
+    """Check that the copy differs in nothing but its genre fields, which are returned.
+
+    Sound is compared by FFmpeg's packets, tags and pictures by mutagen and item by item.
+
+    Raises
+    ------
+    TagError
+        When anything else differs, or the sound cannot be compared.
+    """
+    try:
+        after = read_fields(temporary)
+        same = other_items(target) == other_items(temporary) and others(target) == others(temporary)
+    except TagError as error:
+        reason = str(error).removeprefix(f"{temporary}: ")
+        raise TagError(f"{target}: cannot be read back ({reason})") from None
+    if not same:
+        raise TagError(f"{target}: other tags would have changed")
+    try:
+        same = packet_digest(target) == packet_digest(temporary)
+    except DecodeError as error:
+        reason = f"its sound cannot be compared ({error.reason})"
+        raise TagError(f"{target}: {reason}") from None
+    if not same:
+        raise TagError(f"{target}: its sound would have changed")
+    return after
+
+
+def _check_genres(target: Path, temporary: Path, genres: Sequence[str]) -> None:
+    found = read_tags(temporary).genres
+    if found != tuple(genres):
+        reason = f"{JOINT.join(genres) or 'none'} would read as {JOINT.join(found) or 'none'}"
+        raise TagError(f"{target}: {reason}")
+
+
+def put_in_place(target: Path, temporary: Path, status: FileStatus) -> None:
+    """Rename the copy over the file, if that is as it was when it was read."""
+    if FileStatus.of(target.stat()) != status:
+        raise TagError(f"{target}: was changed meanwhile by another program")
+    os.replace(temporary, target)
+    # The change is made now, whatever happens to its flushing.
+    with contextlib.suppress(OSError, AttributeError):
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _remove(temporary: Path) -> None:
+    with contextlib.suppress(OSError):
+        temporary.unlink()
+
+
+_O_BINARY: int = getattr(os, "O_BINARY", 0)
+
+
+def _take_over(target: Path, temporary: Path, source: int, *, keep_mtime: bool) -> None:
+    """Owner, rights, extended attributes (access lists are among them) and, if asked, times."""
+    status = os.fstat(source)
+    made = temporary.stat()
+    if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
+        try:
+            os.chown(temporary, status.st_uid, status.st_gid)
+        except OSError:
+            owner = f"belongs to user {status.st_uid}, group {status.st_gid}"
+            raise TagError(f"{target}: {owner}, which only they or root can keep") from None
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):  # a file system without any
+            for name in os.listxattr(target):
+                with contextlib.suppress(OSError):  # the system's own, which it sets itself
+                    os.setxattr(temporary, name, os.getxattr(target, name))
+    if stat.S_IMODE(made.st_mode) != stat.S_IMODE(status.st_mode):
+        os.chmod(temporary, stat.S_IMODE(status.st_mode))
+    if keep_mtime:
+        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+        raise TagError(f"{target}: {reason}") from None

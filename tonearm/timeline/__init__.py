@@ -1,0 +1,1 @@
+"""Timelines: from one prediction a window to segments, and the formats other programs read."""

@@ -1,0 +1,164 @@
+"""The tracks of a split as batches of windows; the same whatever number of processes asks.
+
+All chance comes from (seed, epoch, step): every process draws the whole batch and keeps its
+share, so that two processes see what one would, and a resumed run what the killed one would have.
+Must not import onnxruntime, or know of Fabric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tonearm import windows
+from tonearm.data import feature_store, index, prepare, splits
+from tonearm.data.feature_store import FeatureStore
+from tonearm.data.index import Track
+from tonearm.data.splits import SEGMENTS, Split
+from tonearm.errors import DatasetError
+from tonearm.features import FeatureSpec
+from tonearm.nets import Model
+
+_CACHE_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class Example:
+    """One window: of which track, beginning where, and its class."""
+
+    track: Track
+    start: int
+    label: int
+
+
+class Data:
+    """The parts of a split over a prepared folder.
+
+    Parameters
+    ----------
+    folder : path
+        A prepared folder.
+    split : Split
+    model : Model
+        Says how long a window is.
+    """
+
+    def __init__(self, folder: str | Path, split: Split, model: Model) -> None:
+        made = index.load(folder)
+        self.store: FeatureStore = feature_store.open_store(Path(folder) / prepare.FEATURES)
+        self.spec: FeatureSpec = feature_store.spec_of(self.store, window_s=model.window_s)
+        self.split = split
+        found = {part: splits.find(split, part, made) for part in split.parts}
+        self.parts = {part: each.tracks for part, each in found.items()}
+        self._segments = {part: each.segments for part, each in found.items()}
+        self.labels = tuple(
+            sorted({track.genre for part in splits.PARTS for track in self.parts.get(part, ())})
+        )
+        self._check()
+        self._cache: dict[str, NDArray[np.generic]] = {}
+        self._cached_bytes = 0
+
+    def _check(self) -> None:
+        """Refuse what no net can learn from, with what is missing."""
+        if len(self.labels) < 2:
+            raise DatasetError(
+                f"only one genre ({', '.join(self.labels) or 'none'}): two or more are needed"
+            )
+        for part in ("train", "valid"):
+            have = {track.genre for track in self.parts.get(part, ())}
+            lost = sorted(set(self.labels) - have)
+            if lost:
+                raise DatasetError(
+                    f"split {self.split.name}: no track of {', '.join(lost)} in its part {part}"
+                )
+
+    def levels(self, track: Track) -> NDArray[np.generic]:
+        """Stored levels of a track, kept in memory while there are less than 2 GB of them."""
+        found = self._cache.get(track.sound)
+        if found is None:
+            found = self.store.get(track.sound)
+            if self._cached_bytes + found.nbytes <= _CACHE_BYTES:
+                found = np.array(found)
+                self._cache[track.sound] = found
+                self._cached_bytes += found.nbytes
+        return found
+
+    def examples(self, part: str) -> list[Example]:
+        """Windows of a part: ten a track, or those segments that the split names."""
+        segments = self._segments.get(part, {})
+        found = []
+        for track in self.parts.get(part, ()):
+            total = len(self.levels(track))
+            starts = windows.place(total, self.spec.window_frames, count=SEGMENTS)
+            label = self.labels.index(track.genre)
+            found += [
+                Example(track, int(start), label)
+                for i, start in enumerate(starts)
+                if track.name not in segments or i in segments[track.name]
+            ]
+        return found
+
+    def windows(self, examples: Sequence[Example]) -> Tensor:
+        """float32 [n, window_frames, bands]."""
+        cuts = [feature_store.cut(self.levels(e.track), e.start, self.spec) for e in examples]
+        return torch.from_numpy(np.stack(cuts))
+
+    def batches(self, model: Model, *, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Training batches of an epoch: levels [n, window_frames, bands], shares [n, labels]."""
+        recipe = model.recipe
+        rng = np.random.default_rng([seed, epoch])
+        if recipe.crops == "segments":
+            pool = self.examples("train")
+        else:
+            pool = [
+                Example(track, -1, self.labels.index(track.genre)) for track in self.parts["train"]
+            ]
+        order = rng.permutation(len(pool))
+        for step, begin in enumerate(range(0, len(pool), recipe.batch)):
+            chosen = [pool[i] for i in order[begin : begin + recipe.batch]]
+            generator = torch.Generator().manual_seed(
+                int(
+                    np.random.SeedSequence([seed, epoch, step]).generate_state(1, np.uint64)[0] >> 1
+                )
+            )
+            levels = self._levels_of(chosen, model, rng, generator)
+            wanted = torch.tensor([example.label for example in chosen])
+            shares = torch.nn.functional.one_hot(wanted, len(self.labels)).float()
+            smooth = recipe.label_smoothing
+            shares = shares * (1 - smooth) + smooth / len(self.labels)
+            if recipe.mixup:
+                weight = rng.beta(recipe.mixup, recipe.mixup, len(chosen))
+                kept = torch.from_numpy(np.maximum(weight, 1 - weight)).float()
+                other = torch.randperm(len(chosen), generator=generator)
+                at = kept[:, None, None]
+                levels = at * levels + (1 - at) * levels[other]
+                shares = kept[:, None] * shares + (1 - kept[:, None]) * shares[other]
+            yield levels, shares
+
+    def _levels_of(
+        self,
+        chosen: Sequence[Example],
+        model: Model,
+        rng: np.random.Generator,
+        generator: torch.Generator,
+    ) -> Tensor:
+        if model.recipe.crops == "segments":
+            levels = self.windows(chosen)
+        else:
+            longer = int(self.spec.window_frames * (1 + model.recipe.margin))
+            wide = FeatureSpec.from_dict({**self.spec.to_dict(), "window_frames": longer})
+            cuts = []
+            for example in chosen:
+                track = self.levels(example.track)
+                last = max(0, len(track) - longer)
+                cuts.append(feature_store.cut(track, int(rng.integers(last + 1)), wide))
+            levels = torch.from_numpy(np.stack(cuts))
+        if model.augment is not None:
+            levels = model.augment(levels, self.spec.window_frames, generator)
+        return levels

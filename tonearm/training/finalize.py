@@ -1,0 +1,160 @@
+"""What a net says of a part; and the end of a run: calibrate, export, prove it equal, save.
+
+The temperature and, with patience, the epoch are chosen on the validation part, so that its
+figures are a little too good: ``metrics.json`` says so. Test parts are for `evaluate`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tonearm import metrics
+from tonearm.data.groups import without_artist
+from tonearm.data.splits import SEGMENTS
+from tonearm.model import file as model_file
+from tonearm.model.file import Bundle
+from tonearm.model.head import Head, calibrated
+from tonearm.nets import Model
+from tonearm.training import charts
+from tonearm.training.dataset import Data
+from tonearm.training.export import check_parity, to_onnx
+from tonearm.training.report_charts import curves
+from tonearm.training.run import BUNDLE, CURVES, METRICS, Row, Run, write
+
+_BATCH = 64
+_TOLERANCE = 1e-4
+_TEMPERATURES = np.geomspace(0.2, 5, 121)
+_NOTICE = "Trained from scratch with Tonearm; no other weights are in it.\n"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a net says of a part: of windows [n, labels] and of tracks, with what is right.
+
+    Groups are those that no split divides: a figure's interval goes by them.
+    """
+
+    window_truth: metrics.Classes
+    window_probabilities: metrics.Floats
+    track_truth: metrics.Classes
+    track_probabilities: metrics.Floats
+    window_groups: tuple[str, ...]
+    track_groups: tuple[str, ...]
+
+
+def predict_part(net: nn.Module, data: Data, part: str) -> Found:
+    """Run a net over the windows of a part; a track is the mean of its windows."""
+    device = next(net.parameters()).device
+    examples = data.examples(part)
+    parts = []
+    with torch.no_grad():
+        for begin in range(0, len(examples), _BATCH):
+            logits: Tensor = net(data.windows(examples[begin : begin + _BATCH]).to(device))
+            parts.append(torch.softmax(logits.double(), 1).cpu().numpy())
+    probabilities = np.concatenate(parts)
+    names = list(dict.fromkeys(example.track.name for example in examples))
+    place = {name: i for i, name in enumerate(names)}
+    owner = np.array([place[example.track.name] for example in examples])
+    truth = np.array([example.label for example in examples], dtype=np.int64)
+    sums = np.zeros((len(names), len(data.labels)))
+    np.add.at(sums, owner, probabilities)
+    counts = np.bincount(owner)
+    track_truth = np.zeros(len(names), dtype=np.int64)
+    track_truth[owner] = truth
+    groups = {example.track.name: example.track.group for example in examples}
+    return Found(
+        truth,
+        probabilities,
+        track_truth,
+        sums / counts[:, None],
+        tuple(example.track.group for example in examples),
+        tuple(groups[name] for name in names),
+    )
+
+
+def finish(run: Run, model: Model, data: Data, net: nn.Module, history: Sequence[Row]) -> None:
+    """Write ``model.tonearm``, ``metrics.json`` and ``curves.svg`` of a trained net."""
+    out = Path(run.out)
+    found = predict_part(net, data, "valid")
+    head = _head(data.labels, found)
+    listener = nn.Sequential(net, nn.Softmax(1)).eval()
+    example = data.windows(data.examples("valid")[:4])
+    onnx_bytes = to_onnx(listener, example)
+    difference = check_parity(listener, onnx_bytes, example, tolerance=_TOLERANCE)
+    split = data.split
+    used = {part: len(tracks) for part, tracks in data.parts.items() if part in ("train", "valid")}
+    training = {
+        "model": run.model,
+        "config": vars(model.config),
+        "recipe": model.recipe.to_dict(),
+        "seed": run.seed,
+        "epochs": len(history),
+        "split": split.name,
+        "split_sha256": split.sha256,
+        "leaks": split.leaks,
+        "tracks": used,
+        "artist_unknown": without_artist(
+            track.group for part in used for track in data.parts[part]
+        ).total(),
+        "parity": difference,
+    }
+    figures = _figures(found, head, data.labels)
+    made = Bundle(
+        name=run.model,
+        features=data.spec,
+        listener=onnx_bytes,
+        head=head,
+        names=data.labels,
+        windows_per_track=SEGMENTS,
+        training=training,
+        metrics={"valid": figures},
+        notices=_NOTICE,
+    )
+    model_file.save(made, out / BUNDLE)
+    said = {
+        "training": training,
+        "note": "temperature and, with patience, epoch were chosen on valid",
+    }
+    text = json.dumps({**said, "valid": figures}, indent=1)
+    write(out / METRICS, text.encode())
+    drawn = curves(_columns(history)).values()
+    sheet = charts.sheet(list(drawn), title=f"{run.model}, split {split.name}")
+    write(out / CURVES, sheet.encode("utf-8", "backslashreplace"))
+
+
+def _head(labels: tuple[str, ...], found: Found) -> Head:
+    """The mean over windows with the temperature of least loss on the validation tracks."""
+    logs = np.log(np.maximum(found.track_probabilities, 1e-6))
+
+    def loss(temperature: float) -> float:
+        return metrics.log_loss(found.track_truth, calibrated(logs, ((1.0, temperature),)))
+
+    best = float(min(_TEMPERATURES, key=loss))
+    k = len(labels)
+    return Head(labels, "average", np.eye(k), np.zeros(k), calibration=((1.0, best),))
+
+
+def _columns(history: Sequence[Row]) -> dict[str, list[float]]:
+    rows = [asdict(row) for row in history]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _figures(found: Found, head: Head, labels: tuple[str, ...]) -> dict[str, Any]:
+    decided = np.stack([head.decide(row[None]).probabilities for row in found.track_probabilities])
+    return {
+        "tracks": metrics.evaluate(found.track_truth, decided, labels, groups=found.track_groups),
+        "windows": metrics.evaluate(
+            found.window_truth,
+            found.window_probabilities,
+            labels,
+            groups=found.window_groups,
+        ),
+    }

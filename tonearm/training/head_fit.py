@@ -1,0 +1,252 @@
+"""Fitting a head over tag probabilities: a shrunken linear discriminant and a little knowledge.
+
+A track's features are the mean over its windows of ``p ** 0.2``: the power spreads out the small
+probabilities, where most tags live most of the time. A genre that is itself a tag also scores by
+that tag: the tagger learnt the word from far more music than any genre folder holds. The
+discriminant is learnt from tracks and applied to windows, which vote. What was tried beside this,
+and the figures that chose each number here, are in ``docs/experiments/head.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.data.folds import Fold, k_fold
+from tonearm.errors import DatasetError
+from tonearm.genres import key
+from tonearm.model.head import Head, calibrated, mean_vote, spread
+from tonearm.model.out_of_domain import Rejector
+
+Float64 = NDArray[np.float64]
+Windows = NDArray[np.floating[Any]]
+
+POWER = 0.2
+SHRINKAGE = 0.2
+# Discriminant units for each standard deviation of the genre's own tag.
+OWN_TAG_WEIGHT = 1.0
+_FOLDS = 8
+_REPEATS = 3
+# Weight of the scatter that changed hearings of a track cause, beside that within genres.
+HEARING_WEIGHT = 2.0
+# Weight of the scatter between genre centres, beside that within genres: centres made of few
+# artists are in doubt, most where genres differ most.
+CENTRE_WEIGHT = 0.1
+# Discriminant units to one unit of a window's vote: the higher, the milder each window votes.
+VOTE_TEMPERATURE = 3.0
+# Calibration mixes these, first evenly, as if the answers on so many tracks said so.
+_TEMPERATURES = (0.25, 0.5, 1.0, 2.0)
+_PRIOR_TRACKS = 10
+_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Heard tracks: windows [n, d] of each, its label, and the group no split may divide."""
+
+    windows: Sequence[Windows]
+    labels: Sequence[str]
+    groups: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if not len(self.windows) == len(self.labels) == len(self.groups):
+            raise DatasetError(
+                f"{len(self.windows)} tracks, {len(self.labels)} labels and "
+                f"{len(self.groups)} groups do not belong together"
+            )
+
+
+@dataclass(frozen=True)
+class Discriminant:
+    """Class centres and shared covariance of standardised features: all that is learnt."""
+
+    mean: Float64  # [d]
+    deviation: Float64  # [d]
+    centres: Float64  # [k, d], standardised
+    covariance: Float64  # [d, d], within classes and more, standardised
+
+    @classmethod
+    def fit(
+        cls,
+        features: Float64,
+        classes: NDArray[np.int64],
+        *,
+        k: int,
+        hearing: Float64 | None = None,
+    ) -> Discriminant:
+        """From features [n, d] and classes [n] in 0..k-1, each of which must occur."""
+        mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
+        scaled = (features - mean) / deviation
+        centres = np.stack([scaled[classes == i].mean(axis=0) for i in range(k)])
+        residual = scaled - centres[classes]
+        covariance = residual.T @ residual / len(scaled)
+        covariance += CENTRE_WEIGHT * np.cov(centres.T, bias=True)
+        if hearing is not None:
+            covariance += HEARING_WEIGHT * hearing / np.outer(deviation, deviation)
+        return cls(mean, deviation, centres, covariance)
+
+    def line(self, own_tags: dict[int, int]) -> tuple[Float64, Float64]:
+        """Weight [d, k] and bias [k] from plain features to votes, for equal priors.
+
+        The covariance is shrunk toward a multiple of the identity (Friedman 1989); features were
+        scaled before, so that common and rare tags are shrunk alike.
+        """
+        directions = np.linalg.solve(shrunk(self.covariance), self.centres.T)
+        bias = -0.5 * (self.centres.T * directions).sum(axis=0)
+        for genre, tag in own_tags.items():
+            directions[tag, genre] += OWN_TAG_WEIGHT
+        weight = directions / self.deviation[:, None]
+        return weight / VOTE_TEMPERATURE, (bias - self.mean @ weight) / VOTE_TEMPERATURE
+
+
+def shrunk(covariance: Float64) -> Float64:
+    """A covariance [d, d] drawn toward a multiple of the identity."""
+    d = len(covariance)
+    target = np.trace(covariance) / d * np.eye(d)
+    return np.asarray((1 - SHRINKAGE) * covariance + SHRINKAGE * target)
+
+
+def fit(
+    tracks: Tracks,
+    *,
+    names: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    extra: Tracks | None = None,
+    hearing: Float64 | None = None,
+    rejector: Rejector | None = None,
+    seed: int = 0,
+) -> Head:
+    """Fit a head and calibrate it on tracks of groups it had not seen.
+
+    Parameters
+    ----------
+    tracks : Tracks
+        What to learn from.
+    names : sequence of str or None
+        What each number of a window means, to find the tags that are genres.
+    labels : sequence of str or None
+        Order of the genres; None is the sorted labels that occur.
+    extra : Tracks or None
+        Learnt from too, but never calibrated on: tracks whose windows are estimates.
+    hearing : float64 [d, d] or None
+        Covariance of the features of one track heard under changes that leave its genre alone
+        (:func:`hearing_scatter`): directions the discriminant shall not trust.
+    rejector : Rejector or None
+        Detector of what is no music of these genres.
+    seed : int
+        Of the folds that calibrate.
+
+    Raises
+    ------
+    DatasetError
+        With fewer than two genres, or a genre without a track.
+    """
+    order = tuple(labels) if labels else tuple(sorted(set(tracks.labels)))
+    everything = [tracks, extra] if extra else [tracks]
+    features = np.stack([embed(w) for part in everything for w in part.windows])
+    given = [label for part in everything for label in part.labels]
+    groups = [group for part in everything for group in part.groups]
+    classes = _classes(given, order)
+    tags = own_tags(order, names or ())
+    logits, truth = [np.empty((0, len(order)))], [np.empty(0, dtype=np.int64)]
+    for fold in _folds(given, groups, seed):
+        inside = classes[fold.inside]
+        if len(np.unique(inside)) < len(order):
+            continue  # a genre with all its artists held out has no centre
+        learnt = Discriminant.fit(features[fold.inside], inside, k=len(order), hearing=hearing)
+        weight, bias = learnt.line(tags)
+        for i in fold.outside[fold.outside < len(tracks.windows)]:
+            logits.append(mean_vote(spread(tracks.windows[i], POWER) @ weight + bias)[None])
+            truth.append(classes[i : i + 1])
+    mixture = calibrate(np.concatenate(logits), np.concatenate(truth))
+    learnt = Discriminant.fit(features, classes, k=len(order), hearing=hearing)
+    return assemble(learnt, order, tags, mixture, rejector)
+
+
+def assemble(
+    learnt: Discriminant,
+    labels: tuple[str, ...],
+    tags: dict[int, int],
+    calibration: tuple[tuple[float, float], ...],
+    rejector: Rejector | None,
+) -> Head:
+    """The head of a discriminant; its statistics travel along, so that genres can be added."""
+    weight, bias = learnt.line(tags)
+    return Head(
+        labels=labels,
+        kind="votes",
+        weight=weight,
+        bias=bias,
+        power=POWER,
+        calibration=calibration,
+        rejector=rejector,
+        statistics={
+            "mean": learnt.mean,
+            "deviation": learnt.deviation,
+            "centres": learnt.centres,
+            "covariance": learnt.covariance,
+        },
+    )
+
+
+def embed(windows: Windows) -> Float64:
+    """Features [d] of a track's windows [n, d]."""
+    return np.asarray(spread(windows, POWER).mean(axis=0))
+
+
+def own_tags(labels: Sequence[str], names: Sequence[str]) -> dict[int, int]:
+    """Which label is which tag: ``hiphop`` is ``Hip-Hop``, spelling aside."""
+    places = {key(name): i for i, name in reversed(list(enumerate(names)))}
+    pairs = ((i, places.get(key(label))) for i, label in enumerate(labels))
+    return {i: tag for i, tag in pairs if tag is not None}
+
+
+def _classes(labels: Sequence[str], order: tuple[str, ...]) -> NDArray[np.int64]:
+    missing = [label for label in order if label not in set(labels)]
+    if len(order) < 2 or missing:
+        what = f"no track of {', '.join(missing)}" if missing else f"only {', '.join(order)}"
+        raise DatasetError(f"a head needs two genres or more with tracks of each: {what}")
+    index = {label: i for i, label in enumerate(order)}
+    return np.array([index[label] for label in labels], dtype=np.int64)
+
+
+def calibrate(logits: Float64, truth: NDArray[np.int64]) -> tuple[tuple[float, float], ...]:
+    """Mixture of temperatures with the most likely shares, given held-out logits [n, k].
+
+    One temperature leaves middling confidences too high and low ones too low, since some artists
+    are like nothing the fit has met and others are plain. Fitting the temperatures as well does
+    worse on artists not seen (``docs/experiments/head.md``); the shares alone are found by
+    expectation maximisation.
+    """
+    rows, k = np.arange(len(truth)), len(_TEMPERATURES)
+    alone = [calibrated(logits, ((1.0, temperature),)) for temperature in _TEMPERATURES]
+    likelihood = np.stack([each[rows, truth] for each in alone], axis=1)
+    prior = _PRIOR_TRACKS * _REPEATS  # every track is held out once a repeat
+    shares = np.full(k, 1 / k)
+    for _ in range(_STEPS):
+        owed = shares * likelihood
+        owed /= owed.sum(axis=1, keepdims=True)
+        shares = (owed.sum(axis=0) + prior / k) / (len(truth) + prior)
+    return tuple(zip(shares.tolist(), _TEMPERATURES, strict=True))
+
+
+def hearing_scatter(changed: NDArray[np.floating[Any]]) -> Float64:
+    """Covariance [d, d] within tracks of features [changes, tracks, d], each heard under each."""
+    residual = (changed - changed.mean(axis=0)).reshape(-1, changed.shape[-1])
+    return np.asarray(residual.T @ residual / len(residual), dtype=np.float64)
+
+
+def _folds(labels: Sequence[str], groups: Sequence[str], seed: int) -> Iterator[Fold]:
+    """Folds that keep groups whole, several times over; none where a genre has one group."""
+    of_label: dict[str, set[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        of_label.setdefault(label, set()).add(group)
+    count = min(_FOLDS, *map(len, of_label.values()))
+    if count < 2:
+        return
+    for repeat in range(_REPEATS):
+        yield from k_fold(labels, groups, folds=count, seed=1000 * seed + repeat)
