@@ -38,23 +38,23 @@ def hear(
 ) -> dict[Path, NDArray[np.float32]]:
     """Windows of files of a folder, at random; those that cannot be read are named."""
     paths = list(find([folder], suffixes=AUDIO_SUFFIXES, on_error=print))
-    heard: dict[Path, NDArray[np.float32]] = {}
+    embeddings: dict[Path, NDArray[np.float32]] = {}
     for i in np.random.default_rng(0).permutation(len(paths)):
-        if len(heard) == most:
+        if len(embeddings) == most:
             break
         try:
-            found = classifier.listen(paths[i], count=classifier.bundle.windows_per_track)
+            found = classifier.embed(paths[i], count=classifier.model.windows_per_track)
         except DecodeError as error:
             print(error, file=sys.stderr)
             continue
         if found.duration_s >= shortest_s:
-            heard[paths[i]] = found.windows
-    return heard
+            embeddings[paths[i]] = found.values
+    return embeddings
 
 
 def unknown(head: Head, tracks: Windows) -> int:
     """How many tracks a head calls unknown."""
-    return sum(not head.decide(windows).known for windows in tracks)
+    return sum(not head.classify(windows).known for windows in tracks)
 
 
 def row(name: str, new: Tracks, noises: dict[str, Windows]) -> list[str]:
@@ -82,26 +82,25 @@ def main() -> None:
     made = sounds.make(seed=NEW_SEED, per_kind=NEW_PER_KIND)
     noises = {
         "made by code": [
-            classifier.listen_samples(sound.samples, sounds.SAMPLE_RATE_HZ).windows
-            for sound in made
+            classifier.embed_samples(sound.samples, sounds.SAMPLE_RATE_HZ).values for sound in made
         ]
     }
     for kind in ("effects", "voices"):
         folder = getattr(args, kind)
-        heard = hear(classifier, folder, most=MOST_NOISES, shortest_s=SHORTEST_NOISE_S)
-        noises[kind] = list(heard.values())
+        embeddings = hear(classifier, folder, most=MOST_NOISES, shortest_s=SHORTEST_NOISE_S)
+        noises[kind] = list(embeddings.values())
     genres = {
         name: hear(classifier, Path(folder), most=MOST_NOISES, shortest_s=20.0)
         for name, folder in args.new
     }
-    together = {path: each for heard in genres.values() for path, each in heard.items()}
+    together = {path: each for embeddings in genres.values() for path, each in embeddings.items()}
     columns = ["added", "NEAR", "recall", "held out unknown", "own unknown", *noises]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for known_region.NEAR in SHARES:
-        for name, heard in {**genres, "all of them": together}.items():
-            folders = [str(path.parent) for path in heard]
-            groups = folders if len(set(folders)) > 4 else [str(path) for path in heard]
-            new = Tracks(list(heard.values()), [name] * len(heard), groups)
+        for name, embeddings in {**genres, "all of them": together}.items():
+            folders = [str(path.parent) for path in embeddings]
+            groups = folders if len(set(folders)) > 4 else [str(path) for path in embeddings]
+            new = Tracks(list(embeddings.values()), [name] * len(embeddings), groups)
             print(f"| {' | '.join(row(name, new, noises))} |", flush=True)
 
 

@@ -56,7 +56,7 @@ def hear_changed(paths: list[Path], backbone: bytes) -> NDArray[np.float64]:
     """Features [changes, clips, 50] of each file under each change."""
     session = onnx_session(backbone)
     frames = MUSICNN_SPEC.window_frames
-    heard = np.empty((len(CHANGES), len(paths), 50))
+    embeddings = np.empty((len(CHANGES), len(paths), 50))
     for j, path in enumerate(paths):
         samples, rate_hz = soundfile.read(path, dtype="float32")
         for i, change in enumerate(CHANGES.values()):
@@ -65,5 +65,5 @@ def hear_changed(paths: list[Path], backbone: bytes) -> NDArray[np.float64]:
             starts = np.linspace(0, len(spectrum) - frames, WINDOWS).astype(int)
             features = np.stack([spectrum[k : k + frames] for k in starts])
             (tags,) = session.run(None, {"features": features})
-            heard[i, j] = (tags.astype(np.float64) ** POWER).mean(axis=0)
-    return heard
+            embeddings[i, j] = (tags.astype(np.float64) ** POWER).mean(axis=0)
+    return embeddings

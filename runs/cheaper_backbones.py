@@ -78,7 +78,7 @@ class LowRank(nn.Module):
 
 
 class SharedSpectra(nn.Module):
-    """All filters of a bank from the same ``count`` spectra, mixed anew at each of 7 frames."""
+    """All filters of a bank from the same ``count`` spectra, mixed again at each of 7 frames."""
 
     def __init__(self, conv: nn.Conv2d, count: int) -> None:
         super().__init__()
@@ -218,11 +218,11 @@ def row(
     ratio: float,
     tags: list[Float32],
     truth: list[Float32],
-    decide: Callable[[Float32], Prediction],
+    classify: Callable[[Float32], Prediction],
 ) -> str:
     """One line of the table."""
     given, means = (np.stack([t.mean(axis=0) for t in tracks]) for tracks in (tags, truth))
-    same = [decide(a).genre == decide(b).genre for a, b in zip(truth, tags, strict=True)]
+    same = [classify(a).genre == classify(b).genre for a, b in zip(truth, tags, strict=True)]
     apart = np.abs(given - means)
     return (
         f"| {name} | {ratio:.2f} | {np.corrcoef(given.ravel(), means.ravel())[0, 1]:.4f} "
@@ -239,14 +239,14 @@ def main() -> None:
     tracks = hear(args.music)
     learn, judge = np.concatenate(tracks[::2])[::5], tracks[1::2]
     net = fuse(read_net(args.wheel)[0])
-    decide = Classifier.load().decide
+    classify = Classifier.load().classify
     models = dict(variants(net, learn))
     sessions = {name: onnx_session(model) for name, model in models.items()}
     print(f"{len(judge)} tracks of {WINDOWS} windows\n\n{HEADING}")
     ratios = times(sessions, judge[0][:2])
     truth = tags_of(sessions["shipped"], judge)
     for name, session in sessions.items():
-        print(row(name, ratios[name], tags_of(session, judge), truth, decide))
+        print(row(name, ratios[name], tags_of(session, judge), truth, classify))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 from gtzan import genre_of, read_split, read_taggrams
 from numpy.typing import NDArray
 
-from tonearm.model.classifier import Classifier, Heard
+from tonearm.model.classifier import Classifier, Embeddings
 from tonearm.timeline.segments import segments
 
 COSTS = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20)
@@ -47,9 +47,9 @@ def main() -> None:
     parser.add_argument("--gtzan", type=Path, default=os.environ.get("TONEARM_GTZAN"))
     args = parser.parse_args()
     classifier = Classifier.load()
-    heard = read_taggrams(args.gtzan / "taggram_audio_dev.npz", "msd")
+    embeddings = read_taggrams(args.gtzan / "taggram_audio_dev.npz", "msd")
     valid = set(read_split(args.gtzan, "valid"))
-    clips = {clip: windows for clip, windows in heard.items() if clip in valid}
+    clips = {clip: windows for clip, windows in embeddings.items() if clip in valid}
     for run, hop, cost in product((1, 4), HOPS, (*COSTS, None)):
         rng = np.random.default_rng(run)
         sparse = {clip: windows[::hop] for clip, windows in clips.items()}
@@ -77,13 +77,13 @@ def judge(
     starts_s = np.arange(len(windows)) * float(hop)
     duration_s = starts_s[-1] + WINDOW_S
     if cost is None:
-        heard = Heard(windows, starts_s, duration_s)
-        parts = classifier.decide(windows, timeline_of=heard).timeline
+        embeddings = Embeddings(windows, starts_s, duration_s)
+        parts = classifier.classify(windows, timeline_of=embeddings).timeline
     else:
-        head = classifier.bundle.head
+        head = classifier.model.head
         parts = segments(
             starts_s,
-            head.decide_each(windows),
+            head.classify_each(windows),
             (*head.labels, None),
             duration_s=duration_s,
             window_s=WINDOW_S,

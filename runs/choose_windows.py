@@ -47,7 +47,7 @@ class Outcome:
     genre: int
     nearest: int
     confidence: float
-    heard: int
+    analysed: int
 
 
 Way = Callable[[Head, Windows, float], Outcome]
@@ -55,7 +55,7 @@ Way = Callable[[Head, Windows, float], Outcome]
 
 def judge(head: Head, windows: Windows, shift: float = 0.0) -> Outcome:
     """The answer on these windows, wherever they lie."""
-    decision = head.decide(windows)
+    decision = head.classify(windows)
     nearest = int(decision.probabilities.argmax())
     confidence = float(decision.probabilities[nearest])
     return Outcome(nearest if decision.known else -1, nearest, confidence, len(windows))
@@ -79,15 +79,15 @@ def until(confidence: float, most: int, *, settled: bool) -> Way:
         places, have = middles(len(windows), most, shift), list[int]()
         for few in rounds(most):
             have += few
-            heard = windows[places[sorted(have)]]
-            decision = head.decide(heard)
+            analysed = windows[places[sorted(have)]]
+            decision = head.classify(analysed)
             if settled:
-                enough = head.is_sure(heard, confidence=confidence)
+                enough = head.is_confident(analysed, confidence=confidence)
             else:
                 enough = decision.known and decision.probabilities.max() >= confidence
             if enough:
                 break
-        return judge(head, heard)
+        return judge(head, analysed)
 
     return way
 
@@ -111,20 +111,20 @@ def on_gtzan(data: Data, heads: list[tuple[int, NDArray[np.int64], Head]], alone
     print("|---|---|---|---|---|---|")
     for name, way in ways().items():
         shape = (SHUFFLES, len(SHIFTS), len(clips))
-        right, heard, sure = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        right, analysed, sure = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         for (shuffle, outside, head), (k, shift) in product(heads, enumerate(SHIFTS)):
             for i in outside:
                 outcome = way(head, data.train[clips[i]], shift)
                 right[shuffle, k, i] = outcome.nearest == truth[i]
-                heard[shuffle, k, i], sure[shuffle, k, i] = outcome.heard, outcome.confidence
+                analysed[shuffle, k, i], sure[shuffle, k, i] = outcome.analysed, outcome.confidence
         outcomes = [[way(alone, windows, s) for s in SHIFTS] for windows in data.valid.values()]
         hits = np.mean(
             [o.nearest == t for row, t in zip(outcomes, valid, strict=True) for o in row]
         )
         print(
-            f"| {name} | {heard.mean():.2f} | {right.mean():.3f} ± "
+            f"| {name} | {analysed.mean():.2f} | {right.mean():.3f} ± "
             f"{right.mean(axis=(1, 2)).std():.3f} | {sure.mean():.3f} "
-            f"| {np.mean([o.heard for row in outcomes for o in row]):.2f} | {hits:.3f} |",
+            f"| {np.mean([o.analysed for row in outcomes for o in row]):.2f} | {hits:.3f} |",
             flush=True,
         )
 
@@ -132,14 +132,14 @@ def on_gtzan(data: Data, heads: list[tuple[int, NDArray[np.int64], Head]], alone
 def on_music(folder: Path) -> None:
     """Agreement with hearing whole tracks."""
     classifier = Classifier.load()
-    head, whole = classifier.bundle.head, []
+    head, whole = classifier.model.head, []
     for path in find([folder], suffixes=AUDIO_SUFFIXES, on_error=lambda *_: None):
         try:
-            heard = classifier.listen(path, count="all")
+            analysed = classifier.embed(path, count="all")
         except DecodeError:
             continue
-        if heard.duration_s >= SHORTEST_S:
-            whole.append(heard.windows)
+        if analysed.duration_s >= SHORTEST_S:
+            whole.append(analysed.values)
     truth = [judge(head, windows) for windows in whole]
     unknown = np.array([outcome.genre < 0 for outcome in truth])
     print(f"\n{len(whole)} tracks, {unknown.sum()} of them unknown when heard whole\n")
@@ -150,7 +150,7 @@ def on_music(folder: Path) -> None:
             [[o.genre == t.genre for o in row] for row, t in zip(outcomes, truth, strict=True)]
         )
         print(
-            f"| {name} | {np.mean([o.heard for row in outcomes for o in row]):.2f} "
+            f"| {name} | {np.mean([o.analysed for row in outcomes for o in row]):.2f} "
             f"| {same.mean():.3f} "
             f"| {same[unknown].mean():.3f} |"
         )
@@ -165,13 +165,13 @@ def main() -> None:
     parser.add_argument("--music", type=Path)
     args = parser.parse_args()
     data, sounds = Data(args.gtzan, args.backbone.read_bytes()), read_sounds(args.sounds)
-    rejector = fit_rejector(tracks(data.train, data.groups), sounds)
+    detector = fit_rejector(tracks(data.train, data.groups), sounds)
     heads = [
         (shuffle, outside, head)
         for shuffle in range(SHUFFLES)
-        for outside, head in held_out_heads(data, shipped=True, seed=shuffle, rejector=rejector)
+        for outside, head in held_out_heads(data, shipped=True, seed=shuffle, detector=detector)
     ]
-    alone = fit_on(data, list(data.train), shipped=False, hidden=set(), seed=0, rejector=rejector)
+    alone = fit_on(data, list(data.train), shipped=False, hidden=set(), seed=0, detector=detector)
     on_gtzan(data, heads, alone)
     if args.music:
         on_music(args.music)

@@ -78,10 +78,10 @@ def main() -> None:
     models[f"taught {args.epochs} times"] = to_onnx(student, EXAMPLE)
     sessions = {name: onnx_session(model) for name, model in models.items()}
     ratios = times(sessions, judge[0][:2])
-    truth, decide = tags_of(sessions["shipped"], judge), Classifier.load().decide
+    truth, classify = tags_of(sessions["shipped"], judge), Classifier.load().classify
     print(HEADING)
     for name, session in sessions.items():
-        print(row(name, ratios[name], tags_of(session, judge), truth, decide))
+        print(row(name, ratios[name], tags_of(session, judge), truth, classify))
 
 
 if __name__ == "__main__":

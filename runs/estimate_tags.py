@@ -34,11 +34,11 @@ def hear_pictures(root: Path, backbone: bytes) -> dict[str, Float64]:
     wanted = {*read_split(root, "train"), *read_split(root, "valid")}
     with np.load(root / "logmel_dev.npz") as file:
         pictures = dict(zip(file["name"].tolist(), file["logmel"], strict=True))
-    heard = {}
+    embeddings = {}
     for clip in sorted(wanted & set(pictures)):
         (tags,) = session.run(None, {"features": imitate(pictures[clip])})
-        heard[clip] = (tags.astype(np.float64) ** POWER).mean(axis=0)
-    return heard
+        embeddings[clip] = (tags.astype(np.float64) ** POWER).mean(axis=0)
+    return embeddings
 
 
 def imitate(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Make the backbone of the shipped bundle from the musicnn 0.1.0 wheel.
+"""Make the backbone of the built-in model from the musicnn 0.1.0 wheel.
 
     python runs/export_backbone.py --out backbone.onnx --licence-out LICENSE-musicnn
 

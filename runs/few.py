@@ -26,7 +26,7 @@ CLIPS = 10
 def main(prepared: str, new: str) -> None:
     """Print both tables."""
     shipped = model_file.load()
-    tracks = custom_genres.heard_tracks(prepared, shipped.listener_sha256).once().tracks
+    tracks = custom_genres.embedded_tracks(prepared, shipped.encoder_sha256).once().tracks
     labels, groups = np.array(tracks.labels), np.array(tracks.groups)
     accuracies, seconds, counts = [], [], []
     for draw in range(DRAWS):
@@ -59,7 +59,7 @@ def main(prepared: str, new: str) -> None:
         f"deviation of shuffles {right.mean(axis=1).std():.3f}"
     )
 
-    others_music = custom_genres.heard_tracks(new, shipped.listener_sha256).once().tracks
+    others_music = custom_genres.embedded_tracks(new, shipped.encoder_sha256).once().tracks
     places = [i for i, label in enumerate(others_music.labels) if label == "electronic"]
     gain = custom_genres.measure_gain(
         tracks, custom_genres.subset(others_music, places), names=shipped.names

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.model.out_of_domain import Rejector, log_odds
+from tonearm.model.out_of_domain import OutOfDomainDetector, log_odds
 from tonearm.training.head_fit import Tracks
 
 Float64 = NDArray[np.float64]
@@ -36,7 +36,7 @@ class Sounds:
     tunes: NDArray[np.float32]
 
 
-def fit(music: Tracks, sounds: Sounds, *, seed: int = 0) -> Rejector:
+def fit(music: Tracks, sounds: Sounds, *, seed: int = 0) -> OutOfDomainDetector:
     """The line on all music, its limit from lines that had not seen the artist they judge."""
     groups = np.array(music.groups)
     names = np.random.default_rng(seed).permutation(np.unique(groups))
@@ -52,7 +52,7 @@ def fit(music: Tracks, sounds: Sounds, *, seed: int = 0) -> Rejector:
     columns = np.stack([np.ones(len(limits)), 1 / np.sqrt(WINDOW_COUNTS)], axis=1)
     limit, slope = np.linalg.lstsq(columns, np.array(limits), rcond=None)[0]
     weight, offset = _line(np.concatenate(list(music.windows)), sounds)
-    return Rejector(weight, offset, float(limit), float(slope))
+    return OutOfDomainDetector(weight, offset, float(limit), float(slope))
 
 
 def _few(scores: list[Float64], count: int) -> list[float]:

@@ -3,7 +3,8 @@
     python runs/library_100k.py WORK_FOLDER [--tracks 100000] [--files 10000] [--runs 5]
 
 Times are of whole commands, interpreter and imports included: wall and processor time, median.
-Then a second scan of 10,000 files (empty sounds of 44 bytes, all known), and all rows decided anew.
+Then a second scan of 10,000 files (empty sounds of 44 bytes, all known), and all rows
+classified again.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from pathlib import Path
 import numpy as np
 
 from tonearm.cli.scan import file_tags
-from tonearm.library.scan import load_listen, model_of, scan
+from tonearm.library.scan import load_embed, model_of, scan
 from tonearm.library.store import Decision, FileStatus, FileTags, Library, as_stored
-from tonearm.model import file as bundles
+from tonearm.model import file as models
 
 
 def fill(path: Path, count: int, root: Path) -> None:
     """Rows like those of a collection: 12 to an album, 1 in 50 a copy, 1 in 500 failed."""
-    model = bundles.load()
+    model = models.load()
     rng = np.random.default_rng(1)
     words = rng.beta(0.4, 4.0, size=(count, 50)).astype(np.float32)
     shares = rng.dirichlet(np.full(10, 0.3), size=count).astype(np.float32)
@@ -88,7 +89,7 @@ def timed(words: list[str], runs: int) -> tuple[float, float]:
 def second_scan(work: Path, count: int) -> None:
     """A scan of files that are all known, by their rows."""
     root = work / "files"
-    model = bundles.load()
+    model = models.load()
     library_path = work / "second.sqlite"
     library_path.unlink(missing_ok=True)
     with Library(library_path, write=True) as library:
@@ -115,8 +116,8 @@ def second_scan(work: Path, count: int) -> None:
 
 
 def decide_anew(path: Path, folder: Path) -> None:
-    """Another model of the same listener takes over all rows."""
-    model = bundles.load()
+    """Another model of the same encoder takes over all rows."""
+    model = models.load()
     other = dataclasses.replace(model, sha256="f" * 64)
     folder.mkdir(exist_ok=True)
     began, processor = time.perf_counter(), time.process_time()
@@ -124,13 +125,13 @@ def decide_anew(path: Path, folder: Path) -> None:
         result = scan(
             library,
             [folder],
-            bundle=other,
-            make_listen=partial(load_listen, None),
+            model=other,
+            make_embed=partial(load_embed, None),
             read_tags=file_tags,
             jobs=1,
         )
     wall, processor = time.perf_counter() - began, time.process_time() - processor
-    print(f"{result.redecided:,} sounds decided anew   {wall:6.2f} s wall   {processor:6.2f} s")
+    print(f"{result.reclassified:,} sounds decided again   {wall:6.2f} s wall   {processor:6.2f} s")
 
 
 def main() -> None:

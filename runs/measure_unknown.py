@@ -35,7 +35,7 @@ from tonearm.audio import AUDIO_SUFFIXES, decode, open_audio
 from tonearm.errors import DecodeError
 from tonearm.files import find
 from tonearm.genres import GTZAN_GENRES
-from tonearm.model.out_of_domain import Rejector, log_odds
+from tonearm.model.out_of_domain import OutOfDomainDetector, log_odds
 
 # Not 0, which was learnt from, nor 1, by which the method was chosen.
 NEW_SEED = 7
@@ -98,35 +98,37 @@ def hear(classifier: Classifier, path: Path) -> Answer | None:
             song, part = decode(path), decode(guitar)
             length = min(len(song.samples), len(part.samples))
             mix = song.samples[:length] + part.samples[:length]
-            heard = classifier.listen_samples(mix, song.sample_rate_hz)
+            embeddings = classifier.embed_samples(mix, song.sample_rate_hz)
         else:
-            heard = classifier.listen(path)
+            embeddings = classifier.embed(path)
     except DecodeError as error:
         print(error, file=sys.stderr)
         return None
-    answer = classifier.decide(heard.windows)
+    answer = classifier.classify(embeddings.values)
     return Answer(answer.genre is not None, answer.nearest)
 
 
-def unknown(rejector: Rejector, windows: NDArray[np.float32]) -> NDArray[np.bool_]:
+def unknown(detector: OutOfDomainDetector, windows: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Whether each window [n, d], by itself, is called unknown: [n]."""
-    return rejector.excess(log_odds(windows), 1) > 0
+    return detector.excess(log_odds(windows), 1) > 0
 
 
 def family_rows(
-    classifier: Classifier, music: Taggrams, groups: dict[str, str], heard: Sounds
+    classifier: Classifier, music: Taggrams, groups: dict[str, str], embeddings: Sounds
 ) -> Iterator[tuple[object, ...]]:
     """Each family: left out of a refit, and as shipped in sounds of another seed."""
     shares, totals = [], np.zeros(2, dtype=int)
-    family_of = np.array([sounds.FAMILY_OF[kind] for kind in heard.kinds])
+    family_of = np.array([sounds.FAMILY_OF[kind] for kind in embeddings.kinds])
     for family, makers in sounds.FAMILIES.items():
         own = family_of == family
-        left = Sounds(heard.windows[~own], heard.kinds[~own], heard.tunes)
-        alone = float(unknown(fit_rejector(tracks(music, groups), left), heard.windows[own]).mean())
+        left = Sounds(embeddings.windows[~own], embeddings.kinds[~own], embeddings.tunes)
+        alone = float(
+            unknown(fit_rejector(tracks(music, groups), left), embeddings.windows[own]).mean()
+        )
         new = []
         for sound in sounds.make(seed=NEW_SEED, per_kind=NEW_PER_KIND, kinds=makers):
-            windows = classifier.listen_samples(sound.samples, sounds.SAMPLE_RATE_HZ).windows
-            new.append(classifier.decide(windows).genre is None)
+            windows = classifier.embed_samples(sound.samples, sounds.SAMPLE_RATE_HZ).values
+            new.append(classifier.classify(windows).genre is None)
         shares.append(alone)
         totals += (sum(new), len(new))
         yield family, len(makers), int(own.sum()), f"{alone:.3f}", f"{sum(new)} of {len(new)}"
@@ -136,12 +138,12 @@ def family_rows(
 
 
 def valid_rows(
-    classifier: Classifier, valid: Taggrams, blind: Rejector
+    classifier: Classifier, valid: Taggrams, blind: OutOfDomainDetector
 ) -> Iterator[tuple[object, ...]]:
     """GTZAN's valid clips called unknown: by the shipped model, by one learnt from train alone."""
     for count in (0, 6, 3, 1):
         clips = [some(windows, count) for windows in valid.values()]
-        shipped = sum(classifier.decide(windows).genre is None for windows in clips)
+        shipped = sum(classifier.classify(windows).genre is None for windows in clips)
         means = [(log_odds(windows).mean(axis=0), len(windows)) for windows in clips]
         alone = sum(bool(blind.excess(mean[None], n)[0] > 0) for mean, n in means)
         yield count or "all 28", f"{shipped} of {len(clips)}", f"{alone} of {len(clips)}"

@@ -81,13 +81,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     try:
-        heard = hear_all(args.backbone.read_bytes())
+        embeddings = hear_all(args.backbone.read_bytes())
     except TonearmError as error:
         sys.exit(f"other_sounds: {error}")
     file = io.BytesIO()
-    np.savez_compressed(file, windows=heard.windows, kinds=heard.kinds, tunes=heard.tunes)
+    np.savez_compressed(
+        file, windows=embeddings.windows, kinds=embeddings.kinds, tunes=embeddings.tunes
+    )
     write_atomically(args.out, file.getvalue())
-    print(f"{args.out}: {len(heard.windows)} windows of sounds, {len(heard.tunes)} of tunes")
+    print(
+        f"{args.out}: {len(embeddings.windows)} windows of sounds, {len(embeddings.tunes)} of tunes"
+    )
 
 
 if __name__ == "__main__":

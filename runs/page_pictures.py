@@ -22,7 +22,7 @@ from support.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
 
 from tonearm import audio
 from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import load_listen, scan
+from tonearm.library.scan import load_embed, scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 
@@ -45,8 +45,8 @@ def main(folder: Path) -> None:
             scan(
                 library,
                 [music],
-                bundle=model_file.load(None),
-                make_listen=partial(load_listen, None),
+                model=model_file.load(None),
+                make_embed=partial(load_embed, None),
                 read_tags=file_tags,
                 jobs=1,
             )
@@ -66,8 +66,8 @@ def make_mix(path: Path, pieces: list[Path]) -> Path:
     """Three pieces one after the other, so that there is a change to see."""
     parts = []
     for piece in (pieces[2], pieces[0], pieces[4]):
-        heard = audio.decode(piece)
-        parts.append(audio.resample(heard.samples, heard.sample_rate_hz, RATE_HZ))
+        embeddings = audio.decode(piece)
+        parts.append(audio.resample(embeddings.samples, embeddings.sample_rate_hz, RATE_HZ))
     soundfile.write(path, np.concatenate(parts), RATE_HZ)
     return path
 

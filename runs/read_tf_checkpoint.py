@@ -1,6 +1,6 @@
-"""Read a TensorFlow checkpoint (tensor bundle) with NumPy alone.
+"""Read a TensorFlow checkpoint (tensor model file) with NumPy alone.
 
-A bundle is an index, which is an SSTable in LevelDB's format whose values are protocol buffers,
+A model file is an index, which is an SSTable in LevelDB's format whose values are protocol buffers,
 and one file of raw tensors. Formats: tensorflow/core/lib/io/format.cc (table, footer),
 tensorflow/core/protobuf/tensor_bundle.proto (entries). Read here: one shard, uncompressed
 blocks, whole tensors of fixed-size numbers, little-endian. Check sums are not checked: whoever

@@ -122,7 +122,7 @@ def check_copies(library: Path) -> None:
     print(f"{len(rows)} files share {len(first)} sounds, and decode alike")
 
 
-def heard(summary: str) -> int:
+def embeddings(summary: str) -> int:
     """The number of files heard that a summary tells."""
     return int(re.search(r"([\d,]+) heard", summary)[1].replace(",", ""))
 
@@ -167,13 +167,13 @@ def main() -> None:
     began = time.monotonic()
     summary = scan(root, library, args.jobs)
     print(f"{summary}\n  in {time.monotonic() - began:.2f} s", flush=True)
-    assert heard(summary) == 0 and f"{args.files:,} unchanged" in summary
+    assert embeddings(summary) == 0 and f"{args.files:,} unchanged" in summary
 
     move_and_tag(root)
     began = time.monotonic()
     summary = scan(root, library, args.jobs)
     print(f"{summary}\n  in {time.monotonic() - began:.1f} s", flush=True)
-    assert heard(summary) == 0, "heard again after a move"
+    assert embeddings(summary) == 0, "heard again after a move"
     assert counts(library) == (args.files, sounds_kept, 0)
     print("holds")
 

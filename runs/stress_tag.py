@@ -31,7 +31,7 @@ from support import tagged
 from tonearm.audio.ffmpeg import packet_digest
 from tonearm.errors import LibraryError
 from tonearm.tagging.fields import read_fields
-from tonearm.tagging.journal import Journal, beside
+from tonearm.tagging.journal import Journal, journal_path
 from tonearm.tagging.read import others, read_tags
 from tonearm.tagging.write import TEMPORARY_PREFIX
 
@@ -75,7 +75,7 @@ def main() -> None:
     )
     report["fields_as_before"] = sum(read_fields(path).same_as(before[path][0]) for path in files)
     report["bytes_as_before"] = sum(path.read_bytes() == originals[path] for path in files)
-    with Journal(beside(library)) as journal:
+    with Journal(journal_path(library)) as journal:
         runs = journal.runs()
         report["journal_done_tagging"] = sum(run.done for run in runs if run.undoes is None)
         report["journal_done_undoing"] = sum(run.done for run in runs if run.undoes)
@@ -179,10 +179,10 @@ def alive_until(process: subprocess.Popen[str], library: Path, rng: random.Rando
 
 def newest_run(library: Path) -> int:
     """Number of the journal's last run."""
-    if not beside(library).exists():
+    if not journal_path(library).exists():
         return 0
     try:
-        with Journal(beside(library)) as journal:
+        with Journal(journal_path(library)) as journal:
             return max((run.id for run in journal.runs()), default=0)
     except LibraryError:  # being made
         return 0

@@ -7,7 +7,7 @@
 Chosen on GTZAN's artist- and fault-filtered split, train and valid; the test clips are not used and
 need not be there. Three figures are measured: grouped cross-validation of the shipped recipe on
 the train clips, the same with train clips alone, and valid judged by a head that saw only train.
-The shipped head then learns from train and valid. Everything goes into the bundle's metrics.
+The shipped head then learns from train and valid. Everything goes into the model file's metrics.
 """
 
 from __future__ import annotations
@@ -35,9 +35,16 @@ from tonearm.features import MUSICNN_SPEC
 from tonearm.genres import GTZAN_GENRES
 from tonearm.model import file as model_file
 from tonearm.model.head import Head, calibrated
-from tonearm.model.out_of_domain import Rejector
+from tonearm.model.out_of_domain import OutOfDomainDetector
 from tonearm.nets.musicnn import MSD_TAGS
-from tonearm.training.head_fit import POWER, Tracks, calibrate, embed, fit, hearing_scatter
+from tonearm.training.head_fit import (
+    POWER,
+    Tracks,
+    augmentation_covariance,
+    calibrate,
+    fit,
+    track_features,
+)
 
 Int64 = NDArray[np.int64]
 
@@ -55,8 +62,8 @@ class Data:
     def __init__(self, root: Path, backbone: bytes) -> None:
         valid_clips = set(read_split(root, "valid"))
         self.train = read_taggrams(root / "taggram_msd_train.npz", "tags")
-        heard = read_taggrams(root / "taggram_audio_dev.npz", "msd")
-        self.valid = {clip: windows for clip, windows in heard.items() if clip in valid_clips}
+        embeddings = read_taggrams(root / "taggram_audio_dev.npz", "msd")
+        self.valid = {clip: windows for clip, windows in embeddings.items() if clip in valid_clips}
         known = {*self.train, *self.valid}
         self.pictured = sorted(valid_clips - known)
         paths = sorted(path for path in root.glob("audio/*/*.flac") if path.stem in known)
@@ -68,14 +75,14 @@ class Data:
     def hearing(self, clips: set[str]) -> NDArray[np.float64]:
         """Scatter under changed hearings of those of ``clips`` that have audio."""
         usable = [clip in clips for clip in self._changed_clips]
-        return hearing_scatter(self._changed[:, usable])
+        return augmentation_covariance(self._changed[:, usable])
 
     def estimates(self, learn_from: list[str], hidden: set[str]) -> Tracks:
         """Valid clips without tags, of other artists than ``hidden``, as one-window tracks."""
         clips = [clip for clip in self.pictured if self.groups[clip] not in hidden]
         features = regress(
             np.stack([self._pictures[clip] for clip in learn_from]),
-            np.stack([embed(self.train[clip]) for clip in learn_from]),
+            np.stack([track_features(self.train[clip]) for clip in learn_from]),
             np.stack([self._pictures[clip] for clip in clips]),
         )
         windows = features[:, None] ** (1 / POWER)
@@ -90,7 +97,7 @@ def fit_on(
     shipped: bool,
     hidden: set[str],
     seed: int,
-    rejector: Rejector | None = None,
+    detector: OutOfDomainDetector | None = None,
 ) -> Head:
     """A head of the given train clips: alone, or by the shipped recipe with valid clips too."""
     learnt = {clip: data.train[clip] for clip in clips}
@@ -103,22 +110,22 @@ def fit_on(
         extra=data.estimates(clips, hidden) if shipped else None,
         hearing=data.hearing(set(learnt)),
         seed=seed,
-        rejector=rejector,
+        detector=detector,
     )
 
 
 def held_out_heads(
-    data: Data, *, shipped: bool, seed: int, rejector: Rejector | None = None
+    data: Data, *, shipped: bool, seed: int, detector: OutOfDomainDetector | None = None
 ) -> Iterator[tuple[Int64, Head]]:
     """The train clips held out, by number, and a head that knows none of their artists; by fold."""
     clips = list(data.train)
     labels = [genre_of(clip) for clip in clips]
     groups = [data.groups[clip] for clip in clips]
     for fold in k_fold(labels, groups, folds=FOLDS, seed=seed):
-        learnt, hidden = [clips[i] for i in fold.inside], {groups[i] for i in fold.outside}
+        learnt, hidden = [clips[i] for i in fold.train], {groups[i] for i in fold.held_out}
         yield (
-            fold.outside,
-            fit_on(data, learnt, shipped=shipped, hidden=hidden, seed=seed, rejector=rejector),
+            fold.held_out,
+            fit_on(data, learnt, shipped=shipped, hidden=hidden, seed=seed, detector=detector),
         )
 
 
@@ -136,10 +143,10 @@ def held_out(
         for outside, head in held_out_heads(data, shipped=shipped, seed=repeat):
             bare = replace(head, calibration=((1.0, 1.0),))
             for i in outside:
-                logits[repeat, i] = np.log(bare.decide(data.train[clips[i]]).probabilities)
+                logits[repeat, i] = np.log(bare.classify(data.train[clips[i]]).probabilities)
                 for count in counts:
                     windows = some(data.train[clips[i]], count)
-                    answers[count][repeat, i] = head.decide(windows).probabilities
+                    answers[count][repeat, i] = head.classify(windows).probabilities
     return answers, logits
 
 
@@ -190,8 +197,8 @@ def measure_grouped(data: Data, *, shipped: bool) -> dict[str, Any]:
 
 def measure_valid(data: Data, head: Head) -> dict[str, Any]:
     """The valid clips with tags, judged by a head that learnt from train alone."""
-    answers = np.stack([head.decide(w).probabilities for w in data.valid.values()])
-    known = np.mean([head.decide(windows).known for windows in data.valid.values()])
+    answers = np.stack([head.classify(w).probabilities for w in data.valid.values()])
+    known = np.mean([head.classify(windows).known for windows in data.valid.values()])
     return metrics.evaluate(classes(list(data.valid)), answers, GTZAN_GENRES) | {
         "called_unknown": 1 - float(known)
     }
@@ -214,15 +221,15 @@ def main() -> None:
     parser.add_argument("--gtzan", type=Path, default=os.environ.get("TONEARM_GTZAN"))
     parser.add_argument("--backbone", type=Path, required=True)
     parser.add_argument("--sounds", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=model_file.shipped_path())
+    parser.add_argument("--out", type=Path, default=model_file.builtin_path())
     args = parser.parse_args()
     backbone = args.backbone.read_bytes()
     data, sounds = Data(args.gtzan, backbone), read_sounds(args.sounds)
 
     everything = list(data.train)
-    train_rejector: Rejector = fit_rejector(tracks(data.train, data.groups), sounds)
+    train_rejector: OutOfDomainDetector = fit_rejector(tracks(data.train, data.groups), sounds)
     train_head = fit_on(
-        data, everything, shipped=False, hidden=set(), seed=0, rejector=train_rejector
+        data, everything, shipped=False, hidden=set(), seed=0, detector=train_rejector
     )
     measured = {
         "grouped": measure_grouped(data, shipped=True),
@@ -230,16 +237,16 @@ def main() -> None:
         "valid_by_train_alone": measure_valid(data, train_head),
     }
     both = tracks(data.train | data.valid, data.groups)
-    rejector = fit_rejector(both, sounds)
-    head = fit_on(data, everything, shipped=True, hidden=set(), seed=0, rejector=rejector)
-    model = model_file.Bundle(
+    detector = fit_rejector(both, sounds)
+    head = fit_on(data, everything, shipped=True, hidden=set(), seed=0, detector=detector)
+    model = model_file.Model(
         name="musicnn-head",
         features=MUSICNN_SPEC,
-        listener=backbone,
+        encoder=backbone,
         head=head,
         names=MSD_TAGS,
         windows_per_track=WINDOWS_PER_TRACK,
-        sure=SURE,
+        stop_confidence=SURE,
         training={
             "data": "GTZAN, artist- and fault-filtered split: 443 train and 197 valid clips",
             "split": SPLIT.name,

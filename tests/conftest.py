@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support.fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, tiny_bundle
+from support.fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, tiny_model
 from support.songs import song as song_of_one_tone
 from support.sounds import tone, write_sndfile
 
@@ -34,7 +34,7 @@ settings.load_profile("tonearm")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model on disk."""
     path = tmp_path_factory.mktemp("model") / "tiny.tonearm"
-    model_file.save(tiny_bundle(), path)
+    model_file.save(tiny_model(), path)
     return path
 
 

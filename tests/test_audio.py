@@ -152,7 +152,7 @@ def test_ten_minutes_in_bounded_memory(name: str, tmp_path: Path) -> None:
     assert seconds == pytest.approx(600, rel=5e-3)
     assert best_lag(late, minute[50 * rate : 53 * rate], most=20_000)[1] > 0.8
     # All of it is 38 MB; a block of 30 s is 2, held a few times over while it is put together.
-    assert peak_mb < 12, f"{peak_mb:.1f} MB at the most"
+    assert peak_mb < 12, f"{peak_mb:.1f} MB at most"
 
 
 def test_array_reader_is_a_file_in_memory(music: Array) -> None:
@@ -240,11 +240,11 @@ def test_random_bytes(tmp_path: Path) -> None:
     for _ in range(5):
         path.write_bytes(rng.integers(0, 256, 30_000, np.uint8).tobytes())
         try:
-            heard = audio.decode(path)
+            embeddings = audio.decode(path)
         except DecodeError as error:
             assert error.kind == "not-audio"
         else:  # MPEG has no checksum: some noise has frames in it
-            assert np.isfinite(heard.samples).all()
+            assert np.isfinite(embeddings.samples).all()
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ except DecodeError as error:
         )
     finally:
         folder.chmod(0o755)
-    assert ended.stdout == "no-rights may not be read (permission denied)\n", ended.stderr
+    assert ended.stdout == "permission-denied may not be read (permission denied)\n", ended.stderr
 
 
 ODD_NAMES = [

@@ -5,7 +5,7 @@ from test_library_store import STATUS, put
 
 from tonearm.library import browse
 from tonearm.library.browse import Filter, Order
-from tonearm.library.reviews import Review, Reviews, Verdict, attach, beside
+from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import FileTags, Library
 
 
@@ -58,7 +58,7 @@ def test_order_is_without_case_and_what_has_no_value_comes_last(library):
 
 
 def test_what_a_person_said_and_no_file_holds_yet(library, tmp_path):
-    with Reviews(beside(library.path)) as reviews:
+    with Reviews(reviews_path(library.path)) as reviews:
         reviews.put(
             [
                 Review("k1", Verdict.change, "étude"),

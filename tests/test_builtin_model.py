@@ -26,19 +26,19 @@ def shipped() -> Classifier:
 
 
 def test_the_shipped_bundle_keeps_its_contract(shipped: Classifier) -> None:
-    assert shipped.bundle.labels == GTZAN_GENRES
-    assert shipped.bundle.names is not None and len(shipped.bundle.names) == 50
-    assert shipped.bundle.features.window_frames == 187
-    assert model_file.shipped_path().stat().st_size < 8_000_000
-    assert "Universitat Pompeu Fabra" in shipped.bundle.notices
+    assert shipped.model.labels == GTZAN_GENRES
+    assert shipped.model.embedding_names is not None and len(shipped.model.embedding_names) == 50
+    assert shipped.model.features.window_frames == 187
+    assert model_file.builtin_path().stat().st_size < 8_000_000
+    assert "Universitat Pompeu Fabra" in shipped.model.notices
     official = splits.official("gtzan-filtered")
-    assert shipped.bundle.training["split_sha256"] == official.sha256
-    assert shipped.bundle.training["parts"] == ["train", "valid"]
+    assert shipped.model.training["split_sha256"] == official.sha256
+    assert shipped.model.training["parts"] == ["train", "valid"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 28, 500])
 def test_it_decides_on_any_number_of_windows(shipped: Classifier, n: int) -> None:
-    prediction = shipped.decide(np.random.default_rng(n).random((n, 50), dtype=np.float32) ** 4)
+    prediction = shipped.classify(np.random.default_rng(n).random((n, 50), dtype=np.float32) ** 4)
     assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-3)
     assert prediction.nearest == max(prediction.probabilities, key=prediction.probabilities.get)
 
@@ -70,8 +70,8 @@ SOUNDS = {
 
 @pytest.mark.parametrize("name", SOUNDS)
 def test_other_sounds_are_unknown(shipped: Classifier, name: str) -> None:
-    heard = shipped.listen_samples(SOUNDS[name].astype(np.float32), RATE_HZ)
-    prediction = shipped.decide(heard.windows)
+    embeddings = shipped.embed_samples(SOUNDS[name].astype(np.float32), RATE_HZ)
+    prediction = shipped.classify(embeddings.values)
     assert prediction.genre is None, f"{name} is taken for {prediction.genre}"
     assert prediction.nearest in GTZAN_GENRES
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, NAMES, tiny_bundle
+from support.fakes import HIGH_HZ, LABELS, LOW_HZ, MIDDLE_HZ, NAMES, tiny_model
 from support.sounds import Array, sweep, tone, write_av, write_sndfile
 
 from tonearm import audio
-from tonearm.errors import BundleError, DecodeError
-from tonearm.model.classifier import Classifier, Heard, Prediction
+from tonearm.errors import DecodeError, ModelError
+from tonearm.model.classifier import Classifier, Embeddings, Prediction
 from tonearm.model.encoder import onnx_session
 
 RATE = 22_050
@@ -35,10 +35,10 @@ def medley(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sndfile(path, np.stack([mono, 0.5 * mono], axis=1), 44_100)
 
 
-def close(one: Heard, other: Heard, *, within: float = 1e-5) -> None:
-    assert one.windows.shape == other.windows.shape
+def close(one: Embeddings, other: Embeddings, *, within: float = 1e-5) -> None:
+    assert one.values.shape == other.values.shape
     assert np.array_equal(one.starts_s, other.starts_s)
-    worst = np.abs(one.windows - other.windows).max()
+    worst = np.abs(one.values - other.values).max()
     assert worst <= within, f"windows {worst:.1e} apart"
 
 
@@ -48,12 +48,12 @@ def close(one: Heard, other: Heard, *, within: float = 1e-5) -> None:
 )
 def test_a_tone_is_told(hz: float, genre: str, name: str, tiny: Classifier, tmp_path: Path) -> None:
     path = write_sndfile(tmp_path / "a.wav", tone(hz, 20, RATE), RATE)
-    heard = tiny.listen(path)
-    assert heard.duration_s == 20
-    assert heard.windows.dtype == np.float32 and heard.windows.shape == (4, 3)
-    assert heard.names == NAMES and heard.warnings == ()
-    assert next(iter(heard.tags())) == name
-    prediction = tiny.decide(heard.windows)
+    embeddings = tiny.embed(path)
+    assert embeddings.duration_s == 20
+    assert embeddings.values.dtype == np.float32 and embeddings.values.shape == (4, 3)
+    assert embeddings.names == NAMES and embeddings.warnings == ()
+    assert next(iter(embeddings.tags())) == name
+    prediction = tiny.classify(embeddings.values)
     assert prediction.genre == prediction.nearest == genre
     assert prediction.confidence > 0.99
     assert prediction.timeline == []
@@ -61,16 +61,16 @@ def test_a_tone_is_told(hz: float, genre: str, name: str, tiny: Classifier, tmp_
 
 
 def test_silence_is_unknown(tiny: Classifier) -> None:
-    heard = tiny.listen_samples(np.zeros(5 * RATE, np.float32), RATE)
-    np.testing.assert_allclose(heard.windows, 1 / 3, atol=1e-6)
-    prediction = tiny.decide(heard.windows)
+    embeddings = tiny.embed_samples(np.zeros(5 * RATE, np.float32), RATE)
+    np.testing.assert_allclose(embeddings.values, 1 / 3, atol=1e-6)
+    prediction = tiny.classify(embeddings.values)
     assert prediction.genre is None
     assert prediction.nearest in LABELS
     assert prediction.confidence == pytest.approx(1 / 3, abs=1e-4)
 
 
 def test_prediction_is_ranked_and_whole(tiny: Classifier) -> None:
-    prediction = tiny.decide(np.array([[0.2, 0.5, 0.3]]))
+    prediction = tiny.classify(np.array([[0.2, 0.5, 0.3]]))
     assert list(prediction.probabilities) == ["jazz", "metal", "blues"]
     # softmax of 8 times the windows.
     odds = np.exp([4.0, 2.4, 1.6])
@@ -82,10 +82,10 @@ def test_prediction_is_ranked_and_whole(tiny: Classifier) -> None:
 
 
 def test_windows_lie_where_they_are_said_to(tiny: Classifier, medley: Path) -> None:
-    heard = tiny.listen(medley, count=9)
-    thirds = (heard.starts_s + 1.5) // 30
-    assert heard.windows.argmax(axis=1).tolist() == [[0, 2, 1][int(third)] for third in thirds]
-    np.testing.assert_allclose(heard.starts_s, np.arange(9) * 10 + 5 - 1.496, atol=0.02)
+    embeddings = tiny.embed(medley, count=9)
+    thirds = (embeddings.starts_s + 1.5) // 30
+    assert embeddings.values.argmax(axis=1).tolist() == [[0, 2, 1][int(third)] for third in thirds]
+    np.testing.assert_allclose(embeddings.starts_s, np.arange(9) * 10 + 5 - 1.496, atol=0.02)
 
 
 def test_timeline(tiny: Classifier, medley: Path) -> None:
@@ -100,53 +100,53 @@ def test_timeline(tiny: Classifier, medley: Path) -> None:
 
 @pytest.mark.parametrize(("count", "n"), [(1, 1), (7, 7), (None, 4), ("all", 31), (999, 31)])
 def test_count_of_windows(count: int | str | None, n: int, tiny: Classifier, medley: Path) -> None:
-    heard = tiny.listen(medley, count=count)
-    assert len(heard.windows) == len(heard.starts_s) == n
-    assert (np.diff(heard.starts_s) > 0).all()
-    assert heard.starts_s[-1] + tiny.bundle.features.window_s <= heard.duration_s + 0.02
+    embeddings = tiny.embed(medley, count=count)
+    assert len(embeddings.values) == len(embeddings.starts_s) == n
+    assert (np.diff(embeddings.starts_s) > 0).all()
+    assert embeddings.starts_s[-1] + tiny.model.features.window_s <= embeddings.duration_s + 0.02
 
 
 def test_timeline_judges_each_second(tiny: Classifier, medley: Path) -> None:
-    heard = tiny.listen(medley, timeline=True)
-    assert np.diff(heard.starts_s)[:-1].max() <= 1.0  # the last ends with the track
-    assert len(heard.windows) == 89
-    assert (heard.windows.argmax(axis=1)[[0, 44, 88]] == [0, 2, 1]).all()
+    embeddings = tiny.embed(medley, timeline=True)
+    assert np.diff(embeddings.starts_s)[:-1].max() <= 1.0  # the last ends with the track
+    assert len(embeddings.values) == 89
+    assert (embeddings.values.argmax(axis=1)[[0, 44, 88]] == [0, 2, 1]).all()
 
 
 def sure(model: Classifier, confidence: float) -> Classifier:
-    return Classifier(replace(model.bundle, sure=confidence))
+    return Classifier(replace(model.model, stop_confidence=confidence))
 
 
 def test_hears_until_it_is_sure(tiny: Classifier) -> None:
     low, high = tone(LOW_HZ, 30, RATE), tone(HIGH_HZ, 30, RATE)
     same, halves = np.concatenate([low, low]), np.concatenate([low, high])
-    everything = tiny.listen_samples(same, RATE)
-    few = sure(tiny, 0.9).listen_samples(same, RATE)
-    assert (len(everything.windows), len(few.windows)) == (4, 2)
+    everything = tiny.embed_samples(same, RATE)
+    few = sure(tiny, 0.9).embed_samples(same, RATE)
+    assert (len(everything.values), len(few.values)) == (4, 2)
     np.testing.assert_array_equal(few.starts_s, everything.starts_s[1:3])
-    np.testing.assert_allclose(few.windows, everything.windows[1:3], atol=1e-5)
+    np.testing.assert_allclose(few.values, everything.values[1:3], atol=1e-5)
     assert few.duration_s == everything.duration_s == 60
     # Half one genre, half another: nothing to be sure of.
-    assert len(sure(tiny, 0.9).listen_samples(halves, RATE).windows) == 4
+    assert len(sure(tiny, 0.9).embed_samples(halves, RATE).values) == 4
 
 
 def test_what_it_was_told_to_hear_it_hears(tiny: Classifier, medley: Path) -> None:
-    assert len(sure(tiny, 0.4).listen(medley, count=3).windows) == 3
-    assert len(sure(tiny, 0.4).listen(medley, count="all").windows) == 31
+    assert len(sure(tiny, 0.4).embed(medley, count=3).values) == 3
+    assert len(sure(tiny, 0.4).embed(medley, count="all").values) == 31
 
 
 def test_a_quiet_track_is_heard_whole(tiny: Classifier) -> None:
     samples = tone(LOW_HZ, 60, RATE)
-    assert len(sure(tiny, 0.4).listen_samples(samples, RATE).windows) == 2
-    assert len(sure(tiny, 0.4).listen_samples(samples * 0.001, RATE).windows) == 4
+    assert len(sure(tiny, 0.4).embed_samples(samples, RATE).values) == 2
+    assert len(sure(tiny, 0.4).embed_samples(samples * 0.001, RATE).values) == 4
 
 
 def test_levels_above_minus_32_dbfs_are_left_as_they_are(shipped: Classifier) -> None:
-    """The listener hears level: what GTZAN's own clips have (from -31.2 dBFS) stays untouched."""
-    rate_hz = shipped.bundle.features.sample_rate_hz
+    """The encoder hears level: what GTZAN's own clips have (from -31.2 dBFS) stays untouched."""
+    rate_hz = shipped.model.features.sample_rate_hz
     noise = np.random.default_rng(0).normal(0, 1, 9 * rate_hz)
     far_down, below, above = (
-        shipped.listen_samples(np.float32(noise * 10 ** (db / 20)), rate_hz, count="all").windows
+        shipped.embed_samples(np.float32(noise * 10 ** (db / 20)), rate_hz, count="all").values
         for db in (-40, -32.7, -31.3)
     )
     np.testing.assert_allclose(far_down, below, atol=1e-4)
@@ -154,14 +154,14 @@ def test_levels_above_minus_32_dbfs_are_left_as_they_are(shipped: Classifier) ->
 
 
 def test_a_quiet_beginning_lifts_no_loud_track(shipped: Classifier) -> None:
-    spec = shipped.bundle.features
+    spec = shipped.model.features
     rng = np.random.default_rng(0)
     window = rng.normal(0, 0.1, spec.window_frames * spec.hop_samples).astype(np.float32)
     track = np.tile(window, 112)
     track[: 100 * len(window)] *= 0.001
-    heard = shipped.listen_samples(track, spec.sample_rate_hz, count="all")
-    alone = shipped.listen_samples(np.tile(window, 3), spec.sample_rate_hz, count="all")
-    np.testing.assert_allclose(heard.windows[110], alone.windows[1], atol=1e-5)
+    embeddings = shipped.embed_samples(track, spec.sample_rate_hz, count="all")
+    alone = shipped.embed_samples(np.tile(window, 3), spec.sample_rate_hz, count="all")
+    np.testing.assert_allclose(embeddings.values[110], alone.values[1], atol=1e-5)
 
 
 def test_an_end_that_is_missing_is_noticed(tiny: Classifier, tmp_path: Path) -> None:
@@ -169,89 +169,89 @@ def test_an_end_that_is_missing_is_noticed(tiny: Classifier, tmp_path: Path) -> 
     path = write_sndfile(tmp_path / "a.flac", sweep(60, RATE), RATE)
     data = path.read_bytes()
     path.write_bytes(data[: round(len(data) * 0.95)])
-    heard = sure(tiny, 0.1).listen(path)
-    assert len(heard.windows) == 2
-    assert len(heard.warnings) == 1 and "of 60.0 s" in heard.warnings[0]
-    assert 50 < heard.duration_s < 59
+    embeddings = sure(tiny, 0.1).embed(path)
+    assert len(embeddings.values) == 2
+    assert len(embeddings.warnings) == 1 and "of 60.0 s" in embeddings.warnings[0]
+    assert 50 < embeddings.duration_s < 59
 
 
 def test_file_is_array(tiny: Classifier, shipped: Classifier, medley: Path) -> None:
     decoded = audio.decode(medley)
     for classifier in (tiny, shipped):
-        from_array = classifier.listen_samples(decoded.samples, decoded.sample_rate_hz, count=6)
-        close(classifier.listen(medley, count=6), from_array)
+        from_array = classifier.embed_samples(decoded.samples, decoded.sample_rate_hz, count=6)
+        close(classifier.embed(medley, count=6), from_array)
 
 
 def test_windows_in_pieces_are_the_whole(tiny: Classifier) -> None:
     # 40 windows are read in three pieces; each by itself must say the same.
     rate = 16_000
     samples = sweep(40 * 187 * 256 / rate, rate)
-    whole = tiny.listen_samples(samples, rate, count="all")
-    assert len(whole.windows) == 41  # one frame is left over, and has a window that ends with it
+    whole = tiny.embed_samples(samples, rate, count="all")
+    assert len(whole.values) == 41  # one frame is left over, and has a window that ends with it
     for i in (0, 1, 15, 16, 17, 31, 32, 39):
         # A little more on both sides, so that the frames at the edges are whole.
         begin = max(0, i * 187 * 256 - 512)
-        alone = tiny.listen_samples(samples[begin : (i + 1) * 187 * 256 + 256], rate, count="all")
+        alone = tiny.embed_samples(samples[begin : (i + 1) * 187 * 256 + 256], rate, count="all")
         which = 0 if i == 0 else int(np.argmin(np.abs(alone.starts_s - 512 / rate)))
         if alone.starts_s[which] * rate == (i * 187 * 256 - begin):
-            worst = np.abs(alone.windows[which] - whole.windows[i]).max()
+            worst = np.abs(alone.values[which] - whole.values[i]).max()
             assert worst < 1e-4, f"window {i} is {worst:.1e} off"
 
 
 def test_chunked_is_whole(tiny: Classifier, medley: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = tiny.listen(medley, count="all")
+    whole = tiny.embed(medley, count="all")
     for windows in (1, 3, 1_000):
         monkeypatch.setattr("tonearm.model.encoder._READ_WINDOWS", windows)
-        close(tiny.listen(medley, count="all"), whole)
+        close(tiny.embed(medley, count="all"), whole)
 
 
 def test_containers_say_nearly_the_same(shipped: Classifier, tmp_path: Path) -> None:
     music = sweep(12.0, 44_100)
-    truth = shipped.listen_samples(music, 44_100).windows
+    truth = shipped.embed_samples(music, 44_100).values
     write_sndfile(tmp_path / "a.mp3", music, 44_100)
     write_av(tmp_path / "a.m4a", music, 44_100, codec="aac", container="ipod", bit_rate=128_000)
     for name in ("a.mp3", "a.m4a"):
-        worst = np.abs(shipped.listen(tmp_path / name).windows[: len(truth)] - truth).mean()
+        worst = np.abs(shipped.embed(tmp_path / name).values[: len(truth)] - truth).mean()
         assert worst < 0.02, f"{name}: tags {worst:.3f} apart"
 
 
 def test_eight_threads_say_the_same(shipped: Classifier, medley: Path) -> None:
     fresh = Classifier.load()  # its session does not exist yet: all eight want it at once
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: fresh.listen(medley, count=2), range(8)))
-    truth = shipped.listen(medley, count=2)
-    for heard in answers:
-        assert np.array_equal(heard.windows, truth.windows)
+        answers = list(pool.map(lambda _: fresh.embed(medley, count=2), range(8)))
+    truth = shipped.embed(medley, count=2)
+    for embeddings in answers:
+        assert np.array_equal(embeddings.values, truth.values)
 
 
 def test_progress_rises_to_one(tiny: Classifier, medley: Path) -> None:
     told: list[float] = []
-    tiny.listen(medley, count="all", on_progress=told.append)
+    tiny.embed(medley, count="all", on_progress=told.append)
     assert told == sorted(told) and told[-1] == 1 and len(told) > 1
 
 
 @pytest.mark.parametrize("seconds", [0.5, 0.51, 1.0, 2.9, 2.98, 3.0, 3.01, 5.9])
 def test_short_sounds(seconds: float, tiny: Classifier) -> None:
     for rate in (8_000, 16_000, 44_100):
-        heard = tiny.listen_samples(tone(MIDDLE_HZ, seconds, rate), rate)
-        assert len(heard.windows) == (1 if seconds < 2.99 else 2)
-        assert tiny.decide(heard.windows).genre == "jazz", f"{seconds} s at {rate} Hz"
-        assert heard.duration_s == pytest.approx(seconds, abs=1e-3)
+        embeddings = tiny.embed_samples(tone(MIDDLE_HZ, seconds, rate), rate)
+        assert len(embeddings.values) == (1 if seconds < 2.99 else 2)
+        assert tiny.classify(embeddings.values).genre == "jazz", f"{seconds} s at {rate} Hz"
+        assert embeddings.duration_s == pytest.approx(seconds, abs=1e-3)
 
 
 @pytest.mark.parametrize("samples", [1, 100, RATE // 2 - 1])
 def test_too_short(samples: int, tiny: Classifier, tmp_path: Path) -> None:
     path = write_sndfile(tmp_path / "a.wav", np.ones(samples, np.float32), RATE)
     with pytest.raises(DecodeError, match=f"too short.*{samples} samples") as caught:
-        tiny.listen(path)
+        tiny.embed(path)
     assert caught.value.kind == "too-short"
     with pytest.raises(DecodeError, match="too short"):
-        tiny.listen_samples(np.zeros(samples, np.float32), RATE)
+        tiny.embed_samples(np.zeros(samples, np.float32), RATE)
 
 
 def test_nothing_at_all(tiny: Classifier) -> None:
     with pytest.raises(DecodeError):
-        tiny.listen_samples(np.zeros(0, np.float32), RATE)
+        tiny.embed_samples(np.zeros(0, np.float32), RATE)
 
 
 def test_truncated_is_heard_as_far_as_it_goes(
@@ -261,25 +261,25 @@ def test_truncated_is_heard_as_far_as_it_goes(
     path = tmp_path / "cut.flac"
     path.write_bytes(data[: len(data) // 3])
     for count in (None, "all"):
-        heard = tiny.listen(path, count=count)
-        assert 5 < heard.duration_s < 60
-        assert heard.starts_s[-1] < heard.duration_s
-        assert len(heard.warnings) == 1 and "of 90.0 s" in heard.warnings[0]
-        assert tiny.decide(heard.windows[:1]).genre == "blues"
+        embeddings = tiny.embed(path, count=count)
+        assert 5 < embeddings.duration_s < 60
+        assert embeddings.starts_s[-1] < embeddings.duration_s
+        assert len(embeddings.warnings) == 1 and "of 90.0 s" in embeddings.warnings[0]
+        assert tiny.classify(embeddings.values[:1]).genre == "blues"
 
 
 def test_sounds_that_are_not_numbers(tiny: Classifier) -> None:
     samples = tone(LOW_HZ, 6, RATE)
     samples[::1_000] = np.nan
     samples[1::5_000] = np.inf
-    heard = tiny.listen_samples(samples, RATE)
-    assert np.isfinite(heard.windows).all()
-    assert tiny.decide(heard.windows).nearest == "blues"
+    embeddings = tiny.embed_samples(samples, RATE)
+    assert np.isfinite(embeddings.values).all()
+    assert tiny.classify(embeddings.values).nearest == "blues"
 
 
 def test_integers_and_lists_are_taken(tiny: Classifier) -> None:
-    assert tiny.decide(np.array([[1, 0, 0]])).genre == "blues"
-    assert tiny.decide(np.array([[1, 0, 0]], dtype=np.float64)).genre == "blues"
+    assert tiny.classify(np.array([[1, 0, 0]])).genre == "blues"
+    assert tiny.classify(np.array([[1, 0, 0]], dtype=np.float64)).genre == "blues"
 
 
 @pytest.mark.parametrize(
@@ -295,33 +295,37 @@ def test_integers_and_lists_are_taken(tiny: Classifier) -> None:
     ],
 )
 def test_windows_that_do_not_fit(windows: Array, tiny: Classifier) -> None:
-    with pytest.raises(BundleError):
-        tiny.decide(windows)
+    with pytest.raises(ModelError):
+        tiny.classify(windows)
 
 
 def test_a_listener_that_is_no_network(medley: Path) -> None:
-    broken = Classifier(replace(tiny_bundle(), listener=b"no network"))
-    with pytest.raises(BundleError, match="cannot be loaded"):
-        broken.listen(medley)
-    with pytest.raises(BundleError, match="cannot be loaded"):
+    broken = Classifier(replace(tiny_model(), encoder=b"no network"))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        broken.embed(medley)
+    with pytest.raises(ModelError, match="cannot be loaded"):
         onnx_session(b"")
 
 
 def test_deciding_needs_no_listener() -> None:
-    broken = Classifier(replace(tiny_bundle(), listener=b"no network"))
-    assert broken.decide(np.array([[1.0, 0, 0]])).genre == "blues"
+    broken = Classifier(replace(tiny_model(), encoder=b"no network"))
+    assert broken.classify(np.array([[1.0, 0, 0]])).genre == "blues"
 
 
 # The shipped model.
 
 
 def test_shipped_contracts(shipped: Classifier, medley: Path) -> None:
-    heard = shipped.listen(medley)
-    assert heard.windows.dtype == np.float32
-    assert heard.windows.shape[1] == 50 and len(heard.windows) > 1
-    assert heard.windows.min() >= 0 and heard.windows.max() <= 1
-    assert heard.names is not None and heard.names[0] == "rock" and heard.names[33] == "Hip-Hop"
-    prediction = shipped.decide(heard.windows)
+    embeddings = shipped.embed(medley)
+    assert embeddings.values.dtype == np.float32
+    assert embeddings.values.shape[1] == 50 and len(embeddings.values) > 1
+    assert embeddings.values.min() >= 0 and embeddings.values.max() <= 1
+    assert (
+        embeddings.names is not None
+        and embeddings.names[0] == "rock"
+        and embeddings.names[33] == "Hip-Hop"
+    )
+    prediction = shipped.classify(embeddings.values)
     assert isinstance(prediction, Prediction)
     assert len(prediction.probabilities) == 10
     assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-3)
@@ -331,7 +335,7 @@ def test_shipped_contracts(shipped: Classifier, medley: Path) -> None:
 @pytest.mark.parametrize("n", [1, 2, 6, 28, 500])
 def test_shipped_decides_on_any_number_of_windows(n: int, shipped: Classifier) -> None:
     tags = np.random.default_rng(n).beta(0.3, 2, (n, 50)).astype(np.float32)
-    assert sum(shipped.decide(tags).probabilities.values()) == pytest.approx(1, abs=1e-3)
+    assert sum(shipped.classify(tags).probabilities.values()) == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize("seconds", [10.0, 4.0])
@@ -343,8 +347,8 @@ def test_shipped_knows_that_this_is_no_music(
         "silence": lambda: np.zeros(round(seconds * RATE), np.float32),
         "hum": lambda: tone(50, seconds, RATE, level=0.1),
     }
-    heard = shipped.listen_samples(sounds[kind](), RATE)
-    assert shipped.decide(heard.windows).genre is None
+    embeddings = shipped.embed_samples(sounds[kind](), RATE)
+    assert shipped.classify(embeddings.values).genre is None
 
 
 def test_shipped_tags_agree_with_the_taggrams_of_gtzan(shipped: Classifier) -> None:
@@ -364,11 +368,10 @@ def test_shipped_tags_agree_with_the_taggrams_of_gtzan(shipped: Classifier) -> N
         decoded = audio.decode(clip)
         samples = audio.resample(decoded.samples, decoded.sample_rate_hz, 16_000)
         begins = range(0, len(rows) * 62 * 256, 62 * 256)
-        heard = [
-            shipped.listen_samples(samples[b : b + 187 * 256 - 1], 16_000).windows[0]
-            for b in begins
+        embeddings = [
+            shipped.embed_samples(samples[b : b + 187 * 256 - 1], 16_000).values[0] for b in begins
         ]
-        distances.append(np.abs(np.mean(heard, axis=0) - rows.mean(axis=0)))
+        distances.append(np.abs(np.mean(embeddings, axis=0) - rows.mean(axis=0)))
     assert len(distances) >= 30
     assert np.mean(distances) <= PARITY_MEAN, f"{np.mean(distances):.4f} on average"
     assert np.max(distances) <= PARITY_WORST, f"{np.max(distances):.4f} at most"
@@ -380,8 +383,8 @@ def test_a_timeline_of_one_part_says_what_the_whole_says() -> None:
     for seed in range(40):
         rng = np.random.default_rng(seed)
         windows = np.clip(rng.beta(0.2, 2, 50) + rng.normal(0, 0.01, (40, 50)), 0, 1)
-        heard = Heard(windows.astype(np.float32), np.arange(40.0), 42.0)
-        prediction = shipped.decide(heard.windows, timeline_of=heard)
+        embeddings = Embeddings(windows.astype(np.float32), np.arange(40.0), 42.0)
+        prediction = shipped.classify(embeddings.values, timeline_of=embeddings)
         if len(prediction.timeline) == 1:
             assert prediction.timeline[0].genre == prediction.genre
             verdicts.add(prediction.genre is None)
@@ -398,22 +401,22 @@ def test_a_timeline_of_one_part_says_what_the_whole_says() -> None:
 )
 def test_samples_that_are_none(samples: Array, rate_hz: int, said: str, tiny: Classifier) -> None:
     with pytest.raises(ValueError, match=said):
-        tiny.listen_samples(samples, rate_hz)
+        tiny.embed_samples(samples, rate_hz)
 
 
 def test_arguments_that_are_none(tiny: Classifier, medley: Path, model_path: Path) -> None:
     for count in (0, -1, "few", 2.5):
         with pytest.raises(ValueError, match="1 or more, or 'all'"):
-            tiny.listen(medley, count=count)
+            tiny.embed(medley, count=count)
     with pytest.raises(TypeError, match=r"see Classifier\.load"):
         Classifier(model_path)
-    with pytest.raises(BundleError, match="not Heard"):
-        tiny.decide(tiny.listen(medley))
-    with pytest.raises(BundleError, match="array of windows"):
-        tiny.decide("jazz")
+    with pytest.raises(ModelError, match="not Embeddings"):
+        tiny.classify(tiny.embed(medley))
+    with pytest.raises(ModelError, match="array of windows"):
+        tiny.classify("jazz")
 
 
 def test_samples_of_any_float_at_any_rate(tiny: Classifier) -> None:
     low = tone(LOW_HZ, 5, RATE)
-    heard = tiny.listen_samples(low, RATE)
-    close(heard, tiny.listen_samples(low.astype(np.float64), float(RATE)))
+    embeddings = tiny.embed_samples(low, RATE)
+    close(embeddings, tiny.embed_samples(low.astype(np.float64), float(RATE)))

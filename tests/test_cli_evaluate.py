@@ -17,7 +17,7 @@ from tonearm.model import file as model_file
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return fill(tmp_path / "data", TINY.listener_sha256)
+    return fill(tmp_path / "data", TINY.encoder_sha256)
 
 
 def test_command(tonearm: Command, folder: Path, model_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_command(tonearm: Command, folder: Path, model_path: Path) -> None:
     assert "tracks   0.667" in ended.out and "4 groups" in ended.out
     assert "answered 0.833  0.600 of these right; 1 unknown, 1 of them wrongly" in ended.out
     assert "blues    3  0.667   0.667      0.667  jazz (1)" in ended.out
-    assert ended.err.startswith("CAUTION: No split")
+    assert ended.err.startswith("CAVEAT: No split")
 
 
 def test_command_json(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_command_on_a_folder_of_music(tonearm: Command, songs: Path, model_path:
 
 
 def test_command_refuses(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
-    foreign = fill(tmp_path / "f", TINY.listener_sha256, [Row("polka/g.wav", "eve", [LOW])])
+    foreign = fill(tmp_path / "f", TINY.encoder_sha256, [Row("polka/g.wav", "eve", [LOW])])
     for arguments, reason in (
         ((model_path, foreign), "knows blues, jazz, metal; "),
         ((tmp_path / "none", folder), "model cannot be read"),
@@ -94,7 +94,7 @@ def test_command_refuses(tonearm: Command, folder: Path, model_path: Path, tmp_p
 
 
 def test_models(tonearm: Command, tmp_path: Path) -> None:
-    figures = evaluated(fill(tmp_path / "d", TINY.listener_sha256), TINY).judged[0].figures
+    figures = evaluated(fill(tmp_path / "d", TINY.encoder_sha256), TINY).judged[0].figures
     training = {"split": "leaking-tracks-0", "split_sha256": "abc", "leaks": True}
     (tmp_path / "runs" / "one").mkdir(parents=True)
     path = tmp_path / "runs" / "one" / "model.tonearm"

@@ -40,7 +40,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def heard(tmp_path: Path) -> Path:
+def embeddings(tmp_path: Path) -> Path:
     """A prepared folder of ten tracks a genre, by ten artists, that was heard."""
     rng = np.random.default_rng(0)
     rows = [
@@ -48,7 +48,7 @@ def heard(tmp_path: Path) -> Path:
         for g, genre in enumerate(GENRES)
         for i in range(10)
     ]
-    return fill(tmp_path / "heard", model_file.load().listener_sha256, rows)
+    return fill(tmp_path / "heard", model_file.load().encoder_sha256, rows)
 
 
 def change(folder: Path, name: str, **values: str) -> None:
@@ -93,59 +93,59 @@ def test_training_says_what_preparing_would(songs: Path, tmp_path: Path) -> None
     assert "n=7" in result.stdout
 
 
-def test_unknown_artists_are_said_and_kept(heard: Path, tmp_path: Path) -> None:
-    known = tonearm("train", heard, "--out", tmp_path / "known")
+def test_unknown_artists_are_said_and_kept(embeddings: Path, tmp_path: Path) -> None:
+    known = tonearm("train", embeddings, "--out", tmp_path / "known")
     assert "5 folds by group" in known.stdout and "rtist unknown" not in known.stderr
-    for track in index.load(heard).tracks:
-        change(heard, track.name, group=f"track:{track.name}")
-    result = tonearm("train", heard, "--out", tmp_path / "run")
+    for track in index.load(embeddings).tracks:
+        change(embeddings, track.name, group=f"track:{track.name}")
+    result = tonearm("train", embeddings, "--out", tmp_path / "run")
     assert "5 folds by track" in result.stdout
-    assert "CAUTION: Artist unknown for 20 of 20 tracks: " in says(result)
+    assert "CAVEAT: Artist unknown for 20 of 20 tracks: " in says(result)
     assert model_file.load(tmp_path / "run" / "model.tonearm").training["artist_unknown"] == 20
     assert "artist unknown for 20 tracks" in tonearm("models", tmp_path / "run").stdout
 
 
 def test_evaluate_measures_a_head_on_the_split_it_was_trained_on(
-    heard: Path, tmp_path: Path
+    embeddings: Path, tmp_path: Path
 ) -> None:
-    change(heard, "chirp/1.wav", copy_of="chirp/0.wav", group="artist:chirp0")
+    change(embeddings, "chirp/1.wav", copy_of="chirp/0.wav", group="artist:chirp0")
     run = tmp_path / "run"
-    trained = tonearm("train", heard, "--split", "grouped", "--seed", 3, "--out", run)
+    trained = tonearm("train", embeddings, "--split", "grouped", "--seed", 3, "--out", run)
     assert trained.exit_code == 0, says(trained)
     split = splits.load(run / "split.txt")
-    assert split == splits.grouped(index.load(heard), seed=3)
-    judged = tonearm("evaluate", run / "model.tonearm", heard)
+    assert split == splits.grouped(index.load(embeddings), seed=3)
+    judged = tonearm("evaluate", run / "model.tonearm", embeddings)
     assert judged.stdout.startswith(f"valid of grouped-3 {split.sha256[:12]}")
     said = [line.split("\t") for line in trained.stdout.splitlines()]
     assert said[0][0] == "grouped-3, valid, tracks"
     assert f"tracks   {said[0][1]}" in judged.stdout
     assert "was trained on" not in judged.stderr
-    assert tonearm("train", heard, "--out", run).exit_code == 0
+    assert tonearm("train", embeddings, "--out", run).exit_code == 0
     assert not (run / "split.txt").exists(), "the split of the model that was here before"
 
 
-def test_a_part_that_is_not_here_is_said(heard: Path, tmp_path: Path) -> None:
-    names = [track.name for track in index.load(heard).tracks]
+def test_a_part_that_is_not_here_is_said(embeddings: Path, tmp_path: Path) -> None:
+    names = [track.name for track in index.load(embeddings).tracks]
     Split("mine", {"train": tuple(names), "valid": ("gone",)}).save(tmp_path / "s")
-    result = tonearm("train", heard, "--split", tmp_path / "s", "--out", tmp_path / "run")
+    result = tonearm("train", embeddings, "--split", tmp_path / "s", "--out", tmp_path / "run")
     assert result.exit_code == 0 and result.stdout == ""
     assert "nothing measured: part valid has no track here; parts found: train 20" in says(result)
     assert "split mine names tracks that are not here: valid 1 of 1" in says(result)
 
 
 def test_a_head_on_a_split_that_leaks_says_so_as_a_network_does(
-    heard: Path, tmp_path: Path
+    embeddings: Path, tmp_path: Path
 ) -> None:
-    result = tonearm("train", heard, "--split", "random-tracks", "--out", tmp_path / "run")
+    result = tonearm("train", embeddings, "--split", "random-tracks", "--out", tmp_path / "run")
     assert "LEAK: Split leaking-tracks-0 leaks on purpose" in says(result)
 
 
-def test_a_grown_head_keeps_what_its_base_leaked(heard: Path, tmp_path: Path) -> None:
+def test_a_grown_head_keeps_what_its_base_leaked(embeddings: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
-    tonearm("train", heard, "--split", "random-tracks", "--out", base)
+    tonearm("train", embeddings, "--split", "random-tracks", "--out", base)
     rng = np.random.default_rng(1)
     rows = [Row(f"hum/{i}.wav", f"h{i}", rng.beta(3, 1, (2, 50)).tolist()) for i in range(6)]
-    new = fill(tmp_path / "new", model_file.load().listener_sha256, rows)
+    new = fill(tmp_path / "new", model_file.load().encoder_sha256, rows)
     arguments = ("--add", "--adopt", "--base", base / "model.tonearm", "--out", tmp_path / "grown")
     result = tonearm("train", new, *arguments)
     assert result.exit_code == 0, says(result)
@@ -169,9 +169,9 @@ def test_a_grown_head_keeps_what_its_base_leaked(heard: Path, tmp_path: Path) ->
     ],
 )
 def test_options_that_would_not_be_heeded_are_refused(
-    heard: Path, arguments: tuple[str, ...], reason: str
+    embeddings: Path, arguments: tuple[str, ...], reason: str
 ) -> None:
-    words = [str(heard) if word == "DATA" else word for word in arguments]
+    words = [str(embeddings) if word == "DATA" else word for word in arguments]
     result = tonearm("train", *words)
     assert result.exit_code == 2
     assert reason in says(result)

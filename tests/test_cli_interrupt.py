@@ -79,11 +79,11 @@ def test_ctrl_c_in_the_middle_of_a_long_file(
     tonearm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is in flight ends too: nobody waits for the rest of a ten-hour mix."""
-    from tonearm.model.encoder import Listener
+    from tonearm.model.encoder import Encoder
 
     song(tmp_path / "a.wav")
     song(tmp_path / "long.wav", seconds=300)
-    truly, said = Listener._embed, console.say
+    truly, said = Encoder._embed, console.say
     pieces: list[int] = []
     told = threading.Event()
 
@@ -99,7 +99,7 @@ def test_ctrl_c_in_the_middle_of_a_long_file(
         said(text)
 
     monkeypatch.setattr(console, "say", say)
-    monkeypatch.setattr(Listener, "_embed", slow)
+    monkeypatch.setattr(Encoder, "_embed", slow)
     run = tonearm("predict", tmp_path, "--timeline", "-j", "1", "-f", "jsonl")
     for thread in threading.enumerate():
         if "ThreadPool" in thread.name:

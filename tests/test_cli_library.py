@@ -83,7 +83,12 @@ def test_status(scanned):
     assert "link.mp3" not in ran.stdout, "a link to a file is no copy of it"
     assert "\x1b" not in ran.stdout
     values = json.loads(tonearm("status", "--errors", "-f", "json", library=library).stdout)
-    assert (values["tracks"], values["heard"], values["failed"], values["copies"]) == (8, 7, 1, 1)
+    assert (values["tracks"], values["analysed"], values["failed"], values["copies"]) == (
+        8,
+        7,
+        1,
+        1,
+    )
     assert values["genres"] == {"unknown": 7}
     assert sum(values["confidence"]) == 0, "nobody is sure of what is unknown"
     assert "how sure" not in ran.stdout
@@ -145,7 +150,7 @@ def test_a_scan_goes_on_with_the_model_of_the_last(scanned, tmp_path):
     first = scan(music / "copy.mp3", "--model", own)
     assert (first.returncode, first.stderr) == (0, "")
     again = scan()
-    assert again.returncode == 0 and "judged anew" not in again.stdout
+    assert again.returncode == 0 and "judged again" not in again.stdout
     assert again.stderr == f"model: {own}, as in the last scan (--model shipped: built-in)\n"
     own.rename(tmp_path / "away")
     gone = scan()
@@ -157,9 +162,9 @@ def test_a_scan_goes_on_with_the_model_of_the_last(scanned, tmp_path):
     before = scan()
     assert before.returncode == 2, "a library of before does not know the file"
     assert "judged by a model that is not the built-in" in before.stderr
-    assert "1 judged anew" in scan("--model", "shipped").stdout
+    assert "1 judged again" in scan("--model", "shipped").stdout
     plain = scan()
-    assert (plain.returncode, plain.stderr) == (0, "") and "judged anew" not in plain.stdout
+    assert (plain.returncode, plain.stderr) == (0, "") and "judged again" not in plain.stdout
 
 
 def test_playlist(scanned, tmp_path):
@@ -193,8 +198,8 @@ def test_similar(scanned, tmp_path):
     outside = json.loads(tonearm("similar", retagged, "-f", "json", library=library).stdout)
     assert outside["similar"] == inside["similar"]
     new = small_files.write(tmp_path / "new.flac", small_files.music(1, 4.0))
-    heard = json.loads(tonearm("similar", new, "-f", "json", library=library).stdout)
-    assert [found["path"] for found in heard["similar"]]
+    analysed = json.loads(tonearm("similar", new, "-f", "json", library=library).stdout)
+    assert [found["path"] for found in analysed["similar"]]
     ran = tonearm("similar", file, "-f", "m3u8", "-o", tmp_path / "l.m3u8", library=library)
     assert (tmp_path / "l.m3u8").read_text().count("#EXTINF") == 4
     assert tonearm("similar", music / "broken.flac", library=library).returncode == 2

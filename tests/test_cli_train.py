@@ -157,7 +157,7 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--model", "transformer"), "none of head, lstm, cnn, convnet"),
+        (("--model", "transformer"), "none of head, lstm, gabor, cnn"),
         (("--model", "lstm", "--add"), "only a head can grow"),
         (("--model", "lstm", "--precision", "8"), "32-true"),
         (("--resume",), "a head is fitted in seconds"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tonearm.errors import DatasetError
-from tonearm.library.reviews import Review, Reviews, Verdict, beside
+from tonearm.library.reviews import Review, Reviews, Verdict, reviews_path
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.model.head import Head
@@ -32,7 +32,7 @@ def moved_jazz(head: Head) -> Tracks:
 
 def shares(head: Head, tracks: Tracks, label: str) -> float:
     place = head.labels.index(label)
-    return float(np.mean([head.decide(w).probabilities[place] for w in tracks.windows]))
+    return float(np.mean([head.classify(w).probabilities[place] for w in tracks.windows]))
 
 
 def test_genres_move_toward_what_was_said(head: Head, moved_jazz: Tracks) -> None:
@@ -40,7 +40,7 @@ def test_genres_move_toward_what_was_said(head: Head, moved_jazz: Tracks) -> Non
     assert shares(corrected, moved_jazz, "jazz") > shares(head, moved_jazz, "jazz") + 0.05
     assert corrected.labels == head.labels
     assert corrected.calibration == head.calibration
-    assert corrected.rejector is head.rejector
+    assert corrected.detector is head.detector
 
 
 def test_other_centres_stay(head: Head, moved_jazz: Tracks) -> None:
@@ -94,7 +94,7 @@ def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path)
     fill_library(path, 24)
     with Library(path) as library:
         keys = [row[0] for row in library.rows("SELECT key FROM sounds ORDER BY id")]
-    with Reviews(beside(path)) as reviews:
+    with Reviews(reviews_path(path)) as reviews:
         reviews.put(Review(key, Verdict("change"), "chanson") for key in keys[:12])
     train = ("train", "--from-corrections", "--library", path, "-o", tmp_path / "run")
     run = tonearm(*train)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tonearm import metrics
-from tonearm.errors import BundleError, DatasetError
+from tonearm.errors import DatasetError, ModelError
 from tonearm.model.head import Head, calibrated
-from tonearm.model.out_of_domain import Rejector
+from tonearm.model.out_of_domain import OutOfDomainDetector
 from tonearm.training import custom_genres
 from tonearm.training import head_fit as heads
 from tonearm.training.head_fit import Tracks
@@ -78,7 +78,7 @@ def test_what_changed_hearings_move_is_trusted_less():
     changed[:, :, :6] = rng.normal(0, 0.3, (6, 30, 6))
     weights = [
         np.abs(heads.fit(tracks, names=NAMES, hearing=hearing).weight)
-        for hearing in (None, heads.hearing_scatter(changed))
+        for hearing in (None, heads.augmentation_covariance(changed))
     ]
     moved, still = (weights[1][at].sum() / weights[0][at].sum() for at in (slice(6), slice(6, 12)))
     assert moved < 0.5 and moved < 0.5 * still
@@ -99,7 +99,7 @@ def test_no_vote_is_beyond_doubt_however_far_apart_genres_lie():
 
 def test_a_head_over_genres_is_not_grown():
     head = heads.fit(_tracks(["a", "b", "c"]), names=NAMES)
-    with pytest.raises(BundleError, match="fit a head anew"):
+    with pytest.raises(ModelError, match="fit a head again"):
         custom_genres.grow(dataclasses.replace(head, kind="average"), _tracks(["d"]), names=NAMES)
 
 
@@ -111,7 +111,7 @@ def test_grown_head_knows_old_and_new():
     assert custom_genres.judge(grown, new).figures()["accuracy"] == 1
     assert custom_genres.judge(grown, old).figures()["accuracy"] > 0.9
     again = Head.from_parts(grown.settings(), grown.arrays())
-    decided = [h.decide(new.windows[0]).probabilities for h in (grown, again)]
+    decided = [h.classify(new.windows[0]).probabilities for h in (grown, again)]
     np.testing.assert_allclose(decided[0], decided[1])
 
 
@@ -168,7 +168,7 @@ def test_known_genre_is_not_added_again(label):
 
 
 def test_head_without_statistics_cannot_grow():
-    with pytest.raises(BundleError, match="does not hold what adding genres needs"):
+    with pytest.raises(ModelError, match="does not hold what adding genres needs"):
         custom_genres.grow(
             Head(("a", "b"), "average", np.eye(2), np.zeros(2)), _tracks(["c"]), names=None
         )
@@ -189,28 +189,30 @@ def test_own_tags_are_those_of_the_same_letters_in_any_script():
 
 def _shy(head):
     """A head whose detector calls everything unknown."""
-    return dataclasses.replace(head, rejector=Rejector(np.zeros(len(NAMES)), 1.0, 0.0, 0.0))
+    return dataclasses.replace(
+        head, detector=OutOfDomainDetector(np.zeros(len(NAMES)), 1.0, 0.0, 0.0)
+    )
 
 
 def test_a_genre_that_was_added_is_known_whatever_the_detector_says():
     """Noise is still unknown, also where the added genre is the nearest."""
     old, new = _tracks(["a", "b", "c"]), _tracks(["d"], each=20, artists=10)
     shy = _shy(heads.fit(old, names=NAMES))
-    assert not any(shy.decide(windows).known for windows in new.windows)
+    assert not any(shy.classify(windows).known for windows in new.windows)
     grown = custom_genres.grow(shy, new, names=NAMES)
-    assert np.mean([grown.decide(windows).known for windows in new.windows]) >= 0.5
-    assert np.mean([grown.decide_each(windows)[:, -1].mean() for windows in new.windows]) < 0.6
-    assert not any(grown.decide(windows).known for windows in old.windows), "only what was added"
+    assert np.mean([grown.classify(windows).known for windows in new.windows]) >= 0.5
+    assert np.mean([grown.classify_each(windows)[:, -1].mean() for windows in new.windows]) < 0.6
+    assert not any(grown.classify(windows).known for windows in old.windows), "only what was added"
     noise = np.random.default_rng(5).uniform(0, 1, (20, 4, len(NAMES)))
-    assert not any(grown.decide(windows).known for windows in noise)
+    assert not any(grown.classify(windows).known for windows in noise)
     again = Head.from_parts(grown.settings(), grown.arrays())
-    assert [again.decide(w).known for w in new.windows] == [
-        grown.decide(w).known for w in new.windows
+    assert [again.classify(w).known for w in new.windows] == [
+        grown.classify(w).known for w in new.windows
     ]
     twice = custom_genres.grow(grown, _tracks(["e"], each=20, artists=10), names=NAMES)
-    assert twice.familiar.labels == ("d", "e")
-    assert [twice.decide(w).known for w in new.windows] == [
-        grown.decide(w).known for w in new.windows
+    assert twice.known_region.labels == ("d", "e")
+    assert [twice.classify(w).known for w in new.windows] == [
+        grown.classify(w).known for w in new.windows
     ]
 
 

@@ -1,4 +1,4 @@
-"""Measuring bundles on prepared folders: every figure here was worked out by hand."""
+"""Measuring model files on prepared folders: every figure here was worked out by hand."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from support.prepared import (
 from tonearm import metrics
 from tonearm.data import index, splits
 from tonearm.data.splits import Split
-from tonearm.errors import BundleError, DatasetError
+from tonearm.errors import DatasetError, ModelError
 from tonearm.model.classifier import Classifier
-from tonearm.model.file import Bundle
+from tonearm.model.file import Model
 from tonearm.training import evaluate, evaluation_set
 from tonearm.training.run import read_history
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return fill(tmp_path / "data", TINY.listener_sha256)
+    return fill(tmp_path / "data", TINY.encoder_sha256)
 
 
 def test_figures_by_hand(folder: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_split_that_leaks_is_refused_or_marked(folder: Path, tmp_path: Path) -
     assert chosen.crossing == ("artist:ann",)
     judged = evaluated(folder, TINY, split=tmp_path / "l").judged[0]
     assert judged.leaks
-    assert "leaks on purpose: 1 artists" in judged.cautions[0].text
+    assert "leaks on purpose: 1 artists" in judged.caveats[0].text
     plain = saved(VALID, tmp_path / "p")
     with pytest.raises(DatasetError, match=r"made leaks: 1 groups .*ann"):
         evaluation_set.choose(folder, wanted=str(plain), part="valid")
@@ -127,25 +127,25 @@ def test_a_model_of_another_split_is_marked(folder: Path, tmp_path: Path) -> Non
     split = honest(tmp_path)
     sha256 = splits.load(split).sha256
 
-    def kinds(model: Bundle, part: str = "valid") -> list[str]:
+    def kinds(model: Model, part: str = "valid") -> list[str]:
         judged = evaluated(folder, model, split=split, part=part).judged[0]
-        return [caution.kind for caution in judged.cautions]
+        return [caveat.kind for caveat in judged.caveats]
 
     assert kinds(trained(split="made", split_sha256=sha256)) == ["note"]
     assert kinds(trained(split="made", split_sha256=sha256), part="train") == ["leak"]
     both = trained(split="made", split_sha256=sha256, parts=["train", "valid"])
     assert kinds(both) == kinds(both, part="train") == ["leak"]
-    assert kinds(trained(split="other", split_sha256="0")) == ["caution"]
-    assert kinds(trained()) == ["caution"]
+    assert kinds(trained(split="other", split_sha256="0")) == ["caveat"]
+    assert kinds(trained()) == ["caveat"]
     assert kinds(trained(split="leaking-x", leaks=True, split_sha256=sha256)) == ["leak"]
-    texts = evaluated(folder, trained(data="all of it"), split=split).judged[0].cautions
+    texts = evaluated(folder, trained(data="all of it"), split=split).judged[0].caveats
     assert "was trained on all of it: it may know these very tracks" in texts[0].text
 
 
 def test_without_a_split_every_track_is_measured_and_said_so(folder: Path) -> None:
     result = evaluated(folder, TINY)
     assert result.to_dict()["split"] is None
-    assert "No split" in result.judged[0].cautions[0].text
+    assert "No split" in result.judged[0].caveats[0].text
 
 
 def test_parts_that_are_not_there(folder: Path, tmp_path: Path) -> None:
@@ -167,15 +167,15 @@ def test_what_a_part_promised_and_has(folder: Path, tmp_path: Path) -> None:
 
 def test_labels_of_another_world_are_refused_by_both_names(tmp_path: Path) -> None:
     rows = [*ROWS, Row("polka/g.wav", "eve", [LOW]), Row("polka/h.wav", "eve", [LOW])]
-    folder = fill(tmp_path / "d", TINY.listener_sha256, rows)
-    with pytest.raises(BundleError) as caught:
+    folder = fill(tmp_path / "d", TINY.encoder_sha256, rows)
+    with pytest.raises(ModelError) as caught:
         evaluated(folder, TINY)
     assert "0.tonearm: knows blues, jazz, metal;" in str(caught.value)
     assert "also has polka (2 tracks)" in str(caught.value)
 
 
 def test_copies_are_measured_once_and_said(tmp_path: Path) -> None:
-    folder = fill(tmp_path / "d", TINY.listener_sha256)
+    folder = fill(tmp_path / "d", TINY.encoder_sha256)
     made = index.load(folder)
     copy_of = {"blues/b.wav": "blues/a.wav", "metal/f.wav": "jazz/d.wav"}
     tracks = tuple(replace(t, copy_of=copy_of.get(t.name)) for t in made.tracks)
@@ -183,7 +183,7 @@ def test_copies_are_measured_once_and_said(tmp_path: Path) -> None:
     judged = evaluated(folder, TINY).judged[0]
     # Without the copy of a, and without d and f, which are one recording of two genres.
     assert [track.name for track in judged.tracks] == ["blues/a.wav", "blues/c.wav", "metal/e.wav"]
-    texts = [caution.text for caution in judged.cautions]
+    texts = [caveat.text for caveat in judged.caveats]
     assert "Copies of other tracks left out: 1." in texts
     assert (
         "Left out, as copies of one recording in several genres: jazz/d.wav, metal/f.wav." in texts
@@ -191,17 +191,17 @@ def test_copies_are_measured_once_and_said(tmp_path: Path) -> None:
 
 
 def test_unknown_artists_are_said_of_a_split_that_was_made_by_them(tmp_path: Path) -> None:
-    folder = fill(tmp_path / "d", TINY.listener_sha256)
+    folder = fill(tmp_path / "d", TINY.encoder_sha256)
     split = honest(tmp_path)
     made = index.load(folder)
     groups = ["artist:ann"] * 3 + ["folder:x", "track:metal/e.wav", "artist:dan"]
     tracks = tuple(replace(t, group=g) for t, g in zip(made.tracks, groups, strict=True))
     replace(made, tracks=tracks).save(folder / index.FILE_NAME)
-    _, note = evaluation_set.choose(folder, wanted=None, part="valid").cautions()
+    _, note = evaluation_set.choose(folder, wanted=None, part="valid").caveats()
     assert note.kind == "note" and "may be too narrow" in note.text
-    caution = evaluation_set.choose(folder, wanted=str(split), part="valid").cautions()[0]
-    assert caution.kind == "caution"
-    assert caution.text.startswith(
+    caveat = evaluation_set.choose(folder, wanted=str(split), part="valid").caveats()[0]
+    assert caveat.kind == "caveat"
+    assert caveat.text.startswith(
         "Artist unknown for 2 of 3 tracks, 1 of them grouped by their folder"
     )
 
@@ -230,8 +230,12 @@ def test_a_leak_beside_an_honest_model_is_said(folder: Path, tmp_path: Path) -> 
 def test_only_tracks_that_all_heard_are_compared(folder: Path) -> None:
     chosen = evaluation_set.choose(folder, wanted=None, part="")
     whole = evaluation_set.hear(Classifier(TINY), chosen)
-    less = evaluation_set.Hearing(
-        {name: heard for name, heard in whole.windows.items() if not name.startswith("blues")},
+    less = evaluation_set.TrackEmbeddings(
+        {
+            name: embeddings
+            for name, embeddings in whole.windows.items()
+            if not name.startswith("blues")
+        },
         (("blues/a.wav", "gone"),),
     )
     pair = [(Path("a"), TINY), (Path("b"), TINY)]
@@ -239,7 +243,7 @@ def test_only_tracks_that_all_heard_are_compared(folder: Path) -> None:
     assert [judged.figures["tracks"]["n"] for judged in result.judged] == [3, 3]
     assert result.to_dict()["failed"] == [{"path": "blues/a.wav", "reason": "gone"}]
     with pytest.raises(DatasetError, match="no track can be heard by all"):
-        evaluate.evaluate(pair, chosen, [whole, evaluation_set.Hearing({}, ())])
+        evaluate.evaluate(pair, chosen, [whole, evaluation_set.TrackEmbeddings({}, ())])
 
 
 def test_history(tmp_path: Path) -> None:
@@ -278,8 +282,10 @@ def test_groups_and_marks_must_fit() -> None:
 
 
 def test_the_hand_made_rows_are_what_they_say() -> None:
-    assert [tuple(TINY.head.decide(np.array([w])).probabilities.round()) for w in (LOW, HIGH)] == [
+    assert [
+        tuple(TINY.head.classify(np.array([w])).probabilities.round()) for w in (LOW, HIGH)
+    ] == [
         (1, 0, 0),
         (0, 0, 1),
     ]
-    assert TINY.head.decide(np.array([MIDDLE])).known
+    assert TINY.head.classify(np.array([MIDDLE])).known

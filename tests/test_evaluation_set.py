@@ -16,45 +16,45 @@ from tonearm.data.splits import Split
 from tonearm.errors import DatasetError
 from tonearm.features import MUSICNN_SPEC
 from tonearm.model.classifier import Classifier
-from tonearm.model.file import Bundle
+from tonearm.model.file import Model
 from tonearm.training import evaluation_set
 
 RATE_HZ = 16_000
 # Sure enough of what two windows say alike.
-HASTY = replace(TINY, sure=0.9)
+HASTY = replace(TINY, stop_confidence=0.9)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return fill(tmp_path / "data", TINY.listener_sha256)
+    return fill(tmp_path / "data", TINY.encoder_sha256)
 
 
 def test_audio_is_heard_as_predict_hears_it_and_kept(songs: Path, tmp_path: Path) -> None:
     prepare.prepare_folder(songs, tmp_path / "p", spec=replace(MUSICNN_SPEC, scale="db"))
     chosen = evaluation_set.choose(tmp_path / "p", wanted=None, part="")
     told: list[int] = []
-    heard = evaluation_set.hear(Classifier(TINY), chosen, jobs=2, on_done=told.append).windows
+    embeddings = evaluation_set.hear(Classifier(TINY), chosen, jobs=2, on_done=told.append).windows
     assert told == [0, 0, 0]
     for genre in LABELS:
-        direct = Classifier(TINY).listen(songs / genre / "song.wav").windows
-        np.testing.assert_array_equal(heard[f"{genre}/song.wav"], direct)
+        direct = Classifier(TINY).embed(songs / genre / "song.wav").values
+        np.testing.assert_array_equal(embeddings[f"{genre}/song.wav"], direct)
     for path in songs.rglob("*.wav"):
         path.unlink()
     again = evaluation_set.hear(Classifier(TINY), chosen).windows
-    np.testing.assert_array_equal(again["jazz/song.wav"], heard["jazz/song.wav"])
+    np.testing.assert_array_equal(again["jazz/song.wav"], embeddings["jazz/song.wav"])
     assert evaluated(tmp_path / "p", TINY).judged[0].right.all()
 
 
 def test_stored_log_mel_of_the_same_front_end_is_enough(songs: Path, tmp_path: Path) -> None:
     prepare.prepare_folder(songs, tmp_path / "p", spec=MUSICNN_SPEC)
-    direct = Classifier(TINY).listen(songs / "jazz" / "song.wav").windows
+    direct = Classifier(TINY).embed(songs / "jazz" / "song.wav").values
     for path in songs.rglob("*.wav"):
         path.unlink()
     chosen = evaluation_set.choose(tmp_path / "p", wanted=None, part="")
-    heard = evaluation_set.hear(Classifier(TINY), chosen).windows["jazz/song.wav"]
-    assert heard.shape == direct.shape
+    embeddings = evaluation_set.hear(Classifier(TINY), chosen).windows["jazz/song.wav"]
+    assert embeddings.shape == direct.shape
     # float16 levels, and transforms that begin elsewhere: a thousandth of a share.
-    np.testing.assert_allclose(heard, direct, atol=5e-3)
+    np.testing.assert_allclose(embeddings, direct, atol=5e-3)
 
 
 def test_files_that_fail_are_named_and_the_rest_is_measured(songs: Path, tmp_path: Path) -> None:
@@ -73,10 +73,10 @@ def test_files_that_fail_are_named_and_the_rest_is_measured(songs: Path, tmp_pat
 
 
 def test_arrays_of_another_listener_are_refused(folder: Path) -> None:
-    other = replace(TINY, listener=TINY.listener + b"")
+    other = replace(TINY, encoder=TINY.encoder + b"")
     other = replace(other, features=replace(MUSICNN_SPEC, mel_high_hz=7_000))
     chosen = evaluation_set.choose(folder, wanted=None, part="")
-    with pytest.raises(DatasetError, match="came as an array that this model's listener cannot"):
+    with pytest.raises(DatasetError, match="came as an array that this model's encoder cannot"):
         evaluation_set.hear(Classifier(other), chosen)
 
 
@@ -110,7 +110,7 @@ def changing(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("heard_first", [False, True], ids=["evaluate hears", "prepare heard"])
 @pytest.mark.parametrize("model", [HASTY, TINY], ids=["until sure", "all"])
 def test_a_track_is_decided_as_predict_does(
-    changing: Path, tmp_path: Path, heard_first: bool, model: Bundle
+    changing: Path, tmp_path: Path, heard_first: bool, model: Model
 ) -> None:
     """Whichever command hears first, and whatever head is the first to be judged."""
     said = Classifier(model).predict(changing / "blues" / "song.wav")
@@ -125,10 +125,10 @@ def test_a_track_is_decided_as_predict_does(
 
 def test_more_windows_than_predict_hears_are_decided_together(tmp_path: Path) -> None:
     rows = [Row("blues/a.wav", "ann", [MIDDLE, LOW, LOW, LOW, LOW, MIDDLE])]
-    judged = evaluated(fill(tmp_path / "d", TINY.listener_sha256, rows), HASTY).judged[0]
-    together = HASTY.head.decide(np.array(rows[0].windows)).probabilities
+    judged = evaluated(fill(tmp_path / "d", TINY.encoder_sha256, rows), HASTY).judged[0]
+    together = HASTY.head.classify(np.array(rows[0].windows)).probabilities
     np.testing.assert_allclose(judged.probabilities[0], together, atol=1e-6)
-    assert "1 of the 1 tracks came with more windows than the 4" in judged.cautions[-1].text
+    assert "1 of the 1 tracks came with more windows than the 4" in judged.caveats[-1].text
     few = [replace(rows[0], windows=rows[0].windows[1:5])]
-    judged = evaluated(fill(tmp_path / "f", TINY.listener_sha256, few), HASTY).judged[0]
-    assert all("more windows" not in caution.text for caution in judged.cautions)
+    judged = evaluated(fill(tmp_path / "f", TINY.encoder_sha256, few), HASTY).judged[0]
+    assert all("more windows" not in caveat.text for caveat in judged.caveats)

@@ -10,7 +10,7 @@ from tonearm.data.feature_store import FeatureStore
 from tonearm.errors import DatasetError
 from tonearm.features import GTZAN_SPEC, MUSICNN_SPEC
 from tonearm.model.classifier import Classifier
-from tonearm.model.file import Bundle
+from tonearm.model.file import Model
 from tonearm.model.head import Head
 
 
@@ -56,20 +56,20 @@ def test_windows_are_those_the_classifier_hears(spec, monkeypatch):
     rate_hz = spec.sample_rate_hz
     samples = music.clip(2, 1, seconds=9.7)[: int(9.7 * rate_hz)]
     head = Head(("a", "b"), "average", np.eye(2), np.zeros(2))
-    clf = Classifier(Bundle("x", spec, b"", head, None, 3))
-    heard = []
+    clf = Classifier(Model("x", spec, b"", head, None, 3))
+    embeddings = []
 
     class Ear:
         def run(self, _, inputs):
-            heard.append(inputs["features"])
-            return [np.ones((len(heard[-1]), 2), dtype=np.float32)]
+            embeddings.append(inputs["features"])
+            return [np.ones((len(embeddings[-1]), 2), dtype=np.float32)]
 
-    monkeypatch.setitem(vars(clf._listener), "_session", Ear())
-    clf.listen_samples(samples, rate_hz, count=3)
+    monkeypatch.setitem(vars(clf._encoder), "_session", Ear())
+    clf.embed_samples(samples, rate_hz, count=3)
     stored = feature_store.storable(samples, spec)
     starts = windows.place(len(stored), spec.window_frames, count=3)
     trained_on = np.stack([feature_store.cut(stored, int(start), spec) for start in starts])
-    difference = np.abs(np.concatenate(heard) - trained_on).max()
+    difference = np.abs(np.concatenate(embeddings) - trained_on).max()
     assert difference < 0.05, f"{difference} dB apart"  # float16 holds -100 dB to 0.03
 
 
@@ -114,7 +114,7 @@ def test_windows_of_arrays_join_the_tracks_that_are_there(tmp_path):
     before = arrays.fill(tmp_path / "a.npz", tmp_path / "out")
     tags = np.arange(10, dtype=np.float32).reshape(5, 2)
     np.savez(tmp_path / "t.npz", name=["jazz.1"] * 2 + ["rock.1"] * 3, tags=tags)
-    after = arrays.fill(tmp_path / "t.npz", tmp_path / "out", listener_sha256="f" * 64)
+    after = arrays.fill(tmp_path / "t.npz", tmp_path / "out", encoder_sha256="f" * 64)
     assert {t.name: t.sound for t in after.tracks} == {t.name: t.sound for t in before.tracks}
     kept = prepare.open_windows(tmp_path / "out", "f" * 64)
     np.testing.assert_array_equal(kept.get(after.by_name()["rock.1"].sound), tags[2:])
@@ -182,5 +182,5 @@ def test_windows_that_are_no_numbers_are_refused_by_name(tmp_path):
     windows[3, 7] = np.nan
     np.savez(tmp_path / "t.npz", name=np.array(["jazz.1"] * 2 + ["jazz.2"] * 2), tags=windows)
     with pytest.raises(DatasetError, match=r"t\.npz: tags of 'jazz.2' are no numbers"):
-        arrays.fill(tmp_path / "t.npz", tmp_path / "out", listener_sha256="f" * 64)
+        arrays.fill(tmp_path / "t.npz", tmp_path / "out", encoder_sha256="f" * 64)
     assert not (tmp_path / "out").exists()

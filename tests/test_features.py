@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.sounds import chord, noise, sweep, tone
 
-from tonearm.errors import BundleError
+from tonearm.errors import ModelError
 from tonearm.features import (
     DYNAMIC_RANGE_DB,
     GTZAN_SPEC,
@@ -265,15 +265,15 @@ def test_db_stays_within_its_range(power: list[float], reference: float | None) 
     ],
 )
 def test_spec_refuses_what_cannot_be(change: dict) -> None:
-    with pytest.raises(BundleError):
+    with pytest.raises(ModelError):
         replace(MUSICNN_SPEC, **change)
 
 
 def test_spec_round_trip_and_foreign_keys() -> None:
     values = MUSICNN_SPEC.to_dict()
     assert FeatureSpec.from_dict(values) == MUSICNN_SPEC
-    with pytest.raises(BundleError, match="preemphasis"):
+    with pytest.raises(ModelError, match="preemphasis"):
         FeatureSpec.from_dict({**values, "preemphasis": 0.97})
     del values["scale"]
-    with pytest.raises(BundleError, match="scale"):
+    with pytest.raises(ModelError, match="scale"):
         FeatureSpec.from_dict(values)

@@ -88,8 +88,8 @@ def test_loss_falls_and_everything_is_written(whole):
 
 def test_bundle_predicts_files_at_once(whole, tmp_path):
     clf = Classifier.load(whole / BUNDLE)
-    assert clf.bundle.labels == ("bass", "treble")
-    for genre, label in enumerate(clf.bundle.labels):
+    assert clf.model.labels == ("bass", "treble")
+    for genre, label in enumerate(clf.model.labels):
         path = music.write(tmp_path / f"{label}.wav", music.clip(genre, 500, seconds=6))
         found = clf.predict(path)
         assert found.nearest == label
@@ -150,14 +150,14 @@ def test_early_end_and_the_best_epoch_is_kept(data, tmp_path, monkeypatch):
 
 
 def test_convnet_trains_with_averaged_weights(data, tmp_path):
-    fit.train(_run(data, tmp_path / "net", model="convnet", epochs=2))
+    fit.train(_run(data, tmp_path / "net", model="cnn", epochs=2))
     made = model_file.load(tmp_path / "net" / BUNDLE)
     assert made.features.window_frames == 128
     assert made.training["recipe"]["ema"] > 0
 
 
 def test_closed_form_is_fitted_in_one_pass(data, tmp_path):
-    fit.train(_run(data, tmp_path / "net", model="cnn", epochs=5))
+    fit.train(_run(data, tmp_path / "net", model="gabor", epochs=5))
     rows = (tmp_path / "net" / HISTORY).read_text().splitlines()
     assert len(rows) == 2
     # The fixtures' genres differ by their sound alone: nothing is left to learn after one pass.

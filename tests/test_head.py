@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tonearm.errors import BundleError
+from tonearm.errors import ModelError
 from tonearm.model import file as model_file
 from tonearm.model.head import Head, Kind
-from tonearm.model.out_of_domain import Rejector
+from tonearm.model.out_of_domain import OutOfDomainDetector
 
 LABELS = ("blues", "jazz", "metal")
 
@@ -34,11 +34,11 @@ def softmax(*logits: float) -> np.ndarray:
 def test_votes_by_hand() -> None:
     windows = np.array([[0.2, 0.5, 0.0], [0.4, 0.1, 1.0]])
     mean = (softmax(0.4, 1.0, 0.25) + softmax(0.8, -0.2, 1.25)) / 2
-    decision = head().decide(windows)
+    decision = head().classify(windows)
     np.testing.assert_allclose(decision.probabilities, mean)
     assert decision.known
     # Half the temperature squares the odds.
-    sharp = head(calibration=((1.0, 0.5),)).decide(windows).probabilities
+    sharp = head(calibration=((1.0, 0.5),)).classify(windows).probabilities
     np.testing.assert_allclose(sharp, mean**2 / (mean**2).sum())
 
 
@@ -46,11 +46,11 @@ def test_an_odd_window_cannot_outvote_the_rest() -> None:
     windows = np.array([[1.0, 0.0, 0.0]] * 9 + [[0.0, 0.0, 1.0]])
     weight = np.diag([4.0, 4.0, 60.0])
     assert (windows.mean(axis=0) @ weight).argmax() == 2
-    assert head(weight=weight).decide(windows).probabilities.argmax() == 0
+    assert head(weight=weight).classify(windows).probabilities.argmax() == 0
 
 
 def test_power_comes_first() -> None:
-    decision = head(power=0.5).decide(np.array([[0.04, 0.25, 0.0], [0.16, 0.01, 1.0]]))
+    decision = head(power=0.5).classify(np.array([[0.04, 0.25, 0.0], [0.16, 0.01, 1.0]]))
     mean = (softmax(0.4, 1.0, 0.25) + softmax(0.8, -0.2, 1.25)) / 2
     np.testing.assert_allclose(decision.probabilities, mean)
 
@@ -59,25 +59,25 @@ def test_average_by_hand() -> None:
     # Already genre probabilities: with a weight of 1 and no bias their mean comes out again.
     windows = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]])
     plain = head("average", weight=np.eye(3), bias=np.zeros(3))
-    np.testing.assert_allclose(plain.decide(windows).probabilities, [0.4, 0.5, 0.1])
+    np.testing.assert_allclose(plain.classify(windows).probabilities, [0.4, 0.5, 0.1])
     # Temperature 2, folded into the weight, is the square root of the odds.
     cool = head("average", weight=0.5 * np.eye(3), bias=np.zeros(3))
     roots = np.sqrt([0.4, 0.5, 0.1])
-    np.testing.assert_allclose(cool.decide(windows).probabilities, roots / roots.sum())
+    np.testing.assert_allclose(cool.classify(windows).probabilities, roots / roots.sum())
 
 
 def test_unsure_is_unknown() -> None:
     windows = np.array([[0.3, 0.3, 0.5]])
     likeliest = softmax(0.6, 0.4, 0.75).max()
-    assert head(min_confidence=likeliest - 0.01).decide(windows).known
-    unsure = head(min_confidence=likeliest + 0.01).decide(windows)
+    assert head(min_confidence=likeliest - 0.01).classify(windows).known
+    unsure = head(min_confidence=likeliest + 0.01).classify(windows)
     assert not unsure.known
     np.testing.assert_allclose(unsure.probabilities, softmax(0.6, 0.4, 0.75))
 
 
 def test_each_window_by_itself() -> None:
     windows = np.array([[0.2, 0.5, 0.0], [0.4, 0.1, 1.0]])
-    each = head().decide_each(windows)
+    each = head().classify_each(windows)
     assert each.shape == (2, 4)
     np.testing.assert_allclose(each[:, :3], [softmax(0.4, 1.0, 0.25), softmax(0.8, -0.2, 1.25)])
     assert not each[:, 3].any()
@@ -86,8 +86,8 @@ def test_each_window_by_itself() -> None:
 def test_what_is_no_probability_is_cut() -> None:
     inside, outside = np.array([[0.0, 1.0, 0.5]]), np.array([[-3.0, 7.0, 0.5]])
     for kind in ("votes", "average"):
-        there = head(kind, power=0.3).decide(outside).probabilities
-        assert np.array_equal(there, head(kind, power=0.3).decide(inside).probabilities)
+        there = head(kind, power=0.3).classify(outside).probabilities
+        assert np.array_equal(there, head(kind, power=0.3).classify(inside).probabilities)
 
 
 SHIPPED = model_file.load().head
@@ -102,11 +102,11 @@ def tags(seed: int, n: int, d: int) -> np.ndarray:
 @given(head=heads, seed=st.integers(0, 9_999), n=st.integers(1, 40))
 def test_probabilities_sum_to_one(head: Head, seed: int, n: int) -> None:
     windows = tags(seed, n, head.dimensions)
-    decision = head.decide(windows)
+    decision = head.classify(windows)
     assert decision.probabilities.shape == (len(head.labels),)
     assert decision.probabilities.min() >= 0
     assert decision.probabilities.sum() == pytest.approx(1, abs=1e-9)
-    each = head.decide_each(windows)
+    each = head.classify_each(windows)
     assert each.shape == (n, len(head.labels) + 1)
     assert each.min() >= 0
     np.testing.assert_allclose(each.sum(axis=1), 1, atol=1e-9)
@@ -115,7 +115,7 @@ def test_probabilities_sum_to_one(head: Head, seed: int, n: int) -> None:
 @given(head=heads, seed=st.integers(0, 9_999), times=st.integers(2, 30))
 def test_a_window_repeated_says_the_same(head: Head, seed: int, times: int) -> None:
     once = tags(seed, 1, head.dimensions)
-    a, b = (head.decide(x).probabilities for x in (once, np.repeat(once, times, axis=0)))
+    a, b = (head.classify(x).probabilities for x in (once, np.repeat(once, times, axis=0)))
     np.testing.assert_allclose(a, b, atol=1e-9)
 
 
@@ -123,7 +123,7 @@ def test_a_window_repeated_says_the_same(head: Head, seed: int, times: int) -> N
 def test_order_of_windows_does_not_matter(head: Head, seed: int) -> None:
     windows = tags(seed, 12, head.dimensions)
     shuffled = np.random.default_rng(seed).permutation(windows)
-    a, b = head.decide(windows), head.decide(shuffled)
+    a, b = head.classify(windows), head.classify(shuffled)
     np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-9)
     assert a.known == b.known
 
@@ -131,17 +131,17 @@ def test_order_of_windows_does_not_matter(head: Head, seed: int) -> None:
 @given(head=heads, seed=st.integers(0, 9_999))
 def test_one_window_alone_or_among_others(head: Head, seed: int) -> None:
     windows = tags(seed, 6, head.dimensions)
-    together = head.decide_each(windows)
+    together = head.classify_each(windows)
     for i in range(6):
-        alone = head.decide_each(windows[i : i + 1])[0]
+        alone = head.classify_each(windows[i : i + 1])[0]
         np.testing.assert_allclose(alone, together[i], atol=1e-9)
 
 
 @given(head=heads, value=st.sampled_from([0.0, 1.0, 0.5, 1e-30]))
 def test_extremes_are_finite(head: Head, value: float) -> None:
     windows = np.full((3, head.dimensions), value, np.float32)
-    assert np.isfinite(head.decide(windows).probabilities).all()
-    assert np.isfinite(head.decide_each(windows)).all()
+    assert np.isfinite(head.classify(windows).probabilities).all()
+    assert np.isfinite(head.classify_each(windows)).all()
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_extremes_are_finite(head: Head, value: float) -> None:
     ],
 )
 def test_shapes_that_do_not_fit(changes: dict) -> None:
-    with pytest.raises(BundleError):
+    with pytest.raises(ModelError):
         head(**changes)
 
 
@@ -164,7 +164,7 @@ def test_round_trip(one: Head) -> None:
     again = Head.from_parts(settings, one.arrays())
     assert again.labels == one.labels and again.settings() == one.settings()
     windows = tags(3, 9, one.dimensions)
-    a, b = one.decide(windows), again.decide(windows)
+    a, b = one.classify(windows), again.classify(windows)
     assert np.array_equal(a.probabilities, b.probabilities) and a.known == b.known
 
 
@@ -174,11 +174,11 @@ def test_sure_by_hand() -> None:
     windows = np.full((2, 3), 0.5)
     cases = [(3.3, False, True), (0.5, False, False), (-1.0, True, False), (-2.5, True, True)]
     for offset, known, enough in cases:
-        rejector = Rejector(np.ones(3), offset, limit=-1.0, slope=2.0)
-        decided = head(rejector=rejector)
-        assert decided.decide(windows).known is known
-        assert decided.is_sure(windows, confidence=0.3) is enough
-    assert head().is_sure(windows, confidence=0.3)
+        detector = OutOfDomainDetector(np.ones(3), offset, limit=-1.0, slope=2.0)
+        decided = head(detector=detector)
+        assert decided.classify(windows).known is known
+        assert decided.is_confident(windows, confidence=0.3) is enough
+    assert head().is_confident(windows, confidence=0.3)
     # softmax of 1, 1, .75
-    assert not head().is_sure(windows, confidence=0.4)
-    assert not head(min_confidence=0.4).is_sure(windows, confidence=0.3)
+    assert not head().is_confident(windows, confidence=0.4)
+    assert not head(min_confidence=0.4).is_confident(windows, confidence=0.3)

@@ -117,10 +117,10 @@ def _cut(samples):
 )
 def test_copy_is_found(tmp_path, whole, suffix, change):
     path = music.write(tmp_path / f"x{suffix}", change(whole))
-    heard = audio.decode(path)
+    embeddings = audio.decode(path)
     codes = {
         "original": copies.fingerprint(whole, music.RATE_HZ),
-        "copy": copies.fingerprint(heard.samples, heard.sample_rate_hz),
+        "copy": copies.fingerprint(embeddings.samples, embeddings.sample_rate_hz),
         "other": copies.fingerprint(music.clip(1, 6, seconds=15), music.RATE_HZ),
     }
     assert copies.find(codes) == [("original", "copy")]

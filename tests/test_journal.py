@@ -186,7 +186,7 @@ KILLED = """
     from pathlib import Path
     from tonearm.tagging.fields import edits_for_genres
     from tonearm.tagging.journal import Journal
-    from tonearm.tagging.safe import change
+    from tonearm.tagging.write import change
     with Journal(sys.argv[1], write=True) as journal:
         run = journal.start("tag")
         for number in range(1000):

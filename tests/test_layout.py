@@ -202,6 +202,6 @@ def test_a_classifier_needs_only_the_core() -> None:
 
 def test_public_names() -> None:
     assert tonearm.Classifier.__module__ == "tonearm.model.classifier"
-    assert set(tonearm.__all__) >= {"Classifier", "Heard", "Prediction", "__version__"}
+    assert set(tonearm.__all__) >= {"Classifier", "Embeddings", "Prediction", "__version__"}
     with pytest.raises(AttributeError, match="no attribute 'Clasifier'"):
         tonearm.Clasifier  # noqa: B018

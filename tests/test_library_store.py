@@ -11,10 +11,10 @@ import pytest
 from tonearm import database
 from tonearm.errors import LibraryError
 from tonearm.library import reviews, store
-from tonearm.library.reviews import Review, Reviews, Verdict, beside
-from tonearm.library.store import Decision, FileStatus, FileTags, Library, Model
+from tonearm.library.reviews import Review, Reviews, Verdict, reviews_path
+from tonearm.library.store import Decision, FileStatus, FileTags, Library, ModelRecord
 
-MODEL = Model("a" * 64, "test", "listener", ("jazz", "rock"), ("Mellow", "loud"))
+MODEL = ModelRecord("a" * 64, "test", "encoder", ("jazz", "rock"), ("Mellow", "loud"))
 STATUS = FileStatus(10, 20, 30, 1, 2)
 
 
@@ -187,7 +187,7 @@ def test_a_full_disk(path):
 def test_a_library_that_may_only_be_read_with_its_reviews(path):
     with Library(path, write=True) as library:
         put(library, "/m/a.mp3")
-    with Reviews(beside(path)) as opened:
+    with Reviews(reviews_path(path)) as opened:
         opened.put([Review("k", Verdict.accept, "jazz")])
     code = (
         "import os, sys, urllib.parse\n"
@@ -228,11 +228,11 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 def test_reviews_whose_table_is_not_made_yet(path):
     Library(path, write=True).close()
-    beside(path).touch()
+    reviews_path(path).touch()
     with Library(path) as library:
         reviews.attach(library)
         assert reviews.of_keys(library, ["k"]) == {}
-        with Reviews(beside(path)) as opened:
+        with Reviews(reviews_path(path)) as opened:
             opened.put([Review("k", Verdict.accept, "jazz")])
     with Library(path) as library:
         reviews.attach(library)

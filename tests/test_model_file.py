@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import LABELS, NAMES, tiny_bundle
+from support.fakes import LABELS, NAMES, tiny_model
 
-from tonearm.errors import BundleError
+from tonearm.errors import ModelError
 from tonearm.model import file as model_file
 
 Members = dict[str, bytes]
@@ -28,11 +28,11 @@ def data(model_path: Path) -> bytes:
     return model_path.read_bytes()
 
 
-def same(one: model_file.Bundle, other: model_file.Bundle) -> None:
+def same(one: model_file.Model, other: model_file.Model) -> None:
     assert one.name == other.name
     assert one.features == other.features
-    assert one.listener == other.listener
-    assert one.names == other.names
+    assert one.encoder == other.encoder
+    assert one.embedding_names == other.embedding_names
     assert one.windows_per_track == other.windows_per_track
     assert (one.training, one.metrics, one.notices) == (
         other.training,
@@ -47,20 +47,20 @@ def same(one: model_file.Bundle, other: model_file.Bundle) -> None:
 
 def test_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "a.tonearm"
-    made = tiny_bundle()
+    made = tiny_model()
     sha256 = model_file.save(made, path)
     assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     read = model_file.load(path)
     same(read, made)
     assert read.sha256 == sha256
-    assert (read.labels, read.names) == (LABELS, NAMES)
-    assert read.listener_sha256 == made.listener_sha256
+    assert (read.labels, read.embedding_names) == (LABELS, NAMES)
+    assert read.encoder_sha256 == made.encoder_sha256
     assert model_file.load(str(path)).sha256 == sha256
 
 
 def test_same_model_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        model_file.save(tiny_bundle(), tmp_path / name)
+        model_file.save(tiny_model(), tmp_path / name)
     first = (tmp_path / "a").read_bytes()
     assert first == (tmp_path / "b").read_bytes()
     model_file.save(model_file.load(tmp_path / "a"), tmp_path / "c")
@@ -68,33 +68,33 @@ def test_same_model_same_bytes(tmp_path: Path) -> None:
 
 
 def test_listener_identity() -> None:
-    made = tiny_bundle()
+    made = tiny_model()
     other_head = replace(made, head=replace(made.head, power=0.5), name="other")
-    assert other_head.listener_sha256 == made.listener_sha256
-    assert replace(made, listener=b"x").listener_sha256 != made.listener_sha256
+    assert other_head.encoder_sha256 == made.encoder_sha256
+    assert replace(made, encoder=b"x").encoder_sha256 != made.encoder_sha256
     slower = replace(made.features, hop_samples=128)
-    assert replace(made, features=slower).listener_sha256 != made.listener_sha256
+    assert replace(made, features=slower).encoder_sha256 != made.encoder_sha256
 
 
 def test_without_names(tmp_path: Path) -> None:
-    model_file.save(replace(tiny_bundle(), names=None), tmp_path / "a")
-    assert model_file.load(tmp_path / "a").names is None
+    model_file.save(replace(tiny_model(), embedding_names=None), tmp_path / "a")
+    assert model_file.load(tmp_path / "a").embedding_names is None
 
 
 def test_numbers_that_json_cannot_hold_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        model_file.save(replace(tiny_bundle(), metrics={"ece": float("nan")}), tmp_path / "a")
+        model_file.save(replace(tiny_model(), metrics={"ece": float("nan")}), tmp_path / "a")
     assert not list(tmp_path.iterdir())
 
 
-def loaded(tmp_path: Path, data: bytes) -> model_file.Bundle:
+def loaded(tmp_path: Path, data: bytes) -> model_file.Model:
     path = tmp_path / "damaged.tonearm"
     path.write_bytes(data)
     return model_file.load(path)
 
 
 def refused(tmp_path: Path, data: bytes, *, match: str | None = None) -> str:
-    with pytest.raises(BundleError, match=match) as caught:
+    with pytest.raises(ModelError, match=match) as caught:
         loaded(tmp_path, data)
     message = str(caught.value)
     assert message.startswith(str(tmp_path / "damaged.tonearm")), "does not name the file"
@@ -115,7 +115,7 @@ def test_every_changed_byte_is_found_or_harmless(tmp_path: Path, data: bytes) ->
         changed[at] ^= 0x41
         try:
             read = loaded(tmp_path, bytes(changed))
-        except BundleError:
+        except ModelError:
             continue
         same(read, truth)
         harmless += 1
@@ -127,7 +127,7 @@ def members_of(data: bytes) -> Members:
         return {info.filename: file.read(info) for info in file.infolist()}
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "listener.onnx", "head.npz", "NOTICE.txt"])
+@pytest.mark.parametrize("name", ["manifest.json", "encoder.onnx", "head.npz", "NOTICE.txt"])
 def test_flips_in_members_are_found(name: str, tmp_path: Path, data: bytes) -> None:
     content = members_of(data)[name]
     begin = data.index(content)
@@ -170,12 +170,12 @@ def rebuilt(
 
 
 def test_rebuilt_is_accepted(tmp_path: Path, data: bytes) -> None:
-    same(loaded(tmp_path, rebuilt(data)), tiny_bundle())
+    same(loaded(tmp_path, rebuilt(data)), tiny_model())
 
 
 def test_newer_version_and_other_format(tmp_path: Path, data: bytes) -> None:
     assert "update Tonearm" in refused(tmp_path, rebuilt(data, version=99))
-    refused(tmp_path, rebuilt(data, format="other-bundle"), match="format other-bundle")
+    refused(tmp_path, rebuilt(data, format="other-model file"), match="format other-model file")
     refused(tmp_path, rebuilt(data, version=...), match="None")
 
 
@@ -197,15 +197,24 @@ def test_foreign_manifest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["name", "features", "names", "windows_per_track", "head", "training", "metrics", "sha256"],
+    [
+        "name",
+        "features",
+        "embedding_names",
+        "windows_per_track",
+        "head",
+        "training",
+        "metrics",
+        "sha256",
+    ],
 )
 def test_a_part_that_is_missing_or_wrong(key: str, tmp_path: Path, data: bytes) -> None:
     refused(tmp_path, rebuilt(data, **{key: ...}))
     if key not in ("name", "training", "metrics"):
-        refused(tmp_path, rebuilt(data, **{key: 7 if key == "names" else "x"}))
+        refused(tmp_path, rebuilt(data, **{key: 7 if key == "embedding_names" else "x"}))
 
 
-@pytest.mark.parametrize("name", ["listener.onnx", "head.npz", "NOTICE.txt"])
+@pytest.mark.parametrize("name", ["encoder.onnx", "head.npz", "NOTICE.txt"])
 def test_a_member_that_is_missing(name: str, tmp_path: Path, data: bytes) -> None:
     refused(tmp_path, rebuilt(data, lambda members: members.pop(name)))
 
@@ -233,7 +242,9 @@ def test_settings_that_would_mislead(
     refused(tmp_path, rebuilt(data, head=before | settings), match=said)
 
 
-@pytest.mark.parametrize("wrong", [{"windows_per_track": 0}, {"sure": 0.0}, {"sure": 1.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"windows_per_track": 0}, {"stop_confidence": 0.0}, {"stop_confidence": 1.5}]
+)
 def test_counts_that_would_mislead(wrong: dict, tmp_path: Path, data: bytes) -> None:
     refused(tmp_path, rebuilt(data, **wrong), match="windows a track")
 
@@ -286,18 +297,21 @@ def test_pickles_are_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"none\.tonearm: model cannot be read"):
+    with pytest.raises(ModelError, match=r"none\.tonearm: model cannot be read"):
         model_file.load(tmp_path / "none.tonearm")
-    with pytest.raises(BundleError, match="cannot be read"):
+    with pytest.raises(ModelError, match="cannot be read"):
         model_file.load(tmp_path)
 
 
 def test_shipped_bundle() -> None:
-    path = model_file.shipped_path()
+    path = model_file.builtin_path()
     assert path.stat().st_size <= 8e6
     shipped = model_file.load()
     assert model_file.load("shipped").sha256 == shipped.sha256
     assert len(shipped.labels) == 10
-    assert shipped.names is not None and len(shipped.names) == shipped.head.dimensions == 50
+    assert (
+        shipped.embedding_names is not None
+        and len(shipped.embedding_names) == shipped.head.dimensions == 50
+    )
     assert shipped.features.window_frames == 187
     assert shipped.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

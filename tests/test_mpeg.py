@@ -84,9 +84,9 @@ def test_constant_rate_is_divided_out(rate_hz: int, bit_rate: int, tmp_path: Pat
     samples = constant_rate_samples(path)
     assert samples is not None
     assert samples / rate_hz == pytest.approx(SECONDS, abs=0.25)  # padding: two frames at 8 kHz
-    heard = audio.decode(path)
-    assert heard.warning is None
-    assert samples == pytest.approx(len(heard.samples), abs=1_152)
+    embeddings = audio.decode(path)
+    assert embeddings.warning is None
+    assert samples == pytest.approx(len(embeddings.samples), abs=1_152)
 
 
 @pytest.mark.parametrize("tags", ["", "art", "id3v1", "ape", "ape with header", "all"])
@@ -146,18 +146,18 @@ def test_truncated_with_stated_length(tmp_path: Path) -> None:
     path = mp3(tmp_path / "a.mp3", xing=True)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    heard = audio.decode(path)
-    assert heard.duration_s == pytest.approx(SECONDS / 2, abs=0.2)
-    assert heard.warning is not None and "of 8.0 s" in heard.warning
+    embeddings = audio.decode(path)
+    assert embeddings.duration_s == pytest.approx(SECONDS / 2, abs=0.2)
+    assert embeddings.warning is not None and "of 8.0 s" in embeddings.warning
 
 
 def test_truncated_without_stated_length_is_just_shorter(tmp_path: Path) -> None:
     path = mp3(tmp_path / "a.mp3")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    heard = audio.decode(path)
-    assert heard.duration_s == pytest.approx(SECONDS / 2, abs=0.2)
-    assert heard.warning is None
+    embeddings = audio.decode(path)
+    assert embeddings.duration_s == pytest.approx(SECONDS / 2, abs=0.2)
+    assert embeddings.warning is None
 
 
 CONSTANT = [
@@ -204,9 +204,11 @@ def test_frames_that_lie_a_little_elsewhere(stray: bytes, tmp_path: Path) -> Non
     whole = soundfile.read(path, dtype="float32")[0]
     with audio.open_audio(path) as reader:
         start = round(len(whole) * 0.8)
-        heard = reader.read(start, 44_100)
+        embeddings = reader.read(start, 44_100)
     # A decoder that comes by the stray bytes may lose a frame over them.
-    worst = min(np.abs(heard - whole[begin:][:44_100]).max() for begin in (start, start - 1_152))
+    worst = min(
+        np.abs(embeddings - whole[begin:][:44_100]).max() for begin in (start, start - 1_152)
+    )
     assert worst <= 1e-6
 
 

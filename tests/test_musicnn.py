@@ -12,7 +12,7 @@ pytest.importorskip("onnx")
 
 from torch import nn  # noqa: E402
 
-from tonearm.errors import BundleError  # noqa: E402
+from tonearm.errors import ModelError  # noqa: E402
 from tonearm.nets.musicnn import (  # noqa: E402
     MSD_TAGS,
     FilterBank,
@@ -236,10 +236,10 @@ def test_load_checkpoint() -> None:
 def test_load_checkpoint_names_what_is_wrong() -> None:
     tensors = tensorflow_names(Musicnn(MusicnnConfig()))
     foreign = {**tensors, "dense_1/bias": np.zeros(51, np.float32)}
-    with pytest.raises(BundleError, match=r"dense_1/bias is \(51,\), musicnn's is \(50,\)"):
+    with pytest.raises(ModelError, match=r"dense_1/bias is \(51,\), musicnn's is \(50,\)"):
         load_checkpoint(foreign)
     del tensors["conv2d_3/kernel"]
-    with pytest.raises(BundleError, match="no tensor conv2d_3/kernel"):
+    with pytest.raises(ModelError, match="no tensor conv2d_3/kernel"):
         load_checkpoint(tensors)
 
 
@@ -255,9 +255,9 @@ def test_parity_check_finds_a_difference() -> None:
     model = to_onnx(net, features)
     with torch.no_grad():
         net.output.bias += 1e-3
-    with pytest.raises(BundleError, match="differs from the net by"):
+    with pytest.raises(ModelError, match="differs from the net by"):
         check_parity(net, model, features, tolerance=1e-5)
-    with pytest.raises(BundleError, match="differs from the net by nan"):
+    with pytest.raises(ModelError, match="differs from the net by nan"):
         check_parity(net, model, features * float("nan"), tolerance=1e-5)
 
 

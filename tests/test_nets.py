@@ -49,9 +49,9 @@ def test_silence_gives_numbers(name):
 @pytest.mark.parametrize("name", NETS)
 def test_exported_net_says_the_same(name):
     _, net = _net(name, frames=128)
-    listener = torch.nn.Sequential(net, torch.nn.Softmax(1)).eval()
+    encoder = torch.nn.Sequential(net, torch.nn.Softmax(1)).eval()
     example = _levels(3, 128)
-    assert check_parity(listener, to_onnx(listener, example), example, tolerance=1e-4) <= 1e-4
+    assert check_parity(encoder, to_onnx(encoder, example), example, tolerance=1e-4) <= 1e-4
 
 
 def test_lstm_is_the_original_network():
@@ -84,5 +84,5 @@ def test_augmentation_is_that_of_its_generator(name):
 
 
 def test_unknown_model_lists_those_there_are():
-    with pytest.raises(DatasetError, match="lstm, cnn, convnet"):
+    with pytest.raises(DatasetError, match="lstm, gabor, cnn"):
         nets.get("transformer")

@@ -16,7 +16,7 @@ from support.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
 from support.small_files import music, wav
 
 from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import load_listen, scan
+from tonearm.library.scan import load_embed, scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
@@ -62,8 +62,8 @@ def few(tmp_path):
         scan(
             library,
             [folder],
-            bundle=model_file.load(None),
-            make_listen=partial(load_listen, None),
+            model=model_file.load(None),
+            make_embed=partial(load_embed, None),
             read_tags=file_tags,
             jobs=1,
         )
@@ -279,7 +279,7 @@ def test_ten_thousand_rows_scroll(page, many):
     page.goto(f"{many}/#library")
     grid = page.get_by_role("grid", name="Tracks")
     expect(grid).to_have_attribute("aria-rowcount", "10001")
-    # The thread's own time: frames of a machine that tests beside it say nothing.
+    # The thread's own time: frames of a machine that tests next to it say nothing.
     tools = page.context.new_cdp_session(page)
     tools.send("Performance.enable", {"timeDomain": "threadTicks"})
 

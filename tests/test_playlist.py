@@ -10,9 +10,11 @@ from test_library_store import STATUS
 
 from tonearm.errors import LibraryError
 from tonearm.library.playlist import Conditions, Entry, TagCondition, m3u8, select
-from tonearm.library.store import Decision, FileTags, Library, Model, as_stored
+from tonearm.library.store import Decision, FileTags, Library, ModelRecord, as_stored
 
-MODEL = Model("a" * 64, "test", "listener", ("jazz", "rock", "pop"), ("Mellow", "Female Vocal"))
+MODEL = ModelRecord(
+    "a" * 64, "test", "encoder", ("jazz", "rock", "pop"), ("Mellow", "Female Vocal")
+)
 
 
 def put(library, name, shares, words, *, known=True, duration_s=100.0, **tags):

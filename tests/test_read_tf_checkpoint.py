@@ -81,7 +81,7 @@ def table(entries: list[tuple[bytes, bytes]], *, compression: int = 0) -> bytes:
     return out + index + footer.ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
 
 
-def bundle(tensors: dict[str, np.ndarray]) -> tuple[bytes, bytes]:
+def model(tensors: dict[str, np.ndarray]) -> tuple[bytes, bytes]:
     entries, data = [(b"", number(1, 1))], b""
     for name, array in tensors.items():
         entries.append((name.encode(), entry(array, len(data))))
@@ -90,7 +90,7 @@ def bundle(tensors: dict[str, np.ndarray]) -> tuple[bytes, bytes]:
 
 
 def test_reads_what_was_written() -> None:
-    read = read_tf_checkpoint(*bundle(TENSORS))
+    read = read_tf_checkpoint(*model(TENSORS))
     assert list(read) == list(TENSORS)
     for name, array in TENSORS.items():
         assert read[name].dtype == array.dtype, name
@@ -117,7 +117,7 @@ def test_refuses_compressed_blocks() -> None:
 
 
 def test_refuses_a_short_data_file() -> None:
-    index, data = bundle(TENSORS)
+    index, data = model(TENSORS)
     with pytest.raises(ValueError, match=rf"wide: ends at byte {len(data)} of {len(data) - 1}"):
         read_tf_checkpoint(index, data[:-1])
 
@@ -137,7 +137,7 @@ def test_refuses_other_entries(fields: bytes, reason: str) -> None:
 
 
 def test_a_damaged_byte_gives_a_value_error_or_an_answer() -> None:
-    index, data = bundle(TENSORS)
+    index, data = model(TENSORS)
     errors = 0
     for at in range(len(index)):
         for flip in (0x01, 0x80, 0xFF):

@@ -64,7 +64,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return fill(tmp_path / "data", TINY.listener_sha256)
+    return fill(tmp_path / "data", TINY.encoder_sha256)
 
 
 def test_one_model(folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_curves_of_a_history(folder: Path) -> None:
 
 def test_names_from_outside_are_text(tmp_path: Path) -> None:
     rows = [*ROWS, Row(f"blues/{EVIL}.wav", EVIL, [(0.0, 0.9, 0.1)]), Row("<i>/z", "z", [LOW])]
-    folder = fill(tmp_path / EVIL.replace("/", "_"), TINY.listener_sha256, rows)
+    folder = fill(tmp_path / EVIL.replace("/", "_"), TINY.encoder_sha256, rows)
     head = replace(
         tiny_head(),
         labels=("blues", "jazz", "metal", "<i>"),
@@ -130,7 +130,7 @@ def test_names_from_outside_are_text(tmp_path: Path) -> None:
 
 def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     rows = [*ROWS, Row("blues/\udcff\n.wav", "x", [(0.0, 0.9, 0.1)])]
-    folder = fill(tmp_path / "d", TINY.listener_sha256, rows)
+    folder = fill(tmp_path / "d", TINY.encoder_sha256, rows)
     text = report.render(evaluated(folder, TINY), histories=[None])
     data = text.encode("utf-8", "backslashreplace")
     assert b"blues/\\udcff" in data
@@ -170,7 +170,7 @@ def test_runs_are_called_by_their_folder(folder: Path) -> None:
 
 
 def test_a_model_that_makes_no_mistake_or_answers_nothing(tmp_path: Path) -> None:
-    folder = fill(tmp_path / "d", TINY.listener_sha256, ROWS[:1])
+    folder = fill(tmp_path / "d", TINY.encoder_sha256, ROWS[:1])
     assert "None." in Page(report.render(evaluated(folder, TINY), histories=[None])).text
     silent = replace(TINY, head=replace(tiny_head(), min_confidence=1.0))
     page = Page(report.render(evaluated(folder, silent), histories=[None]))

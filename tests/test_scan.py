@@ -18,7 +18,7 @@ from tonearm.database import alone
 from tonearm.errors import LibraryError
 from tonearm.library.scan import Scan, scan
 from tonearm.library.store import Library, as_stored
-from tonearm.model import file as bundles
+from tonearm.model import file as models
 
 
 @pytest.fixture(autouse=True)
@@ -30,17 +30,17 @@ def _quick_workers(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def bundle():
-    return bundles.load()
+def model():
+    return models.load()
 
 
 class Case:
     """A music folder, a library, and the names that were heard."""
 
-    def __init__(self, folder: Path, bundle) -> None:
+    def __init__(self, folder: Path, model) -> None:
         self.root, self.path = folder / "music", folder / "library.sqlite"
         self.root.mkdir()
-        self._log, self._bundle = folder / "heard.txt", bundle
+        self._log, self._bundle = folder / "heard.txt", model
 
     def add(self, name: str, content: str | None = None) -> Path:
         path = self.root / name
@@ -48,21 +48,21 @@ class Case:
         path.write_text(content if content is not None else f"{name} as it sounds")
         return path
 
-    def scan(self, *paths: Path, bundle=None, jobs: int = 2, **options) -> Scan:
+    def scan(self, *paths: Path, model=None, jobs: int = 2, **options) -> Scan:
         """Of the whole folder, unless paths are named or all is to be looked at again."""
         self._log.write_text("")
         with Library(self.path, write=True) as library:
             return scan(
                 library,
                 paths or ([] if options.get("again") else [self.root]),
-                bundle=bundle or self._bundle,
-                make_listen=partial(embedders.make_listen, str(self._log)),
+                model=model or self._bundle,
+                make_embed=partial(embedders.make_embed, str(self._log)),
                 read_tags=embedders.no_tags,
                 jobs=jobs,
                 **options,
             )
 
-    def heard(self) -> list[str]:
+    def analysed(self) -> list[str]:
         return sorted(self._log.read_text().split())
 
     def tracks(self, *, missing: bool = False) -> dict:
@@ -72,8 +72,8 @@ class Case:
 
 
 @pytest.fixture
-def case(tmp_path, bundle):
-    return Case(tmp_path, bundle)
+def case(tmp_path, model):
+    return Case(tmp_path, model)
 
 
 def test_every_file_once_and_then_none(case):
@@ -82,12 +82,12 @@ def test_every_file_once_and_then_none(case):
     case.add("cover.jpg")
     case.add(".hidden.mp3")
     result = case.scan()
-    assert (result.found, result.heard, result.unchanged, result.failures) == (6, 6, 0, [])
-    assert len(case.heard()) == 6
+    assert (result.found, result.analysed, result.unchanged, result.failures) == (6, 6, 0, [])
+    assert len(case.analysed()) == 6
     tracks = case.tracks()
     assert len(tracks) == 6 and all(len(t.probabilities) == 10 for t in tracks.values())
     again = case.scan()
-    assert (again.found, again.unchanged, again.to_do, case.heard()) == (6, 6, 0, [])
+    assert (again.found, again.unchanged, again.to_do, case.analysed()) == (6, 6, 0, [])
     assert case.tracks() == tracks
 
 
@@ -99,7 +99,7 @@ def test_what_moves_keeps_its_row_and_is_not_heard(case):
     (case.root / "new").mkdir()
     old.rename(case.root / "new" / "other.mp3")
     result = case.scan()
-    assert (result.heard, result.recognised, result.moved, result.gone) == (0, 1, 1, 0)
+    assert (result.analysed, result.recognised, result.moved, result.gone) == (0, 1, 1, 0)
     after = case.tracks(missing=True)
     assert sorted(after) == ["new/other.mp3", "old/b.mp3"]
     assert after["new/other.mp3"].id == before.id
@@ -113,7 +113,7 @@ def test_two_files_that_change_names_change_sounds(case):
     a.rename(case.root / "held")
     b.rename(a)
     (case.root / "held").rename(b)
-    assert case.scan().heard == 0
+    assert case.scan().analysed == 0
     now = case.tracks()
     assert (now["a.mp3"].key, now["b.mp3"].key) == (keys["b.mp3"], keys["a.mp3"])
 
@@ -122,7 +122,7 @@ def test_copies_are_heard_once_also_when_met_together(case):
     for name in ("1 slow.mp3", "2 slow.mp3", "3 slow.mp3", "4 slow.mp3"):
         case.add(name, "one sound")
     result = case.scan(jobs=2)
-    assert (result.heard, result.recognised, result.moved) == (1, 3, 0)
+    assert (result.analysed, result.recognised, result.moved) == (1, 3, 0)
     assert len({track.key for track in case.tracks().values()}) == 1
 
 
@@ -133,12 +133,12 @@ def test_changed_and_gone_and_back(case):
     kept = b.with_suffix(".away")
     os.rename(b, kept)
     result = case.scan()
-    assert (result.heard, result.gone) == (1, 1)
+    assert (result.analysed, result.gone) == (1, 1)
     assert list(case.tracks()) == ["a.mp3"]
     assert case.tracks(missing=True)["b.mp3"].missing
     os.rename(kept, b)
     result = case.scan()
-    assert (result.heard, case.heard(), sorted(case.tracks())) == (0, [], ["a.mp3", "b.mp3"])
+    assert (result.analysed, case.analysed(), sorted(case.tracks())) == (0, [], ["a.mp3", "b.mp3"])
 
 
 def test_a_root_that_is_not_there_is_named_and_its_files_are_not_gone(case):
@@ -179,9 +179,9 @@ def test_again_is_all_that_was_scanned_before(case):
     case.add("folder/d.mp3")
     single.write_text("another sound")
     result = case.scan(again=True)
-    assert (result.found, result.unchanged, result.heard) == (3, 1, 2)
+    assert (result.found, result.unchanged, result.analysed) == (3, 1, 2)
     more = case.scan(case.root / "elsewhere", again=True)
-    assert (more.found, more.heard) == (4, 1)
+    assert (more.found, more.analysed) == (4, 1)
 
 
 def test_a_named_file_that_is_not_there_is_gone_unless_its_folder_is_too(case):
@@ -259,7 +259,7 @@ def test_a_file_that_ends_its_worker_costs_itself_alone(case, name, kind, words)
         case.add(f"{i}.mp3")
     case.add(f"3 {name}")
     result = case.scan(timeout_s=1.0)
-    assert result.heard == 8
+    assert result.analysed == 8
     ((path, reason),) = result.failures
     assert path.endswith(f"3 {name}") and words in reason
     failed = case.tracks()[f"3 {name}"]
@@ -277,7 +277,7 @@ def test_many_crashes_end_nothing(case):
         case.add(f"{i} segv.mp3")
         case.add(f"{i}.mp3")
     result = case.scan()
-    assert (result.heard, len(result.failures)) == (10, 10)
+    assert (result.analysed, len(result.failures)) == (10, 10)
 
 
 def test_workers_that_cannot_start_are_one_error(case):
@@ -289,8 +289,8 @@ def test_workers_that_cannot_start_are_one_error(case):
         scan(
             library,
             [case.root],
-            bundle=bundles.load(),
-            make_listen=embedders.make_nothing,
+            model=models.load(),
+            make_embed=embedders.make_nothing,
             read_tags=embedders.no_tags,
             jobs=1,
         )
@@ -309,28 +309,33 @@ def test_odd_files(case):
         str(case.root / "loop.mp3"): "is a link to nothing, or to itself",
     }
     assert result.damaged == [(str(case.root / "torn.mp3"), "truncated")]
-    assert (result.found, result.heard) == (4, 1)
+    assert (result.found, result.analysed) == (4, 1)
 
 
 def test_a_file_named_twice_is_taken_once(case):
     path = case.add("a.mp3")
     result = case.scan(case.root, path, path)
-    assert (result.found, result.heard) == (1, 1)
+    assert (result.found, result.analysed) == (1, 1)
 
 
-def test_another_head_decides_anew_without_hearing(case, bundle):
+def test_another_head_decides_anew_without_hearing(case, model):
     for i in range(5):
         case.add(f"{i}.mp3")
     case.scan()
     before = case.tracks()
-    head = dataclasses.replace(bundle.head, weight=-bundle.head.weight)
-    other = dataclasses.replace(bundle, head=head, sha256="b" * 64)
-    result = case.scan(bundle=other)
-    assert (result.redecided, result.heard, result.unchanged, case.heard()) == (5, 0, 5, [])
+    head = dataclasses.replace(model.head, weight=-model.head.weight)
+    other = dataclasses.replace(model, head=head, sha256="b" * 64)
+    result = case.scan(model=other)
+    assert (result.reclassified, result.analysed, result.unchanged, case.analysed()) == (
+        5,
+        0,
+        5,
+        [],
+    )
     after = case.tracks()
     assert all(after[name].probabilities != before[name].probabilities for name in after)
-    assert case.scan(bundle=other).redecided == 0
-    assert case.scan().redecided == 5
+    assert case.scan(model=other).reclassified == 0
+    assert case.scan().reclassified == 5
     assert case.tracks() == before
 
 
@@ -341,8 +346,8 @@ def test_two_scans_at_once_would_hear_all_twice(case):
         pytest.raises(LibraryError, match="another scan is writing: wait"),
     ):
         case.scan()
-    assert case.heard() == []
-    assert case.scan().heard == 1
+    assert case.analysed() == []
+    assert case.scan().analysed == 1
 
 
 def test_a_folder_that_is_not_there_is_no_file(case):
@@ -350,14 +355,14 @@ def test_a_folder_that_is_not_there_is_no_file(case):
     assert (result.found, result.failures) == (0, [(str(case.root / "none"), "does not exist")])
 
 
-def test_another_listener_hears_all_again(case, bundle):
+def test_another_listener_hears_all_again(case, model):
     case.add("a.mp3")
     case.add("copy.mp3", "a.mp3 as it sounds")
     case.scan()
-    other = dataclasses.replace(bundle, listener=b"another", sha256="c" * 64)
-    result = case.scan(bundle=other)
-    assert (result.heard, result.recognised, result.redecided) == (1, 1, 0)
-    assert case.scan(bundle=other).unchanged == 2
+    other = dataclasses.replace(model, encoder=b"another", sha256="c" * 64)
+    result = case.scan(model=other)
+    assert (result.analysed, result.recognised, result.reclassified) == (1, 1, 0)
+    assert case.scan(model=other).unchanged == 2
 
 
 def test_sounds_that_no_file_holds_are_dropped(case):
@@ -370,21 +375,21 @@ def test_sounds_that_no_file_holds_are_dropped(case):
         assert library.rows("SELECT count(*) FROM windows") == [(1,)]
 
 
-def test_a_retagged_file_is_recognised_and_its_tags_are_read(tmp_path, bundle):
+def test_a_retagged_file_is_recognised_and_its_tags_are_read(tmp_path, model):
     path = small_files.write(tmp_path / "a.mp3", small_files.music(1))
     log = tmp_path / "heard.txt"
     options = {
-        "make_listen": partial(embedders.make_listen, str(log)),
+        "make_embed": partial(embedders.make_embed, str(log)),
         "read_tags": file_tags,
         "jobs": 1,
     }
     with Library(tmp_path / "l.sqlite", write=True) as library:
-        scan(library, [tmp_path], bundle=bundle, **options)
+        scan(library, [tmp_path], model=model, **options)
         assert library.track(path).tags.genres == ()
         small_files.retag(path, text="Jazz", bulk=100_000)
         moved = path.rename(tmp_path / "b.mp3")
-        result = scan(library, [tmp_path], bundle=bundle, **options)
-        assert (result.heard, result.moved) == (0, 1)
+        result = scan(library, [tmp_path], model=model, **options)
+        assert (result.analysed, result.moved) == (0, 1)
         track = library.track(moved)
         assert (track.tags.artist, track.tags.genres) == ("Jazz", ("Jazz",))
     assert log.read_text().split() == ["a.mp3"]
@@ -393,15 +398,15 @@ def test_a_retagged_file_is_recognised_and_its_tags_are_read(tmp_path, bundle):
 def start_scan(case: Case) -> subprocess.Popen:
     code = (
         "import sys; from pathlib import Path; from functools import partial\n"
-        "import listeners\n"
-        "from tonearm import bundle\n"
+        "from support import embedders\n"
+        "from tonearm.model import file\n"
         "from tonearm.library.scan import scan\n"
         "from tonearm.library.store import Library\n"
         "if __name__ == '__main__':\n"
         "    with Library(sys.argv[2], write=True) as library:\n"
-        "        scan(library, [sys.argv[1]], bundle=bundle.load(), jobs=2,\n"
-        "             make_listen=partial(listeners.make_listen, sys.argv[3]),\n"
-        "             read_tags=listeners.no_tags)\n"
+        "        scan(library, [sys.argv[1]], model=file.load(), jobs=2,\n"
+        "             make_embed=partial(embedders.make_embed, sys.argv[3]),\n"
+        "             read_tags=embedders.no_tags)\n"
     )
     script = case.root.parent / "script.py"
     script.write_text(code)
@@ -423,7 +428,7 @@ def test_a_scan_that_is_killed_keeps_what_it_had_and_goes_on(case):
     for i in range(30):
         case.add(f"{i} slow.mp3")
     log = case.root.parent / "all.txt"
-    heard = 0
+    analysed = 0
     for enough in (4, 10):
         process = start_scan(case)
         wait_for(lambda: log.exists() and len(log.read_text().splitlines()) >= enough)  # noqa: B023
@@ -433,12 +438,12 @@ def test_a_scan_that_is_killed_keeps_what_it_had_and_goes_on(case):
         kept = len(case.tracks())
         begun = len(log.read_text().splitlines())
         assert begun - 4 <= kept <= begun, "more was lost than what two workers had in flight"
-        assert kept >= heard
-        heard = kept
+        assert kept >= analysed
+        analysed = kept
     result = case.scan()
-    assert (result.unchanged, result.heard) == (heard, 30 - heard)
+    assert (result.unchanged, result.analysed) == (analysed, 30 - analysed)
     assert len(case.tracks()) == 30
-    assert not set(case.heard()) & {"none"}
+    assert not set(case.analysed()) & {"none"}
 
 
 def test_workers_end_with_the_scan_that_was_killed(case):

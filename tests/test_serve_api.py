@@ -24,7 +24,7 @@ from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC
 from tonearm.library.file_tags import file_tags
 from tonearm.library.reviews import corrections
-from tonearm.library.scan import load_listen, scan
+from tonearm.library.scan import load_embed, scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.model.answer import Answer, answer
@@ -48,12 +48,12 @@ def folder(tmp_path):
 def client(tmp_path, folder):
     path = tmp_path / "library.sqlite"
     with Library(path, write=True) as library:
-        listen = partial(load_listen, None)
+        embed = partial(load_embed, None)
         scan(
             library,
             [folder],
-            bundle=model_file.load(None),
-            make_listen=listen,
+            model=model_file.load(None),
+            make_embed=embed,
             read_tags=file_tags,
             jobs=1,
         )
@@ -293,8 +293,8 @@ def test_a_review_stays_with_the_sound_and_can_be_learnt_from(client, folder):
         time.sleep(0.05)
     assert client.get("/api/tracks?review=change").json()["tracks"][0]["name"] == "moved.mp3"
     with Library(client.library_path) as library:
-        (learnt,) = corrections(library, listener=Classifier.load().bundle.listener_sha256)
-        assert corrections(library, listener="another of as many dimensions") == []
+        (learnt,) = corrections(library, encoder=Classifier.load().model.encoder_sha256)
+        assert corrections(library, encoder="another of as many dimensions") == []
     assert learnt.genre == "blues" and learnt.windows.shape[1] == 50
     assert post(client, "/api/review", ids=[number], verdict="clear")["reviewed"] == [number]
     assert client.get("/api/tracks?review=any").json()["tracks"][0]["review"] is None
@@ -343,7 +343,7 @@ def test_scan_tells_its_progress(tmp_path):
         events = client.get("/api/scan/events").text.split("\n\n")
         last = json.loads(events[-2].split("data: ")[1])
         assert events[-2].startswith("event: end")
-        assert (last["heard"], last["done"], len(last["failures"])) == (6, 7, 1)
+        assert (last["analysed"], last["done"], len(last["failures"])) == (6, 7, 1)
         assert client.get("/api/tracks").json()["total"] == 7
 
 

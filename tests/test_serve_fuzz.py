@@ -14,7 +14,7 @@ from schemathesis.checks import not_a_server_error
 from support.serving import fill_library, served
 
 from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import load_listen, scan
+from tonearm.library.scan import load_embed, scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.serve.app import create_app
@@ -28,9 +28,9 @@ def api(tmp_path_factory):
     path = folder / "library.sqlite"
     shutil.copy(EXAMPLES / "midnight_walk.mp3", folder)
     with Library(path, write=True) as library:
-        listen = partial(load_listen, None)
+        embed = partial(load_embed, None)
         model = model_file.load(None)
-        scan(library, [folder], bundle=model, make_listen=listen, read_tags=file_tags, jobs=1)
+        scan(library, [folder], model=model, make_embed=embed, read_tags=file_tags, jobs=1)
     fill_library(path, 50)
     with served(path) as address:
         yield schemathesis.openapi.from_url(f"{address}/openapi.json")

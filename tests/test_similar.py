@@ -6,9 +6,9 @@ from test_library_store import STATUS, decision
 
 from tonearm.errors import LibraryError
 from tonearm.library.similar import Probe, probe_of, similar
-from tonearm.library.store import FileTags, Library, Model, as_stored
+from tonearm.library.store import FileTags, Library, ModelRecord, as_stored
 
-MODEL = Model("a" * 64, "test", "listener", ("jazz", "rock"), None)
+MODEL = ModelRecord("a" * 64, "test", "encoder", ("jazz", "rock"), None)
 
 
 def put(library, name, pooled, *, key="", duration_s=100.0, model=MODEL) -> None:
@@ -84,7 +84,7 @@ def test_how_near_a_copy_lies(tmp_path, distance, later_s, is_copy):
 
 
 def test_sounds_of_another_listener_are_not_compared(library):
-    other = Model("b" * 64, "other", "another of as many dimensions", ("jazz", "rock"), None)
+    other = ModelRecord("b" * 64, "other", "another of as many dimensions", ("jazz", "rock"), None)
     put(library, "heard otherwise", [0.9, 0.1, 0.0], duration_s=50, model=other)
     assert "heard otherwise" not in names(
         similar(library, probe_of(library, "/m/soft", None), count=9)
@@ -100,16 +100,16 @@ def test_what_is_gone_is_no_match(library):
 
 
 def test_a_sound_from_outside(library):
-    probe = Probe(np.float32([0.05, 0.9, 0.2]), 33.0, "listener")
+    probe = Probe(np.float32([0.05, 0.9, 0.2]), 33.0, "encoder")
     assert names(similar(library, probe, count=1)) == ["loud"]
 
 
 def test_a_library_of_one_and_of_none(tmp_path):
     with Library(tmp_path / "one.sqlite", write=True) as library:
         with pytest.raises(LibraryError, match="nothing in it to compare"):
-            similar(library, Probe(np.float32([1, 0, 0]), 1.0, "listener"), count=1)
+            similar(library, Probe(np.float32([1, 0, 0]), 1.0, "encoder"), count=1)
         put(library, "only", [0.5, 0.5, 0.0])
-        assert names(similar(library, Probe(np.float32([1, 0, 0]), 1.0, "listener"), count=5)) == [
+        assert names(similar(library, Probe(np.float32([1, 0, 0]), 1.0, "encoder"), count=5)) == [
             "only"
         ]
 
@@ -128,6 +128,6 @@ def test_many_sounds_are_ranked_as_a_full_sort_does(tmp_path):
         with library.transaction():
             for i, row in enumerate(pooled):
                 put(library, f"{i:03}", row, duration_s=float(i))
-        probe = Probe(rng.random(8).astype(np.float32), -50.0, "listener")
+        probe = Probe(rng.random(8).astype(np.float32), -50.0, "encoder")
         few = names(similar(library, probe, count=2))
         assert few == names(similar(library, probe, count=600))[:2]

@@ -113,7 +113,7 @@ def test_a_picture_of_a_flac_and_an_id3_tag_in_front_do_not_count(files, tmp_pat
 @pytest.mark.parametrize("suffix", [".ogg", ".opus"])
 def test_ogg_pages_that_are_cut_anew_do_not_count(tmp_path, suffix):
     path = small_files.write(tmp_path / f"song{suffix}", small_files.music(3, 70.0))
-    anew = tmp_path / f"anew{suffix}"
+    anew = tmp_path / f"again{suffix}"
     with (
         av.open(str(path)) as source,
         av.open(str(anew), "w", format="ogg", options={"page_duration": "200000"}) as sink,

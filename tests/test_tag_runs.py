@@ -12,7 +12,7 @@ from tonearm.library.file_tags import file_tags
 from tonearm.library.store import FileStatus, Library, as_stored
 from tonearm.library.tag_runs import Wanted, open_journal, put_back, write_all
 from tonearm.tagging import write as tagging_write
-from tonearm.tagging.journal import Journal, beside
+from tonearm.tagging.journal import Journal, journal_path
 from tonearm.tagging.read import read_tags
 
 MOVED = "moved or deleted since (`tonearm scan` finds what moved)"
@@ -167,7 +167,7 @@ def test_what_is_put_back_already_is_not_put_back_again(folder, place):
     assert undo(place).undoes == run
     again = undo(place, run)
     assert (again.run, again.total, again.undoes) == (None, 0, run)
-    with Journal(beside(place)) as journal:
+    with Journal(journal_path(place)) as journal:
         assert len(journal.runs()) == 2, "a run of nothing is none"
 
 
@@ -277,7 +277,7 @@ def test_what_is_refused_is_in_the_journal(folder, place):
     os.utime(paths[1], ns=(1, 2))
     paths[2].unlink()
     assert len(write(place, paths).failures) == 3
-    with Journal(beside(place)) as journal:
+    with Journal(journal_path(place)) as journal:
         assert [(run.done, run.failed) for run in journal.runs()] == [(0, 3)]
         reasons = {entry.path: entry.reason for entry in journal.entries(1)}
     changed = "changed since the scan: scan it again"
@@ -290,6 +290,6 @@ def test_a_journal_of_before_is_opened_and_undone(folder, place):
     path = folder / "a.flac"
     tagged.library_of(place, {path: {"jazz": 0.9}})
     write(place, [path])
-    with Journal(beside(place), write=True) as journal:
+    with Journal(journal_path(place), write=True) as journal:
         journal.rows("DROP TABLE held")
     assert undo(place).paths == [str(path)]

@@ -191,7 +191,7 @@ def as_nobody(tmp_path, body):
         import os, sys, urllib.parse  # which pathlib imports late, from where nobody may read
         from functools import partial
         from pathlib import Path
-        import tonearm.tagging.write as safe, tonearm.audio.ffmpeg, av, mutagen.flac
+        import tonearm.tagging.write as write, tonearm.audio.ffmpeg, av, mutagen.flac
         from tonearm.errors import TagError
         from tonearm.tagging.fields import edits_for_genres
         from tonearm.tagging.journal import Journal

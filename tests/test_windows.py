@@ -44,10 +44,10 @@ def test_rising_inside_and_no_more_than_asked(frames: int, window: int, count: i
 
 @given(frames=FRAMES, window=WINDOW)
 def test_all_covers_every_frame(frames: int, window: int) -> None:
-    heard = np.zeros(frames, bool)
+    embeddings = np.zeros(frames, bool)
     for start in place(frames, window, count="all"):
-        heard[start : start + window] = True
-    assert heard.all()
+        embeddings[start : start + window] = True
+    assert embeddings.all()
 
 
 @given(frames=FRAMES, window=WINDOW, count=st.integers(1, 60))

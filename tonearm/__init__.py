@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tonearm.model.classifier import Classifier, Prediction
-    from tonearm.model.encoder import Heard
+    from tonearm.model.encoder import Embeddings
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Heard", "Prediction", "__version__"]
+__all__ = ["Classifier", "Embeddings", "Prediction", "__version__"]
 
 
 def __getattr__(name: str) -> object:

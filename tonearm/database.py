@@ -1,6 +1,6 @@
 """One SQLite file of ours, open: whose it is, its tables, and errors in words.
 
-The library, its reviews and its journal are three files, since one of them can be made anew and
+The library, its reviews and its journal are three files, since one of them can be made again and
 the others cannot; how they are opened, checked, locked and explained is the same and stands here.
 The only door to sqlite3.
 """

@@ -11,7 +11,7 @@ from typing import Literal
 
 DecodeKind = Literal[
     "missing",
-    "no-rights",
+    "permission-denied",
     "not-a-file",
     "empty",
     "not-audio",
@@ -54,7 +54,7 @@ class DatasetError(TonearmError):
     """A data set, split or feature store cannot be used as it is."""
 
 
-class BundleError(TonearmError):
+class ModelError(TonearmError):
     """A model file is missing, damaged, foreign, or does not fit what it is used for."""
 
 

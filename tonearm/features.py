@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import BundleError
+from tonearm.errors import ModelError
 
 Float32 = NDArray[np.float32]
 
@@ -28,7 +28,7 @@ DYNAMIC_RANGE_DB = 80.0
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """Every number of the front end; saved in each bundle and read back from it.
+    """Every number of the front end; saved in each model file and read back from it.
 
     ``scale`` is how power becomes level: ``log10`` is log10(1 + 10,000 x power), musicnn's own;
     ``db`` is decibels relative to the loudest value of the array, floored at -80.
@@ -45,12 +45,12 @@ class FeatureSpec:
 
     def __post_init__(self) -> None:
         if not (0 <= self.mel_low_hz < self.mel_high_hz <= self.sample_rate_hz / 2):
-            raise BundleError(
+            raise ModelError(
                 f"mel range {self.mel_low_hz}-{self.mel_high_hz} Hz does not fit "
                 f"{self.sample_rate_hz} Hz audio"
             )
         if min(self.n_fft, self.hop_samples, self.mel_bands, self.window_frames) < 1:
-            raise BundleError(f"front end with a size below 1: {self}")
+            raise ModelError(f"front end with a size below 1: {self}")
 
     @property
     def frame_s(self) -> float:
@@ -72,11 +72,11 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
-        """From :meth:`to_dict`; BundleError names what does not fit."""
+        """From :meth:`to_dict`; ModelError names what does not fit."""
         try:
             return cls(**values)
         except TypeError as error:
-            raise BundleError(f"front end description does not fit this version: {error}") from None
+            raise ModelError(f"front end description does not fit this version: {error}") from None
 
 
 # Pons & Serra 2019 (musicnn 0.1.0, configuration.py): 187 frames are 3 s.

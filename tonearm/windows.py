@@ -31,7 +31,7 @@ def place(
     window_frames : int
         Length of a window.
     count : int or 'all'
-        How many at the most.
+        How many at most.
     hop_frames : int or None
         From one window to the next for ``all``; None is end to end.
 

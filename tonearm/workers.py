@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tonearm.library.store import FileTags
-    from tonearm.model.encoder import Heard
+    from tonearm.model.encoder import Embeddings
 
-Listen = Callable[[str], "Heard"]
+Embed = Callable[[str], "Embeddings"]
 # Called once in each worker: it may load a model that all its files share.
-MakeListen = Callable[[], Listen]
+MakeEmbed = Callable[[], Embed]
 ReadTags = Callable[[str], "FileTags"]
 
 TIMEOUT_S = 300.0
@@ -83,11 +83,11 @@ class Report:
 class _Worker:
     """One process and the file it is at."""
 
-    def __init__(self, make_listen: MakeListen, read_tags: ReadTags) -> None:
+    def __init__(self, make_embed: MakeEmbed, read_tags: ReadTags) -> None:
         context = _context()
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=_work, args=(theirs, make_listen, read_tags), daemon=True
+            target=_work, args=(theirs, make_embed, read_tags), daemon=True
         )
         with _one_thread():
             self.process.start()
@@ -123,11 +123,11 @@ class Pool:
         self,
         jobs: int,
         *,
-        make_listen: MakeListen,
+        make_embed: MakeEmbed,
         read_tags: ReadTags,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self._make_listen, self._read_tags, self._timeout_s = make_listen, read_tags, timeout_s
+        self._make_embed, self._read_tags, self._timeout_s = make_embed, read_tags, timeout_s
         self._start_deaths = 0
         self._workers = [self._start() for _ in range(jobs)]
 
@@ -186,7 +186,7 @@ class Pool:
                 yield Report(number, outcome)
 
     def _start(self) -> _Worker:
-        return _Worker(self._make_listen, self._read_tags)
+        return _Worker(self._make_embed, self._read_tags)
 
     def _replace(self, i: int) -> None:
         """A new process in the place of a dead or stuck one."""
@@ -212,18 +212,18 @@ def _context() -> ForkServerContext | SpawnContext:
     return context
 
 
-def _work(connection: Connection, make_listen: MakeListen, read_tags: ReadTags) -> None:
+def _work(connection: Connection, make_embed: MakeEmbed, read_tags: ReadTags) -> None:
     """The life of a worker; it ends when the scan, and with it the pipe, is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the scan decides
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        listen = make_listen()
+        embed = make_embed()
         connection.send(None)  # ready
         while True:
             path = connection.recv()
             outcome = _attempt(path, lambda path: Looked(_checked_key(path), read_tags(path)))
             connection.send(outcome)
             if isinstance(outcome, Looked) and connection.recv():
-                connection.send(_attempt(path, lambda path: _rounded(path, listen(path))))
+                connection.send(_attempt(path, lambda path: _rounded(path, embed(path))))
 
 
 def _attempt(path: str, step: Callable[[str], Looked | Sound]) -> Looked | Sound | Failure:
@@ -244,14 +244,14 @@ def _checked_key(path: str) -> str:
     return sound_key(path)
 
 
-def _rounded(path: str, heard: Heard) -> Sound:
-    windows = heard.windows.astype(np.float16)
+def _rounded(path: str, embeddings: Embeddings) -> Sound:
+    windows = embeddings.values.astype(np.float16)
     if not np.isfinite(windows).all():
         raise DecodeError(path, "unreadable", "the model answers to it with what is no number")
     return Sound(
         windows=windows,
-        duration_s=heard.duration_s,
-        warning="; ".join(heard.warnings) or None,
+        duration_s=embeddings.duration_s,
+        warning="; ".join(embeddings.warnings) or None,
     )
 
 

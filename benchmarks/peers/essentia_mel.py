@@ -44,7 +44,7 @@ def mel(path: str) -> Work:
 
 
 def decode(path: str) -> Work:
-    """To mono at 16 kHz; each call of a loader reads the file anew."""
+    """To mono at 16 kHz; each call of a loader reads the file again."""
     from essentia import standard
 
     return standard.MonoLoader(filename=path, **DECODED)

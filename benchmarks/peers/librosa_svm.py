@@ -56,7 +56,7 @@ def load() -> Predict:
 
 
 def mel(path: str) -> Work:
-    """Log-mel with the numbers of Tonearm's listener."""
+    """Log-mel with the numbers of Tonearm's encoder."""
     import librosa
     import numpy as np
 

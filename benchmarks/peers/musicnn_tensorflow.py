@@ -1,7 +1,7 @@
 """musicnn 0.1.0 as it comes, its own code and weights, under a TensorFlow that still runs them.
 
 Its pins cannot be met by any Python of today, so it is installed without them. The network is the
-one Tonearm's listener was made from: MSD_musicnn.
+one Tonearm's encoder was made from: MSD_musicnn.
 """
 
 from __future__ import annotations

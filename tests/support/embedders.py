@@ -11,13 +11,13 @@ import numpy as np
 
 from tonearm.errors import DecodeError
 from tonearm.library.store import FileTags
-from tonearm.model.classifier import Heard
+from tonearm.model.classifier import Embeddings
 
 
-def make_listen(log: str):
-    """A listener that notes what it hears, and does what the file's name says."""
+def make_embed(log: str):
+    """A encoder that notes what it hears, and does what the file's name says."""
 
-    def listen(path: str) -> Heard:
+    def embed(path: str) -> Embeddings:
         name = os.path.basename(path)
         with open(log, "a") as file:
             file.write(name + "\n")
@@ -37,9 +37,9 @@ def make_listen(log: str):
         rng = np.random.default_rng(list(data[:8]))
         windows = rng.random((3, 50), dtype=np.float32)
         warnings = ("truncated",) if "torn" in name else ()
-        return Heard(windows, np.arange(3.0), 9.0, warnings=warnings)
+        return Embeddings(windows, np.arange(3.0), 9.0, warnings=warnings)
 
-    return listen
+    return embed
 
 
 def make_nothing():

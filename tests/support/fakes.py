@@ -1,6 +1,6 @@
 """A model small enough to know its answers by hand, without torch or the onnx package.
 
-Its listener takes the mean level over time, sums each third of the mel bands, and sharpens the
+Its encoder takes the mean level over time, sums each third of the mel bands, and sharpens the
 three sums to shares: where a tone lies is what it answers.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tonearm.features import MUSICNN_SPEC
-from tonearm.model.file import Bundle
+from tonearm.model.file import Model
 from tonearm.model.head import Head
 
 LABELS = ("blues", "jazz", "metal")
@@ -78,14 +78,14 @@ def tiny_head() -> Head:
     )
 
 
-def tiny_bundle() -> Bundle:
+def tiny_model() -> Model:
     """The whole model."""
-    return Bundle(
+    return Model(
         name="tiny",
         features=MUSICNN_SPEC,
-        listener=tiny_listener(),
+        encoder=tiny_listener(),
         head=tiny_head(),
-        names=NAMES,
+        embedding_names=NAMES,
         windows_per_track=4,
         training={"split": "none", "n": 0},
         metrics={"accuracy": 1.0},

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from support.fakes import tiny_bundle, tiny_head
+from support.fakes import tiny_head, tiny_model
 from tonearm.data import index, prepare
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
 from tonearm.model.classifier import Classifier
-from tonearm.model.file import Bundle
+from tonearm.model.file import Model
 from tonearm.training import evaluate, evaluation_set
 from tonearm.training.evaluate import Evaluation
 
-TINY = tiny_bundle()
+TINY = tiny_model()
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ ROWS = (
 VALID = Split("made", {"train": ("blues/a.wav",), "valid": tuple(row.name for row in ROWS[1:])})
 
 
-def fill(root: Path, listener_sha256: str, rows: Sequence[Row] = ROWS, source: str = "") -> Path:
+def fill(root: Path, encoder_sha256: str, rows: Sequence[Row] = ROWS, source: str = "") -> Path:
     """Index and embeddings."""
     tracks = tuple(
         Track(row.name, row.genre, f"artist:{row.artist}", f"{i:032x}", 3.0)
@@ -58,7 +58,7 @@ def fill(root: Path, listener_sha256: str, rows: Sequence[Row] = ROWS, source: s
     )
     root.mkdir(parents=True, exist_ok=True)
     Index(tracks, source=source).save(root / index.FILE_NAME)
-    store = prepare.open_windows(root, listener_sha256, create=True)
+    store = prepare.open_windows(root, encoder_sha256, create=True)
     for track, row in zip(tracks, rows, strict=True):
         store.put(track.sound, np.array(row.windows, dtype=np.float32))
     return root
@@ -66,12 +66,12 @@ def fill(root: Path, listener_sha256: str, rows: Sequence[Row] = ROWS, source: s
 
 def evaluated(
     folder: Path,
-    *models: Bundle,
+    *models: Model,
     split: Path | None = None,
     part: str = "valid",
     names: Sequence[str] | None = None,
 ) -> Evaluation:
-    """The bundles on the folder, called ``0.tonearm``, ``1.tonearm`` … or by their names."""
+    """The model files on the folder, called ``0.tonearm``, ``1.tonearm`` … or by their names."""
     chosen = evaluation_set.choose(folder, wanted=str(split) if split else None, part=part)
     hearings = [evaluation_set.hear(Classifier(model), chosen) for model in models]
     names = names or [f"{i}.tonearm" for i in range(len(models))]
@@ -91,10 +91,10 @@ def honest(tmp_path: Path) -> Path:
     return saved(split, tmp_path / "honest.split")
 
 
-def trained(**training: object) -> Bundle:
+def trained(**training: object) -> Model:
     return replace(TINY, training=training)
 
 
-def opposite() -> Bundle:
+def opposite() -> Model:
     """Says low where the tiny model says high, and high where it says low."""
     return replace(TINY, head=replace(tiny_head(), weight=8 * np.eye(3)[::-1]))

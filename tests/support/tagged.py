@@ -15,7 +15,7 @@ from mutagen import id3
 from tonearm.cli.scan import file_tags
 from tonearm.containers.edits import copy_edited
 from tonearm.genres import GTZAN_GENRES
-from tonearm.library.store import Decision, FileStatus, Library, Model
+from tonearm.library.store import Decision, FileStatus, Library, ModelRecord
 from tonearm.tagging.fields import GenreFields, edits_for_fields, edits_for_genres, read_fields
 from tonearm.tagging.write import compare
 
@@ -76,7 +76,7 @@ def ffmpeg_genre(path: Path) -> str | None:
 def library_of(place: Path, decisions: dict[Path, dict[str, float]]) -> Path:
     """A library of files with made-up probabilities; none is an unknown sound."""
     with Library(place, write=True) as library, library.transaction():
-        model = library.model_id(Model("0" * 64, "made up", "made up", GTZAN_GENRES, None))
+        model = library.model_id(ModelRecord("0" * 64, "made up", "made up", GTZAN_GENRES, None))
         for number, (path, shares) in enumerate(decisions.items()):
             array = np.array([shares.get(genre, 0.0) for genre in GTZAN_GENRES], dtype=np.float32)
             nearest = GTZAN_GENRES[int(array.argmax())]

@@ -190,7 +190,9 @@ def check_file(path: Path) -> None:
         reason = "is a link to nothing" if broken_link else "does not exist"
         raise DecodeError(path, "missing", reason) from None
     except PermissionError:
-        raise DecodeError(path, "no-rights", "may not be read (permission denied)") from None
+        raise DecodeError(
+            path, "permission-denied", "may not be read (permission denied)"
+        ) from None
     except OSError as error:  # a link to itself, a name too long, a disk that failed
         raise DecodeError(path, "unreadable", error.strerror or str(error)) from None
     if not stat.S_ISREG(status.st_mode):
@@ -199,7 +201,7 @@ def check_file(path: Path) -> None:
     if not status.st_size:
         raise DecodeError(path, "empty", "is empty (0 bytes)")
     if not os.access(path, os.R_OK):
-        raise DecodeError(path, "no-rights", "may not be read (permission denied)")
+        raise DecodeError(path, "permission-denied", "may not be read (permission denied)")
 
 
 def _open_reader(path: Path) -> AudioReader:
@@ -208,7 +210,7 @@ def _open_reader(path: Path) -> AudioReader:
         try:
             return opener(path)
         except DecodeError as error:
-            if error.kind in ("protected", "no-audio-stream", "missing", "no-rights"):
+            if error.kind in ("protected", "no-audio-stream", "missing", "permission-denied"):
                 raise
             reasons.append(error.reason)
     raise DecodeError(path, "not-audio", "is no audio that can be read: " + "; ".join(reasons))

@@ -278,7 +278,7 @@ def sample_packets(
                 for i in range(places):
                     place = begin + length * i // places
                     container.seek(place, stream=stream, backward=True)
-                    # Before the place lies what else its page holds: pages may be cut anew.
+                    # Before the place lies what else its page holds: pages may be cut again.
                     behind = (
                         bytes(packet)
                         for packet in container.demux(stream)

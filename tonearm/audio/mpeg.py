@@ -19,7 +19,7 @@ _STATED = (b"Xing", b"Info", b"VBRI")
 _DECODER_DELAY = 529
 # A frame may begin up to so many bytes of audio earlier, and needs two frames to swing in.
 _RESERVOIR_BYTES, _SWING_FRAMES = 511, 2
-# Of a frame, what is header, checksum and side information at the most.
+# Of a frame, what is header, checksum and side information at most.
 _NO_AUDIO_BYTES = 38
 _LONGEST_FRAME = 1_441  # bytes: 320 kb/s at 32 kHz, padded
 _PROBES = 8
@@ -192,7 +192,7 @@ def sound_bounds(file: BinaryIO) -> tuple[int, int]:
 def after_header_frame(file: BinaryIO, begin: int) -> int:
     """Where the music begins: behind a first frame that only states the length.
 
-    Programs that copy an MP3 without encoding it write that frame anew.
+    Programs that copy an MP3 without encoding it write that frame again.
     """
     first = _read(file, begin, _LONGEST_FRAME)
     if len(first) < 4 or not _is_header(first, 0):

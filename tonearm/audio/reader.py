@@ -17,7 +17,7 @@ from tonearm.errors import DecodeError
 
 Float32 = NDArray[np.float32]
 
-# Float files may exceed full scale; twice that is damage, and past it the listener network, which
+# Float files may exceed full scale; twice that is damage, and past it the encoder network, which
 # was pruned for the range of features that such samples give, would no longer be exact.
 _MAX_LEVEL = 2.0
 # Lossy decoders need what lies before a span to settle (Opus asks for 80 ms, MP3 for what its bit
@@ -109,7 +109,7 @@ def no_file(path: Path, error: OSError) -> DecodeError:
     if isinstance(error, FileNotFoundError):
         return DecodeError(path, "missing", "vanished while it was to be read")
     if isinstance(error, PermissionError):
-        return DecodeError(path, "no-rights", "may not be read (permission denied)")
+        return DecodeError(path, "permission-denied", "may not be read (permission denied)")
     return DecodeError(path, "unreadable", error.strerror or str(error))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-    from tonearm.training.caveats import Caution
+    from tonearm.training.caveats import Caveat
 
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
@@ -114,7 +114,7 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
-def caution(found: Iterable[Caution], about: str = "") -> None:
+def caveat(found: Iterable[Caveat], about: str = "") -> None:
     """What may flatter a figure, a line each."""
     for each in found:
         say(f"{each.kind.upper()}: {printable(about + each.text)}")

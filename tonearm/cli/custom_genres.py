@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from tonearm.data.splits import Split
     from tonearm.metrics import Difference
     from tonearm.model.classifier import Classifier
-    from tonearm.model.file import Bundle
+    from tonearm.model.file import Model
     from tonearm.model.head import Head
-    from tonearm.training.custom_genres import Gain, HeardFolder
+    from tonearm.training.custom_genres import EmbeddedFolder, Gain
     from tonearm.training.head_fit import Tracks
 
 Values = dict[str, Any]
@@ -26,29 +26,29 @@ _NOT_WRITTEN = "nothing was written: --adopt writes this model"
 
 @dataclass(frozen=True)
 class HeadRun:
-    """A head to be made: the run's folder, the listener (with its bundle) below it, the seed."""
+    """A head to be made: the run's folder, the encoder (with its model file) below it, the seed."""
 
     out: Path
     classifier: Classifier
     seed: int
 
     @property
-    def base(self) -> Bundle:
+    def base(self) -> Model:
         """What the head stands on."""
-        return self.classifier.bundle
+        return self.classifier.model
 
     def hear(self, folder: Path, *, jobs: int | None) -> Files:
         """Hear what of a prepared folder was not heard before; the files that could not be."""
         return hear(folder, self.classifier, jobs=jobs)
 
-    def heard(self, folder: Path) -> HeardFolder:
+    def embeddings(self, folder: Path) -> EmbeddedFolder:
         """All that was heard of a prepared folder, copies too."""
         from tonearm.training import custom_genres
 
-        return custom_genres.heard_tracks(folder, self.base.listener_sha256)
+        return custom_genres.embedded_tracks(folder, self.base.encoder_sha256)
 
     def save(self, fitted: _Fitted, *, name: str, split: Split | None = None) -> None:
-        """Write the bundle, and beside it the split it was trained on, for `evaluate` to find."""
+        """Write the model file and, next to it, its split, for `evaluate` to find."""
         from tonearm.model import file as model_file
         from tonearm.training.run import SPLIT
 
@@ -68,7 +68,7 @@ class HeadRun:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A head, how it was trained, and its figures: what a bundle says of it."""
+    """A head, how it was trained, and its figures: what a model file says of it."""
 
     head: Head
     training: Values
@@ -76,7 +76,7 @@ class _Fitted:
 
 
 def head_run(out: Path, base: Path | None, *, seed: int) -> HeadRun:
-    """A head to be made on the shipped bundle, or on another."""
+    """A head to be made on the built-in model, or on another."""
     from tonearm.model.classifier import Classifier
 
     return HeadRun(out, Classifier.load(base), seed)
@@ -98,14 +98,14 @@ def look_ahead(folder: Path, run: HeadRun, *, split: str | None, add: bool) -> N
     custom_genres.folds_for(
         labels, [track.group for track in all_of_it.tracks], fewest=1 if add else 2
     )
-    console.caution(caveats.of_copies(all_of_it.copies, all_of_it.contradictions))
+    console.caveat(caveats.of_copies(all_of_it.copies, all_of_it.contradictions))
 
 
 def train_head(folder: Path, run: HeadRun, *, split: str | None) -> None:
     """Fit a head on a prepared folder that was heard: by cross-validation, or on a split."""
     from tonearm.data import index, splits
 
-    found = run.heard(folder)
+    found = run.embeddings(folder)
     console.say(f"{len(found.tracks.labels)} tracks heard")
     if split is None:
         run.save(_fit_on_all(run, found.once()), name=run.base.name)
@@ -119,14 +119,14 @@ def add_genres(folder: Path, run: HeadRun, *, check: Path | None, adopt: bool) -
     from tonearm.data.groups import without_artist
     from tonearm.training import caveats, custom_genres
 
-    base, new = run.base, run.heard(folder).once().tracks
+    base, new = run.base, run.embeddings(folder).once().tracks
     console.say(f"{len(new.labels)} tracks heard, copies left out")
     gain = _show_gain(run, new, check)
-    console.caution(caveats.of_artists(new.groups))
+    console.caveat(caveats.of_artists(new.groups))
     if not adopt:
         console.say(_NOT_WRITTEN)
         return
-    head = custom_genres.grow(base.head, new, names=base.names)
+    head = custom_genres.grow(base.head, new, names=base.embedding_names)
     added = sorted(set(new.labels))
     unknown = base.training.get("artist_unknown", 0) + without_artist(new.groups).total()
     training = {
@@ -150,35 +150,35 @@ def train_from_corrections(library: Path | None, run: HeadRun, *, adopt: bool) -
 
     base = run.base
     with Library(location(library)) as opened:
-        found = corrections(opened, listener=base.listener_sha256)
+        found = corrections(opened, encoder=base.encoder_sha256)
     given = Tracks(
         [correction.windows for correction in found],
         [correction.genre for correction in found],
         [group_of(correction.key, artist=correction.artist) for correction in found],
     )
-    learnt = learning.measure(base.head, given, names=base.names, seed=run.seed)
+    learnt = learning.measure(base.head, given, names=base.embedding_names, seed=run.seed)
     print(
         f"corrections\taccuracy {learnt.before:.3f} -> {learnt.after:.3f}\t"
         f"{_signed(learnt.difference)}\tn={learnt.n} by {learnt.groups} groups"
     )
-    console.caution(caveats.of_artists(given.groups))
+    console.caveat(caveats.of_artists(given.groups))
     if base.sha256 != model_file.load().sha256:
-        console.caution(caveats.of_base(base.training))
+        console.caveat(caveats.of_base(base.training))
     if not adopt:
         console.say(_NOT_WRITTEN)
         return
-    head = learning.correct(base.head, given, names=base.names)
+    head = learning.correct(base.head, given, names=base.embedding_names)
     training = {**_also(base, f"{learnt.n} corrections"), "corrections": learnt.n}
     run.save(_Fitted(head, training, {"corrections": learnt.to_dict()}), name=f"{base.name}+")
 
 
-def _fit_on_all(run: HeadRun, found: HeardFolder) -> _Fitted:
+def _fit_on_all(run: HeadRun, found: EmbeddedFolder) -> _Fitted:
     """A head of all tracks; its figures are those of heads that each left out a fold."""
     from tonearm.data.groups import without_artist
     from tonearm.training import caveats, custom_genres
     from tonearm.training import head_fit as heads
 
-    tracks, names = found.tracks, run.base.names
+    tracks, names = found.tracks, run.base.embedding_names
     figures = custom_genres.cross_validate(tracks, names=names, seed=run.seed).figures()
     unknown = without_artist(tracks.groups)
     unit = "track" if unknown["track"] == len(tracks.groups) else "group"
@@ -186,7 +186,7 @@ def _fit_on_all(run: HeadRun, found: HeardFolder) -> _Fitted:
         f"{custom_genres.folds_for(tracks.labels, tracks.groups)} folds by {unit}, seed {run.seed}"
     )
     print_figures(figures, judged)
-    console.caution(caveats.of_artists(tracks.groups))
+    console.caveat(caveats.of_artists(tracks.groups))
     training = {
         "data": f"all {len(tracks.labels)} tracks of {Path(found.index.source).name or 'arrays'}",
         "judged": judged,
@@ -198,7 +198,7 @@ def _fit_on_all(run: HeadRun, found: HeardFolder) -> _Fitted:
     return _Fitted(head, training, {"held_out": figures})
 
 
-def _fit_on_split(run: HeadRun, found: HeardFolder, split: Split) -> _Fitted:
+def _fit_on_split(run: HeadRun, found: EmbeddedFolder, split: Split) -> _Fitted:
     """A head of the training part of a split, judged on the other parts."""
     from tonearm.data import splits
     from tonearm.data.groups import without_artist
@@ -212,7 +212,7 @@ def _fit_on_split(run: HeadRun, found: HeardFolder, split: Split) -> _Fitted:
     }
     if "train" not in parts:
         raise DatasetError(f"split {split.name}: no track of its part train is here")
-    head = heads.fit(parts["train"], names=run.base.names, seed=run.seed)
+    head = heads.fit(parts["train"], names=run.base.embedding_names, seed=run.seed)
     metrics: Values = {}
     for part in ("valid", "test"):
         if part in parts:
@@ -232,7 +232,7 @@ def _fit_on_split(run: HeadRun, found: HeardFolder, split: Split) -> _Fitted:
     return _Fitted(head, training, metrics)
 
 
-def _also(base: Bundle, more: str) -> Values:
+def _also(base: Model, more: str) -> Values:
     """How a head was trained that stands on another: on all that this one was, and more."""
     learnt = base.training.get("data") or base.training.get("split") or "what it does not say"
     return {**base.training, "data": f"{learnt}; and {more}", "base": base.sha256}
@@ -243,21 +243,23 @@ def _show_gain(run: HeadRun, new: Tracks, check: Path | None) -> Gain:
 
     base = run.base
     if check is not None:
-        old = run.heard(check).once().tracks
+        old = run.embeddings(check).once().tracks
         both = sorted(set(old.labels) & set(new.labels))
         if both:
             raise DatasetError(
                 f"{check}: holds {', '.join(both)} too, which is to be added: --check wants music "
                 "of the old genres alone"
             )
-        gain = custom_genres.measure_gain(old, new, names=base.names, seed=run.seed)
+        gain = custom_genres.measure_gain(old, new, names=base.embedding_names, seed=run.seed)
     else:
         console.say(
             "what the old genres lose is estimated on tracks drawn from what the model remembers "
             "of them; --check FOLDER measures it on a prepared folder of real ones"
         )
         old = custom_genres.drawn_tracks(base.head, seed=run.seed)
-        gain = custom_genres.measure_gain(old, new, names=base.names, base=base.head, seed=run.seed)
+        gain = custom_genres.measure_gain(
+            old, new, names=base.embedding_names, base=base.head, seed=run.seed
+        )
     for label, found in gain.new.items():
         low, high = found["interval_95"]
         recall = f"recall {found['recall']:.3f}\t[{low:.3f}, {high:.3f}]\tn={found['n']}"

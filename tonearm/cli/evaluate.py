@@ -14,9 +14,9 @@ from tonearm.errors import DatasetError
 from tonearm.files import cores
 
 if TYPE_CHECKING:
-    from tonearm.model.file import Bundle
+    from tonearm.model.file import Model
     from tonearm.training.evaluate import Evaluation, Judged
-    from tonearm.training.evaluation_set import Hearing, Material
+    from tonearm.training.evaluation_set import EvaluationSet, TrackEmbeddings
 
 Values = dict[str, Any]
 
@@ -38,7 +38,7 @@ def evaluate(
     split: Annotated[
         str | None,
         typer.Option(
-            help="gtzan-filtered, grouped, or a file. Without it: split.txt beside the bundle, "
+            help="gtzan-filtered, grouped, or a file. Without it: split.txt beside the model file, "
             "if it fits the data; else every track."
         ),
     ] = None,
@@ -48,7 +48,7 @@ def evaluate(
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option("--compare", help="Another bundle on the same tracks; may be repeated."),
+        typer.Option("--compare", help="Another model file on the same tracks; may be repeated."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
     report: Annotated[
@@ -74,30 +74,30 @@ def evaluate(
     if report is not None and (reason := files.refusal(report.parent)):
         raise DatasetError(f"{report}: cannot be written: {reason}")
     paths = [_path_of(name) for name in (model, *(compare or ()))]
-    bundles = [(path, model_file.load(path)) for path in paths]
+    models = [(path, model_file.load(path)) for path in paths]
     try:
         ready = prepared(data, jobs=jobs)
         folder = ready.folder
-        wanted = split or materials.split_beside(paths[0], folder)
+        wanted = split or materials.split_next_to(paths[0], folder)
         if part and not wanted:
             raise typer.BadParameter("a part of what? Name a --split", param_hint="--part")
-        material = materials.choose(folder, wanted=wanted, part=part or "valid")
-        for path, loaded in bundles:
-            materials.check_labels(path, loaded, material)
-        hearings = [_heard(loaded, material, jobs) for _, loaded in bundles]
+        evaluation_set = materials.choose(folder, wanted=wanted, part=part or "valid")
+        for path, loaded in models:
+            materials.check_labels(path, loaded, evaluation_set)
+        hearings = [_heard(loaded, evaluation_set, jobs) for _, loaded in models]
     except KeyboardInterrupt:
         console.say("interrupted; what was heard is kept: the same command goes on from there")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
-    result = evaluation.evaluate(bundles, material, hearings)
+    result = evaluation.evaluate(models, evaluation_set, hearings)
     if report is not None:
         _write_report(result, report)
     if as_json:
         print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:
         _print(result)
-    console.caution(material.cautions())
+    console.caveat(evaluation_set.caveats())
     for judged in result.judged:
-        console.caution(result.cautions_of(judged), about=f"{judged.path}: ")
+        console.caveat(result.caveats_of(judged), about=f"{judged.path}: ")
     failed_are = "could not be heard, and are in no figure"
     end([*ready.failed, *result.failed], list(ready.damaged), failed_are=failed_are)
 
@@ -105,20 +105,20 @@ def evaluate(
 def _path_of(name: str) -> Path:
     from tonearm.model import file as model_file
 
-    return model_file.named(name) or model_file.shipped_path()
+    return model_file.named(name) or model_file.builtin_path()
 
 
-def _heard(model: Bundle, material: Material, jobs: int | None) -> Hearing:
+def _heard(model: Model, evaluation_set: EvaluationSet, jobs: int | None) -> TrackEmbeddings:
     from tonearm.model.classifier import Classifier
     from tonearm.training import evaluation_set as materials
 
     with (
         console.quiet_decoders(),
-        console.Progress(len(material.tracks), unit="tracks") as progress,
+        console.Progress(len(evaluation_set.tracks), unit="tracks") as progress,
     ):
         return materials.hear(
             Classifier(model),
-            material,
+            evaluation_set,
             jobs=jobs or cores(),
             on_done=lambda failed: progress.advance(failures=failed),
         )
@@ -141,12 +141,12 @@ def _write_report(result: Evaluation, path: Path) -> None:
 
 def _print(result: Evaluation) -> None:
     """The figures for people."""
-    material, split = result.material, result.material.split
+    evaluation_set, split = result.evaluation_set, result.evaluation_set.split
     n = len(result.judged[0].tracks)
-    where = f"all of {material.folder}"
+    where = f"all of {evaluation_set.folder}"
     if split is not None:
-        where = f"{material.part} of {split.name} {split.sha256[:HASH_SHOWN]}"
-    of = f" (of {material.promised})" if n < material.promised else ""
+        where = f"{evaluation_set.part} of {split.name} {split.sha256[:HASH_SHOWN]}"
+    of = f" (of {evaluation_set.promised})" if n < evaluation_set.promised else ""
     print(f"{console.printable(where)}: {n} tracks{of}")
     for judged in result.judged:
         print(f"\n{console.printable(judged.path)}")

@@ -25,8 +25,8 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
     console.print(Text(f"{printable(path)}"), style="dim")
     by = f", heard by {seen.model}" if seen.model else ""
     console.print(f"{counted(seen.tracks, 'track')}, {_days(seen.duration_s)} of sound{by}")
-    total = max(1, seen.heard)
-    if seen.heard:
+    total = max(1, seen.analysed)
+    if seen.analysed:
         console.print(Text("\ngenre", style="dim underline"))
     largest = max(seen.genres.values(), default=1)
     for genre, count in seen.genres.items():

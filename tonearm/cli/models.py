@@ -20,7 +20,7 @@ Values = dict[str, Any]
 def models(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Where to look for bundles; without it in runs."),
+        typer.Argument(help="Where to look for model files; without it in runs."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     verbose: console.Verbose = False,
@@ -34,7 +34,7 @@ def models(
     found = _found(folder or Path("runs"))
     failures = found.failed
     listed = []
-    for path in (model_file.shipped_path(), *found.paths):
+    for path in (model_file.builtin_path(), *found.paths):
         try:
             listed.append(_described(path))
         except TonearmError as error:
@@ -78,7 +78,7 @@ def _described(path: Path) -> Values:
     training = loaded.training
     return {
         "path": str(path),
-        "shipped": path == model_file.shipped_path(),
+        "shipped": path == model_file.builtin_path(),
         "name": loaded.name,
         "labels": list(loaded.labels),
         "trained_on": training.get("data") or training.get("split"),
@@ -93,7 +93,7 @@ def _described(path: Path) -> Values:
 
 
 def _measured(values: Values, where: str = "") -> Values | None:
-    """The first accuracy in a bundle's metrics, and where it stands; of tracks before windows."""
+    """The first accuracy in a model's metrics, and where it stands; of tracks before windows."""
     if isinstance(values.get("accuracy"), float):
         kinds = ("interval_95_by_artist", "interval_95_by_group", "interval_95")
         ends = next((values[kind] for kind in kinds if values.get(kind)), None)

@@ -181,12 +181,12 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
 
     classifier = Classifier.load(chosen_model(opened, model), threads=cores())
     kept = opened.model()
-    if kept is not None and kept.listener != classifier.bundle.listener_sha256:
+    if kept is not None and kept.encoder != classifier.model.encoder_sha256:
         raise LibraryError(
             f"{opened.path}: heard by another model ({kept.name}): name it with --model, or "
             "scan again"
         )
     with console.quiet_decoders():
-        heard = classifier.listen(file)
-    pooled = heard.windows.mean(axis=0)
-    return Probe(pooled, heard.duration_s, classifier.bundle.listener_sha256, key)
+        embeddings = classifier.embed(file)
+    pooled = embeddings.values.mean(axis=0)
+    return Probe(pooled, embeddings.duration_s, classifier.model.encoder_sha256, key)

@@ -99,7 +99,7 @@ def predict(
     processors = cores()
     jobs = max(1, min(jobs or processors, len(files)))
     classifier = Classifier.load(model, threads=max(1, processors // jobs))
-    view = View(classifier.bundle.labels, top, _common_folder(files))
+    view = View(classifier.model.labels, top, _common_folder(files))
     windows = cast("WindowCount | None", int(count) if count and count != "all" else count)
     interrupted = False
     with (
@@ -114,8 +114,8 @@ def predict(
                     write(answer)
                 if answer.error:
                     failures.append((answer.path, answer.error.reason))
-                elif answer.heard and answer.heard.warnings:
-                    damaged.append((answer.path, "; ".join(answer.heard.warnings)))
+                elif answer.embeddings and answer.embeddings.warnings:
+                    damaged.append((answer.path, "; ".join(answer.embeddings.warnings)))
                 progress.advance(1 if answer.error else 0, failures=len(failures))
         except KeyboardInterrupt:
             interrupted = True

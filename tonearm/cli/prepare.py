@@ -58,7 +58,7 @@ def prepare(
             help="Also write MFCCs of segments as one JSON file.",
         ),
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Another listener than the built-in.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Another encoder than the built-in.")] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Files at once. (default: cores)")
     ] = None,
@@ -75,7 +75,7 @@ def prepare(
         if from_arrays:
             from tonearm.data import arrays
 
-            made = arrays.fill(folder, out, listener_sha256=_listener(model), artists=table)
+            made = arrays.fill(folder, out, encoder_sha256=_encoder(model), artists=table)
         else:
             done = _prepare_audio(folder, out=out, artists=table, frames=frames, jobs=jobs)
             made, damaged = done.index, list(done.damaged)
@@ -111,10 +111,10 @@ def default_out(folder: Path) -> Path:
     return folder.with_name(f"{folder.stem if folder.suffix == '.npz' else folder.name}.prepared")
 
 
-def _listener(model: Path | None) -> str:
+def _encoder(model: Path | None) -> str:
     from tonearm.model import file as model_file
 
-    return model_file.load(model).listener_sha256
+    return model_file.load(model).encoder_sha256
 
 
 def _prepare_audio(
@@ -275,10 +275,10 @@ def say_split(split: Split, made: Index) -> None:
     used = {part: parts[part] for part in splits.PARTS if part in parts}
     measured = [track for part in ("valid", "test") if part in used for track in used[part].tracks]
     crossing = splits.check(split, made)
-    console.caution(caveats.of_split(split, crossing=crossing, tracks=measured))
+    console.caveat(caveats.of_split(split, crossing=crossing, tracks=measured))
     copies = [track for part in used.values() for track in part.copies]
     unclear = [track for part in used.values() for track in part.contradictions]
-    console.caution(caveats.of_copies(copies, unclear))
+    console.caveat(caveats.of_copies(copies, unclear))
     lost = [
         f"{name} {part.missing} of {part.promised}" for name, part in used.items() if part.missing
     ]

@@ -61,7 +61,7 @@ def chosen_model(library: Library, named: Path | None) -> Path | None:
     Raises
     ------
     LibraryError
-        When it is not there: another would judge all of the library anew, unasked.
+        When it is not there: another would judge all of the library again, unasked.
     """
     from tonearm.errors import LibraryError
     from tonearm.model import file as model_file
@@ -130,8 +130,8 @@ def scan(
                 opened,
                 paths or (),
                 again=not paths,
-                bundle=loaded,
-                make_listen=partial(scanning.load_listen, model),
+                model=loaded,
+                make_embed=partial(scanning.load_embed, model),
                 read_tags=file_tags,
                 jobs=jobs or cores(),
                 retry=retry,
@@ -183,11 +183,11 @@ class _Shown:
 def _summary(result: Scan) -> str:
     parts = [
         f"{result.unchanged:,} unchanged",
-        f"{result.heard:,} heard",
+        f"{result.analysed:,} heard",
         f"{result.recognised:,} recognised" + (f" ({result.moved:,} moved)" * bool(result.moved)),
     ]
     parts += [f"{result.gone:,} gone"] * bool(result.gone)
-    parts += [f"{result.redecided:,} judged anew"] * bool(result.redecided)
+    parts += [f"{result.reclassified:,} judged again"] * bool(result.reclassified)
     failed = f"{result.failed_before:,} failed before (--retry tries them again)"
     parts += [failed] * bool(result.failed_before)
     return f"{console.counted(result.found, 'file')}: {', '.join(parts)}"

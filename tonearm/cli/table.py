@@ -72,25 +72,25 @@ class Table:
 
     def write(self, answer: Answer) -> None:
         """Print one answer; an error is left to the closing summary."""
-        if answer.heard is None or answer.prediction is None:
+        if answer.embeddings is None or answer.prediction is None:
             return
         from rich.text import Text
 
         if self._header_due:
             self._header_due = False
             self._console.print(self._header())
-        prediction, heard = answer.prediction, answer.heard
+        prediction, embeddings = answer.prediction, answer.embeddings
         shown = colour(prediction.genre)
         line = Text(fit(self._name(answer.path), self._name_cells) + "  ")
         line.append(fit(_name(prediction.genre), self._genre_cells), style=f"bold {shown}")
         line.append_text(self._sureness(prediction))
-        line.append(f"{clock(heard.duration_s):>{_LENGTH_CELLS}}")
+        line.append(f"{clock(embeddings.duration_s):>{_LENGTH_CELLS}}")
         self._console.print(line)
         if prediction.timeline:
             self._console.print(_strip(prediction.timeline, self._strip_cells))
             self._console.print(_changes(prediction.timeline))
         if answer.with_tags:
-            words = ", ".join(list(heard.tags())[:TAGS_SHOWN])
+            words = ", ".join(list(embeddings.tags())[:TAGS_SHOWN])
             self._console.print(Text(f"  {words}", style="dim"))
 
     def _name(self, path: str) -> str:

@@ -169,7 +169,7 @@ def _refuse_unheeded(given: set[str], model: str) -> None:
                 raise typer.BadParameter(reason, param_hint=option)
 
     if model == _HEAD:
-        refuse("a head is fitted in seconds, anew", "--resume")
+        refuse("a head is fitted in seconds, again", "--resume")
         refuse("a head is fitted at once", "--epochs", "--patience", "--devices")
     else:
         refuse("only a head can grow or be corrected", "--add", "--from-corrections", "--base")

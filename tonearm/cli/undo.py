@@ -73,11 +73,11 @@ def history(
     verbose: console.Verbose = False,
 ) -> None:
     """List the runs that wrote genres, or the files of one."""
-    from tonearm.tagging.journal import Journal, beside
+    from tonearm.tagging.journal import Journal, journal_path
 
     place = location(library)
     _require_journal(place)
-    with Journal(beside(place)) as journal:
+    with Journal(journal_path(place)) as journal:
         if run is None:
             runs = journal.runs()
             if output_format is Form.json:
@@ -145,10 +145,10 @@ def print_object(values: dict[str, object]) -> None:
 
 def _require_journal(place: Path) -> None:
     from tonearm.errors import LibraryError
-    from tonearm.tagging.journal import beside
+    from tonearm.tagging.journal import journal_path
 
-    if not beside(place).exists():
-        raise LibraryError(f"no journal at {beside(place)}: nothing was written yet")
+    if not journal_path(place).exists():
+        raise LibraryError(f"no journal at {journal_path(place)}: nothing was written yet")
 
 
 def _run_line(run: Run) -> str:

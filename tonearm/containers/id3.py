@@ -57,7 +57,7 @@ class Id3Codec:
         return tuple(frames)
 
     def text(self, name: bytes, text: str) -> bytes:
-        """A frame of text, for tags that are made anew."""
+        """A frame of text, for tags that are made again."""
         return self._frame(name, text)
 
     def _frame(self, name: bytes, text: str) -> bytes:

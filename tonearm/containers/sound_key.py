@@ -5,7 +5,7 @@ from the container's own structure, and only there: behind ID3v2 and before APEv
 in elementary streams (MP3, AAC, WavPack, Musepack, APE, TTA); behind FLAC's metadata blocks; the
 ``data`` and ``SSND`` chunks of WAV and AIFF; the ``mdat`` boxes of MP4, wherever ``moov`` went; the
 data object of Windows Media; the clusters of Matroska; for Ogg, whose pages are cut and numbered
-anew when tags grow, the packets.
+again when tags grow, the packets.
 
 Of the audio, its exact length and :data:`_PROBES` blocks of 4 KB spread over it evenly are hashed,
 the first and the last bytes among them, 64 KB in all. Two recordings share a key only if their

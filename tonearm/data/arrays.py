@@ -38,7 +38,7 @@ def fill(
     npz_path: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    listener_sha256: str = "",
+    encoder_sha256: str = "",
     artists: Mapping[str, str] | None = None,
 ) -> Index:
     """Fill a prepared folder from arrays; tracks it does not know are added to its index.
@@ -46,8 +46,8 @@ def fill(
     Parameters
     ----------
     npz_path, out : path
-    listener_sha256 : str
-        Of the bundle whose embeddings ``tags`` are.
+    encoder_sha256 : str
+        Of the model file whose embeddings ``tags`` are.
     artists : mapping of str to str or None
         Artist by name of the track. It is kept; None takes what was kept before.
 
@@ -75,7 +75,7 @@ def fill(
     if kind == "logmel":
         store = open_store(out / prepare.FEATURES, identity(ARRAY_SPEC), create=True)
     else:
-        store = prepare.open_windows(out, listener_sha256, create=True)
+        store = prepare.open_windows(out, encoder_sha256, create=True)
     old = index.load(out) if (out / index.FILE_NAME).exists() else Index(())
     tracks = {track.stem: track for track in old.tracks}
     written = dict(zip(map(str, values["name"]), map(str, values.get("genre", ())), strict=False))

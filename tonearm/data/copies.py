@@ -58,10 +58,10 @@ def share_wrong(a: Codes, b: Codes, offset: int) -> float:
     """
     a, b = a[max(0, offset) :], b[max(0, -offset) :]
     length = min(len(a), len(b))
-    heard = (a[:length] != 0) & (b[:length] != 0)
-    if heard.sum() < _LEAST_FRAMES:
+    embeddings = (a[:length] != 0) & (b[:length] != 0)
+    if embeddings.sum() < _LEAST_FRAMES:
         return 1.0
-    return float(np.bitwise_count(a[:length] ^ b[:length])[heard].mean() / 32)
+    return float(np.bitwise_count(a[:length] ^ b[:length])[embeddings].mean() / 32)
 
 
 def find(fingerprints: Mapping[str, Codes]) -> list[tuple[str, str]]:

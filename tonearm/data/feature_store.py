@@ -41,9 +41,9 @@ def identity(spec: FeatureSpec) -> dict[str, Any]:
     return {"kind": "log-mel", **{k: v for k, v in spec.to_dict().items() if k != "window_frames"}}
 
 
-def embedding_identity(listener_sha256: str) -> dict[str, Any]:
+def embedding_identity(encoder_sha256: str) -> dict[str, Any]:
     """Identity of embeddings: the network that listened, with its front end."""
-    return {"kind": "windows", "listener": listener_sha256}
+    return {"kind": "windows", "encoder": encoder_sha256}
 
 
 def checksum(sound: bytes) -> str:

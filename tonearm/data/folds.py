@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def deal(
+def assign_groups(
     labels: Sequence[str], groups: Sequence[str], *, shares: Sequence[float], seed: int
 ) -> NDArray[np.int64]:
     """The part of each track: no group is in two.
@@ -61,14 +61,14 @@ def deal(
 class Fold:
     """Places of the tracks to learn from and of those held out, int64 [n] each."""
 
-    inside: NDArray[np.int64]
-    outside: NDArray[np.int64]
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
 
 
 def k_fold(
     labels: Sequence[str], groups: Sequence[str], *, folds: int, seed: int
 ) -> Iterator[Fold]:
     """Cross-validation that holds out every track once, and with it all of its group."""
-    dealt = deal(labels, groups, shares=[1 / folds] * folds, seed=seed)
+    dealt = assign_groups(labels, groups, shares=[1 / folds] * folds, seed=seed)
     for part in range(folds):
         yield Fold(np.flatnonzero(dealt != part), np.flatnonzero(dealt == part))

@@ -272,7 +272,7 @@ def add_embeddings(
 ) -> list[tuple[str, str]]:
     """Hear every track of a prepared folder; those heard before, or without audio, are skipped.
 
-    Always as many windows as the bundle hears at the most: when to stop is for a head to say, and
+    Always as many windows as the model file hears at most: when to stop is for a head to say, and
     what is kept here is for any head.
 
     Returns
@@ -287,15 +287,15 @@ def add_embeddings(
     """
     out = Path(out)
     made = index.load(out)
-    store = open_windows(out, classifier.bundle.listener_sha256, create=True)
+    store = open_windows(out, classifier.model.encoder_sha256, create=True)
     missing = [track for track in made.tracks if made.source and not store.has(track.sound)]
     on_start(len(missing))
     failed: list[tuple[str, str]] = []
-    count = classifier.bundle.windows_per_track
+    count = classifier.model.windows_per_track
 
     def work(track: Track) -> None:
-        heard = classifier.listen(Path(made.source) / track.name, count=count)
-        store.put(track.sound, heard.windows)
+        embeddings = classifier.embed(Path(made.source) / track.name, count=count)
+        store.put(track.sound, embeddings.values)
 
     for done, (track, future) in enumerate(in_order(work, missing, jobs=jobs), 1):
         try:
@@ -311,8 +311,8 @@ def add_embeddings(
 
 
 def open_windows(
-    out: str | os.PathLike[str], listener_sha256: str, *, create: bool = False
+    out: str | os.PathLike[str], encoder_sha256: str, *, create: bool = False
 ) -> FeatureStore:
-    """The store of embeddings of one listener: each has a folder of its own."""
-    root = Path(out) / WINDOWS / listener_sha256[:12]
-    return open_store(root, embedding_identity(listener_sha256), create=create)
+    """The store of embeddings of one encoder: each has a folder of its own."""
+    root = Path(out) / WINDOWS / encoder_sha256[:12]
+    return open_store(root, embedding_identity(encoder_sha256), create=create)

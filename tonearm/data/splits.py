@@ -265,7 +265,7 @@ def grouped(index: Index, *, seed: int = 0) -> Split:
                 f"genre {genre!r} has {len(its)} tracks of {len(set(its))} artists or groups; a "
                 f"split into {len(PARTS)} parts needs {len(PARTS)} of them: add music"
             )
-    dealt = folds.deal(
+    dealt = folds.assign_groups(
         [track.genre for track in tracks],
         [track.group for track in tracks],
         shares=SHARES,

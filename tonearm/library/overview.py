@@ -43,7 +43,7 @@ class Overview:
     """
 
     tracks: int
-    heard: int
+    analysed: int
     failed: int
     missing: int
     duration_s: float
@@ -99,7 +99,7 @@ def overview(library: Library) -> Overview:
     )[0][0]
     return Overview(
         tracks=tracks - missing,
-        heard=sum(genres.values()),
+        analysed=sum(genres.values()),
         failed=sum(count for _, count in failed),
         missing=missing,
         duration_s=round(duration_s, 1),

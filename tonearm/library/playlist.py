@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
 from tonearm.genres import UNKNOWN, find
-from tonearm.library.store import Library, Model, Track
+from tonearm.library.store import Library, ModelRecord, Track
 
 _COMPARED = {
     ">": operator.gt,
@@ -50,7 +50,7 @@ class Playlist:
 
 @dataclass(frozen=True)
 class TagCondition:
-    """A word of the listener and what its share over the track must be, e.g. ``Mellow > 0.2``."""
+    """A word of the encoder and what its share over the track must be, e.g. ``Mellow > 0.2``."""
 
     name: str
     sign: str
@@ -118,7 +118,7 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     return [Entry(os.fsdecode(path), *rest) for path, *rest in library.rows(sql, values)]
 
 
-def _spelt(conditions: Conditions, model: Model) -> Conditions:
+def _spelt(conditions: Conditions, model: ModelRecord) -> Conditions:
     """The same with genres as the model spells them."""
 
     def label(genre: str, *more: str) -> str:
@@ -150,7 +150,7 @@ def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
     return where, values
 
 
-def _by_arrays(library: Library, model: Model, conditions: Conditions) -> list[int]:
+def _by_arrays(library: Library, model: ModelRecord, conditions: Conditions) -> list[int]:
     """Numbers of the sounds whose probabilities and words meet the conditions."""
     rows = library.rows(
         "SELECT s.id, s.probabilities, s.pooled FROM sounds s JOIN models m ON m.id = s.model"

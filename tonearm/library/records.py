@@ -29,12 +29,12 @@ class FileTags:
 
 
 @dataclass(frozen=True)
-class Model:
-    """Who heard and decided: a bundle without its weights."""
+class ModelRecord:
+    """Who heard and decided: a model file without its weights."""
 
     sha256: str
     name: str
-    listener: str
+    encoder: str
     labels: tuple[str, ...]
     names: tuple[str, ...] | None
 
@@ -81,4 +81,4 @@ class Known:
     id: int
     status: FileStatus
     failed: bool
-    listener: str | None
+    encoder: str | None

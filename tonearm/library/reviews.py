@@ -1,6 +1,6 @@
-"""What a person said of a sound: accepted, another genre, or rejected. Kept beside the library.
+"""What a person said of a sound: accepted, another genre, or rejected. Kept next to the library.
 
-A library can be scanned anew, a person's word cannot: so it has a SQLite file of its own, and is
+A library can be scanned again, a person's word cannot: so it has a SQLite file of its own, and is
 kept by sound key, so that it stays with a recording that moves or is tagged, and counts for its
 copies. Imports nothing that decides or decodes.
 """
@@ -59,7 +59,7 @@ class Correction:
     artist: str | None
 
 
-def beside(library: Path) -> Path:
+def reviews_path(library: Path) -> Path:
     """Where the reviews of a library are."""
     return library.with_name(f"{library.stem}.reviews.sqlite")
 
@@ -86,7 +86,7 @@ class Reviews(Database):
 
 def attach(library: Library) -> None:
     """Let queries of an open library see the table ``reviews``; empty where there is none yet."""
-    path = beside(library.path)
+    path = reviews_path(library.path)
     if library.rows("SELECT 1 FROM pragma_database_list WHERE name = 'reviewed'"):
         return
     if path.exists():
@@ -106,24 +106,24 @@ def of_keys(library: Library, keys: Iterable[str | None]) -> dict[str, Review]:
     return {key: Review(key, Verdict(verdict), genre) for key, verdict, genre in rows}
 
 
-def corrections(library: Library, *, listener: str) -> list[Correction]:
+def corrections(library: Library, *, encoder: str) -> list[Correction]:
     """Every sound that a person gave a genre, with what was heard of it, to learn from.
 
     Parameters
     ----------
     library : Library
-        Where the windows are; reviews are read from beside it.
-    listener : str
-        Checksum of who has to have heard them; sounds of another listener are left out.
+        Where the windows are; reviews are read from next to it.
+    encoder : str
+        Checksum of who has to have heard them; sounds of another encoder are left out.
     """
     attach(library)
     rows = library.rows(
         "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4, (SELECT max(t.artist) FROM"
         " tracks t WHERE t.sound = s.id) FROM reviews r JOIN sounds s ON s.key = r.key"
         " JOIN models m ON m.id = s.model JOIN windows w ON w.sound = s.id"
-        " WHERE r.genre IS NOT NULL AND m.listener = ?"
+        " WHERE r.genre IS NOT NULL AND m.encoder = ?"
         " ORDER BY r.key",
-        [listener],
+        [encoder],
     )
     return [
         Correction(

@@ -19,10 +19,18 @@ import numpy as np
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.database import alone
 from tonearm.files import find
-from tonearm.library.store import Decision, FileStatus, FileTags, Known, Library, Model, as_stored
+from tonearm.library.store import (
+    Decision,
+    FileStatus,
+    FileTags,
+    Known,
+    Library,
+    ModelRecord,
+    as_stored,
+)
 from tonearm.model.classifier import Classifier
-from tonearm.model.file import Bundle
-from tonearm.workers import TIMEOUT_S, Failure, Listen, Looked, MakeListen, Pool, ReadTags, Sound
+from tonearm.model.file import Model
+from tonearm.workers import TIMEOUT_S, Embed, Failure, Looked, MakeEmbed, Pool, ReadTags, Sound
 
 _BATCH = 1_000
 # While folders are walked.
@@ -50,7 +58,7 @@ class Scan:
     gone : int
         Files of earlier scans that are not there any more.
     redecided : int
-        Sounds that another model judged anew, from what is kept of them.
+        Sounds that another model judged again, from what is kept of them.
     failures, damaged : list of (path, reason)
         Files not heard; files judged by a part of them.
     """
@@ -61,11 +69,11 @@ class Scan:
     failed_before: int = 0
     to_do: int = 0
     done: int = 0
-    heard: int = 0
+    analysed: int = 0
     recognised: int = 0
     moved: int = 0
     gone: int = 0
-    redecided: int = 0
+    reclassified: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
 
@@ -74,8 +82,8 @@ def scan(
     library: Library,
     paths: Iterable[str | os.PathLike[str]],
     *,
-    bundle: Bundle,
-    make_listen: MakeListen,
+    model: Model,
+    make_embed: MakeEmbed,
     read_tags: ReadTags,
     jobs: int,
     again: bool = False,
@@ -92,7 +100,7 @@ def scan(
         Open for writing.
     paths : iterable of path
         Files and folders.
-    bundle : Bundle
+    model file : Model
         The model that decides.
     make_listen : callable
         Gives, in each worker, the function that hears a file; importable by name.
@@ -119,15 +127,15 @@ def scan(
     result = result or Scan()
     named = [Path(os.path.abspath(path)) for path in paths]
     with alone(library.path, what="another scan"):
-        session = _Session(library, bundle, result, lambda: on_progress(result))
-        session.redecide()
+        session = _Session(library, model, result, lambda: on_progress(result))
+        session.reclassify()
         session.walk(named, again=again, retry=retry)
         result.looking = False
         on_progress(result)
         if result.to_do:
             with Pool(
                 min(jobs, result.to_do),
-                make_listen=make_listen,
+                make_embed=make_embed,
                 read_tags=read_tags,
                 timeout_s=timeout_s,
             ) as pool:
@@ -136,19 +144,19 @@ def scan(
     return result
 
 
-def load_listen(model: Path | None) -> Listen:
+def load_embed(model: Path | None) -> Embed:
     """In a worker: the function that hears a file with that model."""
-    return Classifier.load(model, threads=1).listen
+    return Classifier.load(model, threads=1).embed
 
 
-def model_of(bundle: Bundle) -> Model:
-    """What the library keeps of a bundle."""
-    return Model(
-        sha256=bundle.sha256,
-        name=bundle.name,
-        listener=bundle.listener_sha256,
-        labels=bundle.labels,
-        names=bundle.names,
+def model_of(model: Model) -> ModelRecord:
+    """What the library keeps of a model file."""
+    return ModelRecord(
+        sha256=model.sha256,
+        name=model.name,
+        encoder=model.encoder_sha256,
+        labels=model.labels,
+        names=model.embedding_names,
     )
 
 
@@ -165,13 +173,13 @@ class _Session:
     """The state of one scan."""
 
     def __init__(
-        self, library: Library, bundle: Bundle, result: Scan, on_progress: Callable[[], None]
+        self, library: Library, model: Model, result: Scan, on_progress: Callable[[], None]
     ) -> None:
-        self._library, self._head, self._result = library, bundle.head, result
+        self._library, self._head, self._result = library, model.head, result
         self._on_progress, self._tell_at = on_progress, 0.0
-        model = model_of(bundle)
-        self._listener = model.listener
-        self._model = library.model_id(model)
+        record = model_of(model)
+        self._encoder = record.encoder
+        self._model = library.model_id(record)
         self._files: dict[int, _File] = {}  # in flight, by number
         self._waiting: dict[str, list[_File]] = {}  # copies of a sound that is being heard
         self._unread: set[Path] = set()  # what is not there, and folders that cannot be read
@@ -184,21 +192,21 @@ class _Session:
             " ctime_ns, device, inode)"
         )
 
-    def redecide(self) -> None:
-        """Judge anew, without audio, what the same listener heard for another model."""
+    def reclassify(self) -> None:
+        """Judge again, without audio, what the same encoder heard for another model."""
         sql = (
             "SELECT s.id, w.values_f16 FROM sounds s JOIN models m ON m.id = s.model"
-            " JOIN windows w ON w.sound = s.id WHERE s.model != ? AND m.listener = ? LIMIT ?"
+            " JOIN windows w ON w.sound = s.id WHERE s.model != ? AND m.encoder = ? LIMIT ?"
         )
         dimensions = self._head.dimensions
-        while rows := self._library.rows(sql, [self._model, self._listener, _BATCH]):
+        while rows := self._library.rows(sql, [self._model, self._encoder, _BATCH]):
             decisions = []
             for number, data in rows:
                 windows = np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions)
-                decisions.append((number, self._decide(windows)))
+                decisions.append((number, self._classify(windows)))
             with self._library.transaction():
                 self._library.put_decisions(self._model, decisions)
-            self._result.redecided += len(rows)
+            self._result.reclassified += len(rows)
             self._on_progress()
 
     def walk(self, named: list[Path], *, again: bool, retry: bool) -> None:
@@ -262,7 +270,7 @@ class _Session:
         return None
 
     def _is_settled(self, known: Known, retry: bool) -> bool:
-        return not retry if known.failed else known.listener == self._listener
+        return not retry if known.failed else known.encoder == self._encoder
 
     def hear(self, pool: Pool) -> None:
         """Give files to the workers, and keep what they say, until the list is done."""
@@ -295,7 +303,7 @@ class _Session:
         file = self._files[number]
         if isinstance(outcome, Looked):
             file = _File(file.path, file.status, outcome)
-            known = self._library.sound_id(outcome.key, self._listener)
+            known = self._library.sound_id(outcome.key, self._encoder)
             if known is not None:
                 self._keep_recognised(file, known)
             elif outcome.key in self._waiting:  # a copy is being heard just now
@@ -323,10 +331,10 @@ class _Session:
                 windows=sound.windows,
                 duration_s=sound.duration_s,
                 warning=sound.warning,
-                decision=self._decide(sound.windows),
+                decision=self._classify(sound.windows),
             )
             self._library.put_track(file.path, file.status, file.looked.tags, sound=number)
-        self._result.heard += 1
+        self._result.analysed += 1
         self._result.done += 1
         if sound.warning:
             self._result.damaged.append((os.fsdecode(file.path), sound.warning))
@@ -402,9 +410,9 @@ class _Session:
             return False
         return False
 
-    def _decide(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float16]]) -> Decision:
+    def _classify(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float16]]) -> Decision:
         """Decide on windows as they are kept, so that deciding again gives the same."""
-        decision = self._head.decide(windows)
+        decision = self._head.classify(windows)
         best = int(decision.probabilities.argmax())
         nearest = self._head.labels[best]
         return Decision(

@@ -32,7 +32,7 @@ class Probe:
 
     pooled: Float32
     duration_s: float
-    listener: str
+    encoder: str
     key: str | None = None
 
 
@@ -48,15 +48,15 @@ def probe_of(library: Library, path: str | os.PathLike[str], key: str | None) ->
     """A file that the library has heard, found by its path, or by its sound key."""
     column, value = ("s.key", key) if key else ("t.path", as_stored(path))
     sql = (
-        "SELECT s.pooled, s.duration_s, m.listener, s.key FROM sounds s"  # noqa: S608
+        "SELECT s.pooled, s.duration_s, m.encoder, s.key FROM sounds s"  # noqa: S608
         " JOIN models m ON m.id = s.model LEFT JOIN tracks t ON t.sound = s.id"
         f" WHERE {column} = ? LIMIT 1"
     )
     rows = library.rows(sql, [value])
     if not rows:
         return None
-    pooled, duration_s, listener, found = rows[0]
-    return Probe(np.frombuffer(pooled, dtype=np.float32), duration_s, listener, found)
+    pooled, duration_s, encoder, found = rows[0]
+    return Probe(np.frombuffer(pooled, dtype=np.float32), duration_s, encoder, found)
 
 
 def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
@@ -65,11 +65,11 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     Parameters
     ----------
     library : Library
-        Of its sounds those are compared that the probe's listener heard.
+        Of its sounds those are compared that the probe's encoder heard.
     probe : Probe
         What to be like.
     count : int
-        How many at the most.
+        How many at most.
 
     Raises
     ------
@@ -78,9 +78,9 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     """
     rows = library.rows(
         "SELECT s.id, s.duration_s, s.pooled FROM sounds s JOIN models m ON m.id = s.model"
-        " WHERE m.listener = ? AND s.key IS NOT ?"
+        " WHERE m.encoder = ? AND s.key IS NOT ?"
         " AND EXISTS (SELECT 1 FROM tracks WHERE sound = s.id AND NOT missing)",
-        [probe.listener, probe.key],
+        [probe.encoder, probe.key],
     )
     if not rows:
         held, own = library.rows(

@@ -23,14 +23,23 @@ from numpy.typing import NDArray
 from tonearm.database import Database, Schema
 from tonearm.files import FileStatus
 from tonearm.genres import id3_name
-from tonearm.library.records import Decision, FileTags, Known, Model, Track
+from tonearm.library.records import Decision, FileTags, Known, ModelRecord, Track
 
-__all__ = ["Decision", "FileStatus", "FileTags", "Known", "Library", "Model", "Track", "as_stored"]
+__all__ = [
+    "Decision",
+    "FileStatus",
+    "FileTags",
+    "Known",
+    "Library",
+    "ModelRecord",
+    "Track",
+    "as_stored",
+]
 
 _TABLES = """
 CREATE TABLE models(
     id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
-    listener TEXT NOT NULL, labels TEXT NOT NULL, names TEXT);
+    encoder TEXT NOT NULL, labels TEXT NOT NULL, names TEXT);
 CREATE TABLE sounds(
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models,
     duration_s REAL NOT NULL, genre TEXT, nearest TEXT NOT NULL, confidence REAL NOT NULL,
@@ -126,38 +135,38 @@ class Library(Database):
         """What is known of a path as it is stored."""
         sql = (
             "SELECT t.id, t.size, t.mtime_ns, t.ctime_ns, t.device, t.inode,"  # noqa: S608
-            f" t.error_kind IS NOT NULL, m.listener FROM {_JOINED} WHERE t.path = ?"
+            f" t.error_kind IS NOT NULL, m.encoder FROM {_JOINED} WHERE t.path = ?"
         )
         found = self.rows(sql, [path])
         if not found:
             return None
-        number, *status, failed, listener = found[0]
-        return Known(number, FileStatus(*status), bool(failed), listener)
+        number, *status, failed, encoder = found[0]
+        return Known(number, FileStatus(*status), bool(failed), encoder)
 
-    def model_id(self, model: Model) -> int:
+    def model_id(self, model: ModelRecord) -> int:
         """Number of a model, which is entered at its first use."""
         names = json.dumps(model.names) if model.names else None
         self.write(
-            "INSERT OR IGNORE INTO models(sha256, name, listener, labels, names)"
+            "INSERT OR IGNORE INTO models(sha256, name, encoder, labels, names)"
             " VALUES (?, ?, ?, ?, ?)",
-            [(model.sha256, model.name, model.listener, json.dumps(model.labels), names)],
+            [(model.sha256, model.name, model.encoder, json.dumps(model.labels), names)],
         )
         return int(self.rows("SELECT id FROM models WHERE sha256 = ?", [model.sha256])[0][0])
 
-    def model(self) -> Model | None:
+    def model(self) -> ModelRecord | None:
         """The model that decided most of the library; None while nothing is heard."""
         found = self.rows(
-            "SELECT sha256, name, listener, labels, names FROM models m JOIN"
+            "SELECT sha256, name, encoder, labels, names FROM models m JOIN"
             " (SELECT model, COUNT(*) n FROM sounds GROUP BY model) c ON c.model = m.id"
             " ORDER BY c.n DESC, m.id DESC LIMIT 1"
         )
         if not found:
             return None
-        sha256, name, listener, labels, names = found[0]
-        return Model(
+        sha256, name, encoder, labels, names = found[0]
+        return ModelRecord(
             sha256,
             name,
-            listener,
+            encoder,
             tuple(json.loads(labels)),
             tuple(json.loads(names)) if names else None,
         )
@@ -174,12 +183,12 @@ class Library(Database):
         stored = as_stored(path) if path is not None else b""
         self.write("INSERT OR REPLACE INTO settings VALUES ('model_path', ?)", [[stored]])
 
-    def sound_id(self, key: str, listener: str) -> int | None:
-        """Number of a sound, if that listener has heard it."""
+    def sound_id(self, key: str, encoder: str) -> int | None:
+        """Number of a sound, if that encoder has heard it."""
         found = self.rows(
             "SELECT s.id FROM sounds s JOIN models m ON m.id = s.model"
-            " WHERE s.key = ? AND m.listener = ?",
-            [key, listener],
+            " WHERE s.key = ? AND m.encoder = ?",
+            [key, encoder],
         )
         return int(found[0][0]) if found else None
 

@@ -21,7 +21,7 @@ from tonearm.files import FileStatus
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Library, as_stored
 from tonearm.tagging.fields import edits_for_genres
-from tonearm.tagging.journal import Entry, Held, Journal, beside
+from tonearm.tagging.journal import Entry, FileIdentity, Journal, journal_path
 from tonearm.tagging.write import change, take_back
 
 
@@ -66,7 +66,7 @@ Tell = Callable[[Done], None]
 @contextmanager
 def open_journal(place: Path, library: Library | None) -> Iterator[Journal]:
     """The journal beside the library at ``place``, for writing; the library is open, or gone."""
-    with Journal(beside(place), write=True) as journal:
+    with Journal(journal_path(place), write=True) as journal:
         _tell_recovered(library, journal)
         yield journal
 
@@ -104,7 +104,7 @@ def write_all(
         entry = change(
             item.path, edits, genres=item.genres, journal=journal, run=run, keep_mtime=keep_mtime
         )
-        _hold(library, journal, entry, item.path)
+        _keep_identity(library, journal, entry, item.path)
 
     steps = [(item.path, partial(write, item)) for item in wanted]
     return _run(library, journal, steps, Done(len(steps)), command, on_progress)
@@ -129,7 +129,7 @@ def put_back(
 
     def restore(entry: Entry, path: str, run: int) -> None:
         number = take_back(entry, journal=journal, run=run, path=path, keep_mtime=keep_mtime)
-        _hold(library, journal, number, path)
+        _keep_identity(library, journal, number, path)
 
     undone = journal.run(number)
     entries = [
@@ -172,11 +172,11 @@ def _run(
     return done
 
 
-def _hold(library: Library | None, journal: Journal, entry: int | None, path: str) -> None:
+def _keep_identity(library: Library | None, journal: Journal, entry: int | None, path: str) -> None:
     """Let the journal know whose file it is, so that an undo finds it where it moved."""
     track = library.track(path) if library is not None and entry is not None else None
     if entry is not None and track is not None and track.key is not None:
-        journal.hold(entry, Held(track.id, track.key))
+        journal.keep_identity(entry, FileIdentity(track.id, track.key))
 
 
 def _whereabouts(library: Library | None, journal: Journal, entry: Entry) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tonearm.errors import DecodeError
 from tonearm.model.classifier import Classifier, Prediction
-from tonearm.model.encoder import Heard
+from tonearm.model.encoder import Embeddings
 from tonearm.windows import WindowCount
 
 SCHEMA = 1
@@ -20,14 +20,14 @@ class Answer:
     """What became of one file: either heard and decided, or an error."""
 
     path: str
-    heard: Heard | None = None
+    embeddings: Embeddings | None = None
     prediction: Prediction | None = None
     error: DecodeError | None = None
     with_tags: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: ``warnings`` only when there are some, ``error`` when it failed."""
-        if self.heard is None or self.prediction is None:
+        if self.embeddings is None or self.prediction is None:
             reason = self.error.reason if self.error else "was not heard"
             kind = self.error.kind if self.error else "unreadable"
             return {
@@ -38,13 +38,13 @@ class Answer:
         values = {
             "schema": SCHEMA,
             "path": self.path,
-            "duration_s": self.heard.duration_s,
+            "duration_s": self.embeddings.duration_s,
             **self.prediction.to_dict(),
-            "tags": self.heard.tags() if self.with_tags else {},
+            "tags": self.embeddings.tags() if self.with_tags else {},
         }
         values["timeline"] = values.pop("timeline")  # last, since it is the longest
-        if self.heard.warnings:
-            values["warnings"] = list(self.heard.warnings)
+        if self.embeddings.warnings:
+            values["warnings"] = list(self.embeddings.warnings)
         return values
 
 
@@ -60,10 +60,12 @@ def answer(
     """Hear one file and decide on it; a file that cannot be heard is an answer too."""
     name = os.fspath(path)
     try:
-        heard = classifier.listen(path, count=count, timeline=timeline, on_progress=on_progress)
-        prediction = classifier.decide(heard.windows, timeline_of=heard if timeline else None)
+        embeddings = classifier.embed(path, count=count, timeline=timeline, on_progress=on_progress)
+        prediction = classifier.classify(
+            embeddings.values, timeline_of=embeddings if timeline else None
+        )
     except DecodeError as error:
         return Answer(name, error=error)
     except OSError as error:  # vanished, or the disk failed, between two reads
         return Answer(name, error=DecodeError(name, "unreadable", error.strerror or str(error)))
-    return Answer(name, heard, prediction, with_tags=tags)
+    return Answer(name, embeddings, prediction, with_tags=tags)

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import audio
-from tonearm.errors import BundleError
+from tonearm.errors import ModelError
 from tonearm.model import file as model_file
-from tonearm.model.encoder import Heard, Listener, Plan
-from tonearm.model.file import Bundle
+from tonearm.model.encoder import Embeddings, Encoder, Plan
+from tonearm.model.file import Model
 from tonearm.timeline.segments import Segment, segments
 from tonearm.windows import WindowCount
 
@@ -71,31 +71,31 @@ class Classifier:
 
     Parameters
     ----------
-    model : Bundle
+    model : Model
         What listens and decides; see :meth:`load`.
     threads : int
         Threads of the network for one call. Leave it at 1 where calls run in parallel.
     """
 
-    def __init__(self, model: Bundle, *, threads: int = 1) -> None:
-        if not isinstance(model, Bundle):
-            raise TypeError(f"a Bundle wanted, not {type(model).__name__}: see Classifier.load")
-        self.bundle = model
-        self._listener = Listener(model, threads=threads)
+    def __init__(self, model: Model, *, threads: int = 1) -> None:
+        if not isinstance(model, Model):
+            raise TypeError(f"a Model wanted, not {type(model).__name__}: see Classifier.load")
+        self.model = model
+        self._encoder = Encoder(model, threads=threads)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Classifier:
-        """Load a bundle, checked by its hashes; None is the one that comes with the package."""
+        """Load a model file, checked by its hashes; None is the one that comes with the package."""
         return cls(model_file.load(path), threads=threads)
 
-    def listen(
+    def embed(
         self,
         path: str | os.PathLike[str],
         *,
         count: WindowCount | None = None,
         timeline: bool = False,
         on_progress: Callable[[float], None] | None = None,
-    ) -> Heard:
+    ) -> Embeddings:
         """Hear a file.
 
         Parameters
@@ -104,7 +104,7 @@ class Classifier:
             An audio file.
         count : int, 'all' or None
             Windows to hear, ``all`` for the whole track; None is as many as it takes to be sure,
-            up to the bundle's own number.
+            up to the model file's own number.
         timeline : bool
             Hear the whole track, a window each second, whatever ``count`` says.
         on_progress : callable or None
@@ -118,17 +118,15 @@ class Classifier:
             When ``count`` is less than 1.
         """
         with audio.open_audio(path) as reader:
-            return self._listener.listen(
-                reader, Path(path), self._plan(count, timeline, on_progress)
-            )
+            return self._encoder.embed(reader, Path(path), self._plan(count, timeline, on_progress))
 
-    def listen_samples(
+    def embed_samples(
         self,
         samples: NDArray[np.floating[Any]],
         sample_rate_hz: int,
         *,
         count: WindowCount | None = None,
-    ) -> Heard:
+    ) -> Embeddings:
         """Hear mono audio in memory, float [n] in -1..1; otherwise as :meth:`listen`.
 
         Raises
@@ -145,10 +143,10 @@ class Classifier:
         if int(sample_rate_hz) < 1:
             raise ValueError(f"a sample rate of {sample_rate_hz} Hz")
         reader = audio.ArrayReader(array.astype(np.float32), int(sample_rate_hz))
-        return self._listener.listen(reader, Path("<samples>"), self._plan(count, False, None))
+        return self._encoder.embed(reader, Path("<samples>"), self._plan(count, False, None))
 
-    def decide(
-        self, heard: NDArray[np.floating[Any]], *, timeline_of: Heard | None = None
+    def classify(
+        self, embeddings: NDArray[np.floating[Any]], *, timeline_of: Embeddings | None = None
     ) -> Prediction:
         """Decide on the embeddings of a track.
 
@@ -159,8 +157,8 @@ class Classifier:
         timeline_of : Heard or None
             The track heard whole, to divide it into parts as well.
         """
-        decision = self.bundle.head.decide(self._checked(heard))
-        labels = self.bundle.labels
+        decision = self.model.head.classify(self._checked(embeddings))
+        labels = self.model.labels
         order = np.argsort(-decision.probabilities, kind="stable")
         ranked = {labels[i]: round(float(decision.probabilities[i]), 4) for i in order}
         nearest = labels[order[0]]
@@ -180,8 +178,8 @@ class Classifier:
         count: WindowCount | None = None,
     ) -> Prediction:
         """Listen and decide; with ``timeline`` the whole track, and what is heard when."""
-        heard = self.listen(path, count=count, timeline=timeline)
-        return self.decide(heard.windows, timeline_of=heard if timeline else None)
+        embeddings = self.embed(path, count=count, timeline=timeline)
+        return self.classify(embeddings.values, timeline_of=embeddings if timeline else None)
 
     def _plan(
         self,
@@ -193,39 +191,45 @@ class Classifier:
             return Plan("all", hop_s=TIMELINE_HOP_S, on_progress=on_progress)
         if count is not None:
             return Plan(count, on_progress=on_progress)
-        model = self.bundle
-        enough = partial(model.head.is_sure, confidence=model.sure) if model.sure < 1 else None
+        model = self.model
+        enough = (
+            partial(model.head.is_confident, confidence=model.stop_confidence)
+            if model.stop_confidence < 1
+            else None
+        )
         return Plan(model.windows_per_track, enough=enough, on_progress=on_progress)
 
-    def _parts(self, heard: Heard) -> list[Segment]:
-        head, checked = self.bundle.head, self._checked(heard.windows)
+    def _parts(self, embeddings: Embeddings) -> list[Segment]:
+        head, checked = self.model.head, self._checked(embeddings.values)
 
         def together(start: int, stop: int) -> tuple[str | None, float]:
-            decision = head.decide(checked[start:stop])
+            decision = head.classify(checked[start:stop])
             if not decision.known:
                 return None, decision.unknown
             best = int(decision.probabilities.argmax())
             return head.labels[best], float(decision.probabilities[best])
 
         return segments(
-            heard.starts_s,
-            head.decide_each(checked),
-            (*self.bundle.labels, None),
+            embeddings.starts_s,
+            head.classify_each(checked),
+            (*self.model.labels, None),
             together=together,
-            duration_s=heard.duration_s,
-            window_s=self.bundle.features.window_s,
+            duration_s=embeddings.duration_s,
+            window_s=self.model.features.window_s,
         )
 
-    def _checked(self, heard: NDArray[np.floating[Any]]) -> Float32:
+    def _checked(self, embeddings: NDArray[np.floating[Any]]) -> Float32:
         try:
-            array = np.asarray(heard, dtype=np.float32)
+            array = np.asarray(embeddings, dtype=np.float32)
         except (TypeError, ValueError):
-            raise BundleError(f"an array of windows wanted, not {type(heard).__name__}") from None
-        if array.ndim != 2 or not len(array) or array.shape[1] != self.bundle.head.dimensions:
-            raise BundleError(
+            raise ModelError(
+                f"an array of windows wanted, not {type(embeddings).__name__}"
+            ) from None
+        if array.ndim != 2 or not len(array) or array.shape[1] != self.model.head.dimensions:
+            raise ModelError(
                 f"windows of shape {array.shape} given; this model decides on "
-                f"[n, {self.bundle.head.dimensions}] with n of 1 or more"
+                f"[n, {self.model.head.dimensions}] with n of 1 or more"
             )
         if not np.isfinite(array).all():
-            raise BundleError("windows with values that are not numbers")
+            raise ModelError("windows with values that are not numbers")
         return array

@@ -1,4 +1,4 @@
-"""From a file to embeddings: which windows are read, at what level, and the listener network.
+"""From a file to embeddings: which windows are read, at what level, and the encoder network.
 
 The only door to onnxruntime. Knows nothing of genres; whoever decides may say when it is enough.
 """
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import audio, windows
-from tonearm.errors import BundleError, DecodeError
+from tonearm.errors import DecodeError, ModelError
 from tonearm.features import mel_power, to_level
-from tonearm.model.file import Bundle
+from tonearm.model.file import Model
 from tonearm.windows import WindowCount
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Int64 = NDArray[np.int64]
 SHORTEST_S = 0.5
 # Neighbouring windows read in one piece: 16 windows of 3 s are 9 MB of 48 kHz audio.
 _READ_WINDOWS = 16
-# A track whose mean square is below -32 dBFS is lifted to -20 dBFS, by 40 dB at the most.
+# A track whose mean square is below -32 dBFS is lifted to -20 dBFS, by 40 dB at most.
 _QUIET, _LIFTED, _MOST_GAIN = 10**-3.2, 10**-2.0, 10**4.0
 _LEVEL_GROUPS = 6
 # Piece of the end that is read to see that it is there.
@@ -42,13 +42,13 @@ _RUN_WINDOWS = 2
 
 
 @dataclass(frozen=True)
-class Heard:
+class Embeddings:
     """What listening gives.
 
     Parameters
     ----------
-    windows : float32 [n, d]
-        One embedding a window; for the shipped bundle the probabilities of 50 tags.
+    values : float32 [n, d]
+        One embedding a window; for the built-in model the probabilities of 50 tags.
     starts_s : float64 [n]
         Where each window begins.
     duration_s : float
@@ -59,7 +59,7 @@ class Heard:
         What was wrong with the file though it could be heard, e.g. that it is truncated.
     """
 
-    windows: Float32
+    values: Float32
     starts_s: NDArray[np.float64]
     duration_s: float
     names: tuple[str, ...] | None = None
@@ -69,7 +69,7 @@ class Heard:
         """Mean of each named number over the track, highest first; empty without names."""
         if self.names is None:
             return {}
-        means = self.windows.mean(axis=0)
+        means = self.values.mean(axis=0)
         order = np.argsort(-means, kind="stable")
         return {self.names[i]: round(float(means[i]), 4) for i in order}
 
@@ -89,7 +89,7 @@ class Plan:
     Parameters
     ----------
     count : int or 'all'
-        Windows at the most.
+        Windows at most.
     hop_s : float or None
         From one window to the next for ``all``; None is end to end.
     enough : callable or None
@@ -118,7 +118,7 @@ def _spread(groups: int) -> list[int]:
 def _quiet_gain(mean_square: Float32) -> float:
     """Gain on power that lifts a very quiet track; 1 for all others.
 
-    The listener hears level: 20 dB down, 60 clips of GTZAN lose 33 points of accuracy. Their own
+    The encoder hears level: 20 dB down, 60 clips of GTZAN lose 33 points of accuracy. Their own
     levels are -31.2 to -10.5 dBFS, so lifting only what is quieter leaves them as they are.
     """
     level = float(mean_square.mean())
@@ -132,7 +132,7 @@ def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
 
     Raises
     ------
-    BundleError
+    ModelError
         When onnxruntime cannot read the model.
     """
     import onnxruntime as ort
@@ -145,13 +145,13 @@ def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no other base
-        raise BundleError(f"the listener network cannot be loaded: {error}") from None
+        raise ModelError(f"the encoder network cannot be loaded: {error}") from None
 
 
-class Listener:
-    """Hears files and samples with a bundle's network; any number of threads may share it."""
+class Encoder:
+    """Hears files and samples with a model file's network; any number of threads may share it."""
 
-    def __init__(self, model: Bundle, *, threads: int = 1) -> None:
+    def __init__(self, model: Model, *, threads: int = 1) -> None:
         self._model, self._spec, self._threads = model, model.features, threads
         self._lock = threading.Lock()
         self._loading: Future[ort.InferenceSession] | None = None
@@ -162,7 +162,7 @@ class Listener:
             if self._loading is None:
                 thread = ThreadPoolExecutor(1)
                 self._loading = thread.submit(
-                    onnx_session, self._model.listener, threads=self._threads
+                    onnx_session, self._model.encoder, threads=self._threads
                 )
                 thread.shutdown(wait=False)
             return self._loading
@@ -171,7 +171,7 @@ class Listener:
     def _session(self) -> ort.InferenceSession:
         return self._load().result()
 
-    def listen(self, reader: audio.AudioReader, path: Path, plan: Plan) -> Heard:
+    def embed(self, reader: audio.AudioReader, path: Path, plan: Plan) -> Embeddings:
         """Hear what an open file holds; see :meth:`tonearm.model.classifier.Classifier.listen`."""
         self._load()
         info = reader.info
@@ -184,11 +184,11 @@ class Listener:
             heard_to = audio.count_samples(reader)
             warning = audio.short_warning(info, heard_to)
             starts, embeddings = self._hear(reader, path, heard_to, plan)
-        return Heard(
-            windows=embeddings,
+        return Embeddings(
+            values=embeddings,
             starts_s=starts.astype(np.float64) * self._spec.frame_s,
             duration_s=round(heard_to / info.sample_rate_hz, 3),
-            names=self._model.names,
+            names=self._model.embedding_names,
             warnings=(warning,) if warning else (),
         )
 
@@ -224,15 +224,15 @@ class Listener:
 
         The level of a quiet track takes more than two windows to know.
         """
-        heard: dict[int, Float32] = {}
+        done: dict[int, Float32] = {}
         for few in windows.rounds(len(starts)):
             cuts = [self._cut(reader, starts[i : i + 1], frames) for i in few]
-            if not heard and _quiet_gain(np.concatenate([cut.mean_square for cut in cuts])) != 1:
+            if not done and _quiet_gain(np.concatenate([cut.mean_square for cut in cuts])) != 1:
                 return None
             embeddings = self._embed(np.concatenate([cut.power for cut in cuts]))
-            heard |= dict(zip(few, embeddings, strict=True))
-            order = sorted(heard)
-            together = np.stack([heard[i] for i in order])
+            done |= dict(zip(few, embeddings, strict=True))
+            order = sorted(done)
+            together = np.stack([done[i] for i in order])
             if on_progress:
                 on_progress(len(order) / len(starts))
             if enough(together):

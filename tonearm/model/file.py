@@ -1,10 +1,10 @@
-"""The model on disk: one zip file with everything that hearing and deciding need.
+"""The model file: one zip with everything that encoding and classifying need.
 
 Members (stored, not compressed, dates fixed: the same model is the same bytes):
 
 - ``manifest.json``: format, labels, front end, names of the embedding, training split and its hash,
   metrics, and the SHA-256 of every other member;
-- ``listener.onnx``: log-mel windows in, one embedding a window out;
+- ``encoder.onnx``: log-mel windows in, one embedding a window out;
 - ``head.npz``: the arrays of the head (plain arrays; pickled ones are refused);
 - ``NOTICE.txt``: licences of what the model was made from.
 
@@ -24,20 +24,20 @@ from typing import Any
 
 import numpy as np
 
-from tonearm.errors import BundleError
+from tonearm.errors import ModelError
 from tonearm.features import FeatureSpec
 from tonearm.files import write_atomically
 from tonearm.model.head import Head
 
-FORMAT = "tonearm-bundle"
-FORMAT_VERSION = 1
+FORMAT = "tonearm-model"
+FORMAT_VERSION = 2
 SUFFIX = ".tonearm"
-_MANIFEST, _LISTENER, _HEAD, _NOTICE = "manifest.json", "listener.onnx", "head.npz", "NOTICE.txt"
+_MANIFEST, _ENCODER, _HEAD, _NOTICE = "manifest.json", "encoder.onnx", "head.npz", "NOTICE.txt"
 _LARGEST_BYTES = 512 * 2**20  # of a file: what is larger is something else
 
 
 @dataclass(frozen=True)
-class Bundle:
+class Model:
     """A whole model.
 
     Parameters
@@ -45,17 +45,17 @@ class Bundle:
     name : str
         What kind of model, e.g. ``musicnn-head``.
     features : FeatureSpec
-        The front end its listener expects.
-    listener : bytes
+        The front end its encoder expects.
+    encoder : bytes
         ONNX: ``features`` float32 [batch, window_frames, mel_bands] to ``windows`` [batch, d].
     head : Head
         From embeddings to a decision; knows the labels.
-    names : tuple of str or None
+    embedding_names : tuple of str or None
         What each of the d numbers of an embedding means.
     windows_per_track : int
-        How many windows of a track are heard at the most, unless told otherwise.
-    sure : float
-        Confidence at which no more of them are heard; 1 hears all in any case.
+        How many windows of a track are heard at most, unless told otherwise.
+    stop_confidence : float
+        Confidence at which no more of them are analysed; 1 analyses all in any case.
     training, metrics : dict
         Where it was trained (split, hash, n) and how good it was found to be, for people.
     notices : str
@@ -66,22 +66,24 @@ class Bundle:
 
     name: str
     features: FeatureSpec
-    listener: bytes
+    encoder: bytes
     head: Head
-    names: tuple[str, ...] | None
+    embedding_names: tuple[str, ...] | None
     windows_per_track: int
-    sure: float = 1.0
+    stop_confidence: float = 1.0
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     notices: str = ""
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        if self.names is not None and len(self.names) != self.head.dimensions:
-            names, numbers = len(self.names), self.head.dimensions
-            raise BundleError(f"{names} names for embeddings of {numbers} numbers")
-        if self.windows_per_track < 1 or not 0 < self.sure <= 1:
-            raise BundleError(f"{self.windows_per_track} windows a track until {self.sure} sure")
+        if self.embedding_names is not None and len(self.embedding_names) != self.head.dimensions:
+            names, numbers = len(self.embedding_names), self.head.dimensions
+            raise ModelError(f"{names} names for embeddings of {numbers} numbers")
+        if self.windows_per_track < 1 or not 0 < self.stop_confidence <= 1:
+            raise ModelError(
+                f"{self.windows_per_track} windows a track until {self.stop_confidence} sure"
+            )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -89,14 +91,14 @@ class Bundle:
         return self.head.labels
 
     @property
-    def listener_sha256(self) -> str:
-        """Identity of what listens: embeddings of equal listeners can be compared and kept."""
+    def encoder_sha256(self) -> str:
+        """Identity of what listens: embeddings of equal encoders can be compared and kept."""
         spec = json.dumps(self.features.to_dict(), sort_keys=True).encode()
-        return hashlib.sha256(self.listener + spec).hexdigest()
+        return hashlib.sha256(self.encoder + spec).hexdigest()
 
 
-def shipped_path() -> Path:
-    """Path of the bundle that comes with the package."""
+def builtin_path() -> Path:
+    """Path of the model file that comes with the package."""
     return Path(__file__).parents[1] / "weights" / f"gtzan{SUFFIX}"
 
 
@@ -106,24 +108,24 @@ def named(name: str | os.PathLike[str] | None) -> Path | None:
     return None if path == Path("shipped") and not path.exists() else path
 
 
-def save(bundle: Bundle, path: str | os.PathLike[str]) -> str:
-    """Write a bundle whole or not at all; returns the file's SHA-256."""
+def save(model: Model, path: str | os.PathLike[str]) -> str:
+    """Write a model file whole or not at all; returns the file's SHA-256."""
     members = {
-        _LISTENER: bundle.listener,
-        _HEAD: _pack(bundle.head.arrays()),
-        _NOTICE: bundle.notices.encode(),
+        _ENCODER: model.encoder,
+        _HEAD: _pack(model.head.arrays()),
+        _NOTICE: model.notices.encode(),
     }
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
-        "name": bundle.name,
-        "features": bundle.features.to_dict(),
-        "names": bundle.names,
-        "windows_per_track": bundle.windows_per_track,
-        "sure": bundle.sure,
-        "head": bundle.head.settings(),
-        "training": bundle.training,
-        "metrics": bundle.metrics,
+        "name": model.name,
+        "features": model.features.to_dict(),
+        "embedding_names": model.embedding_names,
+        "windows_per_track": model.windows_per_track,
+        "stop_confidence": model.stop_confidence,
+        "head": model.head.settings(),
+        "training": model.training,
+        "metrics": model.metrics,
         "sha256": {name: _sha256(data) for name, data in members.items()},
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False).encode()
@@ -137,40 +139,40 @@ def save(bundle: Bundle, path: str | os.PathLike[str]) -> str:
     return _sha256(data)
 
 
-def load(path: str | os.PathLike[str] | None = None) -> Bundle:
-    """Read and check a bundle; None, or ``shipped``, is the one that comes with the package.
+def load(path: str | os.PathLike[str] | None = None) -> Model:
+    """Read and check a model file; None, or ``shipped``, is the one that comes with the package.
 
     Raises
     ------
-    BundleError
-        When the file is missing, no bundle, damaged anywhere, or of a newer format.
+    ModelError
+        When the file is missing, no model file, damaged anywhere, or of a newer format.
     """
-    path = named(path) or shipped_path()
+    path = named(path) or builtin_path()
     try:
         with open(path, "rb") as file:
             data = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
-        raise BundleError(f"{path}: model cannot be read: {error.strerror}") from None
+        raise ModelError(f"{path}: model cannot be read: {error.strerror}") from None
     if len(data) > _LARGEST_BYTES:
-        raise BundleError(f"{path}: no model is larger than {_LARGEST_BYTES >> 20} MB")
+        raise ModelError(f"{path}: no model is larger than {_LARGEST_BYTES >> 20} MB")
     try:
         return _parse(_checked_members(data), _sha256(data))
-    except BundleError as error:
-        raise BundleError(f"{path}: {error}") from None
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
-        raise BundleError(f"{path}: model lacks a part or has a wrong one: {error!r}") from None
+        raise ModelError(f"{path}: model lacks a part or has a wrong one: {error!r}") from None
 
 
-def _parse(members: dict[str, bytes], sha256: str) -> Bundle:
+def _parse(members: dict[str, bytes], sha256: str) -> Model:
     values = json.loads(members[_MANIFEST])
-    return Bundle(
+    return Model(
         name=values["name"],
         features=FeatureSpec.from_dict(values["features"]),
-        listener=members[_LISTENER],
+        encoder=members[_ENCODER],
         head=Head.from_parts(values["head"], _unpack(members[_HEAD])),
-        names=tuple(values["names"]) if values["names"] else None,
+        embedding_names=tuple(values["embedding_names"]) if values["embedding_names"] else None,
         windows_per_track=int(values["windows_per_track"]),
-        sure=float(values.get("sure", 1.0)),
+        stop_confidence=float(values["stop_confidence"]),
         training=values["training"],
         metrics=values["metrics"],
         notices=members[_NOTICE].decode(),
@@ -183,18 +185,18 @@ def _checked_members(data: bytes) -> dict[str, bytes]:
     members, comment = _stored_members(data)
     manifest = members.get(_MANIFEST)
     if manifest is None or not comment.startswith("sha256:"):
-        raise BundleError("a zip file, but not a Tonearm model")
+        raise ModelError("a zip file, but not a Tonearm model")
     if comment != f"sha256:{_sha256(manifest)}":
-        raise BundleError(f"damaged model: {_MANIFEST} does not match its checksum")
+        raise ModelError(f"damaged model: {_MANIFEST} does not match its checksum")
     values = json.loads(manifest)
     if values.get("format") != FORMAT or values.get("version") != FORMAT_VERSION:
-        raise BundleError(
+        raise ModelError(
             f"model of format {values.get('format')} {values.get('version')}; this Tonearm reads "
             f"{FORMAT} {FORMAT_VERSION}: train it again, or update Tonearm"
         )
     for name, expected in values["sha256"].items():
         if name not in members or _sha256(members[name]) != expected:
-            raise BundleError(f"damaged model: {name} does not match its checksum")
+            raise ModelError(f"damaged model: {name} does not match its checksum")
     return {name: members[name] for name in (_MANIFEST, *values["sha256"])}
 
 
@@ -204,13 +206,13 @@ def _stored_members(data: bytes) -> tuple[dict[str, bytes], str]:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             parts = file.infolist()
             if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
-                raise BundleError("not a Tonearm model: its parts are compressed")
+                raise ModelError("not a Tonearm model: its parts are compressed")
             if sum(part.file_size for part in parts) > len(data):
-                raise BundleError("damaged model: it promises more than it holds")
+                raise ModelError("damaged model: it promises more than it holds")
             members = {part.filename: file.read(part) for part in parts}
             return members, file.comment.decode("ascii", "replace")
     except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise BundleError(f"not a Tonearm model, or a damaged one ({error})") from None
+        raise ModelError(f"not a Tonearm model, or a damaged one ({error})") from None
 
 
 def _sha256(data: bytes) -> str:

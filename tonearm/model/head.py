@@ -17,8 +17,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import BundleError
-from tonearm.model.out_of_domain import Familiar, Rejector, log_odds, sigmoid
+from tonearm.errors import ModelError
+from tonearm.model.out_of_domain import KnownRegion, OutOfDomainDetector, log_odds, sigmoid
 
 Float64 = NDArray[np.float64]
 Kind = Literal["votes", "average"]
@@ -65,9 +65,9 @@ class Head:
         Probabilities are the mixture over it of softmax(z / temperature); shares sum to 1.
     min_confidence : float
         Below this probability of the likeliest genre the answer is unknown.
-    rejector : Rejector or None
+    detector : OutOfDomainDetector or None
         Detector of what is no music of these genres.
-    familiar : Familiar or None
+    known_region : KnownRegion or None
         What that detector shall let pass.
     statistics : dict of arrays
         What the fit learnt, for those who add genres to it; not used to decide.
@@ -80,31 +80,33 @@ class Head:
     power: float = 1.0
     calibration: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
     min_confidence: float = 0.0
-    rejector: Rejector | None = None
-    familiar: Familiar | None = None
+    detector: OutOfDomainDetector | None = None
+    known_region: KnownRegion | None = None
     statistics: dict[str, Float64] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
-            raise BundleError(f"head of shapes {self.weight.shape} and {self.bias.shape}")
+            raise ModelError(f"head of shapes {self.weight.shape} and {self.bias.shape}")
         if len(self.labels) != len(self.bias) or len(self.labels) < 2:
-            raise BundleError(f"head of {len(self.bias)} outputs for {len(self.labels)} labels")
+            raise ModelError(f"head of {len(self.bias)} outputs for {len(self.labels)} labels")
         if self.kind not in get_args(Kind):
-            raise BundleError(f"head of kind {self.kind!r}")
+            raise ModelError(f"head of kind {self.kind!r}")
         shares, temperatures = zip(*self.calibration, strict=True)
         if min(shares) < 0 or not np.isclose(sum(shares), 1) or not min(temperatures) > 0:
-            raise BundleError(f"head of calibration {self.calibration}")
-        if self.rejector is not None and self.rejector.weight.shape != (len(self.weight),):
-            raise BundleError(f"head of a detector of shape {self.rejector.weight.shape}")
-        if self.familiar is not None and not self.familiar.fits(self.labels, self.dimensions):
-            raise BundleError(f"head of added genres {', '.join(self.familiar.labels)}")
+            raise ModelError(f"head of calibration {self.calibration}")
+        if self.detector is not None and self.detector.weight.shape != (len(self.weight),):
+            raise ModelError(f"head of a detector of shape {self.detector.weight.shape}")
+        if self.known_region is not None and not self.known_region.fits(
+            self.labels, self.dimensions
+        ):
+            raise ModelError(f"head of added genres {', '.join(self.known_region.labels)}")
 
     @property
     def dimensions(self) -> int:
         """d: how many numbers an embedding has."""
         return len(self.weight)
 
-    def decide(self, windows: NDArray[np.floating[Any]]) -> Decision:
+    def classify(self, windows: NDArray[np.floating[Any]]) -> Decision:
         """Decide on all windows [n, d] of a track together."""
         track = np.asarray(windows)[None]
         probabilities = self._probabilities(spread(track, self.power))
@@ -112,7 +114,7 @@ class Head:
         known = probabilities.max() >= self.min_confidence and unknown <= 0.5
         return Decision(probabilities[0], bool(known), unknown)
 
-    def is_sure(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
+    def is_confident(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
         """Whether it is enough to have heard these windows [n, d] of a track.
 
         It is if the likeliest genre has that probability and the windows lie as far inside the
@@ -122,13 +124,13 @@ class Head:
         track = np.asarray(windows)[None]
         probabilities = self._probabilities(spread(track, self.power))
         beyond = float(self._beyond(track, probabilities)[0])
-        doubt = self.rejector.doubt(len(windows)) if self.rejector is not None else 0.0
+        doubt = self.detector.doubt(len(windows)) if self.detector is not None else 0.0
         if abs(beyond) < doubt:
             return False
         likeliest = float(probabilities.max())
         return beyond > 0 or likeliest >= max(confidence, self.min_confidence)
 
-    def decide_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
+    def classify_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
         alone = np.asarray(windows)[:, None]
         probabilities = self._probabilities(spread(alone, self.power))
@@ -137,14 +139,14 @@ class Head:
 
     def _beyond(self, tracks: NDArray[np.floating[Any]], probabilities: Float64) -> Float64:
         """How far tracks [m, n, d] lie beyond what is known, [m]; -inf without a detector."""
-        if self.rejector is None:
+        if self.detector is None:
             return np.full(len(tracks), -np.inf)
         count = tracks.shape[1]
-        beyond = self.rejector.excess(log_odds(tracks).mean(axis=1), count)
-        if self.familiar is not None:
-            near = self.familiar.excess(spread(tracks, self.power).mean(axis=1), count)
+        beyond = self.detector.excess(log_odds(tracks).mean(axis=1), count)
+        if self.known_region is not None:
+            near = self.known_region.excess(spread(tracks, self.power).mean(axis=1), count)
             likeliest = probabilities.argmax(axis=1)
-            for label, its in zip(self.familiar.labels, near.T, strict=True):
+            for label, its in zip(self.known_region.labels, near.T, strict=True):
                 own = likeliest == self.labels.index(label)
                 beyond = np.where(own, np.minimum(beyond, its), beyond)
         return beyond
@@ -168,33 +170,33 @@ class Head:
             "power": self.power,
             "calibration": self.calibration,
             "min_confidence": self.min_confidence,
-            "rejector": None
-            if self.rejector is None
+            "detector": None
+            if self.detector is None
             else {
-                "offset": self.rejector.offset,
-                "limit": self.rejector.limit,
-                "slope": self.rejector.slope,
+                "offset": self.detector.offset,
+                "limit": self.detector.limit,
+                "slope": self.detector.slope,
             },
-            "familiar": None if self.familiar is None else list(self.familiar.labels),
+            "known_region": None if self.known_region is None else list(self.known_region.labels),
         }
 
     def arrays(self) -> dict[str, Float64]:
         """The arrays."""
         arrays = {"weight": self.weight, "bias": self.bias}
-        if self.rejector is not None:
-            arrays["rejector"] = self.rejector.weight
-        if self.familiar is not None:
+        if self.detector is not None:
+            arrays["detector"] = self.detector.weight
+        if self.known_region is not None:
             for name in _FAMILIAR:
-                arrays[f"familiar.{name}"] = getattr(self.familiar, name)
+                arrays[f"known_region.{name}"] = getattr(self.known_region, name)
         return arrays | {f"statistics.{name}": array for name, array in self.statistics.items()}
 
     @classmethod
     def from_parts(cls, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Head:
         """From :meth:`settings` and :meth:`arrays`."""
         wide = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
-        rejector = settings["rejector"]
+        detector = settings["detector"]
         prefix = "statistics."
-        added = settings.get("familiar")
+        added = settings.get("known_region")
         return cls(
             labels=tuple(settings["labels"]),
             kind=settings["kind"],
@@ -203,9 +205,9 @@ class Head:
             power=float(settings["power"]),
             calibration=tuple((float(a), float(t)) for a, t in settings["calibration"]),
             min_confidence=float(settings["min_confidence"]),
-            rejector=Rejector(wide["rejector"], **rejector) if rejector else None,
-            familiar=Familiar(
-                tuple(added), **{name: wide[f"familiar.{name}"] for name in _FAMILIAR}
+            detector=OutOfDomainDetector(wide["detector"], **detector) if detector else None,
+            known_region=KnownRegion(
+                tuple(added), **{name: wide[f"known_region.{name}"] for name in _FAMILIAR}
             )
             if added
             else None,

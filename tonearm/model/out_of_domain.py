@@ -19,7 +19,7 @@ _LEAST_ODDS = 1e-3
 
 
 @dataclass(frozen=True)
-class Rejector:
+class OutOfDomainDetector:
     """A line between music and other sounds, on the mean log-odds of the tags.
 
     Parameters
@@ -47,7 +47,7 @@ class Rejector:
 
 
 @dataclass(frozen=True)
-class Familiar:
+class KnownRegion:
     """Where genres lie that were added: music there is known, whatever the detector says of it.
 
     The detector learnt what is no music of the first genres; of music it had never met it takes
@@ -81,9 +81,9 @@ class Familiar:
         shapes = (self.centres.shape, self.whiten.shape, self.limits.shape, self.slopes.shape)
         return set(self.labels) <= set(labels) and shapes == ((a, d), (d, d), (a,), (a,))
 
-    def beside(self, more: Familiar) -> Familiar:
+    def joined_with(self, more: KnownRegion) -> KnownRegion:
         """With genres that were added later, by the same statistics."""
-        return Familiar(
+        return KnownRegion(
             (*self.labels, *more.labels),
             np.vstack([self.centres, more.centres]),
             self.whiten,

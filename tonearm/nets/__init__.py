@@ -17,10 +17,10 @@ from tonearm.errors import DatasetError
 
 # name: what it is, for --help and `tonearm models`
 MODELS = {
-    "head": "a decision over the shipped listener's embeddings: seconds, few songs, no torch",
+    "head": "a decision over the shipped encoder's embeddings: seconds, few songs, no torch",
     "lstm": "the original network: MFCCs, two LSTM layers, from scratch",
-    "cnn": "fixed Gabor convolutions over log-mel and a layer in closed form, from scratch",
-    "convnet": "learned convolutions over log-mel and rhythm beside them, from scratch",
+    "gabor": "fixed Gabor convolutions over log-mel and a layer in closed form, from scratch",
+    "cnn": "learned convolutions over log-mel and rhythm beside them, from scratch",
 }
 
 
@@ -65,7 +65,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Model:
+class Architecture:
     """One entry: see the module's text."""
 
     name: str
@@ -76,7 +76,7 @@ class Model:
     augment: Callable[..., Any] | None = None
 
 
-def get(name: str) -> Model:
+def get(name: str) -> Architecture:
     """The net of that name, with its defaults; imports torch.
 
     Raises
@@ -88,7 +88,7 @@ def get(name: str) -> Model:
         known = ", ".join(key for key in MODELS if key != "head")
         raise DatasetError(f"no network {name!r}; there are: {known}")
     module = importlib.import_module(f"tonearm.nets.{name}")
-    return Model(
+    return Architecture(
         name,
         module.Config(),
         module.Net,

@@ -2,7 +2,7 @@
 
 The rhythm branch takes the modulation spectrum of groups of bands over the whole window: how fast
 they pulse, which convolutions of a few frames cannot see. ``cnn`` does better; what was tried is in
-``docs/experiments/cnn.md``. Levels are [batch, frames, bands], images (batch, channels, frames,
+``docs/experiments/gabor.md``. Levels are [batch, frames, bands], images (batch, channels, frames,
 bands).
 """
 

@@ -4,7 +4,7 @@ With few artists a genre, a net that is trained through and through learns the a
 filters are given (rates in time, scales over the mel bands, rising and falling, as in the auditory
 cortex: Chi, Ru & Shamma 2005); their modulus is averaged over the window in groups of bands, and a
 linear layer is fitted in closed form, as a shrunken linear discriminant with equal priors. What was
-tried before and beside this, with figures, is in ``docs/experiments/cnn.md``. Levels are
+tried before and beside this, with figures, is in ``docs/experiments/gabor.md``. Levels are
 [batch, frames, bands], images (batch, channels, frames, bands).
 """
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tonearm.errors import BundleError
+from tonearm.errors import ModelError
 
 # fmt: off
 MSD_TAGS = (
@@ -156,7 +156,7 @@ def load_checkpoint(tensors: Mapping[str, NDArray[Any]]) -> Musicnn:
 
     Raises
     ------
-    BundleError
+    ModelError
         If a tensor is missing or has another shape than the net's.
     """
     net = Musicnn(MusicnnConfig()).eval()
@@ -184,7 +184,7 @@ def load_checkpoint(tensors: Mapping[str, NDArray[Any]]) -> Musicnn:
 def _copy(tensors: Mapping[str, NDArray[Any]], name: str, *, into: Tensor) -> None:
     """Copy one tensor, from TensorFlow's order of axes to torch's."""
     if name not in tensors:
-        raise BundleError(f"not a musicnn checkpoint: it has no tensor {name}")
+        raise ModelError(f"not a musicnn checkpoint: it has no tensor {name}")
     value = torch.from_numpy(tensors[name])
     if into.ndim == 4:  # (frames, bands, 1, filters)
         value = value.permute(3, 2, 0, 1)
@@ -193,6 +193,6 @@ def _copy(tensors: Mapping[str, NDArray[Any]], name: str, *, into: Tensor) -> No
     elif into.ndim == 2:
         value = value.T
     if value.shape != into.shape:
-        raise BundleError(f"{name} is {tuple(value.shape)}, musicnn's is {tuple(into.shape)}")
+        raise ModelError(f"{name} is {tuple(value.shape)}, musicnn's is {tuple(into.shape)}")
     with torch.no_grad():
         into.copy_(value)

@@ -41,7 +41,7 @@ def create_app(
     library_path : path
         The library's file, which need not exist yet.
     model : path or None
-        A bundle; None is the one that comes with the package.
+        A model file; None is the one that comes with the package.
     token : str or None
         What every request must bring; None asks for nothing, for this machine alone.
     folders : sequence of path
@@ -91,14 +91,14 @@ def create_app(
 
     @app.get("/api/health", tags=["server"], summary="Whether it is well, and what it knows")
     def health() -> Response:
-        bundle = service.classifier.bundle
-        values = {"version": __version__, "model": bundle.name, "labels": list(bundle.labels)}
+        model = service.classifier.model
+        values = {"version": __version__, "model": model.name, "labels": list(model.labels)}
         return Json({"schema": tracks.SCHEMA, "status": "ok", **values})
 
     @app.get("/api/genres", tags=["server"], summary="Names and colours of genres")
     def genres() -> Response:
         """In `splitting`, the signs that no name may hold."""
-        known = [*service.classifier.bundle.labels, UNKNOWN]
+        known = [*service.classifier.model.labels, UNKNOWN]
         rows = [
             {
                 "genre": genre,

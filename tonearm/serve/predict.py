@@ -75,7 +75,7 @@ async def predict(
         emit({"answer": _without_place(found, upload).to_dict()})
         if draw and not found.error:
             try:
-                drawn = picture(upload.path, service.classifier.bundle.features, on_progress=tell)
+                drawn = picture(upload.path, service.classifier.model.features, on_progress=tell)
                 emit({"picture": drawn.to_dict()})
             except DecodeError:  # heard in part, but damaged beyond
                 emit({"picture": None})

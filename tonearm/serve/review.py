@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from tonearm.genres import LONGEST_NAME, SPLITTING, find, id3_name
 from tonearm.library import browse
-from tonearm.library.reviews import Review, Reviews, Verdict, attach, beside
+from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import Library, Track
 from tonearm.library.tag_runs import Wanted, open_journal, put_back, write_all
 from tonearm.serve.problems import Json
@@ -91,18 +91,18 @@ def review(request: Request, said: ReviewRequest) -> Response:
         attach(library)
         found = [track for track, _ in browse.with_reviews(library, said.ids)]
     # A known genre by its own name, however it was typed: so it can be learnt from.
-    genre = said.genre and (find(said.genre, service.classifier.bundle.labels) or said.genre)
+    genre = said.genre and (find(said.genre, service.classifier.model.labels) or said.genre)
     accepts = said.verdict == "accept"
-    heard = [track for track in found if track.key and (track.genre or not accepts)]
-    with Reviews(beside(service.library_path)) as reviews:
+    embeddings = [track for track in found if track.key and (track.genre or not accepts)]
+    with Reviews(reviews_path(service.library_path)) as reviews:
         if said.verdict == "clear":
-            reviews.drop(track.key for track in heard if track.key)
+            reviews.drop(track.key for track in embeddings if track.key)
         else:
             verdict = Verdict(said.verdict)
-            reviews.put(_review(track, verdict, genre) for track in heard)
+            reviews.put(_review(track, verdict, genre) for track in embeddings)
     with service.library() as library:
         unwritten = len(browse.unwritten(library))
-    reviewed = [track.id for track in heard]
+    reviewed = [track.id for track in embeddings]
     done = set(reviewed)
     skipped = [track.id for track in found if track.id not in done]
     values = {"reviewed": reviewed, "skipped": skipped, "unwritten": unwritten}
@@ -139,7 +139,7 @@ def write(request: Request, wanted: WriteRequest) -> Response:
 def undo(request: Request, wanted: UndoRequest) -> Response:
     """Genre fields become what they were; a file that was changed since is named and left alone."""
     service = service_of(request)
-    place = journals.beside(service.library_path)
+    place = journals.journal_path(service.library_path)
     if not place.exists():
         raise HTTPException(409, "nothing was written yet")
     with (
@@ -156,7 +156,7 @@ def undo(request: Request, wanted: UndoRequest) -> Response:
 @router.get("/tags/history", summary="Runs of writing, the latest first")
 def history(request: Request) -> Response:
     """From the page and from the command line; `next` is what an undo without a run takes back."""
-    place = journals.beside(service_of(request).library_path)
+    place = journals.journal_path(service_of(request).library_path)
     if not place.exists():
         return Json({"schema": SCHEMA, "runs": [], "next": None})
     with journals.Journal(place) as journal:

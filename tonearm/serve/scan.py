@@ -102,8 +102,8 @@ class Scanner:
                     library,
                     self._service.folders,
                     again=True,
-                    bundle=service.classifier.bundle,
-                    make_listen=partial(scanning.load_listen, service.model_path),
+                    model=service.classifier.model,
+                    make_embed=partial(scanning.load_embed, service.model_path),
                     read_tags=file_tags,
                     jobs=max(1, cores() - 1),  # one is left to those who look at the page
                     result=self._result,

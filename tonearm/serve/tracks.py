@@ -161,7 +161,7 @@ async def track_picture(request: Request, number: TrackId) -> Response:
     """``levels`` are uint8 [columns, bands] in base64, low bands first; ``peaks`` [columns]."""
     service = service_of(request)
     found, _ = find(service, number)
-    spec = service.classifier.bundle.features
+    spec = service.classifier.model.features
 
     def make(tell: Tell) -> dict[str, Any]:
         return picture(found.path, spec, on_progress=tell).to_dict()

@@ -1,6 +1,6 @@
 """What was written, and what stood there before: a SQLite file of its own beside the library.
 
-A library can be scanned anew, the journal cannot: so they are two files, and this one's decisive
+A library can be scanned again, the journal cannot: so they are two files, and this one's decisive
 commit is flushed to the disk. An entry goes ``begun`` (a copy may lie beside the file) →
 ``verified`` (the copy may be renamed over the file any moment) → ``done`` or ``failed``. What a
 killed run left is settled at the next start, by the file itself.
@@ -64,7 +64,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Held:
+class FileIdentity:
     """Whose file it was in the library: the track's number, and the key of its sound."""
 
     track: int
@@ -188,14 +188,14 @@ class Journal(Database):
         )
         self.failed(entry, reason)
 
-    def hold(self, entry: int, held: Held) -> None:
+    def keep_identity(self, entry: int, held: FileIdentity) -> None:
         """Keep by what the library knows a changed file, whose path may be another one day."""
         self.rows("INSERT OR REPLACE INTO held VALUES (?, ?, ?)", (entry, held.track, held.key))
 
-    def held(self, entry: int) -> Held | None:
+    def held(self, entry: int) -> FileIdentity | None:
         """What was kept so; None where the library did not have the file."""
         found = self.rows("SELECT track, key FROM held WHERE entry = ?", (entry,))
-        return Held(*found[0]) if found else None
+        return FileIdentity(*found[0]) if found else None
 
     def recover(self) -> None:
         """Settle what a killed run left: remove its copy, and see whether the file is changed.
@@ -305,7 +305,7 @@ def next_to_undo(runs: Sequence[Run]) -> Run | None:
     return None
 
 
-def beside(library: Path) -> Path:
+def journal_path(library: Path) -> Path:
     """Where the journal of a library is."""
     return library.with_name(f"{library.stem}.journal.sqlite")
 

@@ -17,23 +17,23 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Caution:
+class Caveat:
     """What may make a figure better than it would be on new music.
 
     Parameters
     ----------
-    kind : 'leak', 'caution' or 'note'
-        A leak is certain and large, a caution is possible, a note is small.
+    kind : 'leak', 'caveat' or 'note'
+        A leak is certain and large, a caveat is possible, a note is small.
     text : str
     """
 
-    kind: Literal["leak", "caution", "note"]
+    kind: Literal["leak", "caveat", "note"]
     text: str
 
 
 def of_split(
     split: Split | None, *, crossing: Collection[str], tracks: Collection[Track]
-) -> list[Caution]:
+) -> list[Caveat]:
     """What a split itself lets through.
 
     Parameters
@@ -51,14 +51,14 @@ def of_split(
             "No split: every track is measured on, those the model learnt from among them if "
             "this is its training data."
         )
-        return [Caution("caution", text), *of_artists(its, held_apart=False)]
+        return [Caveat("caveat", text), *of_artists(its, held_apart=False)]
     if split.leaks:
         text = (
             f"Split {split.name} leaks on purpose: {len(crossing)} artists or tracks are on both "
             "sides. Its accuracy flatters by ten to thirty points and must not stand beside an "
             "honest one."
         )
-        return [Caution("leak", text)]
+        return [Caveat("leak", text)]
     if not crossing:
         return of_artists(its, held_apart=not splits.is_official(split))
     inside = sum(track.group in crossing for track in tracks)
@@ -67,10 +67,10 @@ def of_split(
         f"Split {split.name} is an official list that has {names} in several parts: {inside} of "
         f"the {len(tracks)} tracks measured here are theirs."
     )
-    return [Caution("note", text)]
+    return [Caveat("note", text)]
 
 
-def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caution]:
+def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caveat]:
     """What it means that only the folder of tracks is known, or not even that.
 
     Parameters
@@ -87,63 +87,63 @@ def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caution]:
     text = f"Artist unknown for {unknown.total()} of {len(its)} tracks{folders}: "
     if not held_apart:
         text += "the interval by group takes them for so many artists, and may be too narrow."
-        return [Caution("note", text)]
+        return [Caveat("note", text)]
     text += (
         "songs of one artist may be on both sides, so that this figure may flatter. "
         "`tonearm prepare --artists` takes a table of them."
     )
-    return [Caution("caution", text)]
+    return [Caveat("caveat", text)]
 
 
-def of_copies(copies: Sequence[Track], contradictions: Sequence[Track]) -> list[Caution]:
+def of_copies(copies: Sequence[Track], contradictions: Sequence[Track]) -> list[Caveat]:
     """That recordings count once, and not at all where their genre is in doubt."""
     found = []
     if copies:
-        found.append(Caution("note", f"Copies of other tracks left out: {len(copies)}."))
+        found.append(Caveat("note", f"Copies of other tracks left out: {len(copies)}."))
     if contradictions:
         names = ", ".join(track.name for track in contradictions)
         text = f"Left out, as copies of one recording in several genres: {names}."
-        found.append(Caution("note", text))
+        found.append(Caveat("note", text))
     return found
 
 
-def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> list[Caution]:
-    """What a bundle's own training says about figures on a part of a split.
+def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> list[Caveat]:
+    """What a model file's own training says about figures on a part of a split.
 
     Parameters
     ----------
     training : mapping
-        As in the bundle: ``split_sha256`` of the split it learnt from and ``parts`` of it
+        As in the model file: ``split_sha256`` of the split it learnt from and ``parts`` of it
         (``train`` alone where it does not say), ``leaks``; ``data`` or ``split`` in words.
     split : Split or None
     part : str
         What is measured on.
     """
     if training.get("leaks"):
-        return [Caution("leak", f"The model was trained on {training.get('split')}, which leaks.")]
+        return [Caveat("leak", f"The model was trained on {training.get('split')}, which leaks.")]
     if split is None:
         return []
     if training.get("split_sha256") != split.sha256:
         return of_base(training)
     if part in training.get("parts", ["train"]):
-        return [Caution("leak", "These are the tracks the model was trained on.")]
+        return [Caveat("leak", "These are the tracks the model was trained on.")]
     if part == "valid":
         text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
-        return [Caution("note", text)]
+        return [Caveat("note", text)]
     return []
 
 
-def of_base(training: Mapping[str, Any]) -> list[Caution]:
+def of_base(training: Mapping[str, Any]) -> list[Caveat]:
     """What a model's own training leaves open where it is measured on whatever tracks."""
     learnt_from = training.get("data") or training.get("split")
     said = "The model does not say what it was trained on"
     if learnt_from:
         said = f"The model was trained on {learnt_from}"
     doubt = "it may know these very tracks, and then its figures here flatter it."
-    return [Caution("caution", f"{said}: {doubt}")]
+    return [Caveat("caveat", f"{said}: {doubt}")]
 
 
-def of_windows(counts: Sequence[int], *, most: int) -> list[Caution]:
+def of_windows(counts: Sequence[int], *, most: int) -> list[Caveat]:
     """What tracks of so many windows each say, where predict hears ``most`` of a file."""
     more = sum(count > most for count in counts)
     if not more:
@@ -152,7 +152,7 @@ def of_windows(counts: Sequence[int], *, most: int) -> list[Caution]:
         f"{more} of the {len(counts)} tracks came with more windows than the {most} that predict "
         "hears of a file: these are decided on all of theirs."
     )
-    return [Caution("note", text)]
+    return [Caveat("note", text)]
 
 
 def _some(names: Sequence[str]) -> str:

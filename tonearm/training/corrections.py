@@ -60,7 +60,7 @@ def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> 
 
     Raises
     ------
-    BundleError
+    ModelError
         When the head does not hold the statistics of its fit.
     """
     scaled, given = custom_genres.scaled_features(head, corrections), np.array(corrections.labels)
@@ -103,8 +103,8 @@ def measure(
     before, after = np.zeros(n), np.zeros(n)
     folds = min(FOLDS, groups)
     for fold in k_fold(corrections.labels, corrections.groups, folds=folds, seed=seed):
-        corrected = correct(head, custom_genres.subset(corrections, fold.inside), names=names)
-        for i in map(int, fold.outside):
+        corrected = correct(head, custom_genres.subset(corrections, fold.train), names=names)
+        for i in map(int, fold.held_out):
             before[i] = _nearest(head, corrections, i) == corrections.labels[i]
             after[i] = _nearest(corrected, corrections, i) == corrections.labels[i]
     change = metrics.difference(before, after, groups=corrections.groups)
@@ -112,4 +112,4 @@ def measure(
 
 
 def _nearest(head: Head, tracks: Tracks, i: int) -> str:
-    return head.labels[int(head.decide(tracks.windows[i]).probabilities.argmax())]
+    return head.labels[int(head.classify(tracks.windows[i]).probabilities.argmax())]

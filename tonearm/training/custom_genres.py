@@ -17,7 +17,7 @@ from tonearm import metrics
 from tonearm.data import index, prepare, splits
 from tonearm.data.folds import k_fold
 from tonearm.data.index import Index, Track
-from tonearm.errors import BundleError, DatasetError
+from tonearm.errors import DatasetError, ModelError
 from tonearm.genres import key
 from tonearm.model.head import Head
 from tonearm.training import head_fit as heads
@@ -46,7 +46,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class HeardFolder:
+class EmbeddedFolder:
     """The tracks of a prepared folder that were heard, and their embeddings."""
 
     index: Index
@@ -57,26 +57,26 @@ class HeardFolder:
         place = {track.name: i for i, track in enumerate(self.index.tracks)}
         return subset(self.tracks, [place[track.name] for track in chosen])
 
-    def once(self) -> HeardFolder:
+    def once(self) -> EmbeddedFolder:
         """Without copies, and without recordings that stand in several genres."""
         chosen = splits.whole(self.index).tracks
-        return HeardFolder(replace(self.index, tracks=chosen), self.of(chosen))
+        return EmbeddedFolder(replace(self.index, tracks=chosen), self.of(chosen))
 
 
-def heard_tracks(folder: str | Path, listener_sha256: str) -> HeardFolder:
+def embedded_tracks(folder: str | Path, encoder_sha256: str) -> EmbeddedFolder:
     """What was heard of a prepared folder, copies and all.
 
     Raises
     ------
     DatasetError
-        When none were heard by this listener.
+        When none were heard by this encoder.
     """
     made = index.load(folder)
-    store = prepare.open_windows(folder, listener_sha256)
+    store = prepare.open_windows(folder, encoder_sha256)
     tracks = tuple(track for track in made.tracks if store.has(track.sound))
     if not tracks:
         raise DatasetError(f"{folder}: no track was heard: run `tonearm prepare --embeddings`")
-    return HeardFolder(
+    return EmbeddedFolder(
         replace(made, tracks=tracks),
         Tracks(
             [np.asarray(store.get(track.sound)) for track in tracks],
@@ -125,9 +125,9 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     folds = folds_for(tracks.labels, tracks.groups)
     probabilities = np.zeros((len(tracks.labels), len(labels)))
     for fold in k_fold(tracks.labels, tracks.groups, folds=folds, seed=seed):
-        head = heads.fit(subset(tracks, fold.inside), names=names, labels=labels, seed=seed)
-        for i in fold.outside:
-            probabilities[i] = head.decide(tracks.windows[i]).probabilities
+        head = heads.fit(subset(tracks, fold.train), names=names, labels=labels, seed=seed)
+        for i in fold.held_out:
+            probabilities[i] = head.classify(tracks.windows[i]).probabilities
     truth = np.array([labels.index(label) for label in tracks.labels], dtype=np.int64)
     return Trial(truth, probabilities, labels, tuple(tracks.groups))
 
@@ -138,7 +138,7 @@ def judge(head: Head, tracks: Tracks) -> Trial:
     if foreign:
         raise DatasetError(f"the model knows no {', '.join(foreign)}")
     truth = np.array([head.labels.index(label) for label in tracks.labels], dtype=np.int64)
-    rows = [head.decide(windows).probabilities for windows in tracks.windows]
+    rows = [head.classify(windows).probabilities for windows in tracks.windows]
     return Trial(truth, np.stack(rows), head.labels, tuple(tracks.groups))
 
 
@@ -151,7 +151,7 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
 
     Raises
     ------
-    BundleError
+    ModelError
         When the head does not hold the statistics of its fit.
     DatasetError
         When a genre is known already.
@@ -162,10 +162,12 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     centres = [scaled[given == label].mean(axis=0) for label in added]
     together = np.vstack([checked_statistics(head)["centres"], *centres])
     grown = with_centres(head, together, labels=(*head.labels, *added), names=names)
-    if head.rejector is None:
+    if head.detector is None:
         return grown
     near = surroundings(checked_statistics(head), new, labels=added, power=head.power)
-    return replace(grown, familiar=head.familiar.beside(near) if head.familiar else near)
+    return replace(
+        grown, known_region=head.known_region.joined_with(near) if head.known_region else near
+    )
 
 
 def refuse_known(head: Head, labels: Collection[str]) -> None:
@@ -185,22 +187,22 @@ def with_centres(
         statistics["mean"], statistics["deviation"], centres, statistics["covariance"]
     )
     tags = heads.own_tags(labels, names or ())
-    made = heads.assemble(learnt, labels, tags, head.calibration, head.rejector)
-    return replace(made, familiar=head.familiar)
+    made = heads.assemble(learnt, labels, tags, head.calibration, head.detector)
+    return replace(made, known_region=head.known_region)
 
 
 def scaled_features(head: Head, tracks: Tracks) -> Float64:
     """Features [n, d] of tracks on the scale of the centres of a head."""
     statistics = checked_statistics(head)
-    features = np.stack([heads.embed(windows) for windows in tracks.windows])
+    features = np.stack([heads.track_features(windows) for windows in tracks.windows])
     return np.asarray((features - statistics["mean"]) / statistics["deviation"])
 
 
 def checked_statistics(head: Head) -> dict[str, Float64]:
-    """What the fit of a head learnt; BundleError where it does not hold that."""
+    """What the fit of a head learnt; ModelError where it does not hold that."""
     wanted = {"mean", "deviation", "centres", "covariance"}
     if head.kind != "votes" or not wanted <= {*head.statistics}:
-        raise BundleError("this model does not hold what adding genres needs; fit a head anew")
+        raise ModelError("this model does not hold what adding genres needs; fit a head again")
     return head.statistics
 
 
@@ -258,16 +260,16 @@ def measure_gain(
     found = np.zeros(len(new.labels), dtype=bool)
     known = found.copy()
     for fold, new_fold in zip(old_folds, new_folds, strict=True):
-        inside = subset(old, fold.inside)
+        inside = subset(old, fold.train)
         before_head = base or heads.fit(inside, names=names, labels=labels, seed=seed)
-        grown = grow(before_head, subset(new, new_fold.inside), names=names)
-        for i in fold.outside:
-            before = labels[int(before_head.decide(old.windows[i]).probabilities.argmax())]
-            after = grown.labels[int(grown.decide(old.windows[i]).probabilities.argmax())]
+        grown = grow(before_head, subset(new, new_fold.train), names=names)
+        for i in fold.held_out:
+            before = labels[int(before_head.classify(old.windows[i]).probabilities.argmax())]
+            after = grown.labels[int(grown.classify(old.windows[i]).probabilities.argmax())]
             right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
             taken[i] = after in added
-        for i in new_fold.outside:
-            decided = grown.decide(new.windows[i])
+        for i in new_fold.held_out:
+            decided = grown.classify(new.windows[i])
             found[i] = grown.labels[int(decided.probabilities.argmax())] == new.labels[i]
             known[i] = decided.known
     recalls = {}
@@ -299,7 +301,7 @@ def drawn_tracks(head: Head, *, seed: int = 0) -> Tracks:
 
     Raises
     ------
-    BundleError
+    ModelError
         When the head does not hold the statistics of its fit.
     """
     statistics = checked_statistics(head)

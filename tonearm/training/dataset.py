@@ -23,7 +23,7 @@ from tonearm.data.index import Track
 from tonearm.data.splits import SEGMENTS, Split
 from tonearm.errors import DatasetError
 from tonearm.features import FeatureSpec
-from tonearm.nets import Model
+from tonearm.nets import Architecture
 
 _CACHE_BYTES = 2 * 2**30
 
@@ -45,11 +45,11 @@ class Data:
     folder : path
         A prepared folder.
     split : Split
-    model : Model
+    model : Architecture
         Says how long a window is.
     """
 
-    def __init__(self, folder: str | Path, split: Split, model: Model) -> None:
+    def __init__(self, folder: str | Path, split: Split, model: Architecture) -> None:
         made = index.load(folder)
         self.store: FeatureStore = feature_store.open_store(Path(folder) / prepare.FEATURES)
         self.spec: FeatureSpec = feature_store.spec_of(self.store, window_s=model.window_s)
@@ -109,7 +109,9 @@ class Data:
         cuts = [feature_store.cut(self.levels(e.track), e.start, self.spec) for e in examples]
         return torch.from_numpy(np.stack(cuts))
 
-    def batches(self, model: Model, *, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(
+        self, model: Architecture, *, seed: int, epoch: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Training batches of an epoch: levels [n, window_frames, bands], shares [n, labels]."""
         recipe = model.recipe
         rng = np.random.default_rng([seed, epoch])
@@ -144,7 +146,7 @@ class Data:
     def _levels_of(
         self,
         chosen: Sequence[Example],
-        model: Model,
+        model: Architecture,
         rng: np.random.Generator,
         generator: torch.Generator,
     ) -> Tensor:

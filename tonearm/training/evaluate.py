@@ -1,4 +1,4 @@
-"""What bundles say of the tracks of a prepared folder, measured on a named split, side by side.
+"""What model files say of the tracks of a prepared folder, measured on a named split, side by side.
 
 Every figure names its split, its hash and n, and comes with what may flatter it: a split that
 leaks, a model that may have learnt from these very tracks. A track is decided on the windows after
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from tonearm import metrics, windows
 from tonearm.data.index import Track
 from tonearm.errors import DatasetError
-from tonearm.model.file import Bundle
+from tonearm.model.file import Model
 from tonearm.model.head import Head
 from tonearm.training import caveats
-from tonearm.training.caveats import Caution
-from tonearm.training.evaluation_set import Embeddings, Hearing, Material, check_labels
+from tonearm.training.caveats import Caveat
+from tonearm.training.evaluation_set import EvaluationSet, TrackEmbeddings, Windows, check_labels
 
 SCHEMA = 1
 MISTAKES = 10
@@ -32,23 +32,23 @@ MISTAKES = 10
 
 @dataclass(frozen=True)
 class Judged:
-    """One bundle's answers on n tracks and their windows.
+    """One model file's answers on n tracks and their windows.
 
     Parameters
     ----------
     path : Path
-    model : Bundle
+    model : Model
     tracks, paths : tuple of Track, tuple of str [n]
     truth, probabilities, known : int64 [n], float64 [n, k], bool [n]
-        In the order of the bundle's labels; of the windows after which predict stops.
+        In the order of the model file's labels; of the windows after which predict stops.
     window_truth, window_probabilities : int64 [m], float64 [m, k]
         Each window decided by itself.
     window_groups : tuple of str [m]
-    cautions : tuple of Caution
+    caveats : tuple of Caution
     """
 
     path: Path
-    model: Bundle
+    model: Model
     tracks: tuple[Track, ...]
     paths: tuple[str, ...]
     truth: metrics.Classes
@@ -57,7 +57,7 @@ class Judged:
     window_truth: metrics.Classes
     window_probabilities: metrics.Floats
     window_groups: tuple[str, ...]
-    cautions: tuple[Caution, ...]
+    caveats: tuple[Caveat, ...]
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -67,7 +67,7 @@ class Judged:
     @property
     def leaks(self) -> bool:
         """Whether its figures must not stand beside honest ones."""
-        return any(caution.kind == "leak" for caution in self.cautions)
+        return any(caveat.kind == "leak" for caveat in self.caveats)
 
     @cached_property
     def figures(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Judged:
             "sha256": self.model.sha256,
             "labels": list(self.model.labels),
             "training": self.model.training,
-            "warnings": [vars(caution) for caution in self.cautions],
+            "warnings": [vars(caveat) for caveat in self.caveats],
             **self.figures,
             "mistakes": self.mistakes(),
             "answers": self.answers(),
@@ -137,20 +137,20 @@ class Judged:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Several bundles on the same tracks: the first, and those compared with it."""
+    """Several model files on the same tracks: the first, and those compared with it."""
 
-    material: Material
+    evaluation_set: EvaluationSet
     judged: tuple[Judged, ...]
     failed: tuple[tuple[str, str], ...]
 
-    def cautions_of(self, judged: Judged) -> list[Caution]:
-        """Those of a bundle beyond those of the split, which hold for all."""
-        shared = self.material.cautions()
-        return [caution for caution in judged.cautions if caution not in shared]
+    def caveats_of(self, judged: Judged) -> list[Caveat]:
+        """Those of a model file beyond those of the split, which hold for all."""
+        shared = self.evaluation_set.caveats()
+        return [caveat for caveat in judged.caveats if caveat not in shared]
 
     @cached_property
     def differences(self) -> list[dict[str, Any]]:
-        """Accuracy of each other bundle minus that of the first, paired by track."""
+        """Accuracy of each other model file minus that of the first, paired by track."""
         first, *others = self.judged
         groups = [track.group for track in first.tracks]
         rows = []
@@ -174,21 +174,21 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        split = self.material.split
+        split = self.evaluation_set.split
         return {
             "schema": SCHEMA,
-            "data": str(self.material.folder),
+            "data": str(self.evaluation_set.folder),
             "split": None
             if split is None
             else {
                 "name": split.name,
                 "sha256": split.sha256,
-                "part": self.material.part,
+                "part": self.evaluation_set.part,
                 "leaks": split.leaks,
-                "groups_in_several_parts": list(self.material.crossing),
+                "groups_in_several_parts": list(self.evaluation_set.crossing),
             },
             "tracks": len(self.judged[0].tracks),
-            "tracks_of_the_part": self.material.promised,
+            "tracks_of_the_part": self.evaluation_set.promised,
             "failed": [{"path": path, "reason": reason} for path, reason in self.failed],
             "models": [judged.to_dict() for judged in self.judged],
             "differences": self.differences,
@@ -196,17 +196,19 @@ class Evaluation:
 
 
 def evaluate(
-    models: Sequence[tuple[Path, Bundle]], material: Material, hearings: Sequence[Hearing]
+    models: Sequence[tuple[Path, Model]],
+    evaluation_set: EvaluationSet,
+    hearings: Sequence[TrackEmbeddings],
 ) -> Evaluation:
-    """Judge bundles on the tracks that all of them could hear.
+    """Judge model files on the tracks that all of them could hear.
 
     Parameters
     ----------
-    models : sequence of (Path, Bundle)
+    models : sequence of (Path, Model)
         The first is what the others are compared with.
     material : Material
     hearings : sequence of Hearing
-        Of each bundle.
+        Of each model file.
 
     Raises
     ------
@@ -215,66 +217,78 @@ def evaluate(
     """
     shared = [
         track
-        for track in material.tracks
+        for track in evaluation_set.tracks
         if all(track.name in hearing.windows for hearing in hearings)
     ]
     if not shared:
-        raise DatasetError(f"{material.folder}: no track can be heard by all of these models")
+        raise DatasetError(f"{evaluation_set.folder}: no track can be heard by all of these models")
     judged = [
-        _judge(path, model, material, shared, hearing)
+        _judge(path, model, evaluation_set, shared, hearing)
         for (path, model), hearing in zip(models, hearings, strict=True)
     ]
     failed = dict(pair for hearing in hearings for pair in hearing.failed)
-    return Evaluation(material, tuple(judged), tuple(failed.items()))
+    return Evaluation(evaluation_set, tuple(judged), tuple(failed.items()))
 
 
 def _judge(
-    path: Path, model: Bundle, material: Material, tracks: Sequence[Track], hearing: Hearing
+    path: Path,
+    model: Model,
+    evaluation_set: EvaluationSet,
+    tracks: Sequence[Track],
+    hearing: TrackEmbeddings,
 ) -> Judged:
-    check_labels(path, model, material)
-    heard = [hearing.windows[track.name] for track in tracks]
-    decisions = [model.head.decide(_until_sure(model, each, material)) for each in heard]
+    check_labels(path, model, evaluation_set)
+    embeddings = [hearing.windows[track.name] for track in tracks]
+    decisions = [
+        model.head.classify(_until_sure(model, each, evaluation_set)) for each in embeddings
+    ]
     truth = np.array([model.labels.index(track.genre) for track in tracks], dtype=np.int64)
-    lengths, most = [len(each) for each in heard], model.windows_per_track
+    lengths, most = [len(each) for each in embeddings], model.windows_per_track
     return Judged(
         path=path,
         model=model,
         tracks=tuple(tracks),
-        paths=tuple(material.path_of(track) for track in tracks),
+        paths=tuple(evaluation_set.path_of(track) for track in tracks),
         truth=truth,
         probabilities=np.stack([decision.probabilities for decision in decisions]),
         known=np.array([decision.known for decision in decisions]),
         window_truth=np.repeat(truth, lengths),
-        window_probabilities=np.concatenate([_each_window(model.head, each) for each in heard]),
+        window_probabilities=np.concatenate(
+            [_each_window(model.head, each) for each in embeddings]
+        ),
         window_groups=tuple(np.repeat([track.group for track in tracks], lengths)),
-        cautions=(
-            *material.cautions(),
-            *caveats.of_training(model.training, material.split, material.part),
-            *([] if material.segments else caveats.of_windows(lengths, most=most)),
+        caveats=(
+            *evaluation_set.caveats(),
+            *caveats.of_training(model.training, evaluation_set.split, evaluation_set.part),
+            *([] if evaluation_set.segments else caveats.of_windows(lengths, most=most)),
         ),
     )
 
 
-def _until_sure(model: Bundle, heard: Embeddings, material: Material) -> Embeddings:
+def _until_sure(model: Model, embeddings: Windows, evaluation_set: EvaluationSet) -> Windows:
     """Those of the windows [n, d] of a track after which predict is sure, so that it hears no more.
 
     Segments that a split names, or arrays of more windows than predict hears, are other windows
     than it would choose among: they are decided on together. (Of a track below -32 dBFS predict
     hears all; how loud it was is not known here.)
     """
-    if model.sure >= 1 or material.segments or len(heard) > model.windows_per_track:
-        return heard
+    if (
+        model.stop_confidence >= 1
+        or evaluation_set.segments
+        or len(embeddings) > model.windows_per_track
+    ):
+        return embeddings
     taken: list[int] = []
-    for few in windows.rounds(len(heard)):
+    for few in windows.rounds(len(embeddings)):
         taken = sorted([*taken, *few])
-        if model.head.is_sure(heard[taken], confidence=model.sure):
+        if model.head.is_confident(embeddings[taken], confidence=model.stop_confidence):
             break
-    return heard[taken]
+    return embeddings[taken]
 
 
-def _each_window(head: Head, heard: Embeddings) -> metrics.Floats:
+def _each_window(head: Head, embeddings: Windows) -> metrics.Floats:
     """Probabilities [m, k] of each window by itself, were it one of the genres."""
-    return replace(head, rejector=None).decide_each(heard)[:, :-1]
+    return replace(head, detector=None).classify_each(embeddings)[:, :-1]
 
 
 def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[str, Any]]:

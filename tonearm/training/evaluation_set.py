@@ -22,23 +22,23 @@ from tonearm.data import feature_store, index, prepare, splits
 from tonearm.data.feature_store import FeatureStore
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import SEGMENTS, Split
-from tonearm.errors import BundleError, DatasetError, DecodeError
+from tonearm.errors import DatasetError, DecodeError, ModelError
 from tonearm.model.classifier import Classifier
 from tonearm.model.encoder import onnx_session
-from tonearm.model.file import Bundle
+from tonearm.model.file import Model
 from tonearm.pool import in_order
 from tonearm.training import caveats
-from tonearm.training.caveats import Caution
+from tonearm.training.caveats import Caveat
 from tonearm.training.run import SPLIT
 
 _RUN_WINDOWS = 64
 
-Embeddings = NDArray[np.float32]
+Windows = NDArray[np.float32]
 OnDone = Callable[[int], None]  # failures so far
 
 
 @dataclass(frozen=True)
-class Material:
+class EvaluationSet:
     """The tracks to measure on.
 
     Parameters
@@ -77,13 +77,13 @@ class Material:
         """Where the file lies, or the track's name where it came as an array."""
         return os.path.join(self.source, track.name) if self.source else track.name
 
-    def cautions(self) -> list[Caution]:
+    def caveats(self) -> list[Caveat]:
         """What the split itself lets through."""
         about_split = caveats.of_split(self.split, crossing=self.crossing, tracks=self.tracks)
         return about_split + caveats.of_copies(self.copies, self.contradictions)
 
 
-def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> Material:
+def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> EvaluationSet:
     """The tracks of one part of a split of a prepared folder.
 
     Parameters
@@ -119,8 +119,8 @@ def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> 
 
 def _material(
     folder: Path, made: Index, split: Split | None, part: str, found: splits.Part
-) -> Material:
-    return Material(
+) -> EvaluationSet:
+    return EvaluationSet(
         folder,
         made.source,
         split,
@@ -135,20 +135,20 @@ def _material(
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """What one listener heard: embeddings [n, d] by name of the track, and what failed, why."""
+class TrackEmbeddings:
+    """What one encoder heard: embeddings [n, d] by name of the track, and what failed, why."""
 
-    windows: Mapping[str, Embeddings]
+    windows: Mapping[str, Windows]
     failed: tuple[tuple[str, str], ...]
 
 
 def hear(
     classifier: Classifier,
-    material: Material,
+    evaluation_set: EvaluationSet,
     *,
     jobs: int = 1,
     on_done: OnDone = lambda _failed: None,
-) -> Hearing:
+) -> TrackEmbeddings:
     """Embeddings of the tracks: heard before, or of stored log-mel, or of the audio, and kept.
 
     Parameters
@@ -165,41 +165,41 @@ def hear(
     DatasetError
         When a store is damaged, the disk is full, or nothing at all could be heard.
     """
-    listener = _Listener(classifier, material)
-    found: dict[str, Embeddings] = {}
+    encoder = _Encoder(classifier, evaluation_set)
+    found: dict[str, Windows] = {}
     failed: list[tuple[str, str]] = []
-    for track, future in in_order(listener, material.tracks, jobs=jobs):
+    for track, future in in_order(encoder, evaluation_set.tracks, jobs=jobs):
         try:
             found[track.name] = future.result()
         except DecodeError as error:
-            failed.append((material.path_of(track), error.reason))
+            failed.append((evaluation_set.path_of(track), error.reason))
         on_done(len(failed))
     if not found:
         path, reason = failed[0]
         raise DatasetError(f"none of {len(failed)} tracks could be heard, e.g. {path}: {reason}")
-    return Hearing(found, tuple(failed))
+    return TrackEmbeddings(found, tuple(failed))
 
 
-class _Listener:
+class _Encoder:
     """Embeddings of one track by the cheapest way there is; any number of threads may share it."""
 
-    def __init__(self, classifier: Classifier, material: Material) -> None:
-        self._classifier, self._material = classifier, material
-        self._model = classifier.bundle
-        self._segments = material.segments
+    def __init__(self, classifier: Classifier, evaluation_set: EvaluationSet) -> None:
+        self._classifier, self._material = classifier, evaluation_set
+        self._model = classifier.model
+        self._segments = evaluation_set.segments
         self._kept: FeatureStore | None = None
         # Segments of a split are tenths of a track: windows heard for something else are not.
         if not self._segments:
             with suppress(DatasetError):  # none were heard yet
                 self._kept = self._windows(create=False)
         self._levels: FeatureStore | None = None
-        if (material.folder / prepare.FEATURES).exists():
-            levels = feature_store.open_store(material.folder / prepare.FEATURES)
+        if (evaluation_set.folder / prepare.FEATURES).exists():
+            levels = feature_store.open_store(evaluation_set.folder / prepare.FEATURES)
             if levels.identity == feature_store.identity(self._model.features):
                 self._levels = levels
-                self._session = onnx_session(self._model.listener)
+                self._session = onnx_session(self._model.encoder)
 
-    def __call__(self, track: Track) -> Embeddings:
+    def __call__(self, track: Track) -> Windows:
         if not self._segments:
             return self._whole(track)
         every = self._heard(track, SEGMENTS)
@@ -210,27 +210,27 @@ class _Listener:
             raise DecodeError(track.name, "too-short", reason)
         return every[chosen]
 
-    def _whole(self, track: Track) -> Embeddings:
+    def _whole(self, track: Track) -> Windows:
         if self._kept is not None and self._kept.has(track.sound):
             return np.asarray(self._kept.get(track.sound), dtype=np.float32)
-        heard = self._heard(track, self._model.windows_per_track)
+        embeddings = self._heard(track, self._model.windows_per_track)
         if self._levels is None:  # of audio, which takes long
-            self._windows(create=True).put(track.sound, heard)
-        return heard
+            self._windows(create=True).put(track.sound, embeddings)
+        return embeddings
 
     def _windows(self, *, create: bool) -> FeatureStore:
-        folder, listener = self._material.folder, self._model.listener_sha256
-        return prepare.open_windows(folder, listener, create=create)
+        folder, encoder = self._material.folder, self._model.encoder_sha256
+        return prepare.open_windows(folder, encoder, create=create)
 
-    def _heard(self, track: Track, count: int) -> Embeddings:
+    def _heard(self, track: Track, count: int) -> Windows:
         if self._levels is not None and self._levels.has(track.sound):
             return self._of_levels(self._levels.get(track.sound), count)
         if not self._material.source:
-            reason = "came as an array that this model's listener cannot take"
+            reason = "came as an array that this model's encoder cannot take"
             raise DecodeError(track.name, "missing", reason)
-        return self._classifier.listen(self._material.path_of(track), count=count).windows
+        return self._classifier.embed(self._material.path_of(track), count=count).values
 
-    def _of_levels(self, levels: NDArray[Any], count: int) -> Embeddings:
+    def _of_levels(self, levels: NDArray[Any], count: int) -> Windows:
         spec = self._model.features
         starts = windows.place(len(levels), spec.window_frames, count=count)
         cuts = np.stack([feature_store.cut(levels, int(start), spec) for start in starts])
@@ -241,20 +241,21 @@ class _Listener:
         return np.concatenate(parts)
 
 
-def check_labels(path: str | os.PathLike[str], model: Bundle, material: Material) -> None:
-    """Refuse data with genres the bundle does not know; BundleError names both."""
-    counts = Counter(track.genre for track in material.tracks)
+def check_labels(path: str | os.PathLike[str], model: Model, evaluation_set: EvaluationSet) -> None:
+    """Refuse data with genres the model file does not know; ModelError names both."""
+    counts = Counter(track.genre for track in evaluation_set.tracks)
     foreign = sorted(set(counts) - set(model.labels))
     if foreign:
         what = ", ".join(f"{genre} ({counts[genre]} tracks)" for genre in foreign)
-        raise BundleError(
-            f"{path}: knows {', '.join(model.labels)}; {material.folder} also has {what}: name a "
+        raise ModelError(
+            f"{path}: knows {', '.join(model.labels)}; {evaluation_set.folder} "
+            f"also has {what}: name a "
             "model or a split with the same genres"
         )
 
 
-def split_beside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str | None:
-    """The split file a training run left beside its bundle, if it names tracks of the data."""
+def split_next_to(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str | None:
+    """The split file a training run left beside its model file, if it names tracks of the data."""
     beside = Path(path).with_name(SPLIT)
     if not beside.exists():
         return None

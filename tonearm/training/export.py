@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tonearm.errors import BundleError
+from tonearm.errors import ModelError
 from tonearm.nets.musicnn import FilterBank, MiddleLayer, Musicnn, middle_stack, pad_frames
 
 # onnxruntime 1.20, the oldest we allow, reads up to 21; nothing here needs more than 17 (2022).
@@ -94,7 +94,7 @@ def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, toleranc
 
     Raises
     ------
-    BundleError
+    ModelError
         If the difference is above ``tolerance`` or not a number.
     """
     from tonearm.model.encoder import onnx_session
@@ -107,10 +107,10 @@ def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, toleranc
             wanted = net(batch).numpy()
         given = np.asarray(session.run(None, {name: batch.numpy()})[0])
         if given.shape != wanted.shape:
-            raise BundleError(f"the exported model gives {given.shape}, the net {wanted.shape}")
+            raise ModelError(f"the exported model gives {given.shape}, the net {wanted.shape}")
         difference = float(np.abs(given - wanted).max())
         if not difference <= tolerance:
-            raise BundleError(
+            raise ModelError(
                 f"the exported model differs from the net by {difference:.2g} on a batch of "
                 f"{len(batch)}; at most {tolerance:.2g} is allowed"
             )

@@ -20,9 +20,9 @@ from tonearm import metrics
 from tonearm.data.groups import without_artist
 from tonearm.data.splits import SEGMENTS
 from tonearm.model import file as model_file
-from tonearm.model.file import Bundle
+from tonearm.model.file import Model
 from tonearm.model.head import Head, calibrated
-from tonearm.nets import Model
+from tonearm.nets import Architecture
 from tonearm.training import charts
 from tonearm.training.dataset import Data
 from tonearm.training.export import check_parity, to_onnx
@@ -80,15 +80,17 @@ def predict_part(net: nn.Module, data: Data, part: str) -> Found:
     )
 
 
-def finish(run: Run, model: Model, data: Data, net: nn.Module, history: Sequence[Row]) -> None:
+def finish(
+    run: Run, model: Architecture, data: Data, net: nn.Module, history: Sequence[Row]
+) -> None:
     """Write ``model.tonearm``, ``metrics.json`` and ``curves.svg`` of a trained net."""
     out = Path(run.out)
     found = predict_part(net, data, "valid")
     head = _head(data.labels, found)
-    listener = nn.Sequential(net, nn.Softmax(1)).eval()
+    encoder = nn.Sequential(net, nn.Softmax(1)).eval()
     example = data.windows(data.examples("valid")[:4])
-    onnx_bytes = to_onnx(listener, example)
-    difference = check_parity(listener, onnx_bytes, example, tolerance=_TOLERANCE)
+    onnx_bytes = to_onnx(encoder, example)
+    difference = check_parity(encoder, onnx_bytes, example, tolerance=_TOLERANCE)
     split = data.split
     used = {part: len(tracks) for part, tracks in data.parts.items() if part in ("train", "valid")}
     training = {
@@ -107,12 +109,12 @@ def finish(run: Run, model: Model, data: Data, net: nn.Module, history: Sequence
         "parity": difference,
     }
     figures = _figures(found, head, data.labels)
-    made = Bundle(
+    made = Model(
         name=run.model,
         features=data.spec,
-        listener=onnx_bytes,
+        encoder=onnx_bytes,
         head=head,
-        names=data.labels,
+        embedding_names=data.labels,
         windows_per_track=SEGMENTS,
         training=training,
         metrics={"valid": figures},
@@ -148,7 +150,9 @@ def _columns(history: Sequence[Row]) -> dict[str, list[float]]:
 
 
 def _figures(found: Found, head: Head, labels: tuple[str, ...]) -> dict[str, Any]:
-    decided = np.stack([head.decide(row[None]).probabilities for row in found.track_probabilities])
+    decided = np.stack(
+        [head.classify(row[None]).probabilities for row in found.track_probabilities]
+    )
     return {
         "tracks": metrics.evaluate(found.track_truth, decided, labels, groups=found.track_groups),
         "windows": metrics.evaluate(

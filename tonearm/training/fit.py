@@ -1,4 +1,4 @@
-"""Training a net: one loop on Lightning Fabric, from a prepared folder to a bundle.
+"""Training a net: one loop on Lightning Fabric, from a prepared folder to a model file.
 
 Everything random comes from (seed, epoch, step), so that a run that is killed and resumed gives the
 bits of one that was not. Batch norms see their own process's share of a batch.
@@ -23,7 +23,7 @@ from torch import nn
 from tonearm import metrics, nets
 from tonearm.data import splits
 from tonearm.errors import DatasetError
-from tonearm.nets import Model
+from tonearm.nets import Architecture
 from tonearm.training.dataset import Data
 from tonearm.training.finalize import finish, predict_part
 from tonearm.training.run import CHECKPOINT, HISTORY, RUN, SPLIT, Row, Run, read, write
@@ -91,7 +91,7 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: Report) -> None:
         finish(run, model, data, net.cpu().eval(), fit.history)
 
 
-def _build(model: Model, data: Data) -> nn.Module:
+def _build(model: Architecture, data: Data) -> nn.Module:
     net: nn.Module = model.build(
         model.config,
         bands=data.spec.mel_bands,
@@ -104,7 +104,9 @@ def _build(model: Model, data: Data) -> nn.Module:
 class _Fit:
     """A net while it is trained: weights, their average, optimiser, history."""
 
-    def __init__(self, fabric: Fabric, run: Run, model: Model, data: Data, net: nn.Module) -> None:
+    def __init__(
+        self, fabric: Fabric, run: Run, model: Architecture, data: Data, net: nn.Module
+    ) -> None:
         self.fabric, self.run, self.model, self.data = fabric, run, model, data
         self.net = net
         self.optimiser = torch.optim.AdamW(

@@ -20,7 +20,7 @@ from tonearm.data.folds import Fold, k_fold
 from tonearm.errors import DatasetError
 from tonearm.genres import key
 from tonearm.model.head import Head, calibrated, mean_vote, spread
-from tonearm.model.out_of_domain import Rejector
+from tonearm.model.out_of_domain import OutOfDomainDetector
 
 Float64 = NDArray[np.float64]
 Windows = NDArray[np.floating[Any]]
@@ -117,7 +117,7 @@ def fit(
     labels: Sequence[str] | None = None,
     extra: Tracks | None = None,
     hearing: Float64 | None = None,
-    rejector: Rejector | None = None,
+    detector: OutOfDomainDetector | None = None,
     seed: int = 0,
 ) -> Head:
     """Fit a head and calibrate it on tracks of groups it had not seen.
@@ -135,7 +135,7 @@ def fit(
     hearing : float64 [d, d] or None
         Covariance of the features of one track heard under changes that leave its genre alone
         (:func:`hearing_scatter`): directions the discriminant shall not trust.
-    rejector : Rejector or None
+    detector : OutOfDomainDetector or None
         Detector of what is no music of these genres.
     seed : int
         Of the folds that calibrate.
@@ -147,24 +147,24 @@ def fit(
     """
     order = tuple(labels) if labels else tuple(sorted(set(tracks.labels)))
     everything = [tracks, extra] if extra else [tracks]
-    features = np.stack([embed(w) for part in everything for w in part.windows])
+    features = np.stack([track_features(w) for part in everything for w in part.windows])
     given = [label for part in everything for label in part.labels]
     groups = [group for part in everything for group in part.groups]
     classes = _classes(given, order)
     tags = own_tags(order, names or ())
     logits, truth = [np.empty((0, len(order)))], [np.empty(0, dtype=np.int64)]
     for fold in _folds(given, groups, seed):
-        inside = classes[fold.inside]
+        inside = classes[fold.train]
         if len(np.unique(inside)) < len(order):
             continue  # a genre with all its artists held out has no centre
-        learnt = Discriminant.fit(features[fold.inside], inside, k=len(order), hearing=hearing)
+        learnt = Discriminant.fit(features[fold.train], inside, k=len(order), hearing=hearing)
         weight, bias = learnt.line(tags)
-        for i in fold.outside[fold.outside < len(tracks.windows)]:
+        for i in fold.held_out[fold.held_out < len(tracks.windows)]:
             logits.append(mean_vote(spread(tracks.windows[i], POWER) @ weight + bias)[None])
             truth.append(classes[i : i + 1])
     mixture = calibrate(np.concatenate(logits), np.concatenate(truth))
     learnt = Discriminant.fit(features, classes, k=len(order), hearing=hearing)
-    return assemble(learnt, order, tags, mixture, rejector)
+    return assemble(learnt, order, tags, mixture, detector)
 
 
 def assemble(
@@ -172,7 +172,7 @@ def assemble(
     labels: tuple[str, ...],
     tags: dict[int, int],
     calibration: tuple[tuple[float, float], ...],
-    rejector: Rejector | None,
+    detector: OutOfDomainDetector | None,
 ) -> Head:
     """The head of a discriminant; its statistics travel along, so that genres can be added."""
     weight, bias = learnt.line(tags)
@@ -183,7 +183,7 @@ def assemble(
         bias=bias,
         power=POWER,
         calibration=calibration,
-        rejector=rejector,
+        detector=detector,
         statistics={
             "mean": learnt.mean,
             "deviation": learnt.deviation,
@@ -193,7 +193,7 @@ def assemble(
     )
 
 
-def embed(windows: Windows) -> Float64:
+def track_features(windows: Windows) -> Float64:
     """Features [d] of a track's windows [n, d]."""
     return np.asarray(spread(windows, POWER).mean(axis=0))
 
@@ -234,7 +234,7 @@ def calibrate(logits: Float64, truth: NDArray[np.int64]) -> tuple[tuple[float, f
     return tuple(zip(shares.tolist(), _TEMPERATURES, strict=True))
 
 
-def hearing_scatter(changed: NDArray[np.floating[Any]]) -> Float64:
+def augmentation_covariance(changed: NDArray[np.floating[Any]]) -> Float64:
     """Covariance [d, d] within tracks of features [changes, tracks, d], each heard under each."""
     residual = (changed - changed.mean(axis=0)).reshape(-1, changed.shape[-1])
     return np.asarray(residual.T @ residual / len(residual), dtype=np.float64)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.model.head import spread
-from tonearm.model.out_of_domain import Familiar
+from tonearm.model.out_of_domain import KnownRegion
 from tonearm.training import head_fit as heads
 from tonearm.training.head_fit import Tracks
 
@@ -27,7 +27,7 @@ NEAR = 0.5
 
 def surroundings(
     statistics: Mapping[str, Float64], new: Tracks, *, labels: tuple[str, ...], power: float
-) -> Familiar:
+) -> KnownRegion:
     """Those of new genres: `NEAR` of the tracks of each lie within, and of their windows.
 
     Each track is measured from the centre of those of other groups.
@@ -65,4 +65,4 @@ def surroundings(
         reach, wide = np.quantile(tracks, NEAR), np.quantile(np.concatenate(each), NEAR)
         slopes[place] = max(0.0, wide - reach) / (1 - 1 / count) if count > 1 else 0.0
         limits[place] = reach - slopes[place] / count
-    return Familiar(labels, centres, whiten, limits, slopes)
+    return KnownRegion(labels, centres, whiten, limits, slopes)

@@ -11,13 +11,13 @@ from html import escape
 from pathlib import Path
 
 from tonearm.training import charts
-from tonearm.training.caveats import Caution
+from tonearm.training.caveats import Caveat
 from tonearm.training.charts import percent
 from tonearm.training.evaluate import Evaluation, Judged
 from tonearm.training.report_charts import coverage, curves, reliability
 from tonearm.training.run import History
 
-_ANY_RUN = "model"  # what every training run calls its bundle
+_ANY_RUN = "model"  # what every training run calls its model file
 
 
 def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> str:
@@ -27,7 +27,7 @@ def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> st
     ----------
     evaluation : Evaluation
     histories : sequence of mapping or None
-        ``history.csv`` of each bundle, column by column.
+        ``history.csv`` of each model file, column by column.
 
     Returns
     -------
@@ -35,19 +35,19 @@ def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> st
         HTML. Encode it with ``backslashreplace``: names may hold what UTF-8 cannot.
     """
     names = _names(evaluation)
-    title = f"{' and '.join(names)} on {evaluation.material.folder.name}"
+    title = f"{' and '.join(names)} on {evaluation.evaluation_set.folder.name}"
     style = charts.style() + Path(__file__).with_suffix(".css").read_text("utf-8")
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
         f"<header><p class=kicker>Tonearm: how good is it?</p><h1>{escape(title)}</h1>",
-        f"{_protocol(evaluation)}{_warnings(evaluation.material.cautions())}</header>",
+        f"{_protocol(evaluation)}{_warnings(evaluation.evaluation_set.caveats())}</header>",
     ]
     if len(evaluation.judged) > 1:
         parts.append(_comparison(evaluation, names))
     for judged, name, history in zip(evaluation.judged, names, histories, strict=True):
-        own = evaluation.cautions_of(judged)
+        own = evaluation.caveats_of(judged)
         heading = name if len(names) > 1 else "The model"
         parts += [
             f"<section><h2>{escape(heading)}</h2>{_warnings(own)}",
@@ -59,7 +59,7 @@ def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> st
 
 
 def _names(evaluation: Evaluation) -> list[str]:
-    """What each bundle is called: its file or its run's folder, or its path if two are alike."""
+    """What each model is called: its file or its run's folder, or its path if two are alike."""
     short = [
         path.absolute().parent.name if path.stem == _ANY_RUN else path.stem
         for path in (judged.path for judged in evaluation.judged)
@@ -70,18 +70,18 @@ def _names(evaluation: Evaluation) -> list[str]:
 
 
 def _protocol(evaluation: Evaluation) -> str:
-    material, split = evaluation.material, evaluation.material.split
+    evaluation_set, split = evaluation.evaluation_set, evaluation.evaluation_set.split
     n = len(evaluation.judged[0].tracks)
     groups = len({track.group for track in evaluation.judged[0].tracks})
-    rows = {"data": str(material.folder)}
+    rows = {"data": str(evaluation_set.folder)}
     if split is None:
         rows["split"] = "none: all tracks"
     else:
-        rows["split"] = f"{split.name}, part {material.part}"
+        rows["split"] = f"{split.name}, part {evaluation_set.part}"
         rows["SHA-256 of the split"] = split.sha256
     here = f"{n} tracks of {groups} artists or groups"
-    if n < material.promised:
-        here += f"; the part names {material.promised}"
+    if n < evaluation_set.promised:
+        here += f"; the part names {evaluation_set.promised}"
     rows["measured on"] = here
     return _pairs(rows)
 
@@ -91,10 +91,10 @@ def _pairs(rows: Mapping[str, str]) -> str:
     return f"<dl>{''.join(cells)}</dl>"
 
 
-def _warnings(cautions: Sequence[Caution]) -> str:
+def _warnings(caveats: Sequence[Caveat]) -> str:
     return "".join(
-        f'<p class="{caution.kind}"><b>{caution.kind.capitalize()}.</b> {escape(caution.text)}</p>'
-        for caution in cautions
+        f'<p class="{caveat.kind}"><b>{caveat.kind.capitalize()}.</b> {escape(caveat.text)}</p>'
+        for caveat in caveats
     )
 
 
@@ -253,8 +253,8 @@ def _side_by_side(evaluation: Evaluation, names: Sequence[str], chosen: Sequence
         judged, change = evaluation.judged[i], changes[i]
         tracks = judged.figures["tracks"]
         interval = tracks["interval_95_by_group"]
-        careful = any(caution.kind == "caution" for caution in judged.cautions)
-        flag = " <em class=care>caution</em>" if careful else ""
+        careful = any(caveat.kind == "caveat" for caveat in judged.caveats)
+        flag = " <em class=care>caveat</em>" if careful else ""
         if change is None:
             against = "<td class=text colspan=2>the others are compared with it</td>"
         elif change["one_leaks"]:
@@ -287,7 +287,7 @@ def _side_by_side(evaluation: Evaluation, names: Sequence[str], chosen: Sequence
 
 
 def _recalls(evaluation: Evaluation, names: Sequence[str]) -> str:
-    """Recall of each genre, a column a bundle."""
+    """Recall of each genre, a column a model file."""
     columns = [
         {row["genre"]: row for row in judged.figures["genres"]} for judged in evaluation.judged
     ]

@@ -51,7 +51,7 @@ def reliability(judged: Judged) -> str:
 
 
 def coverage(many: Sequence[Judged], names: Sequence[str]) -> str:
-    """Accuracy over the share of tracks answered, a line a bundle."""
+    """Accuracy over the share of tracks answered, a line a model file."""
     series = []
     for i, (judged, name) in enumerate(zip(many, names, strict=True)):
         n = len(judged.truth)

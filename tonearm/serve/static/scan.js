@@ -45,7 +45,7 @@ export function makeScan({ onend }) {
   function end(state) {
     show({ running: false });
     if (state.error) toast(state.error, { bad: true });
-    else toast(`${state.stopped ? "Stopped" : "Scanned"}: ${state.heard} heard, ${state.recognised} recognised, ${state.unchanged} unchanged${state.failures.length ? `, ${state.failures.length} not heard` : ""}.`);
+    else toast(`${state.stopped ? "Stopped" : "Scanned"}: ${state.analysed} analysed, ${state.recognised} recognised, ${state.unchanged} unchanged${state.failures.length ? `, ${state.failures.length} not heard` : ""}.`);
     onend();
   }
 
