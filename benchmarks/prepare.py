@@ -1,6 +1,6 @@
 """Preparing 1,000 files of which 30 are bad, killed once on the way; threads; files or shards.
 
-    python benchmarks/prepare.py [FILES]
+    python -m benchmarks.prepare [FILES]
 
 Clips are made by code (ten genres, 3 s). Prints seconds and what came out.
 """
@@ -16,10 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
-from support import music
-
+from tests.support import music
 from tonearm.data import feature_store, index
 from tonearm.features import GTZAN_SPEC
 from tonearm.genres import GTZAN_GENRES

@@ -1,6 +1,6 @@
 """What a model calls unknown before and after genres are added to it, as a Markdown table.
 
-    python runs/added_genres.py --new electronic DIR --new warzone DIR --effects DIR --voices DIR
+    python -m runs.added_genres --new electronic DIR --new warzone DIR --effects DIR --voices DIR
 
 Each folder of ``--new`` is added by itself, and all of them together as one genre; what is held out
 is one folder of files at a time where there are several. Noises are those of ``runs/sounds`` of a
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from support import sounds
 
+from runs import sounds
 from tonearm import Classifier
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DecodeError

@@ -1,6 +1,6 @@
 """Ways to make the backbone cheaper, with what each costs and what it does to the tags.
 
-    python runs/cheaper_backbones.py --wheel musicnn-0.1.0-py3-none-any.whl --music FOLDER
+    python -m runs.cheaper_backbones --wheel musicnn-0.1.0-py3-none-any.whl --music FOLDER
 
 Every variant changes the net that ships: frequency positions left out, wide filters of low rank,
 wide filters made of a few shared spectra, more filters dropped, eight bits. Times are medians of
@@ -23,10 +23,10 @@ from typing import Any, cast
 import numpy as np
 import onnxruntime as ort
 import torch
-from export_backbone import read_net
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from runs.export_backbone import read_net
 from tonearm import audio
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DecodeError

@@ -1,6 +1,6 @@
 """What a change of genre should cost on a timeline: mixes of valid clips, for several prices.
 
-    python runs/choose_change_cost.py --gtzan FOLDER
+    python -m runs.choose_change_cost --gtzan FOLDER
 
 Clips of 30 s are strung together, either at random or in runs of one genre of about two minutes.
 A price that is low follows every odd window; one that is high misses short parts. Windows of 3 s
@@ -16,9 +16,9 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
-from gtzan import genre_of, read_split, read_taggrams
 from numpy.typing import NDArray
 
+from runs.gtzan import genre_of, read_split, read_taggrams
 from tonearm.model.classifier import Classifier, Embeddings
 from tonearm.timeline.segments import segments
 

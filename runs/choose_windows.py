@@ -1,6 +1,6 @@
 r"""How many windows of a track to hear, and when to stop: accuracy against work.
 
-    python runs/choose_windows.py --gtzan FOLDER --backbone backbone.onnx --sounds sounds.npz \\
+    python -m runs.choose_windows --gtzan FOLDER --backbone backbone.onnx --sounds sounds.npz \\
         --music FOLDER
 
 First on GTZAN's clips of 30 s, whose genre is known: train clips judged by heads that have not
@@ -19,11 +19,11 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from fit_rejector import fit as fit_rejector
-from gtzan import tracks
 from numpy.typing import NDArray
-from train_head import Data, classes, fit_on, held_out_heads, read_sounds
 
+from runs.fit_out_of_domain import fit as fit_out_of_domain
+from runs.gtzan import tracks
+from runs.train_head import Data, classes, fit_on, held_out_heads, read_sounds
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DecodeError
 from tonearm.files import find
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--music", type=Path)
     args = parser.parse_args()
     data, sounds = Data(args.gtzan, args.backbone.read_bytes()), read_sounds(args.sounds)
-    detector = fit_rejector(tracks(data.train, data.groups), sounds)
+    detector = fit_out_of_domain(tracks(data.train, data.groups), sounds)
     heads = [
         (shuffle, outside, head)
         for shuffle in range(SHUFFLES)

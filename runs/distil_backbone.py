@@ -1,6 +1,6 @@
 """A student of half the wide filters' work, taught on real music to say what the backbone says.
 
-    python runs/distil_backbone.py --wheel musicnn-0.1.0-py3-none-any.whl --music FOLDER
+    python -m runs.distil_backbone --wheel musicnn-0.1.0-py3-none-any.whl --music FOLDER
 
 The student begins as the net that ships with every second frequency position left out, and learns
 the teacher's log-odds of the tags on half of the files, at changed levels. The other half judges,
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cheaper_backbones import EXAMPLE, HEADING, Everyth, changed, hear, row, tags_of, times
-from export_backbone import read_net
 from torch import Tensor, nn
 
+from runs.cheaper_backbones import EXAMPLE, HEADING, Everyth, changed, hear, row, tags_of, times
+from runs.export_backbone import read_net
 from tonearm.model.classifier import Classifier
 from tonearm.model.encoder import onnx_session
 from tonearm.training.export import fuse, to_onnx

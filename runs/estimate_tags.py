@@ -11,9 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from gtzan import read_split
 from numpy.typing import NDArray
 
+from runs.gtzan import read_split
 from tonearm.features import GTZAN_SPEC, MUSICNN_SPEC, mel_filters
 from tonearm.model.encoder import onnx_session
 from tonearm.training.head_fit import POWER

@@ -1,6 +1,6 @@
 """Make the backbone of the built-in model from the musicnn 0.1.0 wheel.
 
-    python runs/export_backbone.py --out backbone.onnx --licence-out LICENSE-musicnn
+    python -m runs.export_backbone --out backbone.onnx --licence-out LICENSE-musicnn
 
 Downloads the wheel from PyPI unless ``--wheel`` names it, checks it, and reads MSD_musicnn's
 checkpoint from it: no TensorFlow, nothing of the wheel is installed or run. The same bytes come
@@ -18,8 +18,8 @@ import zipfile
 from pathlib import Path
 
 import torch
-from read_tf_checkpoint import read_tf_checkpoint
 
+from runs.read_tf_checkpoint import read_tf_checkpoint
 from tonearm.features import MUSICNN_SPEC, log_mel
 from tonearm.nets.musicnn import Musicnn, load_checkpoint
 from tonearm.training.export import check_parity, fuse, to_onnx

@@ -1,6 +1,6 @@
 """What the shipped model calls unknown: the tables of the model card, as Markdown.
 
-    python runs/measure_unknown.py --gtzan DIR --sounds sounds.npz --music DIR --effects DIR
+    python -m runs.measure_unknown --gtzan DIR --sounds sounds.npz --music DIR --effects DIR
 
 Both folders may be given several times; the list is ``runs/real_music.tsv`` unless told otherwise.
 
@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fit_rejector import Sounds
-from fit_rejector import fit as fit_rejector
-from gtzan import Taggrams, read_groups, read_split, read_taggrams, tracks
 from numpy.typing import NDArray
-from support import sounds
-from train_head import read_sounds, some
 
+from runs import sounds
+from runs.fit_out_of_domain import Sounds
+from runs.fit_out_of_domain import fit as fit_out_of_domain
+from runs.gtzan import Taggrams, read_groups, read_split, read_taggrams, tracks
+from runs.train_head import read_sounds, some
 from tonearm import Classifier
 from tonearm.audio import AUDIO_SUFFIXES, decode, open_audio
 from tonearm.errors import DecodeError
@@ -123,7 +123,7 @@ def family_rows(
         own = family_of == family
         left = Sounds(embeddings.windows[~own], embeddings.kinds[~own], embeddings.tunes)
         alone = float(
-            unknown(fit_rejector(tracks(music, groups), left), embeddings.windows[own]).mean()
+            unknown(fit_out_of_domain(tracks(music, groups), left), embeddings.windows[own]).mean()
         )
         new = []
         for sound in sounds.make(seed=NEW_SEED, per_kind=NEW_PER_KIND, kinds=makers):
@@ -238,7 +238,7 @@ def main() -> None:
 
     table(
         "windows|shipped|learnt from train alone",
-        valid_rows(classifier, valid, fit_rejector(tracks(train, groups), made)),
+        valid_rows(classifier, valid, fit_out_of_domain(tracks(train, groups), made)),
     )
     table(
         "family|kinds|windows|family left out: windows unknown|new seed: clips unknown",

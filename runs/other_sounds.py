@@ -1,9 +1,10 @@
 """Hear the sounds and tunes made by code, for the detector of what is no music.
 
-    python runs/other_sounds.py --backbone backbone.onnx --out sounds.npz
+    python -m runs.other_sounds --backbone backbone.onnx --out sounds.npz
 
 Writes ``windows`` float32 [n, 50], ``kinds`` str [n] and ``tunes`` float32 [m, 50]: tag
-probabilities of windows, as ``runs/train_head.py`` and ``runs/fit_rejector.py`` want them. Needs
+probabilities of windows, as ``runs/train_head.py`` and
+``runs/fit_out_of_domain.py`` want them. Needs
 espeak-ng, fluidsynth, its soundfont and mido; five minutes on one core.
 """
 
@@ -16,11 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import tunes
-from fit_rejector import Sounds
 from numpy.typing import NDArray
-from support import sounds
 
+from runs import sounds, tunes
+from runs.fit_out_of_domain import Sounds
 from tonearm.errors import TonearmError
 from tonearm.features import MUSICNN_SPEC, log_mel
 from tonearm.files import write_atomically

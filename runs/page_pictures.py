@@ -17,9 +17,7 @@ import soundfile
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from support.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
-
+from tests.support.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
 from tonearm import audio
 from tonearm.library.file_tags import file_tags
 from tonearm.library.scan import load_embed, scan

@@ -5,7 +5,7 @@ Trains the original LSTM (MFCCs of ten segments a clip, 50 epochs) on log-mel ar
 fault-filtered split, and prints one row each; then runs the same way from audio, JSON included.
 The first two rows leak and are marked so.
 
-    python runs/seed.py DATA [--out FOLDER] [--epochs 50]
+    python -m runs.seed DATA [--out FOLDER] [--epochs 50]
 
 About 20 minutes on one core.
 """

@@ -1,6 +1,6 @@
 """Which measure finds the nearest by sound: compared on GTZAN's training clips, artists apart.
 
-    python runs/similarity_measures.py DATA_FOLDER
+    python -m runs.similarity_measures DATA_FOLDER
 
 DATA_FOLDER holds ``taggram_msd_train.npz`` (tags [windows, 50], name) and ``artists.tsv``. Each of
 the 443 clips looks for its nearest among clips by others; counted is how often they share a genre.

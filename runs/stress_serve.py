@@ -22,8 +22,7 @@ from pathlib import Path
 
 import httpx
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from support.small_files import ENCODED, music, write
+from tests.support.small_files import ENCODED, music, write
 
 CLIENTS, SONGS, SECONDS = 32, 20, 30.0
 SUFFIXES = [suffix for suffix in ENCODED if suffix not in {".tta", ".caf"}]

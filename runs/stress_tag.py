@@ -1,6 +1,6 @@
 """Tag and undo thousands of files while being killed, and see that none is harmed.
 
-    python runs/stress_tag.py MUSIC... --files 2000 --kills 200 --work FOLDER
+    python -m runs.stress_tag MUSIC... --files 2000 --kills 200 --work FOLDER
 
 Cuts real music into clips of every container (``ffmpeg``, ``mpcenc`` where there is one), tags them
 in many ways, fills a library with made-up decisions, then runs ``tonearm tag --write`` and
@@ -23,11 +23,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-import tagged_library
-from support import tagged
-
+from runs import tagged_library
+from tests.support import tagged
 from tonearm.audio.ffmpeg import packet_digest
 from tonearm.errors import LibraryError
 from tonearm.tagging.fields import read_fields

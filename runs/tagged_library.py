@@ -10,17 +10,13 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import mutagen
 from mutagen import id3
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from support import small_files
-from support.tagged import library_of
-
+from tests.support import small_files
+from tests.support.tagged import library_of
 from tonearm.genres import GTZAN_GENRES, id3_name
 
 PICTURE = bytes.fromhex(

@@ -1,8 +1,8 @@
 """Train, measure and pack the shipped model.
 
-    python runs/export_backbone.py --out backbone.onnx
-    python runs/other_sounds.py --backbone backbone.onnx --out sounds.npz
-    python runs/train_head.py --gtzan FOLDER --backbone backbone.onnx --sounds sounds.npz
+    python -m runs.export_backbone --out backbone.onnx
+    python -m runs.other_sounds --backbone backbone.onnx --out sounds.npz
+    python -m runs.train_head --gtzan FOLDER --backbone backbone.onnx --sounds sounds.npz
 
 Chosen on GTZAN's artist- and fault-filtered split, train and valid; the test clips are not used and
 need not be there. Three figures are measured: grouped cross-validation of the shipped recipe on
@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from changed_hearings import hear_changed
-from estimate_tags import hear_pictures, regress
-from fit_rejector import Sounds
-from fit_rejector import fit as fit_rejector
-from gtzan import genre_of, read_groups, read_split, read_taggrams, tracks
 from numpy.typing import NDArray
 
+from runs.augment_clips import hear_changed
+from runs.estimate_tags import hear_pictures, regress
+from runs.fit_out_of_domain import Sounds
+from runs.fit_out_of_domain import fit as fit_out_of_domain
+from runs.gtzan import genre_of, read_groups, read_split, read_taggrams, tracks
 from tonearm import metrics
 from tonearm.data import splits
 from tonearm.data.folds import k_fold
@@ -227,7 +227,7 @@ def main() -> None:
     data, sounds = Data(args.gtzan, backbone), read_sounds(args.sounds)
 
     everything = list(data.train)
-    train_rejector: OutOfDomainDetector = fit_rejector(tracks(data.train, data.groups), sounds)
+    train_rejector: OutOfDomainDetector = fit_out_of_domain(tracks(data.train, data.groups), sounds)
     train_head = fit_on(
         data, everything, shipped=False, hidden=set(), seed=0, detector=train_rejector
     )
@@ -237,7 +237,7 @@ def main() -> None:
         "valid_by_train_alone": measure_valid(data, train_head),
     }
     both = tracks(data.train | data.valid, data.groups)
-    detector = fit_rejector(both, sounds)
+    detector = fit_out_of_domain(both, sounds)
     head = fit_on(data, everything, shipped=True, hidden=set(), seed=0, detector=detector)
     model = model_file.Model(
         name="musicnn-head",

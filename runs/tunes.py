@@ -20,10 +20,10 @@ from typing import Literal
 import mido
 import numpy as np
 import soundfile
-from examples.score import DRUM_CHANNEL, save_midi
-from examples.studio import SOUNDFONT_PATH, play, require
 from numpy.typing import NDArray
 
+from runs.compose.score import DRUM_CHANNEL, save_midi
+from runs.compose.studio import SOUNDFONT_PATH, play, require
 from tonearm.audio import resample
 from tonearm.features import MUSICNN_SPEC
 

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 import soundfile
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from benchmarks import material, measure, table
 from benchmarks.material import Material, Packets
 from benchmarks.measure import Ratio

@@ -70,7 +70,7 @@ def test_as_many_folds_as_the_genre_of_the_fewest_artists_allows(artists, folds)
     assert custom_genres.folds_for(both.labels, both.groups) == folds
 
 
-def test_what_changed_hearings_move_is_trusted_less():
+def test_what_augment_clips_move_is_trusted_less():
     """Of two equally telling directions, the one that a low-pass or another speed would move."""
     tracks = _tracks(["a", "b"], each=40, artists=20)
     rng = np.random.default_rng(0)

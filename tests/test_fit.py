@@ -116,7 +116,7 @@ fit.train(run)
 
 
 def test_killed_run_goes_on_with_the_same_bits(data, whole, tmp_path):
-    """kill -9 while it trains; ``runs/killed.py`` does it ten times."""
+    """kill -9 while it trains; ``runs/stress_train.py`` does it ten times."""
     out = tmp_path / "killed"
     run = _run(data, out)
     process = subprocess.Popen([sys.executable, "-c", _TRAIN, json.dumps(vars(run))])

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from support.sounds import animals, impulses, noise, outdoors, speech, tones
 
-from sounds.shaping import SAMPLE_RATE_HZ, Maker, full_scale
+from runs.sounds import animals, impulses, noise, outdoors, speech, tones
+from runs.sounds.shaping import SAMPLE_RATE_HZ, Maker, full_scale
 
 __all__ = ["FAMILIES", "FAMILY_OF", "SAMPLE_RATE_HZ", "Sound", "make"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sounds.shaping import (
+from runs.sounds.shaping import (
     LENGTH,
     SAMPLE_RATE_HZ,
     TIMES_S,

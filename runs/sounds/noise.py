@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sounds.shaping import (
+from runs.sounds.shaping import (
     LENGTH,
     Rng,
     Signal,
@@ -15,7 +15,7 @@ from sounds.shaping import (
     wander,
     white_noise,
 )
-from sounds.tones import hum
+from runs.sounds.tones import hum
 
 
 def white(rng: Rng) -> Signal:

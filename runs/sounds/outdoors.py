@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sounds.impulses import explosion
-from sounds.noise import crackle
-from sounds.shaping import (
+from runs.sounds.impulses import explosion
+from runs.sounds.noise import crackle
+from runs.sounds.shaping import (
     DURATION_S,
     LENGTH,
     SAMPLE_RATE_HZ,
@@ -27,7 +27,7 @@ from sounds.shaping import (
     wander,
     white_noise,
 )
-from sounds.tones import buzzer
+from runs.sounds.tones import buzzer
 
 
 def rain(rng: Rng) -> Signal:

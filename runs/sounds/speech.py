@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sounds.shaping import (
+from runs.sounds.shaping import (
     LENGTH,
     SAMPLE_RATE_HZ,
     Rng,

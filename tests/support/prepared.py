@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from support.fakes import tiny_head, tiny_model
 from tonearm.data import index, prepare
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
@@ -16,6 +15,8 @@ from tonearm.model.classifier import Classifier
 from tonearm.model.file import Model
 from tonearm.training import evaluate, evaluation_set
 from tonearm.training.evaluate import Evaluation
+
+from .fakes import tiny_head, tiny_model
 
 TINY = tiny_model()
 

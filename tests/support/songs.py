@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.fakes import LOW_HZ
-from support.sounds import tone, write_sndfile
+from .fakes import LOW_HZ
+from .sounds import tone, write_sndfile
 
 if TYPE_CHECKING:
     from conftest import Run

@@ -1,7 +1,7 @@
-"""What is known and what is not: the detector of sounds that are no music of the genres.
+"""Out-of-domain detection: speech, noise, and music unlike any known genre.
 
-NumPy alone, as all that decides. Fitted by ``runs/fit_rejector.py``, and where genres are added by
-``training/surroundings.py``.
+NumPy alone, as everything that classifies. ``runs/fit_out_of_domain.py`` fits the shipped detector;
+``training/known_region.py`` exempts genres that are added later.
 """
 
 from __future__ import annotations

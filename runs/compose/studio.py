@@ -18,7 +18,7 @@ import soundfile
 from mutagen.id3 import ID3, TALB, TCON, TIT2, TPE1
 from scipy import ndimage, signal
 
-from examples.score import Part, Piece, Stereo, clock, write_midi
+from runs.compose.score import Part, Piece, Stereo, clock, write_midi
 from tonearm.errors import DatasetError
 
 SAMPLE_RATE_HZ = 44_100

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from examples.score import VIBRATO, Control, Note, Part, Piece, grid, melody, slides
-from examples.studio import amplifier, biquad, compressor, drive, echo
+from runs.compose.score import VIBRATO, Control, Note, Part, Piece, grid, melody, slides
+from runs.compose.studio import amplifier, biquad, compressor, drive, echo
 
 KICK, SNARE, HAT, OPEN_HAT, CRASH, RIDE = 36, 38, 42, 46, 49, 51
 TOM_HIGH, TOM_MID, TOM_LOW = 48, 45, 41

@@ -1,6 +1,6 @@
 """A run killed ten times at random moments against one that was not: the same bytes, or not.
 
-    python runs/killed.py PREPARED OUT [KILLS]
+    python -m runs.stress_train PREPARED OUT [KILLS]
 
 PREPARED is a folder that ``tonearm prepare`` made. Every kill is ``kill -9``, up to 0.6
 epochs after a whole one was seen.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from examples.score import Note, Part, Piece, grid, melody, shifted
-from examples.studio import biquad, compressor, drive, echo
+from runs.compose.score import Note, Part, Piece, grid, melody, shifted
+from runs.compose.studio import biquad, compressor, drive, echo
 
 TEMPO_BPM = 76.0
 BARS = 6

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from examples.score import Note, Part, Piece, melody, pedalled, pitch
-from examples.studio import biquad
+from runs.compose.score import Note, Part, Piece, melody, pedalled, pitch
+from runs.compose.studio import biquad
 
 # One half bar each: the lowest note, then the tones its rising and falling sixteenths go through.
 HARMONY = """

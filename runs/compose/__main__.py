@@ -1,7 +1,7 @@
 """Compose, record and master the five pieces in ``examples/``.
 
     pip install mido; apt-get install fluidsynth fluid-soundfont-gm ffmpeg
-    python runs/compose_examples.py --out examples [--only midnight_walk]
+    python -m runs.compose --out examples [--only midnight_walk]
 
 The same versions of fluidsynth, soundfont and ffmpeg write the same bytes.
 """
@@ -13,9 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from examples.studio import SOUNDFONT_PATH, encode, produce, require, tag
-
-from examples import classical, country, jazz, reggae, rock
+from runs.compose import classical, country, jazz, reggae, rock
+from runs.compose.studio import SOUNDFONT_PATH, encode, produce, require, tag
 from tonearm.errors import DatasetError
 
 PIECES = (jazz, classical, country, rock, reggae)

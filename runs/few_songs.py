@@ -1,6 +1,6 @@
 """How far ten songs a genre go, and what one more genre gains and costs.
 
-    python runs/few.py PREPARED NEW
+    python -m runs.few_songs PREPARED NEW
 
 PREPARED holds embeddings of GTZAN's training clips (``tonearm prepare taggram_msd_train.npz
 --from-arrays``), NEW those of other music, of which the genre ``electronic`` is added. Twenty

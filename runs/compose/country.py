@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from examples.score import Note, Part, Piece, grid, melody, pitch, shifted, slides
-from examples.studio import biquad, compressor
+from runs.compose.score import Note, Part, Piece, grid, melody, pitch, shifted, slides
+from runs.compose.studio import biquad, compressor
 
 KICK, SNARE, HAT = 36, 38, 44
 # Root and its alternate for the double bass (the guitar plays them an octave up), strummed chord,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from examples.score import SUSTAIN, Control, Note, Part, Piece, grid, melody
-from examples.studio import biquad, compressor
+from runs.compose.score import SUSTAIN, Control, Note, Part, Piece, grid, melody
+from runs.compose.studio import biquad, compressor
 
 CLOSED_PEDAL_HAT, RIDE, RIDE_BELL, KICK, SNARE, CRASH = 44, 51, 53, 36, 38, 49
 

@@ -1,0 +1,1 @@
+"""Scripts that make a shipped file or a published figure; ``README.md`` says which makes which."""

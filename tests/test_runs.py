@@ -1,0 +1,43 @@
+"""Every script in ``runs/`` can be imported, and its README lists it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import runs
+
+FOLDER = Path(runs.__file__).parent
+OURS = {"runs", "tests", "tonearm", "benchmarks"}
+NAMES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(runs.__path__, "runs.")
+    if not module.name.endswith("__main__")
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_finds_what_it_imports(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in OURS:
+            raise
+        pytest.skip(f"{name} needs {error.name}")
+
+
+def test_the_readme_lists_every_script_and_no_other() -> None:
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    here = {name.split(".")[1] for name in NAMES}
+    assert {name for name in here if f"`{name}`" not in text and f"`{name}/`" not in text} == set()
+    cells = [
+        cell
+        for line in text.splitlines()
+        if line.startswith("| `")
+        for cell in [line.split("|")[1]]
+    ]
+    listed = {word.strip("` /") for cell in cells for word in cell.split(",")}
+    assert {word for word in listed if word.isidentifier() and word not in here} == set()
