@@ -7,7 +7,7 @@ MUSIC ?= examples
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint lint-page bench clean
 
 demo: .venv/core
 	@$(BIN)/tonearm predict --timeline "$(patsubst ~%,$(HOME)%,$(MUSIC))"; code=$$?; \
@@ -18,10 +18,17 @@ test: .venv/all lint
 	@command -v chromium >/dev/null || echo "skipped: tests of the page in a browser (chromium is not installed)"
 	$(BIN)/python -m pytest
 
-lint: .venv/all
+lint: .venv/all lint-page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The page's JavaScript: format, lint and types, with the packages of package-lock.json.
+lint-page:
+	@if command -v npm >/dev/null; then \
+	  [ node_modules -nt package-lock.json ] || { npm ci --no-progress && touch node_modules; }; \
+	  npm run --silent lint; \
+	else echo "skipped: checks of the page's JavaScript (Node is not installed)"; fi
 
 bench: .venv/all
 	$(BIN)/python -m benchmarks --music "$(patsubst ~%,$(HOME)%,$(MUSIC))"

@@ -123,8 +123,8 @@ def test_drop_a_file_and_read_the_verdict(page, many):
     expect(card.locator(".what")).to_have_text("Jazz", timeout=20_000)
     expect(card.locator(".verdict")).to_contain_text("jazz")
     sure = Classifier.load().predict(PIECES[2], timeline=True).confidence
-    expect(card.locator(".sure")).to_contain_text(f"{100 * sure:.0f} %")
-    expect(page.locator(".summary")).to_have_text("1 of 1 file heard")
+    expect(card.locator(".confidence")).to_contain_text(f"{100 * sure:.0f} %")
+    expect(page.locator(".summary")).to_have_text("1 of 1 file analysed")
 
 
 def test_a_bad_file_and_an_unknown_sound_look_different(page, many, tmp_path):
@@ -140,7 +140,7 @@ def test_a_bad_file_and_an_unknown_sound_look_different(page, many, tmp_path):
     unknown = page.locator(".card").nth(1)
     expect(unknown.locator(".what")).to_have_text("Unknown", timeout=20_000)
     expect(unknown).to_have_class(re.compile("unknown"))
-    expect(page.locator(".summary")).to_have_text("1 of 2 files heard, 1 not")
+    expect(page.locator(".summary")).to_have_text("1 of 2 files analysed, 1 could not be read")
 
 
 def test_fifty_files(page, many, tmp_path):
@@ -148,7 +148,7 @@ def test_fifty_files(page, many, tmp_path):
     page.goto(many)
     page.set_input_files("#files", paths)
     expect(page.locator(".card")).to_have_count(50)
-    expect(page.locator(".summary")).to_have_text("50 of 50 files heard", timeout=90_000)
+    expect(page.locator(".summary")).to_have_text("50 of 50 files analysed", timeout=90_000)
     page.get_by_role("button", name="Clear all").click()
     expect(page.locator(".card")).to_have_count(0)
 
@@ -217,9 +217,9 @@ def test_review_by_keyboard_write_and_undo(page, few):
 
 def test_accept_many_at_once(page, many):
     page.goto(f"{many}/#library")
-    page.get_by_role("combobox", name="Heard as").select_option("reggae")
+    page.get_by_role("combobox", name="By sound").select_option("reggae")
     with page.expect_response(lambda response: "min_confidence=0.5" in response.url) as response:
-        page.get_by_role("combobox", name="How sure").select_option("0.5-0.7")
+        page.get_by_role("combobox", name="Confidence").select_option("0.5-0.7")
     total = response.value.json()["total"]
     assert total > 50
     shown = page.locator(".shown")
@@ -231,7 +231,7 @@ def test_accept_many_at_once(page, many):
     expect(page.locator(".rows .row .review").first).to_have_text("✓ accepted")
     write = page.get_by_role("button", name=re.compile("^Write [0-9]+ files…$"))
     expect(write).to_be_enabled()
-    page.get_by_role("combobox", name="How sure").select_option("")
+    page.get_by_role("combobox", name="Confidence").select_option("")
     page.get_by_role("combobox", name="Review").select_option("accept")
     expect(shown).to_have_text(f"{total} tracks shown")
     assert plans == [], "what would be written is fetched to be shown, not to be counted"
@@ -248,8 +248,8 @@ def test_more_than_a_request_holds_are_accepted_in_several(page, many):
     page.route("**/static/library.js", smaller)
     page.goto(f"{many}/#library")
     with page.expect_response(lambda response: "genre=disco" in response.url) as response:
-        page.get_by_role("combobox", name="Heard as").select_option("disco")
-        page.get_by_role("combobox", name="How sure").select_option("0.5-0.7")
+        page.get_by_role("combobox", name="By sound").select_option("disco")
+        page.get_by_role("combobox", name="Confidence").select_option("0.5-0.7")
     asked = []
     page.on("request", lambda r: r.url.endswith("/api/review") and asked.append(r.post_data_json))
     expect(page.locator(".shown")).to_have_text(re.compile("^[0-9]{2,3} tracks shown"))
@@ -358,7 +358,9 @@ def test_axe_finds_nothing_serious(browser, many, scheme, width):
 
     page.goto(many)
     page.set_input_files("#files", [PIECES[0], ROOT / "README.md"])
-    expect(page.locator(".summary")).to_have_text("1 of 2 files heard, 1 not", timeout=20_000)
+    expect(page.locator(".summary")).to_have_text(
+        "1 of 2 files analysed, 1 could not be read", timeout=20_000
+    )
     check("listen")
     page.goto(f"{many}/#library")
     expect(page.locator("#row-0 .name")).to_be_visible()

@@ -111,7 +111,7 @@ def test_bad_file_is_a_problem_with_the_command_lines_error(empty):
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
     values = response.json()
-    assert values["kind"] == "not-heard" and values["error"]["kind"] == "not-audio"
+    assert values["kind"] == "unreadable" and values["error"]["kind"] == "not-audio"
     assert values["path"] == "song.mp3" and "tonearm-serve" not in response.text
 
 
@@ -195,7 +195,7 @@ def test_a_failure_is_not_remembered_and_a_changed_file_is_heard_again(client, f
     path.rename(away)
     for url in urls:
         response = client.get(url)
-        assert response.status_code == 422 and response.json()["kind"] == "not-heard"
+        assert response.status_code == 422 and response.json()["kind"] == "unreadable"
     path.write_bytes(b"no music")
     assert [client.get(url).status_code for url in urls] == [422, 422]
     away.rename(path)
@@ -231,7 +231,7 @@ def test_audio_by_ranges(client, folder):
     assert beyond.status_code == 416
     (folder / "midnight_walk.mp3").unlink()
     gone = client.get(url)
-    assert gone.status_code == 422 and gone.json()["kind"] == "not-heard"
+    assert gone.status_code == 422 and gone.json()["kind"] == "unreadable"
 
 
 def test_review_write_undo(client, folder):

@@ -37,23 +37,23 @@ CHROMIUM_ARGUMENTS = [
 def served(library: Path, *, app: FastAPI | None = None, **options) -> Iterator[str]:
     """The address of a server that runs for the block."""
     app = app or create_app(library, **options)
-    with socket.create_server(("127.0.0.1", 0)) as encoder:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [encoder]}, daemon=True)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.02)
         try:
-            yield f"http://127.0.0.1:{encoder.getsockname()[1]}"
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(20)
 
 
 def fill_library(path: Path, count: int, *, seed: int = 0) -> None:
-    """Rows of tracks that were never heard: their files do not exist."""
+    """Rows of tracks whose files do not exist."""
     rng = np.random.default_rng(seed)
     model = model_of(model_file.load(None))
     first = "Blue Late Quiet Golden Paper Northern Slow Electric Broken Velvet Empty Wild".split()

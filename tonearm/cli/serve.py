@@ -70,19 +70,19 @@ def serve(
         names={host} if local else {host, *machine_names()},
         any_address=not local,
     )
-    with contextlib.closing(_listening(host, port)) as encoder:
-        port = encoder.getsockname()[1]
+    with contextlib.closing(_listening(host, port)) as listener:
+        port = listener.getsockname()[1]
         query = f"?token={quote(token, safe='')}" if token else ""
         everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - compared only
         here = f"{_address('127.0.0.1' if everywhere else host, port)}{query}"
-        shown = f"{_address(_own_address(encoder.family), port)}{query}" if everywhere else here
+        shown = f"{_address(_own_address(listener.family), port)}{query}" if everywhere else here
         console.say(f"Tonearm listens at {shown}  (Ctrl-C ends it)")
         if not local:
             console.say("others on the network can reach it; what they send is not encrypted")
         if browser:
             threading.Timer(0.5, webbrowser.open, [here]).start()
         with console.quiet_decoders():
-            run(app, encoder, verbose=verbose)
+            run(app, listener, verbose=verbose)
 
 
 def _checked(place: Path, model: Path | None) -> Path | None:
@@ -118,18 +118,18 @@ def _listening(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        encoder = socket.socket(family, kind, protocol)
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise typer.BadParameter(f"{host}: {error.strerror}", param_hint="--host") from None
     try:
-        encoder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        encoder.bind(address)
-        encoder.listen(256)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(256)
     except OSError as error:
-        encoder.close()
+        listener.close()
         if error.errno == errno.EADDRNOTAVAIL:
             words = f"{host}: is no address of this machine"
             raise typer.BadParameter(words, param_hint="--host") from None
         words = f"{host}:{port}: {error.strerror}; choose another with --port"
         raise typer.BadParameter(words, param_hint="--port") from None
-    return encoder
+    return listener

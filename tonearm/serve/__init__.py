@@ -1,1 +1,1 @@
-"""The local page and its HTTP API; the only door to the web framework."""
+"""The local page and its HTTP API; the only modules that import the web framework."""

@@ -89,7 +89,7 @@ def create_app(
     for part in (predict, tracks, review, scan):
         app.include_router(part.router)
 
-    @app.get("/api/health", tags=["server"], summary="Whether it is well, and what it knows")
+    @app.get("/api/health", tags=["server"], summary="State, version and model of the server")
     def health() -> Response:
         model = service.classifier.model
         values = {"version": __version__, "model": model.name, "labels": list(model.labels)}
@@ -97,7 +97,7 @@ def create_app(
 
     @app.get("/api/genres", tags=["server"], summary="Names and colours of genres")
     def genres() -> Response:
-        """In `splitting`, the signs that no name may hold."""
+        """In `splitting`, the characters that no name may contain."""
         known = [*service.classifier.model.labels, UNKNOWN]
         rows = [
             {

@@ -1,4 +1,4 @@
-"""What every request meets first: whose host, whose page, which token; and what every answer says.
+"""The first check of every request: its host, its page, its token; and headers of every answer.
 
 A page of another origin can send requests to this machine, or point its own name at it (DNS
 rebinding): so Host must be an address or name of this machine, and anything a browser sends on

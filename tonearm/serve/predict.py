@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from tonearm.errors import DecodeError
 from tonearm.model.answer import Answer, answer
 from tonearm.serve.problems import Json, problem, to_bytes
-from tonearm.serve.service import Emit, Service, StoppedError, Tell, Work, service_of
+from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
 from tonearm.serve.spectrogram import picture
 from tonearm.serve.uploads import Upload
 from tonearm.windows import WindowCount
@@ -39,28 +39,29 @@ _FORM = {
 }
 
 
-@router.post(PATH, openapi_extra=_FORM, summary="Hear one file")
+@router.post(PATH, openapi_extra=_FORM, summary="Analyse one file")
 async def predict(
     request: Request,
-    timeline: Annotated[bool, Query(description="Hear all of it: what is heard when")] = False,
-    tags: Annotated[bool, Query(description="Words for mood and style too")] = False,
+    timeline: Annotated[bool, Query(description="Analyse all of it, and add its timeline")] = False,
+    tags: Annotated[bool, Query(description="Moods and styles too")] = False,
     windows: Annotated[
-        str | None, Query(pattern="^([1-9][0-9]{0,5}|all)$", description="Windows to hear, or all")
+        str | None,
+        Query(pattern="^([1-9][0-9]{0,5}|all)$", description="Windows to analyse, or all"),
     ] = None,
-    draw: Annotated[bool, Query(description="Add `picture`: spectrum and loudness")] = False,
+    draw: Annotated[bool, Query(description="Add `picture`: spectrogram and waveform")] = False,
 ) -> Response:
     """Give the same object as ``tonearm predict --format jsonl``, `path` being the file's name.
 
     With ``Accept: application/x-ndjson`` come lines instead: ``{"progress": 0.4}`` as it goes,
-    ``{"answer": ...}``, and with ``draw`` at last ``{"picture": ...}``. A file that cannot be heard
-    is a problem of kind ``not-heard`` that holds the command line's ``error``, or, among lines, an
+    ``{"answer": ...}``, and with ``draw`` at last ``{"picture": ...}``. A file that cannot be read
+    is a problem of kind ``unreadable`` that holds the command line's ``error``, or, among lines, an
     answer with ``error``.
     """
     service = service_of(request)
     count = cast("WindowCount | None", int(windows) if windows and windows != "all" else windows)
     upload = await service.uploads.receive(request)
 
-    def work(emit: Emit, tell: Tell) -> None:
+    def work(emit: Emit, report: Report) -> None:
         found = replace(
             answer(
                 service.classifier,
@@ -68,16 +69,16 @@ async def predict(
                 count=count,
                 timeline=timeline,
                 tags=tags,
-                on_progress=tell,
+                on_progress=report,
             ),
             path=upload.name,
         )
         emit({"answer": _without_place(found, upload).to_dict()})
         if draw and not found.error:
             try:
-                drawn = picture(upload.path, service.classifier.model.features, on_progress=tell)
+                drawn = picture(upload.path, service.classifier.model.features, on_progress=report)
                 emit({"picture": drawn.to_dict()})
-            except DecodeError:  # heard in part, but damaged beyond
+            except DecodeError:  # analysed in part, but damaged after that
                 emit({"picture": None})
 
     if LINES in request.headers.get("accept", ""):
@@ -104,7 +105,7 @@ class _Lines(StreamingResponse):
 
 async def _lines(service: Service, request: Request, work: Work) -> AsyncIterator[bytes]:
     try:
-        async for values in service.hear(request, work):
+        async for values in service.analyse(request, work):
             yield to_bytes(values) + b"\n"
     except StoppedError:
         yield to_bytes({"problem": "took too long"}) + b"\n"
@@ -114,20 +115,20 @@ async def _whole(service: Service, request: Request, work: Work) -> Response:
     values: dict[str, Any] = {}
     drawn: dict[str, Any] = {}
     try:
-        async for part in service.hear(request, work):
+        async for part in service.analyse(request, work):
             values = part.get("answer", values)
             if "picture" in part:
                 drawn = {"picture": part["picture"]}
     except StoppedError:
-        raise HTTPException(504, "hearing it took too long") from None
+        raise HTTPException(504, "the analysis took too long") from None
     if "error" in values:
         words = f"{values['path']}: {values['error']['message']}"
-        return problem(422, "not-heard", words, **values)
+        return problem(422, "unreadable", words, **values)
     return Json({**values, **drawn})
 
 
 def _without_place(found: Answer, upload: Upload) -> Answer:
-    """The place of the upload in no message: it is the server's own."""
+    """The path of the upload, which is the server's own, appears in no message."""
     if found.error is None:
         return found
     reason = found.error.reason.replace(str(upload.path), upload.name)

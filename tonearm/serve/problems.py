@@ -16,7 +16,7 @@ from tonearm.errors import DecodeError, LibraryError, TagError, TonearmError
 
 _LOGGER = logging.getLogger("tonearm.serve")
 _STATUS: tuple[tuple[type[TonearmError], int, str], ...] = (
-    (DecodeError, 422, "not-heard"),
+    (DecodeError, 422, "unreadable"),
     (LibraryError, 409, "library"),
     (TagError, 409, "tags"),
     (TonearmError, 400, "tonearm"),

@@ -1,4 +1,4 @@
-"""``/api/review`` and ``/api/tags``: a person's word on tracks, and writing it into their files."""
+"""``/api/review`` and ``/api/tags``: reviews of tracks, and writing them into files."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from tonearm.tagging import journal as journals
 router = APIRouter(prefix="/api", tags=["review"])
 _Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 _Ids = Annotated[list[_Id], Field(max_length=MOST_IDS)]
-# In a name no sign that players part it at and no control sign, at its ends no space.
-_PARTING = rf"{re.escape(SPLITTING)}\x00-\x1f"
+# Players split genres at these characters, so a single genre must not contain them.
+_SPLITTERS = rf"{re.escape(SPLITTING)}\x00-\x1f"
 _Genre = Annotated[
     str,
     Field(
         min_length=1,
         max_length=LONGEST_NAME,
-        pattern=rf"^[^\s{_PARTING}]([^{_PARTING}]*[^\s{_PARTING}])?$",
+        pattern=rf"^[^\s{_SPLITTERS}]([^{_SPLITTERS}]*[^\s{_SPLITTERS}])?$",
     ),
 ]
 
 
 class ReviewRequest(BaseModel):
-    """A word on tracks: ``clear`` takes it back; ``change`` names the genre."""
+    """A review of tracks: ``clear`` takes it back; ``change`` names the genre."""
 
     ids: _Ids
     verdict: Literal["accept", "change", "reject", "clear"]
@@ -79,10 +79,10 @@ class _Change:
 
 @router.post("/review", summary="Accept, change or reject")
 def review(request: Request, said: ReviewRequest) -> Response:
-    """Keep a person's word; files stay as they are until ``/api/tags/write``.
+    """Keep a review; files stay as they are until ``/api/tags/write``.
 
-    Skipped are files that were not heard, and, to accept, those whose genre is unknown.
-    ``unwritten`` files now hold another genre than was said of them.
+    Files that could not be read are skipped; `accept` skips those of an unknown genre too.
+    ``unwritten`` counts files whose tag is not the reviewed genre.
     """
     if (said.verdict == "change") != (said.genre is not None):
         raise HTTPException(422, "genre: to be named with the verdict 'change', and with no other")
@@ -119,7 +119,7 @@ def plan(request: Request, wanted: WriteRequest) -> Response:
 
 @router.post("/tags/write", summary="Write accepted genres into the files")
 def write(request: Request, wanted: WriteRequest) -> Response:
-    """Each file on its own: one that cannot be written without harm is named and left alone."""
+    """Each file on its own: one that cannot be written without harm is named and skipped."""
     service = service_of(request)
     with _alone(service), service.library(write=True) as library:
         changes = _changes(library, wanted.ids)
@@ -137,7 +137,7 @@ def write(request: Request, wanted: WriteRequest) -> Response:
 
 @router.post("/tags/undo", summary="Take a run of writing back")
 def undo(request: Request, wanted: UndoRequest) -> Response:
-    """Genre fields become what they were; a file that was changed since is named and left alone."""
+    """Genre fields become what they were; a file that was changed since is named and skipped."""
     service = service_of(request)
     place = journals.journal_path(service.library_path)
     if not place.exists():

@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 
-def run(app: FastAPI, encoder: socket.socket, *, verbose: bool = False) -> None:
+def run(app: FastAPI, listener: socket.socket, *, verbose: bool = False) -> None:
     """Serve; what clients still wait for gets three seconds at the end."""
     config = uvicorn.Config(
         app,
@@ -18,4 +18,4 @@ def run(app: FastAPI, encoder: socket.socket, *, verbose: bool = False) -> None:
         timeout_graceful_shutdown=3,
         timeout_keep_alive=15,
     )
-    uvicorn.Server(config).run(sockets=[encoder])
+    uvicorn.Server(config).run(sockets=[listener])

@@ -67,7 +67,7 @@ class Scanner:
             self._thread.start()
 
     def stop(self) -> None:
-        """End it; what was heard is kept."""
+        """Stop it; what was analysed is kept."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=20)
@@ -124,7 +124,7 @@ def scan_state(request: Request) -> Response:
     return Json({**scanner.state(), "folders": scanner.folders()})
 
 
-@router.post("/scan", summary="Hear what is new", status_code=202)
+@router.post("/scan", summary="Analyse what is new", status_code=202)
 def scan_start(request: Request) -> Response:
     """Scan the folders that the server knows; progress is at ``/api/scan/events``."""
     scanner = _scanner(request)
@@ -134,7 +134,7 @@ def scan_start(request: Request) -> Response:
 
 @router.delete("/scan", summary="Stop the scan")
 def scan_stop(request: Request) -> Response:
-    """What was heard until then is kept."""
+    """What was analysed until then is kept."""
     scanner = _scanner(request)
     scanner.stop()
     return Json(scanner.state())

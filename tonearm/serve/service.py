@@ -1,4 +1,4 @@
-"""What the parts of the server share: the model, the library's place, those who hear."""
+"""What the parts of the server share: the model, the library's path, the threads that analyse."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tonearm.library.store import Library
 from tonearm.model.classifier import Classifier
 from tonearm.serve.uploads import Limits, Uploads
 
-# Longest time for hearing one file; a six-hour mix takes some three minutes.
-LONGEST_HEARING_S = 1_200.0
+# Longest time for one file; a six-hour mix takes some three minutes.
+LONGEST_ANALYSIS_S = 1_200.0
 _REMEMBERED = 64
 _LOOK_S = 0.5
 
 Emit = Callable[[dict[str, Any]], None]
-Tell = Callable[[float], None]
-Work = Callable[[Emit, Tell], None]
+Report = Callable[[float], None]
+Work = Callable[[Emit, Report], None]
 
 
 class StoppedError(Exception):
-    """The client has gone, or the time is over."""
+    """The client has gone, or it took too long."""
 
 
 class Service:
@@ -56,8 +56,8 @@ class Service:
     @contextmanager
     def running(self) -> Iterator[None]:
         """From the first request to the last."""
-        # As many as cores hear at once, in threads of their own: others answer meanwhile.
-        self._desk = ThreadPoolExecutor(cores(), thread_name_prefix="hear")
+        # One thread a core analyses files; requests are answered meanwhile.
+        self._desk = ThreadPoolExecutor(cores(), thread_name_prefix="analyse")
         try:
             with self.uploads.opened():
                 yield
@@ -70,10 +70,10 @@ class Service:
         with Library(self.library_path, write=write) as library:
             yield library
 
-    async def hear(self, request: Request, work: Work) -> AsyncIterator[dict[str, Any]]:
-        """What ``work`` emits on a thread; it is stopped when the client goes or time is over.
+    async def analyse(self, request: Request, work: Work) -> AsyncIterator[dict[str, Any]]:
+        """What ``work`` emits on a thread; it is stopped when the client goes or it takes too long.
 
-        ``work`` gets a function to emit values, and one to tell its progress, which may raise
+        ``work`` gets a function to emit values, and one to report its progress, which may raise
         StoppedError.
         """
         assert self._desk is not None
@@ -87,14 +87,14 @@ class Service:
         def run() -> None:
             begun = time.monotonic()
 
-            def tell(share: float) -> None:
-                if gone.is_set() or time.monotonic() - begun > LONGEST_HEARING_S:
+            def report(fraction: float) -> None:
+                if gone.is_set() or time.monotonic() - begun > LONGEST_ANALYSIS_S:
                     raise StoppedError
-                emit({"progress": round(share, 4)})
+                emit({"progress": round(fraction, 4)})
 
             try:
                 if not gone.is_set():
-                    work(emit, tell)
+                    work(emit, report)
             finally:
                 emit(None)
 

@@ -1,4 +1,4 @@
-"""What a track looks like: its spectrum and its loudness in so many columns, small enough to send.
+"""What a track looks like: its spectrogram and waveform in so many columns, small enough to send.
 
 Opened and decoded once, from beginning to end in bounded memory, with the front end of the model.
 Imports nothing of the web framework.
@@ -72,7 +72,7 @@ def picture(
     spec : FeatureSpec
         The front end.
     on_progress : callable
-        Told the share that is done; may raise to stop.
+        Called with the fraction that is done; may raise to stop.
 
     Raises
     ------
@@ -91,21 +91,21 @@ def _drawn(
     power = np.zeros((columns, spec.mel_bands), dtype=np.float64)
     frames = np.zeros(columns)
     peaks = np.zeros(columns, dtype=np.float32)
-    heard_s = 0.0
+    read_s = 0.0
     for samples in audio.blocks(reader, block_s=_BLOCK_S):
-        at = _columns(len(samples), heard_s, rate_hz, duration_s, columns)
+        at = _columns(len(samples), read_s, rate_hz, duration_s, columns)
         starts = np.flatnonzero(np.diff(at, prepend=-1))
         np.maximum.at(peaks, at[starts], np.maximum.reduceat(np.abs(samples), starts))
         own = audio.resample(samples, rate_hz, spec.sample_rate_hz)
         if len(own) >= spec.n_fft:
             levels = mel_power(own, spec, centre=False)
-            middle_s = heard_s + spec.n_fft / 2 / spec.sample_rate_hz
+            middle_s = read_s + spec.n_fft / 2 / spec.sample_rate_hz
             at = _columns(len(levels), middle_s, 1 / spec.frame_s, duration_s, columns)
             np.add.at(power, at, levels)
             np.add.at(frames, at, 1)
-        heard_s += len(samples) / rate_hz
-        on_progress(min(1.0, heard_s / max(duration_s, 1e-3)))
-    if not heard_s:
+        read_s += len(samples) / rate_hz
+        on_progress(min(1.0, read_s / max(duration_s, 1e-3)))
+    if not read_s:
         raise DecodeError(path, "empty", "holds no audio samples")
     known = np.flatnonzero(frames)
     if len(known):  # columns narrower than a frame show their neighbour's
@@ -114,10 +114,10 @@ def _drawn(
     # Means of neighbours; of an odd number of bands the highest is alone.
     first = np.arange(0, spec.mel_bands, _BANDS_JOINED)
     joined = np.add.reduceat(power, first, axis=1) / np.diff(first, append=spec.mel_bands)
-    shares = 1 + power_to_db(joined.astype(np.float32)) / DYNAMIC_RANGE_DB
+    fractions = 1 + power_to_db(joined.astype(np.float32)) / DYNAMIC_RANGE_DB
     return Picture(
         duration_s,
-        np.round(255 * np.clip(shares, 0, 1)).astype(np.uint8),
+        np.round(255 * np.clip(fractions, 0, 1)).astype(np.uint8),
         np.round(255 * np.clip(peaks, 0, 1)).astype(np.uint8),
     )
 

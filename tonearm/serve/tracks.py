@@ -24,7 +24,7 @@ from tonearm.library.similar import probe_of, similar
 from tonearm.library.store import Track
 from tonearm.model.answer import answer
 from tonearm.serve.problems import Json, problem
-from tonearm.serve.service import Emit, Service, StoppedError, Tell, service_of
+from tonearm.serve.service import Emit, Report, Service, StoppedError, service_of
 from tonearm.serve.spectrogram import picture
 
 SCHEMA = 1
@@ -51,7 +51,9 @@ TrackId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
 
 def filter_of(
     text: Annotated[str, Query(max_length=200, description="Part of title, artist, path")] = "",
-    genre: Annotated[str | None, Query(max_length=100, description="Heard as; or unknown")] = None,
+    genre: Annotated[
+        str | None, Query(max_length=100, description="Genre by sound, or unknown")
+    ] = None,
     min_confidence: Annotated[float, Query(ge=0, le=1)] = 0.0,
     max_confidence: Annotated[float, Query(ge=0, le=1)] = 1.0,
     tag: browse.TagState = "any",
@@ -140,31 +142,31 @@ def track_audio(request: Request, number: TrackId) -> Response:
     return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, no-cache"})
 
 
-@router.get("/tracks/{number}/timeline", summary="What is heard when")
+@router.get("/tracks/{number}/timeline", summary="Its timeline")
 async def track_timeline(request: Request, number: TrackId) -> Response:
     """The line of ``tonearm predict --timeline --format jsonl`` on its file."""
     service = service_of(request)
     found, _ = find(service, number)
 
-    def make(tell: Tell) -> dict[str, Any]:
-        return answer(service.classifier, found.path, timeline=True, on_progress=tell).to_dict()
+    def make(report: Report) -> dict[str, Any]:
+        return answer(service.classifier, found.path, timeline=True, on_progress=report).to_dict()
 
     values = await _made(service, request, "timeline", found.path, make)
     if "error" in values:
         words = f"{os.path.basename(values['path'])}: {values['error']['message']}"
-        return problem(422, "not-heard", words, **values)
+        return problem(422, "unreadable", words, **values)
     return Json(values)
 
 
-@router.get("/tracks/{number}/picture", summary="Its spectrum and loudness")
+@router.get("/tracks/{number}/picture", summary="Its spectrogram and waveform")
 async def track_picture(request: Request, number: TrackId) -> Response:
     """``levels`` are uint8 [columns, bands] in base64, low bands first; ``peaks`` [columns]."""
     service = service_of(request)
     found, _ = find(service, number)
     spec = service.classifier.model.features
 
-    def make(tell: Tell) -> dict[str, Any]:
-        return picture(found.path, spec, on_progress=tell).to_dict()
+    def make(report: Report) -> dict[str, Any]:
+        return picture(found.path, spec, on_progress=report).to_dict()
 
     return Json(await _made(service, request, "picture", found.path, make))
 
@@ -179,7 +181,9 @@ def similar_tracks(
     with service.library() as library:
         probe = probe_of(library, found.path, found.key)
         if probe is None:
-            raise LibraryError(f"{os.path.basename(found.path)}: was not heard: nothing to compare")
+            raise LibraryError(
+                f"{os.path.basename(found.path)}: was not analysed, so there is nothing to compare"
+            )
         matches = similar(library, probe, count=count)
     rows = [{**row(match.track, None), "similarity": match.similarity} for match in matches]
     return Json({"schema": SCHEMA, "id": number, "tracks": rows})
@@ -216,7 +220,7 @@ def row(track: Track, review: Review | None) -> dict[str, Any]:
 
 
 def media_type(path: str) -> str:
-    """What kind of sound a file is, by its name."""
+    """The media type of a file, by its name."""
     suffix = os.path.splitext(path)[1].lower()
     guess = _TYPES.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0] or ""
     return guess if guess.startswith("audio/") else "application/octet-stream"
@@ -227,19 +231,19 @@ async def _made(
     request: Request,
     what: str,
     path: str,
-    make: Callable[[Tell], dict[str, Any]],
+    make: Callable[[Report], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Made by those who hear, or remembered, as long as the file stays as it was."""
+    """Made on an analysing thread, or remembered while the file stays as it is."""
 
-    def work(emit: Emit, tell: Tell) -> None:
+    def work(emit: Emit, report: Report) -> None:
         check_file(FilePath(path))
         key = (what, path, *map(str, FileStatus.of(os.stat(path))))
-        emit({"made": service.remembered(key, lambda: make(tell))})
+        emit({"made": service.remembered(key, lambda: make(report))})
 
     values: dict[str, Any] = {}
     try:
-        async for part in service.hear(request, work):
+        async for part in service.analyse(request, work):
             values = part.get("made", values)
     except StoppedError:
-        raise HTTPException(504, "hearing it took too long") from None
+        raise HTTPException(504, "the analysis took too long") from None
     return values

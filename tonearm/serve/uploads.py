@@ -27,7 +27,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from tonearm.audio import AUDIO_SUFFIXES
 
-# What it warns of is the client's to know, and is told there.
+# What it warns of is the client's concern, and answered there.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 _FIELD = "file"

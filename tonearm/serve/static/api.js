@@ -25,6 +25,7 @@ async function ask(path, options) {
   return answerOf(response);
 }
 
+/** @param {string} path @param {{signal?: AbortSignal}} [options] */
 export const get = (path, { signal } = {}) => ask(path, { signal });
 export const send = (path, values, method = "POST") =>
   ask(path, {
@@ -34,13 +35,17 @@ export const send = (path, values, method = "POST") =>
   });
 
 export const query = (values) =>
-  new URLSearchParams(Object.entries(values).filter(([, v]) => v !== "" && v !== null && v !== undefined && v !== false)).toString();
+  new URLSearchParams(
+    Object.entries(values).filter(
+      ([, v]) => v !== "" && v !== null && v !== undefined && v !== false,
+    ),
+  ).toString();
 
 /**
- * Hear a file. Tells {sent}, {progress}, {answer}, {picture} as they come; resolves at the end.
+ * Analyse a file. Reports {sent}, {progress}, {answer}, {picture} as they come.
  * XMLHttpRequest, since fetch cannot say how much of an upload is sent.
  */
-export function predict(file, { tell, signal }) {
+export function predict(file, { report, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
@@ -51,12 +56,13 @@ export function predict(file, { tell, signal }) {
       for (let end; (end = text.indexOf("\n", read)) >= 0; read = end + 1) {
         const values = JSON.parse(text.slice(read, end));
         if (values.problem) reject(new Problem({ detail: values.problem }));
-        tell(values);
+        report(values);
       }
     };
     request.open("POST", "/api/predict?timeline=true&draw=true");
     request.setRequestHeader("Accept", "application/x-ndjson");
-    request.upload.onprogress = (event) => event.lengthComputable && tell({ sent: event.loaded / event.total });
+    request.upload.onprogress = (event) =>
+      event.lengthComputable && report({ sent: event.loaded / event.total });
     request.onprogress = () => request.status === 200 && lines();
     request.onload = () => {
       if (request.status === 200) {
@@ -72,7 +78,8 @@ export function predict(file, { tell, signal }) {
       }
       reject(new Problem(values));
     };
-    request.onerror = () => reject(new Problem({ detail: "Tonearm does not answer: is `tonearm serve` still running?" }));
+    request.onerror = () =>
+      reject(new Problem({ detail: "Tonearm does not answer: is `tonearm serve` still running?" }));
     request.onabort = () => reject(new Problem({ detail: "stopped" }));
     signal?.addEventListener("abort", () => request.abort());
     request.send(form);

@@ -17,7 +17,7 @@ function show() {
     if (!view.node.isConnected) main.append(view.node);
     if (other !== name) view.hide?.();
   }
-  for (const link of document.querySelectorAll("nav a")) {
+  for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("nav a"))) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }

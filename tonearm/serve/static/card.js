@@ -8,7 +8,7 @@ import { verdict, lower } from "./words.js";
 
 let numbers = 0;
 
-/** A card for a file; `hear()` sends it, and resolves whatever becomes of it. */
+/** A card for a file; `analyse()` sends it, and resolves whatever becomes of it. */
 export function makeCard(file, { onremove }) {
   const key = `card-${(numbers += 1)}`;
   const source = URL.createObjectURL(file);
@@ -16,16 +16,33 @@ export function makeCard(file, { onremove }) {
   const name = file.name || "Recording";
   const title = el("h2", { class: "what", id: `${key}-name` }, "Waiting");
   const words = el("p", { class: "verdict" });
-  const sure = el("span", { class: "sure" });
-  const progress = el("progress", { max: 1, value: 0, "aria-label": `Hearing ${name}` });
+  const confidence = el("span", { class: "confidence" });
+  const progress = el("progress", { max: 1, value: 0, "aria-label": `Analysing ${name}` });
   const body = el("div", { class: "body" }, progress);
   const now = el("p", { class: "now" });
-  const playing = button("▶", toggle, { class: "play", "aria-label": `Play ${name}`, disabled: true });
+  const playing = button("▶", toggle, {
+    class: "play",
+    "aria-label": `Play ${name}`,
+    disabled: true,
+  });
   const away = button("×", remove, { class: "plain away", "aria-label": `Remove ${name}` });
   const icon = el("span", { class: "icon", "aria-hidden": "true" });
   const label = el("p", { class: "file" }, name);
-  const node = el("li", { class: "card waiting", "aria-labelledby": `${key}-name` },
-    el("div", { class: "head" }, playing, icon, el("div", { class: "said" }, title, words), sure, away), el("div", { class: "line" }, label, now), body);
+  const node = el(
+    "li",
+    { class: "card waiting", "aria-labelledby": `${key}-name` },
+    el(
+      "div",
+      { class: "head" },
+      playing,
+      icon,
+      el("div", { class: "said" }, title, words),
+      confidence,
+      away,
+    ),
+    el("div", { class: "line" }, label, now),
+    body,
+  );
   const picture = makePicture({ label: name, onseek: (seconds) => play(seconds) });
   let [answer, unwatch] = [null, null];
 
@@ -46,7 +63,7 @@ export function makeCard(file, { onremove }) {
 
   function bad(message) {
     node.className = "card bad";
-    title.textContent = "Not heard";
+    title.textContent = "Could not be read";
     words.textContent = message;
     body.replaceChildren();
   }
@@ -58,8 +75,13 @@ export function makeCard(file, { onremove }) {
     title.textContent = values.genre ? nameOf(values.genre) : "Unknown";
     words.textContent = verdict(values);
     icon.replaceChildren(swatch(values.genre, "large"));
-    const meter = el("meter", { min: 0, max: 1, value: values.confidence, "aria-label": "How sure" });
-    sure.replaceChildren(meter, el("span", {}, percent(values.confidence)));
+    const meter = el("meter", {
+      min: 0,
+      max: 1,
+      value: values.confidence,
+      "aria-label": "Confidence",
+    });
+    confidence.replaceChildren(meter, el("span", {}, percent(values.confidence)));
     label.textContent = `${name} · ${clock(values.duration_s)}`;
     if (values.warnings) body.before(el("p", { class: "warning" }, values.warnings.join("; ")));
     picture.setTimeline(values.timeline, values.duration_s);
@@ -82,17 +104,17 @@ export function makeCard(file, { onremove }) {
     }
     picture.setTime(state.time);
     const part = picture.partAt(state.time);
-    const heard = part ? (part.genre ? `${lower(part.genre)}, ${percent(part.confidence)}` : "unknown") : "";
-    const text = `${clock(state.time)}  ${heard}`;
+    const sound = part?.genre ? `${lower(part.genre)}, ${percent(part.confidence)}` : "unknown";
+    const text = `${clock(state.time)}  ${part ? sound : ""}`;
     if (now.textContent !== text) now.textContent = text;
   }
 
-  function tell(values) {
+  function report(values) {
     if (values.sent !== undefined) {
       title.textContent = values.sent < 1 ? "Sending" : "Waiting";
       progress.value = values.sent * 0.2;
     } else if (values.progress !== undefined && !answer) {
-      title.textContent = "Hearing";
+      title.textContent = "Analysing";
       progress.value = 0.2 + 0.8 * values.progress;
     } else if (values.answer) show(values.answer);
     else if (values.picture) picture.setPicture(values.picture);
@@ -108,10 +130,10 @@ export function makeCard(file, { onremove }) {
     get failed() {
       return node.classList.contains("bad");
     },
-    async hear() {
+    async analyse() {
       if (stop.signal.aborted) return;
       try {
-        await predict(file, { tell, signal: stop.signal });
+        await predict(file, { report, signal: stop.signal });
         if (!answer && !card.failed) bad("no answer came");
       } catch (error) {
         if (!answer) bad(error.message);

@@ -1,4 +1,4 @@
-// One track of the library: its picture, what is heard when, what is like it, and what one says of it.
+// One track of the library: picture, timeline, similar tracks, and the review.
 import { get } from "./api.js";
 import { el, button, clock, percent, toast } from "./dom.js";
 import { badge, nameOf, swatch } from "./genres.js";
@@ -38,22 +38,64 @@ export function makeDetail({ act, onclose }) {
     picture = makePicture({ label: title, onseek: play });
     const away = button("×", onclose, { class: "plain away", "aria-label": "Close track" });
     node.replaceChildren(
-      el("div", { class: "head" }, playing,
-        el("div", { class: "said" }, el("h2", {}, title), el("p", {}, [row.artist, row.duration_s && clock(row.duration_s)].filter(Boolean).join(" · ")), now), away),
-      heading(row), picture.node, words(), facts, like);
+      el(
+        "div",
+        { class: "head" },
+        playing,
+        el(
+          "div",
+          { class: "said" },
+          el("h2", {}, title),
+          el(
+            "p",
+            {},
+            [row.artist, row.duration_s && clock(row.duration_s)].filter(Boolean).join(" · "),
+          ),
+          now,
+        ),
+        away,
+      ),
+      heading(row),
+      picture.node,
+      words(),
+      facts,
+      like,
+    );
     refresh(row);
     unwatch = player.watch((state) => follow(state, row, playing, now));
     timer = setTimeout(() => fetchAll(row, facts, like), WAIT_MS);
   }
 
-  const heading = (row) => row.error
-    ? el("p", { class: "warning" }, `Not heard: ${row.error.message}`)
-    : el("p", { class: "heard" }, swatch(row.genre, "middle"), el("span", { class: "words" }, `${row.genre ? "" : "unknown: "}${verdict({ ...row, probabilities: {} })}`), el("span", { class: "sure" }, percent(row.confidence)));
+  const heading = (row) =>
+    row.error
+      ? el("p", { class: "warning" }, `Could not be read: ${row.error.message}`)
+      : el(
+          "p",
+          { class: "sounds" },
+          swatch(row.genre, "middle"),
+          el(
+            "span",
+            { class: "words" },
+            `${row.genre ? "" : "unknown: "}${verdict({ ...row, probabilities: {} })}`,
+          ),
+          el("span", { class: "confidence" }, percent(row.confidence)),
+        );
 
   function words() {
-    const one = (text, verdict, hint) => button(text, () => act(verdict), { "data-verdict": verdict, "aria-keyshortcuts": hint, title: `Key ${hint}` });
-    return el("div", { class: "acts", role: "group", "aria-label": "Review" },
-      one("Accept", "accept", "A"), one("Change…", "change", "C"), one("Reject", "reject", "R"), one("Forget", "clear", "U"));
+    const one = (text, verdict, hint) =>
+      button(text, () => act(verdict), {
+        "data-verdict": verdict,
+        "aria-keyshortcuts": hint,
+        title: `Key ${hint}`,
+      });
+    return el(
+      "div",
+      { class: "acts", role: "group", "aria-label": "Review" },
+      one("Accept", "accept", "A"),
+      one("Change…", "change", "C"),
+      one("Reject", "reject", "R"),
+      one("Forget", "clear", "U"),
+    );
   }
 
   function refresh(row) {
@@ -66,32 +108,65 @@ export function makeDetail({ act, onclose }) {
 
   async function fetchAll(row, facts, like) {
     const signal = stop.signal;
-    const quietly = (error) => error.name !== "AbortError" && facts.append(el("p", { class: "warning" }, error.message));
-    const whole = get(`/api/tracks/${row.id}`, { signal }).then((track) => facts.prepend(...factsOf(track)));
-    const drawn = get(`/api/tracks/${row.id}/picture`, { signal }).then((values) => picture.setPicture(values));
-    const parts = get(`/api/tracks/${row.id}/timeline`, { signal }).then((values) => picture.setTimeline(values.timeline, values.duration_s));
-    const alike = get(`/api/similar/${row.id}?count=6`, { signal }).then(({ tracks }) => like.append(...alikeOf(tracks)));
+    const quietly = (error) =>
+      error.name !== "AbortError" && facts.append(el("p", { class: "warning" }, error.message));
+    const whole = get(`/api/tracks/${row.id}`, { signal }).then((track) =>
+      facts.prepend(...factsOf(track)),
+    );
+    const drawn = get(`/api/tracks/${row.id}/picture`, { signal }).then((values) =>
+      picture.setPicture(values),
+    );
+    const parts = get(`/api/tracks/${row.id}/timeline`, { signal }).then((values) =>
+      picture.setTimeline(values.timeline, values.duration_s),
+    );
+    const alike = get(`/api/similar/${row.id}?count=6`, { signal }).then(({ tracks }) =>
+      like.append(...alikeOf(tracks)),
+    );
     const wanted = row.error ? [whole] : [whole, drawn, parts, alike];
-    for (const result of await Promise.allSettled(wanted)) if (result.status === "rejected") quietly(result.reason);
+    for (const result of await Promise.allSettled(wanted))
+      if (result.status === "rejected") quietly(result.reason);
   }
 
   function factsOf(track) {
-    const bars = Object.entries(track.probabilities).slice(0, 4).map(([genre, share]) =>
-      el("li", {}, badge(genre), el("meter", { min: 0, max: 1, value: share, "aria-label": nameOf(genre) }), el("span", { class: "sure" }, percent(share))));
+    const bars = Object.entries(track.probabilities)
+      .slice(0, 4)
+      .map(([genre, value]) =>
+        el(
+          "li",
+          {},
+          badge(genre),
+          el("meter", { min: 0, max: 1, value, "aria-label": nameOf(genre) }),
+          el("span", { class: "confidence" }, percent(value)),
+        ),
+      );
     const tag = track.genres.length ? track.genres.join(", ") : "none";
-    const lines = [["Genre tag", track.by_tonearm ? `${tag} (by Tonearm)` : tag], ["Album", track.album], ["File", track.path], ["Damage", track.warning], ["Tags", track.tag_error]];
+    const lines = [
+      ["Genre tag", track.by_tonearm ? `${tag} (by Tonearm)` : tag],
+      ["Album", track.album],
+      ["File", track.path],
+      ["Damage", track.warning],
+      ["Tags", track.tag_error],
+    ];
     const list = el("dl", {});
     for (const [term, text] of lines) if (text) list.append(el("dt", {}, term), el("dd", {}, text));
-    return [bars.length ? el("ul", { class: "shares", "aria-label": "Likeliest genres" }, ...bars) : "", list];
+    return [
+      bars.length
+        ? el("ul", { class: "probabilities", "aria-label": "Likeliest genres" }, ...bars)
+        : "",
+      list,
+    ];
   }
 
   function alikeOf(tracks) {
     if (!tracks.length) return [];
     const rows = tracks.map((row) => {
       const name = [row.artist, row.title || row.name].filter(Boolean).join(" – ");
-      const listen = button("", () => player.toggle(`track-${row.id}`, source(row.id)), { class: "part", "aria-label": `Play ${name}` });
-      listen.append(badge(row.genre, name));
-      return el("li", {}, listen);
+      const play = button("", () => player.toggle(`track-${row.id}`, source(row.id)), {
+        class: "part",
+        "aria-label": `Play ${name}`,
+      });
+      play.append(badge(row.genre, name));
+      return el("li", {}, play);
     });
     return [el("h3", {}, "Sounds like"), el("ul", {}, ...rows)];
   }
@@ -103,9 +178,9 @@ export function makeDetail({ act, onclose }) {
   function follow(state, row, playing, now) {
     const mine = state.key === key(row.id);
     const runs = mine && !state.paused;
-    const sign = runs ? "❚❚" : "▶";
-    if (playing.textContent !== sign) {
-      playing.textContent = sign;
+    const symbol = runs ? "❚❚" : "▶";
+    if (playing.textContent !== symbol) {
+      playing.textContent = symbol;
       playing.setAttribute("aria-label", runs ? "Pause" : "Play");
     }
     if (!mine) return;

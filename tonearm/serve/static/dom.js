@@ -1,6 +1,6 @@
-// Elements, texts and small formats. Text becomes text alone: nothing here makes markup of a string.
+// Elements, texts and small formats. Text stays text: nothing here makes markup of a string.
 
-/** An element with properties, attributes (aria-*, data-*, role), listeners (onclick) and children. */
+/** An element with properties, attributes (aria-*, data-*, role), listeners and children. */
 export function el(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -9,7 +9,7 @@ export function el(tag, properties = {}, ...children) {
     else if (name === "class") node.className = value;
     else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.filter((child) => child ?? false));
   return node;
 }
 
@@ -43,5 +43,6 @@ export function clock(seconds) {
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
-export const count = (n, word, many = `${word}s`) => `${n.toLocaleString("en")} ${n === 1 ? word : many}`;
+export const percent = (fraction) => `${Math.round(100 * fraction)} %`;
+export const count = (n, word, many = `${word}s`) =>
+  `${n.toLocaleString("en")} ${n === 1 ? word : many}`;

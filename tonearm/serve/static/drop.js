@@ -24,12 +24,14 @@ async function dropped(transfer) {
   return { files: (await Promise.all(entries.map(filesOf))).flat(), folders };
 }
 
-const NO_SOUND = /\.(jpe?g|png|gif|webp|pdf|txt|nfo|log|cue|m3u8?|pls|xml|json|html?|db|ini|zip|sfv|md5)$/i;
+const NO_SOUND =
+  /\.(jpe?g|png|gif|webp|pdf|txt|nfo|log|cue|m3u8?|pls|xml|json|html?|db|ini|zip|sfv|md5)$/i;
 
 /** Of a folder, what may be sound; a file chosen by itself is always tried. */
-export const sounds = (files) => files.filter((file) => !NO_SOUND.test(file.name) && !file.name.startsWith("."));
+export const sounds = (files) =>
+  files.filter((file) => !NO_SOUND.test(file.name) && !file.name.startsWith("."));
 
-/** Take drops anywhere on the page; tells when something hovers. */
+/** Take drops anywhere on the page; calls back when something hovers. */
 export function onDrop(take, hover) {
   let depth = 0;
   const carries = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");

@@ -1,4 +1,4 @@
-// Names, colours and patterns of genres: one of each, told apart by pattern as well as by colour.
+// Names, colours and patterns of genres: each has a colour and a pattern of its own.
 import { get } from "./api.js";
 import { el } from "./dom.js";
 
@@ -34,21 +34,32 @@ function dot(c, x, y, r) {
 }
 
 export async function load() {
-  const { genres, splitting: signs } = await get("/api/genres");
-  splitting = signs;
-  genres.forEach((row, i) => known.set(row.genre, { ...row, number: i, tile: row.genre === "unknown" ? hollow(row.colour) : tile(row.colour, PATTERNS[i % PATTERNS.length]) }));
+  const { genres, splitting: characters } = await get("/api/genres");
+  splitting = characters;
+  genres.forEach((row, i) =>
+    known.set(row.genre, {
+      ...row,
+      number: i,
+      tile:
+        row.genre === "unknown"
+          ? hollow(row.colour)
+          : tile(row.colour, PATTERNS[i % PATTERNS.length]),
+    }),
+  );
   // One style a genre: a canvas for each swatch would cost a table that scrolls its smoothness.
   const sheet = new CSSStyleSheet();
-  for (const row of all()) sheet.insertRule(`.genre-${row.number} { background-image: url(${row.tile.toDataURL()}); }`);
+  for (const row of all())
+    sheet.insertRule(`.genre-${row.number} { background-image: url(${row.tile.toDataURL()}); }`);
   document.adoptedStyleSheets.push(sheet);
 }
 
 export const all = () => [...known.values()];
 export const labels = () => all().filter((row) => row.genre !== "unknown");
-/** What the name of another genre looks like, as an input's pattern: without signs that players part names at. */
+/** A pattern for the name of another genre: without the characters that players split names at. */
 export const namePattern = () => `[^${splitting.replace(/./g, "\\$&")}]+`;
 export const nameOf = (genre) => known.get(genre ?? "unknown")?.name ?? genre;
 
+/** @returns {[HTMLCanvasElement, CanvasRenderingContext2D]} */
 function blank() {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIZE;
@@ -80,10 +91,14 @@ export function fill(c, genre, x, y, width, height) {
   c.fillRect(x, y, width, height);
 }
 
-/** A small square of the genre, beside its name. */
+/** A small square of the genre, next to its name. */
 export function swatch(genre, kind = "small") {
   const { number } = known.get(genre ?? "unknown") ?? known.get("unknown");
-  return el("span", { class: `swatch ${kind} genre-${number}${genre ? "" : " hollow"}`, "aria-hidden": "true" });
+  return el("span", {
+    class: `swatch ${kind} genre-${number}${genre ? "" : " hollow"}`,
+    "aria-hidden": "true",
+  });
 }
 
-export const badge = (genre, text = nameOf(genre)) => el("span", { class: genre ? "badge" : "badge unknown" }, swatch(genre), el("span", {}, text));
+export const badge = (genre, text = nameOf(genre)) =>
+  el("span", { class: genre ? "badge" : "badge unknown" }, swatch(genre), el("span", {}, text));

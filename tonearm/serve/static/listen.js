@@ -1,4 +1,4 @@
-// The view for hearing files: drop, choose or record; one card each.
+// The view for single files: drop, choose or record; one card each.
 import { el, button, count, say } from "./dom.js";
 import { makeCard } from "./card.js";
 import { onDrop, sounds } from "./drop.js";
@@ -13,20 +13,44 @@ export function makeListen() {
   let busy = 0;
 
   const choose = (label, properties, take) => {
-    const input = el("input", { type: "file", class: "unseen", tabindex: -1, "aria-hidden": "true", ...properties, onchange: () => (take([...input.files]), (input.value = "")) });
+    const input = el("input", {
+      type: "file",
+      class: "unseen",
+      tabindex: -1,
+      "aria-hidden": "true",
+      ...properties,
+      onchange: () => (take([...input.files]), (input.value = "")),
+    });
     return [button(label, () => input.click()), input];
   };
   const files = choose("Choose files", { multiple: true, id: "files" }, add);
-  const folder = choose("Choose a folder", { webkitdirectory: true, id: "folder" }, (found) => add(sounds(found)));
-  const zone = el("section", { class: "drop", "aria-label": "Add music" },
+  const folder = choose("Choose a folder", { webkitdirectory: true, id: "folder" }, (found) =>
+    add(sounds(found)),
+  );
+  const zone = el(
+    "section",
+    { class: "drop", "aria-label": "Add music" },
     el("p", { class: "big" }, "Drop songs or folders here"),
     el("div", { class: "ways" }, ...files, ...folder, makeMicrophone(add)),
-    el("p", { class: "quiet" }, "Nothing leaves this machine. What you drop is heard and forgotten."));
+    el(
+      "p",
+      { class: "quiet" },
+      "Nothing leaves this machine. What you drop is analysed and forgotten.",
+    ),
+  );
   const summary = el("p", { class: "summary" });
-  const clear = button("Clear all", () => [...cards].forEach((card) => card.remove()), { hidden: true });
-  const list = el("ul", { class: "cards", "aria-label": "Heard" });
-  const node = el("div", { class: "listen" }, el("h1", { class: "unseen" }, "Listen"), zone,
-    el("div", { class: "bar" }, summary, clear), list);
+  const clear = button("Clear all", () => [...cards].forEach((card) => card.remove()), {
+    hidden: true,
+  });
+  const list = el("ul", { class: "cards", "aria-label": "Results" });
+  const node = el(
+    "div",
+    { class: "listen" },
+    el("h1", { class: "unseen" }, "Listen"),
+    zone,
+    el("div", { class: "bar" }, summary, clear),
+    list,
+  );
 
   function add(found) {
     const made = found.map((file) => makeCard(file, { onremove: gone }));
@@ -48,11 +72,14 @@ export function makeListen() {
   async function work() {
     while (busy < AT_ONCE && waiting.length) {
       busy += 1;
-      waiting.shift().hear().finally(() => {
-        busy -= 1;
-        update();
-        work();
-      });
+      waiting
+        .shift()
+        .analyse()
+        .finally(() => {
+          busy -= 1;
+          update();
+          work();
+        });
     }
   }
 
@@ -60,11 +87,11 @@ export function makeListen() {
     node.classList.toggle("some", cards.length > 0);
     clear.hidden = cards.length < 2;
     const failed = cards.filter((card) => card.failed).length;
-    const heard = cards.filter((card) => card.answer).length;
-    const parts = cards.length ? [`${heard} of ${count(cards.length, "file")} heard`] : [];
-    if (failed) parts.push(`${failed} not`);
+    const analysed = cards.filter((card) => card.answer).length;
+    const parts = cards.length ? [`${analysed} of ${count(cards.length, "file")} analysed`] : [];
+    if (failed) parts.push(`${failed} could not be read`);
     summary.textContent = parts.join(", ");
-    if (cards.length && heard + failed === cards.length) say(summary.textContent);
+    if (cards.length && analysed + failed === cards.length) say(summary.textContent);
   }
 
   onDrop(add, (over) => document.body.classList.toggle("over", over));

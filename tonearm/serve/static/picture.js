@@ -1,26 +1,36 @@
-// A track's picture: spectrum, loudness, and below them what is heard when. A slider in time.
+// A track's picture: spectrogram, waveform, and below them what plays when. A slider in time.
 import { el, button, clock, percent } from "./dom.js";
 import { fill, nameOf, badge } from "./genres.js";
 import { partAt } from "./words.js";
 
 const STRIP = 22; // pixels of the timeline, at the bottom
-const WAVE = 26; // and of the loudness above it
+const WAVE = 26; // and of the waveform above it
 const STEP_S = 5;
 
-const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 /** From quiet to loud. */
 function shade(level) {
   const stops = dark.matches
-    ? [[20, 26, 27], [22, 66, 68], [45, 140, 128], [236, 214, 150]]
-    : [[246, 243, 236], [190, 215, 208], [58, 132, 126], [22, 44, 56]];
+    ? [
+        [20, 26, 27],
+        [22, 66, 68],
+        [45, 140, 128],
+        [236, 214, 150],
+      ]
+    : [
+        [246, 243, 236],
+        [190, 215, 208],
+        [58, 132, 126],
+        [22, 44, 56],
+      ];
   const at = Math.min(0.999, (level / 255) ** 1.3) * (stops.length - 1);
-  const [from, to, share] = [stops[Math.floor(at)], stops[Math.floor(at) + 1], at % 1];
-  return from.map((value, i) => value + (to[i] - value) * share);
+  const [from, to, fraction] = [stops[Math.floor(at)], stops[Math.floor(at) + 1], at % 1];
+  return from.map((value, i) => value + (to[i] - value) * fraction);
 }
 
-function spectrum({ columns, bands, levels }) {
+function spectrogram({ columns, bands, levels }) {
   const data = bytes(levels);
   const shades = Array.from({ length: 256 }, (_, level) => shade(level));
   const image = new ImageData(columns, bands);
@@ -39,8 +49,16 @@ function spectrum({ columns, bands, levels }) {
 export function makePicture({ label, onseek }) {
   let [drawn, peaks, timeline, duration, time] = [null, null, [], 0, 0];
   let source = null;
-  const canvas = el("canvas", { class: "picture", role: "slider", tabindex: 0, "aria-label": `Position in ${label}`, "aria-valuemin": 0, "aria-valuemax": 0, "aria-valuenow": 0 });
-  const parts = el("ol", { class: "parts", "aria-label": "What is heard when" });
+  const canvas = el("canvas", {
+    class: "picture",
+    role: "slider",
+    tabindex: 0,
+    "aria-label": `Position in ${label}`,
+    "aria-valuemin": 0,
+    "aria-valuemax": 0,
+    "aria-valuenow": 0,
+  });
+  const parts = el("ol", { class: "parts", "aria-label": "Timeline" });
   const node = el("figure", { class: "pictured" }, canvas, parts);
 
   canvas.addEventListener("pointerdown", (event) => {
@@ -49,7 +67,9 @@ export function makePicture({ label, onseek }) {
     onseek(Math.max(0, Math.min(0.999, (event.clientX - box.left) / box.width)) * duration);
   });
   canvas.addEventListener("keydown", (event) => {
-    const to = { ArrowLeft: time - STEP_S, ArrowRight: time + STEP_S, Home: 0, End: duration - 1 }[event.key];
+    const to = { ArrowLeft: time - STEP_S, ArrowRight: time + STEP_S, Home: 0, End: duration - 1 }[
+      event.key
+    ];
     if (to === undefined || !duration) return;
     event.preventDefault();
     event.stopPropagation();
@@ -57,7 +77,7 @@ export function makePicture({ label, onseek }) {
   });
   new ResizeObserver(draw).observe(canvas);
   dark.addEventListener("change", () => {
-    if (source) drawn = spectrum(source);
+    if (source) drawn = spectrogram(source);
     draw();
   });
 
@@ -122,11 +142,11 @@ export function makePicture({ label, onseek }) {
     }
   }
 
-  function tellTime() {
+  function showTime() {
     const part = partAt(timeline, time);
-    const heard = part ? `, ${nameOf(part.genre)}` : "";
+    const now = part ? `, ${nameOf(part.genre)}` : "";
     canvas.setAttribute("aria-valuenow", Math.round(time));
-    canvas.setAttribute("aria-valuetext", `${clock(time)} of ${clock(duration)}${heard}`);
+    canvas.setAttribute("aria-valuetext", `${clock(time)} of ${clock(duration)}${now}`);
   }
 
   return {
@@ -135,19 +155,19 @@ export function makePicture({ label, onseek }) {
       [timeline, duration] = [values, length];
       canvas.setAttribute("aria-valuemax", Math.round(duration));
       list();
-      tellTime();
+      showTime();
       draw();
     },
     setPicture(values) {
       source = values;
-      drawn = spectrum(values);
+      drawn = spectrogram(values);
       peaks = bytes(values.peaks);
       duration ||= values.duration_s;
       draw();
     },
     setTime(seconds) {
       time = seconds;
-      tellTime();
+      showTime();
       draw();
     },
     partAt: (seconds) => partAt(timeline, seconds),

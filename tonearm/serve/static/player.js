@@ -6,7 +6,8 @@ let playing = null; // the key of the one who asked last
 let frame = 0;
 
 audio.preload = "metadata";
-for (const event of ["play", "pause", "ended", "seeked", "error", "emptied"]) audio.addEventListener(event, notify);
+for (const event of ["play", "pause", "ended", "seeked", "error", "emptied"])
+  audio.addEventListener(event, notify);
 audio.addEventListener("play", () => (frame ||= requestAnimationFrame(tick)));
 
 function tick() {
@@ -15,7 +16,12 @@ function tick() {
 }
 
 function state() {
-  return { key: playing, time: audio.currentTime, paused: audio.paused, failed: Boolean(audio.error) };
+  return {
+    key: playing,
+    time: audio.currentTime,
+    paused: audio.paused,
+    failed: Boolean(audio.error),
+  };
 }
 
 function notify() {
@@ -44,7 +50,8 @@ export async function play(key, source, at = null) {
   }
 }
 
-export const toggle = (key, source) => (playing === key && !audio.paused ? audio.pause() : play(key, source));
+export const toggle = (key, source) =>
+  playing === key && !audio.paused ? audio.pause() : play(key, source);
 
 export function stop(key) {
   if (playing === key || key === undefined) {

@@ -2,9 +2,18 @@
 import { get, send } from "./api.js";
 import { el, button, count, toast } from "./dom.js";
 
+/** "Scanned: 4 analysed, 2 unchanged, 1 could not be read." */
+function summary(state) {
+  const parts = ["analysed", "recognised", "unchanged"].map((key) => `${state[key]} ${key}`);
+  if (state.failures.length) parts.push(`${state.failures.length} could not be read`);
+  return `${state.stopped ? "Stopped" : "Scanned"}: ${parts.join(", ")}.`;
+}
+
 export function makeScan({ onend }) {
   const start = button("Scan", begin);
-  const stop = button("Stop", () => send("/api/scan", undefined, "DELETE").catch(bad), { hidden: true });
+  const stop = button("Stop", () => send("/api/scan", undefined, "DELETE").catch(bad), {
+    hidden: true,
+  });
   const progress = el("progress", { max: 1, hidden: true, "aria-label": "Scan" });
   const words = el("span", { class: "quiet" });
   const node = el("div", { class: "scan" }, start, progress, words, stop);
@@ -35,17 +44,22 @@ export function makeScan({ onend }) {
   function show(state) {
     start.hidden = state.running;
     stop.hidden = progress.hidden = !state.running;
-    const hearing = state.running && !state.looking && state.to_do;
-    if (hearing) progress.value = state.done / state.to_do;
+    const analysing = state.running && !state.looking && state.to_do;
+    if (analysing) progress.value = state.done / state.to_do;
     else progress.removeAttribute("value");
     if (!state.running) words.textContent = "";
-    else words.textContent = hearing ? `${state.done.toLocaleString("en")} of ${count(state.to_do, "file")}` : state.found ? `found ${count(state.found, "file")}` : "looking";
+    else
+      words.textContent = analysing
+        ? `${state.done.toLocaleString("en")} of ${count(state.to_do, "file")}`
+        : state.found
+          ? `found ${count(state.found, "file")}`
+          : "looking";
   }
 
   function end(state) {
     show({ running: false });
     if (state.error) toast(state.error, { bad: true });
-    else toast(`${state.stopped ? "Stopped" : "Scanned"}: ${state.analysed} analysed, ${state.recognised} recognised, ${state.unchanged} unchanged${state.failures.length ? `, ${state.failures.length} not heard` : ""}.`);
+    else toast(summary(state));
     onend();
   }
 

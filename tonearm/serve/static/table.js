@@ -6,20 +6,51 @@ const SPARE = 8; // rows made beyond either edge
 
 /**
  * `columns`: {name, title, sort, cell(row)}. `fetchPage(offset, limit)` gives {total, tracks}.
- * Keys move the current row; `oncurrent(row)` is told, `onsort(name)` when a heading is pressed.
+ * Keys move the current row; `oncurrent(row)` is called, `onsort(name)` when a heading is pressed.
  */
-export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort, isSelected, onselect, onfail }) {
+export function makeTable({
+  label,
+  columns,
+  fetchPage,
+  oncurrent,
+  onopen,
+  onsort,
+  isSelected,
+  onselect,
+  onfail,
+}) {
   let [total, current, pages, wanted, epoch, frame] = [0, 0, new Map(), new Set(), 0, 0];
   const shown = new Map(); // index → element
   const heads = columns.map((column) => head(column));
   const body = el("div", { class: "rows", role: "rowgroup" });
-  const grid = el("div", { class: "grid", role: "grid", tabindex: 0, "aria-label": label, "aria-multiselectable": "true" },
-    el("div", { class: "heads", role: "rowgroup" }, el("div", { class: "row", role: "row", "aria-rowindex": 1 }, ...heads)), body);
+  const grid = el(
+    "div",
+    {
+      class: "grid",
+      role: "grid",
+      tabindex: 0,
+      "aria-label": label,
+      "aria-multiselectable": "true",
+    },
+    el(
+      "div",
+      { class: "heads", role: "rowgroup" },
+      el("div", { class: "row", role: "row", "aria-rowindex": 1 }, ...heads),
+    ),
+    body,
+  );
 
   function head(column) {
-    const cell = el("div", { class: `cell ${column.name}`, role: "columnheader", "aria-sort": "none" });
+    const cell = el("div", {
+      class: `cell ${column.name}`,
+      role: "columnheader",
+      "aria-sort": "none",
+    });
     if (!column.sort) cell.append(el("span", { class: "unseen" }, column.title));
-    else cell.append(el("button", { type: "button", onclick: () => onsort(column.sort) }, column.title));
+    else
+      cell.append(
+        el("button", { type: "button", onclick: () => onsort(column.sort) }, column.title),
+      );
     return cell;
   }
 
@@ -35,7 +66,8 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
       if (asked !== epoch) return;
       pages.set(number, page.tracks);
       setTotal(page.total);
-      for (const [index, node] of shown) if (Math.floor(index / PAGE) === number) fillRow(node, index);
+      for (const [index, node] of shown)
+        if (Math.floor(index / PAGE) === number) fillRow(node, index);
       if (Math.floor(current / PAGE) === number) oncurrent(rowAt(current));
     } catch (error) {
       wanted.delete(number);
@@ -53,13 +85,23 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
 
   function fillRow(node, index) {
     const row = rowAt(index);
-    node.replaceChildren(...columns.map((column) => {
-      const cell = el("div", { class: `cell ${column.name}`, role: "gridcell" });
-      if (row) cell.append(...[column.cell(row)].flat().filter(Boolean));
-      return cell;
-    }));
+    node.replaceChildren(
+      ...columns.map((column) => {
+        const cell = el("div", { class: `cell ${column.name}`, role: "gridcell" });
+        if (row) cell.append(...[column.cell(row)].flat().filter(Boolean));
+        return cell;
+      }),
+    );
     const chosen = row && isSelected(row);
-    node.className = ["row", row ? "" : "pending", index === current ? "current" : "", chosen ? "chosen" : "", row?.error ? "failed" : ""].join(" ").trim();
+    node.className = [
+      "row",
+      row ? "" : "pending",
+      index === current ? "current" : "",
+      chosen ? "chosen" : "",
+      row?.error ? "failed" : "",
+    ]
+      .join(" ")
+      .trim();
     node.setAttribute("aria-selected", chosen ? "true" : "false");
   }
 
@@ -88,7 +130,7 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
     else grid.removeAttribute("aria-activedescendant");
   }
 
-  function go(index, { tell = true } = {}) {
+  function go(index, { notify = true } = {}) {
     if (!total) return;
     const before = current;
     current = Math.max(0, Math.min(total - 1, index));
@@ -99,7 +141,7 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
     draw();
     for (const which of [before, current]) if (shown.has(which)) fillRow(shown.get(which), which);
     if (!rowAt(current)) need(Math.floor(current / PAGE));
-    else if (tell) oncurrent(rowAt(current));
+    else if (notify) oncurrent(rowAt(current));
   }
 
   grid.addEventListener("scroll", () => (frame ||= requestAnimationFrame(draw)), { passive: true });
@@ -125,7 +167,14 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
   });
   grid.addEventListener("keydown", (event) => {
     const page = Math.max(1, Math.floor(size.view / size.row) - 2);
-    const to = { ArrowDown: current + 1, ArrowUp: current - 1, PageDown: current + page, PageUp: current - page, Home: 0, End: total - 1 }[event.key];
+    const to = {
+      ArrowDown: current + 1,
+      ArrowUp: current - 1,
+      PageDown: current + page,
+      PageUp: current - page,
+      Home: 0,
+      End: total - 1,
+    }[event.key];
     if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     if (event.shiftKey) onselect(between(current, Math.max(0, Math.min(total - 1, to))), true);
@@ -134,7 +183,8 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
 
   function between(from, to) {
     const rows = [];
-    for (let i = Math.min(from, to); i <= Math.max(from, to); i++) if (rowAt(i)) rows.push(rowAt(i));
+    for (let i = Math.min(from, to); i <= Math.max(from, to); i++)
+      if (rowAt(i)) rows.push(rowAt(i));
     return rows;
   }
 
@@ -148,7 +198,7 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
     get total() {
       return total;
     },
-    /** Forget all data and begin anew, at the top unless `keep`. */
+    /** Forget all data and start again, at the top unless `keep`. */
     reload({ keep = false } = {}) {
       epoch += 1;
       wanted = new Set();
@@ -158,7 +208,7 @@ export function makeTable({ label, columns, fetchPage, oncurrent, onopen, onsort
       for (const number of keep ? old.keys() : [0]) need(number);
       draw();
     },
-    /** Show changed rows anew, where they are. */
+    /** Show changed rows again, where they are. */
     update(change) {
       for (const rows of pages.values()) rows.forEach((row) => change(row));
       for (const [index, node] of shown) fillRow(node, index);

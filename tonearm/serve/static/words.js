@@ -1,12 +1,12 @@
 // Numbers in plain words.
 import { nameOf } from "./genres.js";
-
+/** An element with properties, attributes (aria-*, data-*, role), listeners and children. */
 /** "likely jazz, maybe blues" for an answer with genre, nearest, confidence, probabilities. */
 export function verdict({ genre, nearest, confidence, probabilities }) {
   const first = lower(nearest);
-  const [second, share] = Object.entries(probabilities ?? {})[1] ?? [null, 0];
+  const [second, fraction] = Object.entries(probabilities ?? {})[1] ?? [null, 0];
   if (!genre) return `like none of its genres; nearest is ${first}`;
-  const maybe = second && share >= 0.12 ? `, maybe ${lower(second)}` : "";
+  const maybe = second && fraction >= 0.12 ? `, maybe ${lower(second)}` : "";
   if (confidence >= 0.85) return `almost certainly ${first}`;
   if (confidence >= 0.65) return `likely ${first}${maybe}`;
   if (confidence >= 0.45) return `perhaps ${first}${maybe}`;
@@ -15,6 +15,6 @@ export function verdict({ genre, nearest, confidence, probabilities }) {
 
 export const lower = (genre) => (nameOf(genre) ?? "").toLowerCase();
 
-/** What is heard at a moment of a timeline. */
+/** The segment of a timeline at a moment. */
 export const partAt = (timeline, seconds) =>
   timeline.find((part) => seconds < part.end_s) ?? timeline[timeline.length - 1] ?? null;
