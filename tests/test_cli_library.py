@@ -223,7 +223,7 @@ def test_a_library_of_a_newer_version_is_left_alone(tmp_path):
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA application_id = 1414483525")
         db.execute("CREATE TABLE tracks(of_the_future)")
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
     ran = tonearm("scan", tmp_path, library=path)
     assert ran.returncode == 2 and "newer Tonearm" in ran.stderr

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tonearm import database
+from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.errors import LibraryError
 from tonearm.library import reviews, store
 from tonearm.library.reviews import Review, Reviews, Verdict, reviews_path
@@ -51,8 +52,9 @@ def test_what_is_put_comes_back(path):
         assert (track.genre, track.nearest, track.confidence) == ("jazz", "jazz", 0.75)
         assert track.probabilities == {"jazz": 0.75, "rock": 0.25}
         assert library.model() == MODEL
-        ((windows,),) = library.rows("SELECT values_f16 FROM windows")
-        assert np.frombuffer(windows, np.float16).tolist() == [0.25, 0.5, 0.75, 0.5]
+        kept = library.embeddings.get("k1", "encoder")
+        assert kept.values.tolist() == [[0.25, 0.5], [0.75, 0.5]]
+        assert library.embeddings.get("k1", "another encoder") is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
@@ -121,7 +123,7 @@ def test_a_library_of_a_newer_tonearm(path, write):
     with sqlite3.connect(path) as db:
         db.execute(f"PRAGMA user_version = {store.SCHEMA.version + 1}")
     before = path.read_bytes()
-    assert "newer Tonearm (schema 2" in refuses(path, write=write)
+    assert "newer Tonearm (schema 3" in refuses(path, write=write)
     assert path.read_bytes() == before
 
 
@@ -237,3 +239,91 @@ def test_reviews_whose_table_is_not_made_yet(path):
     with Library(path) as library:
         reviews.attach(library)
         assert list(reviews.of_keys(library, ["k"])) == ["k"]
+
+
+VERSION_1 = """
+CREATE TABLE models(
+    id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+    listener TEXT NOT NULL, labels TEXT NOT NULL, names TEXT);
+CREATE TABLE sounds(
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models,
+    duration_s REAL NOT NULL, genre TEXT, nearest TEXT NOT NULL, confidence REAL NOT NULL,
+    warning TEXT, probabilities BLOB NOT NULL, pooled BLOB NOT NULL);
+CREATE TABLE windows(
+    sound INTEGER PRIMARY KEY REFERENCES sounds ON DELETE CASCADE, values_f16 BLOB NOT NULL);
+CREATE TABLE tracks(
+    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, missing INTEGER NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+    device INTEGER NOT NULL, inode INTEGER NOT NULL, sound INTEGER REFERENCES sounds,
+    title TEXT, artist TEXT, album TEXT, album_artist TEXT,
+    genres TEXT NOT NULL DEFAULT '[]', by_tonearm INTEGER NOT NULL DEFAULT 0, tag_error TEXT,
+    error_kind TEXT, error_message TEXT);
+CREATE INDEX tracks_sound ON tracks(sound, missing);
+CREATE INDEX sounds_model ON sounds(model);
+CREATE TABLE roots(path BLOB PRIMARY KEY);
+"""
+
+
+@pytest.fixture
+def version_1(tmp_path):
+    """A library as the version before wrote it, with one track."""
+    path = tmp_path / "old.sqlite"
+    values = np.float16([[0.25, 0.5], [0.75, 0.5], [0.5, 0.5]])
+    with sqlite3.connect(path) as file:
+        file.executescript(VERSION_1)
+        file.execute("INSERT INTO models VALUES (1, 'sha', 'test', 'encoder', '[\"jazz\"]', NULL)")
+        pooled = values.astype(np.float32).mean(axis=0).tobytes()
+        file.execute(
+            "INSERT INTO sounds VALUES (1, 'k1', 1, 9.0, 'jazz', 'jazz', 1.0, 'torn', ?, ?)",
+            [np.float32([1]).tobytes(), pooled],
+        )
+        file.execute("INSERT INTO windows VALUES (1, ?)", [values.tobytes()])
+        file.execute(
+            "INSERT INTO tracks(path, size, mtime_ns, ctime_ns, device, inode, sound, artist)"
+            " VALUES (?, ?, ?, ?, ?, ?, 1, 'Ann')",
+            [b"/m/a.mp3", *STATUS],
+        )
+        file.execute(f"PRAGMA application_id = {store.SCHEMA.application_id}")
+        file.execute("PRAGMA user_version = 1")
+    file.close()
+    return path
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_library_of_version_1_is_upgraded(version_1, write):
+    with Library(version_1, write=write) as library:
+        assert library.rows("PRAGMA user_version") == [(2,)]
+        assert library.model().encoder == "encoder"
+        assert [track.genre for track in library.tracks()] == ["jazz"]
+        kept = library.embeddings.get("k1", "encoder")
+        assert kept.values.tolist() == [[0.25, 0.5], [0.75, 0.5], [0.5, 0.5]]
+        assert (kept.starts_s, kept.duration_s, kept.warning) == (None, 9.0, "torn")
+        assert library.analysed_file("/m/a.mp3", STATUS) == AnalysedFile("k1", "Ann")
+
+
+def test_an_upgrade_that_fails_changes_nothing(version_1):
+    with sqlite3.connect(version_1) as file:
+        file.execute("DROP TABLE windows")  # so that its last statements cannot run
+    file.close()
+    with pytest.raises(LibraryError, match="no such table"):
+        Library(version_1, write=True)
+    with sqlite3.connect(version_1) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (1,)
+        assert file.execute("SELECT listener FROM models").fetchall() == [("encoder",)]
+    file.close()
+
+
+def test_files_that_training_analysed_are_found_until_they_change(path):
+    made = StoredEmbeddings(np.float16([[0.5, 0.25]]), np.float32([1.5]), 9.0)
+    with Library(path, write=True) as library:
+        library.embeddings.put("k9", "encoder", made)
+        file = AnalysedFile("k9", "Bob")
+        library.embeddings.put_file(store.as_stored("/m/b.mp3"), STATUS, file)
+        assert library.analysed_file("/m/b.mp3", STATUS) == file
+        assert library.analysed_file("/m/b.mp3", STATUS._replace(mtime_ns=21)) is None
+        assert library.embeddings.get("k9", "encoder").starts_s.tolist() == [1.5]
+        library.embeddings.put("k8", "encoder", made)
+        library.embeddings.drop_unused()
+        assert library.embeddings.has("k9", "encoder") and not library.embeddings.has(
+            "k8", "encoder"
+        )

@@ -10,10 +10,13 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import embedders, small_files
 
 from tonearm.cli.scan import file_tags
+from tonearm.containers.sound_key import sound_key
+from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
 from tonearm.errors import LibraryError
 from tonearm.library.scan import Scan, scan
@@ -372,7 +375,7 @@ def test_sounds_that_no_file_holds_are_dropped(case):
     case.scan()
     with Library(case.path) as library:
         assert library.rows("SELECT count(*) FROM sounds") == [(1,)]
-        assert library.rows("SELECT count(*) FROM windows") == [(1,)]
+        assert library.rows("SELECT count(*) FROM embeddings") == [(1,)]
 
 
 def test_a_retagged_file_is_recognised_and_its_tags_are_read(tmp_path, model):
@@ -458,3 +461,16 @@ def test_workers_end_with_the_scan_that_was_killed(case):
     begun = log.read_text()
     time.sleep(0.8)
     assert log.read_text() == begun
+
+
+def test_what_training_analysed_is_not_analysed_again(case, model):
+    path = case.add("a.mp3")
+    values = np.full((16, 50), 0.25, dtype=np.float16)
+    made = StoredEmbeddings(values, np.arange(16, dtype=np.float32), 61.5, "torn")
+    with Library(case.path, write=True) as library:
+        library.embeddings.put(sound_key(path), model.encoder_sha256, made)
+        library.embeddings.put(sound_key(path), "another encoder", made)
+    result = case.scan()
+    assert (result.recognised, result.analysed, case.analysed()) == (1, 0, [])
+    track = case.tracks()["a.mp3"]
+    assert (track.duration_s, track.warning, len(track.probabilities)) == (61.5, "torn", 10)

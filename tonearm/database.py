@@ -31,7 +31,7 @@ class Schema:
     application_id : int
         Tells it from any other SQLite file; four letters.
     version : int
-        Of the tables; a file of a later one is refused.
+        Of the tables; a file of a later one is refused, one of an earlier one is upgraded.
     tables : str
         The SQL that makes them.
     remedy : str
@@ -39,6 +39,8 @@ class Schema:
     later : str
         The SQL of tables that files of this version may lack: made where they are missing, and of
         no concern to an older Tonearm.
+    upgrades : tuple of str
+        The SQL that leads from version 1 to 2, from 2 to 3, and so on.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Schema:
     tables: str
     remedy: str
     later: str = ""
+    upgrades: tuple[str, ...] = ()
 
 
 class Database:
@@ -167,6 +170,8 @@ class Database:
         if not write:
             if empty:
                 raise LibraryError(f"{self.path}: {schema.kind} is empty: {schema.remedy}")
+            if version < schema.version:
+                Database(self.path, schema, write=True).close()
             return
         self._connection.execute("PRAGMA journal_mode = WAL")
         # A commit survives kill -9 so; it may be lost, never torn, when the power fails.
@@ -174,13 +179,21 @@ class Database:
         self._connection.execute("PRAGMA foreign_keys = ON")
         with self.transaction():
             # Asked again: another program may have made the tables while this one waited.
-            if not self._connection.execute("PRAGMA user_version").fetchone()[0]:
-                for statement in schema.tables.split(";"):
-                    self._connection.execute(statement)
+            (found,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if not found:
+                self._run(schema.tables)
                 self._connection.execute(f"PRAGMA application_id = {schema.application_id}")
+            else:
+                for upgrade in schema.upgrades[found - 1 :]:
+                    self._run(upgrade)
+            if found != schema.version:
                 self._connection.execute(f"PRAGMA user_version = {schema.version}")
-            for statement in schema.later.split(";"):
-                self._connection.execute(statement)
+            self._run(schema.later)
+
+    def _run(self, sql: str) -> None:
+        """Several statements, within the transaction that is open (`executescript` ends it)."""
+        for statement in sql.split(";"):
+            self._connection.execute(statement)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

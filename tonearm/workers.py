@@ -60,6 +60,7 @@ class Sound:
     """What was heard, rounded as it is kept: windows float16 [n, d]."""
 
     windows: NDArray[np.float16]
+    starts_s: NDArray[np.float32]
     duration_s: float
     warning: str | None
 
@@ -250,6 +251,7 @@ def _rounded(path: str, embeddings: Embeddings) -> Sound:
         raise DecodeError(path, "unreadable", "the model answers to it with what is no number")
     return Sound(
         windows=windows,
+        starts_s=embeddings.starts_s.astype(np.float32),
         duration_s=embeddings.duration_s,
         warning="; ".join(embeddings.warnings) or None,
     )

@@ -120,8 +120,8 @@ def corrections(library: Library, *, encoder: str) -> list[Correction]:
     rows = library.rows(
         "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4, (SELECT max(t.artist) FROM"
         " tracks t WHERE t.sound = s.id) FROM reviews r JOIN sounds s ON s.key = r.key"
-        " JOIN models m ON m.id = s.model JOIN windows w ON w.sound = s.id"
-        " WHERE r.genre IS NOT NULL AND m.encoder = ?"
+        " JOIN models m ON m.id = s.model JOIN embeddings w ON w.key = s.key"
+        " AND w.encoder = m.encoder WHERE r.genre IS NOT NULL AND m.encoder = ?"
         " ORDER BY r.key",
         [encoder],
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
 from tonearm.files import find
 from tonearm.library.store import (
@@ -196,7 +197,8 @@ class _Session:
         """Judge again, without audio, what the same encoder heard for another model."""
         sql = (
             "SELECT s.id, w.values_f16 FROM sounds s JOIN models m ON m.id = s.model"
-            " JOIN windows w ON w.sound = s.id WHERE s.model != ? AND m.encoder = ? LIMIT ?"
+            " JOIN embeddings w ON w.key = s.key AND w.encoder = m.encoder"
+            " WHERE s.model != ? AND m.encoder = ? LIMIT ?"
         )
         dimensions = self._head.dimensions
         while rows := self._library.rows(sql, [self._model, self._encoder, _BATCH]):
@@ -306,6 +308,8 @@ class _Session:
             known = self._library.sound_id(outcome.key, self._encoder)
             if known is not None:
                 self._keep_recognised(file, known)
+            elif kept := self._library.embeddings.get(outcome.key, self._encoder):
+                self._keep_recognised(file, self._put_sound(outcome.key, kept))
             elif outcome.key in self._waiting:  # a copy is being heard just now
                 self._waiting[outcome.key].append(file)
             else:
@@ -325,13 +329,9 @@ class _Session:
     def _keep_heard(self, file: _File, sound: Sound) -> None:
         assert file.looked is not None
         with self._library.transaction():
-            number = self._library.put_sound(
+            number = self._put_sound(
                 file.looked.key,
-                model=self._model,
-                windows=sound.windows,
-                duration_s=sound.duration_s,
-                warning=sound.warning,
-                decision=self._classify(sound.windows),
+                StoredEmbeddings(sound.windows, sound.starts_s, sound.duration_s, sound.warning),
             )
             self._library.put_track(file.path, file.status, file.looked.tags, sound=number)
         self._result.analysed += 1
@@ -340,6 +340,18 @@ class _Session:
             self._result.damaged.append((os.fsdecode(file.path), sound.warning))
         for copy in self._waiting.pop(file.looked.key):
             self._keep_recognised(copy, number)
+
+    def _put_sound(self, key: str, embeddings: StoredEmbeddings) -> int:
+        decision = self._classify(embeddings.values)
+        return self._library.put_sound(
+            key,
+            model=self._model,
+            windows=embeddings.values,
+            starts_s=embeddings.starts_s,
+            duration_s=embeddings.duration_s,
+            warning=embeddings.warning,
+            decision=decision,
+        )
 
     def _keep_recognised(self, file: _File, sound: int) -> None:
         assert file.looked is not None
@@ -390,6 +402,7 @@ class _Session:
                 "DELETE FROM sounds WHERE id NOT IN"
                 " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
             )
+            self._library.embeddings.drop_unused()
         self._result.gone = len(gone)
 
     def _is_gone(self, path: Path) -> bool:

@@ -3,7 +3,9 @@
 Two tables hold what matters. A row of ``sounds`` is what was heard, found by its sound key; a row
 of ``tracks`` is a file: path, times, tags, and which sound it holds. So a file that moves or is
 tagged changes its track alone, and a copy is a second track of one sound. Paths are kept as the
-bytes of the file system, absolute. Embeddings: float16 [n, d] a sound, and their mean, float32 [d].
+bytes of the file system, absolute. A sound keeps the mean of its embeddings, float32 [d]; the
+embeddings themselves are in the tables of :mod:`tonearm.data.embedding_store`, which training and
+evaluation share.
 
 Imports no decoder, no classifier and nothing of the command line.
 """
@@ -20,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.data import embedding_store
+from tonearm.data.embedding_store import AnalysedFile, EmbeddingStore, StoredEmbeddings
 from tonearm.database import Database, Schema
 from tonearm.files import FileStatus
 from tonearm.genres import id3_name
@@ -36,7 +40,7 @@ __all__ = [
     "as_stored",
 ]
 
-_TABLES = """
+_TABLES = f"""{embedding_store.TABLES};
 CREATE TABLE models(
     id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
     encoder TEXT NOT NULL, labels TEXT NOT NULL, names TEXT);
@@ -44,8 +48,6 @@ CREATE TABLE sounds(
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models,
     duration_s REAL NOT NULL, genre TEXT, nearest TEXT NOT NULL, confidence REAL NOT NULL,
     warning TEXT, probabilities BLOB NOT NULL, pooled BLOB NOT NULL);
-CREATE TABLE windows(
-    sound INTEGER PRIMARY KEY REFERENCES sounds ON DELETE CASCADE, values_f16 BLOB NOT NULL);
 CREATE TABLE tracks(
     id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, missing INTEGER NOT NULL DEFAULT 0,
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
@@ -57,13 +59,23 @@ CREATE INDEX tracks_sound ON tracks(sound, missing);
 CREATE INDEX sounds_model ON sounds(model);
 CREATE TABLE roots(path BLOB PRIMARY KEY);
 """
+# Version 1 kept the embeddings of each sound in a table of their own, without where they begin.
+_TO_VERSION_2 = f"""{embedding_store.TABLES};
+ALTER TABLE models RENAME COLUMN listener TO encoder;
+INSERT INTO embeddings(key, encoder, duration_s, warning, windows, values_f16)
+    SELECT s.key, m.encoder, s.duration_s, s.warning,
+        2 * length(w.values_f16) / length(s.pooled), w.values_f16
+    FROM windows w JOIN sounds s ON s.id = w.sound JOIN models m ON m.id = s.model;
+DROP TABLE windows
+"""  # noqa: S608
 SCHEMA = Schema(
     "library",
     application_id=0x544F4E45,  # "TONE"
-    version=1,
+    version=2,
     tables=_TABLES,
     remedy="run `tonearm scan FOLDER`",
     later="CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value BLOB NOT NULL)",
+    upgrades=(_TO_VERSION_2,),
 )
 
 _TRACK_COLUMNS = (
@@ -86,6 +98,7 @@ class Library(Database):
 
     def __init__(self, path: str | os.PathLike[str], *, write: bool = False) -> None:
         super().__init__(path, SCHEMA, write=write)
+        self.embeddings = EmbeddingStore(self)
         self.function("unhexed", bytes.fromhex)
         self.function("folded", folded)
         self.function("genre_tag", _genre_tag)
@@ -208,11 +221,12 @@ class Library(Database):
         *,
         model: int,
         windows: NDArray[np.float16],
+        starts_s: NDArray[np.float32] | None = None,
         duration_s: float,
         warning: str | None,
         decision: Decision,
     ) -> int:
-        """Keep what was heard, windows [n, d]; a sound heard before is replaced."""
+        """Keep what was analysed, windows [n, d]; a sound analysed before is replaced."""
         pooled = windows.astype(np.float32).mean(axis=0)
         columns = (key, model, duration_s, *_decided(decision), warning, pooled.tobytes())
         number = self.rows(
@@ -225,8 +239,22 @@ class Library(Database):
             " pooled = excluded.pooled RETURNING id",
             columns,
         )[0][0]
-        self.write("INSERT OR REPLACE INTO windows VALUES (?, ?)", [(number, windows.tobytes())])
+        ((encoder,),) = self.rows("SELECT encoder FROM models WHERE id = ?", [model])
+        made = StoredEmbeddings(windows, starts_s, duration_s, warning)
+        self.embeddings.put(key, encoder, made)
         return int(number)
+
+    def analysed_file(
+        self, path: str | os.PathLike[str], status: FileStatus
+    ) -> AnalysedFile | None:
+        """A file that a scan or a training run analysed, if it has not changed since."""
+        stored = as_stored(path)
+        found = self.rows(
+            f"SELECT s.key, t.artist FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
+            f" WHERE t.path = ? AND ({_STATUS}) = (?, ?, ?, ?, ?)",
+            [stored, *status],
+        )
+        return AnalysedFile(*found[0]) if found else self.embeddings.file(stored, status)
 
     def put_decisions(self, model: int, decisions: Iterable[tuple[int, Decision]]) -> None:
         """Replace the decisions on sounds, by number."""

@@ -1,0 +1,123 @@
+"""The embedding store: what an encoder made of a sound, kept once for library and training.
+
+It is two tables of the library's SQLite file. A row of ``embeddings`` is a sound (its sound key)
+under one encoder; a row of ``analysed`` is a file that a training run or an evaluation read, with
+the sound it holds, so that it need not be opened again. Files of a scan are tracks of the library
+and stand there. The encoder's values are kept as float16 [n, d], the begin of each window as
+float32 [n].
+
+Must not decode audio or know of genres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.database import Database
+from tonearm.files import FileStatus
+
+TABLES = """
+CREATE TABLE embeddings(
+    key TEXT NOT NULL, encoder TEXT NOT NULL, duration_s REAL NOT NULL, warning TEXT,
+    windows INTEGER NOT NULL, values_f16 BLOB NOT NULL, starts_f32 BLOB, texture BLOB,
+    PRIMARY KEY(key, encoder)) WITHOUT ROWID;
+CREATE TABLE analysed(
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL,
+    key TEXT NOT NULL, artist TEXT) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True)
+class StoredEmbeddings:
+    """What is kept of a sound.
+
+    Parameters
+    ----------
+    values : float16 [n, d]
+        Embeddings of its windows.
+    starts_s : float32 [n] or None
+        Where each window begins; None where an earlier version of Tonearm did not keep it.
+    duration_s : float
+    warning : str or None
+        What was wrong with the file.
+    """
+
+    values: NDArray[np.float16]
+    starts_s: NDArray[np.float32] | None
+    duration_s: float
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
+class AnalysedFile:
+    """A file whose sound is known: its sound key, and the artist that its tags name."""
+
+    key: str
+    artist: str | None
+
+
+class EmbeddingStore:
+    """Embeddings by sound key and encoder, in a database that has these tables."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def has(self, key: str, encoder: str) -> bool:
+        """Whether that encoder has analysed a sound."""
+        sql = "SELECT 1 FROM embeddings WHERE key = ? AND encoder = ?"
+        return bool(self._database.rows(sql, [key, encoder]))
+
+    def get(self, key: str, encoder: str) -> StoredEmbeddings | None:
+        """What that encoder made of a sound; None where it has not analysed it."""
+        found = self._database.rows(
+            "SELECT windows, values_f16, starts_f32, duration_s, warning FROM embeddings"
+            " WHERE key = ? AND encoder = ?",
+            [key, encoder],
+        )
+        if not found:
+            return None
+        windows, values, starts, duration_s, warning = found[0]
+        return StoredEmbeddings(
+            np.frombuffer(values, dtype=np.float16).reshape(windows, -1),
+            None if starts is None else np.frombuffer(starts, dtype=np.float32),
+            duration_s,
+            warning,
+        )
+
+    def put(self, key: str, encoder: str, made: StoredEmbeddings) -> None:
+        """Keep what an encoder made of a sound, in place of what was kept before."""
+        starts = None if made.starts_s is None else made.starts_s.astype(np.float32).tobytes()
+        values = made.values.astype(np.float16)
+        row = (key, encoder, made.duration_s, made.warning, len(values), values.tobytes(), starts)
+        self._database.write(
+            "INSERT OR REPLACE INTO embeddings(key, encoder, duration_s, warning, windows,"
+            " values_f16, starts_f32) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [row],
+        )
+
+    def file(self, path: bytes, status: FileStatus) -> AnalysedFile | None:
+        """The file of that path, if it was analysed and has not changed since."""
+        found = self._database.rows(
+            "SELECT key, artist FROM analysed WHERE path = ?"
+            " AND (size, mtime_ns, ctime_ns, device, inode) = (?, ?, ?, ?, ?)",
+            [path, *status],
+        )
+        return AnalysedFile(*found[0]) if found else None
+
+    def put_file(self, path: bytes, status: FileStatus, file: AnalysedFile) -> None:
+        """Keep which sound a file holds."""
+        self._database.write(
+            "INSERT OR REPLACE INTO analysed VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(path, *status, file.key, file.artist)],
+        )
+
+    def drop_unused(self) -> None:
+        """Drop the embeddings of sounds that no file holds any more."""
+        self._database.write(
+            "DELETE FROM embeddings WHERE key NOT IN (SELECT key FROM sounds)"
+            " AND key NOT IN (SELECT key FROM analysed)"
+        )
