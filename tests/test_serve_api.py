@@ -19,6 +19,7 @@ import mutagen
 from fastapi.testclient import TestClient
 from support.serving import fill_library
 from support.small_files import music, wav
+from tonearm.model.answer import Answer, answer
 
 from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC
@@ -27,7 +28,6 @@ from tonearm.library.reviews import corrections
 from tonearm.library.scan import load_embed, scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
-from tonearm.model.answer import Answer, answer
 from tonearm.model.classifier import Classifier
 from tonearm.serve import tracks as looking
 from tonearm.serve.app import create_app

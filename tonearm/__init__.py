@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tonearm.model.classifier import Classifier, Prediction
+    from tonearm.errors import DecodeError, ModelError, TonearmError
+    from tonearm.model.classifier import Classifier
     from tonearm.model.encoder import Embeddings
+    from tonearm.model.prediction import Prediction
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Embeddings", "Prediction", "__version__"]
+__all__ = [
+    "Classifier",
+    "DecodeError",
+    "Embeddings",
+    "ModelError",
+    "Prediction",
+    "TonearmError",
+    "__version__",
+]
+
+_PLACES = {
+    "Classifier": "tonearm.model.classifier",
+    "DecodeError": "tonearm.errors",
+    "Embeddings": "tonearm.model.encoder",
+    "ModelError": "tonearm.errors",
+    "Prediction": "tonearm.model.prediction",
+    "TonearmError": "tonearm.errors",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Import the classifier at its first use, so that ``import tonearm`` stays quick."""
-    if name in __all__:
-        from tonearm.model import classifier
-
-        return getattr(classifier, name)
+    """Import a name at its first use, so that ``import tonearm`` stays quick."""
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
     raise AttributeError(f"module 'tonearm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """All public names, also those not imported yet."""
+    return sorted({*globals(), *__all__})

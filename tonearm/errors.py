@@ -7,7 +7,7 @@ turns one of these into one line and an exit code; ``--verbose`` adds the traceb
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
 DecodeKind = Literal[
     "missing",
@@ -19,7 +19,14 @@ DecodeKind = Literal[
     "protected",
     "too-short",
     "unreadable",
+    "memory",
+    "crash",
+    "timeout",
+    "internal",
 ]
+
+# Of the JSON object that describes one file: a prediction, or the error below.
+SCHEMA = 2
 
 
 class TonearmError(Exception):
@@ -27,7 +34,7 @@ class TonearmError(Exception):
 
 
 class DecodeError(TonearmError):
-    """One audio file could not be heard.
+    """One audio file could not be analysed.
 
     Parameters
     ----------
@@ -44,6 +51,20 @@ class DecodeError(TonearmError):
         self.path = os.fspath(path)
         self.kind: DecodeKind = kind
         self.reason = reason
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of a file that failed, on the command line and over HTTP.
+
+        Examples
+        --------
+        >>> DecodeError("a.mp3", "empty", "is empty (0 bytes)").to_dict()["error"]
+        {'kind': 'empty', 'message': 'is empty (0 bytes)'}
+        """
+        return {
+            "schema": SCHEMA,
+            "path": self.path,
+            "error": {"kind": self.kind, "message": self.reason},
+        }
 
     def __reduce__(self) -> tuple[type[DecodeError], tuple[str, DecodeKind, str]]:
         """Pickle by the three arguments, so that the error crosses process borders."""

@@ -1,4 +1,4 @@
-"""How answers are written: a table for people (``table.py``); JSON, CSV and more for programs."""
+"""How results are written: a table for people (``table.py``); JSON, CSV and more for programs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from tonearm.cli.table import TAGS_SHOWN, Table, View
-from tonearm.errors import TonearmError
+from tonearm.errors import DecodeError, TonearmError
 from tonearm.files import replacing
-from tonearm.model.answer import Answer
+from tonearm.model.prediction import Prediction
 from tonearm.timeline.formats import FORMATS, render
 
-Writer = Callable[[Answer], None]
+Result = Prediction | DecodeError
+Writer = Callable[[Result], None]
 
 _CSV_COLUMNS = (
     "path genre nearest confidence second second_confidence duration_s tags timeline warnings error"
@@ -27,19 +28,19 @@ _CSV_COLUMNS = (
 
 @contextmanager
 def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
-    """A function that writes one answer; what was written is whole also after Ctrl-C.
+    """A function that writes one result; what was written is whole also after Ctrl-C.
 
     With ``output`` everything takes the place of that file at the end; a timeline of a track that
-    could not be heard leaves it alone.
+    could not be read leaves it as it was.
     """
     if output is None:
         with _writer(form, sys.stdout, view, folder=None) as write:
             yield write
         return
-    told = 0
+    written = 0
 
     def anything() -> bool:
-        return told > 0 or form not in FORMATS
+        return written > 0 or form not in FORMATS
 
     try:
         with (
@@ -47,10 +48,10 @@ def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
             _writer(form, file, view, folder=output.parent) as write,
         ):
 
-            def counted(answer: Answer) -> None:
-                nonlocal told
-                told += answer.prediction is not None
-                write(answer)
+            def counted(result: Result) -> None:
+                nonlocal written
+                written += isinstance(result, Prediction)
+                write(result)
 
             yield counted
     except OSError as error:
@@ -62,27 +63,27 @@ def _writer(form: str, stream: IO[str], view: View, *, folder: Path | None) -> I
     if form == "table":
         yield Table(stream, view).write
     elif form == "jsonl":
-        yield lambda answer: print(to_json(answer.to_dict()), file=stream, flush=True)
+        yield lambda result: print(to_json(result.to_dict()), file=stream, flush=True)
     elif form == "json":
-        answers: list[Answer] = []
+        results: list[Result] = []
         try:
-            yield answers.append
+            yield results.append
         finally:
-            rows = ",\n ".join(to_json(answer.to_dict()) for answer in answers)
+            rows = ",\n ".join(to_json(result.to_dict()) for result in results)
             print(f"[{rows}]", file=stream)
     elif form in FORMATS:
-        yield lambda answer: _write_timeline(form, stream, answer, folder)
+        yield lambda result: _write_timeline(form, stream, result, folder)
     else:
         _write_csv(stream, _CSV_COLUMNS)
-        yield lambda answer: _write_csv(stream, _csv_row(answer))
+        yield lambda result: _write_csv(stream, _csv_row(result))
 
 
-def _write_timeline(form: str, stream: IO[str], answer: Answer, folder: Path | None) -> None:
-    """Print a track's parts; an error is left to the closing summary."""
-    if answer.prediction and answer.prediction.timeline:
-        beside = os.path.abspath(folder) if folder else None
-        path = os.path.abspath(answer.path)
-        stream.write(render(form, answer.prediction.timeline, path=path, folder=beside))
+def _write_timeline(form: str, stream: IO[str], result: Result, folder: Path | None) -> None:
+    """Print a track's segments; an error is left to the closing summary."""
+    if isinstance(result, Prediction) and result.timeline:
+        near = os.path.abspath(folder) if folder else None
+        path = os.path.abspath(result.path or "")
+        stream.write(render(form, result.timeline, path=path, folder=near))
 
 
 def to_json(values: dict[str, Any]) -> str:
@@ -98,16 +99,15 @@ def _write_csv(stream: IO[str], row: list[str]) -> None:
     stream.flush()
 
 
-def _csv_row(answer: Answer) -> list[str]:
-    values = answer.to_dict()
-    if "error" in values:
-        return [answer.path, *[""] * 9, values["error"]["message"]]
-    second, share = [*values["probabilities"].items(), ("", "")][1]
-    parts = (
-        f"{part['start_s']}-{part['end_s']} {part['genre'] or 'unknown'}"
-        for part in values["timeline"]
+def _csv_row(result: Result) -> list[str]:
+    if isinstance(result, DecodeError):
+        return [result.path, *[""] * 9, result.reason]
+    second, probability = [*result.probabilities.items(), ("", "")][1]
+    timeline = (
+        f"{segment.start_s}-{segment.end_s} {segment.genre or 'unknown'}"
+        for segment in result.timeline
     )
-    row = [answer.path, values["genre"] or "", values["nearest"], values["confidence"]]
-    row += [second, share, values["duration_s"], "; ".join(list(values["tags"])[:TAGS_SHOWN])]
-    row += ["; ".join(parts), "; ".join(values.get("warnings", [])), ""]
+    row: list[object] = [result.path, result.genre or "", result.nearest, result.confidence]
+    row += [second, probability, result.duration_s, "; ".join(list(result.tags)[:TAGS_SHOWN])]
+    row += ["; ".join(timeline), "; ".join(result.warnings), ""]
     return [str(value) for value in row]

@@ -20,8 +20,9 @@ from tonearm.files import cores
 from tonearm.pool import in_order
 
 if TYPE_CHECKING:
-    from tonearm.model.answer import Answer
+    from tonearm.errors import DecodeError
     from tonearm.model.classifier import Classifier
+    from tonearm.model.prediction import Prediction
     from tonearm.windows import WindowCount
 
 
@@ -83,6 +84,7 @@ def predict(
     """Say what genre each file is, how sure that is, and (--timeline) what is heard when."""
     from tonearm.cli.formats import open_writer
     from tonearm.cli.table import View
+    from tonearm.errors import DecodeError
     from tonearm.model.classifier import Classifier
 
     timeline = timeline or output_format in _OF_ONE_TIMELINE
@@ -106,17 +108,17 @@ def predict(
         console.quiet_decoders(),
         open_writer(output_format, output, view) as write,
         console.Progress(len(files), unit="files") as progress,
-        closing(_answers(classifier, files, jobs, windows, timeline, tags, progress)) as answers,
+        closing(_results(classifier, files, jobs, windows, timeline, tags, progress)) as results,
     ):
         try:
-            for answer in answers:
+            for result in results:
                 with progress.aside():
-                    write(answer)
-                if answer.error:
-                    failures.append((answer.path, answer.error.reason))
-                elif answer.embeddings and answer.embeddings.warnings:
-                    damaged.append((answer.path, "; ".join(answer.embeddings.warnings)))
-                progress.advance(1 if answer.error else 0, failures=len(failures))
+                    write(result)
+                if failed := isinstance(result, DecodeError):
+                    failures.append((result.path, result.reason))
+                elif result.warnings:
+                    damaged.append((str(result.path), "; ".join(result.warnings)))
+                progress.advance(int(failed), failures=len(failures))
         except KeyboardInterrupt:
             interrupted = True
     console.report("damaged, judged by what is left", damaged)
@@ -173,7 +175,7 @@ def _listed(source: str) -> list[Path]:
     return [Path(os.fsdecode(name)) for name in names if name]
 
 
-def _answers(
+def _results(
     classifier: Classifier,
     files: Iterable[Path],
     jobs: int,
@@ -181,21 +183,21 @@ def _answers(
     timeline: bool,
     tags: bool,
     progress: console.Progress,
-) -> Generator[Answer]:
-    """Answers in the order of the files, a few ahead at a time; Ctrl-C drops those in flight."""
-    from tonearm.model.answer import answer
-
+) -> Generator[Prediction | DecodeError]:
+    """Results in the order of the files, a few ahead at a time; Ctrl-C drops those in flight."""
     stopped = Event()
 
-    def one(file: Path) -> Answer:
-        tell = progress.part()
+    def one(file: Path) -> Prediction | DecodeError:
+        show = progress.part()
 
-        def told(share: float) -> None:
+        def on_progress(fraction: float) -> None:
             if stopped.is_set():  # or Ctrl-C would wait for the end of a ten-hour file
                 raise CancelledError
-            tell(share)
+            show(fraction)
 
-        return answer(classifier, file, count=count, timeline=timeline, tags=tags, on_progress=told)
+        return classifier.predict_or_error(
+            file, count=count, timeline=timeline, tags=tags, on_progress=on_progress
+        )
 
     try:
         for _, future in in_order(one, files, jobs=jobs, wait=False):

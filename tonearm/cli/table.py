@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from tonearm.model.answer import Answer
-    from tonearm.model.classifier import Prediction
+    from tonearm.errors import DecodeError
+    from tonearm.model.prediction import Prediction
     from tonearm.timeline.segments import Segment
 
 TAGS_SHOWN = 6
@@ -51,7 +51,7 @@ class Table:
     """One line a file, printed as it comes; strips, changes and tags below it."""
 
     def __init__(self, stream: IO[str], view: View) -> None:
-        # rich takes as long to load as a track to hear, so it loads while the first one is heard.
+        # rich takes as long to load as a track to analyse, so it loads during the first one.
         threading.Thread(target=import_module, args=["rich.console"]).start()
         self._stream, self._below = stream, view.below
         names = max(len(_name(label)) for label in (None, *view.labels))
@@ -70,34 +70,34 @@ class Table:
     def _console(self) -> Console:
         return rich_console(self._stream)
 
-    def write(self, answer: Answer) -> None:
-        """Print one answer; an error is left to the closing summary."""
-        if answer.embeddings is None or answer.prediction is None:
+    def write(self, result: Prediction | DecodeError) -> None:
+        """Print one result; an error is left to the closing summary."""
+        if isinstance(result, Exception):
             return
         from rich.text import Text
 
         if self._header_due:
             self._header_due = False
             self._console.print(self._header())
-        prediction, embeddings = answer.prediction, answer.embeddings
-        shown = colour(prediction.genre)
-        line = Text(fit(self._name(answer.path), self._name_cells) + "  ")
-        line.append(fit(_name(prediction.genre), self._genre_cells), style=f"bold {shown}")
-        line.append_text(self._sureness(prediction))
-        line.append(f"{clock(embeddings.duration_s):>{_LENGTH_CELLS}}")
+        line = Text(fit(self._name(result.path or ""), self._name_cells) + "  ")
+        line.append(
+            fit(_name(result.genre), self._genre_cells), style=f"bold {colour(result.genre)}"
+        )
+        line.append_text(self._confidence(result))
+        line.append(f"{clock(result.duration_s or 0):>{_LENGTH_CELLS}}")
         self._console.print(line)
-        if prediction.timeline:
-            self._console.print(_strip(prediction.timeline, self._strip_cells))
-            self._console.print(_changes(prediction.timeline))
-        if answer.with_tags:
-            words = ", ".join(list(embeddings.tags())[:TAGS_SHOWN])
-            self._console.print(Text(f"  {words}", style="dim"))
+        if result.timeline:
+            self._console.print(_strip(result.timeline, self._strip_cells))
+            self._console.print(_changes(result.timeline))
+        if result.tags:
+            tags = ", ".join(list(result.tags)[:TAGS_SHOWN])
+            self._console.print(Text(f"  {tags}", style="dim"))
 
     def _name(self, path: str) -> str:
         return printable(os.path.relpath(path, self._below) if self._below else path)
 
-    def _sureness(self, prediction: Prediction) -> Text:
-        """Bar, share and further guesses; of an unknown sound only what it is nearest to."""
+    def _confidence(self, prediction: Prediction) -> Text:
+        """Bar, percentage and further guesses; for an unknown sound only its nearest genre."""
         from rich.text import Text
 
         guesses = list(prediction.probabilities.items())
@@ -106,9 +106,9 @@ class Table:
             return Text(fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
         line = Text(bar(prediction.confidence), style=colour(prediction.genre))
         line.append(f" {prediction.confidence:4.0%}  ", style="default")
-        for genre, share in guesses[1 : self._guesses + 1]:
+        for genre, probability in guesses[1 : self._guesses + 1]:
             line.append(
-                f"{fit(id3_name(genre), self._genre_cells - 1)} {share:4.0%}  ", style="dim"
+                f"{fit(id3_name(genre), self._genre_cells - 1)} {probability:4.0%}  ", style="dim"
             )
         return line
 
@@ -120,7 +120,7 @@ class Table:
             [
                 fit("file", self._name_cells) + "  ",
                 fit("genre", self._genre_cells),
-                fit("how sure", _BAR_CELLS + 7),
+                fit("confidence", _BAR_CELLS + 7),
                 *(fit(name, self._guess_cells) for name in names[: self._guesses]),
                 f"{'length':>{_LENGTH_CELLS}}",
             ]
@@ -133,7 +133,7 @@ def _name(genre: str | None) -> str:
 
 
 def fit(text: str, cells: int) -> str:
-    """Exactly ``cells`` columns of a terminal (wide signs take two); cut in the middle."""
+    """Exactly ``cells`` columns of a terminal (wide characters take two); cut in the middle."""
     from rich.cells import cell_len, chop_cells, set_cell_size
 
     if cell_len(text) <= cells:
@@ -146,33 +146,32 @@ def fit(text: str, cells: int) -> str:
     return set_cell_size(f"{head}…{tail}", cells)
 
 
-def bar(share: float) -> str:
+def bar(fraction: float) -> str:
     """A bar of ten cells."""
-    eighths = round(share * _BAR_CELLS * 8)
+    eighths = round(fraction * _BAR_CELLS * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS)
 
 
-def _strip(parts: list[Segment], cells: int) -> Text:
-    """The whole track as one coloured line, each part with its name where that fits."""
+def _strip(timeline: list[Segment], cells: int) -> Text:
+    """The whole track as one coloured line, each segment with its name where that fits."""
     from rich.text import Text
 
-    total_s = parts[-1].end_s
+    total_s = timeline[-1].end_s
     line = Text("  ")
-    for part in parts:
-        width = round(part.end_s / total_s * cells) - round(part.start_s / total_s * cells)
-        name = _name(part.genre)
-        label = f"▏{name}"[:width] if width else ""
-        line.append(label.ljust(width), style=f"black on {colour(part.genre)}")
+    for segment in timeline:
+        width = round(segment.end_s / total_s * cells) - round(segment.start_s / total_s * cells)
+        label = f"▏{_name(segment.genre)}"[:width] if width else ""
+        line.append(label.ljust(width), style=f"black on {colour(segment.genre)}")
     return line
 
 
-def _changes(parts: list[Segment]) -> Text:
+def _changes(timeline: list[Segment]) -> Text:
     from rich.text import Text
 
     line = Text("  ")
-    for part in parts:
-        line.append(f"{clock(part.start_s)} ", style="dim")
-        line.append(f"{_name(part.genre)} {part.confidence:.0%}", style=colour(part.genre))
+    for segment in timeline:
+        line.append(f"{clock(segment.start_s)} ", style="dim")
+        line.append(f"{_name(segment.genre)} {segment.confidence:.0%}", style=colour(segment.genre))
         line.append("   ")
     return line

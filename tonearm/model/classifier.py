@@ -2,14 +2,16 @@
 
 Encoding (:mod:`tonearm.model.encoder`) decodes a few windows of a track and runs the encoder on
 them: expensive, done once, its result worth keeping. Classifying is a small head over embeddings.
-A Classifier holds no state that changes: any number of threads may share one.
+A Classifier holds no state that changes: any number of threads may share one, and it can be
+pickled for processes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,169 +19,296 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm import audio
-from tonearm.errors import ModelError
+from tonearm.audio.source import Source, open_source
+from tonearm.errors import DecodeError, DecodeKind, ModelError
+from tonearm.files import cores
 from tonearm.model import file as model_file
 from tonearm.model.encoder import Embeddings, Encoder, Plan
 from tonearm.model.file import Model
+from tonearm.model.prediction import Prediction
+from tonearm.pool import in_order
 from tonearm.timeline.segments import Segment, segments
 from tonearm.windows import WindowCount
 
 Float32 = NDArray[np.float32]
+FilePath = str | os.PathLike[str]
 
-# From one window of a timeline to the next: every second is judged.
+# From one window of a timeline to the next: every second is classified.
 TIMELINE_HOP_S = 1.0
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """A decision about one track.
-
-    Parameters
-    ----------
-    genre : str or None
-        The genre; None when what was heard is like none of them.
-    nearest : str
-        The likeliest genre, also when ``genre`` is None.
-    confidence : float
-        Calibrated probability that ``nearest`` is right, if it is one of the genres at all.
-    probabilities : dict of str to float
-        Of each genre, highest first, to four places; they sum to 1 but for these.
-    timeline : list of Segment
-        Parts of the track, if asked for.
-    """
-
-    genre: str | None
-    nearest: str
-    confidence: float
-    probabilities: dict[str, float]
-    timeline: list[Segment]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "genre": self.genre,
-            "nearest": self.nearest,
-            "confidence": self.confidence,
-            "probabilities": self.probabilities,
-            "timeline": [segment._asdict() for segment in self.timeline],
-        }
-
-
 class Classifier:
-    """Hears the genre of music.
+    """Names the genre of music.
 
     Parameters
     ----------
     model : Model
-        What listens and decides; see :meth:`load`.
+        The encoder and the head; :meth:`load` reads one from a model file.
     threads : int
-        Threads of the network for one call. Leave it at 1 where calls run in parallel.
+        Threads of the encoder for one track. Leave it at 1 where tracks are analysed in parallel.
+
+    Examples
+    --------
+    >>> from tonearm import Classifier
+    >>> classifier = Classifier.load()
+    >>> prediction = classifier.predict("midnight_walk.mp3")
+    >>> prediction.genre
+    'jazz'
     """
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"a Model wanted, not {type(model).__name__}: see Classifier.load")
         self.model = model
+        self._threads = threads
         self._encoder = Encoder(model, threads=threads)
 
+    def __reduce__(self) -> tuple[Callable[[Model, int], Classifier], tuple[Model, int]]:
+        """Pickle the model, so that another process makes a Classifier of its own."""
+        return _restored, (self.model, self._threads)
+
     @classmethod
-    def load(cls, path: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Classifier:
-        """Load a model file, checked by its hashes; None is the one that comes with the package."""
+    def load(cls, path: FilePath | None = None, *, threads: int = 1) -> Classifier:
+        """Load a model file and check it by its hashes.
+
+        Parameters
+        ----------
+        path : path or None
+            A ``.tonearm`` file; None is the built-in model.
+        threads : int
+            As for :class:`Classifier`.
+
+        Raises
+        ------
+        ModelError
+            When the file is missing, damaged, or not a model file.
+
+        Examples
+        --------
+        >>> Classifier.load().model.labels[:3]
+        ('blues', 'classical', 'country')
+        """
         return cls(model_file.load(path), threads=threads)
 
     def embed(
         self,
-        path: str | os.PathLike[str],
+        source: Source,
+        sample_rate_hz: float | None = None,
         *,
         count: WindowCount | None = None,
         timeline: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> Embeddings:
-        """Hear a file.
+        """Run the encoder on a track: the expensive step, once for each recording.
 
         Parameters
         ----------
-        path : path
-            An audio file.
+        source : path, binary file object or array
+            An audio file; an open one, read from where it stands; or samples [n], [n, channels] or
+            [channels, n], floats in -1..1 or integers of their type's full range.
+        sample_rate_hz : float or None
+            Of samples, in hertz; files say it themselves.
         count : int, 'all' or None
-            Windows to hear, ``all`` for the whole track; None is as many as it takes to be sure,
-            up to the model file's own number.
+            Windows of 3 s to analyse, ``all`` for the whole track; None is as many as it takes to
+            be confident, up to the model file's own number.
         timeline : bool
-            Hear the whole track, a window each second, whatever ``count`` says.
+            Analyse the whole track, a window each second, whatever ``count`` says.
         on_progress : callable or None
-            Told the share of the windows heard, 0 to 1, now and then.
+            Called with the fraction of the windows that are done, 0 to 1, now and then.
+
+        Returns
+        -------
+        Embeddings
 
         Raises
         ------
         DecodeError
-            When the file cannot be decoded, or is shorter than half a second.
+            When the audio cannot be decoded, or is shorter than half a second.
         ValueError
-            When ``count`` is less than 1.
-        """
-        with audio.open_audio(path) as reader:
-            return self._encoder.embed(reader, Path(path), self._plan(count, timeline, on_progress))
+            When ``count`` is less than 1, or the samples cannot be audio.
 
-    def embed_samples(
-        self,
-        samples: NDArray[np.floating[Any]],
-        sample_rate_hz: int,
-        *,
-        count: WindowCount | None = None,
-    ) -> Embeddings:
-        """Hear mono audio in memory, float [n] in -1..1; otherwise as :meth:`listen`.
-
-        Raises
-        ------
-        ValueError
-            When it is not mono, not in -1..1 (integers), or has no rate.
-        DecodeError
-            When it is shorter than half a second.
+        Examples
+        --------
+        >>> embeddings = classifier.embed("midnight_walk.mp3", count=4)
+        >>> embeddings.values.shape, embeddings.duration_s
+        ((4, 50), 21.968)
+        >>> import numpy as np
+        >>> stereo = np.zeros((441_000, 2), dtype=np.int16)
+        >>> classifier.embed(stereo, 44_100, count="all").duration_s
+        10.0
         """
-        array = np.asarray(samples)
-        if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
-            what = f"{array.dtype} of shape {array.shape}"
-            raise ValueError(f"mono samples wanted, float [n] in -1..1, not {what}")
-        if int(sample_rate_hz) < 1:
-            raise ValueError(f"a sample rate of {sample_rate_hz} Hz")
-        reader = audio.ArrayReader(array.astype(np.float32), int(sample_rate_hz))
-        return self._encoder.embed(reader, Path("<samples>"), self._plan(count, False, None))
+        plan = self._plan(count, timeline, on_progress)
+        with open_source(source, sample_rate_hz) as opened:
+            embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
+        return replace(embeddings, path=opened.path)
 
     def classify(
-        self, embeddings: NDArray[np.floating[Any]], *, timeline_of: Embeddings | None = None
+        self,
+        embeddings: Embeddings | NDArray[np.floating[Any]],
+        *,
+        timeline: bool = False,
+        tags: bool = False,
     ) -> Prediction:
-        """Decide on the embeddings of a track.
+        """Name the genre: the cheap step, as often as you like.
 
         Parameters
         ----------
-        heard : float [n, d]
-            Any number of windows, at any distance from each other.
-        timeline_of : Heard or None
-            The track heard whole, to divide it into parts as well.
+        embeddings : Embeddings or float [n, d]
+            From :meth:`embed`; an array alone does for windows at any distance from each other.
+        timeline : bool
+            Divide the track into segments of one genre; embeddings made with ``timeline=True`` do
+            so to the second.
+        tags : bool
+            Give moods and instruments as well.
+
+        Raises
+        ------
+        ModelError
+            When the numbers are not such as this model's encoder gives.
+        ValueError
+            When ``timeline`` or ``tags`` is asked of an array, which does not say when and what.
+
+        Examples
+        --------
+        >>> embeddings = classifier.embed("midnight_walk.mp3")
+        >>> prediction = classifier.classify(embeddings, tags=True)
+        >>> prediction.genre, next(iter(prediction.tags))
+        ('jazz', 'jazz')
+        >>> classifier.classify(embeddings.values).confidence == prediction.confidence
+        True
         """
-        decision = self.model.head.classify(self._checked(embeddings))
-        labels = self.model.labels
-        order = np.argsort(-decision.probabilities, kind="stable")
-        ranked = {labels[i]: round(float(decision.probabilities[i]), 4) for i in order}
-        nearest = labels[order[0]]
-        return Prediction(
-            genre=nearest if decision.known else None,
-            nearest=nearest,
-            confidence=ranked[nearest],
-            probabilities=ranked,
-            timeline=self._parts(timeline_of) if timeline_of is not None else [],
+        if not isinstance(embeddings, Embeddings):
+            if timeline or tags:
+                raise ValueError("an array says neither when nor what: pass the Embeddings")
+            return self._name_genre(self._checked(embeddings))
+        windows = self._checked(embeddings.values)
+        return replace(
+            self._name_genre(windows),
+            path=embeddings.path,
+            duration_s=embeddings.duration_s,
+            tags=embeddings.tags() if tags else {},
+            timeline=self._segments(embeddings, windows) if timeline else [],
+            warnings=embeddings.warnings,
         )
 
     def predict(
         self,
-        path: str | os.PathLike[str],
+        source: Source,
+        sample_rate_hz: float | None = None,
         *,
         timeline: bool = False,
+        tags: bool = False,
         count: WindowCount | None = None,
+        on_progress: Callable[[float], None] | None = None,
     ) -> Prediction:
-        """Listen and decide; with ``timeline`` the whole track, and what is heard when."""
-        embeddings = self.embed(path, count=count, timeline=timeline)
-        return self.classify(embeddings.values, timeline_of=embeddings if timeline else None)
+        """Name the genre of a track: :meth:`embed`, then :meth:`classify`.
+
+        Parameters
+        ----------
+        source, sample_rate_hz : path, binary file object or array; float or None
+            As for :meth:`embed`.
+        timeline : bool
+            Analyse the whole track, and say from when to when which genre.
+        tags : bool
+            Give moods and instruments as well.
+        count, on_progress : int, 'all' or None; callable or None
+            As for :meth:`embed`.
+
+        Raises
+        ------
+        DecodeError
+            When the audio cannot be decoded, or is shorter than half a second.
+
+        Examples
+        --------
+        >>> prediction = classifier.predict("midnight_walk.mp3", timeline=True)
+        >>> prediction.genre, len(prediction.timeline), prediction.timeline[0].genre
+        ('jazz', 1, 'jazz')
+        >>> prediction.to_dict()["duration_s"]
+        21.968
+        """
+        embeddings = self.embed(
+            source, sample_rate_hz, count=count, timeline=timeline, on_progress=on_progress
+        )
+        return self.classify(embeddings, timeline=timeline, tags=tags)
+
+    def predict_or_error(
+        self,
+        path: FilePath,
+        *,
+        timeline: bool = False,
+        tags: bool = False,
+        count: WindowCount | None = None,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> Prediction | DecodeError:
+        """:meth:`predict`, but a file that fails is a result too: the error is returned.
+
+        Whatever goes wrong with one file ends as a DecodeError, so that it ends no batch; what is
+        wrong with the model is raised.
+
+        Examples
+        --------
+        >>> error = classifier.predict_or_error("missing.mp3")
+        >>> error.kind, error.to_dict()["error"]["message"]
+        ('missing', 'does not exist')
+        """
+        try:
+            return self.predict(
+                path, timeline=timeline, tags=tags, count=count, on_progress=on_progress
+            )
+        except DecodeError as error:
+            return error
+        except (ModelError, CancelledError):
+            raise
+        except OSError as error:  # vanished, or the disk failed, between two reads
+            return _failed(path, "unreadable", error.strerror or str(error), error)
+        except MemoryError as error:
+            return _failed(path, "memory", "needs more memory than there is", error)
+        except Exception as error:  # a fault of a decoder or of this program
+            return _failed(path, "internal", f"{type(error).__name__}: {error}", error)
+
+    def predict_many(
+        self,
+        paths: Iterable[FilePath],
+        *,
+        jobs: int | None = None,
+        timeline: bool = False,
+        tags: bool = False,
+        count: WindowCount | None = None,
+    ) -> Iterator[Prediction | DecodeError]:
+        """Name the genre of many files, several at once, in the order given.
+
+        A file that fails yields its :class:`~tonearm.DecodeError` in its place instead of raising
+        it; both kinds have ``path`` and ``to_dict()``.
+
+        Parameters
+        ----------
+        paths : iterable of path
+            Files, taken as there is room for them: a generator over an archive is fine.
+        jobs : int or None
+            Files at once, in threads; None is one for each core.
+        timeline, tags, count : bool, bool, int, 'all' or None
+            As for :meth:`predict`.
+
+        Examples
+        --------
+        >>> from tonearm import DecodeError
+        >>> for result in classifier.predict_many(["midnight_walk.mp3", "missing.mp3"], jobs=2):
+        ...     if isinstance(result, DecodeError):
+        ...         print(result.path, result.reason)
+        ...     else:
+        ...         print(result.path, result.genre)
+        midnight_walk.mp3 jazz
+        missing.mp3 does not exist
+        """
+        if isinstance(paths, str | bytes | os.PathLike):
+            raise TypeError(f"a list of files is wanted, not one path: predict({paths!r})?")
+        if jobs is not None and jobs < 1:
+            raise ValueError(f"jobs of {jobs}: 1 or more is wanted")
+        self._plan(count, timeline, None)  # refuses a wrong count before the first file
+        work = partial(self.predict_or_error, timeline=timeline, tags=tags, count=count)
+        done = in_order(work, paths, jobs=jobs or cores())
+        return (future.result() for _, future in done)
 
     def _plan(
         self,
@@ -192,26 +321,26 @@ class Classifier:
         if count is not None:
             return Plan(count, on_progress=on_progress)
         model = self.model
-        enough = (
-            partial(model.head.is_confident, confidence=model.stop_confidence)
-            if model.stop_confidence < 1
-            else None
-        )
+        enough = model.is_enough if model.stop_confidence < 1 else None
         return Plan(model.windows_per_track, enough=enough, on_progress=on_progress)
 
-    def _parts(self, embeddings: Embeddings) -> list[Segment]:
-        head, checked = self.model.head, self._checked(embeddings.values)
+    def _name_genre(self, windows: Float32) -> Prediction:
+        output = self.model.head.classify(windows)
+        return Prediction.of(self.model.labels, output.probabilities, known=output.known)
+
+    def _segments(self, embeddings: Embeddings, windows: Float32) -> list[Segment]:
+        head = self.model.head
 
         def together(start: int, stop: int) -> tuple[str | None, float]:
-            decision = head.classify(checked[start:stop])
-            if not decision.known:
-                return None, decision.unknown
-            best = int(decision.probabilities.argmax())
-            return head.labels[best], float(decision.probabilities[best])
+            output = head.classify(windows[start:stop])
+            if not output.known:
+                return None, output.unknown
+            best = int(output.probabilities.argmax())
+            return head.labels[best], float(output.probabilities[best])
 
         return segments(
             embeddings.starts_s,
-            head.classify_each(checked),
+            head.classify_each(windows),
             (*self.model.labels, None),
             together=together,
             duration_s=embeddings.duration_s,
@@ -223,13 +352,24 @@ class Classifier:
             array = np.asarray(embeddings, dtype=np.float32)
         except (TypeError, ValueError):
             raise ModelError(
-                f"an array of windows wanted, not {type(embeddings).__name__}"
+                f"Embeddings or an array of windows wanted, not {type(embeddings).__name__}"
             ) from None
         if array.ndim != 2 or not len(array) or array.shape[1] != self.model.head.dimensions:
             raise ModelError(
-                f"windows of shape {array.shape} given; this model decides on "
+                f"windows of shape {array.shape} given; this model classifies "
                 f"[n, {self.model.head.dimensions}] with n of 1 or more"
             )
         if not np.isfinite(array).all():
             raise ModelError("windows with values that are not numbers")
         return array
+
+
+def _restored(model: Model, threads: int) -> Classifier:
+    """What a pickle calls."""
+    return Classifier(model, threads=threads)
+
+
+def _failed(path: FilePath, kind: DecodeKind, reason: str, cause: BaseException) -> DecodeError:
+    error = DecodeError(path, kind, reason)
+    error.__cause__ = cause  # --verbose shows it
+    return error

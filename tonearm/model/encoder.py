@@ -20,6 +20,7 @@ from tonearm import audio, windows
 from tonearm.errors import DecodeError, ModelError
 from tonearm.features import mel_power, to_level
 from tonearm.model.file import Model
+from tonearm.model.prediction import rank
 from tonearm.windows import WindowCount
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _RUN_WINDOWS = 2
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What listening gives.
+    """What the encoder gives for a track: :meth:`Classifier.embed` makes it, once and for all.
 
     Parameters
     ----------
@@ -56,7 +57,9 @@ class Embeddings:
     names : tuple of str or None
         What each of the d numbers means.
     warnings : tuple of str
-        What was wrong with the file though it could be heard, e.g. that it is truncated.
+        What was wrong with the file though it could be analysed, e.g. that it is truncated.
+    path : str or None
+        The file; None for audio in memory.
     """
 
     values: Float32
@@ -64,14 +67,13 @@ class Embeddings:
     duration_s: float
     names: tuple[str, ...] | None = None
     warnings: tuple[str, ...] = ()
+    path: str | None = None
 
     def tags(self) -> dict[str, float]:
         """Mean of each named number over the track, highest first; empty without names."""
         if self.names is None:
             return {}
-        means = self.values.mean(axis=0)
-        order = np.argsort(-means, kind="stable")
-        return {self.names[i]: round(float(means[i]), 4) for i in order}
+        return rank(self.names, self.values.mean(axis=0))
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ class Encoder:
         return self._load().result()
 
     def embed(self, reader: audio.AudioReader, path: Path, plan: Plan) -> Embeddings:
-        """Hear what an open file holds; see :meth:`tonearm.model.classifier.Classifier.listen`."""
+        """Hear what an open file holds; see :meth:`tonearm.model.classifier.Classifier.embed`."""
         self._load()
         info = reader.info
         heard_to, warning = info.samples, info.warning

@@ -49,11 +49,11 @@ class Model:
     encoder : bytes
         ONNX: ``features`` float32 [batch, window_frames, mel_bands] to ``windows`` [batch, d].
     head : Head
-        From embeddings to a decision; knows the labels.
+        From embeddings to probabilities; knows the labels.
     embedding_names : tuple of str or None
         What each of the d numbers of an embedding means.
     windows_per_track : int
-        How many windows of a track are heard at most, unless told otherwise.
+        How many windows of a track are analysed at most, unless a caller says otherwise.
     stop_confidence : float
         Confidence at which no more of them are analysed; 1 analyses all in any case.
     training, metrics : dict
@@ -82,7 +82,8 @@ class Model:
             raise ModelError(f"{names} names for embeddings of {numbers} numbers")
         if self.windows_per_track < 1 or not 0 < self.stop_confidence <= 1:
             raise ModelError(
-                f"{self.windows_per_track} windows a track until {self.stop_confidence} sure"
+                f"{self.windows_per_track} windows a track, "
+                f"or until a confidence of {self.stop_confidence}"
             )
 
     @property
@@ -90,9 +91,15 @@ class Model:
         """The genres, in the order of the probabilities."""
         return self.head.labels
 
+    def is_enough(self, windows: np.ndarray[Any, np.dtype[Any]]) -> bool:
+        """Whether these windows [n, d] of a track suffice, so that no more are analysed."""
+        return self.stop_confidence < 1 and self.head.is_confident(
+            windows, confidence=self.stop_confidence
+        )
+
     @property
     def encoder_sha256(self) -> str:
-        """Identity of what listens: embeddings of equal encoders can be compared and kept."""
+        """Identity of the encoder: embeddings of equal encoders can be compared and kept."""
         spec = json.dumps(self.features.to_dict(), sort_keys=True).encode()
         return hashlib.sha256(self.encoder + spec).hexdigest()
 

@@ -28,8 +28,8 @@ _FAMILIAR = ("centres", "whiten", "limits", "slopes")
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What a head says of a track.
+class HeadOutput:
+    """The numbers of one track, from which :meth:`Prediction.of` names the genre.
 
     Parameters
     ----------
@@ -106,13 +106,13 @@ class Head:
         """d: how many numbers an embedding has."""
         return len(self.weight)
 
-    def classify(self, windows: NDArray[np.floating[Any]]) -> Decision:
+    def classify(self, windows: NDArray[np.floating[Any]]) -> HeadOutput:
         """Decide on all windows [n, d] of a track together."""
         track = np.asarray(windows)[None]
         probabilities = self._probabilities(spread(track, self.power))
         unknown = float(sigmoid(self._beyond(track, probabilities))[0])
         known = probabilities.max() >= self.min_confidence and unknown <= 0.5
-        return Decision(probabilities[0], bool(known), unknown)
+        return HeadOutput(probabilities[0], bool(known), unknown)
 
     def is_confident(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
         """Whether it is enough to have heard these windows [n, d] of a track.

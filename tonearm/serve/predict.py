@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tonearm.errors import DecodeError
-from tonearm.model.answer import Answer, answer
+from tonearm.model.prediction import Prediction
 from tonearm.serve.problems import Json, problem, to_bytes
 from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
 from tonearm.serve.spectrogram import picture
@@ -62,23 +62,15 @@ async def predict(
     upload = await service.uploads.receive(request)
 
     def work(emit: Emit, report: Report) -> None:
-        found = replace(
-            answer(
-                service.classifier,
-                upload.path,
-                count=count,
-                timeline=timeline,
-                tags=tags,
-                on_progress=report,
-            ),
-            path=upload.name,
+        found = service.classifier.predict_or_error(
+            upload.path, count=count, timeline=timeline, tags=tags, on_progress=report
         )
         emit({"answer": _without_place(found, upload).to_dict()})
-        if draw and not found.error:
+        if draw and isinstance(found, Prediction):
             try:
                 drawn = picture(upload.path, service.classifier.model.features, on_progress=report)
                 emit({"picture": drawn.to_dict()})
-            except DecodeError:  # analysed in part, but damaged after that
+            except DecodeError:  # analysed in part, but damaged beyond
                 emit({"picture": None})
 
     if LINES in request.headers.get("accept", ""):
@@ -127,9 +119,9 @@ async def _whole(service: Service, request: Request, work: Work) -> Response:
     return Json({**values, **drawn})
 
 
-def _without_place(found: Answer, upload: Upload) -> Answer:
-    """The path of the upload, which is the server's own, appears in no message."""
-    if found.error is None:
-        return found
-    reason = found.error.reason.replace(str(upload.path), upload.name)
-    return replace(found, error=DecodeError(upload.name, found.error.kind, reason))
+def _without_place(found: Prediction | DecodeError, upload: Upload) -> Prediction | DecodeError:
+    """The result under the upload's own name: where the server keeps it stays private."""
+    if isinstance(found, Prediction):
+        return replace(found, path=upload.name)
+    reason = found.reason.replace(str(upload.path), upload.name)
+    return DecodeError(upload.name, found.kind, reason)

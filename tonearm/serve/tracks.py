@@ -22,7 +22,6 @@ from tonearm.library import browse, overview
 from tonearm.library.reviews import Review, attach
 from tonearm.library.similar import probe_of, similar
 from tonearm.library.store import Track
-from tonearm.model.answer import answer
 from tonearm.serve.problems import Json, problem
 from tonearm.serve.service import Emit, Report, Service, StoppedError, service_of
 from tonearm.serve.spectrogram import picture
@@ -149,7 +148,9 @@ async def track_timeline(request: Request, number: TrackId) -> Response:
     found, _ = find(service, number)
 
     def make(report: Report) -> dict[str, Any]:
-        return answer(service.classifier, found.path, timeline=True, on_progress=report).to_dict()
+        return service.classifier.predict_or_error(
+            found.path, timeline=True, on_progress=report
+        ).to_dict()
 
     values = await _made(service, request, "timeline", found.path, make)
     if "error" in values:

@@ -272,16 +272,12 @@ def _until_sure(model: Model, embeddings: Windows, evaluation_set: EvaluationSet
     than it would choose among: they are decided on together. (Of a track below -32 dBFS predict
     hears all; how loud it was is not known here.)
     """
-    if (
-        model.stop_confidence >= 1
-        or evaluation_set.segments
-        or len(embeddings) > model.windows_per_track
-    ):
+    if evaluation_set.segments or len(embeddings) > model.windows_per_track:
         return embeddings
     taken: list[int] = []
     for few in windows.rounds(len(embeddings)):
         taken = sorted([*taken, *few])
-        if model.head.is_confident(embeddings[taken], confidence=model.stop_confidence):
+        if model.is_enough(embeddings[taken]):
             break
     return embeddings[taken]
 

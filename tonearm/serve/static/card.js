@@ -83,7 +83,7 @@ export function makeCard(file, { onremove }) {
     });
     confidence.replaceChildren(meter, el("span", {}, percent(values.confidence)));
     label.textContent = `${name} · ${clock(values.duration_s)}`;
-    if (values.warnings) body.before(el("p", { class: "warning" }, values.warnings.join("; ")));
+    if (values.warnings.length) body.before(el("p", { class: "warning" }, values.warnings.join("; ")));
     picture.setTimeline(values.timeline, values.duration_s);
     body.replaceChildren(picture.node);
     playing.disabled = false;

@@ -1,0 +1,149 @@
+"""Audio from wherever it is: a path, a file object, or an array of any common layout.
+
+Arrays are [n], [n, channels] or [channels, n] (the longer axis is time), floats in -1..1 or
+integers, which are scaled by their type's range.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.audio import ArrayReader, AudioReader, open_audio
+from tonearm.audio.reader import Float32, mono
+from tonearm.errors import DecodeError
+
+Source = str | os.PathLike[str] | IO[bytes] | NDArray[Any]
+
+# More channels than any recording has: an array whose shorter axis is longer is not audio.
+_MOST_CHANNELS = 64
+# Floats may exceed full scale a little; ten times (+20 dB) are integers that nobody divided.
+_HIGHEST_FLOAT = 10.0
+_TEXT: type[Any] = io.TextIOBase
+
+
+def mono_samples(array: NDArray[Any]) -> Float32:
+    """Mono float32 [n] from samples of any layout and number type.
+
+    Parameters
+    ----------
+    array : float or integer [n], [n, channels] or [channels, n]
+        Audio; see above.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be audio: no such shape, no such type, or floats far beyond -1..1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mono_samples(np.array([[-32768, 0], [16384, 16384], [0, 0]], dtype=np.int16)).tolist()
+    [-0.5, 0.5, 0.0]
+    """
+    scaled = _scaled(np.asarray(array))
+    if scaled.ndim == 1:
+        return mono(scaled[:, None])
+    if scaled.ndim != 2 or not 1 <= min(scaled.shape) <= _MOST_CHANNELS:
+        raise ValueError(
+            f"an array of shape {scaled.shape} is not audio: "
+            "[n], [n, channels] or [channels, n] is wanted"
+        )
+    return mono(scaled.T if scaled.shape[0] < scaled.shape[1] else scaled)
+
+
+def _scaled(array: NDArray[Any]) -> Float32:
+    kind = array.dtype.kind
+    if kind == "f":
+        samples = array.astype(np.float32)
+        finite = samples[np.isfinite(samples)]
+        if len(finite) and (peak := float(np.abs(finite).max())) > _HIGHEST_FLOAT:
+            raise ValueError(
+                f"samples reach {peak:.6g}; floats must lie in -1..1. "
+                "Divide them by the full scale, or pass integers, which are scaled by their type"
+            )
+        return samples
+    if kind not in "iu":
+        raise ValueError(f"an array of {array.dtype} is not audio: floats or integers are wanted")
+    half = 2.0 ** (
+        8 * array.dtype.itemsize - 1
+    )  # of unsigned samples the middle, of signed the top
+    return ((array.astype(np.float64) - (half if kind == "u" else 0)) / half).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Audio that is open: its reader, and the name it has in results and in errors."""
+
+    reader: AudioReader
+    path: str | None
+    shown: str
+
+
+@contextmanager
+def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator[Opened]:
+    """Open a file, a file object or an array.
+
+    Parameters
+    ----------
+    source : path, binary file object or array
+        A file object is read from where it stands, and left open.
+    sample_rate_hz : float or None
+        Of an array, in hertz; files state their own.
+
+    Raises
+    ------
+    DecodeError
+        When a file cannot be decoded.
+    TypeError, ValueError
+        When a file is open as text, an array is not audio, or its sample rate is missing.
+
+    Examples
+    --------
+    >>> with open_source("midnight_walk.mp3") as opened:
+    ...     opened.reader.info.sample_rate_hz
+    44100
+    """
+    if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
+        if sample_rate_hz is None or not int(sample_rate_hz) >= 1:
+            raise ValueError(f"samples need a sample rate of 1 Hz or more, not {sample_rate_hz}")
+        yield Opened(ArrayReader(mono_samples(np.asarray(source)), int(sample_rate_hz)), None, "<samples>")
+        return
+    if sample_rate_hz is not None:
+        raise ValueError("a file states its own sample rate: sample_rate_hz is for arrays")
+    if isinstance(source, str | os.PathLike):
+        with open_audio(source) as reader:
+            yield Opened(reader, os.fspath(source), os.fspath(source))
+        return
+    name = getattr(source, "name", None)  # a number for files opened by number
+    known = name if isinstance(name, str) else None
+    shown = known or "<file object>"
+    with _as_file(cast("IO[bytes]", source)) as path:
+        try:
+            with open_audio(path) as reader:
+                yield Opened(reader, known, shown)
+        except DecodeError as error:  # nobody knows the temporary file
+            raise DecodeError(shown, error.kind, error.reason.replace(path, shown)) from error
+
+
+@contextmanager
+def _as_file(source: IO[bytes]) -> Iterator[str]:
+    """A temporary file with what is left to read: decoders seek, and open it more than once."""
+    if isinstance(source, _TEXT):
+        raise TypeError("the file is open as text: open it with mode 'rb'")
+    handle, path = tempfile.mkstemp(prefix="tonearm-", suffix=".audio")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            shutil.copyfileobj(source, file)
+        yield path
+    finally:
+        os.unlink(path)
