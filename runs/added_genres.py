@@ -82,7 +82,7 @@ def main() -> None:
     made = sounds.make(seed=NEW_SEED, per_kind=NEW_PER_KIND)
     noises = {
         "made by code": [
-            classifier.embed_samples(sound.samples, sounds.SAMPLE_RATE_HZ).values for sound in made
+            classifier.embed(sound.samples, sounds.SAMPLE_RATE_HZ).values for sound in made
         ]
     }
     for kind in ("effects", "voices"):

@@ -32,8 +32,9 @@ from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC, log_mel
 from tonearm.files import find
-from tonearm.model.classifier import Classifier, Prediction
+from tonearm.model.classifier import Classifier
 from tonearm.model.encoder import onnx_session
+from tonearm.model.prediction import Prediction
 from tonearm.training.export import fuse, to_onnx
 
 Float32 = NDArray[np.float32]

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runs.gtzan import genre_of, read_split, read_taggrams
-from tonearm.model.classifier import Classifier, Embeddings
+from tonearm.model.classifier import Classifier
+from tonearm.model.encoder import Embeddings
 from tonearm.timeline.segments import segments
 
 COSTS = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20)
@@ -78,7 +79,7 @@ def judge(
     duration_s = starts_s[-1] + WINDOW_S
     if cost is None:
         embeddings = Embeddings(windows, starts_s, duration_s)
-        parts = classifier.classify(windows, timeline_of=embeddings).timeline
+        parts = classifier.classify(embeddings, timeline=True).timeline
     else:
         head = classifier.model.head
         parts = segments(

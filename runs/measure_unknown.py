@@ -98,13 +98,13 @@ def hear(classifier: Classifier, path: Path) -> Answer | None:
             song, part = decode(path), decode(guitar)
             length = min(len(song.samples), len(part.samples))
             mix = song.samples[:length] + part.samples[:length]
-            embeddings = classifier.embed_samples(mix, song.sample_rate_hz)
+            embeddings = classifier.embed(mix, song.sample_rate_hz)
         else:
             embeddings = classifier.embed(path)
     except DecodeError as error:
         print(error, file=sys.stderr)
         return None
-    answer = classifier.classify(embeddings.values)
+    answer = classifier.classify(embeddings)
     return Answer(answer.genre is not None, answer.nearest)
 
 
@@ -127,7 +127,7 @@ def family_rows(
         )
         new = []
         for sound in sounds.make(seed=NEW_SEED, per_kind=NEW_PER_KIND, kinds=makers):
-            windows = classifier.embed_samples(sound.samples, sounds.SAMPLE_RATE_HZ).values
+            windows = classifier.embed(sound.samples, sounds.SAMPLE_RATE_HZ).values
             new.append(classifier.classify(windows).genre is None)
         shares.append(alone)
         totals += (sum(new), len(new))

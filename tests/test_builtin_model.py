@@ -70,7 +70,7 @@ SOUNDS = {
 
 @pytest.mark.parametrize("name", SOUNDS)
 def test_other_sounds_are_unknown(shipped: Classifier, name: str) -> None:
-    embeddings = shipped.embed_samples(SOUNDS[name].astype(np.float32), RATE_HZ)
+    embeddings = shipped.embed(SOUNDS[name].astype(np.float32), RATE_HZ)
     prediction = shipped.classify(embeddings.values)
     assert prediction.genre is None, f"{name} is taken for {prediction.genre}"
     assert prediction.nearest in GTZAN_GENRES

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,9 @@ from support.sounds import Array, sweep, tone, write_av, write_sndfile
 
 from tonearm import audio
 from tonearm.errors import DecodeError, ModelError
-from tonearm.model.classifier import Classifier, Embeddings, Prediction
-from tonearm.model.encoder import onnx_session
+from tonearm.model.classifier import Classifier
+from tonearm.model.encoder import Embeddings, onnx_session
+from tonearm.model.prediction import Prediction
 
 RATE = 22_050
 PARITY_MEAN, PARITY_WORST = 0.003, 0.03
@@ -53,15 +56,16 @@ def test_a_tone_is_told(hz: float, genre: str, name: str, tiny: Classifier, tmp_
     assert embeddings.values.dtype == np.float32 and embeddings.values.shape == (4, 3)
     assert embeddings.names == NAMES and embeddings.warnings == ()
     assert next(iter(embeddings.tags())) == name
-    prediction = tiny.classify(embeddings.values)
+    prediction = tiny.classify(embeddings)
     assert prediction.genre == prediction.nearest == genre
+    assert (prediction.path, prediction.duration_s) == (str(path), 20)
     assert prediction.confidence > 0.99
     assert prediction.timeline == []
     assert tiny.predict(path) == prediction
 
 
 def test_silence_is_unknown(tiny: Classifier) -> None:
-    embeddings = tiny.embed_samples(np.zeros(5 * RATE, np.float32), RATE)
+    embeddings = tiny.embed(np.zeros(5 * RATE, np.float32), RATE)
     np.testing.assert_allclose(embeddings.values, 1 / 3, atol=1e-6)
     prediction = tiny.classify(embeddings.values)
     assert prediction.genre is None
@@ -120,14 +124,14 @@ def sure(model: Classifier, confidence: float) -> Classifier:
 def test_hears_until_it_is_sure(tiny: Classifier) -> None:
     low, high = tone(LOW_HZ, 30, RATE), tone(HIGH_HZ, 30, RATE)
     same, halves = np.concatenate([low, low]), np.concatenate([low, high])
-    everything = tiny.embed_samples(same, RATE)
-    few = sure(tiny, 0.9).embed_samples(same, RATE)
+    everything = tiny.embed(same, RATE)
+    few = sure(tiny, 0.9).embed(same, RATE)
     assert (len(everything.values), len(few.values)) == (4, 2)
     np.testing.assert_array_equal(few.starts_s, everything.starts_s[1:3])
     np.testing.assert_allclose(few.values, everything.values[1:3], atol=1e-5)
     assert few.duration_s == everything.duration_s == 60
     # Half one genre, half another: nothing to be sure of.
-    assert len(sure(tiny, 0.9).embed_samples(halves, RATE).values) == 4
+    assert len(sure(tiny, 0.9).embed(halves, RATE).values) == 4
 
 
 def test_what_it_was_told_to_hear_it_hears(tiny: Classifier, medley: Path) -> None:
@@ -137,8 +141,8 @@ def test_what_it_was_told_to_hear_it_hears(tiny: Classifier, medley: Path) -> No
 
 def test_a_quiet_track_is_heard_whole(tiny: Classifier) -> None:
     samples = tone(LOW_HZ, 60, RATE)
-    assert len(sure(tiny, 0.4).embed_samples(samples, RATE).values) == 2
-    assert len(sure(tiny, 0.4).embed_samples(samples * 0.001, RATE).values) == 4
+    assert len(sure(tiny, 0.4).embed(samples, RATE).values) == 2
+    assert len(sure(tiny, 0.4).embed(samples * 0.001, RATE).values) == 4
 
 
 def test_levels_above_minus_32_dbfs_are_left_as_they_are(shipped: Classifier) -> None:
@@ -146,7 +150,7 @@ def test_levels_above_minus_32_dbfs_are_left_as_they_are(shipped: Classifier) ->
     rate_hz = shipped.model.features.sample_rate_hz
     noise = np.random.default_rng(0).normal(0, 1, 9 * rate_hz)
     far_down, below, above = (
-        shipped.embed_samples(np.float32(noise * 10 ** (db / 20)), rate_hz, count="all").values
+        shipped.embed(np.float32(noise * 10 ** (db / 20)), rate_hz, count="all").values
         for db in (-40, -32.7, -31.3)
     )
     np.testing.assert_allclose(far_down, below, atol=1e-4)
@@ -159,8 +163,8 @@ def test_a_quiet_beginning_lifts_no_loud_track(shipped: Classifier) -> None:
     window = rng.normal(0, 0.1, spec.window_frames * spec.hop_samples).astype(np.float32)
     track = np.tile(window, 112)
     track[: 100 * len(window)] *= 0.001
-    embeddings = shipped.embed_samples(track, spec.sample_rate_hz, count="all")
-    alone = shipped.embed_samples(np.tile(window, 3), spec.sample_rate_hz, count="all")
+    embeddings = shipped.embed(track, spec.sample_rate_hz, count="all")
+    alone = shipped.embed(np.tile(window, 3), spec.sample_rate_hz, count="all")
     np.testing.assert_allclose(embeddings.values[110], alone.values[1], atol=1e-5)
 
 
@@ -178,7 +182,7 @@ def test_an_end_that_is_missing_is_noticed(tiny: Classifier, tmp_path: Path) -> 
 def test_file_is_array(tiny: Classifier, shipped: Classifier, medley: Path) -> None:
     decoded = audio.decode(medley)
     for classifier in (tiny, shipped):
-        from_array = classifier.embed_samples(decoded.samples, decoded.sample_rate_hz, count=6)
+        from_array = classifier.embed(decoded.samples, decoded.sample_rate_hz, count=6)
         close(classifier.embed(medley, count=6), from_array)
 
 
@@ -186,12 +190,12 @@ def test_windows_in_pieces_are_the_whole(tiny: Classifier) -> None:
     # 40 windows are read in three pieces; each by itself must say the same.
     rate = 16_000
     samples = sweep(40 * 187 * 256 / rate, rate)
-    whole = tiny.embed_samples(samples, rate, count="all")
+    whole = tiny.embed(samples, rate, count="all")
     assert len(whole.values) == 41  # one frame is left over, and has a window that ends with it
     for i in (0, 1, 15, 16, 17, 31, 32, 39):
         # A little more on both sides, so that the frames at the edges are whole.
         begin = max(0, i * 187 * 256 - 512)
-        alone = tiny.embed_samples(samples[begin : (i + 1) * 187 * 256 + 256], rate, count="all")
+        alone = tiny.embed(samples[begin : (i + 1) * 187 * 256 + 256], rate, count="all")
         which = 0 if i == 0 else int(np.argmin(np.abs(alone.starts_s - 512 / rate)))
         if alone.starts_s[which] * rate == (i * 187 * 256 - begin):
             worst = np.abs(alone.values[which] - whole.values[i]).max()
@@ -207,7 +211,7 @@ def test_chunked_is_whole(tiny: Classifier, medley: Path, monkeypatch: pytest.Mo
 
 def test_containers_say_nearly_the_same(shipped: Classifier, tmp_path: Path) -> None:
     music = sweep(12.0, 44_100)
-    truth = shipped.embed_samples(music, 44_100).values
+    truth = shipped.embed(music, 44_100).values
     write_sndfile(tmp_path / "a.mp3", music, 44_100)
     write_av(tmp_path / "a.m4a", music, 44_100, codec="aac", container="ipod", bit_rate=128_000)
     for name in ("a.mp3", "a.m4a"):
@@ -233,7 +237,7 @@ def test_progress_rises_to_one(tiny: Classifier, medley: Path) -> None:
 @pytest.mark.parametrize("seconds", [0.5, 0.51, 1.0, 2.9, 2.98, 3.0, 3.01, 5.9])
 def test_short_sounds(seconds: float, tiny: Classifier) -> None:
     for rate in (8_000, 16_000, 44_100):
-        embeddings = tiny.embed_samples(tone(MIDDLE_HZ, seconds, rate), rate)
+        embeddings = tiny.embed(tone(MIDDLE_HZ, seconds, rate), rate)
         assert len(embeddings.values) == (1 if seconds < 2.99 else 2)
         assert tiny.classify(embeddings.values).genre == "jazz", f"{seconds} s at {rate} Hz"
         assert embeddings.duration_s == pytest.approx(seconds, abs=1e-3)
@@ -246,12 +250,12 @@ def test_too_short(samples: int, tiny: Classifier, tmp_path: Path) -> None:
         tiny.embed(path)
     assert caught.value.kind == "too-short"
     with pytest.raises(DecodeError, match="too short"):
-        tiny.embed_samples(np.zeros(samples, np.float32), RATE)
+        tiny.embed(np.zeros(samples, np.float32), RATE)
 
 
 def test_nothing_at_all(tiny: Classifier) -> None:
     with pytest.raises(DecodeError):
-        tiny.embed_samples(np.zeros(0, np.float32), RATE)
+        tiny.embed(np.zeros(0, np.float32), RATE)
 
 
 def test_truncated_is_heard_as_far_as_it_goes(
@@ -272,7 +276,7 @@ def test_sounds_that_are_not_numbers(tiny: Classifier) -> None:
     samples = tone(LOW_HZ, 6, RATE)
     samples[::1_000] = np.nan
     samples[1::5_000] = np.inf
-    embeddings = tiny.embed_samples(samples, RATE)
+    embeddings = tiny.embed(samples, RATE)
     assert np.isfinite(embeddings.values).all()
     assert tiny.classify(embeddings.values).nearest == "blues"
 
@@ -347,7 +351,7 @@ def test_shipped_knows_that_this_is_no_music(
         "silence": lambda: np.zeros(round(seconds * RATE), np.float32),
         "hum": lambda: tone(50, seconds, RATE, level=0.1),
     }
-    embeddings = shipped.embed_samples(sounds[kind](), RATE)
+    embeddings = shipped.embed(sounds[kind](), RATE)
     assert shipped.classify(embeddings.values).genre is None
 
 
@@ -369,7 +373,7 @@ def test_shipped_tags_agree_with_the_taggrams_of_gtzan(shipped: Classifier) -> N
         samples = audio.resample(decoded.samples, decoded.sample_rate_hz, 16_000)
         begins = range(0, len(rows) * 62 * 256, 62 * 256)
         embeddings = [
-            shipped.embed_samples(samples[b : b + 187 * 256 - 1], 16_000).values[0] for b in begins
+            shipped.embed(samples[b : b + 187 * 256 - 1], 16_000).values[0] for b in begins
         ]
         distances.append(np.abs(np.mean(embeddings, axis=0) - rows.mean(axis=0)))
     assert len(distances) >= 30
@@ -384,7 +388,7 @@ def test_a_timeline_of_one_part_says_what_the_whole_says() -> None:
         rng = np.random.default_rng(seed)
         windows = np.clip(rng.beta(0.2, 2, 50) + rng.normal(0, 0.01, (40, 50)), 0, 1)
         embeddings = Embeddings(windows.astype(np.float32), np.arange(40.0), 42.0)
-        prediction = shipped.classify(embeddings.values, timeline_of=embeddings)
+        prediction = shipped.classify(embeddings, timeline=True)
         if len(prediction.timeline) == 1:
             assert prediction.timeline[0].genre == prediction.genre
             verdicts.add(prediction.genre is None)
@@ -394,14 +398,20 @@ def test_a_timeline_of_one_part_says_what_the_whole_says() -> None:
 @pytest.mark.parametrize(
     ("samples", "rate_hz", "said"),
     [
-        (np.zeros((2, RATE), np.float32), RATE, "mono samples"),
-        (np.zeros(RATE, np.int16), RATE, "float"),
-        (np.zeros(RATE, np.float32), 0, "sample rate of 0 Hz"),
+        (np.zeros((2, RATE, 2), np.float32), RATE, "is not audio"),
+        (np.zeros((200, RATE), np.float32), RATE, "is not audio"),
+        (np.zeros((0, 2), np.float32), RATE, "is not audio"),
+        (np.zeros(RATE, bool), RATE, "bool is not audio"),
+        (np.full(RATE, 32_000.0), RATE, r"reach 32000; floats must lie in -1\.\.1"),
+        (np.zeros(RATE, np.float32), 0, "1 Hz or more, not 0"),
+        (np.zeros(RATE, np.float32), None, "1 Hz or more, not None"),
     ],
 )
-def test_samples_that_are_none(samples: Array, rate_hz: int, said: str, tiny: Classifier) -> None:
+def test_arrays_that_are_not_audio(
+    samples: Array, rate_hz: int, said: str, tiny: Classifier
+) -> None:
     with pytest.raises(ValueError, match=said):
-        tiny.embed_samples(samples, rate_hz)
+        tiny.embed(samples, rate_hz)
 
 
 def test_arguments_that_are_none(tiny: Classifier, medley: Path, model_path: Path) -> None:
@@ -410,13 +420,65 @@ def test_arguments_that_are_none(tiny: Classifier, medley: Path, model_path: Pat
             tiny.embed(medley, count=count)
     with pytest.raises(TypeError, match=r"see Classifier\.load"):
         Classifier(model_path)
-    with pytest.raises(ModelError, match="not Embeddings"):
-        tiny.classify(tiny.embed(medley))
     with pytest.raises(ModelError, match="array of windows"):
         tiny.classify("jazz")
+    with pytest.raises(ValueError, match="pass the Embeddings"):
+        tiny.classify(tiny.embed(medley).values, timeline=True)
+    with pytest.raises(ValueError, match="states its own sample rate"):
+        tiny.embed(medley, 44_100)
 
 
 def test_samples_of_any_float_at_any_rate(tiny: Classifier) -> None:
     low = tone(LOW_HZ, 5, RATE)
-    embeddings = tiny.embed_samples(low, RATE)
-    close(embeddings, tiny.embed_samples(low.astype(np.float64), float(RATE)))
+    embeddings = tiny.embed(low, RATE)
+    close(embeddings, tiny.embed(low.astype(np.float64), float(RATE)))
+
+
+def test_many_files_come_in_order_with_their_errors(tiny: Classifier, tmp_path: Path) -> None:
+    hertz = [LOW_HZ, MIDDLE_HZ, HIGH_HZ, LOW_HZ, HIGH_HZ]
+    paths = [
+        write_sndfile(tmp_path / f"{i}.wav", tone(hz, 4 * (5 - i), RATE), RATE)
+        for i, hz in enumerate(hertz)
+    ]
+    paths[3].write_bytes(b"no audio")
+    results = list(tiny.predict_many(iter(paths), jobs=3, tags=True))
+    assert [result.path for result in results] == [str(path) for path in paths]
+    genres = [getattr(result, "genre", None) for result in results]
+    assert genres == ["blues", "jazz", "metal", None, "metal"]
+    assert isinstance(results[3], DecodeError) and results[3].kind == "not-audio"
+    assert results[0] == tiny.predict(paths[0], tags=True)
+
+
+def test_a_fault_costs_its_file_alone(
+    tiny: Classifier, medley: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(path: Path, **_: object) -> None:
+        raise {"a": ZeroDivisionError("a fault"), "b": MemoryError()}[path.name]
+
+    monkeypatch.setattr(tiny, "predict", failing)
+    results = list(tiny.predict_many([Path("a"), Path("b")], jobs=1))
+    assert [result.kind for result in results if isinstance(result, DecodeError)] == [
+        "internal",
+        "memory",
+    ]
+    assert "ZeroDivisionError: a fault" in str(results[0])
+
+
+def test_what_is_wrong_with_the_call_is_raised_at_once(tiny: Classifier, medley: Path) -> None:
+    with pytest.raises(TypeError, match="not one path"):
+        tiny.predict_many(str(medley))
+    with pytest.raises(ValueError, match="jobs of 0"):
+        tiny.predict_many([medley], jobs=0)
+    with pytest.raises(ValueError, match="1 or more, or 'all'"):
+        tiny.predict_many([medley], count=0)
+    broken = Classifier(replace(tiny_model(), encoder=b"no network"))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        list(broken.predict_many([medley]))
+
+
+def test_a_classifier_can_be_pickled(tiny: Classifier, medley: Path) -> None:
+    truth = tiny.predict(medley)  # its session exists now, and cannot be pickled itself
+    again = pickle.loads(pickle.dumps(tiny))
+    assert again.predict(medley) == truth
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert pool.submit(tiny.predict, medley).result() == truth

@@ -27,7 +27,7 @@ def test_jsonl(tonearm: Command, music: Path) -> None:
     assert [Path(row["path"]).name for row in found] == ["a low.wav", "b high.wav", "middle.wav"]
     assert [row["genre"] for row in found] == ["blues", "metal", "jazz"]
     for row in found:
-        assert row["schema"] == 1 and row["duration_s"] == 4 and row["timeline"] == []
+        assert row["schema"] == 2 and row["duration_s"] == 4 and row["timeline"] == []
         assert set(row["probabilities"]) == set(LABELS) and set(row["tags"]) == set(NAMES)
         assert row["nearest"] == row["genre"] and row["confidence"] > 0.9
 

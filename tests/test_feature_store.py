@@ -65,7 +65,7 @@ def test_windows_are_those_the_classifier_hears(spec, monkeypatch):
             return [np.ones((len(embeddings[-1]), 2), dtype=np.float32)]
 
     monkeypatch.setitem(vars(clf._encoder), "_session", Ear())
-    clf.embed_samples(samples, rate_hz, count=3)
+    clf.embed(samples, rate_hz, count=3)
     stored = feature_store.storable(samples, spec)
     starts = windows.place(len(stored), spec.window_frames, count=3)
     trained_on = np.stack([feature_store.cut(stored, int(start), spec) for start in starts])

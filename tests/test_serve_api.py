@@ -19,7 +19,6 @@ import mutagen
 from fastapi.testclient import TestClient
 from support.serving import fill_library
 from support.small_files import music, wav
-from tonearm.model.answer import Answer, answer
 
 from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC
@@ -29,7 +28,6 @@ from tonearm.library.scan import load_embed, scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
-from tonearm.serve import tracks as looking
 from tonearm.serve.app import create_app
 from tonearm.serve.spectrogram import picture
 
@@ -84,13 +82,16 @@ def test_predict_is_the_command_lines_answer(empty, options):
     path = EXAMPLES / "midnight_walk.mp3"
     words = dict(part.split("=") for part in options[1:].split("&") if part)
     count = words.get("windows")
-    expected = answer(
-        Classifier.load(),
-        path,
-        timeline="timeline" in words,
-        tags="tags" in words,
-        count=int(count) if count and count != "all" else count,
-    ).to_dict()
+    expected = (
+        Classifier.load()
+        .predict(
+            path,
+            timeline="timeline" in words,
+            tags="tags" in words,
+            count=int(count) if count and count != "all" else count,
+        )
+        .to_dict()
+    )
     got = empty.post(f"/api/predict{options}", files={"file": path.open("rb")}).json()
     assert got == {**expected, "path": "midnight_walk.mp3"}
 
@@ -180,7 +181,7 @@ def test_one_track(client, folder):
     number = ids(client)["midnight_walk.mp3"]
     track = client.get(f"/api/tracks/{number}").json()
     assert track["path"] == str(folder / "midnight_walk.mp3") and track["genre"] == "jazz"
-    expected = answer(Classifier.load(), folder / "midnight_walk.mp3", timeline=True).to_dict()
+    expected = Classifier.load().predict(folder / "midnight_walk.mp3", timeline=True).to_dict()
     assert client.get(f"/api/tracks/{number}/timeline").json() == expected
     drawn = client.get(f"/api/tracks/{number}/picture").json()
     assert drawn["duration_s"] == pytest.approx(track["duration_s"], abs=0.1)
@@ -211,10 +212,10 @@ def test_a_disk_that_failed_while_a_file_was_read_is_asked_again(client, monkeyp
     url = f"/api/tracks/{ids(client)['midnight_walk.mp3']}/timeline"
 
     def failing(_classifier, path, **_options):
-        return Answer(str(path), error=DecodeError(path, "unreadable", "Input/output error"))
+        return DecodeError(path, "unreadable", "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(looking, "answer", failing)
+        patch.setattr(Classifier, "predict_or_error", failing)
         assert client.get(url).status_code == 422
     assert client.get(url).status_code == 200
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tonearm.errors import DecodeError
 from tonearm.library.store import FileTags
-from tonearm.model.classifier import Embeddings
+from tonearm.model.encoder import Embeddings
 
 
 def make_embed(log: str):

@@ -116,7 +116,9 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
         if sample_rate_hz is None or not int(sample_rate_hz) >= 1:
             raise ValueError(f"samples need a sample rate of 1 Hz or more, not {sample_rate_hz}")
-        yield Opened(ArrayReader(mono_samples(np.asarray(source)), int(sample_rate_hz)), None, "<samples>")
+        yield Opened(
+            ArrayReader(mono_samples(np.asarray(source)), int(sample_rate_hz)), None, "<samples>"
+        )
         return
     if sample_rate_hz is not None:
         raise ValueError("a file states its own sample rate: sample_rate_hz is for arrays")

@@ -131,7 +131,7 @@ class Classifier:
         --------
         >>> embeddings = classifier.embed("midnight_walk.mp3", count=4)
         >>> embeddings.values.shape, embeddings.duration_s
-        ((4, 50), 21.968)
+        ((4, 50), 22.11)
         >>> import numpy as np
         >>> stereo = np.zeros((441_000, 2), dtype=np.int16)
         >>> classifier.embed(stereo, 44_100, count="all").duration_s
@@ -225,7 +225,7 @@ class Classifier:
         >>> prediction.genre, len(prediction.timeline), prediction.timeline[0].genre
         ('jazz', 1, 'jazz')
         >>> prediction.to_dict()["duration_s"]
-        21.968
+        22.11
         """
         embeddings = self.embed(
             source, sample_rate_hz, count=count, timeline=timeline, on_progress=on_progress

@@ -70,7 +70,15 @@ class Embeddings:
     path: str | None = None
 
     def tags(self) -> dict[str, float]:
-        """Mean of each named number over the track, highest first; empty without names."""
+        """Mean of each named number over the track, highest first; empty without names.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> values = np.float32([[0.2, 0.7], [0.4, 0.9]])
+        >>> Embeddings(values, np.array([0.0, 3.0]), 6.0, names=("vocal", "guitar")).tags()
+        {'guitar': 0.8, 'vocal': 0.3}
+        """
         if self.names is None:
             return {}
         return rank(self.names, self.values.mean(axis=0))

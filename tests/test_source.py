@@ -1,0 +1,101 @@
+"""Audio from a path, a file object, or an array: all of them the same samples."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.fakes import LOW_HZ
+from support.sounds import tone, write_av, write_sndfile
+
+from tonearm.audio import decode
+from tonearm.audio.source import mono_samples, open_source
+from tonearm.errors import DecodeError
+from tonearm.model.classifier import Classifier
+
+RATE = 16_000
+STEREO = np.array([[1.0, 0.0], [0.5, -0.5], [-1.0, 0.0]], np.float32)
+MEAN = [0.5, 0.0, -0.5]
+
+
+def test_layouts_of_stereo() -> None:
+    assert mono_samples(STEREO).tolist() == MEAN
+    assert mono_samples(STEREO.T).tolist() == MEAN
+    assert mono_samples(STEREO.astype(np.float64)[:, :1]).tolist() == [1, 0.5, -1]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+def test_integers_are_scaled_by_their_type(dtype: type[np.signedinteger]) -> None:
+    full = -int(np.iinfo(dtype).min)
+    samples = np.array([-full, 0, full // 2], dtype)
+    assert mono_samples(samples).tolist() == [-1, 0, 0.5]
+
+
+def test_unsigned_samples_have_their_zero_in_the_middle() -> None:
+    assert mono_samples(np.array([0, 128, 192], np.uint8)).tolist() == [-1, 0, 0.5]
+
+
+def test_a_mean_of_full_scale_integers_does_not_overflow() -> None:
+    full = np.full((4, 2), 32_767, np.int16)
+    np.testing.assert_allclose(mono_samples(full), 32_767 / 32_768)
+
+
+def test_floats_a_little_over_full_scale_are_audio() -> None:
+    assert mono_samples(np.array([1.5, -1.25])).tolist() == [1.5, -1.25]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """One tone as what libsndfile reads, and as what only FFmpeg reads."""
+    sound = tone(LOW_HZ, 6, RATE)
+    flac = write_sndfile(tmp_path / "a.flac", sound, RATE)
+    m4a = tmp_path / "a.m4a"
+    write_av(m4a, sound, RATE, codec="aac", container="ipod", bit_rate=96_000)
+    return [flac, m4a]
+
+
+def test_a_file_object_is_its_file(files: list[Path], tiny: Classifier) -> None:
+    for path in files:
+        truth = tiny.embed(path)
+        with path.open("rb") as file:
+            found = tiny.embed(file)
+            assert not file.closed
+        np.testing.assert_array_equal(found.values, truth.values)
+        assert (found.duration_s, found.path) == (truth.duration_s, str(path))
+        in_memory = tiny.embed(io.BytesIO(path.read_bytes()))
+        np.testing.assert_array_equal(in_memory.values, truth.values)
+        assert in_memory.path is None
+
+
+def test_a_file_object_is_read_from_where_it_stands(files: list[Path]) -> None:
+    data = io.BytesIO(b"a header of my own" + files[0].read_bytes())
+    data.seek(18)
+    with open_source(data) as opened:
+        assert opened.reader.info.samples == 6 * RATE
+
+
+def test_an_array_is_its_file(files: list[Path], tiny: Classifier) -> None:
+    audio = decode(files[0])
+    integers = np.round(audio.samples * 32_768).astype(np.int16)
+    found = tiny.embed(np.stack([integers, integers]), audio.sample_rate_hz)
+    np.testing.assert_allclose(found.values, tiny.embed(files[0]).values, atol=1e-4)
+    assert found.path is None
+
+
+def test_nothing_temporary_stays_or_is_named(
+    tiny: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(DecodeError) as caught:
+        tiny.embed(io.BytesIO(b"no audio at all"))
+    assert os.listdir(tmp_path) == []
+    assert str(tmp_path) not in str(caught.value) and "<file object>" in str(caught.value)
+
+
+def test_text_is_refused(tmp_path: Path, tiny: Classifier) -> None:
+    with pytest.raises(TypeError, match="mode 'rb'"):
+        tiny.embed(io.StringIO("la la la"))
