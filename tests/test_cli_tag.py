@@ -68,14 +68,14 @@ def test_nothing_is_written_without_write(music, tonearm):
     assert "d.flac: none → Hip-Hop  70%" in result.stdout
     for line in (
         "2 files to write",
-        "1 left: have a genre that is not Tonearm's",
-        "1 left: less sure than 60%",
-        "1 left: of no genre that Tonearm knows",
+        "1 skipped: have a genre that a person wrote",
+        "1 skipped: confidence below 60%",
+        "1 skipped: unknown: none of the genres that the model knows",
     ):
         assert line in result.stdout
-    assert "nothing is written yet" in result.stderr
+    assert "nothing has been written yet" in result.stderr
     assert {path: path.read_bytes() for path in music.values()} == before
-    with pytest.raises(LibraryError, match="nothing was written yet"):
+    with pytest.raises(LibraryError, match="nothing has been written yet"):
         tonearm("history")
 
 
@@ -86,11 +86,11 @@ def test_write_undo_history_and_redo(music, tonearm):
     assert genres(music) == {"a": ("Jazz",), "b": ("Rock",), "c": (), "d": ("Hip-Hop",), "e": ()}
     again = tonearm("tag", "--write")
     assert "0 files to write" in again.stdout, "its own guesses are no person's, and the same"
-    assert "2 left: have that genre already" in again.stdout
-    assert "run 2: 2 of 2 files of run 1 put back" in tonearm("undo").stdout
+    assert "2 skipped: have that genre already" in again.stdout
+    assert "run 2: 2 of 2 files of run 1 restored" in tonearm("undo").stdout
     assert {path: path.read_bytes() for path in music.values()} == before
-    assert "2 put back since" in tonearm("history").stdout
-    assert "none → Jazz  (put back)" in tonearm("history", 1).stdout
+    assert "2 restored since" in tonearm("history").stdout
+    assert "none → Jazz  (restored)" in tonearm("history", 1).stdout
     with pytest.raises(LibraryError, match="nothing to undo"):
         tonearm("undo")
     tonearm("undo", 2)
@@ -152,12 +152,12 @@ def test_what_cannot_be_written_is_named_and_the_rest_is_done(music, tonearm):
     assert result.exit_code == 1
     assert "a.flac: has 2 names" in result.stderr
     assert genres(music)["d"] == ("Hip-Hop",)
-    assert "1 left alone:\n" in result.stderr
-    assert "1 written, 1 left alone" in tonearm("history").stdout
+    assert "1 skipped:\n" in result.stderr
+    assert "1 written, 1 skipped" in tonearm("history").stdout
     (line, _) = tonearm("history", 1).stdout.splitlines()
     assert "a.flac: not written  (has 2 names (hard links)" in line
     undone = tonearm("undo")
-    assert undone.stdout == "run 2: 1 of 1 file of run 1 put back\n"
+    assert undone.stdout == "run 2: 1 of 1 file of run 1 restored\n"
 
 
 def test_a_file_changed_since_the_scan_is_left_alone(music, tonearm):
@@ -174,7 +174,7 @@ def test_a_genre_changed_since_is_not_undone(music, tonearm):
     result = tonearm("undo")
     assert result.exit_code == 1
     assert "a.flac: its genre was changed since (now Bebop)" in result.stderr
-    assert "1 left alone (`tonearm undo 1` tries again):\n" in result.stderr
+    assert "1 skipped (`tonearm undo 1` tries again):\n" in result.stderr
     assert genres(music)["a"] == ("Bebop",)
     assert genres(music)["d"] == ()
 

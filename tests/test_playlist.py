@@ -80,7 +80,10 @@ def test_what_is_gone_is_in_no_playlist(library):
     [
         (Conditions(genres=("polka",)), "no genre 'polka'"),
         (Conditions(second="unknown"), "no genre 'unknown'"),
-        (Conditions(tags=(TagCondition("Loud", ">", 0.1),)), "no word 'Loud'; there are Mellow"),
+        (
+            Conditions(tags=(TagCondition("Loud", ">", 0.1),)),
+            "no tag 'Loud'; this model has Mellow",
+        ),
     ],
 )
 def test_names_that_the_model_does_not_know(library, conditions, words):

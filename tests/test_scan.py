@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from support import embedders, small_files
 
-from tonearm.cli.scan import file_tags
 from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
 from tonearm.errors import LibraryError
+from tonearm.library.file_tags import file_tags
 from tonearm.library.scan import Scan, scan
 from tonearm.library.store import Library, as_stored
 from tonearm.model import file as models

@@ -10,7 +10,7 @@ from tonearm.containers.sound_key import sound_key
 from tonearm.errors import LibraryError
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import FileStatus, Library, as_stored
-from tonearm.library.tag_runs import Wanted, open_journal, put_back, write_all
+from tonearm.library.tag_runs import Wanted, open_journal, undo_run, write_all
 from tonearm.tagging import write as tagging_write
 from tonearm.tagging.journal import Journal, journal_path
 from tonearm.tagging.read import read_tags
@@ -63,7 +63,7 @@ def follow(place, old, new):
 
 def undo(place, run=None):
     with Library(place, write=True) as library, open_journal(place, library) as journal:
-        return put_back(library, journal, run, command="undo")
+        return undo_run(library, journal, run, command="undo")
 
 
 def kept(place) -> dict:
@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_looked_at_afterwards_is_written_all_the_same(
         assert len(undo(place).paths) == 3
 
 
-def test_what_is_put_back_already_is_not_put_back_again(folder, place):
+def test_what_is_restored_already_is_not_restored_again(folder, place):
     paths = sorted(folder.iterdir())
     tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
     run = write(place, paths).run
@@ -177,7 +177,7 @@ def test_without_a_library_the_journal_suffices(folder, place):
     write(place, [path])
     place.unlink()
     with open_journal(place, None) as journal:
-        assert put_back(None, journal, None, command="undo").paths == [str(path)]
+        assert undo_run(None, journal, None, command="undo").paths == [str(path)]
     assert read_tags(path).genres == ()
 
 
@@ -214,7 +214,7 @@ def test_ctrl_c_between_a_file_and_its_row_leaves_no_row_behind(folder, place, m
     assert list(kept(place).values()) == [("Jazz",), ("Jazz",), ()]
 
 
-def test_a_file_that_moved_is_put_back_where_it_is_now(folder, place):
+def test_a_file_that_moved_is_restored_where_it_is_now(folder, place):
     """Undone, redone and undone again, each from another place."""
     path = folder / "a.flac"
     scanned(place, [path])

@@ -62,7 +62,7 @@ def _scan(folder: Path, *, jobs: int, one_core: bool = False, tree: bool = False
         command = [*TONEARM, "scan", str(folder), *options]
         cost = measure.run(command, one_core=one_core, tree=tree)
     files = len(list(folder.iterdir()))
-    if f" {files:,} heard" not in cost.printed:
+    if f" {files:,} analysed" not in cost.printed:
         raise RuntimeError(f"{files:,} files that should all differ: {cost.printed.strip()}")
     return cost
 

@@ -12,9 +12,9 @@ import mutagen
 import numpy as np
 from mutagen import id3
 
-from tonearm.cli.scan import file_tags
 from tonearm.containers.edits import copy_edited
 from tonearm.genres import GTZAN_GENRES
+from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Decision, FileStatus, Library, ModelRecord
 from tonearm.tagging.fields import GenreFields, edits_for_fields, edits_for_genres, read_fields
 from tonearm.tagging.write import compare

@@ -13,12 +13,15 @@ from tonearm import __version__
 from tonearm.cli import (
     console,
     evaluate,
+    history,
     models,
     playlist,
     predict,
     prepare,
     scan,
     serve,
+    similar,
+    status,
     tag,
     train,
     undo,
@@ -71,12 +74,12 @@ def _options(
 
 app.command()(predict.predict)
 app.command()(scan.scan)
-app.command()(scan.status)
+app.command()(status.status)
 app.command()(playlist.playlist)
-app.command()(playlist.similar)
+app.command()(similar.similar)
 app.command()(tag.tag)
 app.command()(undo.undo)
-app.command()(undo.history)
+app.command()(history.history)
 app.command()(prepare.prepare)
 app.command()(train.train)
 app.command()(evaluate.evaluate)

@@ -139,7 +139,7 @@ def add_genres(folder: Path, run: HeadRun, *, check: Path | None, adopt: bool) -
 
 def train_from_corrections(library: Path | None, run: HeadRun, *, adopt: bool) -> None:
     """Move a head's genres toward what a person said of the library's sounds."""
-    from tonearm.cli.scan import location
+    from tonearm.cli.library_options import location
     from tonearm.data.groups import group_of
     from tonearm.library.reviews import corrections
     from tonearm.library.store import Library

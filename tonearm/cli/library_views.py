@@ -1,4 +1,4 @@
-"""How a library looks in a terminal: its numbers, and lists of tracks."""
+"""Show a library in a terminal: its numbers, and lists of tracks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
 
     console = rich_console(sys.stdout)
     console.print(Text(f"{printable(path)}"), style="dim")
-    by = f", heard by {seen.model}" if seen.model else ""
+    by = f", analysed by {seen.model}" if seen.model else ""
     console.print(f"{counted(seen.tracks, 'track')}, {_days(seen.duration_s)} of sound{by}")
     total = max(1, seen.analysed)
     if seen.analysed:
@@ -37,22 +37,22 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
         console.print(line)
     known = sum(seen.confidence)
     if known:
-        console.print(Text("\nhow sure", style="dim underline"))
+        console.print(Text("\nconfidence", style="dim underline"))
     largest = max(1, *seen.confidence)
     first = next((i for i, count in enumerate(seen.confidence) if count), len(seen.confidence))
     for i in range(len(seen.confidence) - 1, first - 1, -1):
         count = seen.confidence[i]
         line = Text(fit(f"{i * 10:3}–{i * 10 + 10} %", _LABEL_CELLS))
-        line.append(bar(count / largest), style=_sureness(i))
+        line.append(bar(count / largest), style=_confidence_colour(i))
         line.append(f" {count:7,}  {count / known:4.0%}")
         console.print(line)
     console.print()
     rows = [
         (seen.untagged, "without a genre tag"),
         (seen.tagged_by_tonearm, "with a genre tag by Tonearm"),
-        (seen.disagreeing, "tagged as another genre than is heard"),
+        (seen.disagreeing, "tagged as another genre than by sound"),
         (seen.copies, "copies of another file (--copies names them)"),
-        (seen.failed, "not heard (--errors names them)"),
+        (seen.failed, "not read (--errors names them)"),
         (seen.missing, "gone since they were scanned"),
     ]
     for count, words in rows:
@@ -65,21 +65,21 @@ def show_matches(matches: list[Match]) -> None:
 
     console = rich_console(sys.stdout)
     cells = max(20, console.width - 42)
-    header = f"{'alike':7}{'genre':11}{'how sure':10}{'length':>9}  track"
+    header = f"{'alike':7}{'genre':11}{'confidence':12}{'length':>9}  track"
     console.print(Text(header, style="dim underline"))
     for match in matches:
         track = match.track
         line = Text(f"{match.similarity:5.3f}  ")
         name = id3_name(track.genre) if track.genre else UNKNOWN
         line.append(fit(name, 11), style=f"bold {colour(track.genre)}")
-        line.append(f"{track.confidence or 0:8.0%}  {clock(track.duration_s or 0):>9}  ")
+        line.append(f"{track.confidence or 0:10.0%}  {clock(track.duration_s or 0):>9}  ")
         by = f"{track.tags.artist} – " if track.tags.artist and track.tags.title else ""
         title = track.tags.title or os.path.basename(track.path)
         line.append(fit(printable(f"{by}{title}"), cells).rstrip())
         console.print(line)
 
 
-def _sureness(tenth: int) -> str:
+def _confidence_colour(tenth: int) -> str:
     """From red at a tenth to green at all."""
     return f"rgb({230 - tenth * 20},{60 + tenth * 15},70)"
 

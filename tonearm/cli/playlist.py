@@ -1,4 +1,4 @@
-"""``tonearm playlist`` and ``similar``: lists of tracks out of a library."""
+"""``tonearm playlist``: write a playlist of tracks from the library."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.scan import Location, ModelOption, chosen_model, location
-from tonearm.files import cores
+from tonearm.cli.library_options import Location, location
 
 if TYPE_CHECKING:
     from tonearm.library.playlist import Entry
-    from tonearm.library.similar import Probe
-    from tonearm.library.store import Library
 
 
 class ListFormat(StrEnum):
@@ -34,7 +31,7 @@ Output = Annotated[
         "--output",
         "-o",
         callback=console.output_file,
-        help="Write an M3U8 there instead of to stdout.",
+        help="Write to this file instead of stdout.",
     ),
 ]
 
@@ -42,7 +39,7 @@ Output = Annotated[
 def _seconds(text: str | None) -> str | None:
     parts = (text or "0").split(":")
     if len(parts) > 3 or not all(part.replace(".", "", 1).isdecimal() for part in parts):
-        raise typer.BadParameter("seconds, or minutes:seconds, or hours:minutes:seconds")
+        raise typer.BadParameter("Give seconds, minutes:seconds or hours:minutes:seconds.")
     return text
 
 
@@ -57,31 +54,33 @@ def _in_seconds(text: str | None) -> float | None:
 
 def playlist(
     genre: Annotated[
-        list[str] | None, typer.Option("--genre", "-g", help="Heard as this; may be repeated.")
+        list[str] | None,
+        typer.Option("--genre", "-g", help="By sound; may be repeated."),
     ] = None,
-    second: Annotated[
-        str | None, typer.Option(help="With this as the second likeliest genre.")
-    ] = None,
+    second: Annotated[str | None, typer.Option(help="With this second most likely genre.")] = None,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="At least this sure, 0 to 1.")
+        float, typer.Option(min=0, max=1, help="Minimum confidence, 0 to 1.")
     ] = 0.0,
     tag: Annotated[
         list[str] | None,
-        typer.Option("--tag", "-t", help="A word for mood or style: 'Mellow>0.2'; all must hold."),
+        typer.Option("--tag", "-t", help="A mood or style: 'Mellow>0.2'; all must hold."),
     ] = None,
     min_length: Annotated[
-        str | None, typer.Option(callback=_seconds, help="At least so long: 90 or 1:30.")
+        str | None, typer.Option(callback=_seconds, help="Minimum length: 90 or 1:30.")
     ] = None,
-    max_length: Annotated[str | None, typer.Option(callback=_seconds, help="At most.")] = None,
+    max_length: Annotated[str | None, typer.Option(callback=_seconds, help="Maximum.")] = None,
     has_genre: Annotated[
         bool | None,
-        typer.Option("--has-genre/--no-genre", help="Whose own tags name a genre, or none."),
+        typer.Option("--has-genre/--no-genre", help="Whether the files' tags name a genre."),
     ] = None,
     output: Output = None,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """Write an M3U8 of the tracks that meet all conditions, with paths relative to its folder."""
+    """Write a playlist of matching tracks.
+
+    Its paths are relative to its folder.
+    """
     from tonearm.library import playlist as playlists
     from tonearm.library.store import Library
 
@@ -96,10 +95,11 @@ def playlist(
     )
     with Library(location(library)) as opened:
         entries = playlists.select(opened, conditions)
-    _write_playlist(entries, output)
+    write_playlist(entries, output)
 
 
-def _write_playlist(entries: list[Entry], output: Path | None) -> None:
+def write_playlist(entries: list[Entry], output: Path | None) -> None:
+    """Write entries as M3U8 to a file, or to stdout."""
     from tonearm.files import write_atomically
     from tonearm.library.playlist import m3u8
 
@@ -116,77 +116,7 @@ def _write_playlist(entries: list[Entry], output: Path | None) -> None:
         console.say(f"{tracks} in {console.printable(output)}")
     if not entries:
         console.say("no track meets all of these conditions")
-    reason = "a name with a line break has no place in M3U"
+    reason = "M3U cannot hold a name with a line break"
     console.report("left out", [(path, reason) for path in made.left_out])
     if made.left_out:
         raise typer.Exit(console.EXIT_FAILED_FILES)
-
-
-def similar(
-    file: Annotated[Path, typer.Argument(help="A track, in the library or not.")],
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")] = 20,
-    output_format: Annotated[ListFormat, typer.Option("--format", "-f")] = ListFormat.table,
-    output: Output = None,
-    library: Location = None,
-    model: ModelOption = None,
-    verbose: console.Verbose = False,
-) -> None:
-    """List the tracks that sound most like one; copies of it are left out."""
-    from tonearm.library.playlist import Entry
-    from tonearm.library.similar import similar as search
-    from tonearm.library.store import Library
-
-    if output is not None and output_format != "m3u8":
-        raise typer.BadParameter("goes with --format m3u8", param_hint="-o")
-    with Library(location(library)) as opened:
-        probe = _probe(opened, file, model)
-        matches = search(opened, probe, count=count)
-    if not matches:
-        console.say("nothing else is in the library but copies of it")
-    if output_format == "m3u8":
-        _write_playlist([Entry.of(match.track) for match in matches], output)
-    elif output_format == "json":
-        from tonearm.cli.formats import to_json
-
-        values = [
-            {
-                "path": match.track.path,
-                "similarity": match.similarity,
-                "genre": match.track.genre,
-                "confidence": match.track.confidence,
-                "duration_s": match.track.duration_s,
-                "artist": match.track.tags.artist,
-                "title": match.track.tags.title,
-            }
-            for match in matches
-        ]
-        print(to_json({"schema": 1, "path": str(file), "similar": values}))
-    else:
-        from tonearm.cli.library_views import show_matches
-
-        show_matches(matches)
-
-
-def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
-    """The sound of a file: as the library knows it, else heard now."""
-    from tonearm.containers.sound_key import sound_key
-    from tonearm.errors import LibraryError
-    from tonearm.library.similar import Probe, probe_of
-
-    key = sound_key(file) if file.is_file() and file.stat().st_size else None
-    known = probe_of(opened, file, key)
-    if known is not None:
-        return known
-    from tonearm.model.classifier import Classifier
-
-    classifier = Classifier.load(chosen_model(opened, model), threads=cores())
-    kept = opened.model()
-    if kept is not None and kept.encoder != classifier.model.encoder_sha256:
-        raise LibraryError(
-            f"{opened.path}: heard by another model ({kept.name}): name it with --model, or "
-            "scan again"
-        )
-    with console.quiet_decoders():
-        embeddings = classifier.embed(file)
-    pooled = embeddings.values.mean(axis=0)
-    return Probe(pooled, embeddings.duration_s, classifier.model.encoder_sha256, key)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.scan import Location, ModelOption, chosen_model, location
+from tonearm.cli.library_options import Location, ModelOption, chosen_model, location
 
 _DEFAULT_PORT = 8137
 

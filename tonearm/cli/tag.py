@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tonearm.cli import console, undo
-from tonearm.cli.scan import Location, location
+from tonearm.cli import console, library_options
+from tonearm.cli.library_options import Form, FormOption, KeepMtime, Location, location
 from tonearm.genres import find
 from tonearm.tagging.plan import (
     Action,
@@ -29,7 +29,7 @@ from tonearm.tagging.plan import (
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library, Track
-    from tonearm.library.tag_runs import Done
+    from tonearm.library.tag_runs import RunResult
     from tonearm.tagging.journal import Journal
 
 
@@ -54,26 +54,29 @@ def tag(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files and folders. [default: the whole library]")
     ] = None,
-    write: Annotated[bool, typer.Option("--write", help="Write; without it only show.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the genres.")] = False,
     policy: Annotated[
-        Policy, typer.Option(help="Files without a genre, or replace or add to a person's.")
+        Policy, typer.Option(help="Only files without a genre, or replace or add.")
     ] = Policy.missing,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Write only if at least this sure.")
+        float, typer.Option(min=0, max=1, help="Minimum confidence, 0 to 1.")
     ] = 0.6,
     max_genres: Annotated[
-        int, typer.Option(min=1, max=2, help="2: also the second genre if it is half as likely.")
+        int, typer.Option(min=1, max=2, help="2: also a second genre if it is half as likely.")
     ] = 1,
     by: Annotated[By, typer.Option(help="album: one genre from all its tracks.")] = By.file,
     names: Annotated[
         Path | None, typer.Option("--map", help='TOML with your names: hiphop = "Hip-Hop/Rap".')
     ] = None,
-    keep_mtime: undo.KeepMtime = False,
-    output_format: undo.FormOption = undo.Form.table,
+    keep_mtime: KeepMtime = False,
+    output_format: FormOption = Form.table,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """Show the genre each file of the library would get, and with --write write it."""
+    """Propose genres; --write writes them.
+
+    Without --write nothing is changed, and `tonearm undo` takes a run back.
+    """
     from tonearm.library.store import Library
     from tonearm.library.tag_runs import open_journal
 
@@ -93,13 +96,13 @@ def tag(
         writes = [row for row in rows if row.proposal.action is Action.write]
         done = _write(opened, journal, writes, keep_mtime) if journal and writes else None
     failures += done.failures if done else []
-    if output_format is undo.Form.json:
+    if output_format is Form.json:
         _print_json(rows, done, unscanned, failures)
     else:
         _print_table(writes, by)
         _sum_up(rows, rules, done)
     failures += [(path, "not scanned yet: run `tonearm scan` on it") for path in unscanned]
-    undo.close("left alone", failures, interrupted=done is not None and done.interrupted)
+    library_options.close("skipped", failures, interrupted=done is not None and done.interrupted)
 
 
 def _rows(
@@ -120,7 +123,7 @@ def _rows(
         if track.tags.error:
             failures.append((track.path, track.tags.error.removeprefix(f"{track.path}: ")))
         elif track.error_kind is not None:
-            failures.append((track.path, f"could not be heard: {track.error_message}"))
+            failures.append((track.path, f"could not be read: {track.error_message}"))
         else:
             album = _album(track)
             guess = pool[album] if by is By.album else _guess(track)
@@ -183,15 +186,15 @@ def _spelt(library: Library, rules: Rules) -> Rules:
     return replace(rules, names=names)
 
 
-def _write(library: Library, journal: Journal, rows: Sequence[Row], keep_mtime: bool) -> Done:
+def _write(library: Library, journal: Journal, rows: Sequence[Row], keep_mtime: bool) -> RunResult:
     from tonearm.library.tag_runs import Wanted, write_all
 
-    with undo.progress() as show:
+    with library_options.progress() as show:
         return write_all(
             library,
             journal,
             [Wanted(row.track.path, row.proposal.genres, row.proposal.guesses) for row in rows],
-            command=undo.command(),
+            command=library_options.command(),
             keep_mtime=keep_mtime,
             on_progress=show,
         )
@@ -204,7 +207,7 @@ def _print_table(rows: Sequence[Row], by: By) -> None:
         name = row.track.path
         if by is By.album:
             name = row.track.tags.album or os.path.dirname(row.track.path) + os.sep
-        change = undo.arrow(row.track.tags.genres, row.proposal.genres)
+        change = library_options.arrow(row.track.tags.genres, row.proposal.genres)
         line = (console.printable(name), f"{change}  {row.guess.confidence:.0%}")
         shown[line] = shown.get(line, 0) + 1
     for (name, change), count in shown.items():
@@ -212,7 +215,7 @@ def _print_table(rows: Sequence[Row], by: By) -> None:
         print(f"{name}{files}: {change}")
 
 
-def _sum_up(rows: Sequence[Row], rules: Rules, done: Done | None) -> None:
+def _sum_up(rows: Sequence[Row], rules: Rules, done: RunResult | None) -> None:
     counts = {action: sum(row.proposal.action is action for row in rows) for action in Action}
     if done:
         files = console.counted(counts[Action.write], "file")
@@ -221,20 +224,20 @@ def _sum_up(rows: Sequence[Row], rules: Rules, done: Done | None) -> None:
         print(f"{console.counted(counts[Action.write], 'file')} to write")
     words = {
         Action.same: "have that genre already",
-        Action.kept: "have a genre that is not Tonearm's (see --policy)",
-        Action.unsure: f"less sure than {rules.min_confidence:.0%}",
-        Action.unknown: "of no genre that Tonearm knows",
+        Action.kept: "have a genre that a person wrote (see --policy)",
+        Action.unsure: f"confidence below {rules.min_confidence:.0%}",
+        Action.unknown: "unknown: none of the genres that the model knows",
     }
     for action, text in words.items():
         if counts[action]:
-            print(f"  {counts[action]:,} left: {text}")
+            print(f"  {counts[action]:,} skipped: {text}")
     if not done and counts[Action.write]:
-        console.say("nothing is written yet: add --write (`tonearm undo` takes it back)")
+        console.say("nothing has been written yet: add --write (`tonearm undo` takes it back)")
 
 
 def _print_json(
     rows: Sequence[Row],
-    done: Done | None,
+    done: RunResult | None,
     unscanned: Sequence[str],
     failures: Sequence[tuple[str, str]],
 ) -> None:
@@ -251,7 +254,7 @@ def _print_json(
         for row in rows
     ]
     errors = [{"path": path, "message": reason} for path, reason in failures]
-    undo.print_object(
+    library_options.print_object(
         {
             "run": done.run if done else None,
             "files": files,

@@ -20,8 +20,8 @@ from tonearm.cli.custom_genres import (
     train_from_corrections,
     train_head,
 )
+from tonearm.cli.library_options import Location
 from tonearm.cli.prepare import Files, end, genres_in, prepared, say_split
-from tonearm.cli.scan import Location
 from tonearm.errors import DatasetError
 from tonearm.nets import MODELS
 from tonearm.training.run import BUNDLE, CHECKPOINT, METRICS, SPLIT, Precision, Run, read, write

@@ -38,13 +38,13 @@ class Filter:
     text : str
         Part of title, artist, album or path; letters of either case.
     genre : str or None
-        Heard as this; ``unknown`` for what is none of them.
+        By sound; ``unknown`` for tracks of no known genre.
     min_confidence, max_confidence : float
         Bounds of the probability of the likeliest genre.
     tag : 'any', 'none', 'tonearm' or 'person'
-        Whose genre the file's tags hold.
+        Who wrote the genre in the file's tags.
     disagree : bool
-        Only files whose tag, by a person, names another known genre than is heard.
+        Only files whose tag, by a person, names another known genre than by sound.
     review : 'any', 'none', 'accept', 'change' or 'reject'
         What a person said so far.
     """

@@ -12,8 +12,8 @@ from tonearm import genres as names
 from tonearm.genres import UNKNOWN
 from tonearm.library.store import Library
 
-# What people write for names that the model has.
-_SPELT = {"rap": "hiphop"}
+# Other spellings of genres that the model knows.
+_SPELLINGS = {"rap": "hiphop"}
 _BINS = 10
 
 
@@ -23,23 +23,23 @@ class Overview:
 
     Parameters
     ----------
-    tracks, heard, failed, missing : int
-        Files that are there; of these, heard and not; and files that are gone.
+    tracks, analysed, failed, missing : int
+        Files that are there, of these analysed and failed, and files that are gone.
     duration_s : float
-        Of all that was heard.
+        Of all analysed tracks.
     genres : dict of str to int
         Tracks of each genre, most first; ``unknown`` among them.
     confidence : list of int
         Tracks of a known genre whose probability is 0 to .1, .1 to .2, and so on.
     untagged, tagged_by_tonearm, disagreeing : int
-        Heard tracks without a genre tag; with one by Tonearm; with one by a person that names a
-        known genre, though another than is heard.
+        Analysed tracks without a genre tag; with one by Tonearm; with one by a person that names
+        a known genre other than the one by sound.
     copies : int
-        Files that could go without losing a sound; links to one file are none.
+        Files whose sound another file holds too; links to one file do not count.
     errors : dict of str to int
-        Files that were not heard, by kind.
+        Files that could not be read, by kind.
     model : str or None
-        Who heard.
+        Its name.
     """
 
     tracks: int
@@ -62,7 +62,7 @@ class Overview:
 
 
 def overview(library: Library) -> Overview:
-    """Count, in one pass over what was heard."""
+    """Count everything in one pass over the analysed tracks."""
     model = library.model()
     labels = model.labels if model else ()
     genres: Counter[str] = Counter()
@@ -115,7 +115,7 @@ def overview(library: Library) -> Overview:
 
 
 def errors(library: Library) -> list[tuple[str, str]]:
-    """Files that were not heard, with the reason."""
+    """Files that could not be read, with the reason."""
     rows = library.rows(
         "SELECT path, error_message FROM tracks WHERE NOT missing AND error_kind IS NOT NULL"
         " ORDER BY path"
@@ -150,5 +150,5 @@ def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:
             run += word
             if len(run) > longest:
                 break
-            runs.add(_SPELT.get(run, run))
+            runs.add(_SPELLINGS.get(run, run))
     return {label for label in labels if names.key(label) in runs}

@@ -1,4 +1,4 @@
-"""Playlists: tracks of the library by what they sound like, as extended M3U in UTF-8."""
+"""Playlists of tracks by their sound, as extended M3U in UTF-8."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class Playlist:
 
 @dataclass(frozen=True)
 class TagCondition:
-    """A word of the encoder and what its share over the track must be, e.g. ``Mellow > 0.2``."""
+    """A mood or style and a bound on its mean over the track, e.g. ``Mellow > 0.2``."""
 
     name: str
-    sign: str
-    share: float
+    comparison: str
+    value: float
 
     @classmethod
     def parse(cls, text: str) -> TagCondition:
-        """From ``NAME>SHARE``; also ``>=``, ``<`` and ``<=``."""
+        """From ``NAME>VALUE``; also ``>=``, ``<`` and ``<=``."""
         match = _CONDITION.match(text)
         if not match or match[3].count(".") > 1 or match[3] == ".":
             raise LibraryError(f"condition '{text}' is not of the form 'NAME>0.2'")
@@ -74,9 +74,9 @@ class Conditions:
     genres : tuple of str
         One of these, in any spelling; ``unknown`` is one too.
     second : str or None
-        The second likeliest genre.
+        The second most likely genre.
     min_confidence : float
-        Of the likeliest genre.
+        Of the most likely genre.
     tags : tuple of TagCondition
         All of these.
     min_length_s, max_length_s : float or None
@@ -100,12 +100,12 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     Raises
     ------
     LibraryError
-        When a genre or a word is none that the library's model knows.
+        When the library's model does not know a genre or a tag.
     """
     model = library.model()
     if model is None:
-        raise LibraryError(f"{library.path}: nothing is heard yet: run `tonearm scan FOLDER`")
-    conditions = _spelt(conditions, model)
+        raise LibraryError(f"{library.path}: nothing is analysed yet: run `tonearm scan FOLDER`")
+    conditions = _with_labels(conditions, model)
     where, values = _in_sql(conditions)
     if conditions.second is not None or conditions.tags:
         numbers = _by_arrays(library, model, conditions)
@@ -118,14 +118,14 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     return [Entry(os.fsdecode(path), *rest) for path, *rest in library.rows(sql, values)]
 
 
-def _spelt(conditions: Conditions, model: ModelRecord) -> Conditions:
+def _with_labels(conditions: Conditions, model: ModelRecord) -> Conditions:
     """The same with genres as the model spells them."""
 
     def label(genre: str, *more: str) -> str:
         found = find(genre, (*model.labels, *more))
         if found is None:
-            words = ", ".join(model.labels)
-            raise LibraryError(f"no genre '{genre}' in this library's model; it knows {words}")
+            known = ", ".join(model.labels)
+            raise LibraryError(f"no genre '{genre}' in this library's model; it knows {known}")
         return found
 
     genres = tuple(label(genre, UNKNOWN) for genre in conditions.genres)
@@ -151,7 +151,7 @@ def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
 
 
 def _by_arrays(library: Library, model: ModelRecord, conditions: Conditions) -> list[int]:
-    """Numbers of the sounds whose probabilities and words meet the conditions."""
+    """Numbers of the sounds whose probabilities and tags meet the conditions."""
     rows = library.rows(
         "SELECT s.id, s.probabilities, s.pooled FROM sounds s JOIN models m ON m.id = s.model"
         " WHERE m.sha256 = ?",
@@ -160,17 +160,17 @@ def _by_arrays(library: Library, model: ModelRecord, conditions: Conditions) -> 
     numbers, probabilities, pooled = zip(*rows, strict=True)
     met: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)
     if conditions.second is not None:
-        shares = np.frombuffer(b"".join(probabilities), np.float32).reshape(len(rows), -1)
-        second = np.argsort(-shares, axis=1, kind="stable")[:, 1]
+        ranked = np.frombuffer(b"".join(probabilities), np.float32).reshape(len(rows), -1)
+        second = np.argsort(-ranked, axis=1, kind="stable")[:, 1]
         met &= second == model.labels.index(conditions.second)
-    words = {name.lower(): i for i, name in enumerate(model.names or ())}
+    positions = {name.lower(): i for i, name in enumerate(model.names or ())}
     means = np.frombuffer(b"".join(pooled), np.float32).reshape(len(rows), -1)
     for condition in conditions.tags:
-        place = words.get(condition.name.lower())
+        place = positions.get(condition.name.lower())
         if place is None:
-            known = ", ".join(model.names or ()) or "none: this model has no words"
-            raise LibraryError(f"no word '{condition.name}'; there are {known}")
-        met &= _COMPARED[condition.sign](means[:, place], condition.share)
+            known = ", ".join(model.names or ()) or "none"
+            raise LibraryError(f"no tag '{condition.name}'; this model has {known}")
+        met &= _COMPARED[condition.comparison](means[:, place], condition.value)
     return [number for number, wanted in zip(numbers, met, strict=True) if wanted]
 
 

@@ -1,4 +1,4 @@
-"""What the library keeps, as values: files, tags, models, decisions, tracks.
+"""What the library keeps, as values: files, tags, models, predictions, tracks.
 
 Imports nothing of Tonearm but what a status is.
 """
@@ -30,7 +30,7 @@ class FileTags:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """Who heard and decided: a model file without its weights."""
+    """The model that analysed a sound, without its weights."""
 
     sha256: str
     name: str
@@ -53,7 +53,7 @@ class Decision:
 class Track:
     """One file of the library with its tags and what it sounds like.
 
-    ``genre`` is None for an unknown sound, and ``nearest`` too where the file could not be heard
+    ``genre`` is None for an unknown sound, and ``nearest`` too where the file could not be read
     (then ``error_kind`` is set). ``probabilities`` are sorted, highest first.
     """
 

@@ -42,7 +42,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Review:
-    """A person's word on a sound; ``genre`` is what it is, None where it was only rejected."""
+    """A person's review of a sound; ``genre`` is None where they only rejected one."""
 
     key: str
     verdict: Verdict
@@ -51,7 +51,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Correction:
-    """A sound with the genre that a person gave it; windows float32 [n, d] as they were heard."""
+    """A sound with the genre that a person gave it; windows float32 [n, d] as analysed."""
 
     key: str
     genre: str
@@ -107,7 +107,7 @@ def of_keys(library: Library, keys: Iterable[str | None]) -> dict[str, Review]:
 
 
 def corrections(library: Library, *, encoder: str) -> list[Correction]:
-    """Every sound that a person gave a genre, with what was heard of it, to learn from.
+    """Every sound that a person gave a genre, with its embeddings, to learn from.
 
     Parameters
     ----------

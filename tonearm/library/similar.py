@@ -28,7 +28,7 @@ _COPY_LENGTH_S = 0.1
 
 @dataclass(frozen=True)
 class Probe:
-    """A sound to find others like: mean embedding float32 [d], who heard it, key where known."""
+    """A sound to compare with: mean embedding float32 [d], its encoder, its key if known."""
 
     pooled: Float32
     duration_s: float
@@ -45,7 +45,7 @@ class Match:
 
 
 def probe_of(library: Library, path: str | os.PathLike[str], key: str | None) -> Probe | None:
-    """A file that the library has heard, found by its path, or by its sound key."""
+    """A file that the library has analysed, found by its path or its sound key."""
     column, value = ("s.key", key) if key else ("t.path", as_stored(path))
     sql = (
         "SELECT s.pooled, s.duration_s, m.encoder, s.key FROM sounds s"  # noqa: S608

@@ -1,7 +1,7 @@
-"""Runs over files: genres written into them, or put back, and the library told of each.
+"""Runs that write or restore the genres of many files, and keep the library up to date.
 
-What the command line and the page do alike. A file that cannot be changed without harm is named
-and passed over; what an interrupted run left is settled before the next.
+Command line and page share this. A file that cannot be changed safely is skipped and named; what
+an interrupted run left open is settled before the next one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tonearm.tagging.write import change, take_back
 
 @dataclass(frozen=True)
 class Wanted:
-    """Genres that a file of the library shall have; ``guesses`` of them are Tonearm's."""
+    """The genres to write into a file of the library; ``guesses`` of them are Tonearm's."""
 
     path: str
     genres: tuple[str, ...]
@@ -35,19 +35,19 @@ class Wanted:
 
 
 @dataclass
-class Done:
-    """What a run did so far.
+class RunResult:
+    """What a run has done so far.
 
     Parameters
     ----------
     total : int
-        Files that it is about; without any there is no run.
+        Files to change; without any there is no run.
     run, undoes : int or None
         Its number in the journal, and that of the run it takes back.
     paths : list of str
         Files that are changed.
     failures : list of (path, reason)
-        Files that are left as they were.
+        Files that were skipped.
     interrupted : bool
         Whether Ctrl-C ended it.
     """
@@ -60,14 +60,14 @@ class Done:
     interrupted: bool = False
 
 
-Tell = Callable[[Done], None]
+ProgressCallback = Callable[[RunResult], None]
 
 
 @contextmanager
 def open_journal(place: Path, library: Library | None) -> Iterator[Journal]:
-    """The journal beside the library at ``place``, for writing; the library is open, or gone."""
+    """The journal next to the library at ``place``, for writing; the library is open, or gone."""
     with Journal(journal_path(place), write=True) as journal:
-        _tell_recovered(library, journal)
+        _refresh_recovered(library, journal)
         yield journal
 
 
@@ -78,8 +78,8 @@ def write_all(
     *,
     command: str,
     keep_mtime: bool = False,
-    on_progress: Tell = lambda _: None,
-) -> Done:
+    on_progress: ProgressCallback = lambda _: None,
+) -> RunResult:
     """Write genres into files that are as they were scanned.
 
     Parameters
@@ -89,11 +89,11 @@ def write_all(
     wanted : sequence of Wanted
         What to write.
     command : str
-        By what the run is called in the history.
+        The run's name in the history.
     keep_mtime : bool
         Keep the times of files.
     on_progress : callable
-        Told at the beginning and after each file.
+        Called at the beginning and after each file.
     """
 
     def write(item: Wanted, run: int) -> None:
@@ -107,19 +107,19 @@ def write_all(
         _keep_identity(library, journal, entry, item.path)
 
     steps = [(item.path, partial(write, item)) for item in wanted]
-    return _run(library, journal, steps, Done(len(steps)), command, on_progress)
+    return _run(library, journal, steps, RunResult(len(steps)), command, on_progress)
 
 
-def put_back(
+def undo_run(
     library: Library | None,
     journal: Journal,
     number: int | None,
     *,
     command: str,
     keep_mtime: bool = False,
-    on_progress: Tell = lambda _: None,
-) -> Done:
-    """Put the genres of a run's files back, those of the last without a number; else as above.
+    on_progress: ProgressCallback = lambda _: None,
+) -> RunResult:
+    """Restore the genres of a run's files, by default those of the last run.
 
     Raises
     ------
@@ -133,12 +133,12 @@ def put_back(
 
     undone = journal.run(number)
     entries = [
-        (entry, _whereabouts(library, journal, entry))
+        (entry, _locate(library, journal, entry))
         for entry in reversed(journal.entries(undone.id))
         if entry.state == "done" and not entry.undone
     ]
     steps = [(path, partial(restore, entry, path)) for entry, path in entries]
-    done = Done(len(steps), undoes=undone.id)
+    done = RunResult(len(steps), undoes=undone.id)
     return _run(library, journal, steps, done, command, on_progress)
 
 
@@ -146,11 +146,11 @@ def _run(
     library: Library | None,
     journal: Journal,
     steps: Iterable[tuple[str, Callable[[int], object]]],
-    done: Done,
+    done: RunResult,
     command: str,
-    on_progress: Tell,
-) -> Done:
-    """Change file after file, each on its own."""
+    on_progress: ProgressCallback,
+) -> RunResult:
+    """Change one file after the other, each on its own."""
     if not done.total:
         return done
     done.run = journal.start(command, undoes=done.undoes)
@@ -167,43 +167,43 @@ def _run(
         journal.finish(done.run)
     except KeyboardInterrupt:
         journal.recover()
-        _tell_recovered(library, journal)
+        _refresh_recovered(library, journal)
         done.interrupted = True
     return done
 
 
 def _keep_identity(library: Library | None, journal: Journal, entry: int | None, path: str) -> None:
-    """Let the journal know whose file it is, so that an undo finds it where it moved."""
+    """Note which track a file is, so that an undo finds it after a move."""
     track = library.track(path) if library is not None and entry is not None else None
     if entry is not None and track is not None and track.key is not None:
         journal.keep_identity(entry, FileIdentity(track.id, track.key))
 
 
-def _whereabouts(library: Library | None, journal: Journal, entry: Entry) -> str:
+def _locate(library: Library | None, journal: Journal, entry: Entry) -> str:
     """Where the file of an entry is: as it was named, or where the library saw it move to.
 
     Only a file of the same track that holds the same sound now counts as moved: a copy that
     Tonearm never wrote to is none.
     """
-    held = journal.held(entry.id)
-    if library is None or held is None or os.path.lexists(entry.path):
+    identity = journal.identity(entry.id)
+    if library is None or identity is None or os.path.lexists(entry.path):
         return entry.path
-    path = library.place_of(held.track, held.key)
+    path = library.place_of(identity.track, identity.key)
     if path is None:
         return entry.path
     try:
-        return path if sound_key(path) == held.key else entry.path
+        return path if sound_key(path) == identity.key else entry.path
     except (OSError, TonearmError):
         return entry.path
 
 
-def _tell_recovered(library: Library | None, journal: Journal) -> None:
+def _refresh_recovered(library: Library | None, journal: Journal) -> None:
     for path in journal.recovered:
         _refresh(library, path)
 
 
 def _refresh(library: Library | None, path: str) -> None:
-    """Tell the library what was written, or the next scan would read the file again.
+    """ProgressCallback the library what was written, or the next scan would read the file again.
 
     A file that cannot be looked at any more is the next scan's to find.
     """

@@ -18,7 +18,7 @@ from tonearm.genres import LONGEST_NAME, SPLITTING, find, id3_name
 from tonearm.library import browse
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import Library, Track
-from tonearm.library.tag_runs import Wanted, open_journal, put_back, write_all
+from tonearm.library.tag_runs import Wanted, open_journal, undo_run, write_all
 from tonearm.serve.problems import Json
 from tonearm.serve.service import Service, service_of
 from tonearm.serve.tracks import MOST_IDS, SCHEMA
@@ -147,7 +147,7 @@ def undo(request: Request, wanted: UndoRequest) -> Response:
         service.library(write=True) as library,
         open_journal(service.library_path, library) as journal,
     ):
-        done = put_back(library, journal, wanted.run, command="page: undo")
+        done = undo_run(library, journal, wanted.run, command="page: undo")
     undone = [os.path.basename(path) for path in done.paths]
     failed = [_failure(None, path, reason) for path, reason in done.failures]
     return Json({"schema": SCHEMA, "run": done.run, "undone": undone, "failed": failed})

@@ -188,11 +188,13 @@ class Journal(Database):
         )
         self.failed(entry, reason)
 
-    def keep_identity(self, entry: int, held: FileIdentity) -> None:
+    def keep_identity(self, entry: int, identity: FileIdentity) -> None:
         """Keep by what the library knows a changed file, whose path may be another one day."""
-        self.rows("INSERT OR REPLACE INTO held VALUES (?, ?, ?)", (entry, held.track, held.key))
+        self.rows(
+            "INSERT OR REPLACE INTO held VALUES (?, ?, ?)", (entry, identity.track, identity.key)
+        )
 
-    def held(self, entry: int) -> FileIdentity | None:
+    def identity(self, entry: int) -> FileIdentity | None:
         """What was kept so; None where the library did not have the file."""
         found = self.rows("SELECT track, key FROM held WHERE entry = ?", (entry,))
         return FileIdentity(*found[0]) if found else None

@@ -1,0 +1,156 @@
+"""What the commands of a library share: options, where the library is, how a run is shown."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import console
+
+if TYPE_CHECKING:
+    from tonearm.library.store import Library
+    from tonearm.library.tag_runs import RunResult
+
+_OUTPUT_SCHEMA = 1
+
+Location = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        envvar="TONEARM_LIBRARY",
+        help="The library's file.",
+        show_default="in the user's data folder",
+        show_envvar=True,
+    ),
+]
+
+
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Another model file; shipped: the built-in.",
+        show_default="that of the library's last scan, else the built-in",
+    ),
+]
+
+
+class Form(StrEnum):
+    """How changes are shown."""
+
+    table = "table"
+    json = "json"
+
+
+KeepMtime = Annotated[
+    bool, typer.Option("--keep-mtime", help="Keep the files' times; players may not notice.")
+]
+FormOption = Annotated[Form, typer.Option("--format", "-f")]
+
+
+def location(named: Path | None) -> Path:
+    """The library's file: as named, or ``library.sqlite`` where the platform keeps such data."""
+    if named is not None:
+        return named
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("tonearm", appauthor=False)) / "library.sqlite"
+
+
+def chosen_model(library: Library, named: Path | None) -> Path | None:
+    """The model file to use, None for the built-in: the named one, or that of the last scan.
+
+    Raises
+    ------
+    LibraryError
+        When it is not there: another would classify all of the library again, unasked.
+    """
+    from tonearm.errors import LibraryError
+    from tonearm.model import file as model_file
+
+    if named is not None:
+        return model_file.named(named)
+    remedy = "name its file with --model, or use --model shipped for the built-in"
+    kept = library.model_path()
+    if kept is None and _is_foreign(library):
+        raise LibraryError(
+            f"{library.path}: classified by a model that is not the built-in: {remedy}"
+        )
+    if not kept:
+        return None
+    if not Path(kept).exists():
+        raise LibraryError(f"{library.path}: last scanned with {kept}, which is gone: {remedy}")
+    console.say(
+        f"model: {console.printable(kept)}, as in the last scan (--model shipped: built-in)"
+    )
+    return Path(kept)
+
+
+def _is_foreign(library: Library) -> bool:
+    """Whether an old library, which keeps no model path, was classified by a custom model."""
+    from tonearm.model import file as model_file
+
+    model = library.model()
+    if model is None:
+        return False
+    shipped = model_file.load()
+    return (model.name, model.labels) != (shipped.name, shipped.labels)
+
+
+def command() -> str:
+    """The command as it was typed, which names the run in the history."""
+    return shlex.join(["tonearm", *sys.argv[1:]])
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[RunResult], None]]:
+    """A callback that draws the progress of a run once its number of files is known."""
+    with console.quiet_decoders(), ExitStack() as stack:
+        bar: console.Progress | None = None
+
+        def report_progress(result: RunResult) -> None:
+            nonlocal bar
+            if bar is None:
+                bar = stack.enter_context(console.Progress(result.total, unit="files"))
+            else:
+                bar.advance(failures=len(result.failures))
+
+        yield report_progress
+
+
+def close(headline: str, failures: Sequence[tuple[str, str]], *, interrupted: bool) -> None:
+    """Report failures, and exit with the code for them."""
+    console.report(headline, failures)
+    if interrupted:
+        console.say("interrupted; what was written until then is in `tonearm history`")
+        raise typer.Exit(console.EXIT_INTERRUPTED)
+    if failures:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def arrow(old: Iterable[str], new: Iterable[str]) -> str:
+    """``Rock → Jazz; Blues``."""
+    before, after = ("; ".join(map(console.printable, genres)) or "none" for genres in (old, new))
+    return f"{before} → {after}"
+
+
+def print_object(values: dict[str, object]) -> None:
+    """One JSON object on stdout."""
+    from tonearm.cli.formats import to_json
+
+    print(to_json({"schema": _OUTPUT_SCHEMA, **values}))
+
+
+def require_journal(place: Path) -> None:
+    """Raise LibraryError where nothing was written yet."""
+    from tonearm.errors import LibraryError
+    from tonearm.tagging.journal import journal_path
+
+    if not journal_path(place).exists():
+        raise LibraryError(f"no journal at {journal_path(place)}: nothing has been written yet")

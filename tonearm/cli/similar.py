@@ -1,0 +1,90 @@
+"""``tonearm similar``: the tracks that sound most like one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.library_options import Location, ModelOption, chosen_model, location
+from tonearm.cli.playlist import ListFormat, Output, write_playlist
+from tonearm.files import cores
+
+if TYPE_CHECKING:
+    from tonearm.library.similar import Probe
+    from tonearm.library.store import Library
+
+
+def similar(
+    file: Annotated[Path, typer.Argument(help="An audio file, in the library or not.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of tracks.")] = 20,
+    output_format: Annotated[ListFormat, typer.Option("--format", "-f")] = ListFormat.table,
+    output: Output = None,
+    library: Location = None,
+    model: ModelOption = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """List the tracks that sound most like one.
+
+    Copies of it are left out.
+    """
+    from tonearm.library.playlist import Entry
+    from tonearm.library.similar import similar as search
+    from tonearm.library.store import Library
+
+    if output is not None and output_format != "m3u8":
+        raise typer.BadParameter("goes with --format m3u8", param_hint="-o")
+    with Library(location(library)) as opened:
+        probe = _probe(opened, file, model)
+        matches = search(opened, probe, count=count)
+    if not matches:
+        console.say("the library holds nothing but copies of it")
+    if output_format == "m3u8":
+        write_playlist([Entry.of(match.track) for match in matches], output)
+    elif output_format == "json":
+        from tonearm.cli.formats import to_json
+
+        values = [
+            {
+                "path": match.track.path,
+                "similarity": match.similarity,
+                "genre": match.track.genre,
+                "confidence": match.track.confidence,
+                "duration_s": match.track.duration_s,
+                "artist": match.track.tags.artist,
+                "title": match.track.tags.title,
+            }
+            for match in matches
+        ]
+        print(to_json({"schema": 1, "path": str(file), "similar": values}))
+    else:
+        from tonearm.cli.library_views import show_matches
+
+        show_matches(matches)
+
+
+def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
+    """The embedding of a file: from the library, else computed now."""
+    from tonearm.containers.sound_key import sound_key
+    from tonearm.errors import LibraryError
+    from tonearm.library.similar import Probe, probe_of
+
+    key = sound_key(file) if file.is_file() and file.stat().st_size else None
+    known = probe_of(opened, file, key)
+    if known is not None:
+        return known
+    from tonearm.model.classifier import Classifier
+
+    classifier = Classifier.load(chosen_model(opened, model), threads=cores())
+    kept = opened.model()
+    if kept is not None and kept.encoder != classifier.model.encoder_sha256:
+        raise LibraryError(
+            f"{opened.path}: analysed by another model ({kept.name}): name it with --model, or "
+            "scan again"
+        )
+    with console.quiet_decoders():
+        embeddings = classifier.embed(file)
+    pooled = embeddings.values.mean(axis=0)
+    return Probe(pooled, embeddings.duration_s, classifier.model.encoder_sha256, key)
