@@ -212,11 +212,13 @@ def test_a_library_that_cannot_be_used_is_one_line_and_2(tmp_path, words):
     if words != ["scan"]:
         ran = tonearm(*words, library=path)
         assert ran.returncode == 2 and not path.exists()
-        assert ran.stderr == f"tonearm: no library at {path} yet: run `tonearm scan FOLDER`\n"
+        assert (
+            ran.stderr == f"tonearm: there is no library at {path} yet: run `tonearm scan FOLDER`\n"
+        )
     path.write_bytes(b"no database, but a text of some length" * 100)
     ran = tonearm(*words, library=path)
     assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
-    assert "some other file" in ran.stderr
+    assert "is not a database" in ran.stderr
 
 
 def test_a_library_of_a_newer_version_is_left_alone(tmp_path):

@@ -1,4 +1,4 @@
-"""The front end: truths by hand, then librosa as a reference, then properties."""
+"""The front end: values computed by hand, then librosa as a reference, then properties."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def music(spec: FeatureSpec, seconds: float = 4.0) -> np.ndarray:
 @pytest.mark.parametrize("hz", [110.0, 440.0, 1_000.0, 3_000.0, 7_000.0])
 def test_a_tone_lands_in_its_band(spec: FeatureSpec, hz: float) -> None:
     power = mel_power(tone(hz, 1.0, spec.sample_rate_hz), spec)
-    # The bin nearest to the tone, and the band that weighs that bin most.
+    # The bin nearest to the tone, and the band that gives that bin the largest weight.
     bin_ = round(hz * spec.n_fft / spec.sample_rate_hz)
     expected = int(mel_filters(spec)[:, bin_].argmax())
     loudest = power[5:-5].argmax(axis=1)
@@ -50,8 +50,8 @@ def test_a_tone_lands_in_its_band(spec: FeatureSpec, hz: float) -> None:
     assert power[5:-5][:, far].max() < 1e-3 * power[5:-5].max()
 
 
-def test_spectrum_of_one_bin_by_hand() -> None:
-    # A sine of amplitude a exactly on bin k: the Hann window leaves a*n/4 there, a*n/8 beside it.
+def test_the_spectrum_of_one_bin_by_hand() -> None:
+    # A sine of amplitude a exactly on bin k: the Hann window leaves a*n/4 there a*n/8 next to it.
     spec, k, a = MUSICNN_SPEC, 64, 0.5
     power = mel_power(tone(k * 31.25, 1.0, 16_000, level=a), spec)[20]
     line = (a * spec.n_fft / 4) ** 2
@@ -83,7 +83,7 @@ def test_silence(spec: FeatureSpec) -> None:
 def test_filters_have_unit_area_and_cover_the_range(spec: FeatureSpec) -> None:
     filters = mel_filters(spec)
     bin_hz = spec.sample_rate_hz / spec.n_fft
-    fine = mel_filters(replace(spec, n_fft=2**16))  # so fine that a sum is an integral
+    fine = mel_filters(replace(spec, n_fft=2**16))  # fine enough to sum instead of integrating
     area = fine.sum(axis=1) * spec.sample_rate_hz / 2**16
     np.testing.assert_allclose(area, 1, rtol=2e-3)
     assert filters.min() == 0 and filters.shape == (spec.mel_bands, spec.n_fft // 2 + 1)
@@ -264,7 +264,7 @@ def test_db_stays_within_its_range(power: list[float], reference: float | None) 
         {"window_frames": -1},
     ],
 )
-def test_spec_refuses_what_cannot_be(change: dict) -> None:
+def test_a_spec_with_impossible_values_is_refused(change: dict) -> None:
     with pytest.raises(ModelError):
         replace(MUSICNN_SPEC, **change)
 

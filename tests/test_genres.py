@@ -26,7 +26,7 @@ from tonearm.library.overview import known_genres
         ("e\N{COMBINING ACUTE ACCENT}lan", "Élan"),
         ("рок", "Рок"),
         ("演歌", "演歌"),
-        # As a person wrote them.
+        # A person wrote these, so they stay as they are.
         ("EBM", "EBM"),
         ("iTunes finds", "iTunes finds"),
         ("Drum'N'Bass", "Drum'N'Bass"),
@@ -67,7 +67,7 @@ def test_the_name_that_is_written_means_the_genre():
         assert find(id3_name(genre), (*GTZAN_GENRES, genre)) == genre
 
 
-def test_a_genre_is_found_however_it_is_spelt():
+def test_a_genre_is_found_however_it_is_spelled():
     known = ("Deep House", "deep-house", "hiphop", "演歌")
     assert find("deep-house", known) == "deep-house"
     assert find("DEEPHOUSE", known) == "Deep House"

@@ -1,4 +1,4 @@
-"""Measures of answers: every number here was worked out by hand."""
+"""Metrics: every number here was computed by hand."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def test_accuracy_and_confusion() -> None:
 
 def test_macro_f1() -> None:
     counts = metrics.confusion(TRUTH, GUESS, classes=3)
-    # F1 = 2 right / (truly + guessed): 2/4, 4/6, 2/2.
+    # F1 = 2 right / (true + predicted): 2/4, 4/6, 2/2.
     assert metrics.macro_f1(counts) == pytest.approx((0.5 + 2 / 3 + 1) / 3)
-    # A class that never occurs is left out, also when it was guessed.
+    # A class that never occurs is left out, even if it was predicted.
     counts = metrics.confusion(np.array([0, 0]), np.array([0, 1]), classes=3)
     assert metrics.macro_f1(counts) == pytest.approx(2 / 3)
 
@@ -61,7 +61,7 @@ def test_reliability_of_certainty() -> None:
 
 
 def test_coverage() -> None:
-    rows = metrics.coverage(TRUTH, PROBABILITIES, shares=(1.0, 0.5, 0.3, 0.01))
+    rows = metrics.coverage(TRUTH, PROBABILITIES, fractions=(1.0, 0.5, 0.3, 0.01))
     assert [row["coverage"] for row in rows] == [1.0, 0.5, 0.3, 0.01]
     assert [row["accuracy"] for row in rows] == [pytest.approx(4 / 6), 1, 1, 1]
     assert [row["min_confidence"] for row in rows] == [0.45, 0.85, 0.95, 0.95]
@@ -103,8 +103,8 @@ def test_evaluate_leaves_out_genres_without_tracks() -> None:
 @pytest.mark.parametrize(
     ("truth", "probabilities", "reason"),
     [
-        (np.array([0, 1]), PROBABILITIES, "2 answers of 3 classes"),
-        (TRUTH, PROBABILITIES[:, :2], "6 answers of 3 classes"),
+        (np.array([0, 1]), PROBABILITIES, "2 tracks and 3 classes"),
+        (TRUTH, PROBABILITIES[:, :2], "6 tracks and 3 classes"),
         (TRUTH[:0], PROBABILITIES[:0], "0 tracks"),
         (TRUTH + 1, PROBABILITIES, "1-3"),
         (TRUTH - 1, PROBABILITIES, "-1-1"),
@@ -120,7 +120,7 @@ def test_validate_names_what_does_not_fit(
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 80))
-def test_measures_of_anything_stay_in_bounds(seed: int, n: int) -> None:
+def test_metrics_of_anything_stay_in_bounds(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 3, n)
     probabilities = rng.dirichlet((0.5, 0.5, 0.5), n)
@@ -145,7 +145,7 @@ def test_order_of_tracks_does_not_matter(seed: int) -> None:
     assert there["count"] == here["count"]
 
 
-def test_an_accuracy_of_one_or_none_is_no_certainty():
+def test_an_accuracy_of_one_or_zero_has_an_interval_too():
     """Wilson's interval of 12 of 12 by hand: 12 / (12 + 1.96^2) = .757."""
     right = np.ones(12, dtype=bool)
     assert metrics.accuracy_interval(right) == pytest.approx((0.757, 1), abs=0.001)

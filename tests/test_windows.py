@@ -1,4 +1,4 @@
-"""Where windows lie: by hand, then for any track."""
+"""Positions of windows: by hand, then for any track."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def test_a_short_track_has_one_window(frames: int) -> None:
 
 
 @given(frames=FRAMES, window=WINDOW, count=st.integers(1, 60) | st.just("all"))
-def test_rising_inside_and_no_more_than_asked(frames: int, window: int, count: int | str) -> None:
+def test_starts_ascend_inside_the_track_and_are_not_too_many(
+    frames: int, window: int, count: int | str
+) -> None:
     starts = place(frames, window, count=count)
     assert starts.dtype == np.int64 and len(starts) >= 1
     assert (np.diff(starts) > 0).all(), f"repeats or falls: {starts}"
@@ -51,7 +53,7 @@ def test_all_covers_every_frame(frames: int, window: int) -> None:
 
 
 @given(frames=FRAMES, window=WINDOW, count=st.integers(1, 60))
-def test_as_many_as_asked_where_they_fit(frames: int, window: int, count: int) -> None:
+def test_as_many_windows_as_asked_for_if_they_fit(frames: int, window: int, count: int) -> None:
     if frames >= count * window:
         starts = place(frames, window, count=count)
         assert len(starts) == count

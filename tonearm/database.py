@@ -1,8 +1,7 @@
-"""One SQLite file of ours, open: whose it is, its tables, and errors in words.
+"""An SQLite file of Tonearm: opening, checking, locking, and errors in plain words.
 
-The library, its reviews and its journal are three files, since one of them can be made again and
-the others cannot; how they are opened, checked, locked and explained is the same and stands here.
-The only door to sqlite3.
+The library, its reviews and its journal are three files, because only the library can be made again
+from the music. All three are opened, checked and locked here. The only module that imports sqlite3.
 """
 
 from __future__ import annotations
@@ -17,28 +16,29 @@ from typing import Any, Self
 
 from tonearm.errors import LibraryError
 
-_WAIT_S = 15.0  # for another program that is writing
+_WAIT_S = 15.0  # for another program that writes
 
 
 @dataclass(frozen=True)
 class Schema:
-    """What kind of file it is.
+    """The kind of a file and its tables.
 
     Parameters
     ----------
     kind : str
-        In messages: library, journal.
+        Its name in messages: library, journal.
     application_id : int
-        Tells it from any other SQLite file; four letters.
+        Four letters that distinguish it from any other SQLite file.
     version : int
-        Of the tables; a file of a later one is refused, one of an earlier one is upgraded.
+        Version of the tables. A file of a later version is rejected, one of an earlier version is
+        upgraded.
     tables : str
-        The SQL that makes them.
+        The SQL that creates them.
     remedy : str
-        What to do when there is no file yet, or it is empty.
+        What to do when the file is missing or empty.
     later : str
-        The SQL of tables that files of this version may lack: made where they are missing, and of
-        no concern to an older Tonearm.
+        The SQL of tables that a file of this version may lack. They are created where they are
+        missing; an older Tonearm ignores them.
     upgrades : tuple of str
         The SQL that leads from version 1 to 2, from 2 to 3, and so on.
     """
@@ -53,22 +53,22 @@ class Schema:
 
 
 class Database:
-    """A file of a schema, open in write-ahead mode.
+    """An open file with a schema, in write-ahead mode.
 
     Parameters
     ----------
     path : path
-        The SQLite file; with ``write`` it is made, and its folder, where there is none.
+        The SQLite file. With ``write``, it and its folder are created if they are missing.
     schema : Schema
-        Whose file it has to be.
+        The schema it must have.
     write : bool
-        Without it the file is only read, which also works where it may not be written.
+        Open it for writing. Otherwise it is only read, which works without write permission.
 
     Raises
     ------
     LibraryError
-        From every method: when the file is missing, foreign, damaged, of a newer Tonearm, locked
-        by another program, or the disk is full.
+        From every method: if the file is missing, of another program, damaged, of a newer
+        Tonearm or locked, or if the disk is full.
     """
 
     def __init__(self, path: str | os.PathLike[str], schema: Schema, *, write: bool) -> None:
@@ -89,18 +89,18 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the block is written, or nothing of it."""
+        """Write everything in the block, or nothing."""
         with self._explained():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
-                # A full disk has rolled back already.
+                # SQLite has rolled back already if the disk is full.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
@@ -112,7 +112,7 @@ class Database:
             return self._connection.execute(sql, values).fetchall()
 
     def each_row(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query that may have very many, as they are wanted."""
+        """The rows of a large query, read as they are needed."""
         with self._explained():
             cursor = self._connection.execute(sql, values)
         while True:
@@ -123,37 +123,37 @@ class Database:
             yield from rows
 
     def write(self, sql: str, rows: Iterable[Sequence[Any]] = ((),)) -> None:
-        """One statement for each of the rows."""
+        """Run one statement for each row."""
         with self._explained():
             self._connection.executemany(sql, rows)
 
     def function(self, name: str, function: Callable[..., Any]) -> None:
-        """Let queries call a function of any number of values, which has no side effects."""
+        """Let queries call a function without side effects, of any number of values."""
         with self._explained():
             self._connection.create_function(name, -1, function, deterministic=True)
 
     def attach(self, path: Path, name: str) -> None:
-        """Let queries see another file of ours under a name, to read."""
+        """Let queries read another file of Tonearm under a name."""
         self.rows("ATTACH DATABASE ? AS ?", (_uri(path, write=False), name))
 
     def _connect(self, write: bool) -> sqlite3.Connection:
         name = f"{self._schema.kind} {self.path}"
         if self.path.is_dir():
-            raise LibraryError(f"{name}: is a folder; name a file")
+            raise LibraryError(f"{name} is a folder: name a file")
         if write:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                reason = f"its folder cannot be made: {error.strerror}"
-                raise LibraryError(f"{name}: {reason}") from None
+                reason = f"the folder of {name} cannot be created: {error.strerror}"
+                raise LibraryError(reason) from None
         elif not self.path.exists():
             kind, remedy = self._schema.kind, self._schema.remedy
-            raise LibraryError(f"no {kind} at {self.path} yet: {remedy}")
+            raise LibraryError(f"there is no {kind} at {self.path} yet: {remedy}")
         uri = _uri(self.path, write=write)
         return sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)
 
     def _prepare(self, write: bool) -> None:
-        """Check whose file it is, and make the tables of a new one."""
+        """Check whose file it is, and create the tables of a new one."""
         schema = self._schema
         ours, version, empty = self._connection.execute(
             "SELECT (SELECT application_id FROM pragma_application_id),"
@@ -161,24 +161,24 @@ class Database:
             " sqlite_master)"
         ).fetchone()
         if not empty and ours != schema.application_id:
-            raise LibraryError(f"{self.path}: a database, but not a Tonearm {schema.kind}")
+            raise LibraryError(f"{self.path} is a database, but not a Tonearm {schema.kind}")
         if version > schema.version:
             raise LibraryError(
-                f"{self.path}: {schema.kind} of a newer Tonearm (schema {version}; this one knows "
-                f"{schema.version}): update Tonearm, or name another file with --library"
+                f"{self.path} is the {schema.kind} of a newer Tonearm (schema {version}; this "
+                f"one knows {schema.version}): update Tonearm, or name another file with --library"
             )
         if not write:
             if empty:
-                raise LibraryError(f"{self.path}: {schema.kind} is empty: {schema.remedy}")
+                raise LibraryError(f"the {schema.kind} {self.path} is empty: {schema.remedy}")
             if version < schema.version:
                 Database(self.path, schema, write=True).close()
             return
         self._connection.execute("PRAGMA journal_mode = WAL")
-        # A commit survives kill -9 so; it may be lost, never torn, when the power fails.
+        # With this, a commit survives kill -9. A power failure may lose it, but never half of it.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA foreign_keys = ON")
         with self.transaction():
-            # Asked again: another program may have made the tables while this one waited.
+            # Checked again: another program may have created the tables in the meantime.
             (found,) = self._connection.execute("PRAGMA user_version").fetchone()
             if not found:
                 self._run(schema.tables)
@@ -191,29 +191,36 @@ class Database:
             self._run(schema.later)
 
     def _run(self, sql: str) -> None:
-        """Several statements, within the transaction that is open (`executescript` ends it)."""
+        """Run statements within the open transaction, which `executescript` would end."""
         for statement in sql.split(";"):
             self._connection.execute(statement)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn SQLite's errors into one line that says what to do."""
+        """Turn an error of SQLite into one line that says what to do."""
         try:
             yield
         except sqlite3.Error as error:
-            raise LibraryError(f"{self._schema.kind} {self.path}: {_reason(error)}") from error
+            raise LibraryError(f"the {self._schema.kind} {self.path} {_reason(error)}") from error
 
 
 @contextmanager
 def alone(path: Path, *, what: str) -> Iterator[None]:
-    """Hold the lock beside a file: a lock that dies with the process, on any system.
+    """Hold a lock on a file that ends with the process, on any system.
 
-    It is SQLite's own, of an empty database.
+    It is SQLite's lock on an empty database next to the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What another process that holds the lock does, for the message: "another scan".
 
     Raises
     ------
     LibraryError
-        When another process, which does ``what``, holds it, or it cannot be made.
+        If another process holds the lock, or it cannot be created.
     """
     place = path.with_name(f"{path.name}.lock")
     try:
@@ -225,11 +232,11 @@ def alone(path: Path, *, what: str) -> Iterator[None]:
             lock.close()
             raise
     except OSError as error:
-        raise LibraryError(f"{place}: {error.strerror}") from error
+        raise LibraryError(f"{place} cannot be created: {error.strerror}") from error
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
-            raise LibraryError(f"{path}: {what} is writing: wait for its end") from None
-        raise LibraryError(f"{place}: {_reason(error)}") from error
+            raise LibraryError(f"{what} is writing {path}: wait until it ends") from None
+        raise LibraryError(f"{place} {_reason(error)}") from error
     try:
         yield
     finally:
@@ -242,23 +249,29 @@ def _uri(path: Path, *, write: bool) -> str:
     elif os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists():
         mode = "mode=ro"
     else:
-        # Readers of a write-ahead file write beside it, unless told that nobody else does.
+        # A reader of a write-ahead file creates files next to it, unless it is marked immutable.
         mode = "mode=ro&immutable=1"
     return f"{path.absolute().as_uri()}?{mode}"
 
 
 def _reason(error: sqlite3.Error) -> str:
-    """What went wrong, by SQLite's own code, and what to do about it."""
+    """What is wrong with a file and what to do, by SQLite's code: the predicate of a sentence."""
     code = getattr(error, "sqlite_errorname", "")
     for prefix, words in (
-        ("SQLITE_BUSY", f"locked by another program for {_WAIT_S:.0f} s: wait for it to end"),
-        ("SQLITE_FULL", "the disk is full: make room; what was written before is kept"),
-        ("SQLITE_READONLY", "may not be written (no rights, or a read-only disk)"),
-        ("SQLITE_CANTOPEN", "cannot be opened (no rights, most likely)"),
-        ("SQLITE_NOTADB", "is no database of Tonearm but some other file"),
+        (
+            "SQLITE_BUSY",
+            f"has been locked by another program for {_WAIT_S:.0f} s: wait until it ends",
+        ),
+        (
+            "SQLITE_FULL",
+            "cannot be written: the disk is full; make room. What was written before is kept",
+        ),
+        ("SQLITE_READONLY", "cannot be written: the permissions, or a read-only disk, forbid it"),
+        ("SQLITE_CANTOPEN", "cannot be opened: check its permissions"),
+        ("SQLITE_NOTADB", "is not a database"),
         ("SQLITE_CORRUPT", "is damaged: move it away, or restore a backup"),
-        ("SQLITE_IOERR", f"the disk is full or failed ({error})"),
+        ("SQLITE_IOERR", f"cannot be read or written: the disk is full or fails ({error})"),
     ):
         if code.startswith(prefix):
             return words
-    return str(error)
+    return f"cannot be used: {error}"

@@ -1,7 +1,7 @@
-"""Every error Tonearm raises on purpose.
+"""All errors that Tonearm raises on purpose.
 
-The message holds the value or file that was wrong and what to do about it. The command line
-turns one of these into one line and an exit code; ``--verbose`` adds the traceback.
+A message names the value or file that is wrong and says what to do about it. The command line turns
+an error into one line and an exit code; ``--verbose`` adds the traceback.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ SCHEMA = 2
 
 
 class TonearmError(Exception):
-    """Base of all errors a user can do something about."""
+    """Base of all errors that a user can do something about."""
 
 
 class DecodeError(TonearmError):
-    """One audio file could not be analysed.
+    """An audio file could not be analysed.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class DecodeError(TonearmError):
     kind : DecodeKind
         A stable word for programs (``error.kind`` in JSON).
     reason : str
-        What was wrong, for people; without the path.
+        What is wrong, for people, without the path.
     """
 
     def __init__(self, path: str | os.PathLike[str], kind: DecodeKind, reason: str) -> None:
@@ -67,7 +67,7 @@ class DecodeError(TonearmError):
         }
 
     def __reduce__(self) -> tuple[type[DecodeError], tuple[str, DecodeKind, str]]:
-        """Pickle by the three arguments, so that the error crosses process borders."""
+        """Pickle the three arguments, so that the error can pass between processes."""
         return type(self), (self.path, self.kind, self.reason)
 
 

@@ -1,6 +1,6 @@
-"""The front end: samples in, spectra out. Pure functions on NumPy arrays.
+"""The front end: samples in, spectrograms out. Pure functions on NumPy arrays.
 
-Used for training, prediction, library and page alike, so that no two spectra differ.
+Training, prediction, library and page all use it, so that their spectrograms cannot differ.
 Axes are [frames, bands], time first; band 0 is the lowest. Samples are mono float32 at
 ``FeatureSpec.sample_rate_hz``. Imports nothing but NumPy: ``numpy.fft`` costs 2.6 ms a track more
 than ``scipy.fft`` and saves its import (0.3 s) and its install (140 MB).
@@ -19,18 +19,18 @@ from tonearm.errors import ModelError
 
 Float32 = NDArray[np.float32]
 
-# Frames transformed at a time: 512 frames of 2,048 samples are 4 MB, which stay in the cache.
+# Frames transformed at a time: 512 frames of 2,048 samples are 4 MB, which fit into the cache.
 _BLOCK_FRAMES = 512
-# Power below 1e-10 (-100 dB) counts as that, as in librosa.power_to_db.
+# Lower power counts as this, as in librosa.power_to_db.
 POWER_FLOOR = 1e-10  # -100 dB
 DYNAMIC_RANGE_DB = 80.0
 
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """Every number of the front end; saved in each model file and read back from it.
+    """All settings of the front end. Each model file holds its own.
 
-    ``scale`` is how power becomes level: ``log10`` is log10(1 + 10,000 x power), musicnn's own;
+    ``scale`` says how power becomes level: ``log10`` is log10(1 + 10,000 x power), musicnn's own;
     ``db`` is decibels relative to the loudest value of the array, floored at -80.
     """
 
@@ -46,11 +46,11 @@ class FeatureSpec:
     def __post_init__(self) -> None:
         if not (0 <= self.mel_low_hz < self.mel_high_hz <= self.sample_rate_hz / 2):
             raise ModelError(
-                f"mel range {self.mel_low_hz}-{self.mel_high_hz} Hz does not fit "
-                f"{self.sample_rate_hz} Hz audio"
+                f"the mel range {self.mel_low_hz}-{self.mel_high_hz} Hz does not fit audio at "
+                f"{self.sample_rate_hz} Hz"
             )
         if min(self.n_fft, self.hop_samples, self.mel_bands, self.window_frames) < 1:
-            raise ModelError(f"front end with a size below 1: {self}")
+            raise ModelError(f"a size of the front end is below 1: {self}")
 
     @property
     def frame_s(self) -> float:
@@ -63,7 +63,7 @@ class FeatureSpec:
         return self.window_frames * self.frame_s
 
     def frames_of(self, samples: int) -> int:
-        """Count of centred frames in ``samples`` samples."""
+        """Number of centred frames in ``samples`` samples."""
         return 1 + samples // self.hop_samples if samples > 0 else 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,11 +72,13 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
-        """From :meth:`to_dict`; ModelError names what does not fit."""
+        """Read what :meth:`to_dict` returned; ModelError names what does not fit."""
         try:
             return cls(**values)
         except TypeError as error:
-            raise ModelError(f"front end description does not fit this version: {error}") from None
+            raise ModelError(
+                f"its front end does not fit this version of Tonearm: {error}"
+            ) from None
 
 
 # Pons & Serra 2019 (musicnn 0.1.0, configuration.py): 187 frames are 3 s.
@@ -90,7 +92,7 @@ MUSICNN_SPEC = FeatureSpec(
     window_frames=187,
     scale="log10",
 )
-# librosa's defaults, used by most work on GTZAN; 130 frames are 3 s.
+# librosa's defaults, which most work on GTZAN uses; 130 frames are 3 s.
 GTZAN_SPEC = FeatureSpec(
     sample_rate_hz=22_050,
     n_fft=2_048,
@@ -116,12 +118,12 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def mel_filters(spec: FeatureSpec) -> Float32:
-    """Triangular mel filters of unit area (Slaney), one a row.
+    """Triangular mel filters of unit area (Slaney), one per row.
 
     Returns
     -------
     float32 [bands, n_fft // 2 + 1]
-        Weights on the power spectrum; shared and read-only.
+        Weights on the power spectrum. The array is shared and read-only.
     """
     bins_hz = np.arange(spec.n_fft // 2 + 1) * spec.sample_rate_hz / spec.n_fft
     ends = _hz_to_mel(np.array([spec.mel_low_hz, spec.mel_high_hz]))
@@ -137,22 +139,22 @@ def mel_filters(spec: FeatureSpec) -> Float32:
 
 @lru_cache(maxsize=8)
 def _hann(n_fft: int) -> Float32:
-    """Periodic Hann window, as short-time transforms want it (``numpy.hanning`` is symmetric)."""
+    """Periodic Hann window, which short-time transforms need (``numpy.hanning`` is symmetric)."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
 def mel_power(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Float32:
-    """Mel power spectrum.
+    """Mel power spectrogram.
 
     Parameters
     ----------
     samples : float32 [n]
         Mono audio at ``spec.sample_rate_hz``.
     spec : FeatureSpec
-        The numbers.
+        The settings.
     centre : bool
-        Pad half a transform of zeros at both ends, so that frame t is centred on sample
-        ``t * hop_samples``. Off for a span cut with that margin already on it.
+        Pad both ends with half a transform of zeros, so that frame t is centred on sample
+        ``t * hop_samples``. Switch it off for a span that was cut with this margin.
 
     Returns
     -------
@@ -178,7 +180,7 @@ def mel_power(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Fl
 
 
 def power_to_db(power: Float32, *, reference: float | None = None) -> Float32:
-    """Decibels relative to ``reference`` (the maximum if None), at most 80 below the loudest."""
+    """Convert power to decibels over ``reference`` (default: the maximum), 80 below it at least."""
     if not power.size:
         return power
     loudest = max(float(power.max()), POWER_FLOOR)
@@ -190,14 +192,14 @@ def power_to_db(power: Float32, *, reference: float | None = None) -> Float32:
 
 
 def log_mel(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Float32:
-    """Log-mel spectrum in the scale of ``spec``.
+    """Log-mel spectrogram in the scale of ``spec``.
 
     Parameters
     ----------
     samples : float32 [n]
         Mono audio at ``spec.sample_rate_hz``.
     spec : FeatureSpec
-        The numbers.
+        The settings.
     centre : bool
         As in :func:`mel_power`.
 
@@ -211,7 +213,7 @@ def log_mel(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Floa
 
 
 def to_level(power: Float32, spec: FeatureSpec) -> Float32:
-    """Mel power [frames, bands] in the scale of ``spec``."""
+    """Convert mel power [frames, bands] to the scale of ``spec``."""
     if spec.scale == "log10":
         level: Float32 = np.log10(1 + np.float32(10_000) * power)
         return level
@@ -224,7 +226,7 @@ def mfcc(log_mel_db: Float32, *, coefficients: int = 13) -> Float32:
     Parameters
     ----------
     log_mel_db : float32 [frames, bands]
-        Log-mel spectrum in decibels.
+        Log-mel spectrogram in decibels.
     coefficients : int
         How many to keep, lowest first.
 

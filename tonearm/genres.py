@@ -1,7 +1,7 @@
-"""Names of genres: GTZAN's inside, ID3's for people and tags, and one colour for each.
+"""Genre names: GTZAN's spelling inside, ID3's for people and tags, and one colour for each genre.
 
-Inside Tonearm a genre is GTZAN's folder name (``hiphop``), or that of a folder of one's own; people
-and tags see the ID3 spelling (``Hip-Hop``: the form ID3v1 knows as number 7; "Hip Hop" is none).
+Inside Tonearm a genre has the name of its folder (``hiphop``, or a folder of yours). People and
+tags see the ID3 spelling: ``Hip-Hop``, which is number 7 of ID3v1; "Hip Hop" has no number.
 Imports nothing of Tonearm.
 """
 
@@ -26,12 +26,13 @@ GTZAN_GENRES = (
 )
 UNKNOWN = "unknown"
 
-# Where players part one value into several (Navidrome, Jellyfin, Plex): no name holds one of them.
+# Players (Navidrome, Jellyfin, Plex) split genres at these characters, so a single genre must not
+# contain them.
 SPLITTING = ";,|\\"
 LONGEST_NAME = 100
 
 _ID3_NAMES = {"hiphop": "Hip-Hop"}
-# The first letter of a word; none begins after an apostrophe or a digit: Drum'n'bass, 80s.
+# The first letter of a word. No word begins after an apostrophe or a digit: Drum'n'bass, 80s.
 _INITIAL = re.compile(r"(?<![^\W_])(?<!['’])[^\W\d_]")
 
 # Ten hues (Okabe-Ito's eight and two more) that stay apart under the common colour blindnesses.
@@ -51,25 +52,25 @@ _SPARE_COLOURS = ("#8da0cb", "#66c2a5", "#b3de69", "#bc80bd", "#fdb462", "#80b1d
 
 
 def words(text: str) -> list[str]:
-    """The words of a name, by which spellings are compared: letters (with their marks), digits."""
-    # Again afterwards, since folding takes some letters apart.
+    """Split a name into case-folded words of letters and digits, to compare spellings."""
+    # Normalised twice, because case folding decomposes some letters.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return "".join(
-        sign if unicodedata.category(sign)[0] in "LMN" else " " for sign in folded
+        character if unicodedata.category(character)[0] in "LMN" else " " for character in folded
     ).split()
 
 
 @lru_cache(maxsize=4_096)
 def key(name: str) -> str:
-    """What all spellings of a name have in common: ``Hip-Hop``, ``hip hop`` and ``hiphop``.
+    """Return one key for all spellings of a name: ``Hip-Hop``, ``hip hop`` and ``hiphop``.
 
-    Names in any script; one of signs alone is its own key.
+    Works in any script. A name without letters or digits is its own key.
     """
     return unicodedata.normalize("NFKC", "".join(words(name))) or name
 
 
 def find(name: str, known: Iterable[str]) -> str | None:
-    """Which of the known genres a person means, however they spell it; None for none of them."""
+    """Find the known genre that a person means, however it is spelled; None if there is none."""
     known = tuple(known)
     if name in known:
         return name
@@ -78,9 +79,10 @@ def find(name: str, known: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=4_096)
 def id3_name(genre: str) -> str:
-    """Spelling of ``genre`` for people and tags: ``hiphop`` becomes ``Hip-Hop``.
+    """Spell ``genre`` for people and tags: ``hiphop`` becomes ``Hip-Hop``.
 
-    A name that holds a capital is as a person wrote it, and stays; the words of others get one.
+    A name with a capital letter was written by a person and stays as it is. Every word of any other
+    name gets a capital.
     """
     if any(map(str.isupper, genre)):
         return genre
@@ -89,7 +91,7 @@ def id3_name(genre: str) -> str:
 
 
 def colour(genre: str | None) -> str:
-    """Hexadecimal colour of ``genre``, the same each time; grey for unknown (None)."""
+    """Return the hexadecimal colour of ``genre``: always the same, and grey for unknown (None)."""
     if genre is None or genre == UNKNOWN:
         return "#9e9e9e"
     return _COLOURS.get(genre) or _SPARE_COLOURS[sum(genre.encode()) % len(_SPARE_COLOURS)]

@@ -1,8 +1,8 @@
-"""How good answers are: arrays in, dict out.
+"""Metrics of classification: arrays in, dict out.
 
-``validate`` refuses arrays that do not fit, each metric computes one thing, ``evaluate``
-gives all of them as one dict of plain numbers. Classes are integers into a list of labels;
-probabilities are [n, classes]. Imports nothing of Tonearm but its errors.
+``validate`` rejects arrays that do not fit each other, each metric computes one thing, and
+``evaluate`` returns all of them as one dict of plain numbers. Classes are indices into a list of
+labels; probabilities are [n, classes]. Imports nothing of Tonearm but its errors.
 """
 
 from __future__ import annotations
@@ -33,24 +33,35 @@ def validate(
     groups: Sequence[str] | None = None,
     known: NDArray[np.bool_] | None = None,
 ) -> None:
-    """Refuse arrays that do not belong together.
+    """Reject arrays that do not fit each other.
+
+    Parameters
+    ----------
+    truth : int64 [n]
+        Right class of each track.
+    probabilities : float64 [n, classes]
+        Predictions.
+    labels : sequence of str
+        Names of the classes.
+    groups : sequence of str [n] or None
+        Artist of each track.
+    known : bool [n] or None
+        Whether each prediction is given, or is "unknown".
 
     Raises
     ------
     DatasetError
-        With what does not fit.
+        If they do not; the message says which.
     """
     if probabilities.shape != (len(truth), len(labels)):
         raise DatasetError(
-            f"{len(truth)} answers of {len(labels)} classes do not fit probabilities of shape "
+            f"{len(truth)} tracks and {len(labels)} classes do not fit probabilities of shape "
             f"{probabilities.shape}"
         )
     if not len(truth):
-        raise DatasetError("nothing to measure: 0 tracks")
+        raise DatasetError("there is nothing to measure: 0 tracks")
     if truth.min() < 0 or truth.max() >= len(labels):
-        raise DatasetError(
-            f"classes {truth.min()}-{truth.max()} are not within {len(labels)} labels"
-        )
+        raise DatasetError(f"classes {truth.min()}-{truth.max()} do not fit {len(labels)} labels")
     if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
         raise DatasetError("probabilities do not sum to 1")
     for name, values in (("groups", groups), ("marks of unknown", known)):
@@ -59,7 +70,7 @@ def validate(
 
 
 def accuracy(truth: Classes, guess: Classes) -> float:
-    """Share of right answers."""
+    """Fraction of right predictions."""
     return float(np.mean(truth == guess))
 
 
@@ -74,12 +85,17 @@ def bootstrap_interval(
     Parameters
     ----------
     values : array [n]
-        One value a track, e.g. whether its answer was right, or the difference of two systems.
+        One value per track, e.g. whether it is classified right, or the difference of two systems.
     groups : sequence of str [n] or None
-        Artist of each track. With it whole groups are drawn, since errors come by the artist:
-        the interval is that of other artists, not of other tracks by the same ones.
+        Artist of each track. If given, whole groups are drawn, because errors come by the artist:
+        the interval then holds for other artists, not for other tracks by the same artists.
     level : float
-        How much of it the interval holds.
+        Probability that the interval covers the mean.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end.
     """
     values = np.asarray(values, dtype=float)
     _, owner = np.unique(np.arange(len(values)) if groups is None else groups, return_inverse=True)
@@ -97,10 +113,22 @@ def bootstrap_interval(
 def accuracy_interval(
     right: NDArray[np.bool_], *, groups: Sequence[str] | None = None
 ) -> tuple[float, float]:
-    """95 % interval of a share of right answers: `bootstrap_interval`, honest at 0 and 1 too.
+    """95 % interval of an accuracy: `bootstrap_interval`, and Wilson's interval at 0 and 1.
 
-    Where all answers are right, or none, every draw says the same; then Wilson's interval (1927)
-    over as many trials as there are groups, or tracks.
+    If all predictions are right, or none, every bootstrap draw is the same. Wilson's interval
+    (1927) then counts each group, or each track, as one trial.
+
+    Parameters
+    ----------
+    right : bool [n]
+        Whether each track is classified right.
+    groups : sequence of str [n] or None
+        Artist of each track.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end.
     """
     right = np.asarray(right, dtype=bool)
     if 0 < right.sum() < len(right):
@@ -112,7 +140,7 @@ def accuracy_interval(
 
 @dataclass(frozen=True)
 class Difference:
-    """What changed on the same tracks: the mean of after - before, and its 95 % interval."""
+    """Paired change on the same tracks: mean of after - before, and its 95 % interval."""
 
     mean: float
     low: float
@@ -122,20 +150,28 @@ class Difference:
 def difference(
     before: NDArray[Any], after: NDArray[Any], *, groups: Sequence[str] | None = None
 ) -> Difference:
-    """Of two systems' values [n], e.g. whether each was right, paired by track."""
+    """Compare two systems on the same tracks.
+
+    Parameters
+    ----------
+    before, after : array [n]
+        A value per track, e.g. whether it is classified right.
+    groups : sequence of str [n] or None
+        Artist of each track, for the interval.
+    """
     change = np.asarray(after, dtype=float) - before
     return Difference(float(change.mean()), *bootstrap_interval(change, groups=groups))
 
 
 def confusion(truth: Classes, guess: Classes, *, classes: int) -> NDArray[np.int64]:
-    """Counts [true class, guessed class]."""
+    """Count tracks by [true class, predicted class]."""
     counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (truth, guess), 1)
     return counts
 
 
 def macro_f1(counts: NDArray[np.int64]) -> float:
-    """Mean F1 over the classes that occur in ``counts`` [true, guessed]."""
+    """Mean F1 of the classes that occur in ``counts`` [true, predicted]."""
     right = np.diag(counts).astype(float)
     either = counts.sum(axis=0) + counts.sum(axis=1)
     present = counts.sum(axis=1) > 0
@@ -143,7 +179,7 @@ def macro_f1(counts: NDArray[np.int64]) -> float:
 
 
 def reliability(truth: Classes, probabilities: Floats) -> dict[str, Any]:
-    """Expected calibration error (Guo et al. 2017) and the bins behind it.
+    """Expected calibration error (Guo et al. 2017) and its bins.
 
     Returns
     -------
@@ -169,18 +205,33 @@ def reliability(truth: Classes, probabilities: Floats) -> dict[str, Any]:
 
 
 def coverage(
-    truth: Classes, probabilities: Floats, *, shares: Sequence[float] = COVERAGES
+    truth: Classes, probabilities: Floats, *, fractions: Sequence[float] = COVERAGES
 ) -> list[dict[str, float]]:
-    """Accuracy on the most confident share of the tracks, and the confidence that cuts there."""
+    """Accuracy of the most confident tracks, for several fractions of them.
+
+    Parameters
+    ----------
+    truth : int64 [n]
+        Right class of each track.
+    probabilities : float64 [n, classes]
+        Predictions.
+    fractions : sequence of float
+        Fractions of the tracks to keep.
+
+    Returns
+    -------
+    list of dict
+        ``coverage`` (the fraction), ``accuracy``, and the ``min_confidence`` of the tracks kept.
+    """
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = (probabilities.argmax(axis=1) == truth)[order]
     rows = []
-    for share in shares:
-        kept = max(1, round(share * len(truth)))
+    for fraction in fractions:
+        kept = max(1, round(fraction * len(truth)))
         rows.append(
             {
-                "coverage": float(share),
+                "coverage": float(fraction),
                 "accuracy": float(right[:kept].mean()),
                 "min_confidence": float(confidence[order[kept - 1]]),
             }
@@ -195,20 +246,20 @@ def log_loss(truth: Classes, probabilities: Floats) -> float:
 
 
 def answered(right: NDArray[np.bool_], known: NDArray[np.bool_]) -> dict[str, Any]:
-    """What is left where the system may say "unknown".
+    """Summarise a system that may answer "unknown".
 
     Parameters
     ----------
     right : bool [n]
-        Whether the likeliest class is the right one.
+        Whether the most probable class is right.
     known : bool [n]
-        Whether the system stands by it.
+        Whether the system answers with it, rather than "unknown".
 
     Returns
     -------
     dict
-        ``n`` answered and their share ``coverage``; ``accuracy`` of these (None without any);
-        ``unknown`` tracks, and ``unknown_right``: those that would have been right.
+        ``n`` answered, their fraction ``coverage`` and their ``accuracy`` (None if there are
+        none); ``unknown`` tracks, and ``unknown_right``: those whose first guess is right.
     """
     return {
         "n": int(known.sum()),
@@ -227,20 +278,25 @@ def evaluate(
     groups: Sequence[str] | None = None,
     known: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
-    """Everything above, as plain numbers ready for JSON.
+    """Compute every metric of this module, as plain numbers for JSON.
 
     Parameters
     ----------
     truth : int64 [n]
         Right class of each track.
     probabilities : float64 [n, classes]
-        Answers.
+        Predictions.
     labels : sequence of str
         Names of the classes.
     groups : sequence of str [n] or None
-        Artists, for ``groups`` and ``interval_95_by_group``.
+        Artist of each track, for ``groups`` and ``interval_95_by_group``.
     known : bool [n] or None
-        Whether each answer is given or "unknown", for ``answered``.
+        Whether each prediction is given, or is "unknown", for ``answered``.
+
+    Returns
+    -------
+    dict
+        A number, list or dict for each metric.
     """
     validate(truth, probabilities, labels, groups=groups, known=known)
     guess = probabilities.argmax(axis=1).astype(np.int64)

@@ -18,27 +18,27 @@ WindowCount = int | Literal["all"]
 def place(
     total_frames: int, window_frames: int, *, count: WindowCount, hop_frames: int | None = None
 ) -> NDArray[np.int64]:
-    """First frames of the windows on a track.
+    """Choose the first frames of the windows on a track.
 
-    ``count`` windows are the middles of ``count`` equal parts of the track; where it is too short
-    for that without overlap, or for ``all``, windows stand ``hop_frames`` apart from the beginning,
-    and one more ends with the track if something is left over.
+    ``count`` windows lie in the middles of ``count`` equal stretches of the track. If the track is
+    too short for that without overlap, or for ``all``, windows begin every ``hop_frames`` from the
+    start, and a last one ends with the track if something is left over.
 
     Parameters
     ----------
     total_frames : int
-        Length of the track; below ``window_frames`` there is one window, at 0.
+        Length of the track. Below ``window_frames`` there is one window, at 0.
     window_frames : int
         Length of a window.
     count : int or 'all'
         How many at most.
     hop_frames : int or None
-        From one window to the next for ``all``; None is end to end.
+        Distance between windows for ``all``; None puts them end to end.
 
     Returns
     -------
     int64 [n]
-        Rising, without repeats; n is 1 or more.
+        Ascending, without repeats; n is 1 or more.
     """
     last = total_frames - window_frames
     if last <= 0:
@@ -56,9 +56,9 @@ def place(
 def group(
     starts: NDArray[np.int64], window_frames: int, *, most_frames: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Neighbouring windows that touch or overlap, together at most ``most_frames`` long.
+    """Group windows that touch or overlap, up to ``most_frames`` long.
 
-    One group is read and transformed in one piece: windows far apart are one seek each, a whole
+    A group is read and transformed in one piece: windows far apart cost one seek each, and a
     ten-hour file is read in pieces of bounded size.
     """
     begin = 0
@@ -70,10 +70,10 @@ def group(
 
 
 def rounds(count: int) -> Iterator[list[int]]:
-    """Which of ``count`` windows to hear first, and next, for who may stop in between.
+    """Order in which to analyse ``count`` windows, for callers that may stop early.
 
-    Two at a time, as far from one end as from the other: those at a quarter and three quarters,
-    then inward to the middle, then outward to the ends, where music begins and fades.
+    Two at a time, as far from the start as from the end: first those at a quarter and three
+    quarters, then inward to the middle, then outward to the ends, where music begins and fades.
     """
     quarter = count // 4
     for i in (*range(quarter, (count + 1) // 2), *reversed(range(quarter))):

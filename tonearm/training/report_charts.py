@@ -57,7 +57,7 @@ def coverage(many: Sequence[Judged], names: Sequence[str]) -> str:
         n = len(judged.truth)
         step = -(-n // _MOST_POINTS)
         shares = [kept / n for kept in range(n, min(_LEAST_KEPT, n) - 1, -step)]
-        rows = metrics.coverage(judged.truth, judged.probabilities, shares=shares)
+        rows = metrics.coverage(judged.truth, judged.probabilities, fractions=shares)
         points = [(row["coverage"], row["accuracy"]) for row in rows]
         series.append(Series(name, points, colour=i))
         own = judged.figures["tracks"]["answered"]
