@@ -346,7 +346,7 @@ def test_two_scans_at_once_would_hear_all_twice(case):
     case.add("a.mp3")
     with (
         alone(case.path, what="another scan"),
-        pytest.raises(LibraryError, match="another scan is writing .*: wait until it ends"),
+        pytest.raises(LibraryError, match=r"another scan is writing .*: wait until it ends"),
     ):
         case.scan()
     assert case.analysed() == []
