@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runs import tagged_library
@@ -186,44 +187,68 @@ def newest_run(library: Path) -> int:
 
 
 def read_back(files: list[Path], wanted: dict[Path, str]) -> dict[str, str]:
-    """How many files each other program reads the genre of, of those it knows."""
+    """Count, for each other program, the files whose genre it reads as it was written."""
     found: dict[str, list[bool]] = {}
+    for tool, read in READERS.items():
+        if tool != "PyAV" and not shutil.which(tool):
+            continue
+        for path, genre in read(files):
+            parts = {part.strip().lower() for part in genre.replace(";", ",").split(",")}
+            found.setdefault(tool, []).append(wanted[path].lower() in parts)
+            if not found[tool][-1] and found[tool].count(False) < 5:
+                print(f"{tool}: {path}: {genre!r}, not {wanted[path]!r}", file=sys.stderr)
+    return {tool: f"{sum(values)}/{len(values)}" for tool, values in found.items()}
 
-    def note(tool: str, path: Path, genre: str) -> None:
-        parts = {part.strip().lower() for part in genre.replace(";", ",").split(",")}
-        found.setdefault(tool, []).append(wanted[path].lower() in parts)
-        if wanted[path].lower() not in parts and found[tool].count(False) < 5:
-            print(f"{tool}: {path}: {genre!r}, not {wanted[path]!r}", file=sys.stderr)
 
-    for path in files:
-        note("PyAV", path, tagged.ffmpeg_genre(path) or "")
+def by_pyav(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Every file."""
+    return ((path, tagged.ffmpeg_genre(path) or "") for path in files)
+
+
+def by_ffprobe(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Every tenth file, since each is a process."""
+    entries = ["-show_entries", "format_tags:stream_tags", "-of", "json"]
     for path in files[::10]:
-        entries = ["-show_entries", "format_tags:stream_tags", "-of", "json"]
         parsed = json.loads(run(["ffprobe", "-v", "error", *entries, str(path)]))
         tags = {**parsed.get("format", {}).get("tags", {})}
         for stream in parsed.get("streams", []):
             tags.update(stream.get("tags", {}))
-        note("ffprobe", path, {key.lower(): value for key, value in tags.items()}.get("genre", ""))
-    if shutil.which("exiftool"):
-        for start in range(0, len(files), 200):
-            part = files[start : start + 200]
-            for entry in json.loads(run(["exiftool", "-j", "-Genre", *map(str, part)])):
-                path, genre = Path(entry["SourceFile"]), entry.get("Genre")
-                # It shows no tags at all of some kinds.
-                if genre is not None or path.suffix in {".mp3", ".flac", ".m4a", ".wma"}:
-                    genres = genre if isinstance(genre, list) else [genre]
-                    note("exiftool", path, ",".join(map(str, genres)))
-    if shutil.which("eyeD3"):
-        for path in [path for path in files if path.suffix == ".mp3"][::10]:
-            lines = run(["eyeD3", "--no-color", str(path)]).splitlines()
-            found_genre = [line.split("genre:")[1] for line in lines if "genre:" in line]
-            note("eyeD3", path, ",".join(text.split("(")[0] for text in found_genre))
-    if shutil.which("vorbiscomment"):
-        for path in [path for path in files if path.suffix == ".ogg"]:
-            lines = run(["vorbiscomment", "-l", str(path)]).splitlines()
-            comments = [line.partition("=") for line in lines]
-            note("vorbiscomment", path, ",".join(v for k, _, v in comments if k.lower() == "genre"))
-    return {tool: f"{sum(values)}/{len(values)}" for tool, values in found.items()}
+        yield path, {key.lower(): value for key, value in tags.items()}.get("genre", "")
+
+
+def by_exiftool(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Every file of which it shows any tags, 200 in a process."""
+    for start in range(0, len(files), 200):
+        part = files[start : start + 200]
+        for entry in json.loads(run(["exiftool", "-j", "-Genre", *map(str, part)])):
+            path, genre = Path(entry["SourceFile"]), entry.get("Genre")
+            if genre is not None or path.suffix in {".mp3", ".flac", ".m4a", ".wma"}:
+                yield path, ",".join(map(str, genre if isinstance(genre, list) else [genre]))
+
+
+def by_eyed3(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Every tenth MP3."""
+    for path in [path for path in files if path.suffix == ".mp3"][::10]:
+        lines = run(["eyeD3", "--no-color", str(path)]).splitlines()
+        genres = [line.split("genre:")[1] for line in lines if "genre:" in line]
+        yield path, ",".join(text.split("(")[0] for text in genres)
+
+
+def by_vorbiscomment(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Every Ogg file."""
+    for path in [path for path in files if path.suffix == ".ogg"]:
+        lines = run(["vorbiscomment", "-l", str(path)]).splitlines()
+        comments = [line.partition("=") for line in lines]
+        yield path, ",".join(v for k, _, v in comments if k.lower() == "genre")
+
+
+READERS: dict[str, Callable[[list[Path]], Iterator[tuple[Path, str]]]] = {
+    "PyAV": by_pyav,
+    "ffprobe": by_ffprobe,
+    "exiftool": by_exiftool,
+    "eyeD3": by_eyed3,
+    "vorbiscomment": by_vorbiscomment,
+}
 
 
 def decoded_alike(files: list[Path], originals: dict[Path, bytes], work: Path) -> str:

@@ -1,0 +1,131 @@
+"""Measure the form of the package: sizes, complexity, documentation, comments.
+
+    python -m runs.code_metrics
+
+Prints a Markdown table for ``CONTRIBUTING.md``. Lines of a function are counted without its
+docstring, so that documentation does not make code look long. Complexity is McCabe's, by ruff.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import tonearm
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+PACKAGE = Path(tonearm.__file__).parent
+
+
+def main() -> None:
+    """Print one row per figure."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    trees = [ast.parse(text) for text in texts]
+    lines = [text.count("\n") for text in texts]
+    lengths = [body_lines(function) for tree in trees for function in functions(tree)]
+    complexities = [number for _, number in complexity(PACKAGE)]
+    documented = [known for tree in trees for _, known in public_parameters(tree)]
+    comments = sum(map(comment_lines, texts))
+    longest = paths[lines.index(max(lines))].relative_to(PACKAGE)
+    root = [path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")]
+    rows = [
+        ("modules at the package root", f"{len(root)}"),
+        ("files", f"{len(paths)}, {sum(lines):,} lines"),
+        ("lines of a file, median", f"{statistics.median(lines):.0f}"),
+        ("lines of a file, maximum", f"{max(lines)} (`{longest}`)"),
+        ("lines of a function, median", f"{statistics.median(lengths):.0f}"),
+        ("lines of a function, 95th percentile", f"{np.quantile(lengths, 0.95):.0f}"),
+        ("lines of a function, maximum", f"{max(lengths)}"),
+        ("complexity, median", f"{statistics.median(complexities):.0f}"),
+        ("complexity, maximum", f"{max(complexities)}"),
+        ("public parameters with a description", f"{np.mean(documented):.0%}"),
+        ("lines with a comment", f"{comments / sum(lines):.1%}"),
+    ]
+    print("| what | figure |\n|---|---|")
+    for what, figure in rows:
+        print(f"| {what} | {figure} |")
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    """Every function and method, inner ones too."""
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def body_lines(function: Function) -> int:
+    """Lines of a function, from ``def`` to its end, without the docstring."""
+    lines = (function.end_lineno or function.lineno) - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function, clean=False) is not None:
+        lines -= (first.end_lineno or first.lineno) - first.lineno + 1
+    return lines
+
+
+def complexity(folder: Path) -> list[tuple[str, int]]:
+    """McCabe's complexity of every function below ``folder``, with its place."""
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "C901"]
+    command += ["--config", "lint.mccabe.max-complexity=0", "--output-format", "json", str(folder)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    if found.returncode not in (0, 1):  # 1: it found something, as asked
+        raise SystemExit(found.stderr)
+    rows = []
+    for finding in json.loads(found.stdout):
+        name, number = re.findall(r"`(.*)` is too complex \((\d+)", finding["message"])[0]
+        path = Path(finding["filename"]).relative_to(folder)
+        rows.append((f"{path}:{finding['location']['row']} {name}", int(number)))
+    return rows
+
+
+def public_parameters(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """Each parameter of each public function, and whether it has a description.
+
+    A description is an entry under ``Parameters``, a mention in double backticks, or the help text
+    of a command's option. The parameters of ``__init__`` are described by their class.
+    """
+    for owner, function in public_functions(tree):
+        documented_by = owner if owner is not None and function.name == "__init__" else function
+        text = ast.get_docstring(documented_by) or ""
+        section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w+\n-+\n|\Z)", text, re.M | re.S)
+        heads = re.findall(r"^(\S.*?)(?: :.*)?$", section[1] if section else "", re.M)
+        named = {name.strip(" *") for head in heads for name in head.split(",")}
+        named |= set(re.findall(r"``(\w+)``", text))
+        arguments = function.args
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        for argument in every:
+            if argument.arg in ("self", "cls") or argument.arg.startswith("_"):
+                continue
+            hint = ast.dump(argument.annotation) if argument.annotation else ""
+            yield f"{function.name}({argument.arg})", argument.arg in named or "help" in hint
+
+
+def public_functions(tree: ast.Module) -> Iterator[tuple[ast.ClassDef | None, Function]]:
+    """Public functions and methods of a module, each with its class."""
+    for node in tree.body:
+        if isinstance(node, Function) and not node.name.startswith("_"):
+            yield None, node
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            for inner in node.body:
+                if isinstance(inner, Function) and (
+                    inner.name == "__init__" or not inner.name.startswith("_")
+                ):
+                    yield node, inner
+
+
+def comment_lines(text: str) -> int:
+    """Lines that hold a comment, alone or after code."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return len({token.start[0] for token in tokens if token.type == tokenize.COMMENT})
+
+
+if __name__ == "__main__":
+    main()
