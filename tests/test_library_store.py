@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,14 +14,15 @@ from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.errors import LibraryError
 from tonearm.library import reviews, store
 from tonearm.library.reviews import Review, Reviews, Verdict, reviews_path
-from tonearm.library.store import Decision, FileStatus, FileTags, Library, ModelRecord
+from tonearm.library.store import FileStatus, FileTags, Library, ModelRecord
+from tonearm.model.prediction import Prediction
 
 MODEL = ModelRecord("a" * 64, "test", "encoder", ("jazz", "rock"), ("Mellow", "loud"))
 STATUS = FileStatus(10, 20, 30, 1, 2)
 
 
-def decision(share: float = 0.75, *, known: bool = True) -> Decision:
-    return Decision("jazz" if known else None, "jazz", share, np.float32([share, 1 - share]))
+def prediction(share: float = 0.75, *, known: bool = True) -> Prediction:
+    return Prediction.of(MODEL.labels, [share, 1 - share], known=known)
 
 
 def put(library: Library, path: str, key: str = "k1", *, status=STATUS, **tags) -> None:
@@ -31,7 +33,7 @@ def put(library: Library, path: str, key: str = "k1", *, status=STATUS, **tags) 
         windows=np.float16([[0.25, 0.5], [0.75, 0.5]]),
         duration_s=61.5,
         warning=None,
-        decision=decision(),
+        prediction=prediction(),
     )
     library.put_track(store.as_stored(path), status, FileTags(**tags), sound=sound)
 
@@ -51,6 +53,7 @@ def test_what_is_put_comes_back(path):
         assert track.tags == FileTags(artist="Ä", genres=("Jazz", "Blues"), by_tonearm=True)
         assert (track.genre, track.nearest, track.confidence) == ("jazz", "jazz", 0.75)
         assert track.probabilities == {"jazz": 0.75, "rock": 0.25}
+        assert track.prediction == replace(prediction(), path="/m/a.mp3", duration_s=61.5)
         assert library.model() == MODEL
         kept = library.embeddings.get("k1", "encoder")
         assert kept.values.tolist() == [[0.25, 0.5], [0.75, 0.5]]

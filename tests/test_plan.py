@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tonearm.errors import TagError
+from tonearm.model.prediction import Prediction
 from tonearm.tagging.plan import (
     Action,
-    Guess,
     Policy,
     Rules,
     album_key,
@@ -16,7 +16,12 @@ from tonearm.tagging.plan import (
     read_names,
 )
 
-JAZZ = Guess({"jazz": 0.7, "blues": 0.36, "rock": 0.1}, known=True)
+
+def predicted(probabilities, *, known):
+    return Prediction.of(list(probabilities), list(probabilities.values()), known=known)
+
+
+JAZZ = predicted({"jazz": 0.7, "blues": 0.36, "rock": 0.1}, known=True)
 
 
 @pytest.mark.parametrize(
@@ -47,24 +52,23 @@ def test_a_person_s_word_is_never_marked_as_a_guess():
 
 
 @pytest.mark.parametrize(
-    ("guess", "action"),
+    ("prediction", "action"),
     [
-        (Guess({"jazz": 0.59}, known=True), Action.unsure),
-        (Guess({"jazz": 0.6}, known=True), Action.write),
-        (Guess({"jazz": 0.9}, known=False), Action.unknown),
-        (Guess({}, known=False), Action.unknown),
+        (predicted({"jazz": 0.59}, known=True), Action.unsure),
+        (predicted({"jazz": 0.6}, known=True), Action.write),
+        (predicted({"jazz": 0.9}, known=False), Action.unknown),
     ],
 )
-def test_only_what_is_known_and_sure_is_written(guess, action):
-    assert propose(guess, Rules(), genres=[], guesses=[]).action is action
+def test_only_what_is_known_and_sure_is_written(prediction, action):
+    assert propose(prediction, Rules(), genres=[], guesses=[]).action is action
 
 
 @pytest.mark.parametrize(
     ("second", "new"), [(0.35, ("Jazz", "Blues")), (0.34, ("Jazz",)), (0.3, ("Jazz",))]
 )
 def test_a_second_genre_has_to_be_half_as_likely(second, new):
-    guess = Guess({"jazz": 0.7, "blues": second}, known=True)
-    assert propose(guess, Rules(max_genres=2), genres=[], guesses=[]).genres == new
+    prediction = predicted({"jazz": 0.7, "blues": second}, known=True)
+    assert propose(prediction, Rules(max_genres=2), genres=[], guesses=[]).genres == new
 
 
 def test_names_of_the_collection(tmp_path):
@@ -85,21 +89,21 @@ def test_a_map_that_is_none_is_refused(tmp_path, text):
 
 
 def test_an_album_is_the_mean_of_its_known_tracks():
-    rock = Guess({"rock": 0.8, "jazz": 0.2}, known=True)
-    jazz = Guess({"jazz": 0.5, "rock": 0.5}, known=True)
-    unknown = Guess({"jazz": 1.0, "rock": 0.0}, known=False)
+    rock = predicted({"rock": 0.8, "jazz": 0.2}, known=True)
+    jazz = predicted({"jazz": 0.5, "rock": 0.5}, known=True)
+    unknown = predicted({"jazz": 1.0, "rock": 0.0}, known=False)
     mean = pooled([rock, jazz, unknown])
     assert dict(mean.probabilities) == pytest.approx({"rock": 0.65, "jazz": 0.35})
     assert next(iter(mean.probabilities)) == "rock"
-    assert mean.known
-    assert not pooled([rock, unknown]).known
-    assert not pooled([unknown]).known
+    assert mean.genre == "rock"
+    assert pooled([rock, unknown]).genre is None
+    assert pooled([unknown]) == unknown
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=9))
 def test_the_order_of_tracks_does_not_matter(shares):
-    guesses = [Guess({"jazz": share, "rock": 1 - share}, known=True) for share in shares]
-    forward, back = pooled(guesses), pooled(reversed(guesses))
+    predictions = [predicted({"jazz": share, "rock": 1 - share}, known=True) for share in shares]
+    forward, back = pooled(predictions), pooled(predictions[::-1])
     assert forward.probabilities == pytest.approx(back.probabilities)
 
 

@@ -10,7 +10,8 @@ from test_library_store import STATUS
 
 from tonearm.errors import LibraryError
 from tonearm.library.playlist import Conditions, Entry, TagCondition, m3u8, select
-from tonearm.library.store import Decision, FileTags, Library, ModelRecord, as_stored
+from tonearm.library.store import FileTags, Library, ModelRecord, as_stored
+from tonearm.model.prediction import Prediction
 
 MODEL = ModelRecord(
     "a" * 64, "test", "encoder", ("jazz", "rock", "pop"), ("Mellow", "Female Vocal")
@@ -18,15 +19,13 @@ MODEL = ModelRecord(
 
 
 def put(library, name, shares, words, *, known=True, duration_s=100.0, **tags):
-    shares = np.float32(shares)
-    best = MODEL.labels[int(shares.argmax())]
     number = library.put_sound(
         name,
         model=library.model_id(MODEL),
         windows=np.float16([words, words]),
         duration_s=duration_s,
         warning=None,
-        decision=Decision(best if known else None, best, float(shares.max()), shares),
+        prediction=Prediction.of(MODEL.labels, shares, known=known),
     )
     library.put_track(as_stored(f"/m/{name}"), STATUS, FileTags(**tags), sound=number)
 

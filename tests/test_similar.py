@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_library_store import STATUS, decision
+from test_library_store import STATUS, prediction
 
 from tonearm.errors import LibraryError
 from tonearm.library.similar import Probe, probe_of, similar
@@ -18,7 +18,7 @@ def put(library, name, pooled, *, key="", duration_s=100.0, model=MODEL) -> None
         windows=np.float16([pooled]),
         duration_s=duration_s,
         warning=None,
-        decision=decision(),
+        prediction=prediction(),
     )
     library.put_track(as_stored(f"/m/{name}"), STATUS, FileTags(), sound=number)
 

@@ -16,8 +16,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from tonearm.library.scan import model_of
-from tonearm.library.store import Decision, FileStatus, FileTags, Library
+from tonearm.library.store import FileStatus, FileTags, Library
 from tonearm.model import file as model_file
+from tonearm.model.prediction import Prediction
 from tonearm.serve.app import create_app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -68,16 +69,13 @@ def fill_library(path: Path, count: int, *, seed: int = 0) -> None:
             known = rng.random() > 0.06
             windows = rng.beta(0.4, 3, (6, 50)).astype(np.float16)
             key = f"made-{i:06}"
-            decision = Decision(
-                nearest if known else None, nearest, round(float(shares.max()), 4), shares
-            )
             sound = library.put_sound(
                 key,
                 model=number,
                 windows=windows,
                 duration_s=float(rng.uniform(90, 400)),
                 warning=None,
-                decision=decision,
+                prediction=Prediction.of(model.labels, shares, known=bool(known)),
             )
             wrong = str(rng.choice(model.labels))
             genres = ((), (nearest.title(),), (wrong.title(),))[

@@ -15,7 +15,8 @@ from mutagen import id3
 from tonearm.containers.edits import copy_edited
 from tonearm.genres import GTZAN_GENRES
 from tonearm.library.file_tags import file_tags
-from tonearm.library.store import Decision, FileStatus, Library, ModelRecord
+from tonearm.library.store import FileStatus, Library, ModelRecord
+from tonearm.model.prediction import Prediction
 from tonearm.tagging.fields import GenreFields, edits_for_fields, edits_for_genres, read_fields
 from tonearm.tagging.write import compare
 
@@ -79,15 +80,13 @@ def library_of(place: Path, decisions: dict[Path, dict[str, float]]) -> Path:
         model = library.model_id(ModelRecord("0" * 64, "made up", "made up", GTZAN_GENRES, None))
         for number, (path, shares) in enumerate(decisions.items()):
             array = np.array([shares.get(genre, 0.0) for genre in GTZAN_GENRES], dtype=np.float32)
-            nearest = GTZAN_GENRES[int(array.argmax())]
-            genre = nearest if shares else None
             sound = library.put_sound(
                 f"made-{number}",
                 model=model,
                 windows=np.zeros((1, 50), dtype=np.float16),
                 duration_s=1.0,
                 warning=None,
-                decision=Decision(genre, nearest, float(array.max()), array),
+                prediction=Prediction.of(GTZAN_GENRES, array, known=bool(shares)),
             )
             status = FileStatus.of(path.stat())
             library.put_track(os.fsencode(path), status, file_tags(str(path)), sound=sound)

@@ -17,7 +17,6 @@ from tonearm.cli.library_options import Form, FormOption, KeepMtime, Location, l
 from tonearm.genres import find
 from tonearm.tagging.plan import (
     Action,
-    Guess,
     Policy,
     Proposal,
     Rules,
@@ -30,6 +29,7 @@ from tonearm.tagging.plan import (
 if TYPE_CHECKING:
     from tonearm.library.store import Library, Track
     from tonearm.library.tag_runs import RunResult
+    from tonearm.model.prediction import Prediction
     from tonearm.tagging.journal import Journal
 
 
@@ -46,7 +46,7 @@ class Row:
 
     track: Track
     album: tuple[str, str]
-    guess: Guess
+    prediction: Prediction
     proposal: Proposal
 
 
@@ -113,23 +113,23 @@ def _rows(
     failures: list[tuple[str, str]],
 ) -> Iterator[Row]:
     """Every file that was heard, with its proposal; albums are decided by all their tracks."""
-    albums: dict[tuple[str, str], list[Guess]] = {}
+    albums: dict[tuple[str, str], list[Prediction]] = {}
     if by is By.album:
         for track in library.tracks():
-            if track.error_kind is None:
-                albums.setdefault(_album(track), []).append(_guess(track))
-    pool = {key: pooled(guesses) for key, guesses in albums.items()}
+            if track.prediction is not None:
+                albums.setdefault(_album(track), []).append(track.prediction)
+    of_albums = {key: pooled(predictions) for key, predictions in albums.items()}
     for track in library.tracks(paths):
         if track.tags.error:
             failures.append((track.path, track.tags.error.removeprefix(f"{track.path}: ")))
-        elif track.error_kind is not None:
+        elif track.prediction is None:
             failures.append((track.path, f"could not be read: {track.error_message}"))
         else:
             album = _album(track)
-            guess = pool[album] if by is By.album else _guess(track)
+            prediction = of_albums[album] if by is By.album else track.prediction
             genres, guesses = track.tags.genres, _guesses(track, rules)
-            proposal = propose(guess, rules, genres=genres, guesses=guesses)
-            yield Row(track, album, guess, proposal)
+            proposal = propose(prediction, rules, genres=genres, guesses=guesses)
+            yield Row(track, album, prediction, proposal)
 
 
 def _guesses(track: Track, rules: Rules) -> tuple[str, ...]:
@@ -146,10 +146,6 @@ def _guesses(track: Track, rules: Rules) -> tuple[str, ...]:
         except TagError:
             return ()
     return ()
-
-
-def _guess(track: Track) -> Guess:
-    return Guess(track.probabilities, known=track.genre is not None)
 
 
 def _album(track: Track) -> tuple[str, str]:
@@ -208,7 +204,7 @@ def _print_table(rows: Sequence[Row], by: By) -> None:
         if by is By.album:
             name = row.track.tags.album or os.path.dirname(row.track.path) + os.sep
         change = library_options.arrow(row.track.tags.genres, row.proposal.genres)
-        line = (console.printable(name), f"{change}  {row.guess.confidence:.0%}")
+        line = (console.printable(name), f"{change}  {row.prediction.confidence:.0%}")
         shown[line] = shown.get(line, 0) + 1
     for (name, change), count in shown.items():
         files = f" ({console.counted(count, 'file')})" if by is By.album else ""
@@ -248,7 +244,7 @@ def _print_json(
             "action": row.proposal.action.value,
             "old": row.track.tags.genres,
             "new": row.proposal.genres,
-            "confidence": round(row.guess.confidence, 4),
+            "confidence": row.prediction.confidence,
             "written": row.track.path in written,
         }
         for row in rows

@@ -1,18 +1,14 @@
-"""What the library keeps, as values: files, tags, models, predictions, tracks.
+"""What the library keeps, as values: files, tags, models, tracks.
 
-Imports nothing of Tonearm but what a status is.
+Imports nothing that reads or writes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tonearm.files import FileStatus
-
-Float32 = NDArray[np.float32]
+from tonearm.model.prediction import Prediction
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class FileTags:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """The model that analysed a sound, without its weights."""
+    """The model that analysed and classified: a model file without its weights."""
 
     sha256: str
     name: str
@@ -40,21 +36,19 @@ class ModelRecord:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """A decision on a sound, as it is kept; probabilities float32 [k] in the order of labels."""
-
-    genre: str | None
-    nearest: str
-    confidence: float
-    probabilities: Float32
-
-
-@dataclass(frozen=True)
 class Track:
     """One file of the library with its tags and what it sounds like.
 
-    ``genre`` is None for an unknown sound, and ``nearest`` too where the file could not be read
+    ``genre`` is None for an unknown sound, and ``nearest`` too where the file could not be analysed
     (then ``error_kind`` is set). ``probabilities`` are sorted, highest first.
+
+    Examples
+    --------
+    >>> from tonearm.library.store import Library
+    >>> with Library("library.sqlite") as library:
+    ...     for track in library.tracks():
+    ...         if track.prediction is not None and track.prediction.genre is None:
+    ...             print(track.path, "is unknown")
     """
 
     id: int
@@ -72,6 +66,21 @@ class Track:
     warning: str | None
     error_kind: str | None
     error_message: str | None
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """The prediction that the last scan made; None where the file could not be analysed."""
+        if self.nearest is None or self.confidence is None:
+            return None
+        return Prediction(
+            genre=self.genre,
+            nearest=self.nearest,
+            confidence=self.confidence,
+            probabilities=self.probabilities,
+            path=self.path,
+            duration_s=self.duration_s,
+            warnings=(self.warning,) if self.warning else (),
+        )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
 from tonearm.files import find
 from tonearm.library.store import (
-    Decision,
     FileStatus,
     FileTags,
     Known,
@@ -31,6 +30,7 @@ from tonearm.library.store import (
 )
 from tonearm.model.classifier import Classifier
 from tonearm.model.file import Model
+from tonearm.model.prediction import Prediction
 from tonearm.workers import TIMEOUT_S, Embed, Failure, Looked, MakeEmbed, Pool, ReadTags, Sound
 
 _BATCH = 1_000
@@ -202,12 +202,12 @@ class _Session:
         )
         dimensions = self._head.dimensions
         while rows := self._library.rows(sql, [self._model, self._encoder, _BATCH]):
-            decisions = []
+            predictions = []
             for number, data in rows:
                 windows = np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions)
-                decisions.append((number, self._classify(windows)))
+                predictions.append((number, self._classify(windows)))
             with self._library.transaction():
-                self._library.put_decisions(self._model, decisions)
+                self._library.put_predictions(self._model, predictions)
             self._result.reclassified += len(rows)
             self._on_progress()
 
@@ -342,7 +342,6 @@ class _Session:
             self._keep_recognised(copy, number)
 
     def _put_sound(self, key: str, embeddings: StoredEmbeddings) -> int:
-        decision = self._classify(embeddings.values)
         return self._library.put_sound(
             key,
             model=self._model,
@@ -350,7 +349,7 @@ class _Session:
             starts_s=embeddings.starts_s,
             duration_s=embeddings.duration_s,
             warning=embeddings.warning,
-            decision=decision,
+            prediction=self._classify(embeddings.values),
         )
 
     def _keep_recognised(self, file: _File, sound: int) -> None:
@@ -423,14 +422,7 @@ class _Session:
             return False
         return False
 
-    def _classify(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float16]]) -> Decision:
-        """Decide on windows as they are kept, so that deciding again gives the same."""
-        decision = self._head.classify(windows)
-        best = int(decision.probabilities.argmax())
-        nearest = self._head.labels[best]
-        return Decision(
-            genre=nearest if decision.known else None,
-            nearest=nearest,
-            confidence=round(float(decision.probabilities[best]), 4),
-            probabilities=decision.probabilities.astype(np.float32),
-        )
+    def _classify(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float16]]) -> Prediction:
+        """Classify windows as they are kept, so that classifying again gives the same."""
+        output = self._head.classify(windows)
+        return Prediction.of(self._head.labels, output.probabilities, known=output.known)

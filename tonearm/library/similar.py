@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
-from tonearm.library.records import Float32
 from tonearm.library.store import Library, Track, as_stored
+
+Float32 = NDArray[np.float32]
 
 # Transcodes of 24 tracks (AAC 96 kb/s, Opus 64 kb/s) lay within .12 of each other in 9 of 10 cases
 # and had lengths equal to a millisecond; different tracks lay .16 apart or more.

@@ -27,10 +27,10 @@ from tonearm.data.embedding_store import AnalysedFile, EmbeddingStore, StoredEmb
 from tonearm.database import Database, Schema
 from tonearm.files import FileStatus
 from tonearm.genres import id3_name
-from tonearm.library.records import Decision, FileTags, Known, ModelRecord, Track
+from tonearm.library.records import FileTags, Known, ModelRecord, Track
+from tonearm.model.prediction import Prediction, rank
 
 __all__ = [
-    "Decision",
     "FileStatus",
     "FileTags",
     "Known",
@@ -224,11 +224,13 @@ class Library(Database):
         starts_s: NDArray[np.float32] | None = None,
         duration_s: float,
         warning: str | None,
-        decision: Decision,
+        prediction: Prediction,
     ) -> int:
         """Keep what was analysed, windows [n, d]; a sound analysed before is replaced."""
         pooled = windows.astype(np.float32).mean(axis=0)
-        columns = (key, model, duration_s, *_decided(decision), warning, pooled.tobytes())
+        ((encoder, labels),) = self.rows("SELECT encoder, labels FROM models WHERE id = ?", [model])
+        predicted = _stored_prediction(prediction, json.loads(labels))
+        columns = (key, model, duration_s, *predicted, warning, pooled.tobytes())
         number = self.rows(
             "INSERT INTO sounds(key, model, duration_s, genre, nearest, confidence, probabilities,"
             " warning, pooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -239,7 +241,6 @@ class Library(Database):
             " pooled = excluded.pooled RETURNING id",
             columns,
         )[0][0]
-        ((encoder,),) = self.rows("SELECT encoder FROM models WHERE id = ?", [model])
         made = StoredEmbeddings(windows, starts_s, duration_s, warning)
         self.embeddings.put(key, encoder, made)
         return int(number)
@@ -256,12 +257,17 @@ class Library(Database):
         )
         return AnalysedFile(*found[0]) if found else self.embeddings.file(stored, status)
 
-    def put_decisions(self, model: int, decisions: Iterable[tuple[int, Decision]]) -> None:
-        """Replace the decisions on sounds, by number."""
+    def put_predictions(self, model: int, predictions: Iterable[tuple[int, Prediction]]) -> None:
+        """Replace the predictions of sounds, by number."""
+        ((labels,),) = self.rows("SELECT labels FROM models WHERE id = ?", [model])
+        names = json.loads(labels)
         self.write(
             "UPDATE sounds SET genre = ?, nearest = ?, confidence = ?, probabilities = ?,"
             " model = ? WHERE id = ?",
-            ((*_decided(decision), model, number) for number, decision in decisions),
+            (
+                (*_stored_prediction(prediction, names), model, number)
+                for number, prediction in predictions
+            ),
         )
 
     def put_track(
@@ -329,13 +335,10 @@ def _bounds(paths: Iterable[str | os.PathLike[str]]) -> str:
     return json.dumps(bounds)
 
 
-def _decided(decision: Decision) -> tuple[Any, ...]:
-    return (
-        decision.genre,
-        decision.nearest,
-        decision.confidence,
-        decision.probabilities.astype(np.float32).tobytes(),
-    )
+def _stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[Any, ...]:
+    """Genre, nearest, confidence, and float32 [k] in the order of the model's labels."""
+    probabilities = np.array([prediction.probabilities[name] for name in labels], np.float32)
+    return prediction.genre, prediction.nearest, prediction.confidence, probabilities.tobytes()
 
 
 def _genre_tag(genre: str) -> str:
@@ -359,10 +362,7 @@ def _track(row: tuple[Any, ...]) -> Track:
     (probabilities, labels, warning, error_kind, error_message) = row[17:]
     ranked: dict[str, float] = {}
     if labels is not None:
-        shares = np.frombuffer(probabilities, dtype=np.float32)
-        words = json.loads(labels)
-        order = np.argsort(-shares, kind="stable")
-        ranked = {words[i]: round(float(shares[i]), 4) for i in order}
+        ranked = rank(json.loads(labels), np.frombuffer(probabilities, dtype=np.float32))
     return Track(
         id=number,
         path=os.fsdecode(path),

@@ -1,19 +1,20 @@
-"""Which genre a file shall get: policies as pure functions of its tags and what was heard.
+"""Which genre a file shall get: policies as pure functions of its tags and its prediction.
 
-Probabilities are by Tonearm's names of genres, confidence is the highest. Imports nothing of
-Tonearm but errors, genres and what a tag is.
+Imports nothing that reads or writes audio, tags or a library.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from math import fsum
 from pathlib import Path
 
 from tonearm.errors import TagError
 from tonearm.genres import LONGEST_NAME, SPLITTING, id3_name, key
+from tonearm.model.prediction import Prediction
 
 # A second genre is written if it is at least so probable, measured by the first.
 SECOND_SHARE = 0.5
@@ -38,19 +39,6 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Guess:
-    """What a file or album sounds like; ``probabilities`` sorted, highest first."""
-
-    probabilities: Mapping[str, float]
-    known: bool
-
-    @property
-    def confidence(self) -> float:
-        """Of the first genre."""
-        return next(iter(self.probabilities.values()), 0.0)
-
-
-@dataclass(frozen=True)
 class Rules:
     """How to decide; ``names`` maps Tonearm's genres to those of the collection."""
 
@@ -70,14 +58,14 @@ class Proposal:
 
 
 def propose(
-    guess: Guess, rules: Rules, *, genres: Sequence[str], guesses: Collection[str]
+    prediction: Prediction, rules: Rules, *, genres: Sequence[str], guesses: Collection[str]
 ) -> Proposal:
     """Decide on one file by what it has and what it sounds like.
 
     Parameters
     ----------
-    guess : Guess
-        What it sounds like.
+    prediction : Prediction
+        Of the file, or of its album.
     rules : Rules
         How to decide.
     genres : sequence of str
@@ -90,11 +78,11 @@ def propose(
     left_alone = tuple(genre for genre in old if genre in guesses)
     if stays and rules.policy is Policy.missing:
         return Proposal(Action.kept, old, left_alone)
-    if not guess.known or not guess.probabilities:
+    if prediction.genre is None:
         return Proposal(Action.unknown, old, left_alone)
-    if guess.confidence < rules.min_confidence:
+    if prediction.confidence < rules.min_confidence:
         return Proposal(Action.unsure, old, left_alone)
-    chosen = names(guess, rules)
+    chosen = names(prediction, rules)
     if rules.policy is Policy.add:
         known = set(map(key, stays))
         chosen = tuple(name for name in chosen if key(name) not in known)
@@ -106,28 +94,32 @@ def propose(
     return Proposal(Action.write, new, chosen)
 
 
-def names(guess: Guess, rules: Rules) -> tuple[str, ...]:
+def names(prediction: Prediction, rules: Rules) -> tuple[str, ...]:
     """The likeliest genres, as tags of this collection spell them."""
     chosen: list[str] = []
-    for genre, share in list(guess.probabilities.items())[: rules.max_genres]:
-        if share >= SECOND_SHARE * guess.confidence:
+    for genre, probability in list(prediction.probabilities.items())[: rules.max_genres]:
+        if probability >= SECOND_SHARE * prediction.confidence:
             chosen += rules.names.get(genre, (id3_name(genre),))
     return tuple(dict.fromkeys(chosen))
 
 
-def pooled(guesses: Iterable[Guess]) -> Guess:
-    """One guess for an album: the mean of its known tracks, unless half of them are unknown."""
-    all_guesses = list(guesses)
-    known = [guess for guess in all_guesses if guess.known]
-    if not known:
-        return Guess({}, known=False)
-    labels = known[0].probabilities
-    mean = {
-        genre: sum(guess.probabilities.get(genre, 0.0) for guess in known) / len(known)
-        for genre in labels
-    }
-    ranked = dict(sorted(mean.items(), key=lambda item: -item[1]))
-    return Guess(ranked, known=2 * len(known) > len(all_guesses))
+def pooled(predictions: Sequence[Prediction]) -> Prediction:
+    """One prediction for an album: the mean of its known tracks, unless half are unknown.
+
+    Examples
+    --------
+    >>> jazz = Prediction.of(["jazz", "rock"], [0.9, 0.1], known=True)
+    >>> rock = Prediction.of(["jazz", "rock"], [0.3, 0.7], known=True)
+    >>> pooled([jazz, rock]).probabilities
+    {'jazz': 0.6, 'rock': 0.4}
+    """
+    known = [prediction for prediction in predictions if prediction.genre is not None]
+    used = known or predictions
+    labels = list(used[0].probabilities)
+    means = [
+        fsum(each.probabilities.get(label, 0.0) for each in used) / len(used) for label in labels
+    ]
+    return Prediction.of(labels, means, known=2 * len(known) > len(predictions))
 
 
 def album_key(
