@@ -1,6 +1,7 @@
 """The result for one track, and the one place that turns probabilities into a genre.
 
-Its JSON object is the same for Python, command line and HTTP: ``docs/schema`` publishes it.
+Its JSON object is the same for Python, command line and HTTP; ``prediction.schema.json`` next to
+this module publishes it.
 NumPy is not imported: the command line loads this module before it knows what it is asked.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tonearm.errors import SCHEMA
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 # Of probabilities and confidence, wherever they are shown, kept or compared with a threshold.
 PLACES = 4
+SCHEMA_FILE = Path(__file__).with_name("prediction.schema.json")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any, cast
@@ -12,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tonearm.errors import DecodeError
-from tonearm.model.prediction import Prediction
+from tonearm.model.prediction import SCHEMA_FILE, Prediction
 from tonearm.serve.problems import Json, problem, to_bytes
 from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
 from tonearm.serve.spectrogram import picture
@@ -23,7 +24,14 @@ PATH = "/api/predict"
 LINES = "application/x-ndjson"
 
 router = APIRouter(tags=["listen"])
+_PREDICTION = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 _FORM = {
+    "responses": {
+        "200": {
+            "description": "The prediction",
+            "content": {"application/json": {"schema": _PREDICTION}},
+        },
+    },
     "requestBody": {
         "required": True,
         "content": {
@@ -35,7 +43,7 @@ _FORM = {
                 }
             }
         },
-    }
+    },
 }
 
 
