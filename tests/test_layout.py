@@ -21,7 +21,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # in this list. A folder counts as one.
 LAYERS = [
     "errors genres files windows pool",
-    "features metrics database",
+    "features metrics database workers",
     "audio",
     "containers",
     "timeline",
@@ -29,7 +29,6 @@ LAYERS = [
     "nets",
     "data",
     "tagging",
-    "workers",
     "library",
     "training",
     "serve",

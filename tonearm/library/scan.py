@@ -12,13 +12,17 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.audio import AUDIO_SUFFIXES, check_file
+from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
+from tonearm.errors import DecodeError
 from tonearm.files import find
 from tonearm.library.store import (
     FileStatus,
@@ -29,13 +33,37 @@ from tonearm.library.store import (
     as_stored,
 )
 from tonearm.model.classifier import Classifier
+from tonearm.model.encoder import Embeddings
 from tonearm.model.file import Model
 from tonearm.model.prediction import Prediction
-from tonearm.workers import TIMEOUT_S, Embed, Failure, Looked, MakeEmbed, Pool, ReadTags, Sound
+from tonearm.workers import Caller, Done, Failure, Limits, Pool, Question, Work
+
+Embed = Callable[[str], Embeddings]
+# Called once in each worker: it may load a model that all its files share.
+MakeEmbed = Callable[[], Embed]
+ReadTags = Callable[[str], FileTags]
 
 _BATCH = 1_000
 # While folders are walked.
 _TELL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a first look at a file gave: its sound key and its tags."""
+
+    key: str
+    tags: FileTags
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Embeddings, rounded as they are kept: windows float16 [n, d], starts_s float32 [n]."""
+
+    windows: NDArray[np.float16]
+    starts_s: NDArray[np.float32]
+    duration_s: float
+    warning: str | None
 
 
 @dataclass
@@ -89,7 +117,7 @@ def scan(
     jobs: int,
     again: bool = False,
     retry: bool = False,
-    timeout_s: float = TIMEOUT_S,
+    limits: Limits | None = None,
     result: Scan | None = None,
     on_progress: Callable[[Scan], None] = lambda _: None,
 ) -> Scan:
@@ -113,8 +141,8 @@ def scan(
         Also look at all that was scanned before.
     retry : bool
         Also try files again that failed and have not changed since.
-    timeout_s : float
-        Longest time for one file.
+    limits : Limits or None
+        What one file may cost.
     result : Scan or None
         Filled as the scan goes, for a caller who is interrupted.
     on_progress : callable
@@ -136,13 +164,37 @@ def scan(
         if result.to_do:
             with Pool(
                 min(jobs, result.to_do),
-                make_embed=make_embed,
-                read_tags=read_tags,
-                timeout_s=timeout_s,
+                make_work=partial(make_work, make_embed, read_tags),
+                limits=limits,
             ) as pool:
-                session.hear(pool)
+                session.analyse(pool)
         session.finish(named, again=again)
     return result
+
+
+def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
+    """In a worker: the function that looks at a file, and analyses it if its sound is new."""
+    embed = make_embed()
+
+    def work(path: str, caller: Caller) -> Sound | None:
+        check_file(Path(path))
+        looked = Looked(sound_key(path), read_tags(path))
+        return _rounded(path, embed(path)) if caller.ask(looked) else None
+
+    return work
+
+
+def _rounded(path: str, embeddings: Embeddings) -> Sound:
+    windows = embeddings.values.astype(np.float16)
+    if not np.isfinite(windows).all():
+        reason = "cannot be analysed: the model's answer to it is not a number"
+        raise DecodeError(path, "unreadable", reason)
+    return Sound(
+        windows=windows,
+        starts_s=embeddings.starts_s.astype(np.float32),
+        duration_s=embeddings.duration_s,
+        warning="; ".join(embeddings.warnings) or None,
+    )
 
 
 def load_embed(model: Path | None) -> Embed:
@@ -274,13 +326,16 @@ class _Session:
     def _is_settled(self, known: Known, retry: bool) -> bool:
         return not retry if known.failed else known.encoder == self._encoder
 
-    def hear(self, pool: Pool) -> None:
-        """Give files to the workers, and keep what they say, until the list is done."""
+    def analyse(self, pool: Pool) -> None:
+        """Give files to the workers, and keep what they find, until the list is done."""
         to_do = self._to_do()
         while self._give(pool, to_do) or self._files:
-            for report in pool.reports():
-                self._give(pool, to_do)  # first, so that the worker hears while this is written
-                self._take_in(pool, report.number, report.outcome)
+            for event in pool.events():
+                self._give(pool, to_do)  # first, so that the worker works while this is written
+                if isinstance(event.news, Question):
+                    pool.answer(event.number, self._is_new(event.number, event.news.value))
+                elif isinstance(event.news, Done):
+                    self._take_in(event.number, event.news.value)
                 self._on_progress()
             self._on_progress()  # also while one file takes long
 
@@ -301,29 +356,27 @@ class _Session:
             for last, path, *status in rows:
                 yield last, _File(path, FileStatus(*status))
 
-    def _take_in(self, pool: Pool, number: int, outcome: Looked | Sound | Failure) -> None:
+    def _is_new(self, number: int, looked: Looked) -> bool:
+        """Whether a file is to be analysed, after a first look at it."""
         file = self._files[number]
-        if isinstance(outcome, Looked):
-            file = _File(file.path, file.status, outcome)
-            known = self._library.sound_id(outcome.key, self._encoder)
-            if known is not None:
-                self._keep_recognised(file, known)
-            elif kept := self._library.embeddings.get(outcome.key, self._encoder):
-                self._keep_recognised(file, self._put_sound(outcome.key, kept))
-            elif outcome.key in self._waiting:  # a copy is being heard just now
-                self._waiting[outcome.key].append(file)
-            else:
-                self._files[number] = file
-                self._waiting[outcome.key] = []
-                pool.tell(number, hear=True)
-                return
-            pool.tell(number, hear=False)
-            del self._files[number]
-            return
-        del self._files[number]
+        file = self._files[number] = _File(file.path, file.status, looked)
+        known = self._library.sound_id(looked.key, self._encoder)
+        if known is not None:
+            self._keep_recognised(file, known)
+        elif kept := self._library.embeddings.get(looked.key, self._encoder):
+            self._keep_recognised(file, self._put_sound(looked.key, kept))
+        elif looked.key in self._waiting:  # a copy is being analysed just now
+            self._waiting[looked.key].append(file)
+        else:
+            self._waiting[looked.key] = []
+            return True
+        return False
+
+    def _take_in(self, number: int, outcome: Sound | Failure | None) -> None:
+        file = self._files.pop(number)
         if isinstance(outcome, Sound):
             self._keep_heard(file, outcome)
-        else:
+        elif outcome is not None:
             self._keep_failure(file, outcome)
 
     def _keep_heard(self, file: _File, sound: Sound) -> None:

@@ -1,0 +1,232 @@
+"""The pool of processes: a file that crashes, hangs or eats memory costs itself alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import tasks
+
+from tonearm.errors import TonearmError
+from tonearm.workers import Failure, Limits, NoCaller, Pool, attempt, in_order, run_one
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and states of Linux")
+
+
+@pytest.fixture(autouse=True)
+def _quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new process imports the program that started it; pytest, here, takes its time."""
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", None)
+    monkeypatch.delattr(main, "__file__", raising=False)
+
+
+@pytest.fixture(params=["server", "fork"])
+def fork(request: pytest.FixtureRequest) -> bool:
+    return request.param == "fork"
+
+
+def values(found: Iterator) -> list:
+    return [outcome.value for outcome in found]
+
+
+def test_outcomes_come_in_the_order_of_the_tasks(fork: bool) -> None:
+    given = [("sleep", 0.3), *[("echo", n) for n in range(30)]]
+    found = list(in_order(given, make_work=tasks.make_work, jobs=3, fork=fork))
+    assert [outcome.task for outcome in found] == given
+    assert found[0].value == "slept"
+    assert [outcome.value[0] for outcome in found[1:]] == list(range(30))
+    assert os.getpid() not in {outcome.value[1] for outcome in found[1:]}
+    assert not list(in_order([], make_work=tasks.make_dead, jobs=3))
+
+
+@posix
+@pytest.mark.parametrize(
+    ("task", "kind", "words"),
+    [
+        (("crash",), "crash", "made its decoder crash (SIGSEGV)"),
+        (("kill",), "crash", "fewer --jobs"),
+        (("exit",), "crash", "(exit code 7)"),
+        (("sleep", 60), "timeout", "no progress in 1 s"),
+        (("creeping", 60), "timeout", "no progress in 1 s"),
+        (("raise", ZeroDivisionError("oh")), "internal", "ZeroDivisionError: oh"),
+        (("raise", RecursionError("deep")), "internal", "RecursionError: deep"),
+        (("raise", OSError(5, "Input/output error")), "unreadable", "Input/output error"),
+        (("bad",), "not-audio", "is not audio"),
+        (("lambda",), "internal", "report this file"),
+    ],
+)
+def test_a_failure_is_that_of_its_task_alone(
+    task: tuple, kind: str, words: str, fork: bool
+) -> None:
+    around = [("echo", n) for n in range(4)]
+    given = [*around, task, *around]
+    limits = Limits(time_s=1.0)
+    found = values(in_order(given, make_work=tasks.make_work, jobs=2, limits=limits, fork=fork))
+    failure = found.pop(4)
+    assert isinstance(failure, Failure)
+    assert failure.kind == kind and words in failure.reason
+    assert [value[0] for value in found] == [0, 1, 2, 3] * 2
+
+
+@linux
+def test_memory_is_limited_and_given_back(fork: bool) -> None:
+    given = [("hoard", 2**20), ("hoard", 2**31), ("hoard", 2**20)]
+    limits = Limits(memory_bytes=2**29)
+    found = values(in_order(given, make_work=tasks.make_work, jobs=1, limits=limits, fork=fork))
+    assert found[0] == found[2] == 2**20
+    assert found[1].kind == "memory" and "more memory" in found[1].reason
+
+
+def test_a_file_that_advances_may_take_its_time() -> None:
+    limits = Limits(time_s=0.7)
+    pool = Pool(1, make_work=tasks.make_work, limits=limits)
+    with pool:
+        seen: list[float] = []
+        assert run_one(pool, ("slowly", 10, 0.2), on_progress=seen.append) == "slowly"
+    assert seen == sorted(seen) and len(set(seen)) > 4
+
+
+@linux
+def test_time_does_not_count_while_the_pool_is_stopped(tmp_path: Path) -> None:
+    """As after Ctrl-Z: the whole group stops for longer than the limit, and goes on."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from support import tasks\n"
+        "from tonearm.workers import Limits, in_order\n"
+        "if __name__ == '__main__':\n"
+        "    limits = Limits(time_s=3.0)\n"
+        "    for i in range(2):\n"
+        "        print('begun', flush=True)\n"
+        "        given = [('sleep', 1.5)]\n"
+        "        for o in in_order(given, make_work=tasks.make_work, jobs=1, limits=limits):\n"
+        "            print(o.value, flush=True)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, script], env=environment, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    assert process.stdout.readline() == b"slept\n"
+    assert process.stdout.readline() == b"begun\n"
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(3.5)
+    os.killpg(process.pid, signal.SIGCONT)
+    assert process.communicate(timeout=30)[0] == b"slept\n"
+
+
+@linux
+@pytest.mark.parametrize("start", ["True", "False"])
+def test_no_worker_outlives_a_pool_that_is_killed(start: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from support import tasks\n"
+        "from tonearm.workers import Pool\n"
+        "if __name__ == '__main__':\n"
+        f"    pool = Pool(2, make_work=tasks.make_work, fork={start})\n"
+        "    while not all(worker.idle for worker in pool._workers):\n"
+        "        list(pool.events())\n"
+        "    pool.submit(0, ('sleep', 600))\n"
+        "    print(*[worker.process.pid for worker in pool._workers], flush=True)\n"
+        "    list(iter(lambda: list(pool.events()), None))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, script], env=environment, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    workers = process.stdout.readline().split()
+    assert len(workers) == 2
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 20
+    while alive := [pid.decode() for pid in workers if _is_running(pid.decode())]:
+        assert time.monotonic() < until, f"{alive} live on, one of them in a decoder that hangs"
+        time.sleep(0.1)
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        return Path("/proc", pid, "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@posix
+def test_a_task_that_never_began_is_given_again_once(tmp_path: Path) -> None:
+    given = [tasks.DiesOnce(str(tmp_path / "mark"))]
+    ((value, _),) = values(in_order(given, make_work=tasks.make_work, jobs=1))
+    assert value == 5
+    given = [tasks.DiesOnce("/no/such/folder/mark")]  # dies each time it is unpacked
+    (failure,) = values(in_order(given, make_work=tasks.make_work, jobs=1))
+    assert failure.kind == "crash"
+
+
+def test_workers_that_cannot_start_say_why() -> None:
+    with pytest.raises(TonearmError, match="no model here"):
+        list(in_order([("echo", 1)], make_work=tasks.make_broken, jobs=1))
+    with pytest.raises(TonearmError, match=r"end as they start \(exit code 3\)"):
+        list(in_order([("echo", 1)], make_work=tasks.make_dead, jobs=2))
+
+
+def test_tasks_are_taken_as_there_is_room() -> None:
+    taken: list[int] = []
+
+    def given() -> Iterator[tuple[str, int]]:
+        for n in range(100):
+            taken.append(n)
+            yield "echo", n
+
+    found = in_order(given(), make_work=tasks.make_work, jobs=1)
+    assert next(found).value[0] == 0
+    assert len(taken) <= 10, "more than eight a worker ahead"
+    found.close()
+
+
+def test_a_question_is_answered_before_the_work_goes_on() -> None:
+    with Pool(1, make_work=tasks.make_work) as pool:
+        while not pool.idle:
+            list(pool.events())
+        pool.submit(3, ("ask", "new?"))
+        news: list = []
+        while len(news) < 2:
+            for event in pool.events():
+                assert event.number == 3
+                news.append(event.news.value)
+                if len(news) == 1:
+                    pool.answer(3, "yes")
+        assert news == ["new?", "yes"]
+
+
+def test_whoever_follows_one_task_may_end_it() -> None:
+    class GoneError(Exception):
+        pass
+
+    def gone(fraction: float) -> None:
+        if fraction:
+            raise GoneError
+
+    with Pool(1, make_work=tasks.make_work) as pool:
+        before = run_one(pool, ("echo", 1))
+        with pytest.raises(GoneError):
+            run_one(pool, ("slowly", 100, 0.2), on_progress=gone)
+        assert run_one(pool, ("echo", 2))[0] == 2
+        assert run_one(pool, ("echo", 2))[1] != before[1], "the worker was replaced"
+
+
+def test_in_this_process_too_an_exception_is_a_failure() -> None:
+    def work(task: int, caller: NoCaller) -> float:
+        caller.report_progress(0.5)
+        return 1 / task
+
+    assert attempt(work, 2) == 0.5
+    failure = attempt(work, 0)
+    assert isinstance(failure, Failure) and "ZeroDivisionError" in failure.reason

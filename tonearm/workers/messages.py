@@ -1,0 +1,81 @@
+"""What a pool and its workers say to each other, and what one file may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+
+class Kind(IntEnum):
+    """What a message of a worker is about; its value is the second of the pair that is sent."""
+
+    READY = 0
+    BROKEN = 1  # the worker cannot start: why
+    BEGUN = 2
+    PROGRESS = 3
+    QUESTION = 4
+    DONE = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may cost.
+
+    Parameters
+    ----------
+    time_s : float
+        A file that has not advanced by a twentieth within so many seconds is given up. Only
+        seconds in which this process runs count: not while the machine sleeps or after Ctrl-Z.
+    memory_bytes : int
+        Address space that a worker may take on top of what it needs to start; 0 is no limit.
+        Without effect on Windows and macOS, which do not offer one.
+    """
+
+    time_s: float = 300.0
+    memory_bytes: int = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a file was not analysed: a word for programs, and a phrase for people.
+
+    Parameters
+    ----------
+    kind : str
+        A stable word, as in :class:`~tonearm.errors.DecodeError`.
+    reason : str
+        What was wrong and what to do; without the path.
+    """
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much of a file is done, 0 to 1."""
+
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a worker asks before it goes on; see :meth:`Pool.answer`."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker's function returned for a task, or why it did not."""
+
+    value: Any | Failure
+
+
+@dataclass(frozen=True)
+class Event:
+    """News of the task of that number."""
+
+    number: int
+    news: Progress | Question | Done

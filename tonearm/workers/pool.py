@@ -1,0 +1,303 @@
+"""A pool of worker processes: gives out tasks, ends what hangs, replaces what died.
+
+A pool belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from tonearm.errors import TonearmError
+from tonearm.workers.messages import Done, Event, Failure, Kind, Limits, Progress, Question
+from tonearm.workers.worker import MakeWork, fault, live
+
+_POLL_S = 0.5
+# A longer pause between two looks was a sleeping machine or Ctrl-Z, and counts as this much.
+_LONGEST_TICK_S = 2.0
+# Within the time limit a file has to advance by this much: a mix of ten hours has no other limit.
+_LEAST_ADVANCE = 0.05
+# A worker that dies before its first file says something about the machine, not about a file.
+_START_DEATHS = 3
+# One thread a process: as many processes as cores are at work already.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# What the server that forks workers imports once for all of them.
+_PRELOAD = ["tonearm.library.scan", "tonearm.features"]
+
+
+@dataclass
+class _Job:
+    """The task that a worker is busy with."""
+
+    number: int
+    task: Any
+    deadline_s: float
+    begun: bool = False
+    again: bool = False
+    advanced_to: float = 0.0
+
+
+class _Worker:
+    """One process, and its task if it has one."""
+
+    def __init__(
+        self, make_work: MakeWork, limits: Limits, *, fork: bool, others: Iterable[_Worker]
+    ) -> None:
+        method = "fork" if fork and can_fork() else _safe_method()
+        context: Any = multiprocessing.get_context(method)  # differs by platform
+        if method == "forkserver":
+            context.set_forkserver_preload(_PRELOAD)
+        self.connection, theirs = context.Pipe()
+        # A forked process has copies of all our ends of pipes: open there, they would keep its
+        # neighbours from noticing that this process is gone.
+        open_here = [self.connection, *(other.connection for other in others)]
+        inherited = open_here if method == "fork" else []
+        self.process: BaseProcess = context.Process(
+            target=live, args=(theirs, make_work, limits.memory_bytes, inherited), daemon=True
+        )
+        with _one_thread(), warnings.catch_warnings():
+            # Python 3.12 warns of native threads; NumPy's stop and start again round a fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.process.start()
+        theirs.close()  # so that its death ends the pipe
+        self.ready = False
+        self.job: _Job | None = None
+
+    @property
+    def idle(self) -> bool:
+        return self.ready and self.job is None
+
+    def send(self, value: object) -> None:
+        """Send, unless it has died: the next look at its pipe says so."""
+        with contextlib.suppress(OSError):
+            self.connection.send(value)
+
+    def end(self) -> None:
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+
+
+class Pool:
+    """Worker processes; each takes a task when idle.
+
+    Parameters
+    ----------
+    jobs : int
+        How many.
+    make_work : callable
+        Called in each worker; gives the function ``work(task, caller)`` that it runs. Importable
+        by name, as are tasks and results, since they are sent between processes.
+    limits : Limits
+    fork : bool
+        Start workers as copies of this process where that is safe: in milliseconds, with all that
+        is loaded. Only for a program without other threads, such as a command.
+
+    Raises
+    ------
+    TonearmError
+        From :meth:`events`, when workers cannot start.
+    """
+
+    def __init__(
+        self, jobs: int, *, make_work: MakeWork, limits: Limits | None = None, fork: bool = False
+    ) -> None:
+        self._make_work, self._limits, self._fork = make_work, limits or Limits(), fork
+        self._start_deaths, self._now_s, self._looked_at = 0, 0.0, time.monotonic()
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(jobs):
+                self._workers.append(self._start())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers, whatever they are at."""
+        for worker in self._workers:
+            worker.end()
+        self._workers = []
+
+    @property
+    def idle(self) -> bool:
+        """Whether a worker waits for a task."""
+        return any(worker.idle for worker in self._workers)
+
+    def submit(self, number: int, task: object) -> None:
+        """Give a task to an idle worker; ``number`` names it in events."""
+        worker = next(worker for worker in self._workers if worker.idle)
+        worker.job = _Job(number, task, self._tick() + self._limits.time_s)
+        worker.send(task)
+
+    def answer(self, number: int, value: object) -> None:
+        """Answer the question of the task of that number; it goes on with that."""
+        for worker in self._workers:
+            if worker.job and worker.job.number == number:
+                worker.send(value)
+
+    def cancel(self, number: int) -> None:
+        """End the worker that is busy with the task of that number, and start another."""
+        for i, worker in enumerate(self._workers):
+            if worker.job and worker.job.number == number:
+                self._replace(i)
+
+    def events(self) -> Iterator[Event]:
+        """What has happened by now; nothing if that is nothing for half a second."""
+        ready = set(wait([worker.connection for worker in self._workers], timeout=_POLL_S))
+        now_s = self._tick()
+        for i, worker in enumerate(list(self._workers)):
+            job = worker.job
+            if self._workers[i] is not worker:  # canceled by whoever got the last event
+                continue
+            news = self._receive(i) if worker.connection in ready else None
+            if news is None or isinstance(news, Progress):
+                news = self._give_up(i, now_s) or news
+            if job and news:
+                yield Event(job.number, news)
+
+    def _receive(self, i: int) -> Progress | Question | Done | None:
+        """Take one message of a worker, or note that it died."""
+        worker = self._workers[i]
+        job = worker.job
+        try:
+            kind, value = worker.connection.recv()
+        except (EOFError, OSError):
+            return self._bury(i)
+        except Exception as error:  # a result that cannot be put together again
+            self._replace(i)
+            return Done(fault(error))
+        if kind == Kind.BROKEN:
+            raise TonearmError(f"files cannot be analysed: {value}")
+        if kind == Kind.READY:
+            worker.ready, self._start_deaths = True, 0
+        elif kind == Kind.BEGUN and job:
+            job.begun = True
+        elif kind == Kind.PROGRESS and job:
+            if value >= job.advanced_to + _LEAST_ADVANCE:
+                job.advanced_to, job.deadline_s = value, self._now_s + self._limits.time_s
+            return Progress(value)
+        elif kind == Kind.QUESTION:
+            return Question(value)
+        elif kind == Kind.DONE:
+            worker.job = None
+            if isinstance(value, Failure) and value.kind == "memory":
+                self._replace(i)  # whatever it holds is given back
+            return Done(value)
+        return None
+
+    def _give_up(self, i: int, now_s: float) -> Done | None:
+        """End a worker whose task takes too long."""
+        job = self._workers[i].job
+        if job is None or now_s <= job.deadline_s:
+            return None
+        self._replace(i)
+        return Done(Failure("timeout", _too_slow(self._limits)))
+
+    def _bury(self, i: int) -> Done | None:
+        """Replace a dead worker; its task failed, or is given again if it never began."""
+        worker = self._workers[i]
+        job = worker.job
+        self._replace(i)
+        if job is None or job.begun or job.again:
+            return Done(Failure("crash", _crashed(worker.process))) if job else None
+        job.again, job.deadline_s = True, self._now_s + self._limits.time_s
+        self._workers[i].job = job
+        self._workers[i].send(job.task)
+        return None
+
+    def _start(self) -> _Worker:
+        return _Worker(self._make_work, self._limits, fork=self._fork, others=self._workers)
+
+    def _replace(self, i: int) -> None:
+        """A new process in the place of a dead or stuck one."""
+        worker = self._workers[i]
+        worker.end()
+        if not worker.ready:
+            self._start_deaths += 1
+            if self._start_deaths >= _START_DEATHS:
+                ended = _name_of(_exit_code(worker.process))
+                words = f"the processes that analyse files end as they start ({ended})"
+                raise TonearmError(f"{words}: is there enough memory?")
+        self._workers[i] = self._start()
+
+    def _tick(self) -> float:
+        """Seconds for which this process has run since the pool was made, roughly."""
+        before, self._looked_at = self._looked_at, time.monotonic()
+        self._now_s += min(self._looked_at - before, _LONGEST_TICK_S)
+        return self._now_s
+
+
+def can_fork() -> bool:
+    """Whether a copy of this process is safe: on Linux, and without other threads."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+def _safe_method() -> str:
+    """How workers start: forked from a small server where there is one, in milliseconds.
+
+    Never forked from this process, which may hold threads and locks of a host program.
+    """
+    offered = multiprocessing.get_all_start_methods()
+    return "forkserver" if "forkserver" in offered else "spawn"
+
+
+def _crashed(process: BaseProcess) -> str:
+    code = _exit_code(process)
+    if code == -signal.SIGKILL:
+        return (
+            "made the system end its decoder (SIGKILL), probably because memory ran out; "
+            "try again with fewer --jobs"
+        )
+    return f"made its decoder crash ({_name_of(code)}); the file is probably damaged"
+
+
+def _too_slow(limits: Limits) -> str:
+    return (
+        f"was given up: its decoder made no progress in {limits.time_s:.0f} s; "
+        "the file is probably damaged"
+    )
+
+
+def _exit_code(process: BaseProcess) -> int | None:
+    process.join(1)
+    return process.exitcode
+
+
+def _name_of(code: int | None) -> str:
+    """``SIGSEGV`` and the like."""
+    if code is not None and code < 0:
+        return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"exit code {code}"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """What is started meanwhile computes with one thread: the processes fill the cores."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

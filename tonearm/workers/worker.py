@@ -1,0 +1,134 @@
+"""The life of a worker process, and the running of one task with all that may go wrong.
+
+Runs in a process of its own, except for :func:`attempt`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+from tonearm.errors import DecodeError
+from tonearm.workers.messages import Failure, Kind
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+# What a worker does with one task; it may report progress to, and ask, the pool that gave it.
+Work = Callable[[Any, "Caller"], Any]
+# Called once in each worker: it may load a model that all its files share.
+MakeWork = Callable[[], Work]
+
+_PROGRESS_S = 0.1
+_PARENT_POLL_S = 2.0
+
+
+class Caller:
+    """A worker's line to the pool that gave it a task."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._next_at = connection, 0.0
+
+    def report_progress(self, fraction: float) -> None:
+        """Report how much of the task is done, 0 to 1; called as often as one likes."""
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + _PROGRESS_S
+            self._connection.send((Kind.PROGRESS, fraction))
+
+    def ask(self, value: object) -> Any:  # noqa: ANN401 - whatever the pool's owner answers
+        """Send a question and wait for the answer."""
+        self._connection.send((Kind.QUESTION, value))
+        return self._connection.recv()
+
+
+class NoCaller(Caller):
+    """Nobody: for a task that runs in this process, whose progress nobody follows."""
+
+    def __init__(self) -> None:
+        """Connect to nothing."""
+
+    def report_progress(self, fraction: float) -> None:
+        """Drop it."""
+
+
+def attempt(
+    work: Callable[[Task, Caller], Result], task: Task, caller: Caller | None = None
+) -> Result | Failure:
+    """Work on a task in this process; whatever it raises becomes its failure."""
+    try:
+        return work(task, caller or NoCaller())
+    except DecodeError as error:
+        return Failure(error.kind, error.reason)
+    except OSError as error:  # vanished, or the disk failed
+        return Failure("unreadable", error.strerror or str(error))
+    except MemoryError:
+        return Failure("memory", "needs more memory than one file may use; it may be damaged")
+    except Exception as error:  # a fault of this program costs one file as well
+        return fault(error)
+
+
+def live(
+    connection: Connection, make_work: MakeWork, memory_bytes: int, inherited: list[Connection]
+) -> None:
+    """The life of a worker; it ends when the pool, and with it the pipe, is gone."""
+    for each in inherited:
+        each.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the pool decides
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            work = make_work()
+        except Exception as error:
+            connection.send((Kind.BROKEN, str(error) or type(error).__name__))
+            return
+        _limit_memory(memory_bytes)
+        connection.send((Kind.READY, None))
+        caller = Caller(connection)
+        while True:
+            task = connection.recv()
+            connection.send((Kind.BEGUN, None))
+            value = attempt(work, task, caller)
+            try:
+                connection.send((Kind.DONE, value))
+            except (TypeError, AttributeError, ValueError) as error:  # it cannot be pickled
+                connection.send((Kind.DONE, fault(error)))
+
+
+def _end_with_parent(parent_pid: int) -> None:
+    """End when the process with the pool is gone, even inside a decoder that hangs.
+
+    A forked worker sees another parent then; any other one sees a pipe end, which neighbours that
+    were forked later would hold open.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    while os.getppid() == parent_pid and not wait([parent.sentinel], timeout=_PARENT_POLL_S):
+        pass
+    os._exit(1)
+
+
+def _limit_memory(extra_bytes: int) -> None:
+    """Let this process take so much address space more, where the system can refuse it."""
+    if sys.platform != "linux" or not extra_bytes:
+        return
+    import resource
+
+    with open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = used + extra_bytes
+    if most == resource.RLIM_INFINITY or limit < most:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+
+
+def fault(error: Exception) -> Failure:
+    """The failure of a file that found a fault of this program."""
+    what = f"{type(error).__name__}: {error}"
+    return Failure("internal", f"made Tonearm fail ({what}); please report this file as a bug")
