@@ -83,7 +83,7 @@ def test_ctrl_c_in_the_middle_of_a_long_file(
 
     song(tmp_path / "a.wav")
     song(tmp_path / "long.wav", seconds=300)
-    truly, said = Encoder._embed, console.say
+    truly, said = Encoder._run, console.say
     pieces: list[int] = []
     told = threading.Event()
 
@@ -99,7 +99,7 @@ def test_ctrl_c_in_the_middle_of_a_long_file(
         said(text)
 
     monkeypatch.setattr(console, "say", say)
-    monkeypatch.setattr(Encoder, "_embed", slow)
+    monkeypatch.setattr(Encoder, "_run", slow)
     run = tonearm("predict", tmp_path, "--timeline", "-j", "1", "-f", "jsonl")
     for thread in threading.enumerate():
         if "ThreadPool" in thread.name:

@@ -210,7 +210,25 @@ def test_rates(rate_hz: int, name: str, tmp_path: Path) -> None:
 def test_mono_cuts_what_no_sound_can_be() -> None:
     wild = np.array([[np.nan], [np.inf], [-np.inf], [0.5], [1e30], [-9.0]], np.float32)
     assert mono(wild).tolist() == [0, 0, 0, 0.5, 2, -2]
-    assert mono(np.array([[0.25, 0.75], [np.nan, 1.0]], np.float32)).tolist() == [0.5, 0]
+    assert mono(np.array([[0.25, 0.75], [np.nan, 1.0]], np.float32)).tolist() == [0.5, 1]
+
+
+def test_mono_is_of_the_channels_that_hold_sound() -> None:
+    left = sweep(0.2, 16_000)
+    nothing, lost = np.zeros_like(left), np.full_like(left, np.nan)
+    for other, wanted in ((-left, left), (lost, left), (nothing, left / 2), (left, left)):
+        stereo = np.stack([left, other], axis=1)
+        np.testing.assert_allclose(mono(stereo), wanted, atol=1e-6)
+    surround = np.stack([left, -left, left / 2, -left / 2], axis=1)
+    np.testing.assert_allclose(mono(surround), left, atol=1e-6)
+
+
+@pytest.mark.parametrize("wide", [0.0, 0.5, 1.0, 2.0])
+def test_mono_of_wide_stereo_is_the_mean(wide: float) -> None:
+    rng = np.random.default_rng(0)
+    middle, side = rng.normal(0, 0.1, (2, 16_000)).astype(np.float32)
+    stereo = np.stack([middle + wide * side, middle - wide * side], axis=1)
+    np.testing.assert_allclose(mono(stereo), middle, atol=1e-6)
 
 
 @given(st.lists(st.lists(st.floats(width=32), min_size=2, max_size=2), min_size=1, max_size=20))

@@ -15,6 +15,33 @@ from numpy.typing import NDArray
 WindowCount = int | Literal["all"]
 
 
+# Tracks longer than this have a window for so many more seconds: music may change genre in them.
+_LONG_S, _LONG_HOP_S = 600.0, 15.0
+_MOST_WINDOWS = 1_200
+
+
+def for_length(count: WindowCount, duration_s: float) -> WindowCount:
+    """How many windows a track of that length takes where ``count`` are enough for a song.
+
+    Six seconds say nothing of two hours: from ten minutes on there is one window every 15 s.
+
+    Parameters
+    ----------
+    count : int or 'all'
+        Windows of a song.
+    duration_s : float
+        Length of the track.
+
+    Returns
+    -------
+    int or 'all'
+        ``count`` up to ten minutes.
+    """
+    if count == "all" or duration_s < _LONG_S:
+        return count
+    return max(count, min(int(duration_s / _LONG_HOP_S), _MOST_WINDOWS))
+
+
 def place(
     total_frames: int, window_frames: int, *, count: WindowCount, hop_frames: int | None = None
 ) -> NDArray[np.int64]:

@@ -37,6 +37,8 @@ _MP4_ENCRYPTED = frozenset({"drms", "drmi", "enca", "p608"})
 class AvReader:
     """Whatever FFmpeg reads: M4A, ALAC, WMA, WebM, APE, WavPack and the rest, through PyAV."""
 
+    seeks = True
+
     def __init__(self, path: Path) -> None:
         import av
 

@@ -20,6 +20,11 @@ Float32 = NDArray[np.float32]
 # Float files may exceed full scale; twice that is damage, and past it the encoder network, which
 # was pruned for the range of features that such samples give, would no longer be exact.
 _MAX_LEVEL = 2.0
+# Beyond this, sums of floats may overflow; it is damage.
+_DAMAGE = np.float32(1e9)
+# Of the channels' mean power, what is left in their mean when they cancel out: -13 dB. Ordinary
+# stereo keeps a quarter or more.
+_CANCELLED = 0.05
 # Lossy decoders need what lies before a span to settle (Opus asks for 80 ms, MP3 for what its bit
 # reservoir borrowed from earlier frames); this is ample.
 PREROLL_S = 0.25
@@ -30,7 +35,8 @@ class AudioInfo:
     """What a file says of itself.
 
     ``samples`` counts sample frames at ``sample_rate_hz``; ``warning`` is set when the file's
-    header promises more than it holds.
+    header promises more than it holds; ``frame_samples`` is what a codec decodes at once, by which
+    the end may be off.
     """
 
     sample_rate_hz: int
@@ -38,6 +44,7 @@ class AudioInfo:
     samples: int
     codec: str
     warning: str | None = None
+    frame_samples: int = 0
 
     @property
     def duration_s(self) -> float:
@@ -49,11 +56,12 @@ class AudioReader(Protocol):
     """Open audio; read from anywhere, cheapest in rising order.
 
     ``ended_at`` is None until a read came out shorter than ``info`` promised, then the position at
-    which it broke off.
+    which it broke off. ``seeks`` is False where going back means to decode from the beginning.
     """
 
     info: AudioInfo
     ended_at: int | None
+    seeks: bool
 
     def read(self, start: int, count: int) -> Float32:
         """Mono samples ``start`` to ``start + count``; fewer where the audio ends before."""
@@ -68,6 +76,7 @@ class ArrayReader:
     """Mono samples in memory as an open file."""
 
     ended_at: int | None = None
+    seeks = True
 
     def __init__(self, samples: Float32, sample_rate_hz: int) -> None:
         self._samples = mono(samples[:, None])
@@ -82,7 +91,10 @@ class ArrayReader:
 
 
 def mono(channels: NDArray[np.float32]) -> Float32:
-    """Mean over channels; what is not a number becomes silence.
+    """Mean over the channels that hold sound.
+
+    A sample that is not a number does not count, nor does a whole channel of them. Channels in
+    opposite phase cancel out in the mean: then the loudest one stands for all.
 
     Parameters
     ----------
@@ -93,15 +105,26 @@ def mono(channels: NDArray[np.float32]) -> Float32:
     -------
     float32 [n]
     """
+    count = channels.shape[1]
     # A sum of columns is some 30 times as fast as mean(axis=1) on interleaved stereo.
     total = channels[:, 0].copy()
     with np.errstate(invalid="ignore", over="ignore"):  # damaged floats are dealt with below
-        for channel in range(1, channels.shape[1]):
+        for channel in range(1, count):
             total += channels[:, channel]
-    total /= channels.shape[1]
-    if not np.isfinite(total).all():
-        np.nan_to_num(total, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        total /= count
+        if not np.isfinite(total).all():
+            good = np.isfinite(channels)
+            channels = np.where(good, np.clip(channels, -_DAMAGE, _DAMAGE), np.float32(0))
+            total = channels.sum(axis=1) / np.maximum(good.sum(axis=1), 1, dtype=np.float32)
+        power, every = float(np.vdot(total, total)), float(np.vdot(channels, channels))
+    if count > 1 and power * count < _CANCELLED * every:
+        loudest = max(range(count), key=lambda i: _power(channels[:, i]))
+        total = channels[:, loudest].copy()
     return np.clip(total, -_MAX_LEVEL, _MAX_LEVEL, out=total)
+
+
+def _power(samples: Float32) -> float:
+    return float(np.vdot(samples, samples))
 
 
 def no_file(path: Path, error: OSError) -> DecodeError:

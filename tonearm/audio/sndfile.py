@@ -29,6 +29,8 @@ _SHOULD_BE = re.compile(
 class SndfileReader:
     """WAV, FLAC, MP3, Ogg Vorbis, AIFF, AU, CAF, W64 through libsndfile."""
 
+    seeks = True
+
     def __init__(self, path: Path) -> None:
         import soundfile
 

@@ -322,7 +322,7 @@ class Classifier:
             return Plan(count, on_progress=on_progress)
         model = self.model
         enough = model.is_enough if model.stop_confidence < 1 else None
-        return Plan(model.windows_per_track, enough=enough, on_progress=on_progress)
+        return Plan(model.windows_per_track, enough=enough, grows=True, on_progress=on_progress)
 
     def _name_genre(self, windows: Float32) -> Prediction:
         output = self.model.head.classify(windows)

@@ -1,6 +1,6 @@
-"""From a file to embeddings: which windows are read, at what level, and the encoder network.
+"""From a file to embeddings: the encoder network, over windows spread across the track.
 
-The only door to onnxruntime. Knows nothing of genres; whoever decides may say when it is enough.
+The only module that imports onnxruntime. Knows no genres; callers may stop it early.
 """
 
 from __future__ import annotations
@@ -18,26 +18,21 @@ from numpy.typing import NDArray
 
 from tonearm import audio, windows
 from tonearm.errors import DecodeError, ModelError
-from tonearm.features import mel_power, to_level
+from tonearm.features import to_level
 from tonearm.model.file import Model
 from tonearm.model.prediction import rank
+from tonearm.model.track import Track, is_silent, quiet_gain, spread, track_gain
 from tonearm.windows import WindowCount
 
 if TYPE_CHECKING:
     import onnxruntime as ort
 
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-# Shorter sounds are refused: repeated to fill one window they would be judged as a loop.
+# Shorter sounds are refused: repeated to fill one window they would be classified as a loop.
 SHORTEST_S = 0.5
-# Neighbouring windows read in one piece: 16 windows of 3 s are 9 MB of 48 kHz audio.
-_READ_WINDOWS = 16
-# A track whose mean square is below -32 dBFS is lifted to -20 dBFS, by 40 dB at most.
-_QUIET, _LIFTED, _MOST_GAIN = 10**-3.2, 10**-2.0, 10**4.0
-_LEVEL_GROUPS = 6
-# Piece of the end that is read to see that it is there.
-_TAIL_S = 0.2
 # Windows through the network at once; more cost memory (7 MB each) and win no time.
 _RUN_WINDOWS = 2
 
@@ -85,16 +80,8 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """Windows read together: mel power [n, window_frames, bands], mean square of samples [1]."""
-
-    power: Float32
-    mean_square: Float32
-
-
-@dataclass(frozen=True)
 class Plan:
-    """What to hear of a track.
+    """Which windows of a track to embed.
 
     Parameters
     ----------
@@ -103,38 +90,23 @@ class Plan:
     hop_s : float or None
         From one window to the next for ``all``; None is end to end.
     enough : callable or None
-        Told the embeddings [n, d] so far after each two windows; once it says True no more are
-        heard.
+        Called with the embeddings [n, d] so far after each two windows; once it returns True no
+        more are embedded.
+    grows : bool
+        Whether a long track has more windows than ``count``.
     on_progress : callable or None
-        Told the share of the windows heard, 0 to 1, now and then.
+        Called with the fraction of the windows that are done, 0 to 1, now and then.
     """
 
     count: WindowCount
     hop_s: float | None = None
     enough: Callable[[Float32], bool] | None = None
+    grows: bool = False
     on_progress: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
         if self.count != "all" and (not isinstance(self.count, int) or self.count < 1):
             raise ValueError(f"count of {self.count!r} windows: 1 or more, or 'all', is wanted")
-
-
-def _spread(groups: int) -> list[int]:
-    """Up to six of so many groups, evenly over the track."""
-    few = min(groups, _LEVEL_GROUPS)
-    return [(2 * i + 1) * groups // (2 * few) for i in range(few)]
-
-
-def _quiet_gain(mean_square: Float32) -> float:
-    """Gain on power that lifts a very quiet track; 1 for all others.
-
-    The encoder hears level: 20 dB down, 60 clips of GTZAN lose 33 points of accuracy. Their own
-    levels are -31.2 to -10.5 dBFS, so lifting only what is quieter leaves them as they are.
-    """
-    level = float(mean_square.mean())
-    if level >= _QUIET or level == 0:
-        return 1.0
-    return min(_LIFTED / level, _MOST_GAIN)
 
 
 def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
@@ -159,7 +131,7 @@ def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
 
 
 class Encoder:
-    """Hears files and samples with a model file's network; any number of threads may share it."""
+    """Runs a model file's network on files and samples; any number of threads may share it."""
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
         self._model, self._spec, self._threads = model, model.features, threads
@@ -182,64 +154,73 @@ class Encoder:
         return self._load().result()
 
     def embed(self, reader: audio.AudioReader, path: Path, plan: Plan) -> Embeddings:
-        """Hear what an open file holds; see :meth:`tonearm.model.classifier.Classifier.embed`."""
+        """Embed an open file; see :meth:`tonearm.model.classifier.Classifier.embed`."""
         self._load()
         info = reader.info
-        heard_to, warning = info.samples, info.warning
-        starts, embeddings = self._hear(reader, path, heard_to, plan)
-        if reader.ended_at is None:  # a file cut short has to say so, wherever the windows lie
-            tail = round(_TAIL_S * info.sample_rate_hz)
-            reader.read(max(0, info.samples - tail), tail)
-        if audio.short_warning(info, reader.ended_at) != info.warning:
-            heard_to = audio.count_samples(reader)
-            warning = audio.short_warning(info, heard_to)
-            starts, embeddings = self._hear(reader, path, heard_to, plan)
+        samples, warning = info.samples, info.warning
+        starts, embeddings = self._embed_track(reader, path, samples, plan)
+        if audio.length_is_wrong(reader):
+            samples = audio.count_samples(reader)
+            warning = audio.short_warning(info, samples)
+            starts, embeddings = self._embed_track(reader, path, samples, plan)
         return Embeddings(
             values=embeddings,
             starts_s=starts.astype(np.float64) * self._spec.frame_s,
-            duration_s=round(heard_to / info.sample_rate_hz, 3),
+            duration_s=round(samples / info.sample_rate_hz, 3),
             names=self._model.embedding_names,
             warnings=(warning,) if warning else (),
         )
 
-    def _hear(
+    def _embed_track(
         self, reader: audio.AudioReader, path: Path, samples: int, plan: Plan
     ) -> tuple[Int64, Float32]:
         """First frames and embeddings [n, d] of the windows of a track of that many samples."""
-        rate_hz, spec = reader.info.sample_rate_hz, self._spec
-        if samples < SHORTEST_S * rate_hz:
+        duration_s = samples / reader.info.sample_rate_hz
+        if duration_s < SHORTEST_S:
             reason = (
-                f"is too short to judge: {samples / rate_hz:.3g} s ({samples} samples), "
-                f"{SHORTEST_S} s are needed"
+                f"is too short to analyse: {duration_s:.3g} s ({samples} samples). "
+                f"Tonearm needs {SHORTEST_S} s or more"
             )
             raise DecodeError(path, "too-short", reason)
-        frames = spec.frames_of(samples * spec.sample_rate_hz // rate_hz)
-        hop = round(plan.hop_s / spec.frame_s) if plan.hop_s else None
-        starts = windows.place(frames, spec.window_frames, count=plan.count, hop_frames=hop)
-        if plan.enough:
-            few = self._hear_until(reader, starts, frames, plan.enough, plan.on_progress)
+        track = Track(reader, self._spec, samples)
+        count = windows.for_length(plan.count, duration_s) if plan.grows else plan.count
+        hop = round(plan.hop_s / self._spec.frame_s) if plan.hop_s else None
+        starts = windows.place(track.frames, self._spec.window_frames, count=count, hop_frames=hop)
+        # A long track may change genre, so its first windows never decide for the others.
+        if plan.enough and count == plan.count:
+            few = self._embed_until(track, starts, plan.enough, plan.on_progress)
             if few:
                 return few
-        return starts, self._hear_all(reader, starts, frames, plan.on_progress)
+        embeddings, levels = self._embed_all(track, starts, plan.on_progress)
+        silent = is_silent(levels)
+        if track.has_ended or not silent.any() or silent.all():
+            return starts[: len(levels)], embeddings
+        if count == "all":
+            return starts[~silent], embeddings[~silent]
+        starts = track.sounding(count)
+        return starts, self._embed_all(track, starts, plan.on_progress)[0]
 
-    def _hear_until(
+    def _embed_until(
         self,
-        reader: audio.AudioReader,
+        track: Track,
         starts: Int64,
-        frames: int,
         enough: Callable[[Float32], bool],
         on_progress: Callable[[float], None] | None,
     ) -> tuple[Int64, Float32] | None:
-        """Some of the windows, until they are enough; None where the track is a quiet one.
+        """Some of the windows, until they are enough; None where the track is quiet or silent.
 
-        The level of a quiet track takes more than two windows to know.
+        The level of such a track takes more than two windows to know.
         """
         done: dict[int, Float32] = {}
+        levels = np.empty(0)
+        track.read_ahead(starts)
         for few in windows.rounds(len(starts)):
-            cuts = [self._cut(reader, starts[i : i + 1], frames) for i in few]
-            if not done and _quiet_gain(np.concatenate([cut.mean_square for cut in cuts])) != 1:
+            cuts = [track.cut(starts[i : i + 1]) for i in few]
+            levels = np.concatenate([levels, *(cut.levels for cut in cuts)])
+            level = float(np.mean([cut.mean_square for cut in cuts]))
+            if is_silent(levels).any() or (not done and quiet_gain(level) != 1):
                 return None
-            embeddings = self._embed(np.concatenate([cut.power for cut in cuts]))
+            embeddings = self._run(np.concatenate([cut.power for cut in cuts]))
             done |= dict(zip(few, embeddings, strict=True))
             order = sorted(done)
             together = np.stack([done[i] for i in order])
@@ -249,44 +230,26 @@ class Encoder:
                 break
         return starts[order], together
 
-    def _hear_all(
-        self,
-        reader: audio.AudioReader,
-        starts: Int64,
-        frames: int,
-        on_progress: Callable[[float], None] | None,
-    ) -> Float32:
-        """Embeddings [n, d] of the windows that begin at frames ``starts``."""
-        length = self._spec.window_frames
-        groups = list(windows.group(starts, length, most_frames=_READ_WINDOWS * length))
-        first = {i: self._cut(reader, groups[i], frames) for i in _spread(len(groups))}
-        gain = _quiet_gain(np.concatenate([cut.mean_square for cut in first.values()]))
+    def _embed_all(
+        self, track: Track, starts: Int64, on_progress: Callable[[float], None] | None
+    ) -> tuple[Float32, Float64]:
+        """Embeddings [n, d] and levels [n] of the windows that begin at frames ``starts``."""
+        groups = track.groups(starts)
+        first = {i: track.cut(groups[i]) for i in spread(len(groups))}
+        gain = np.float32(track_gain(list(first.values())))
         parts: list[Float32] = []
+        levels: list[Float64] = []
         for i, group in enumerate(groups):
-            cut = first.pop(i, None) or self._cut(reader, group, frames)
-            parts.append(self._embed(cut.power * np.float32(gain)))
+            cut = first.pop(i, None) or track.cut(group)
+            parts.append(self._run(cut.power * gain))
+            levels.append(cut.levels)
             if on_progress:
                 on_progress((i + 1) / len(groups))
-        return np.concatenate(parts)
+            if track.has_ended:  # its length was overstated, and what follows would be silence
+                break
+        return np.concatenate(parts), np.concatenate(levels)
 
-    def _cut(self, reader: audio.AudioReader, starts: Int64, frames: int) -> _Cut:
-        """Mel power of the windows that begin at frames ``starts``."""
-        spec = self._spec
-        half = spec.n_fft // 2  # frames are centred: the first one reaches back that far
-        begin = int(starts[0]) * spec.hop_samples - half
-        last = min(int(starts[-1]) + spec.window_frames, frames) - 1
-        span = audio.read_span(
-            reader, begin, last * spec.hop_samples + half, rate_hz=spec.sample_rate_hz
-        )
-        power = mel_power(span, spec, centre=False)
-        if len(power) < spec.window_frames:  # a sound shorter than a window is heard repeatedly
-            power = np.tile(power, (-(-spec.window_frames // len(power)), 1))
-        return _Cut(
-            np.stack([power[i : i + spec.window_frames] for i in starts - starts[0]]),
-            np.mean(np.square(span), keepdims=True),
-        )
-
-    def _embed(self, power: Float32) -> Float32:
+    def _run(self, power: Float32) -> Float32:
         """Embeddings [n, d] of windows of mel power [n, window_frames, bands]."""
         # Levels are relative to the window, so that they do not depend on what is read with it.
         levels = np.stack([to_level(window, self._spec) for window in power])
