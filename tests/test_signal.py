@@ -72,12 +72,13 @@ def test_a_whole_track_leaves_silence_out_too(tiny: Classifier, tmp_path: Path) 
 
 def test_noise_of_a_tape_is_silence_next_to_music(tiny: Classifier, tmp_path: Path) -> None:
     hiss = noise(200, RATE, level=0.0005)
-    track = np.concatenate([hiss, tone(HIGH_HZ, 20, RATE), hiss])
-    assert tiny.classify(embed(tiny, track, tmp_path).values).genre == "metal"
+    for hz, genre in ((LOW_HZ, "blues"), (HIGH_HZ, "metal")):
+        track = np.concatenate([hiss, tone(hz, 20, RATE), hiss])
+        assert tiny.classify(embed(tiny, track, tmp_path).values).genre == genre
 
 
 def test_a_quiet_track_is_not_silent(tiny: Classifier, tmp_path: Path) -> None:
-    track = tone(LOW_HZ, 30, RATE) * np.float32(1e-4)
+    track = tone(LOW_HZ, 60, RATE) * np.float32(1e-4)
     assert tiny.classify(embed(tiny, track, tmp_path).values).genre == "blues"
     assert not is_silent(np.array([1e-9, 2e-9])).any()
     assert is_silent(np.array([0.0, 0.0])).all()

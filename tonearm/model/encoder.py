@@ -193,12 +193,15 @@ class Encoder:
                 return few
         embeddings, levels = self._embed_all(track, starts, plan.on_progress)
         silent = is_silent(levels)
-        if track.has_ended or not silent.any() or silent.all():
-            return starts[: len(levels)], embeddings
         if count == "all":
-            return starts[~silent], embeddings[~silent]
-        starts = track.sounding(count)
-        return starts, self._embed_all(track, starts, plan.on_progress)[0]
+            kept = ~silent if not silent.all() else ~np.zeros_like(silent)
+            return starts[: len(levels)][kept], embeddings[kept]
+        # A track that is quiet wherever it was read may be loud elsewhere.
+        if not track.has_ended and (silent.any() or quiet_gain(float(levels.mean())) != 1):
+            sounding = track.sounding(count)
+            if sounding is not None:
+                return sounding, self._embed_all(track, sounding, plan.on_progress)[0]
+        return starts[: len(levels)], embeddings
 
     def _embed_until(
         self,

@@ -106,10 +106,10 @@ class Track:
             float(np.mean(np.square(span))),
         )
 
-    def sounding(self, count: windows.WindowCount) -> Int64:
+    def sounding(self, count: int) -> Int64 | None:
         """First frames of ``count`` windows, spread evenly over what is not silence.
 
-        The whole track is decoded for that, which is needed only where silence was met.
+        None where nothing is silent, or all. The whole track is decoded to know that.
         """
         length = self._spec.window_frames
         window = round(self._spec.window_s * self._reader.info.sample_rate_hz)
@@ -119,10 +119,13 @@ class Track:
             levels.append(np.square(samples[:whole].reshape(-1, window)).mean(axis=1))
             if whole < len(samples) and len(samples) > window // 2:
                 levels.append(np.array([_mean_square(samples[whole:])]))
-        sounds = np.pad(~is_silent(np.concatenate(levels)), 1, mode="edge")
+        silent = is_silent(np.concatenate(levels))
+        if silent.all() or not silent.any():
+            return None
+        sounds = np.pad(~silent, 1, mode="edge")
         inside = sounds[:-2] & sounds[1:-1] & sounds[2:]  # not half a window of silence
         loud = np.flatnonzero(inside if inside.any() else sounds[1:-1])
-        if count != "all" and count < len(loud):
+        if count < len(loud):
             loud = loud[((np.arange(count) + 0.5) * len(loud) / count).astype(np.int64)]
         return np.unique(np.minimum(loud * length, max(0, self.frames - length)))
 
