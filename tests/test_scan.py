@@ -27,14 +27,6 @@ from tonearm.workers import Limits
 QUICK = Limits(time_s=1.0)
 
 
-@pytest.fixture(autouse=True)
-def _quick_workers(monkeypatch):
-    """A new process imports the program that started it; pytest, here, takes its time."""
-    main = sys.modules["__main__"]
-    monkeypatch.setattr(main, "__spec__", None)
-    monkeypatch.delattr(main, "__file__", raising=False)
-
-
 @pytest.fixture(scope="module")
 def model():
     return models.load()

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,31 +20,25 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and states of Linux")
 
 
-@pytest.fixture(autouse=True)
-def _quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new process imports the program that started it; pytest, here, takes its time."""
-    main = sys.modules["__main__"]
-    monkeypatch.setattr(main, "__spec__", None)
-    monkeypatch.delattr(main, "__file__", raising=False)
-
-
 @pytest.fixture(params=["server", "fork"])
 def fork(request: pytest.FixtureRequest) -> bool:
     return request.param == "fork"
 
 
-def values(found: Iterator) -> list:
-    return [outcome.value for outcome in found]
+def values(given: Iterable, *, jobs: int = 1, make_work=tasks.make_work, **options) -> list:
+    with Pool(jobs, make_work=make_work, **options) as pool:
+        return [outcome.value for outcome in in_order(pool, given)]
 
 
 def test_outcomes_come_in_the_order_of_the_tasks(fork: bool) -> None:
     given = [("sleep", 0.3), *[("echo", n) for n in range(30)]]
-    found = list(in_order(given, make_work=tasks.make_work, jobs=3, fork=fork))
+    with Pool(3, make_work=tasks.make_work, fork=fork) as pool:
+        found = list(in_order(pool, given))
+        assert not list(in_order(pool, []))
     assert [outcome.task for outcome in found] == given
     assert found[0].value == "slept"
     assert [outcome.value[0] for outcome in found[1:]] == list(range(30))
     assert os.getpid() not in {outcome.value[1] for outcome in found[1:]}
-    assert not list(in_order([], make_work=tasks.make_dead, jobs=3))
 
 
 @posix
@@ -69,7 +63,7 @@ def test_a_failure_is_that_of_its_task_alone(
     around = [("echo", n) for n in range(4)]
     given = [*around, task, *around]
     limits = Limits(time_s=1.0)
-    found = values(in_order(given, make_work=tasks.make_work, jobs=2, limits=limits, fork=fork))
+    found = values(given, jobs=2, limits=limits, fork=fork)
     failure = found.pop(4)
     assert isinstance(failure, Failure)
     assert failure.kind == kind and words in failure.reason
@@ -80,7 +74,7 @@ def test_a_failure_is_that_of_its_task_alone(
 def test_memory_is_limited_and_given_back(fork: bool) -> None:
     given = [("hoard", 2**20), ("hoard", 2**31), ("hoard", 2**20)]
     limits = Limits(memory_bytes=2**29)
-    found = values(in_order(given, make_work=tasks.make_work, jobs=1, limits=limits, fork=fork))
+    found = values(given, limits=limits, fork=fork)
     assert found[0] == found[2] == 2**20
     assert found[1].kind == "memory" and "more memory" in found[1].reason
 
@@ -101,23 +95,17 @@ def test_time_does_not_count_while_the_pool_is_stopped(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from support import tasks\n"
-        "from tonearm.workers import Limits, in_order\n"
-        "if __name__ == '__main__':\n"
-        "    limits = Limits(time_s=3.0)\n"
-        "    for i in range(2):\n"
-        "        print('begun', flush=True)\n"
-        "        given = [('sleep', 1.5)]\n"
-        "        for o in in_order(given, make_work=tasks.make_work, jobs=1, limits=limits):\n"
-        "            print(o.value, flush=True)\n"
+        "from tonearm.workers import Limits, Pool, run_one\n"
+        "with Pool(1, make_work=tasks.make_work, limits=Limits(time_s=3.0)) as pool:\n"
+        "    print(run_one(pool, ('sleep', 0)), flush=True)\n"
+        "    print(run_one(pool, ('sleep', 1.5)), flush=True)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
         [sys.executable, script], env=environment, stdout=subprocess.PIPE, start_new_session=True
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == b"begun\n"
     assert process.stdout.readline() == b"slept\n"
-    assert process.stdout.readline() == b"begun\n"
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGSTOP)
     time.sleep(3.5)
@@ -132,13 +120,12 @@ def test_no_worker_outlives_a_pool_that_is_killed(start: str, tmp_path: Path) ->
     script.write_text(
         "from support import tasks\n"
         "from tonearm.workers import Pool\n"
-        "if __name__ == '__main__':\n"
-        f"    pool = Pool(2, make_work=tasks.make_work, fork={start})\n"
-        "    while not all(worker.idle for worker in pool._workers):\n"
-        "        list(pool.events())\n"
-        "    pool.submit(0, ('sleep', 600))\n"
-        "    print(*[worker.process.pid for worker in pool._workers], flush=True)\n"
-        "    list(iter(lambda: list(pool.events()), None))\n"
+        f"pool = Pool(2, make_work=tasks.make_work, fork={start})\n"
+        "while not all(worker.idle for worker in pool._workers):\n"
+        "    list(pool.events())\n"
+        "pool.submit(0, ('sleep', 600))\n"
+        "print(*[worker.process.pid for worker in pool._workers], flush=True)\n"
+        "list(iter(lambda: list(pool.events()), None))\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, script], env=environment, stdout=subprocess.PIPE)
@@ -163,18 +150,18 @@ def _is_running(pid: str) -> bool:
 @posix
 def test_a_task_that_never_began_is_given_again_once(tmp_path: Path) -> None:
     given = [tasks.DiesOnce(str(tmp_path / "mark"))]
-    ((value, _),) = values(in_order(given, make_work=tasks.make_work, jobs=1))
+    ((value, _),) = values(given)
     assert value == 5
     given = [tasks.DiesOnce("/no/such/folder/mark")]  # dies each time it is unpacked
-    (failure,) = values(in_order(given, make_work=tasks.make_work, jobs=1))
+    (failure,) = values(given)
     assert failure.kind == "crash"
 
 
 def test_workers_that_cannot_start_say_why() -> None:
     with pytest.raises(TonearmError, match="no model here"):
-        list(in_order([("echo", 1)], make_work=tasks.make_broken, jobs=1))
+        values([("echo", 1)], make_work=tasks.make_broken)
     with pytest.raises(TonearmError, match=r"end as they start \(exit code 3\)"):
-        list(in_order([("echo", 1)], make_work=tasks.make_dead, jobs=2))
+        values([("echo", 1)], make_work=tasks.make_dead, jobs=2)
 
 
 def test_tasks_are_taken_as_there_is_room() -> None:
@@ -185,10 +172,9 @@ def test_tasks_are_taken_as_there_is_room() -> None:
             taken.append(n)
             yield "echo", n
 
-    found = in_order(given(), make_work=tasks.make_work, jobs=1)
-    assert next(found).value[0] == 0
-    assert len(taken) <= 10, "more than eight a worker ahead"
-    found.close()
+    with Pool(1, make_work=tasks.make_work) as pool:
+        assert next(in_order(pool, given())).value[0] == 0
+        assert len(taken) <= 10, "more than eight a worker ahead"
 
 
 def test_a_question_is_answered_before_the_work_goes_on() -> None:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from tonearm.workers.messages import Done, Failure, Limits, Progress
+from tonearm.workers.messages import Done, Failure, Progress
 from tonearm.workers.pool import Pool
-from tonearm.workers.worker import MakeWork
 
 Task = TypeVar("Task")
 
@@ -26,58 +25,56 @@ class Outcome(Generic[Task]):
 
 
 def in_order(
+    pool: Pool,
     tasks: Iterable[Task],
     *,
-    make_work: MakeWork,
-    jobs: int,
-    limits: Limits | None = None,
-    fork: bool = False,
     on_progress: Callable[[int, float], None] = lambda _number, _fraction: None,
 ) -> Iterator[Outcome[Task]]:
     """Work on tasks in processes; outcomes come in the order of the tasks.
 
-    Whoever stops early ends what was begun.
-
     Parameters
     ----------
+    pool : Pool
+        It works on nothing else meanwhile; whoever stops early closes it.
     tasks : iterable
         Taken as there is room: at most eight a worker are in flight or wait for an earlier one.
-    make_work, jobs, limits, fork
-        As for :class:`Pool`.
     on_progress : callable
-        Called with a task's place in the order and the fraction that is done, 0 to 1; and with the
-        place of the next outcome and its fraction so far twice a second, so that it may raise.
+        Called with a task's place in the order and the fraction that is done, 0 to 1; and twice a
+        second with the place of the next outcome and its fraction so far, so that it may raise.
 
     Raises
     ------
     TonearmError
         When workers cannot start.
+
+    Examples
+    --------
+    >>> with Pool(2, make_work=partial(make_lengths, "flac")) as pool:  # doctest: +SKIP
+    ...     for outcome in in_order(pool, paths):
+    ...         print(outcome.task, outcome.value)
     """
     source = enumerate(tasks)
     following = next(source, None)
-    if following is None:
-        return
     waiting: deque[tuple[int, Task]] = deque()
     finished: dict[int, Any] = {}
     fractions: dict[int, float] = {}
-    with Pool(jobs, make_work=make_work, limits=limits, fork=fork) as pool:
-        while following or waiting:
-            while following and pool.idle and len(waiting) < _AHEAD * jobs:
-                pool.submit(*following)
-                waiting.append(following)
-                following = next(source, None)
-            for event in pool.events():
-                if isinstance(event.news, Done):
-                    finished[event.number] = event.news.value
-                elif isinstance(event.news, Progress):
-                    fractions[event.number] = event.news.fraction
-                    on_progress(event.number, event.news.fraction)
-            while waiting and waiting[0][0] in finished:
-                number, task = waiting.popleft()
-                fractions.pop(number, None)
-                yield Outcome(task, finished.pop(number))
-            if waiting:
-                on_progress(waiting[0][0], fractions.get(waiting[0][0], 0.0))
+    while following or waiting:
+        while following and pool.idle and len(waiting) < _AHEAD * pool.jobs:
+            pool.submit(*following)
+            waiting.append(following)
+            following = next(source, None)
+        for event in pool.events():
+            if isinstance(event.news, Done):
+                finished[event.number] = event.news.value
+            elif isinstance(event.news, Progress):
+                fractions[event.number] = event.news.fraction
+                on_progress(event.number, event.news.fraction)
+        while waiting and waiting[0][0] in finished:
+            number, task = waiting.popleft()
+            fractions.pop(number, None)
+            yield Outcome(task, finished.pop(number))
+        if waiting:
+            on_progress(waiting[0][0], fractions.get(waiting[0][0], 0.0))
 
 
 def run_one(

@@ -67,7 +67,7 @@ class _Worker:
         self.process: BaseProcess = context.Process(
             target=live, args=(theirs, make_work, limits.memory_bytes, inherited), daemon=True
         )
-        with _one_thread(), warnings.catch_warnings():
+        with _one_thread(), _without_main(), warnings.catch_warnings():
             # Python 3.12 warns of native threads; NumPy's stop and start again round a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
             self.process.start()
@@ -135,6 +135,11 @@ class Pool:
         for worker in self._workers:
             worker.end()
         self._workers = []
+
+    @property
+    def jobs(self) -> int:
+        """How many workers there are."""
+        return len(self._workers)
 
     @property
     def idle(self) -> bool:
@@ -301,3 +306,21 @@ def _one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """What is started meanwhile does not import the program that started it.
+
+    A worker needs only what its function is imported from; a script without the customary
+    ``if __name__ == "__main__"`` would run again in each worker.
+    """
+    main = sys.modules["__main__"]
+    kept = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    for name in kept:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
