@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,11 @@ MODULES = [
     "tonearm.model.classifier",
     "tonearm.model.encoder",
     "tonearm.model.prediction",
+    "tonearm.library.records",
+    "tonearm.library.scan",
+    "tonearm.library.similar",
+    "tonearm.library.proposals",
+    "tonearm.tagging.plan",
 ]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -57,6 +63,18 @@ def test_examples_of(module: str, names: dict[str, object], here: Path) -> None:
     assert examples
     for test in examples:
         run(test)
+
+
+def test_examples_of_the_guide(here: Path) -> None:
+    """From top to bottom, as a reader would type them."""
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    lines = ["" if line.startswith("```") else line for line in text.splitlines()]
+    test = doctest.DocTestParser().get_doctest("\n".join(lines), {}, "python.md", "python.md", 0)
+    assert len(test.examples) > 20
+    (here / "music").mkdir()
+    for path in EXAMPLES.iterdir():
+        shutil.copy(path, here / "music")
+    run(test)
 
 
 def public_methods() -> Iterator[tuple[str, object]]:

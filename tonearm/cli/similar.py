@@ -86,5 +86,4 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
         )
     with console.quiet_decoders():
         embeddings = classifier.embed(file)
-    pooled = embeddings.values.mean(axis=0)
-    return Probe(pooled, embeddings.duration_s, classifier.model.encoder_sha256, key)
+    return Probe.of(embeddings, classifier.model, key=key)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,37 +16,17 @@ from tonearm.cli.library_options import Form, FormOption, KeepMtime, Location, l
 from tonearm.genres import find
 from tonearm.tagging.plan import (
     Action,
+    By,
     Policy,
-    Proposal,
     Rules,
-    album_key,
-    pooled,
-    propose,
     read_names,
 )
 
 if TYPE_CHECKING:
-    from tonearm.library.store import Library, Track
+    from tonearm.library.proposals import ProposedTags
+    from tonearm.library.store import Library
     from tonearm.library.tag_runs import RunResult
-    from tonearm.model.prediction import Prediction
     from tonearm.tagging.journal import Journal
-
-
-class By(StrEnum):
-    """What gets a genre of its own."""
-
-    file = "file"
-    album = "album"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One file with what is proposed for it."""
-
-    track: Track
-    album: tuple[str, str]
-    prediction: Prediction
-    proposal: Proposal
 
 
 def tag(
@@ -77,6 +56,7 @@ def tag(
 
     Without --write nothing is changed, and `tonearm undo` takes a run back.
     """
+    from tonearm.library.proposals import propose_all
     from tonearm.library.store import Library
     from tonearm.library.tag_runs import open_journal
 
@@ -91,7 +71,7 @@ def tag(
         opened = stack.enter_context(Library(location(library), write=write))
         rules = _spelt(opened, rules)
         journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
-        rows = list(_rows(opened, paths, rules, by, failures))
+        rows = list(propose_all(opened, rules, paths=paths, by=by, failures=failures))
         unscanned = _unscanned(opened, paths, failures) if paths else []
         writes = [row for row in rows if row.proposal.action is Action.write]
         done = _write(opened, journal, writes, keep_mtime) if journal and writes else None
@@ -103,53 +83,6 @@ def tag(
         _sum_up(rows, rules, done)
     failures += [(path, "not scanned yet: run `tonearm scan` on it") for path in unscanned]
     library_options.close("skipped", failures, interrupted=done is not None and done.interrupted)
-
-
-def _rows(
-    library: Library,
-    paths: Sequence[Path] | None,
-    rules: Rules,
-    by: By,
-    failures: list[tuple[str, str]],
-) -> Iterator[Row]:
-    """Every file that was heard, with its proposal; albums are decided by all their tracks."""
-    albums: dict[tuple[str, str], list[Prediction]] = {}
-    if by is By.album:
-        for track in library.tracks():
-            if track.prediction is not None:
-                albums.setdefault(_album(track), []).append(track.prediction)
-    of_albums = {key: pooled(predictions) for key, predictions in albums.items()}
-    for track in library.tracks(paths):
-        if track.tags.error:
-            failures.append((track.path, track.tags.error.removeprefix(f"{track.path}: ")))
-        elif track.prediction is None:
-            failures.append((track.path, f"could not be read: {track.error_message}"))
-        else:
-            album = _album(track)
-            prediction = of_albums[album] if by is By.album else track.prediction
-            genres, guesses = track.tags.genres, _guesses(track, rules)
-            proposal = propose(prediction, rules, genres=genres, guesses=guesses)
-            yield Row(track, album, prediction, proposal)
-
-
-def _guesses(track: Track, rules: Rules) -> tuple[str, ...]:
-    """Genres that Tonearm wrote; where it did not write all, only the file knows which."""
-    from tonearm.errors import TagError
-    from tonearm.tagging.read import read_tags
-
-    tags = track.tags
-    if tags.by_tonearm:
-        return tags.genres
-    if rules.policy is Policy.add and tags.genres:
-        try:
-            return read_tags(track.path).guesses
-        except TagError:
-            return ()
-    return ()
-
-
-def _album(track: Track) -> tuple[str, str]:
-    return album_key(track.path, album=track.tags.album, album_artist=track.tags.album_artist)
 
 
 def _unscanned(
@@ -182,21 +115,23 @@ def _spelt(library: Library, rules: Rules) -> Rules:
     return replace(rules, names=names)
 
 
-def _write(library: Library, journal: Journal, rows: Sequence[Row], keep_mtime: bool) -> RunResult:
-    from tonearm.library.tag_runs import Wanted, write_all
+def _write(
+    library: Library, journal: Journal, rows: Sequence[ProposedTags], keep_mtime: bool
+) -> RunResult:
+    from tonearm.library.tag_runs import write_all
 
     with library_options.progress() as show:
         return write_all(
             library,
             journal,
-            [Wanted(row.track.path, row.proposal.genres, row.proposal.guesses) for row in rows],
+            [row.wanted for row in rows],
             command=library_options.command(),
             keep_mtime=keep_mtime,
             on_progress=show,
         )
 
 
-def _print_table(rows: Sequence[Row], by: By) -> None:
+def _print_table(rows: Sequence[ProposedTags], by: By) -> None:
     """One line a change; an album's files with the same change are one line."""
     shown: dict[tuple[str, str], int] = {}
     for row in rows:
@@ -211,7 +146,7 @@ def _print_table(rows: Sequence[Row], by: By) -> None:
         print(f"{name}{files}: {change}")
 
 
-def _sum_up(rows: Sequence[Row], rules: Rules, done: RunResult | None) -> None:
+def _sum_up(rows: Sequence[ProposedTags], rules: Rules, done: RunResult | None) -> None:
     counts = {action: sum(row.proposal.action is action for row in rows) for action in Action}
     if done:
         files = console.counted(counts[Action.write], "file")
@@ -232,7 +167,7 @@ def _sum_up(rows: Sequence[Row], rules: Rules, done: RunResult | None) -> None:
 
 
 def _print_json(
-    rows: Sequence[Row],
+    rows: Sequence[ProposedTags],
     done: RunResult | None,
     unscanned: Sequence[str],
     failures: Sequence[tuple[str, str]],

@@ -45,7 +45,7 @@ class Track:
     Examples
     --------
     >>> from tonearm.library.store import Library
-    >>> with Library("library.sqlite") as library:
+    >>> with Library("library.sqlite", write=True) as library:
     ...     for track in library.tracks():
     ...         if track.prediction is not None and track.prediction.genre is None:
     ...             print(track.path, "is unknown")

@@ -23,7 +23,8 @@ from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
 from tonearm.errors import DecodeError
-from tonearm.files import find
+from tonearm.files import cores, find
+from tonearm.library.file_tags import file_tags
 from tonearm.library.store import (
     FileStatus,
     FileTags,
@@ -32,6 +33,7 @@ from tonearm.library.store import (
     ModelRecord,
     as_stored,
 )
+from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
 from tonearm.model.encoder import Embeddings
 from tonearm.model.file import Model
@@ -111,10 +113,10 @@ def scan(
     library: Library,
     paths: Iterable[str | os.PathLike[str]],
     *,
-    model: Model,
-    make_embed: MakeEmbed,
-    read_tags: ReadTags,
-    jobs: int,
+    model: Model | None = None,
+    make_embed: MakeEmbed | None = None,
+    read_tags: ReadTags = file_tags,
+    jobs: int | None = None,
     again: bool = False,
     retry: bool = False,
     limits: Limits | None = None,
@@ -129,14 +131,15 @@ def scan(
         Open for writing.
     paths : iterable of path
         Files and folders.
-    model file : Model
-        The model that decides.
-    make_listen : callable
-        Gives, in each worker, the function that hears a file; importable by name.
+    model : Model or None
+        The model that classifies; None is the built-in.
+    make_embed : callable or None
+        Gives, in each worker, the function that encodes a file; importable by name. None makes it
+        of the model.
     read_tags : callable
         Reads the tags of a file; importable by name.
-    jobs : int
-        Files heard at once.
+    jobs : int or None
+        Files analysed at once, each in a process of its own; None is one for each core.
     again : bool
         Also look at all that was scanned before.
     retry : bool
@@ -146,14 +149,24 @@ def scan(
     result : Scan or None
         Filled as the scan goes, for a caller who is interrupted.
     on_progress : callable
-        Told now and then, and after each file; may raise to stop.
+        Called now and then, and after each file; may raise to stop.
 
     Raises
     ------
     LibraryError
-        When the library cannot be written, or another scan of it goes on: both would hear all.
+        When the library cannot be written, or another scan of it goes on: both would analyse all.
+
+    Examples
+    --------
+    >>> from tonearm.library.store import Library
+    >>> with Library("library.sqlite", write=True) as library:
+    ...     result = scan(library, ["midnight_walk.mp3"], jobs=1)
+    >>> result.analysed, result.failures
+    (1, [])
     """
     result = result or Scan()
+    model = model or model_file.load()
+    make_embed = make_embed or partial(_embed_of, model)
     named = [Path(os.path.abspath(path)) for path in paths]
     with alone(library.path, what="another scan"):
         session = _Session(library, model, result, lambda: on_progress(result))
@@ -163,7 +176,7 @@ def scan(
         on_progress(result)
         if result.to_do:
             with Pool(
-                min(jobs, result.to_do),
+                min(jobs or cores(), result.to_do),
                 make_work=partial(make_work, make_embed, read_tags),
                 limits=limits,
             ) as pool:
@@ -198,8 +211,12 @@ def _rounded(path: str, embeddings: Embeddings) -> Sound:
 
 
 def load_embed(model: Path | None) -> Embed:
-    """In a worker: the function that hears a file with that model."""
+    """In a worker: the function that encodes a file with that model file."""
     return Classifier.load(model, threads=1).embed
+
+
+def _embed_of(model: Model) -> Embed:
+    return Classifier(model, threads=1).embed
 
 
 def model_of(model: Model) -> ModelRecord:

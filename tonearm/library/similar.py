@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
 from tonearm.library.store import Library, Track, as_stored
+from tonearm.model.encoder import Embeddings
+from tonearm.model.file import Model
 
 Float32 = NDArray[np.float32]
 
@@ -29,12 +31,28 @@ _COPY_LENGTH_S = 0.1
 
 @dataclass(frozen=True)
 class Probe:
-    """A sound to compare with: mean embedding float32 [d], its encoder, its key if known."""
+    """A sound to compare with: mean embedding float32 [d], its encoder, its key if known.
+
+    :func:`probe_of` finds that of a file in the library, :meth:`of` makes that of another.
+    """
 
     pooled: Float32
     duration_s: float
     encoder: str
     key: str | None = None
+
+    @classmethod
+    def of(cls, embeddings: Embeddings, model: Model, *, key: str | None = None) -> Probe:
+        """Of a file that the library need not have, as ``model`` encoded it.
+
+        Examples
+        --------
+        >>> embeddings = classifier.embed("midnight_walk.mp3")
+        >>> Probe.of(embeddings, classifier.model).pooled.shape
+        (50,)
+        """
+        pooled = embeddings.values.mean(axis=0)
+        return cls(pooled, embeddings.duration_s, model.encoder_sha256, key)
 
 
 @dataclass(frozen=True)
@@ -45,7 +63,9 @@ class Match:
     similarity: float
 
 
-def probe_of(library: Library, path: str | os.PathLike[str], key: str | None) -> Probe | None:
+def probe_of(
+    library: Library, path: str | os.PathLike[str], key: str | None = None
+) -> Probe | None:
     """A file that the library has analysed, found by its path or its sound key."""
     column, value = ("s.key", key) if key else ("t.path", as_stored(path))
     sql = (
@@ -66,7 +86,7 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     Parameters
     ----------
     library : Library
-        Of its sounds those are compared that the probe's encoder heard.
+        Only sounds that the probe's encoder analysed are compared.
     probe : Probe
         What to be like.
     count : int
@@ -75,7 +95,16 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     Raises
     ------
     LibraryError
-        When nothing was heard that could be compared.
+        When it holds nothing that could be compared.
+
+    Examples
+    --------
+    >>> from tonearm.library.scan import scan
+    >>> with Library("library.sqlite", write=True) as library:
+    ...     result = scan(library, ["midnight_walk.mp3", "gravel_and_honey.wav"], jobs=1)
+    ...     matches = similar(library, probe_of(library, "midnight_walk.mp3"), count=1)
+    >>> os.path.basename(matches[0].track.path)
+    'gravel_and_honey.wav'
     """
     rows = library.rows(
         "SELECT s.id, s.duration_s, s.pooled FROM sounds s JOIN models m ON m.id = s.model"

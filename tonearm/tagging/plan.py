@@ -28,6 +28,13 @@ class Policy(Enum):
     add = "add"
 
 
+class By(StrEnum):
+    """What gets a genre of its own."""
+
+    file = "file"
+    album = "album"
+
+
 class Action(StrEnum):
     """What becomes of a file."""
 
