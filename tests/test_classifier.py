@@ -1,4 +1,4 @@
-"""Listening and deciding: with the tiny model by hand, with the shipped one by its contracts."""
+"""Encoding and classifying: the tiny model by hand, the shipped one by its contracts."""
 
 from __future__ import annotations
 
@@ -110,43 +110,43 @@ def test_count_of_windows(count: int | str | None, n: int, tiny: Classifier, med
     assert embeddings.starts_s[-1] + tiny.model.features.window_s <= embeddings.duration_s + 0.02
 
 
-def test_timeline_judges_each_second(tiny: Classifier, medley: Path) -> None:
+def test_a_timeline_has_a_window_each_second(tiny: Classifier, medley: Path) -> None:
     embeddings = tiny.embed(medley, timeline=True)
     assert np.diff(embeddings.starts_s)[:-1].max() <= 1.0  # the last ends with the track
     assert len(embeddings.values) == 89
     assert (embeddings.values.argmax(axis=1)[[0, 44, 88]] == [0, 2, 1]).all()
 
 
-def sure(model: Classifier, confidence: float) -> Classifier:
+def stopping_at(model: Classifier, confidence: float) -> Classifier:
     return Classifier(replace(model.model, stop_confidence=confidence))
 
 
-def test_hears_until_it_is_sure(tiny: Classifier) -> None:
+def test_hears_until_it_is_stopping_at(tiny: Classifier) -> None:
     low, high = tone(LOW_HZ, 30, RATE), tone(HIGH_HZ, 30, RATE)
     same, halves = np.concatenate([low, low]), np.concatenate([low, high])
     everything = tiny.embed(same, RATE)
-    few = sure(tiny, 0.9).embed(same, RATE)
+    few = stopping_at(tiny, 0.9).embed(same, RATE)
     assert (len(everything.values), len(few.values)) == (4, 2)
     np.testing.assert_array_equal(few.starts_s, everything.starts_s[1:3])
     np.testing.assert_allclose(few.values, everything.values[1:3], atol=1e-5)
     assert few.duration_s == everything.duration_s == 60
-    # Half one genre, half another: nothing to be sure of.
-    assert len(sure(tiny, 0.9).embed(halves, RATE).values) == 4
+    # Half one genre, half another: it never gets confident.
+    assert len(stopping_at(tiny, 0.9).embed(halves, RATE).values) == 4
 
 
-def test_what_it_was_told_to_hear_it_hears(tiny: Classifier, medley: Path) -> None:
-    assert len(sure(tiny, 0.4).embed(medley, count=3).values) == 3
-    assert len(sure(tiny, 0.4).embed(medley, count="all").values) == 31
+def test_a_count_that_is_asked_for_is_analysed(tiny: Classifier, medley: Path) -> None:
+    assert len(stopping_at(tiny, 0.4).embed(medley, count=3).values) == 3
+    assert len(stopping_at(tiny, 0.4).embed(medley, count="all").values) == 31
 
 
-def test_a_quiet_track_is_heard_whole(tiny: Classifier) -> None:
+def test_a_quiet_track_is_analysed_whole(tiny: Classifier) -> None:
     samples = tone(LOW_HZ, 60, RATE)
-    assert len(sure(tiny, 0.4).embed(samples, RATE).values) == 2
-    assert len(sure(tiny, 0.4).embed(samples * 0.001, RATE).values) == 4
+    assert len(stopping_at(tiny, 0.4).embed(samples, RATE).values) == 2
+    assert len(stopping_at(tiny, 0.4).embed(samples * 0.001, RATE).values) == 4
 
 
 def test_levels_above_minus_32_dbfs_are_left_as_they_are(shipped: Classifier) -> None:
-    """The encoder hears level: what GTZAN's own clips have (from -31.2 dBFS) stays untouched."""
+    """The encoder is sensitive to level: what GTZAN's own clips have (from -31.2 dBFS) stays untouched."""
     rate_hz = shipped.model.features.sample_rate_hz
     noise = np.random.default_rng(0).normal(0, 1, 9 * rate_hz)
     far_down, below, above = (
@@ -169,11 +169,11 @@ def test_a_quiet_beginning_lifts_no_loud_track(shipped: Classifier) -> None:
 
 
 def test_an_end_that_is_missing_is_noticed(tiny: Classifier, tmp_path: Path) -> None:
-    # Cut behind the windows that are heard: only a look at the end can tell.
+    # Cut behind the windows that are analysed: only a look at the end shows it.
     path = write_sndfile(tmp_path / "a.flac", sweep(60, RATE), RATE)
     data = path.read_bytes()
     path.write_bytes(data[: round(len(data) * 0.95)])
-    embeddings = sure(tiny, 0.1).embed(path)
+    embeddings = stopping_at(tiny, 0.1).embed(path)
     assert len(embeddings.values) == 2
     assert len(embeddings.warnings) == 1 and "of 60.0 s" in embeddings.warnings[0]
     assert 50 < embeddings.duration_s < 59
@@ -229,9 +229,9 @@ def test_eight_threads_say_the_same(shipped: Classifier, medley: Path) -> None:
 
 
 def test_progress_rises_to_one(tiny: Classifier, medley: Path) -> None:
-    told: list[float] = []
-    tiny.embed(medley, count="all", on_progress=told.append)
-    assert told == sorted(told) and told[-1] == 1 and len(told) > 1
+    reported: list[float] = []
+    tiny.embed(medley, count="all", on_progress=reported.append)
+    assert reported == sorted(reported) and reported[-1] == 1 and len(reported) > 1
 
 
 @pytest.mark.parametrize("seconds", [0.5, 0.51, 1.0, 2.9, 2.98, 3.0, 3.01, 5.9])
@@ -258,7 +258,7 @@ def test_nothing_at_all(tiny: Classifier) -> None:
         tiny.embed(np.zeros(0, np.float32), RATE)
 
 
-def test_truncated_is_heard_as_far_as_it_goes(
+def test_a_truncated_file_is_analysed_as_far_as_it_goes(
     tiny: Classifier, medley: Path, tmp_path: Path
 ) -> None:
     data = medley.read_bytes()
@@ -303,7 +303,7 @@ def test_windows_that_do_not_fit(windows: Array, tiny: Classifier) -> None:
         tiny.classify(windows)
 
 
-def test_a_listener_that_is_no_network(medley: Path) -> None:
+def test_an_encoder_that_is_not_a_network(medley: Path) -> None:
     broken = Classifier(replace(tiny_model(), encoder=b"no network"))
     with pytest.raises(ModelError, match="cannot be loaded"):
         broken.embed(medley)
@@ -311,7 +311,7 @@ def test_a_listener_that_is_no_network(medley: Path) -> None:
         onnx_session(b"")
 
 
-def test_deciding_needs_no_listener() -> None:
+def test_classifying_needs_no_encoder() -> None:
     broken = Classifier(replace(tiny_model(), encoder=b"no network"))
     assert broken.classify(np.array([[1.0, 0, 0]])).genre == "blues"
 
@@ -337,7 +337,7 @@ def test_shipped_contracts(shipped: Classifier, medley: Path) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 6, 28, 500])
-def test_shipped_decides_on_any_number_of_windows(n: int, shipped: Classifier) -> None:
+def test_shipped_classifies_any_number_of_windows(n: int, shipped: Classifier) -> None:
     tags = np.random.default_rng(n).beta(0.3, 2, (n, 50)).astype(np.float32)
     assert sum(shipped.classify(tags).probabilities.values()) == pytest.approx(1, abs=1e-3)
 

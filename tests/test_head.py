@@ -1,4 +1,4 @@
-"""Deciding on embeddings: by hand, and what must hold for any head."""
+"""Heads: by hand, and what must hold for any of them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def softmax(*logits: float) -> np.ndarray:
 def test_votes_by_hand() -> None:
     windows = np.array([[0.2, 0.5, 0.0], [0.4, 0.1, 1.0]])
     mean = (softmax(0.4, 1.0, 0.25) + softmax(0.8, -0.2, 1.25)) / 2
-    decision = head().classify(windows)
-    np.testing.assert_allclose(decision.probabilities, mean)
-    assert decision.known
+    output = head().classify(windows)
+    np.testing.assert_allclose(output.probabilities, mean)
+    assert output.known
     # Half the temperature squares the odds.
     sharp = head(calibration=((1.0, 0.5),)).classify(windows).probabilities
     np.testing.assert_allclose(sharp, mean**2 / (mean**2).sum())
@@ -50,9 +50,9 @@ def test_an_odd_window_cannot_outvote_the_rest() -> None:
 
 
 def test_power_comes_first() -> None:
-    decision = head(power=0.5).classify(np.array([[0.04, 0.25, 0.0], [0.16, 0.01, 1.0]]))
+    output = head(power=0.5).classify(np.array([[0.04, 0.25, 0.0], [0.16, 0.01, 1.0]]))
     mean = (softmax(0.4, 1.0, 0.25) + softmax(0.8, -0.2, 1.25)) / 2
-    np.testing.assert_allclose(decision.probabilities, mean)
+    np.testing.assert_allclose(output.probabilities, mean)
 
 
 def test_average_by_hand() -> None:
@@ -102,10 +102,10 @@ def tags(seed: int, n: int, d: int) -> np.ndarray:
 @given(head=heads, seed=st.integers(0, 9_999), n=st.integers(1, 40))
 def test_probabilities_sum_to_one(head: Head, seed: int, n: int) -> None:
     windows = tags(seed, n, head.dimensions)
-    decision = head.classify(windows)
-    assert decision.probabilities.shape == (len(head.labels),)
-    assert decision.probabilities.min() >= 0
-    assert decision.probabilities.sum() == pytest.approx(1, abs=1e-9)
+    output = head.classify(windows)
+    assert output.probabilities.shape == (len(head.labels),)
+    assert output.probabilities.min() >= 0
+    assert output.probabilities.sum() == pytest.approx(1, abs=1e-9)
     each = head.classify_each(windows)
     assert each.shape == (n, len(head.labels) + 1)
     assert each.min() >= 0
@@ -175,9 +175,9 @@ def test_sure_by_hand() -> None:
     cases = [(3.3, False, True), (0.5, False, False), (-1.0, True, False), (-2.5, True, True)]
     for offset, known, enough in cases:
         detector = OutOfDomainDetector(np.ones(3), offset, limit=-1.0, slope=2.0)
-        decided = head(detector=detector)
-        assert decided.classify(windows).known is known
-        assert decided.is_confident(windows, confidence=0.3) is enough
+        with_detector = head(detector=detector)
+        assert with_detector.classify(windows).known is known
+        assert with_detector.is_confident(windows, confidence=0.3) is enough
     assert head().is_confident(windows, confidence=0.3)
     # softmax of 1, 1, .75
     assert not head().is_confident(windows, confidence=0.4)

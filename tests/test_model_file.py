@@ -67,7 +67,7 @@ def test_same_model_same_bytes(tmp_path: Path) -> None:
     assert first == (tmp_path / "c").read_bytes(), "not after a round trip"
 
 
-def test_listener_identity() -> None:
+def test_encoder_identity() -> None:
     made = tiny_model()
     other_head = replace(made, head=replace(made.head, power=0.5), name="other")
     assert other_head.encoder_sha256 == made.encoder_sha256

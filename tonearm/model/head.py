@@ -1,11 +1,11 @@
-"""From the embeddings of a track to a decision; NumPy alone, so that deciding needs nothing else.
+"""From the embeddings of a track to probabilities of genres; needs NumPy alone.
 
-Two kinds. ``votes``: the embeddings are tag probabilities; each window votes by the softmax of a
-linear discriminant, and the track is the mean of the votes, so that an odd passage cannot outvote
-the rest. ``average``: already genre probabilities, one row a window; their mean. Both end in a
-calibration found on tracks the fit had not seen: softmax at one temperature (Guo et al. 2017) or a
-mixture of several. Both may hold a detector of what is no music of these genres. Fitting is in
-``models/head.py``.
+There are two kinds. ``votes``: the embeddings are tag probabilities; each window votes by the
+softmax of a linear discriminant, and the track is the mean of the votes, so that an odd passage
+cannot outvote the rest. ``average``: the embeddings are genre probabilities already; the track is
+their mean. Both end in a calibration found on tracks that the fit had not seen: softmax at one
+temperature (Guo et al. 2017) or a mixture of several. Both may hold an out-of-domain detector.
+``training/head_fit.py`` fits them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Float64 = NDArray[np.float64]
 Kind = Literal["votes", "average"]
 
 _LEAST_PROBABILITY = 1e-6
-_FAMILIAR = ("centres", "whiten", "limits", "slopes")
+_REGION_ARRAYS = ("centres", "whiten", "limits", "slopes")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class HeadOutput:
     known : bool
         Whether it is one of them.
     unknown : float
-        Probability that it is none, by the detector of other sounds.
+        Probability that it is none of them, by the out-of-domain detector.
     """
 
     probabilities: Float64
@@ -48,29 +48,29 @@ class HeadOutput:
 
 @dataclass(frozen=True)
 class Head:
-    """A decision over windows [n, d].
+    """Probabilities of genres for windows [n, d].
 
     Parameters
     ----------
     labels : tuple of str
         k genres.
     kind : 'votes' or 'average'
-        How the windows become one answer.
+        How the windows become one result.
     power : float
         Exponent that spreads out small probabilities, before any mean over the track.
     weight, bias : float64 [d, k], [k]
         ``votes``: from each window to the logits of its vote; z is the log of the mean vote.
         ``average``: from the log of the mean window to z.
-    calibration : tuple of (share, temperature)
-        Probabilities are the mixture over it of softmax(z / temperature); shares sum to 1.
+    calibration : tuple of (weight, temperature)
+        Probabilities are the weighted sum of softmax(z / temperature); the weights sum to 1.
     min_confidence : float
-        Below this probability of the likeliest genre the answer is unknown.
+        Below this probability of the likeliest genre the track is unknown.
     detector : OutOfDomainDetector or None
-        Detector of what is no music of these genres.
+        Recognises speech, noise, and music unlike these genres.
     known_region : KnownRegion or None
-        What that detector shall let pass.
+        Music that the detector must let pass.
     statistics : dict of arrays
-        What the fit learnt, for those who add genres to it; not used to decide.
+        What the fit learnt, for adding genres later; classifying does not use it.
     """
 
     labels: tuple[str, ...]
@@ -91,8 +91,8 @@ class Head:
             raise ModelError(f"head of {len(self.bias)} outputs for {len(self.labels)} labels")
         if self.kind not in get_args(Kind):
             raise ModelError(f"head of kind {self.kind!r}")
-        shares, temperatures = zip(*self.calibration, strict=True)
-        if min(shares) < 0 or not np.isclose(sum(shares), 1) or not min(temperatures) > 0:
+        weights, temperatures = zip(*self.calibration, strict=True)
+        if min(weights) < 0 or not np.isclose(sum(weights), 1) or not min(temperatures) > 0:
             raise ModelError(f"head of calibration {self.calibration}")
         if self.detector is not None and self.detector.weight.shape != (len(self.weight),):
             raise ModelError(f"head of a detector of shape {self.detector.weight.shape}")
@@ -107,7 +107,7 @@ class Head:
         return len(self.weight)
 
     def classify(self, windows: NDArray[np.floating[Any]]) -> HeadOutput:
-        """Decide on all windows [n, d] of a track together."""
+        """Classify all windows [n, d] of a track together."""
         track = np.asarray(windows)[None]
         probabilities = self._probabilities(spread(track, self.power))
         unknown = float(sigmoid(self._beyond(track, probabilities))[0])
@@ -115,11 +115,11 @@ class Head:
         return HeadOutput(probabilities[0], bool(known), unknown)
 
     def is_confident(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
-        """Whether it is enough to have heard these windows [n, d] of a track.
+        """Whether these windows [n, d] of a track suffice, so that no more are analysed.
 
-        It is if the likeliest genre has that probability and the windows lie as far inside the
-        limit of the detector as they would have to lie outside it to be called unknown; or if they
-        lie twice as far outside.
+        They do if the likeliest genre has that probability and they lie as far inside the limit of
+        the detector as they would have to lie outside it to be called unknown; or if they lie twice
+        as far outside.
         """
         track = np.asarray(windows)[None]
         probabilities = self._probabilities(spread(track, self.power))
@@ -163,7 +163,7 @@ class Head:
         return calibrated(z, self.calibration)
 
     def settings(self) -> dict[str, Any]:
-        """What is no array, as plain JSON values."""
+        """Everything but the arrays, as plain JSON values."""
         return {
             "labels": list(self.labels),
             "kind": self.kind,
@@ -186,7 +186,7 @@ class Head:
         if self.detector is not None:
             arrays["detector"] = self.detector.weight
         if self.known_region is not None:
-            for name in _FAMILIAR:
+            for name in _REGION_ARRAYS:
                 arrays[f"known_region.{name}"] = getattr(self.known_region, name)
         return arrays | {f"statistics.{name}": array for name, array in self.statistics.items()}
 
@@ -207,7 +207,7 @@ class Head:
             min_confidence=float(settings["min_confidence"]),
             detector=OutOfDomainDetector(wide["detector"], **detector) if detector else None,
             known_region=KnownRegion(
-                tuple(added), **{name: wide[f"known_region.{name}"] for name in _FAMILIAR}
+                tuple(added), **{name: wide[f"known_region.{name}"] for name in _REGION_ARRAYS}
             )
             if added
             else None,
@@ -222,8 +222,8 @@ class Head:
 def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float64:
     """Probabilities [n, k] of logits [n, k]: the mixture of their softmax at each temperature."""
     total = np.zeros_like(logits)
-    for share, temperature in mixture:
-        total += share * _softmax(logits / temperature)
+    for weight, temperature in mixture:
+        total += weight * _softmax(logits / temperature)
     return total
 
 

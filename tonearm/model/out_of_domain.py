@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 
-# Beyond these the log-odds of a tag say no more than "surely".
+# Closer to 0 or 1 than this, a tag probability says nothing more.
 _LEAST_ODDS = 1e-3
 
 
@@ -27,8 +27,8 @@ class OutOfDomainDetector:
     weight, offset : float64 [d], float
         The line; the higher, the less like music.
     limit, slope : float
-        A track of n windows is unknown above ``limit + slope / sqrt(n)``: fewer windows must be
-        surer.
+        A track of n windows is unknown above ``limit + slope / sqrt(n)``: with fewer windows, more
+        evidence is needed.
     """
 
     weight: Float64
@@ -42,16 +42,16 @@ class OutOfDomainDetector:
         return np.asarray(line - (self.limit + self.slope / np.sqrt(windows)))
 
     def doubt(self, windows: int) -> float:
-        """Width of the band round ``limit`` in which so many windows cannot tell."""
+        """Width of the band around ``limit`` in which so many windows do not settle it."""
         return float(2 * self.slope / np.sqrt(windows))
 
 
 @dataclass(frozen=True)
 class KnownRegion:
-    """Where genres lie that were added: music there is known, whatever the detector says of it.
+    """The region of embedding space that added genres cover: known, whatever the detector says.
 
-    The detector learnt what is no music of the first genres; of music it had never met it takes
-    much for other sounds. Squared distances are Mahalanobis', of mean spread-out probabilities.
+    The detector was fitted with the first genres alone, so it takes much of other music for
+    something else. Squared distances are Mahalanobis', of mean spread-out probabilities.
 
     Parameters
     ----------
