@@ -146,7 +146,7 @@ def test_a_quiet_track_is_analysed_whole(tiny: Classifier) -> None:
 
 
 def test_levels_above_minus_32_dbfs_are_left_as_they_are(shipped: Classifier) -> None:
-    """The encoder is sensitive to level: what GTZAN's own clips have (from -31.2 dBFS) stays untouched."""
+    """The encoder is sensitive to level: GTZAN's own clips (from -31.2 dBFS) stay untouched."""
     rate_hz = shipped.model.features.sample_rate_hz
     noise = np.random.default_rng(0).normal(0, 1, 9 * rate_hz)
     far_down, below, above = (
