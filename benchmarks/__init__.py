@@ -1,1 +1,1 @@
-"""Speed and memory of Tonearm beside other ways to do the same: ``python -m benchmarks``."""
+"""Speed and memory of Tonearm and of other programs: ``python -m benchmarks``."""

@@ -1,7 +1,7 @@
-"""``python -m benchmarks``: Tonearm beside its peers, as ratios.
+"""``python -m benchmarks``: Tonearm and other programs, as ratios.
 
-Both sides of a row run in turn, several times; quote the ratios, since absolute times are the
-machine's. What each row measures: ``docs/benchmarks.md``.
+Both programs of a row run in turn, several times. Quote the ratios, because absolute times depend on
+the machine. What each row measures: ``docs/benchmarks.md``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure row by row; what is done is printed, so that nothing is lost with the rest."""
+    """Measure row by row, and print each section as soon as it is measured."""
     asked = parse()
     with ExitStack() as stack:
         work = asked.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -68,7 +68,7 @@ def main() -> None:
             long_hours=asked.long_hours,
             peers=peers,
         )
-        print(f"{machine()}. Medians, with the least and greatest of the runs.", file=output)
+        print(f"{machine()}. Medians, with the smallest and largest of the runs.", file=output)
         for peer, reason in missing:
             print(f"\n{peer.words} could not be installed: {reason}", file=output)
         for name in asked.only:
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def installed(wanted: Iterable[Peer]) -> tuple[tuple[Peer, ...], list[tuple[Peer, str]]]:
-    """Peers that are there, and the others with the reason of each."""
+    """Programs that could be installed, and the others, each with a reason."""
     there, missing = [], []
     for peer in wanted:
         say(f"peer {peer.name}")
@@ -89,7 +89,7 @@ def installed(wanted: Iterable[Peer]) -> tuple[tuple[Peer, ...], list[tuple[Peer
 
 
 def measured(name: str, bench: Bench) -> str:
-    """One section; what fails outside a row ends that section alone."""
+    """One section; a failure outside a row ends only that section."""
     say(name)
     subject = SUBJECTS[name]
     section = Section(subject.title, subject.how)
@@ -99,7 +99,7 @@ def measured(name: str, bench: Bench) -> str:
 
 
 def machine() -> str:
-    """What all of this ran on."""
+    """The machine and Python that run this."""
     model = platform.processor() or platform.machine()
     cores = os.cpu_count() or 1
     if Path("/proc/cpuinfo").exists():

@@ -1,7 +1,7 @@
-"""The peers, and an environment for each: made once in ``.bench/``, used again.
+"""The other programs, and an environment for each, created once in ``.bench/``.
 
-A peer is ``peers/NAME.py`` with what it needs in ``peers/NAME.txt``. One that cannot be installed
-is left out, with the last that pip said.
+A program (a "peer") is ``peers/NAME.py`` with its requirements in ``peers/NAME.txt``. One that
+cannot be installed is left out, with the last line of pip.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ SCRIPTS = Path(__file__).with_name("peers")
 
 @dataclass(frozen=True)
 class Peer:
-    """Another way to hear what music is.
+    """Another program that classifies or tags music.
 
     Parameters
     ----------
     name : str
-        For the command line, and of its files.
+        Its name on the command line, and of its files.
     words : str
-        For the table.
+        Its description in the table.
     answers : bool
         Whether it gives a genre or tags at all.
     """
@@ -47,11 +47,11 @@ class Peer:
 
     @property
     def script(self) -> Path:
-        """What it can do."""
+        """Its code."""
         return SCRIPTS / f"{self.name}.py"
 
     def command(self, *words: str | Path) -> list[str | Path]:
-        """Its script, with those words."""
+        """Its script, with arguments."""
         return [self.python, self.script, *words]
 
 
@@ -66,7 +66,7 @@ PEERS = (
 
 
 class UnavailableError(Exception):
-    """A peer could not be installed; the words say why."""
+    """A peer could not be installed; the message says why."""
 
 
 def make(peer: Peer) -> None:

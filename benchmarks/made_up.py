@@ -1,4 +1,4 @@
-"""Noise in the shape of GTZAN, for the time of an epoch: what is learnt from it is nothing."""
+"""Noise in the shape of GTZAN, to measure the time of an epoch; nothing can be learned from it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MadeUp:
 
 
 def make(work: Path) -> MadeUp:
-    """A thousand tracks of ten segments, a quarter of them to judge by."""
+    """A thousand tracks of ten segments, a quarter of them for validation."""
     made = MadeUp(work / "gtzan.prepared", work / "gtzan.split", work / "gtzan.npz")
     rng = np.random.default_rng(0)
     features = feature_store.open_store(

@@ -132,7 +132,7 @@ def make(music: Path, folder: Path, count: int) -> Material:
     """Encode so many tracks of four minutes from a folder of music, on all processors.
 
     All of the music, end to end, is one reel, and each track begins at its own place on it; a reel
-    that is too short for that is heard again and again, from places that differ.
+    that is too short for that is repeated, from different places.
     """
     reel = [(path, length) for path in sounds(music) if (length := samples_of(path))]
     if not reel:

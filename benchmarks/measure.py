@@ -45,7 +45,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Ratio:
-    """The median of the ratios of pairs, and the least and the greatest of them."""
+    """The median of the ratios of pairs, and the smallest and largest of them."""
 
     median: float
     low: float
@@ -60,14 +60,14 @@ def run(command: Command, *, one_core: bool = False, tree: bool = False) -> Cost
     ----------
     command : Command
     one_core : bool
-        On one processor, with numerical libraries told to use one thread.
+        On one processor, with numerical libraries limited to one thread.
     tree : bool
         Measure the memory of all its processes together.
 
     Raises
     ------
     RuntimeError
-        When it fails: a failed run has no time worth telling.
+        If it fails: the time of a failed run has no meaning.
     """
     core = max(os.sched_getaffinity(0)) if one_core and CAN_PIN else -1
     words = [os.fspath(word) for word in command]

@@ -59,7 +59,7 @@ def main(files: int) -> None:
         print(f"killed after {kept} files, then {time.perf_counter() - begun:.0f} s to the end")
         named = sum(name in said for name, _ in made.failed)
         print(f"exit {process.returncode}, {len(made.tracks)} tracks, {named} of {bad} bad named")
-        print(f"{sum(t.copy_of is not None for t in made.tracks)} taken for copies")
+        print(f"{sum(t.copy_of is not None for t in made.tracks)} found to be copies")
         for jobs in (1, 2):
             begun = time.perf_counter()
             prepare(root, Path(folder) / f"jobs{jobs}", jobs).communicate()

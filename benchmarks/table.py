@@ -1,4 +1,4 @@
-"""What was measured as Markdown: a section a subject, a line a comparison."""
+"""The measurements as Markdown: a section for each subject, a line for each comparison."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from benchmarks.measure import Ratio, medians, ratio
 
 @dataclass(frozen=True)
 class Row:
-    """One line: what is compared with what, both figures, and how many times as much the other is.
+    """One line: what is compared with what, both figures, and the ratio of the other to ours.
 
-    A row without a ratio is a figure that stands alone, or says why there is none.
+    A row without a ratio is a single figure, or says why there is none.
     """
 
     what: str
-    beside: str
+    other_name: str
     ours: str = ""
     other: str = ""
     ratio: Ratio | None = None
@@ -32,23 +32,25 @@ class Section:
     rows: list[Row] = field(default_factory=list)
 
     @contextmanager
-    def attempt(self, what: str, beside: str) -> Iterator[None]:
-        """Where a command that fails inside costs one row, which says why."""
+    def attempt(self, what: str, other_name: str) -> Iterator[None]:
+        """Turn the failure of a command into one row that says why."""
         try:
             yield
         except RuntimeError as error:
-            self.rows.append(Row(what, beside, other=f"failed: {' '.join(str(error).split())}"))
+            self.rows.append(Row(what, other_name, other=f"failed: {' '.join(str(error).split())}"))
 
-    def add(self, what: str, beside: str, pairs: Sequence[tuple[float, float]], unit: str) -> Row:
+    def add(
+        self, what: str, other_name: str, pairs: Sequence[tuple[float, float]], unit: str
+    ) -> Row:
         """A row of pairs (ours, the other)."""
         ours, other = medians(pairs)
-        row = Row(what, beside, amount(ours, unit), amount(other, unit), ratio(pairs))
+        row = Row(what, other_name, amount(ours, unit), amount(other, unit), ratio(pairs))
         self.rows.append(row)
         return row
 
-    def say(self, what: str, beside: str, *, ours: str = "", other: str = "") -> None:
+    def say(self, what: str, other_name: str, *, ours: str = "", other: str = "") -> None:
         """A row without a ratio."""
-        self.rows.append(Row(what, beside, ours, other))
+        self.rows.append(Row(what, other_name, ours, other))
 
 
 def amount(value: float, unit: str) -> str:
@@ -60,7 +62,7 @@ def amount(value: float, unit: str) -> str:
 
 
 def times(found: Ratio) -> str:
-    """``12.3 (11.9–12.8)``: the median, and the least and greatest of the runs."""
+    """``12.3 (11.9–12.8)``: the median, and the smallest and largest of the runs."""
 
     def short(value: float) -> str:
         return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
@@ -74,11 +76,14 @@ def markdown(section: Section) -> str:
     """The section with its table."""
     lines = [f"### {section.title}", "", section.how, ""]
     if not section.rows:
-        return "\n".join([*lines, "No peer is there to compare with.", ""])
-    lines += ["| what | beside | Tonearm | the other | ratio | runs |", "|---|---|---|---|---|---|"]
+        return "\n".join([*lines, "No other program is installed to compare with.", ""])
+    lines += [
+        "| what | compared with | Tonearm | the other | ratio | runs |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in section.rows:
         found, runs = (times(row.ratio), str(row.ratio.runs)) if row.ratio else ("", "")
-        lines.append(_line(row.what, row.beside, row.ours, row.other, found, runs))
+        lines.append(_line(row.what, row.other_name, row.ours, row.other, found, runs))
     return "\n".join([*lines, ""])
 
 
@@ -87,6 +92,6 @@ def _line(*cells: str) -> str:
 
 
 def closest(rows: Iterable[Row]) -> Row | None:
-    """The row whose other side is least behind."""
+    """The row with the smallest ratio."""
     found = [(row.ratio.median, row) for row in rows if row.ratio]
     return min(found, key=lambda pair: pair[0])[1] if found else None

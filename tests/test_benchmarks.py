@@ -63,7 +63,7 @@ def test_a_section_is_markdown() -> None:
         "",
         "How.",
         "",
-        "| what | beside | Tonearm | the other | ratio | runs |",
+        "| what | compared with | Tonearm | the other | ratio | runs |",
         "|---|---|---|---|---|---|",
         "| a file | that one | 500 ms | 6.00 s | **12** (10–14) | 3 |",
         "| a file | a/b |  | failed: it is broken |  |  |",

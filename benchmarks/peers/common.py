@@ -21,7 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-# Of the peer's environment: what `setup` made lies beside its packages.
+# In the peer's environment: what `setup` made lies next to its packages.
 STATE = Path(sys.prefix) / "made"
 GENRES = "blues classical country disco hiphop jazz metal pop reggae rock".split()
 REPEATS = 3

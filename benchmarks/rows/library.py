@@ -18,7 +18,7 @@ from benchmarks.table import Section, closest
 
 
 def scan(bench: Bench, section: Section) -> None:
-    """Seconds a file beside each peer on one core, and one worker beside two."""
+    """Seconds per file, next to each peer on one core, and one worker next to two."""
     paths = [track.path for track in bench.material.tracks]
     few, most = len(paths) // 3, len(paths)
     folders = {
@@ -27,7 +27,7 @@ def scan(bench: Bench, section: Section) -> None:
     }
 
     def ours(jobs: int) -> float:
-        """The start and the end of a scan fall out of the difference of two."""
+        """Subtract two scans, so that their start and end do not count."""
         seconds = {
             count: _scan(folder, jobs=jobs, one_core=jobs == 1).wall_s
             for count, folder in folders.items()
@@ -36,13 +36,13 @@ def scan(bench: Bench, section: Section) -> None:
 
     for peer in bench.peers:
         with section.attempt("a file", peer.words):
-            say(f"  beside {peer.name}")
+            say(f"  next to {peer.name}")
             some = paths[: 1 + bench.peer_tracks]
             pairs = measure.in_turn(lambda: ours(1), _steady(peer, some), runs=bench.runs)
             section.add("a file", peer.words, pairs, "s")
     answering = [peer.words for peer in bench.peers if peer.answers]
-    if nearest := closest(row for row in section.rows if row.beside in answering):
-        what = "**a file, beside the fastest that gives a genre or tags**"
+    if nearest := closest(row for row in section.rows if row.other_name in answering):
+        what = "**a file, next to the fastest that gives a genre or tags**"
         section.rows.insert(0, replace(nearest, what=what))
     say("  two workers")
     pairs = measure.in_turn(lambda: ours(2), lambda: ours(1), runs=bench.runs)
@@ -56,7 +56,7 @@ def _steady(peer: Peer, paths: list[Path]) -> Callable[[], float]:
 
 
 def _scan(folder: Path, *, jobs: int, one_core: bool = False, tree: bool = False) -> Cost:
-    """A scan of a folder into a library of its own, in which every file is heard."""
+    """A scan of a folder into a library of its own, in which every file is analysed."""
     with tempfile.TemporaryDirectory() as library:
         options = [f"-j{jobs}", "--library", f"{library}/library.sqlite"]
         command = [*TONEARM, "scan", str(folder), *options]

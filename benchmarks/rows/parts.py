@@ -35,7 +35,7 @@ def frontend(bench: Bench, section: Section) -> None:
         for peer in peers:
             library = peer.name.partition("_")[0]
             with section.attempt(what, library):
-                say(f"  {part} beside {library}")
+                say(f"  {part} next to {library}")
                 ours = _repeated([sys.executable, OURS, part, path])
                 pairs = measure.in_turn(ours, _repeated(peer.command(part, path)), runs=bench.runs)
                 section.add(what, library, pairs, "s")
@@ -52,7 +52,7 @@ def training(bench: Bench, section: Section) -> None:
     if original is None:
         section.say("an epoch of the LSTM", "the original", other="not installed")
         return
-    say("  making 10,000 segments")
+    say("  making 10,000 excerpts")
     made = made_up.make(bench.work)
     pairs = measure.in_turn(
         lambda: measure.steady(_train(made, epochs=1), _train(made, epochs=3), more=2),

@@ -15,7 +15,7 @@ def clip(bench: Bench, section: Section) -> None:
     path = bench.material.clip()
     for peer in bench.peers:
         with section.attempt("time", peer.words):
-            say(f"  beside {peer.name}")
+            say(f"  next to {peer.name}")
             ours: Command = [*TONEARM, "predict", str(path)]
             costs = _in_turn(ours, peer.command("predict", path), bench.runs)
             section.add("time", peer.words, [(a.wall_s, b.wall_s) for a, b in costs], "s")
@@ -24,7 +24,7 @@ def clip(bench: Bench, section: Section) -> None:
 
 
 def start(bench: Bench, section: Section) -> None:
-    """Starting, beside Python itself and beside importing what peers are made of."""
+    """Starting, next to Python itself and to importing the libraries of the peers."""
     others: dict[str, Command] = {"`python -c pass`": [sys.executable, "-c", "pass"]}
     if original := bench.peer("original"):
         for statement in ("from librosa import load", "import tensorflow"):
@@ -35,7 +35,7 @@ def start(bench: Bench, section: Section) -> None:
     }.items():
         for words, other in others.items():
             with section.attempt(what, words):
-                say(f"  {what} beside {words}")
+                say(f"  {what} next to {words}")
                 costs = _in_turn(ours, other, bench.runs)
                 section.add(what, words, [(a.wall_s, b.wall_s) for a, b in costs], "s")
 
