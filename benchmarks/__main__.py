@@ -1,7 +1,7 @@
 """``python -m benchmarks``: Tonearm and other programs, as ratios.
 
-Both programs of a row run in turn, several times. Quote the ratios, because absolute times depend on
-the machine. What each row measures: ``docs/benchmarks.md``.
+Both programs of a row run in turn, several times. Quote the ratios, since absolute times depend
+on the machine. What each row measures: ``docs/benchmarks.md``.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def test_the_closest_is_the_fastest_of_the_others() -> None:
     assert table.closest(section.rows) is None
     for name, other in (("slow", 9), ("fast", 4)):
         section.add("a file", name, [(1, other)], "s")
-    assert (nearest := table.closest(section.rows)) and nearest.beside == "fast"
+    assert (nearest := table.closest(section.rows)) and nearest.other_name == "fast"
 
 
 @pytest.mark.parametrize(("count", "rooms"), [(1, [5]), (10, [7, 5]), (9, [3, 4, 5])])

@@ -22,8 +22,8 @@ class Subject:
 SUBJECTS = {
     "clip": Subject(
         "One 30 s mp3 in a process of its own",
-        "`tonearm predict clip.mp3`, next to each program's script for one file, from start to end, "
-        "on all cores, with its default number of threads. Memory is the peak of the process.",
+        "`tonearm predict clip.mp3`, next to each program's script for one file, from start to "
+        "end, on all cores, with its default number of threads. Memory is the peak of the process.",
         processes.clip,
     ),
     "start": Subject(
@@ -34,16 +34,16 @@ SUBJECTS = {
     ),
     "scan": Subject(
         "A folder of 4-minute mp3s",
-        "Seconds per file in a long run. Tonearm: `tonearm scan -j1` into a new library, all processes "
-        "on one core; the time for n files is subtracted from that for 3n, so that starting does not "
-        "count. The others: one process on the same core with one thread; the model is loaded and "
+        "Seconds per file in a long run. Tonearm: `tonearm scan -j1` into a new library, all "
+        "processes on one core; the time for n files is subtracted from that for 3n, so that "
+        "starting does not count. The others: one process on the same core with one thread; the model is loaded and "
         "one track analysed before the clock starts.",
         library.scan,
     ),
     "growth": Subject(
         "A library ten times as large",
-        "`tonearm scan -j2` of distinct 5 s mp3s into a new library, starting included. A ratio of 1 "
-        "means time in proportion, and memory that does not grow.",
+        "`tonearm scan -j2` of distinct 5 s mp3s into a new library, starting included. A ratio of "
+        "1 means time in proportion, and memory that does not grow.",
         library.growth,
     ),
     "long": Subject(
