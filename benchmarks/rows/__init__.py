@@ -36,8 +36,8 @@ SUBJECTS = {
         "A folder of 4-minute mp3s",
         "Seconds per file in a long run. Tonearm: `tonearm scan -j1` into a new library, all "
         "processes on one core; the time for n files is subtracted from that for 3n, so that "
-        "starting does not count. The others: one process on the same core with one thread; the model is loaded and "
-        "one track analysed before the clock starts.",
+        "starting does not count. The others: one process on the same core with one thread; the "
+        "model is loaded and one track analysed before the clock starts.",
         library.scan,
     ),
     "growth": Subject(
