@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 MODULES = [
     "tonearm.errors",
+    "tonearm.cli.completion",
+    "tonearm.cli.reference",
     "tonearm.audio.source",
     "tonearm.model.classifier",
     "tonearm.model.encoder",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from tonearm import __version__
 from tonearm.cli import (
+    completion,
     console,
     evaluate,
     history,
@@ -49,12 +51,37 @@ app = typer.Typer(
     name="tonearm",
     cls=_Commands,
     help="Hears the genre of music.",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
+    add_completion=False,  # completion.py offers file names too
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: rich's would cost half of the start-up time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+# What somebody sees who types the program's name and nothing else.
+_WELCOME = """\
+Tonearm hears the genre of music. Most people want one of these:
+
+  tonearm predict song.mp3   name the genre of files, albums, folders
+  tonearm scan ~/Music       analyse a library; `tonearm tag` then fills in its missing genres
+  tonearm serve              do the same in the browser
+
+`tonearm --help` lists all commands, `tonearm COMMAND --help` explains one."""
+
+
+class _Shell(StrEnum):
+    """Shells that can complete Tonearm's commands."""
+
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+
+
+def _show_completion(shell: _Shell | None) -> None:
+    if shell:
+        print(completion.script(shell), end="")
+        raise typer.Exit
 
 
 def _show_version(wanted: bool) -> None:
@@ -65,11 +92,19 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: bool = typer.Option(
-        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
-    ),
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+    show_completion: Annotated[
+        _Shell | None,
+        typer.Option(callback=_show_completion, is_eager=True, help="Print tab completion for it."),
+    ] = None,
 ) -> None:
-    """Hears the genre of music: what it is, from when to when, and how sure it is."""
+    """Hears the genre of music: what it is, from when to when, and with what confidence."""
+    if context.invoked_subcommand is None:
+        print(_WELCOME)
 
 
 app.command()(predict.predict)
@@ -89,6 +124,9 @@ app.command()(serve.serve)
 
 def main() -> None:
     """Run the command line; never ends in a traceback unless ``--verbose`` was given."""
+    if sys.argv[1:2] == [completion.ASK]:
+        completion.answer(app, sys.argv[2:])
+        return
     try:
         try:
             app()
