@@ -20,6 +20,7 @@ from tonearm.containers.edits import (
     RawTag,
     Role,
     damaged,
+    decoded,
     read_at,
 )
 from tonearm.containers.id3v1 import find_v1, v1_edit, v1_tag
@@ -27,6 +28,8 @@ from tonearm.containers.id3v1 import find_v1, v1_edit, v1_tag
 _FENCE = struct.Struct("<8sIIII8s")  # header and footer: magic, version, size, count, flags
 _MAGIC = b"APETAGEX"
 _HAS_HEADER, _IS_HEADER = 1 << 31, 1 << 29
+_BINARY = 0b110  # or a link
+_LYRICS_END = b"LYRICS200"
 _MUSIC = frozenset({b"title", b"artist", b"album"})
 
 
@@ -43,6 +46,13 @@ class ApeCodec:
         items = [_item("Genre", "\0".join(genres))] if genres else []
         return tuple(items + ([_item(MARKER, JOINT.join(guesses))] if guesses else []))
 
+    def texts(self, item: bytes) -> list[str]:
+        """Its values; a binary item holds none."""
+        if int.from_bytes(item[4:8], "little") & _BINARY:
+            return []
+        value = item[8:].split(b"\0", 1)[1]
+        return [decoded(part) for part in value.split(b"\0")]
+
 
 @dataclass(frozen=True)
 class ApeTag:
@@ -56,7 +66,7 @@ class ApeTag:
 
     @classmethod
     def find(cls, file: BinaryIO, path: str | os.PathLike[str]) -> ApeTag:
-        """At the end of the file, or before its ID3v1 tag.
+        """At the end of the file, or before its ID3v1 tag and its Lyrics3 tag.
 
         Raises
         ------
@@ -65,6 +75,7 @@ class ApeTag:
         """
         end = os.fstat(file.fileno()).st_size
         end -= len(find_v1(file))
+        end -= _lyrics_bytes(file, end)
         footer = read_at(file, max(0, end - _FENCE.size), _FENCE.size)
         if len(footer) < _FENCE.size or not footer.startswith(_MAGIC):
             if read_at(file, 0, 8) == _MAGIC:
@@ -125,6 +136,15 @@ class ApeFile(RawFile):
             else:
                 edits.append(v1_edit(self._size, content))
         return edits
+
+
+def _lyrics_bytes(file: BinaryIO, end: int) -> int:
+    """Length of a Lyrics3v2 tag that ends there: its size, six digits, stands before its end."""
+    tail = read_at(file, max(0, end - 15), 15)
+    if not tail.endswith(_LYRICS_END) or not tail[:6].isdigit():
+        return 0
+    length = int(tail[:6]) + 15
+    return length if read_at(file, max(0, end - length), 11) == b"LYRICSBEGIN" else 0
 
 
 def key_of(item: bytes) -> bytes:

@@ -21,6 +21,7 @@ from tonearm.containers.edits import (
     RawTag,
     Role,
     damaged,
+    decoded,
     read_at,
 )
 
@@ -47,6 +48,11 @@ class DescriptorCodec:
         items = [_descriptor("WM/Genre", genre) for genre in genres]
         return tuple(items + ([_descriptor(MARKER, JOINT.join(guesses))] if guesses else []))
 
+    def texts(self, item: bytes) -> list[str]:
+        """The value, where it is a text."""
+        start = 2 + int.from_bytes(item[:2], "little")
+        return _asf_texts(int.from_bytes(item[start : start + 2], "little"), item[start + 4 :])
+
 
 class RecordCodec:
     """Records of the library: language, stream, lengths and type, name, value."""
@@ -59,6 +65,11 @@ class RecordCodec:
     def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
         """None: all genres are descriptors."""
         return ()
+
+    def texts(self, item: bytes) -> list[str]:
+        """The value, where it is a text."""
+        start = 12 + int.from_bytes(item[4:6], "little")
+        return _asf_texts(int.from_bytes(item[6:8], "little"), item[start:])
 
 
 @dataclass(frozen=True)
@@ -153,6 +164,10 @@ class AsfFile(RawFile):
 def _role(name: bytes) -> Role | None:
     text = name.decode("utf-16-le", "replace").rstrip("\0").lower()
     return "genre" if text == "wm/genre" else "marker" if text == MARKER.lower() else None
+
+
+def _asf_texts(kind: int, value: bytes) -> list[str]:
+    return [decoded(value, "utf-16-le").rstrip("\0")] if kind == _TEXT else []
 
 
 def _descriptor_end(data: bytes, start: int) -> int:

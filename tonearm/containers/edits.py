@@ -55,6 +55,10 @@ class Codec(Protocol):
         """Items for genres; the marker names ``guesses``, and there is none without any."""
         ...
 
+    def texts(self, item: bytes) -> list[str]:
+        """The names in a genre item, whatever its bytes; none where nobody wrote a name."""
+        ...
+
 
 @dataclass(frozen=True)
 class RawTag:
@@ -79,6 +83,9 @@ class RawFile(ABC):
     def __init__(self, path: str | os.PathLike[str], tags: Sequence[RawTag]) -> None:
         self.path = path
         self.tags = {tag.name: tag for tag in tags}
+        # Why the file is only read; some players would go on showing the old genre, or the layout
+        # does not add up.
+        self.refusal: str | None = None
 
     @abstractmethod
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
@@ -88,6 +95,21 @@ class RawFile(ABC):
 def damaged(path: str | os.PathLike[str], what: str) -> TagError:
     """The error of a tag that is left alone since Tonearm does not wholly understand it."""
     return TagError(f"{path}: {what}")
+
+
+def decoded(data: bytes, codec: str = "utf-8") -> str:
+    """Text that somebody wrote: in its codec if its bytes fit, else UTF-8, else Latin-1.
+
+    UTF-16 has no likely other codec; what does not fit there becomes U+FFFD.
+    """
+    if codec.startswith("utf-16"):
+        return data.decode(codec, "replace")
+    for name in (codec, "utf-8"):
+        try:
+            return data.decode(name)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
 
 
 def read_at(file: BinaryIO, offset: int, count: int) -> bytes:

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from tonearm.audio.mpeg import syncsafe, unsyncsafe
 from tonearm.containers.ape import ApeTag
@@ -24,13 +25,17 @@ from tonearm.containers.edits import (
     RawTag,
     Role,
     damaged,
+    decoded,
     read_at,
 )
 from tonearm.containers.id3v1 import as_frames, find_v1, v1_edit, v1_tag
+from tonearm.containers.mutagen_tags import genre_names
+from tonearm.errors import TagError
 
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _FRAME_ID = {2: re.compile(rb"[A-Z0-9]{3}"), 3: re.compile(rb"[A-Z0-9]{3}[A-Z0-9\0 ]")}
 _LATIN1, _UTF16, _UTF8 = 0, 1, 3
+_CODECS = {_LATIN1: "latin-1", _UTF16: "utf-16", 2: "utf-16-be", _UTF8: "utf-8"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,33 @@ class Id3Codec:
         if guesses:
             frames.append(self._frame(b"TXXX", f"{MARKER}\0{JOINT.join(guesses)}"))
         return tuple(frames)
+
+    def texts(self, item: bytes) -> list[str]:
+        """Names in a genre frame, also where its bytes do not fit the encoding that it states."""
+        body = self._plain_body(item)
+        if not body:
+            return []
+        codec = _CODECS.get(body[0])
+        if codec is None:  # no encoding: the text begins at once
+            text = decoded(body)
+        elif codec == "utf-16":
+            has_mark = body[1:3] in {b"\xff\xfe", b"\xfe\xff"}
+            text = decoded(body[1:], codec if has_mark else "utf-16-le")
+        else:
+            text = decoded(body[1:], codec)
+        parts = [part.strip("\ufeff\ufffe ") for part in text.split("\0")]
+        return genre_names([part for part in parts if part])
+
+    def _plain_body(self, item: bytes) -> bytes:
+        """A frame's content; empty where it is compressed or encrypted."""
+        body = self._parts(item)[1]
+        if self.version < 4:
+            return b"" if self.version == 3 and item[9] & 0xC0 else body
+        if item[9] & 0x0C:
+            return b""
+        if item[9] & 0x01:  # its length stands in front
+            body = body[4:]
+        return body.replace(b"\xff\0", b"\xff") if item[9] & 0x02 else body
 
     def text(self, name: bytes, text: str) -> bytes:
         """A frame of text, for tags that are made again."""
@@ -157,6 +189,7 @@ class MpegFile(RawFile):
             if head[:3] == b"ID3":
                 length = 10 + unsyncsafe(head[6:10])
                 self._body = Id3Body.parse(read_at(file, 0, length), path)
+            second = _second_tag(file, self._body.length, path)
             size = os.fstat(file.fileno()).st_size
             self._v1 = find_v1(file)
             self._ape = ApeTag.find(file, path)
@@ -169,7 +202,11 @@ class MpegFile(RawFile):
                 tags.reverse()
         if self._v1:
             tags.append(v1_tag(self._v1))
+        if second is not None:
+            tags.append(second)
         super().__init__(path, tags)
+        if second is not None:
+            self.refusal = "has a second ID3 tag with a genre, which some players read"
 
     def _id3(self, *, has_id3: bool) -> RawTag:
         # Players that find version 2 ask version 1 no more: its fields have to come along.
@@ -190,6 +227,19 @@ class MpegFile(RawFile):
                 data = b"" if content.items is None else self._body.replaced(content)
                 edits.append(Edit(0, self._body.length, data))
         return edits
+
+
+def _second_tag(file: BinaryIO, start: int, path: str | os.PathLike[str]) -> RawTag | None:
+    """Another tag behind the first one, if it holds a genre."""
+    head = read_at(file, start, 10) if start else b""
+    if head[:3] != b"ID3" or len(head) < 10:
+        return None
+    try:
+        tag = Id3Body.parse(read_at(file, start, 10 + unsyncsafe(head[6:10])), path).tag()
+    except TagError:
+        return None
+    has_genre = any(tag.codec.role(item) == "genre" for item in tag.items or ())
+    return replace(tag, name="id3v2-second") if has_genre else None
 
 
 def _frames(

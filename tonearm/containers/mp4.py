@@ -22,12 +22,15 @@ from tonearm.containers.edits import (
     RawTag,
     Role,
     damaged,
+    decoded,
     read_at,
 )
+from tonearm.containers.mutagen_tags import genre_by_number
 
 _PATH = (b"udta", b"meta", b"ilst")
 _HANDLER = bytes(8) + b"mdirappl" + bytes(9)
-_UTF8 = 1
+_UTF8, _UTF16 = 1, 2
+_FIELDS = (b"\xa9nam", b"\xa9ART", b"\xa9alb", b"aART")
 _BASE_OFFSET_PRESENT = 1
 _MAX_OFFSET = 0xFFFFFFFF
 
@@ -57,6 +60,13 @@ class AtomCodec:
             items.append(_atom(b"----", names + _data(JOINT.join(guesses))))
         return tuple(items)
 
+    def texts(self, item: bytes) -> list[str]:
+        """Each value; numbers of ``gnre`` are ID3v1's plus 1."""
+        if item[4:8] == b"gnre":
+            numbers = [int.from_bytes(data[8:], "big") for name, data in _children(item[8:])]
+            return [name for name in map(genre_by_number, (n - 1 for n in numbers)) if name]
+        return item_texts(item)
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -81,35 +91,69 @@ class Mp4File(RawFile):
         if self._data[:4] == b"\0\0\0\1":
             raise damaged(path, "its movie atom is longer than 4 GB")
         self.path = path
-        self._places = self._find()
+        ways = list(self._ways([], 8, len(self._data)))
+        # The way that leads furthest: chapters may stand in a udta of their own.
+        self._places = max(ways, key=len, default=[])
+        lists = [way for way in ways if len(way) == len(_PATH)]
         items, free = None, 0
-        if len(self._places) == len(_PATH):
-            ilst = self._places[-1]
-            content = self._data[ilst.start + 8 : ilst.end]
-            items = tuple(_atom(name, part) for name, part in _children(content))
-            if b"".join(items) != content:
-                raise damaged(path, "the atoms of its tags do not line up")
-            free = self._free_after(ilst.end)
+        if lists:
+            self._places = lists[0]
+            items = self._items(self._places[-1])
+            free = self._free_after(self._places[-1].end)
         layout = (free, len(_PATH) - len(self._places))
-        super().__init__(path, [RawTag("mp4", AtomCodec(), items, layout)])
+        tags = [RawTag("mp4", AtomCodec(), items, layout)]
+        for number, way in enumerate(lists[1:], 2):
+            tags.append(RawTag(f"mp4-{number}", AtomCodec(), self._items(way[-1])))
+        super().__init__(path, tags)
         self._free = free
+        if len(lists) > 1:
+            self.refusal = "has several lists of tags, of which players read different ones"
+        self.keys = self._quicktime_keys()
+        if "genre" in self.keys:
+            self.refusal = "keeps its genre as a QuickTime key"
 
-    def _find(self) -> list[_Place]:
-        """The atoms on the way to the tags, as far as there are any."""
-        places: list[_Place] = []
-        start, end = 8, len(self._data)
-        for name in _PATH:
-            found = next((p for p in _places(self._data, start, end) if p.name == name), None)
-            if found is None:
-                break
-            places.append(found)
-            start, end = found.start + 8 + self._head(found), found.end
-        return places
+    def _ways(self, way: list[_Place], start: int, end: int) -> Iterator[list[_Place]]:
+        """All ways to a list of tags, as far as they lead."""
+        for place in _places(self._data, start, end):
+            if place.name == _PATH[len(way)]:
+                longer = [*way, place]
+                yield longer
+                if len(longer) < len(_PATH):
+                    yield from self._ways(longer, place.start + 8 + self._head(place), place.end)
+
+    def _items(self, ilst: _Place) -> tuple[bytes, ...]:
+        content = self._data[ilst.start + 8 : ilst.end]
+        items = tuple(_atom(name, part) for name, part in _children(content))
+        if b"".join(items) != content:
+            raise damaged(self.path, "the atoms of its tags do not line up")
+        return items
 
     def _head(self, place: _Place) -> int:
         """Bytes of an atom before its children: ``meta`` has a version, but not in QuickTime."""
         has_version = place.name == b"meta" and self._data[place.start + 12 :][:4] != b"hdlr"
         return 4 if has_version else 0
+
+    def _quicktime_keys(self) -> dict[str, list[str]]:
+        """Values of a ``meta`` with a list of keys, by the last word of their names."""
+        found: dict[str, list[str]] = {}
+        metas = [p for p in _places(self._data, 8, len(self._data)) if p.name == b"meta"]
+        metas += list(_nested(self._data, 8, len(self._data), (b"udta", b"meta")))
+        for meta in metas:
+            start = meta.start + 8 + self._head(meta)
+            atoms = {p.name: p for p in _places(self._data, start, meta.end)}
+            if b"keys" not in atoms or b"ilst" not in atoms:
+                continue
+            keys, ilst = atoms[b"keys"], atoms[b"ilst"]
+            names = [
+                decoded(self._data[p.start + 8 : p.end]).rpartition(".")[2]
+                for p in _places(self._data, keys.start + 16, keys.end)
+            ]
+            for item in _places(self._data, ilst.start + 8, ilst.end):
+                number = int.from_bytes(item.name, "big")
+                if 0 < number <= len(names):
+                    texts = item_texts(self._data[item.start : item.end])
+                    found.setdefault(names[number - 1].lower(), []).extend(texts)
+        return found
 
     def _free_after(self, position: int) -> int:
         meta_end = self._places[1].end
@@ -206,6 +250,34 @@ class Mp4File(RawFile):
                             moved = (offset + shift).to_bytes(width, "big")
                             edits.append(Edit(atom.start + at, width, moved))
         return edits
+
+
+def item_texts(item: bytes) -> list[str]:
+    """Texts of an item of the list: its ``data`` atoms, in UTF-8 or UTF-16."""
+    texts = []
+    for name, data in _children(item[8:]):
+        if name == b"data" and len(data) > 8:
+            kind = int.from_bytes(data[:4], "big")
+            text = decoded(data[8:], "utf-16-be" if kind == _UTF16 else "utf-8")
+            texts.append(text.strip("\0"))
+    return texts
+
+
+def mp4_values(path: str | os.PathLike[str]) -> Iterator[list[list[str]]]:
+    """Title, artist, album, its artist, genre and marker of each list of tags, and of the keys.
+
+    For what stands where mutagen does not look.
+    """
+    file = Mp4File(path)
+    for tag in file.tags.values():
+        fields: list[list[str]] = [[] for _ in range(6)]
+        for item in tag.items or ():
+            if item[4:8] in _FIELDS:
+                fields[_FIELDS.index(item[4:8])] += item_texts(item)
+            elif tag.codec.role(item) == "genre":
+                fields[4] += tag.codec.texts(item)
+        yield fields
+    yield [file.keys.get(name, []) for name in ("title", "artist", "album", "", "genre", "")]
 
 
 def _base_offsets(moof: bytes) -> Iterator[tuple[int, int]]:

@@ -1,12 +1,14 @@
-"""Tags as mutagen parses them: the only door to it.
+"""Tags as mutagen parses them: the only module that imports it.
 
-Mutagen reads; it does not write, since it rewrites all of a tag (reorders, merges and translates
+Mutagen only reads: when it writes, it rewrites all of a tag (reorders, merges and translates
 frames, turns ID3v2.3 into 2.4). It is imported when the first file is read.
 """
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -27,14 +29,17 @@ _CLASSES = {
 }
 
 
-def load(path: str | os.PathLike[str], kind: str, *, translate: bool = True) -> list[Loaded]:
+def load(
+    path: str | os.PathLike[str], kind: str, *, translate: bool = True, only_id3: bool = False
+) -> list[Loaded]:
     """Mutagen's tags of a file: two where it may have ID3 and APEv2, none where it has none."""
     from mutagen import MutagenError
 
     name = os.fspath(path)
     try:
         if kind in {"mp3", "ape"}:
-            places = (_ID3_TAG, _APE_TAG) if kind == "mp3" else (_APE_TAG, _ID3_TAG)
+            places = [_ID3_TAG, _APE_TAG] if kind == "mp3" else [_APE_TAG, _ID3_TAG]
+            places = [_ID3_TAG] if only_id3 else places
             found = [_load_tag(name, place, translate=translate) for place in places]
         elif kind == "ogg":
             found = [_load_ogg(name)]
@@ -50,9 +55,40 @@ def load(path: str | os.PathLike[str], kind: str, *, translate: bool = True) -> 
     return [tags for tags in found if tags is not None]
 
 
+def is_binary(value: object) -> bool:
+    """Whether a value of an ASF or APEv2 tag is no text."""
+    return type(value).__name__ in {"ASFByteArrayAttribute", "APEBinaryValue"}
+
+
 def flac_pictures(path: str | os.PathLike[str]) -> list[bytes]:
     """The pictures of a FLAC file, which are none of its tags."""
     return [picture.write() for picture in _class(_CLASSES["flac"])(os.fspath(path)).pictures]
+
+
+def load_id3(data: bytes) -> Loaded | None:
+    """The ID3 tag at the beginning of some bytes, None where mutagen cannot read it."""
+    from mutagen import MutagenError
+
+    with suppress(MutagenError, ValueError, KeyError, IndexError, TypeError, EOFError):
+        return _class(_ID3_TAG)(io.BytesIO(data))
+    return None
+
+
+def genre_names(texts: Sequence[str]) -> list[str]:
+    """Names in the texts of an ID3 genre: ``(17)`` and ``17`` are Rock.
+
+    A number that stands for no genre, such as ``(255)``, is none.
+    """
+    names = _class("id3.TCON")(encoding=3, text=list(texts)).genres
+    is_name = any("unknown" in text.lower() for text in texts)
+    return [name for name in names if is_name or name != "Unknown"]
+
+
+def genre_by_number(number: int) -> str | None:
+    """The genre that has this number in ID3v1, if any has."""
+    from mutagen.id3 import TCON
+
+    return TCON.GENRES[number] if 0 <= number < len(TCON.GENRES) else None
 
 
 def v1_number(genre: str) -> int:

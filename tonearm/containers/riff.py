@@ -12,6 +12,9 @@ from tonearm.containers.id3 import NEW_ID3, Id3Body, Id3Codec
 
 _ID3_CHUNKS = frozenset({b"ID3 ", b"id3 "})
 _MAX_SIZE = 0xFFFFFFFF
+_NAMES_OF_TAGS = frozenset(
+    {*_ID3_CHUNKS, b"LIST", b"bext", b"cue ", b"fact", b"data", b"_PMX", b"iXML"}
+)
 
 
 class InfoCodec:
@@ -28,6 +31,10 @@ class InfoCodec:
         text = JOINT.join(genres).encode() + b"\0"
         return (_chunk(b"IGNR", text, "little"),)
 
+    def texts(self, item: bytes) -> list[str]:
+        """Its text, at each semicolon."""
+        return _info_text(item).split(";")
+
 
 @dataclass(frozen=True)
 class _Chunk:
@@ -38,23 +45,30 @@ class _Chunk:
 
 
 class ChunkFile(RawFile):
-    """WAV (little-endian) or AIFF (big-endian)."""
+    """WAV (little-endian) or AIFF (big-endian).
+
+    Tags of a file whose chunks do not add up, or of one with 64-bit sizes, are read though not
+    written.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        refusal = None
         with open(path, "rb") as file:
             head = read_at(file, 0, 12)
             if head[:4] not in {b"RIFF", b"FORM"}:
-                raise damaged(path, f"{head[:4].decode('latin-1')} files of over 4 GB have no ID3")
-            self._order: Literal["little", "big"] = "little" if head[:4] == b"RIFF" else "big"
+                refusal = f"is {head[:4].decode('latin-1')}, in which no tags are written"
+            self._order: Literal["little", "big"] = "big" if head[:4] == b"FORM" else "little"
             self._form_size = int.from_bytes(head[4:8], self._order)
             self._size = os.fstat(file.fileno()).st_size
-            chunks = self._chunks(file, path)
+            chunks, fault = _chunks(file, self._order, self._form_size)
+            refusal = refusal or fault
             self._end = chunks[-1].end if chunks else 12
             self._id3 = next((c for c in chunks if c.name in _ID3_CHUNKS), None)
             self._infos: dict[str, _Chunk] = {}
             self._body, self._rest = NEW_ID3, b""
+            self.id3_bytes = b""
             if self._id3:
-                data = read_at(file, self._id3.start + 8, self._id3.size)
+                data = self.id3_bytes = read_at(file, self._id3.start + 8, self._id3.size)
                 if data[:3] != b"ID3" or len(data) < 10:
                     raise damaged(path, "its ID3 chunk holds no ID3 tag")
                 self._body = Id3Body.parse(data, path)
@@ -70,22 +84,7 @@ class ChunkFile(RawFile):
                     # FFmpeg, and players by it, read no ID3 where there is an INFO.
                     tags.append(RawTag(name, InfoCodec(), items, follows=name == "info"))
         super().__init__(path, tags)
-
-    def _chunks(self, file: BinaryIO, path: str | os.PathLike[str]) -> list[_Chunk]:
-        chunks = []
-        start, form_end = 12, 8 + self._form_size
-        if form_end > self._size + (self._form_size & 1):
-            raise damaged(path, "is cut short, or its header counts wrong")
-        while start + 8 <= form_end:
-            head = read_at(file, start, 8)
-            size = int.from_bytes(head[4:], self._order)
-            end = start + 8 + size
-            if end > self._size:
-                raise damaged(path, "its chunks do not line up")
-            end = min(end + (size & 1), self._size)
-            chunks.append(_Chunk(head[:4], start, size, end))
-            start = end
-        return chunks
+        self.refusal = refusal
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
         """The chunks, and the size of the whole in the header."""
@@ -132,6 +131,43 @@ def info_values(path: str | os.PathLike[str]) -> list[list[str]]:
     found = [[texts[name]] if name in texts else [] for name in names]
     found[4] = [part for text in found[4] for part in text.split(";")]
     return found
+
+
+def _chunks(
+    file: BinaryIO, order: Literal["little", "big"], form_size: int
+) -> tuple[list[_Chunk], str | None]:
+    """The chunks, as far as they can be followed, and what does not add up."""
+    chunks: list[_Chunk] = []
+    file_size = os.fstat(file.fileno()).st_size
+    fault = None
+    start, form_end = 12, 8 + form_size
+    if form_end > file_size + (form_size & 1):
+        form_end, fault = file_size, "is cut short, or its header counts wrong"
+    data_size = _size_of_data(file)
+    while start + 8 <= form_end:
+        head = read_at(file, start, 8)
+        size = int.from_bytes(head[4:], order)
+        if size == _MAX_SIZE and head[:4] == b"data" and data_size:
+            size = data_size
+        end = start + 8 + size
+        if end > file_size:
+            return chunks, "its chunks do not line up"
+        padded = min(end + (size & 1), file_size)
+        if padded > end and _begins_chunk(file, end) and not _begins_chunk(file, padded):
+            padded, fault = end, "has a chunk of odd length without its pad byte"
+        chunks.append(_Chunk(head[:4], start, size, padded))
+        start = padded
+    return chunks, fault
+
+
+def _size_of_data(file: BinaryIO) -> int | None:
+    """Of the sound in RF64 and BW64, whose first chunk holds sizes of 64 bits."""
+    head = read_at(file, 12, 24)
+    return int.from_bytes(head[16:24], "little") if head[:4] == b"ds64" else None
+
+
+def _begins_chunk(file: BinaryIO, start: int) -> bool:
+    return read_at(file, start, 4) in _NAMES_OF_TAGS
 
 
 class DsfFile(RawFile):

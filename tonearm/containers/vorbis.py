@@ -24,6 +24,7 @@ from tonearm.containers.edits import (
     RawTag,
     Role,
     damaged,
+    decoded,
     read_at,
 )
 
@@ -51,6 +52,10 @@ class CommentCodec:
         comments = [f"GENRE={genre}" for genre in genres]
         comments += [f"{MARKER}={JOINT.join(guesses)}"] if guesses else []
         return tuple(comment.encode() for comment in comments)
+
+    def texts(self, item: bytes) -> list[str]:
+        """The value."""
+        return [decoded(item.split(b"=", 1)[1])] if b"=" in item else []
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,22 @@ def other_items(path: str | os.PathLike[str]) -> dict[str, tuple[bytes, ...]]:
     return {name: items for name, items in found.items() if items}
 
 
+def written_genres(path: str | os.PathLike[str]) -> list[str]:
+    """What stands in the genre fields of the first tag that has any, however it is encoded.
+
+    For genres that a strict reader takes for nothing: bytes that do not fit their declared
+    encoding, unknown types, tags behind other tags.
+    """
+    file = _open(path)
+    keys = getattr(file, "keys", {})
+    for tag in file.tags.values():
+        items = [item for item in tag.items or () if tag.codec.role(item) == "genre"]
+        texts = [text for item in items for text in tag.codec.texts(item)]
+        if any(text.strip("\0 \n\t") for text in texts):
+            return texts
+    return list(keys.get("genre", []))
+
+
 def edits_for_genres(
     path: str | os.PathLike[str], genres: Sequence[str], *, guesses: Sequence[str]
 ) -> list[Edit]:
@@ -126,6 +142,8 @@ def edits_for_genres(
     """
     with _explained(path):
         file = _open(path)
+        if file.refusal:
+            raise damaged(path, file.refusal)
         contents = _with_genres(file, genres, guesses)
         return file.edits(contents) if contents else []
 

@@ -7,14 +7,25 @@ was written.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tonearm.containers.edits import JOINT, MARKER, MP4_MARKER
 from tonearm.containers.kinds import sniff
-from tonearm.containers.mutagen_tags import Loaded, flac_pictures, load
-from tonearm.containers.riff import info_values
+from tonearm.containers.mp4 import mp4_values
+from tonearm.containers.mutagen_tags import (
+    Loaded,
+    flac_pictures,
+    genre_names,
+    is_binary,
+    load,
+    load_id3,
+)
+from tonearm.containers.riff import ChunkFile, info_values
 from tonearm.errors import TagError
+from tonearm.tagging.fields import written_genres
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,8 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
         # Of two tags in one file the first that says something counts, as for most players.
         found = [old or _cleaned(new) for old, new in zip(found, values, strict=True)]
     title, artist, album, album_artist, genre, marker = found
+    if not genre or any("\ufffd" in name for name in genre):
+        genre = _lenient_genres(path) or genre
     genres = tuple(dict.fromkeys(genre))
     own = {name for text in marker for name in text.split(JOINT)}
     guesses = tuple(name for name in genres if name in own)
@@ -99,15 +112,41 @@ def _is_other(key: str, names: tuple[str, ...]) -> bool:
     return key not in {name.lower() for name in names[4:]} and not key.startswith("tcon")
 
 
+def _lenient_genres(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """What a person wrote although mutagen takes it for nothing."""
+    try:
+        return _cleaned(written_genres(path))
+    except TagError:
+        return ()
+
+
 def _values(path: str | os.PathLike[str], kind: str) -> Iterable[Iterable[list[str]]]:
     """Six lists for each tag of the file: title, artist, album, its artist, genre, marker."""
-    for loaded in load(path, kind):
+    for loaded in _loaded(path, kind):
         if hasattr(loaded, "getall"):
             yield _id3_values(loaded)
         else:
             yield _plain_values(loaded, _NAMES.get(kind, _APE))
-    if kind == "wav":
-        yield info_values(path)
+    # What stands where mutagen does not look; the first that is found counts.
+    with suppress(TagError, IndexError, ValueError, struct.error):
+        if kind == "wav":
+            yield info_values(path)
+        elif kind == "mp4":
+            yield from mp4_values(path)
+
+
+def _loaded(path: str | os.PathLike[str], kind: str) -> list[Loaded]:
+    """Mutagen's tags; of a WAV that mutagen does not open, the tag in its ID3 chunk."""
+    try:
+        found = load(path, kind)
+    except TagError:
+        if kind != "wav":
+            raise
+        id3 = load_id3(ChunkFile(path).id3_bytes)
+        found = [] if id3 is None else [id3]
+    if kind == "flac":
+        found += load(path, "mp3", only_id3=True)
+    return found
 
 
 def _cleaned(values: list[str]) -> tuple[str, ...]:
@@ -118,7 +157,7 @@ def _id3_values(tags: Loaded) -> Iterable[list[str]]:
     for key in _ID3:
         frames = tags.getall(key)
         if key == "TCON":
-            yield _split([name for frame in frames for name in frame.genres], tags.version)
+            yield _split([n for frame in frames for n in genre_names(frame.text)], tags.version)
         else:
             yield [str(text) for frame in frames for text in frame.text]
 
@@ -136,4 +175,5 @@ def _plain_values(tags: Loaded, keys: tuple[str, ...]) -> Iterable[list[str]]:
         yield [
             part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)
             for part in ([found] if isinstance(found, str) else list(found))
+            if not is_binary(part)
         ]
