@@ -27,7 +27,7 @@ MODULES = [
     "tonearm.library.records",
     "tonearm.library.scan",
     "tonearm.library.similar",
-    "tonearm.library.proposals",
+    "tonearm.library.tag_plan",
     "tonearm.tagging.plan",
 ]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -138,7 +138,7 @@ def test_one_that_fails_is_named_and_the_rest_is_done(folder, place):
     )
     assert told == [(4, 0, 0), (4, 0, 1), (4, 1, 1), (4, 2, 1), (4, 2, 2)]
     assert done.failures == [
-        (str(paths[0]), "changed since the scan: scan it again"),
+        (str(paths[0]), "changed since the scan; run `tonearm scan` again"),
         (str(folder / "new.flac"), MOVED),
     ]
     assert done.paths == list(map(str, paths[1:]))
@@ -280,7 +280,7 @@ def test_what_is_refused_is_in_the_journal(folder, place):
     with Journal(journal_path(place)) as journal:
         assert [(run.done, run.failed) for run in journal.runs()] == [(0, 3)]
         reasons = {entry.path: entry.reason for entry in journal.entries(1)}
-    changed = "changed since the scan: scan it again"
+    changed = "changed since the scan; run `tonearm scan` again"
     assert reasons == dict(zip(map(str, paths), ("is read-only", changed, MOVED), strict=True))
     with pytest.raises(LibraryError, match="nothing to undo: no"):
         undo(place)

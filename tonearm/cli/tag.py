@@ -1,11 +1,9 @@
-"""``tonearm tag``: the genres of the library's files, shown and written."""
+"""``tonearm tag``: propose genres for the library's files, and write them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,18 +11,12 @@ import typer
 
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import Form, FormOption, KeepMtime, Location, location
-from tonearm.genres import find
-from tonearm.tagging.plan import (
-    Action,
-    By,
-    Policy,
-    Rules,
-    read_names,
-)
+from tonearm.genres import find, key
+from tonearm.tagging.plan import PLACEHOLDERS, Action, By, Policy, Rules, read_names
 
 if TYPE_CHECKING:
-    from tonearm.library.proposals import ProposedTags
     from tonearm.library.store import Library
+    from tonearm.library.tag_plan import PlannedFile, TagPlan
     from tonearm.library.tag_runs import RunResult
     from tonearm.tagging.journal import Journal
 
@@ -43,153 +35,154 @@ def tag(
     max_genres: Annotated[
         int, typer.Option(min=1, max=2, help="2: also a second genre if it is half as likely.")
     ] = 1,
-    by: Annotated[By, typer.Option(help="album: one genre from all its tracks.")] = By.file,
+    by: Annotated[
+        By, typer.Option(help="One genre for each album, or each file its own.")
+    ] = By.album,
+    genre: Annotated[
+        list[str] | None, typer.Option("--genre", "-g", help="Write only this; repeatable.")
+    ] = None,
+    not_genre: Annotated[
+        list[str] | None, typer.Option("--not-genre", help="Never write this; repeatable.")
+    ] = None,
     names: Annotated[
         Path | None, typer.Option("--map", help='TOML with your names: hiphop = "Hip-Hop/Rap".')
     ] = None,
+    placeholders: Annotated[
+        list[str] | None,
+        typer.Option("--placeholder", help="A name that counts as no genre.", hidden=True),
+    ] = None,
     keep_mtime: KeepMtime = False,
+    details: Annotated[bool, typer.Option("--details", help="List every file.")] = False,
     output_format: FormOption = Form.table,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Propose genres; --write writes them.
 
-    Without --write nothing is changed, and `tonearm undo` takes a run back.
+    Without --write nothing is changed, and `tonearm undo` takes a run back. Where the tags name an
+    album, all its tracks decide together, which is far more often right than one file alone.
     """
-    from tonearm.library.proposals import propose_all
     from tonearm.library.store import Library
+    from tonearm.library.tag_plan import plan_tags
     from tonearm.library.tag_runs import open_journal
 
-    rules = Rules(
-        policy=policy,
-        min_confidence=min_confidence,
-        max_genres=max_genres,
-        names=read_names(names) if names else {},
-    )
-    failures: list[tuple[str, str]] = []
     with ExitStack() as stack:
         opened = stack.enter_context(Library(location(library), write=write))
-        rules = _spelt(opened, rules)
+        rules = Rules(
+            policy=policy,
+            min_confidence=min_confidence,
+            max_genres=max_genres,
+            names=_names(opened, names),
+            only=frozenset(_labels(opened, genre or (), "--genre")),
+            never=frozenset(_labels(opened, not_genre or (), "--not-genre")),
+            placeholders=frozenset(map(key, placeholders or PLACEHOLDERS)),
+        )
         journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
-        rows = list(propose_all(opened, rules, paths=paths, by=by, failures=failures))
-        unscanned = _unscanned(opened, paths, failures) if paths else []
-        writes = [row for row in rows if row.proposal.action is Action.write]
-        done = _write(opened, journal, writes, keep_mtime) if journal and writes else None
-    failures += done.failures if done else []
+        plan = plan_tags(opened, rules, paths=paths, by=by)
+        unscanned = _unscanned(opened, paths) if paths else []
+        writes = plan.with_action(Action.write)
+        # Those that cannot be written come along, for the history to name them.
+        refused = plan.with_action(Action.refused)
+        result = None
+        if journal and writes:
+            result = _write(opened, journal, [*writes, *refused], keep_mtime)
+    # What can never be written is shown where it stands, and is no failure of this run.
+    expected = {file.track.path for file in refused if not file.changed}
+    failures = [*unscanned]
+    if result:
+        failures += [each for each in result.failures if each[0] not in expected]
+    elif write:
+        failures += [(file.track.path, file.reason or "") for file in refused if file.changed]
     if output_format is Form.json:
-        _print_json(rows, done, unscanned, failures)
+        _print_json(plan, result, failures)
     else:
-        _print_table(writes, by)
-        _sum_up(rows, rules, done)
-    failures += [(path, "not scanned yet: run `tonearm scan` on it") for path in unscanned]
-    library_options.close("skipped", failures, interrupted=done is not None and done.interrupted)
+        from tonearm.cli.tag_views import show_plan
+
+        show_plan(plan, rules, result, details=details)
+    library_options.close("skipped", failures, interrupted=bool(result and result.interrupted))
 
 
-def _unscanned(
-    library: Library, paths: Sequence[Path], failures: list[tuple[str, str]]
-) -> list[str]:
-    """Files among those named that the library does not have."""
+def _names(library: Library, path: Path | None) -> dict[str, tuple[str, ...]]:
+    """A map with genres as the library's model spells them."""
+    if path is None:
+        return {}
+    read = read_names(path)
+    labels = _labels(library, read, "--map")
+    return dict(zip(labels, read.values(), strict=True))
+
+
+def _labels(library: Library, genres: Iterable[str], option: str) -> list[str]:
+    """Genres in the model's spelling; a misspelt one would silently match nothing."""
+    model = library.model()
+    genres = list(genres)
+    if model is None:
+        return genres
+    found = {genre: find(genre, model.labels) for genre in genres}
+    wrong = ", ".join(
+        sorted(console.printable(genre) for genre, label in found.items() if not label)
+    )
+    if wrong:
+        known = ", ".join(map(console.printable, model.labels))
+        raise typer.BadParameter(f"{wrong}: this library's genres are {known}", param_hint=option)
+    return [label or genre for genre, label in found.items()]
+
+
+def _unscanned(library: Library, paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """Files among those named that the library does not have, and folders that cannot be read."""
     from tonearm.audio import AUDIO_SUFFIXES
-    from tonearm.files import find
+    from tonearm.files import find as find_files
     from tonearm.library.store import as_stored
+
+    failures: list[tuple[str, str]] = []
 
     def on_error(folder: Path, error: OSError) -> None:
         failures.append((str(folder), f"folder cannot be read: {error.strerror}"))
 
-    found = find(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error)
-    return [str(path) for path in found if library.known(as_stored(path)) is None]
-
-
-def _spelt(library: Library, rules: Rules) -> Rules:
-    """The rules with genres as the library has them; a misspelt one would be passed over."""
-    model = library.model()
-    if model is None:
-        return rules
-    wrong = sorted(name for name in rules.names if find(name, model.labels) is None)
-    if wrong:
-        raise typer.BadParameter(
-            f"{', '.join(wrong)}: this library's genres are {', '.join(model.labels)}",
-            param_hint="--map",
-        )
-    names = {find(name, model.labels) or name: values for name, values in rules.names.items()}
-    return replace(rules, names=names)
+    found = find_files(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error)
+    new = [str(path) for path in found if library.known(as_stored(path)) is None]
+    return [*failures, *((path, "is not scanned yet: run `tonearm scan` on it") for path in new)]
 
 
 def _write(
-    library: Library, journal: Journal, rows: Sequence[ProposedTags], keep_mtime: bool
+    library: Library, journal: Journal, files: Sequence[PlannedFile], keep_mtime: bool
 ) -> RunResult:
     from tonearm.library.tag_runs import write_all
 
-    with library_options.progress() as show:
+    with library_options.progress() as report_progress:
         return write_all(
             library,
             journal,
-            [row.wanted for row in rows],
+            [file.wanted for file in files],
             command=library_options.command(),
             keep_mtime=keep_mtime,
-            on_progress=show,
+            on_progress=report_progress,
         )
 
 
-def _print_table(rows: Sequence[ProposedTags], by: By) -> None:
-    """One line a change; an album's files with the same change are one line."""
-    shown: dict[tuple[str, str], int] = {}
-    for row in rows:
-        name = row.track.path
-        if by is By.album:
-            name = row.track.tags.album or os.path.dirname(row.track.path) + os.sep
-        change = library_options.arrow(row.track.tags.genres, row.proposal.genres)
-        line = (console.printable(name), f"{change}  {row.prediction.confidence:.0%}")
-        shown[line] = shown.get(line, 0) + 1
-    for (name, change), count in shown.items():
-        files = f" ({console.counted(count, 'file')})" if by is By.album else ""
-        print(f"{name}{files}: {change}")
-
-
-def _sum_up(rows: Sequence[ProposedTags], rules: Rules, done: RunResult | None) -> None:
-    counts = {action: sum(row.proposal.action is action for row in rows) for action in Action}
-    if done:
-        files = console.counted(counts[Action.write], "file")
-        print(f"run {done.run}: {len(done.paths):,} of {files} written")
-    else:
-        print(f"{console.counted(counts[Action.write], 'file')} to write")
-    words = {
-        Action.same: "have that genre already",
-        Action.kept: "have a genre that a person wrote (see --policy)",
-        Action.unsure: f"confidence below {rules.min_confidence:.0%}",
-        Action.unknown: "unknown: none of the genres that the model knows",
-    }
-    for action, text in words.items():
-        if counts[action]:
-            print(f"  {counts[action]:,} skipped: {text}")
-    if not done and counts[Action.write]:
-        console.say("nothing has been written yet: add --write (`tonearm undo` takes it back)")
-
-
 def _print_json(
-    rows: Sequence[ProposedTags],
-    done: RunResult | None,
-    unscanned: Sequence[str],
-    failures: Sequence[tuple[str, str]],
+    plan: TagPlan, result: RunResult | None, failures: Sequence[tuple[str, str]]
 ) -> None:
-    written = set(done.paths) if done else set()
+    written = set(result.paths) if result else set()
     files = [
         {
-            "path": row.track.path,
-            "action": row.proposal.action.value,
-            "old": row.track.tags.genres,
-            "new": row.proposal.genres,
-            "confidence": row.prediction.confidence,
-            "written": row.track.path in written,
+            "path": file.track.path,
+            "action": file.proposal.action.value,
+            "old": file.track.tags.genres,
+            "new": file.proposal.genres,
+            "lost": file.lost,
+            "confidence": round(file.prediction.confidence, 4),
+            "album": file.album,
+            "written": file.track.path in written,
+            "reason": file.reason,
         }
-        for row in rows
+        for file in plan.files
     ]
-    errors = [{"path": path, "message": reason} for path, reason in failures]
+    refused = [(f.track.path, f.reason or "") for f in plan.with_action(Action.refused)]
+    errors = dict([*plan.unreadable, *refused, *failures])
     library_options.print_object(
         {
-            "run": done.run if done else None,
+            "run": result.run if result else None,
             "files": files,
-            "not_scanned": list(unscanned),
-            "errors": errors,
+            "errors": [{"path": path, "message": reason} for path, reason in errors.items()],
         }
     )

@@ -77,11 +77,10 @@ def load_id3(data: bytes) -> Loaded | None:
 def genre_names(texts: Sequence[str]) -> list[str]:
     """Names in the texts of an ID3 genre: ``(17)`` and ``17`` are Rock.
 
-    A number that stands for no genre, such as ``(255)``, is none.
+    A number that stands for no genre, such as ``(255)``, is none; mutagen calls it Unknown.
     """
     names = _class("id3.TCON")(encoding=3, text=list(texts)).genres
-    is_name = any("unknown" in text.lower() for text in texts)
-    return [name for name in names if is_name or name != "Unknown"]
+    return [name for name in names if name != "Unknown"]
 
 
 def genre_by_number(number: int) -> str | None:

@@ -98,7 +98,7 @@ def write_all(
 
     def write(item: Wanted, run: int) -> None:
         def edits(target: Path) -> Sequence[Edit]:
-            _require_unchanged(library, item.path)
+            require_unchanged(library, item.path)
             return edits_for_genres(target, item.genres, guesses=item.guesses)
 
         entry = change(
@@ -212,12 +212,15 @@ def _refresh(library: Library | None, path: str) -> None:
             library.update_file(path, file_tags(path))
 
 
-def _require_unchanged(library: Library, path: str) -> None:
-    """By the library's row as it is now: of two names of one file, the first was just written."""
+def require_unchanged(library: Library, path: str) -> None:
+    """Raise TagError for a file that is not as the library knows it.
+
+    By its row as it is now: of two names of one file, the first may just have been written.
+    """
     try:
         now = FileStatus.of(os.stat(path))
     except OSError as error:
         raise TagError(f"{path}: {error.strerror}") from None
     known = library.known(as_stored(path))
     if known is None or (known.status.size, known.status.mtime_ns) != (now.size, now.mtime_ns):
-        raise TagError(f"{path}: changed since the scan: scan it again")
+        raise TagError(f"{path}: changed since the scan; run `tonearm scan` again")

@@ -1,11 +1,14 @@
-"""Which genre a file shall get: policies as pure functions of its tags and its prediction.
+"""Which genre a file gets: policies as pure functions of its tags and its prediction.
 
-Imports nothing that reads or writes audio, tags or a library.
+Genres are named as in the model inside, and as the collection spells them in tags. Imports nothing
+of Tonearm but errors, genres and what a prediction is.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
@@ -14,10 +17,31 @@ from pathlib import Path
 
 from tonearm.errors import TagError
 from tonearm.genres import LONGEST_NAME, SPLITTING, id3_name, key
-from tonearm.model.prediction import Prediction
+from tonearm.model.prediction import Prediction, rank
 
-# A second genre is written if it is at least so probable, measured by the first.
+# A second genre is written if it is at least this probable, relative to the first.
 SECOND_SHARE = 0.5
+# What programs write where nobody chose a genre; compared without case and punctuation.
+PLACEHOLDERS = (
+    "Other",
+    "12",
+    "Unknown",
+    "Unknown Genre",
+    "Misc",
+    "Miscellaneous",
+    "None",
+    "No Genre",
+    "genre",
+    "Undefined",
+    "Unclassifiable",
+    "Default",
+)
+# Where people and programs put several genres into one value.
+_PARTS = re.compile(r"[;/,|\\]")
+# A map is a few lines; what is longer, or never ends, is no map.
+_LONGEST_MAP_BYTES = 1 << 20
+_DISC = re.compile(r"[\s_-]*[(\[]?\b(?:cd|disc|disk)\s*\d+\b[)\]]?\s*$", re.IGNORECASE)
+_VARIOUS = frozenset({"variousartists", "various", "va", "diverse", "compilation", "compilations"})
 
 
 class Policy(Enum):
@@ -29,10 +53,10 @@ class Policy(Enum):
 
 
 class By(StrEnum):
-    """What gets a genre of its own."""
+    """What gets a genre of its own: each album, or each file."""
 
-    file = "file"
     album = "album"
+    file = "file"
 
 
 class Action(StrEnum):
@@ -41,23 +65,45 @@ class Action(StrEnum):
     write = "write"
     same = "same"
     kept = "kept"  # it has a person's genre
-    unsure = "unsure"
+    low_confidence = "low-confidence"
     unknown = "unknown"
+    excluded = "excluded"  # by --genre, --not-genre or a map that says never
+    link = "link"  # another name of a file that is written
+    refused = "refused"  # cannot be written safely
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How to decide; ``names`` maps Tonearm's genres to those of the collection."""
+    """How to decide.
+
+    Parameters
+    ----------
+    policy : Policy
+        What happens to genres that are there.
+    min_confidence : float
+        Predictions below it are not written.
+    max_genres : int
+        1, or 2 for a second genre too.
+    names : mapping of str to tuple of str
+        The collection's names for the model's genres; an empty tuple means never.
+    only, never : frozenset of str
+        The model's genres that alone are written (all where empty), and those that are not.
+    placeholders : frozenset of str
+        Keys of names (:func:`tonearm.genres.key`) that count as no genre.
+    """
 
     policy: Policy = Policy.missing
     min_confidence: float = 0.6
     max_genres: int = 1
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
+    placeholders: frozenset[str] = frozenset(map(key, PLACEHOLDERS))
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Genres a file shall have; ``guesses`` are those by Tonearm."""
+    """Genres for a file; ``guesses`` are those of them that Tonearm chose."""
 
     action: Action
     genres: tuple[str, ...]
@@ -65,100 +111,142 @@ class Proposal:
 
 
 def propose(
-    prediction: Prediction, rules: Rules, *, genres: Sequence[str], guesses: Collection[str]
+    prediction: Prediction | None,
+    rules: Rules,
+    *,
+    genres: Sequence[str],
+    guesses: Collection[str],
 ) -> Proposal:
-    """Decide on one file by what it has and what it sounds like.
+    """Decide on one file by its tags and its prediction.
 
     Parameters
     ----------
-    prediction : Prediction
-        Of the file, or of its album.
+    prediction : Prediction or None
+        Of the file or its album; None where nothing is known of the sound.
     rules : Rules
         How to decide.
     genres : sequence of str
-        What its tags say.
+        The genres in its tags.
     guesses : collection of str
         Those of them that Tonearm wrote earlier.
     """
     old = tuple(genres)
-    stays = tuple(genre for genre in old if genre not in guesses)
-    left_alone = tuple(genre for genre in old if genre in guesses)
-    if stays and rules.policy is Policy.missing:
-        return Proposal(Action.kept, old, left_alone)
-    if prediction.genre is None:
-        return Proposal(Action.unknown, old, left_alone)
+    by_person = of_a_person(old, guesses, rules.placeholders)
+    skipped = tuple(genre for genre in old if genre in guesses)
+    if by_person and rules.policy is Policy.missing:
+        return Proposal(Action.kept, old, skipped)
+    if prediction is None or prediction.genre is None:
+        return Proposal(Action.unknown, old, skipped)
     if prediction.confidence < rules.min_confidence:
-        return Proposal(Action.unsure, old, left_alone)
-    chosen = names(prediction, rules)
+        return Proposal(Action.low_confidence, old, skipped)
+    chosen = chosen_names(prediction, rules)
+    if not chosen:
+        return Proposal(Action.excluded, old, skipped)
+    new = chosen
     if rules.policy is Policy.add:
-        known = set(map(key, stays))
+        known = {key(part) for genre in by_person for part in (genre, *parts(genre))}
         chosen = tuple(name for name in chosen if key(name) not in known)
-        new = stays + chosen
-    else:
-        new = chosen
+        new = by_person + chosen
     if new == old:
-        return Proposal(Action.same, old, left_alone)
+        return Proposal(Action.same, old, skipped)
     return Proposal(Action.write, new, chosen)
 
 
-def names(prediction: Prediction, rules: Rules) -> tuple[str, ...]:
-    """The likeliest genres, as tags of this collection spell them."""
+def of_a_person(
+    genres: Sequence[str], guesses: Collection[str], placeholders: Collection[str]
+) -> tuple[str, ...]:
+    """Those of the genres that a person wrote: no guess and no placeholder."""
+    return tuple(
+        genre for genre in genres if genre not in guesses and key(genre) not in placeholders
+    )
+
+
+def parts(genre: str) -> list[str]:
+    """The genres in one value: ``Rock; Pop`` and ``Rock/Pop`` are two."""
+    return [part.strip() for part in _PARTS.split(genre) if part.strip()]
+
+
+def lost(
+    old: Sequence[str], new: Sequence[str], guesses: Collection[str], rules: Rules
+) -> tuple[str, ...]:
+    """Genres of a person that a change removes."""
+    kept = {key(part) for genre in new for part in (genre, *parts(genre))}
+    by_person = of_a_person(old, guesses, rules.placeholders)
+    return tuple(genre for genre in by_person if key(genre) not in kept)
+
+
+def chosen_names(prediction: Prediction, rules: Rules) -> tuple[str, ...]:
+    """The most likely genres in the collection's spelling; none where the rules exclude them."""
     chosen: list[str] = []
     for genre, probability in list(prediction.probabilities.items())[: rules.max_genres]:
-        if probability >= SECOND_SHARE * prediction.confidence:
+        if probability < SECOND_SHARE * prediction.confidence or genre in rules.never:
+            continue
+        if not rules.only or genre in rules.only:
             chosen += rules.names.get(genre, (id3_name(genre),))
     return tuple(dict.fromkeys(chosen))
 
 
-def pooled(predictions: Sequence[Prediction]) -> Prediction:
-    """One prediction for an album: the mean of its known tracks, unless half are unknown.
+def pooled(predictions: Sequence[Prediction]) -> Prediction | None:
+    """One prediction for an album: the mean over its tracks of known genre.
 
-    Examples
-    --------
-    >>> jazz = Prediction.of(["jazz", "rock"], [0.9, 0.1], known=True)
-    >>> rock = Prediction.of(["jazz", "rock"], [0.3, 0.7], known=True)
-    >>> pooled([jazz, rock]).probabilities
-    {'jazz': 0.6, 'rock': 0.4}
+    Unknown where half of the tracks are. None for an album of different genres, of which fewer
+    than half of the known tracks sound like the album's mean: there each file stands for itself.
     """
     known = [prediction for prediction in predictions if prediction.genre is not None]
-    used = known or predictions
-    labels = list(used[0].probabilities)
-    means = [
-        fsum(each.probabilities.get(label, 0.0) for each in used) / len(used) for label in labels
-    ]
+    if not known:
+        return predictions[0] if predictions else None
+    labels = list(known[0].probabilities)
+    # Exact sums: the order of the tracks must not matter.
+    means = [fsum(p.probabilities.get(label, 0.0) for p in known) / len(known) for label in labels]
+    nearest = next(iter(rank(labels, means)))
+    if 2 * Counter(prediction.nearest for prediction in known)[nearest] < len(known):
+        return None
     return Prediction.of(labels, means, known=2 * len(known) > len(predictions))
 
 
 def album_key(
     path: str | os.PathLike[str], *, album: str | None, album_artist: str | None
-) -> tuple[str, str]:
-    """Files with the same key are one album.
+) -> tuple[str, str] | None:
+    """Files with the same key are one album; None without an album in the tags.
 
-    An album is its artist and title; without an album artist (a sampler's artists differ) its
-    folder and title, and without a title its folder.
+    An album is its artist and title. Without an album artist, or by various artists, it is its
+    folder and title. ``CD 1`` and ``CD 2`` are one, in titles and in names of folders.
     """
-    folder = os.path.dirname(os.path.abspath(path))
     if not album:
-        return folder, ""
-    return album_artist.casefold() if album_artist else folder, album.casefold()
+        return None
+    folder = os.path.dirname(os.path.abspath(path))
+    if not _DISC.sub("", os.path.basename(folder)):
+        folder = os.path.dirname(folder)
+    title = (_DISC.sub("", album) or album).casefold().strip()
+    if album_artist and key(album_artist) not in _VARIOUS:
+        return album_artist.casefold(), title
+    return folder, title
 
 
 def read_names(path: Path) -> dict[str, tuple[str, ...]]:
-    """A vocabulary map: TOML lines such as ``hiphop = "Hip-Hop/Rap"`` or a list of names.
+    """A vocabulary map: TOML lines such as ``hiphop = "Hip-Hop/Rap"``, or a list of names.
+
+    An empty list means that the genre is never written.
 
     Raises
     ------
     TagError
-        When it cannot be read, or a name is none.
+        When it cannot be read, or a name is not valid.
     """
     import tomllib  # late: the command line loads this module for its options
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(_LONGEST_MAP_BYTES + 1)
+        if len(data) > _LONGEST_MAP_BYTES:
+            raise TagError(f"{path} is not a map: it is longer than 1 MB.")
+        table = tomllib.loads(data.decode())
     except OSError as error:
-        raise TagError(f"{path}: {error.strerror}") from None
+        raise TagError(f"{path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TagError(f"{path}: no TOML: {error}") from None
+        raise TagError(f"{path} is not TOML: {error}.") from None
+    except RecursionError:
+        raise TagError(f"{path} is not a map: its values are nested too deeply.") from None
     return {genre: _checked(genre, value, path) for genre, value in table.items()}
 
 
@@ -167,13 +255,12 @@ def _checked(genre: str, value: object, path: Path) -> tuple[str, ...]:
     checked = []
     for name in values:
         if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
-            raise TagError(f"{path}: {genre} = {name!r}: a name or a list of names is wanted")
-        if any(sign in SPLITTING or sign < " " for sign in name):
+            raise TagError(f"{path}: {genre} needs a name or a list of names.")
+        # Players split genres at these characters, so a single genre must not contain them.
+        if any(character in SPLITTING or character < " " for character in name):
             raise TagError(
-                f"{path}: {genre} = {name!r}: players part names at ; , | and \\: "
-                'write a list, ["A", "B"]'
+                f"{path}: {genre} = {name!r}: players split names at ; , | and \\. "
+                'Write a list: ["A", "B"].'
             )
         checked.append(name.strip())
-    if not checked:
-        raise TagError(f"{path}: {genre} = []: a name or a list of names is wanted")
     return tuple(checked)

@@ -122,26 +122,37 @@ def _lenient_genres(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 def _values(path: str | os.PathLike[str], kind: str) -> Iterable[Iterable[list[str]]]:
     """Six lists for each tag of the file: title, artist, album, its artist, genre, marker."""
+    # Mutagen does not look into all lists of tags of an MP4, and takes gnre 0 for a genre.
+    raw = _mp4_values(path) if kind == "mp4" else []
+    yield from raw
     for loaded in _loaded(path, kind):
         if hasattr(loaded, "getall"):
             yield _id3_values(loaded)
         else:
-            yield _plain_values(loaded, _NAMES.get(kind, _APE))
-    # What stands where mutagen does not look; the first that is found counts.
-    with suppress(TagError, IndexError, ValueError, struct.error):
-        if kind == "wav":
+            *values, genre, marker = _plain_values(loaded, _NAMES.get(kind, _APE))
+            yield [*values, [] if raw else genre, marker]
+    if kind == "wav":
+        with suppress(TagError):
             yield info_values(path)
-        elif kind == "mp4":
-            yield from mp4_values(path)
+
+
+def _mp4_values(path: str | os.PathLike[str]) -> list[list[list[str]]]:
+    """What stands in the file itself; empty where its atoms do not line up."""
+    try:
+        return list(mp4_values(path))
+    except (TagError, IndexError, ValueError, struct.error):
+        return []
 
 
 def _loaded(path: str | os.PathLike[str], kind: str) -> list[Loaded]:
-    """Mutagen's tags; of a WAV that mutagen does not open, the tag in its ID3 chunk."""
+    """Mutagen's tags; of a WAV in which it finds none, the tag in its ID3 chunk."""
     try:
         found = load(path, kind)
     except TagError:
         if kind != "wav":
             raise
+        found = []
+    if kind == "wav" and not found:
         id3 = load_id3(ChunkFile(path).id3_bytes)
         found = [] if id3 is None else [id3]
     if kind == "flac":

@@ -19,7 +19,13 @@ from tonearm.audio.ffmpeg import packet_digest
 from tonearm.containers.edits import JOINT, Edit, copy_edited
 from tonearm.errors import DecodeError, LibraryError, TagError
 from tonearm.files import FileStatus, is_read_only
-from tonearm.tagging.fields import GenreFields, edits_for_fields, other_items, read_fields
+from tonearm.tagging.fields import (
+    GenreFields,
+    edits_for_fields,
+    edits_for_genres,
+    other_items,
+    read_fields,
+)
 from tonearm.tagging.journal import Entry, Journal
 from tonearm.tagging.read import others, read_tags
 
@@ -161,6 +167,43 @@ def take_back(
     )
 
 
+def refusal(
+    path: str | os.PathLike[str], genres: Sequence[str], *, guesses: Sequence[str]
+) -> str | None:
+    """Why genres cannot be written into a file; None if they can, as far as can be told before."""
+    target = Path(os.path.realpath(path))
+    try:
+        with _explained(target):
+            check(target)
+            if not os.access(target.parent, os.W_OK | os.X_OK):
+                return _REASONS[errno.EACCES]
+            foreign = _foreign_owner(target)
+        if foreign:
+            return foreign
+        edits_for_genres(target, genres, guesses=guesses)
+    except TagError as error:
+        return _bare(error, target)
+    return None
+
+
+def _foreign_owner(target: Path) -> str | None:
+    """The owner that a copy by this user would not keep."""
+    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+        return None
+    status, folder = target.stat(), target.parent.stat()
+    groups = {os.getegid(), *os.getgroups()}
+    if folder.st_mode & stat.S_ISGID:
+        groups.add(folder.st_gid)
+    if status.st_uid == os.geteuid() and status.st_gid in groups:
+        return None
+    return _owner_words(status)
+
+
+def _owner_words(status: os.stat_result) -> str:
+    owner = f"belongs to user {status.st_uid}, group {status.st_gid}"
+    return f"{owner}, which only they or root can keep"
+
+
 def check(target: Path) -> None:
     """Raise TagError for a file that must not be replaced."""
     status = target.stat()
@@ -251,8 +294,7 @@ def _take_over(target: Path, temporary: Path, source: int, *, keep_mtime: bool) 
         try:
             os.chown(temporary, status.st_uid, status.st_gid)
         except OSError:
-            owner = f"belongs to user {status.st_uid}, group {status.st_gid}"
-            raise TagError(f"{target}: {owner}, which only they or root can keep") from None
+            raise TagError(f"{target}: {_owner_words(status)}") from None
     if hasattr(os, "listxattr"):
         with contextlib.suppress(OSError):  # a file system without any
             for name in os.listxattr(target):

@@ -1,0 +1,186 @@
+"""What ``tag`` would write into the files of a library, and what stands in the way.
+
+The plan is the truth: rights, owners, links, read-only places and tags that cannot be rewritten
+are looked at as the writing does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from tonearm.errors import TagError
+from tonearm.library.store import Library, Track
+from tonearm.library.tag_runs import Wanted, require_unchanged
+from tonearm.model.prediction import Prediction
+from tonearm.tagging.plan import (
+    Action,
+    By,
+    Policy,
+    Proposal,
+    Rules,
+    album_key,
+    lost,
+    pooled,
+    propose,
+)
+from tonearm.tagging.read import read_tags
+from tonearm.tagging.write import refusal
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One file with what is proposed for it.
+
+    Parameters
+    ----------
+    track : Track
+        The file.
+    prediction : Prediction
+        Its own, or that of its album.
+    proposal : Proposal
+        What to do.
+    album : str or None
+        Title of the album that was decided as one.
+    lost : tuple of str
+        Genres of a person that writing removes.
+    reason : str or None
+        Why it cannot be written, where ``proposal.action`` is ``refused``.
+    changed : bool
+        Whether it is refused since it changed after the scan: another scan helps.
+    """
+
+    track: Track
+    prediction: Prediction
+    proposal: Proposal
+    album: str | None = None
+    lost: tuple[str, ...] = ()
+    reason: str | None = None
+    changed: bool = False
+
+    @property
+    def wanted(self) -> Wanted:
+        """What :func:`tonearm.library.tag_runs.write_all` is to write."""
+        return Wanted(self.track.path, self.proposal.genres, self.proposal.guesses)
+
+
+@dataclass
+class TagPlan:
+    """All files of a plan, and those of which nothing is known, with the reason."""
+
+    files: list[PlannedFile] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+    def with_action(self, action: Action) -> list[PlannedFile]:
+        """The files that this happens to."""
+        return [file for file in self.files if file.proposal.action is action]
+
+
+def plan_tags(
+    library: Library,
+    rules: Rules | None = None,
+    *,
+    paths: Iterable[str | os.PathLike[str]] | None = None,
+    by: By = By.album,
+) -> TagPlan:
+    """Decide on every analysed file; an album is decided by all of its tracks.
+
+    Parameters
+    ----------
+    library : Library
+        Open, to read.
+    rules : Rules or None
+        How to decide; None fills in missing genres at a confidence of 60 % or more.
+    paths : iterable of path or None
+        Files and folders; None is the whole library.
+    by : By
+        ``album``: files whose tags name an album get one genre, unless its tracks differ too much.
+
+    Examples
+    --------
+    >>> from tonearm.library.scan import scan
+    >>> from tonearm.tagging.plan import Policy
+    >>> with Library("library.sqlite", write=True) as library:
+    ...     result = scan(library, ["midnight_walk.mp3"], jobs=1)
+    ...     for file in plan_tags(library, Rules(policy=Policy.replace)).files:
+    ...         print(file.proposal.action, file.proposal.genres)
+    write ('Jazz',)
+    """
+    plan, rules = TagPlan(), rules or Rules()
+    albums = _albums(library) if by is By.album else {}
+    written: set[tuple[int, int]] = set()
+    for track in library.tracks(paths):
+        if track.tags.error:
+            plan.unreadable.append((track.path, track.tags.error.removeprefix(f"{track.path}: ")))
+        elif track.prediction is None:
+            plan.unreadable.append((track.path, track.error_message or "is not analysed"))
+        else:
+            plan.files.append(_planned(library, track, track.prediction, albums, rules, written))
+    return plan
+
+
+def _albums(library: Library) -> dict[tuple[str, str], Prediction | None]:
+    found: dict[tuple[str, str], list[Prediction]] = {}
+    for track in library.tracks():
+        album = _album(track)
+        if track.prediction is not None and album is not None:
+            found.setdefault(album, []).append(track.prediction)
+    return {key: pooled(predictions) for key, predictions in found.items()}
+
+
+def _album(track: Track) -> tuple[str, str] | None:
+    return album_key(track.path, album=track.tags.album, album_artist=track.tags.album_artist)
+
+
+def _planned(
+    library: Library,
+    track: Track,
+    prediction: Prediction,
+    albums: dict[tuple[str, str], Prediction | None],
+    rules: Rules,
+    written: set[tuple[int, int]],
+) -> PlannedFile:
+    key = _album(track)
+    of_album = albums.get(key) if key else None
+    prediction = of_album or prediction
+    guesses = tuple(_guesses(track, rules))
+    proposal = propose(prediction, rules, genres=track.tags.genres, guesses=guesses)
+    file = PlannedFile(track, prediction, proposal, track.tags.album if of_album else None)
+    if proposal.action is not Action.write:
+        return file
+    try:
+        require_unchanged(library, track.path)
+        status = os.stat(track.path)
+    except TagError as error:
+        return _refused(file, str(error), changed=True)
+    except OSError as error:
+        return _refused(file, error.strerror or str(error), changed=True)
+    if (status.st_dev, status.st_ino) in written:
+        return replace(file, proposal=replace(proposal, action=Action.link))
+    reason = refusal(track.path, proposal.genres, guesses=proposal.guesses)
+    if reason:
+        return _refused(file, reason)
+    written.add((status.st_dev, status.st_ino))
+    return replace(file, lost=lost(track.tags.genres, proposal.genres, guesses, rules))
+
+
+def _refused(file: PlannedFile, reason: str, *, changed: bool = False) -> PlannedFile:
+    return replace(
+        file,
+        proposal=Proposal(Action.refused, file.proposal.genres, file.proposal.guesses),
+        reason=reason.removeprefix(f"{file.track.path}: "),
+        changed=changed,
+    )
+
+
+def _guesses(track: Track, rules: Rules) -> Iterator[str]:
+    """Genres that Tonearm wrote; where it did not write all, only the file knows which."""
+    tags = track.tags
+    if tags.by_tonearm:
+        yield from tags.genres
+    elif rules.policy is not Policy.missing and tags.genres:
+        try:
+            yield from read_tags(track.path).guesses
+        except TagError:
+            return
