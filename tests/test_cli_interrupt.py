@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 
 import pytest
 from conftest import Command
 from support.songs import posix, rows, song
 
-from tonearm.cli import console
+from tonearm.workers import pool
 
 
 def start(*arguments: str | Path, model_path: Path, **options) -> subprocess.Popen:
@@ -31,20 +33,20 @@ def start(*arguments: str | Path, model_path: Path, **options) -> subprocess.Pop
 def test_interrupt_keeps_what_was_done(
     form: str, tonearm: Command, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tonearm.model import answer
+    from tonearm.model import batch
 
-    truly = answer.answer
+    truly = batch.result_of
 
-    def interrupted(classifier, path, **options):
+    def interrupted(path, value):
         if path.name == "middle.wav":
             raise KeyboardInterrupt
-        return truly(classifier, path, **options)
+        return truly(path, value)
 
-    monkeypatch.setattr(answer, "answer", interrupted)
+    monkeypatch.setattr(batch, "result_of", interrupted)
     out = tmp_path / "out"
     run = tonearm("predict", music, "-f", form, "-o", out)
     assert run.code == 130
-    assert run.err == "interrupted; what was heard until then is written\n"
+    assert run.err == "interrupted; what was analysed until then is written\n"
     text = out.read_text()
     assert "a low" in text and "b high" in text and "middle" not in text
     if form == "json":
@@ -68,7 +70,7 @@ def test_ctrl_c(tmp_path: Path, model_path: Path) -> None:
     child.stdout.close()
     child.stderr.close()
     assert child.wait(60) == 130, told
-    assert told == "interrupted; what was heard until then is written\n"
+    assert told == "interrupted; what was analysed until then is written\n"
     names = [Path(json.loads(line)["path"]).name for line in lines]
     assert names == [f"{i:04}.wav" for i in range(len(names))]
     assert 3 <= len(names) < 2_000
@@ -79,34 +81,32 @@ def test_ctrl_c_in_the_middle_of_a_long_file(
     tonearm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is in flight ends too: nobody waits for the rest of a ten-hour mix."""
-    from tonearm.model.encoder import Encoder
+    from tonearm.model import batch
 
     song(tmp_path / "a.wav")
-    song(tmp_path / "long.wav", seconds=300)
-    truly, said = Encoder._run, console.say
-    pieces: list[int] = []
-    told = threading.Event()
+    song(tmp_path / "long.wav")
+    truly = batch.make_predict
 
-    def slow(self, levels):
-        pieces.append(len(levels))
-        if len(pieces) == 4:  # one of the short one, three of the long one
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            told.wait(30)
-        return truly(self, levels)
+    def make_slow(classifier, options):
+        work = truly(classifier, options)
 
-    def say(text: str) -> None:
-        told.set()
-        said(text)
+        def slow(path, caller):
+            if path.name == "long.wav":
+                os.kill(parent, signal.SIGINT)
+                time.sleep(600)
+            return work(path, caller)
 
-    monkeypatch.setattr(console, "say", say)
-    monkeypatch.setattr(Encoder, "_run", slow)
-    run = tonearm("predict", tmp_path, "--timeline", "-j", "1", "-f", "jsonl")
-    for thread in threading.enumerate():
-        if "ThreadPool" in thread.name:
-            thread.join(30)
+        return slow
+
+    parent = os.getpid()
+    monkeypatch.setattr(batch, "make_predict", make_slow)
+    monkeypatch.setattr(pool, "can_fork", lambda: True)  # what is patched here is a copy there
+    begun = time.monotonic()
+    run = tonearm("predict", tmp_path, "-j", "1", "-f", "jsonl")
     assert run.code == 130
     assert [row["genre"] for row in rows(run)] == ["blues"]
-    assert len(pieces) == 4, "it was heard on after the interrupt"
+    assert time.monotonic() - begun < 60
+    assert not multiprocessing.active_children()
 
 
 @posix

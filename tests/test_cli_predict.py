@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
+import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ from conftest import Command
 from support.fakes import HIGH_HZ, LOW_HZ, MIDDLE_HZ
 from support.songs import RATE, posix, rows, song
 from support.sounds import tone, write_sndfile
+
+from tonearm.model.classifier import Classifier
 
 
 def test_all_good(tonearm: Command, music: Path) -> None:
@@ -38,7 +43,7 @@ def test_one_bad_file_ends_no_batch(tonearm: Command, music: Path) -> None:
     }
     assert len(found) == 7
     report = run.err.splitlines()
-    assert report[0] == "4 could not be heard:"
+    assert report[0] == "4 could not be read:"
     assert len(report) == 5, "one line each"
     for name in errors:
         assert sum(name in line for line in report) == 1
@@ -52,7 +57,7 @@ def test_damaged_is_judged_and_told(tonearm: Command, tmp_path: Path) -> None:
     assert run.code == 1
     (row,) = rows(run)
     assert row["genre"] == "blues" and "truncated" in row["warnings"][0]
-    assert run.err.splitlines()[0] == "1 damaged, judged by what is left:"
+    assert run.err.splitlines()[0] == "1 damaged, classified by what is left:"
     assert "cut.flac: truncated" in run.err
 
 
@@ -180,3 +185,39 @@ def test_a_song_is_never_written_over(tonearm: Command, music: Path) -> None:
     run = tonearm("predict", named, "-f", "csv", "-o", named)
     assert run.code == 2 and "one of the files to hear" in run.err
     assert named.read_bytes() == before
+
+
+def test_one_file_needs_no_process_where_a_copy_of_this_one_is_not_safe(
+    tonearm: Command, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tonearm.workers.can_fork", lambda: False)
+    monkeypatch.setattr("tonearm.workers.Pool.__init__", None)
+    run = tonearm("predict", music / "a low.wav", "-f", "jsonl")
+    assert [row["genre"] for row in rows(run)] == ["blues"]
+
+
+@posix
+def test_a_crash_costs_its_file_alone(
+    tonearm: Command, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it is the only one: it ends in a sentence, with a row and no unfinished file."""
+    truly = Classifier.predict
+
+    def predict(self, path, **options):
+        if path.name == "a low.wav":
+            faulthandler.disable()
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return truly(self, path, **options)
+
+    monkeypatch.setattr(Classifier, "predict", predict)
+    monkeypatch.setattr("tonearm.workers.pool.can_fork", lambda: True)
+    monkeypatch.setattr("tonearm.workers.can_fork", lambda: True)
+    out = tmp_path / "out.jsonl"
+    for named, after in ((music, ["metal", "jazz"]), (music / "a low.wav", [])):
+        run = tonearm("predict", named, "-f", "jsonl", "-o", out)
+        assert run.code == 1
+        first, *others = map(json.loads, out.read_text().splitlines())
+        assert first["error"]["kind"] == "crash" and "SIGSEGV" in first["error"]["message"]
+        assert [row["genre"] for row in others] == after
+        assert "a low.wav: made its decoder crash" in run.err
+    assert [path.name for path in tmp_path.iterdir() if ".part" in path.name] == []

@@ -34,6 +34,7 @@ def test_outcomes_come_in_the_order_of_the_tasks(fork: bool) -> None:
     given = [("sleep", 0.3), *[("echo", n) for n in range(30)]]
     with Pool(3, make_work=tasks.make_work, fork=fork) as pool:
         found = list(in_order(pool, given))
+    with Pool(1, make_work=tasks.make_work) as pool:
         assert not list(in_order(pool, []))
     assert [outcome.task for outcome in found] == given
     assert found[0].value == "slept"

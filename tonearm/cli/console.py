@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -133,12 +133,13 @@ class Progress:
 
     def __init__(self, total: int | None, *, unit: str) -> None:
         self._unit = unit
+        self._fractions: dict[int, float] = {}
         self._bar = _new_bar() if sys.stderr.isatty() else None
         if self._bar:
             self._task = self._bar.add_task("", total=total, rate="", note="")
 
     def advance(self, amount: float = 1, *, failures: int = 0) -> None:
-        """One more is done, unless :meth:`part` told so already (``amount`` 0)."""
+        """One more is done, unless :meth:`report` said so already (``amount`` 0)."""
         if not self._bar:
             return
         self._bar.advance(self._task, amount)
@@ -147,17 +148,12 @@ class Progress:
         rate = f"{speed:.1f} {self._unit}/s" if speed else ""
         self._bar.update(self._task, rate=rate, note=note)
 
-    def part(self) -> Callable[[float], None]:
-        """For one of several at once: a function to tell what share of it is done, 0 to 1."""
-        told = 0.0
-
-        def tell(share: float) -> None:
-            nonlocal told
-            if self._bar:
-                self._bar.advance(self._task, share - told)
-            told = share
-
-        return tell
+    def report(self, number: int, fraction: float) -> None:
+        """So much of the item of that number is done, 0 to 1; several may be in progress."""
+        if self._bar:
+            before = self._fractions.get(number, 0.0)
+            self._fractions[number] = fraction
+            self._bar.advance(self._task, fraction - before)
 
     @contextmanager
     def aside(self) -> Iterator[None]:

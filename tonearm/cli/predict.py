@@ -5,24 +5,18 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Generator, Iterable
-from concurrent.futures import CancelledError
-from contextlib import closing
+from contextlib import ExitStack
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from tonearm.cli import console
 from tonearm.files import cores
-from tonearm.pool import in_order
 
 if TYPE_CHECKING:
-    from tonearm.errors import DecodeError
-    from tonearm.model.classifier import Classifier
-    from tonearm.model.prediction import Prediction
     from tonearm.windows import WindowCount
 
 
@@ -85,7 +79,9 @@ def predict(
     from tonearm.cli.formats import open_writer
     from tonearm.cli.table import View
     from tonearm.errors import DecodeError
+    from tonearm.model import batch
     from tonearm.model.classifier import Classifier
+    from tonearm.workers import Pool, Work, can_fork
 
     timeline = timeline or output_format in _OF_ONE_TIMELINE
     if timeline and count not in (None, "all"):
@@ -101,30 +97,42 @@ def predict(
     processors = cores()
     jobs = max(1, min(jobs or processors, len(files)))
     classifier = Classifier.load(model, threads=max(1, processors // jobs))
-    view = View(classifier.model.labels, top, _common_folder(files))
-    windows = cast("WindowCount | None", int(count) if count and count != "all" else count)
+    options = batch.Options(
+        timeline=timeline,
+        tags=tags,
+        count=cast("WindowCount | None", int(count) if count and count != "all" else count),
+    )
     interrupted = False
-    with (
-        console.quiet_decoders(),
-        open_writer(output_format, output, view) as write,
-        console.Progress(len(files), unit="files") as progress,
-        closing(_results(classifier, files, jobs, windows, timeline, tags, progress)) as results,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(console.quiet_decoders())
+        make_work = partial(batch.make_predict, classifier, options)
+        # A copy of this process, while there are no other threads, is there at once. Where there
+        # are no copies, a process for one file would take longer than the file.
+        pool: Pool | Work = (
+            stack.enter_context(Pool(jobs, make_work=make_work, fork=True))
+            if len(files) > 1 or can_fork()
+            else make_work()
+        )
+        view = View(classifier.model.labels, top, _common_folder(files))
+        write = stack.enter_context(open_writer(output_format, output, view))
+        progress = stack.enter_context(console.Progress(len(files), unit="files"))
+        results = batch.predict_in_order(pool, files, on_progress=progress.report)
         try:
-            for result in results:
+            for number, result in enumerate(results):
                 with progress.aside():
                     write(result)
-                if failed := isinstance(result, DecodeError):
+                if isinstance(result, DecodeError):
                     failures.append((result.path, result.reason))
                 elif result.warnings:
                     damaged.append((str(result.path), "; ".join(result.warnings)))
-                progress.advance(int(failed), failures=len(failures))
+                progress.report(number, 1.0)
+                progress.advance(0, failures=len(failures))
         except KeyboardInterrupt:
             interrupted = True
-    console.report("damaged, judged by what is left", damaged)
-    console.report("could not be heard", failures)
+    console.report("damaged, classified by what is left", damaged)
+    console.report("could not be read", failures)
     if interrupted:
-        console.say("interrupted; what was heard until then is written")
+        console.say("interrupted; what was analysed until then is written")
         raise typer.Exit(console.EXIT_INTERRUPTED)
     if failures or damaged:
         raise typer.Exit(console.EXIT_FAILED_FILES)
@@ -173,34 +181,3 @@ def _listed(source: str) -> list[Path]:
     data = data.removeprefix(codecs.BOM_UTF8)
     names = data.split(b"\0") if b"\0" in data else data.splitlines()
     return [Path(os.fsdecode(name)) for name in names if name]
-
-
-def _results(
-    classifier: Classifier,
-    files: Iterable[Path],
-    jobs: int,
-    count: WindowCount | None,
-    timeline: bool,
-    tags: bool,
-    progress: console.Progress,
-) -> Generator[Prediction | DecodeError]:
-    """Results in the order of the files, a few ahead at a time; Ctrl-C drops those in flight."""
-    stopped = Event()
-
-    def one(file: Path) -> Prediction | DecodeError:
-        show = progress.part()
-
-        def on_progress(fraction: float) -> None:
-            if stopped.is_set():  # or Ctrl-C would wait for the end of a ten-hour file
-                raise CancelledError
-            show(fraction)
-
-        return classifier.predict_or_error(
-            file, count=count, timeline=timeline, tags=tags, on_progress=on_progress
-        )
-
-    try:
-        for _, future in in_order(one, files, jobs=jobs, wait=False):
-            yield future.result()
-    finally:
-        stopped.set()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from tonearm.errors import DecodeKind
+
 
 class Kind(IntEnum):
     """What a message of a worker is about; its value is the second of the pair that is sent."""
@@ -42,13 +44,13 @@ class Failure:
 
     Parameters
     ----------
-    kind : str
+    kind : DecodeKind
         A stable word, as in :class:`~tonearm.errors.DecodeError`.
     reason : str
         What was wrong and what to do; without the path.
     """
 
-    kind: str
+    kind: DecodeKind
     reason: str
 
 

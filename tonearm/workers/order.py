@@ -35,7 +35,7 @@ def in_order(
     Parameters
     ----------
     pool : Pool
-        It works on nothing else meanwhile; whoever stops early closes it.
+        It works on nothing else, now or later.
     tasks : iterable
         Taken as there is room: at most eight a worker are in flight or wait for an earlier one.
     on_progress : callable
@@ -69,6 +69,8 @@ def in_order(
             elif isinstance(event.news, Progress):
                 fractions[event.number] = event.news.fraction
                 on_progress(event.number, event.news.fraction)
+        if not following and len(finished) == len(waiting):
+            pool.dismiss()  # they end while the last outcomes are used
         while waiting and waiting[0][0] in finished:
             number, task = waiting.popleft()
             fractions.pop(number, None)

@@ -130,8 +130,13 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def dismiss(self) -> None:
+        """Let all workers end: there is nothing more to do."""
+        for worker in self._workers:
+            worker.process.kill()
+
     def close(self) -> None:
-        """End all workers, whatever they are at."""
+        """End all workers, whatever they are at, and wait for that."""
         for worker in self._workers:
             worker.end()
         self._workers = []

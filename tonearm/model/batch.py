@@ -1,0 +1,66 @@
+"""Predicting many files in worker processes: a file that crashes a decoder costs itself alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tonearm.errors import DecodeError
+from tonearm.workers import Failure, Pool, Work, attempt, in_order
+
+if TYPE_CHECKING:
+    from tonearm.model.classifier import Classifier, FilePath
+    from tonearm.model.prediction import Prediction
+    from tonearm.windows import WindowCount
+    from tonearm.workers import Caller
+
+
+class Options(TypedDict):
+    """What is asked of each file; see :meth:`Classifier.predict`."""
+
+    timeline: bool
+    tags: bool
+    count: WindowCount | None
+
+
+def make_predict(classifier: Classifier, options: Options) -> Work:
+    """In a worker: the function that predicts one file."""
+
+    def work(path: FilePath, caller: Caller) -> Prediction | DecodeError:
+        return classifier.predict_or_error(path, **options, on_progress=caller.report_progress)
+
+    return work
+
+
+def predict_in_order(
+    pool: Pool | Work,
+    paths: Iterable[FilePath],
+    *,
+    on_progress: Callable[[int, float], None] = lambda _number, _fraction: None,
+) -> Iterator[Prediction | DecodeError]:
+    """Predictions in the order of the files, by a pool of :func:`make_predict`.
+
+    Parameters
+    ----------
+    pool : Pool or function
+        Whose workers predict; or what :func:`make_predict` gives, to predict in this process,
+        where a crash is this program's own.
+    paths : iterable of path
+        The files.
+    on_progress : callable
+        As for :func:`tonearm.workers.in_order`.
+    """
+    if not isinstance(pool, Pool):
+        for path in paths:
+            yield result_of(path, attempt(pool, path))
+        return
+    for outcome in in_order(pool, paths, on_progress=on_progress):
+        yield result_of(outcome.task, outcome.value)
+
+
+def result_of(path: FilePath, value: Any | Failure) -> Prediction | DecodeError:  # noqa: ANN401
+    """What a worker gave for a file; a failure as the error that it is."""
+    if isinstance(value, Failure):
+        return DecodeError(path, value.kind, value.reason)
+    result: Prediction | DecodeError = value
+    return result
