@@ -19,6 +19,7 @@ EXAMPLES = ROOT / "examples"
 MODULES = [
     "tonearm.errors",
     "tonearm.cli.completion",
+    "tonearm.cli.manual",
     "tonearm.cli.reference",
     "tonearm.audio.source",
     "tonearm.model.classifier",
