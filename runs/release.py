@@ -125,6 +125,14 @@ def lowest_versions() -> list[str]:
     return pins
 
 
+def find_python(version: str) -> str | None:
+    """A Python of that version that starts: pyenv's stand-ins for absent ones do not."""
+    path = shutil.which(f"python{version}")
+    if path and subprocess.run([path, "-V"], capture_output=True, check=False).returncode == 0:
+        return path
+    return None
+
+
 def try_wheel(wheel: Path, python: str, *, pins: list[str]) -> None:
     """Install it into a fresh environment, and run what people run first."""
     with tempfile.TemporaryDirectory() as name:
@@ -184,12 +192,12 @@ def main() -> None:
     if wrong := check_contents(wheel, sdist):
         raise SystemExit("\n".join(wrong))
     for version in () if options.no_install else PYTHONS:
-        if python := shutil.which(f"python{version}"):
+        if python := find_python(version):
             try_wheel(wheel, python, pins=[])
             print(f"Python {version}: the wheel works")
         else:
             print(f"Python {version}: not installed, not tried")
-    if not options.no_install and (python := shutil.which(f"python{PYTHONS[0]}")):
+    if not options.no_install and (python := find_python(PYTHONS[0])):
         try_wheel(wheel, python, pins=lowest_versions())
         print(f"Python {PYTHONS[0]}, lowest versions: the wheel works")
 
