@@ -7,12 +7,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support import small_files, tagged
+from support.waiting import wait_until
 from typer.testing import CliRunner
 
 from tonearm.cli.app import main
@@ -277,9 +277,7 @@ def test_ctrl_c_keeps_what_was_analysed(tmp_path):
         except sqlite3.OperationalError:
             return 0
 
-    until = time.monotonic() + 60
-    while kept() < 3 and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: kept() >= 3)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err

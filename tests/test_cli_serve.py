@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tonearm.cli.serve import _own_address
+from tonearm.cli.serve import own_address
 from tonearm.library.store import Library
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def test_an_empty_token_is_one_line(tonearm, tmp_path):
 def test_what_cannot_be_served_is_one_line_at_the_start(tonearm, tmp_path, form):
     pytest.importorskip("fastapi")
     library, folder = tmp_path / "l.sqlite", tmp_path / "music"
-    words = {"nothing": "does not exist", "file": "is no folder", "text": "some other file"}
+    words = {"nothing": "does not exist", "file": "is no folder", "text": "is not a database"}
     words |= {"newer": "newer Tonearm", "model": "which is gone"}
     if form == "file":
         folder.write_text("no folder")
@@ -76,7 +76,7 @@ def test_an_address_of_another_machine_is_blamed_on_the_host(tonearm, tmp_path):
 
 
 def test_the_address_for_others_is_one_that_they_can_use():
-    assert not _own_address(socket.AF_INET).startswith(("127.", "0."))
+    assert not own_address(socket.AF_INET).startswith(("127.", "0."))
 
 
 @pytest.mark.parametrize(

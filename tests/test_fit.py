@@ -5,13 +5,13 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from support import music
+from support.waiting import wait_until
 
 from tonearm.data import index, prepare, splits
 from tonearm.data.arrays import ARRAY_SPEC
@@ -120,8 +120,7 @@ def test_killed_run_goes_on_with_the_same_bits(data, whole, tmp_path):
     out = tmp_path / "killed"
     run = _run(data, out)
     process = subprocess.Popen([sys.executable, "-c", _TRAIN, json.dumps(vars(run))])
-    while process.poll() is None and not (out / CHECKPOINT).exists():
-        time.sleep(0.002)
+    wait_until(lambda: process.poll() is not None or (out / CHECKPOINT).exists())
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert 1 <= len(_history(out)) < EPOCHS

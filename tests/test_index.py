@@ -3,13 +3,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from support import music
+from support.waiting import wait_until
 
 from tonearm import audio
 from tonearm.data import copies, index, prepare
@@ -192,8 +192,8 @@ def test_killed_prepare_goes_on_and_ends_the_same(tmp_path):
     out = tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-c", code, root, out])
     journal = out / prepare.JOURNAL
-    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 800):
-        time.sleep(0.005)
+    begun = lambda: journal.exists() and journal.stat().st_size > 800  # noqa: E731
+    wait_until(lambda: process.poll() is not None or begun())
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (out / index.FILE_NAME).exists()

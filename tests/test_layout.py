@@ -1,4 +1,4 @@
-"""The layout of the design: import arrows go down only, third parties have one door each."""
+"""The layout: imports go down only, and few modules import each third-party package."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ import tonearm
 PACKAGE = Path(tonearm.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-# From the bottom up: a module imports from its own layer's package and from what stands above it
-# in this list. A folder counts as one.
+# From the bottom up. A module imports from its own folder and from the lines above its own.
 LAYERS = [
     "errors genres files windows pool",
     "features metrics database workers",
@@ -36,8 +35,8 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 
-# Who may import what; a name that ends in a slash is a folder.
-DOORS = {
+# The modules that may import a package; a name that ends in a slash is a folder.
+IMPORTERS = {
     "soundfile": ["audio/sndfile.py"],
     "av": ["audio/ffmpeg.py"],
     "soxr": ["audio/__init__.py"],
@@ -55,7 +54,7 @@ DOORS = {
     "uvicorn": ["serve/"],
     "python_multipart": ["serve/"],
     "pydantic": ["serve/"],
-    # Reference for tests, and what would come back by habit.
+    # Tests compare with these; the package must not need them.
     "librosa": [],
     "matplotlib": [],
     "sklearn": [],
@@ -103,9 +102,9 @@ def part_of(module: str) -> str:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_arrows_go_down(path: Path) -> None:
+def test_imports_go_down(path: Path) -> None:
     part = name_of(path).split("/", maxsplit=1)[0].removesuffix(".py")
-    if part in ("__init__", "__main__"):  # the front doors
+    if part in ("__init__", "__main__"):
         return
     assert part in RANK, f"{part} has no layer: give it one in this test and in the design"
     for line, module in imports(path, typing_too=False):
@@ -118,15 +117,16 @@ def test_arrows_go_down(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_third_parties_have_one_door(path: Path) -> None:
+def test_few_modules_import_a_third_party(path: Path) -> None:
     for line, module in imports(path, typing_too=False):
-        doors = DOORS.get(module.split(".")[0])
-        if doors is not None:
+        allowed = IMPORTERS.get(module.split(".")[0])
+        if allowed is not None:
             here = name_of(path)
-            through = any(
-                here == door or (door.endswith("/") and here.startswith(door)) for door in doors
+            fits = any(
+                here == place or (place.endswith("/") and here.startswith(place))
+                for place in allowed
             )
-            assert through, f"{here}:{line} imports {module}: its door is {doors or 'closed'}"
+            assert fits, f"{here}:{line} imports {module}: only {allowed or 'tests'} may"
 
 
 def test_the_rules_find_what_breaks_them(tmp_path: Path) -> None:
@@ -160,6 +160,26 @@ def test_no_file_is_long(path: Path) -> None:
     assert lines <= 500, f"{name_of(path)} has {lines} lines"
 
 
+def test_the_root_has_at_most_a_dozen_modules() -> None:
+    root = [path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]
+    assert len(root) <= 12, root
+
+
+def test_the_readme_shows_every_room() -> None:
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    tree = readme[readme.index("tonearm/            the package") :]
+    for name in RANK:
+        assert re.search(rf"[ /]{name}(/|\.py)", tree), f"{name} is not in the README's tree"
+
+
+def test_no_test_imports_what_is_private() -> None:
+    for path in Path(__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tonearm"):
+                private = [alias.name for alias in node.names if re.match(r"_[^_]", alias.name)]
+                assert not private, f"{path}:{node.lineno}: {private}"
+
+
 def test_no_machine_is_named() -> None:
     odd = re.compile(r"""["'](/home/|/root/|/work/|/Users/|/mnt/|[A-Z]:\\\\)""")
     for path in [*SOURCES, *sorted(Path(__file__).parent.glob("*.py"))]:
@@ -177,7 +197,7 @@ def modules_after(statement: str) -> set[str]:
     return {name.split(".")[0] for name in ended.stdout.split()}
 
 
-HEAVY = set(DOORS) - {"typer", "rich", "pickle"} | {"numpy", "numba", "ray"}
+HEAVY = set(IMPORTERS) - {"typer", "rich", "pickle"} | {"numpy", "numba", "ray"}
 
 
 def test_import_tonearm_is_light() -> None:

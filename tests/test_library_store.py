@@ -156,7 +156,7 @@ def test_a_damaged_library(path):
 
 @pytest.mark.parametrize("write", [False, True])
 def test_a_locked_library(path, monkeypatch, write):
-    monkeypatch.setattr(database, "_WAIT_S", 0.05)
+    monkeypatch.setattr(database, "WAIT_S", 0.05)
     Library(path, write=True).close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA journal_mode = DELETE")
@@ -166,7 +166,7 @@ def test_a_locked_library(path, monkeypatch, write):
 
 
 def test_a_writer_waits_for_another_and_readers_do_not(path, monkeypatch):
-    monkeypatch.setattr(database, "_WAIT_S", 0.05)
+    monkeypatch.setattr(database, "WAIT_S", 0.05)
     with Library(path, write=True) as library, Library(path, write=True) as other:
         put(library, "/m/a.mp3")
         with library.transaction():

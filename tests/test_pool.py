@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,8 +11,13 @@ from tonearm.pool import in_order
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
+    second_done = threading.Event()
+
     def slow_first(n: int) -> int:
-        time.sleep(0.02 if n == 0 else 0)
+        if n == 0:
+            assert second_done.wait(20), "the second item is done before the first"
+        elif n == 1:
+            second_done.set()
         return n * n
 
     found = [(n, future.result()) for n, future in in_order(slow_first, range(20), jobs=3)]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support import embedders, small_files
+from support.waiting import running_in_group, wait_until
 
 from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
@@ -412,14 +413,8 @@ def start_scan(case: Case) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, script, case.root, case.path, case.root.parent / "all.txt"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        start_new_session=True,
     )
-
-
-def wait_for(condition) -> None:
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_a_scan_that_is_killed_keeps_what_it_had_and_goes_on(case):
@@ -429,10 +424,10 @@ def test_a_scan_that_is_killed_keeps_what_it_had_and_goes_on(case):
     analysed = 0
     for enough in (4, 10):
         process = start_scan(case)
-        wait_for(lambda: log.exists() and len(log.read_text().splitlines()) >= enough)  # noqa: B023
+        wait_until(lambda: log.exists() and len(log.read_text().splitlines()) >= enough)  # noqa: B023
         process.send_signal(signal.SIGKILL)
         process.wait()
-        time.sleep(0.7)  # its workers end by themselves when the pipe does
+        wait_until(lambda: not running_in_group(process.pid))  # noqa: B023
         kept = len(case.tracks())
         begun = len(log.read_text().splitlines())
         assert begun - 4 <= kept <= begun, "more was lost than what two workers had in flight"
@@ -449,13 +444,11 @@ def test_workers_end_with_the_scan_that_was_killed(case):
         case.add(f"{i} slow.mp3")
     log = case.root.parent / "all.txt"
     process = start_scan(case)
-    wait_for(lambda: log.exists() and log.read_text())
+    wait_until(lambda: log.exists() and log.read_text())
+    assert running_in_group(process.pid), "the scan and its workers"
     process.kill()
     process.wait()
-    time.sleep(1.0)
-    begun = log.read_text()
-    time.sleep(0.8)
-    assert log.read_text() == begun
+    wait_until(lambda: not running_in_group(process.pid), within_s=20)
 
 
 def test_what_training_analysed_is_not_analysed_again(case, model):

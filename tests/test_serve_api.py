@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.waiting import wait_until
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 pytest.importorskip("httpx")
@@ -290,8 +291,7 @@ def test_a_review_stays_with_the_sound_and_can_be_learnt_from(client, folder):
     post(client, "/api/review", ids=[number], verdict="change", genre="blues")
     (folder / "midnight_walk.mp3").rename(folder / "moved.mp3")
     client.post("/api/scan")
-    while client.get("/api/scan").json()["running"]:
-        time.sleep(0.05)
+    wait_until(lambda: not client.get("/api/scan").json()["running"])
     assert client.get("/api/tracks?review=change").json()["tracks"][0]["name"] == "moved.mp3"
     with Library(client.library_path) as library:
         (learnt,) = corrections(library, encoder=Classifier.load().model.encoder_sha256)

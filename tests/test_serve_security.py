@@ -4,11 +4,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.waiting import wait_until
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 pytest.importorskip("httpx")
@@ -259,17 +259,12 @@ def test_cut_off_slow_and_crowded_uploads_leave_nothing(tmp_path):
 
         before = set(files())
         first, second = begin(), begin()
-        deadline = time.monotonic() + 5
-        while len(set(files()) - before) < 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert len(set(files()) - before) == 2
+        wait_until(lambda: len(set(files()) - before) == 2, within_s=5)
         third = begin()
         assert b"503" in third.recv(100)  # too many at once
         first.close()  # cut off
         assert b"408" in second.recv(100)  # too slow
-        while set(files()) - before and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert set(files()) == before
+        wait_until(lambda: set(files()) == before, within_s=5)
 
 
 def test_a_client_that_goes_while_its_file_is_heard_leaves_nothing(tmp_path):
@@ -291,10 +286,7 @@ def test_a_client_that_goes_while_its_file_is_heard_leaves_nothing(tmp_path):
                         answer = client.send(request, stream=True)
                         answer.close()  # the first line was enough
                         raise InterruptedError
-            deadline = time.monotonic() + 15
-            while left(app) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert left(app) == []
+            wait_until(lambda: not left(app), within_s=15)
 
 
 def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support import tasks
+from support.waiting import is_running, wait_until
 
 from tonearm.errors import TonearmError
 from tonearm.workers import Failure, Limits, NoCaller, Pool, attempt, in_order, run_one
@@ -135,17 +136,7 @@ def test_no_worker_outlives_a_pool_that_is_killed(start: str, tmp_path: Path) ->
     assert len(workers) == 2
     process.kill()
     process.communicate()
-    until = time.monotonic() + 20
-    while alive := [pid.decode() for pid in workers if _is_running(pid.decode())]:
-        assert time.monotonic() < until, f"{alive} live on, one of them in a decoder that hangs"
-        time.sleep(0.1)
-
-
-def _is_running(pid: str) -> bool:
-    try:
-        return Path("/proc", pid, "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    wait_until(lambda: not any(is_running(int(pid)) for pid in workers), within_s=20)
 
 
 @posix

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from tonearm.errors import LibraryError
 
-_WAIT_S = 15.0  # for another program that writes
+WAIT_S = 15.0  # for another program that writes
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Database:
             kind, remedy = self._schema.kind, self._schema.remedy
             raise LibraryError(f"there is no {kind} at {self.path} yet: {remedy}")
         uri = _uri(self.path, write=write)
-        return sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)
+        return sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None)
 
     def _prepare(self, write: bool) -> None:
         """Check whose file it is, and create the tables of a new one."""
@@ -260,7 +260,7 @@ def _reason(error: sqlite3.Error) -> str:
     for prefix, words in (
         (
             "SQLITE_BUSY",
-            f"has been locked by another program for {_WAIT_S:.0f} s: wait until it ends",
+            f"has been locked by another program for {WAIT_S:.0f} s: wait until it ends",
         ),
         (
             "SQLITE_FULL",

@@ -75,7 +75,7 @@ def serve(
         query = f"?token={quote(token, safe='')}" if token else ""
         everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - compared only
         here = f"{_address('127.0.0.1' if everywhere else host, port)}{query}"
-        shown = f"{_address(_own_address(listener.family), port)}{query}" if everywhere else here
+        shown = f"{_address(own_address(listener.family), port)}{query}" if everywhere else here
         console.say(f"Tonearm listens at {shown}  (Ctrl-C ends it)")
         if not local:
             console.say("others on the network can reach it; what they send is not encrypted")
@@ -100,8 +100,8 @@ def _address(name: str, port: int) -> str:
     return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
 
 
-def _own_address(family: socket.AddressFamily) -> str:
-    """By what others reach this machine: the address it would send from, else its name."""
+def own_address(family: socket.AddressFamily) -> str:
+    """The address at which others reach this machine, or its name if it has none."""
     # Addresses for documentation (RFC 5737, 3849); a datagram's socket sends nothing to connect.
     remote = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"
     try:
