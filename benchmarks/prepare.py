@@ -37,7 +37,7 @@ def make(root: Path, files: int) -> int:
 
 def prepare(root: Path, out: Path, jobs: int) -> subprocess.Popen[str]:
     """The command, running."""
-    options = ["prepare", str(root), "--out", str(out), "--jobs", str(jobs)]
+    options = ["prepare", str(root), "-o", str(out), "--jobs", str(jobs)]
     command = [sys.executable, "-m", "tonearm", *options]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 

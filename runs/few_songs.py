@@ -2,9 +2,10 @@
 
     python -m runs.few_songs PREPARED NEW
 
-PREPARED holds embeddings of GTZAN's training clips (``tonearm prepare taggram_msd_train.npz
---from-arrays``), NEW those of other music, of which the genre ``electronic`` is added. Twenty
-draws of ten clips a genre, each judged on all clips of artists that are not in the draw.
+PREPARED holds embeddings of GTZAN's training clips (``python -m runs.arrays
+taggram_msd_train.npz -o PREPARED``), NEW those of other music, of which the genre ``electronic`` is
+added. Twenty draws of ten clips a genre, each measured on all clips of artists that are not in the
+draw.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 
 import numpy as np
 
+from runs import arrays
 from tonearm import metrics
 from tonearm.model import file as model_file
 from tonearm.training import custom_genres
@@ -26,7 +28,7 @@ CLIPS = 10
 def main(prepared: str, new: str) -> None:
     """Print both tables."""
     shipped = model_file.load()
-    tracks = custom_genres.embedded_tracks(prepared, shipped.encoder_sha256).once().tracks
+    tracks = arrays.tracks(prepared, shipped.encoder_sha256)
     labels, groups = np.array(tracks.labels), np.array(tracks.groups)
     accuracies, seconds, counts = [], [], []
     for draw in range(DRAWS):
@@ -36,9 +38,11 @@ def main(prepared: str, new: str) -> None:
         )
         others = np.flatnonzero(~np.isin(groups, groups[chosen]))
         begun = time.perf_counter()
-        head = heads.fit(custom_genres.subset(tracks, chosen), names=shipped.names, seed=draw)
+        head = heads.fit(
+            custom_genres.subset(tracks, chosen), names=shipped.embedding_names, seed=draw
+        )
         seconds.append(time.perf_counter() - begun)
-        trial = custom_genres.judge(head, custom_genres.subset(tracks, others))
+        trial = custom_genres.evaluate_head(head, custom_genres.subset(tracks, others))
         accuracies.append((trial.probabilities.argmax(1) == trial.truth).mean())
         counts.append(len(others))
     low, high = np.quantile(accuracies, (0.025, 0.975))
@@ -48,7 +52,7 @@ def main(prepared: str, new: str) -> None:
         f"{np.median(seconds):.2f} s a fit"
     )
     trials = [
-        custom_genres.cross_validate(tracks, names=shipped.names, seed=seed)
+        custom_genres.cross_validate(tracks, names=shipped.embedding_names, seed=seed)
         for seed in range(DRAWS)
     ]
     right = np.array([trial.probabilities.argmax(1) == trial.truth for trial in trials])
@@ -59,10 +63,10 @@ def main(prepared: str, new: str) -> None:
         f"deviation of shuffles {right.mean(axis=1).std():.3f}"
     )
 
-    others_music = custom_genres.embedded_tracks(new, shipped.encoder_sha256).once().tracks
+    others_music = arrays.tracks(new, shipped.encoder_sha256)
     places = [i for i, label in enumerate(others_music.labels) if label == "electronic"]
     gain = custom_genres.measure_gain(
-        tracks, custom_genres.subset(others_music, places), names=shipped.names
+        tracks, custom_genres.subset(others_music, places), names=shipped.embedding_names
     )
     found = gain.new["electronic"]
     change = gain.difference
@@ -76,11 +80,14 @@ def main(prepared: str, new: str) -> None:
     rest = custom_genres.subset(
         others_music, [i for i in range(len(others_music.labels)) if i not in places]
     )
-    head = heads.fit(tracks, names=shipped.names)
+    head = heads.fit(tracks, names=shipped.embedding_names)
     grown = custom_genres.grow(
-        head, custom_genres.subset(others_music, places), names=shipped.names
+        head, custom_genres.subset(others_music, places), names=shipped.embedding_names
     )
-    before, after = custom_genres.judge(head, rest), custom_genres.judge(grown, rest)
+    before, after = (
+        custom_genres.evaluate_head(head, rest),
+        custom_genres.evaluate_head(grown, rest),
+    )
     taken = (after.probabilities.argmax(1) == len(head.labels)).sum()
     print(
         f"other genres of the same collection: {before.figures()['accuracy']:.3f} -> "

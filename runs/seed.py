@@ -1,7 +1,7 @@
 """The experiment the project began with, under three protocols: what a random split flatters.
 
 Trains the original LSTM (MFCCs of ten segments a clip, 50 epochs) on log-mel arrays of GTZAN's
-710 clips with segments dealt at random, with tracks dealt at random, and on the artist- and
+710 clips with segments assigned at random, with tracks assigned at random, and on the artist- and
 fault-filtered split, and prints one row each; then runs the same way from audio, JSON included.
 The first two rows leak and are marked so.
 
@@ -43,12 +43,12 @@ def main(data: Path, out: Path, epochs: str) -> None:
     artists = str(data / "artists.tsv")
     arrays = out / "arrays"
     if not (arrays / "index.jsonl").exists():
-        options = ("--from-arrays", "--artists", artists, "--out", str(arrays))
-        tonearm("prepare", str(data / "logmel_dev.npz"), *options)
+        command = [sys.executable, "-m", "runs.arrays", str(data / "logmel_dev.npz")]
+        subprocess.run([*command, "-o", str(arrays), "--artists", artists], check=True)
     rows = []
     for protocol in PROTOCOLS:
         run = out / protocol
-        options = ("--model", "lstm", "--out", str(run))
+        options = ("--arch", "lstm", "-o", str(run))
         if not (run / "metrics.json").exists():
             begun = (run / "checkpoint.pt").exists()
             more = ("--resume",) if begun else ("--split", protocol, "--epochs", epochs)
@@ -57,13 +57,13 @@ def main(data: Path, out: Path, epochs: str) -> None:
     print("split             kind    segments                          tracks", *rows, sep="\n")
 
     audio = out / "audio"
-    options = ("--artists", artists, "--out", str(audio), "--json", str(out / "data.json"))
+    options = ("--artists", artists, "-o", str(audio), "--json", str(out / "data.json"))
     tonearm("prepare", str(data / "audio"), *options)
     run = out / "from-audio"
     if not (run / "metrics.json").exists():
         # Too few artists for an honest split: this shows that the way is whole, nothing else.
-        options = ("--model", "lstm", "--split", "random-tracks", "--epochs", "10")
-        tonearm("train", str(audio), *options, "--out", str(run))
+        options = ("--arch", "lstm", "--split", "random-tracks", "--epochs", "10")
+        tonearm("train", str(audio), *options, "-o", str(run))
     print(row(run, "60 clips, audio"))
     clip = data / "audio" / "jazz" / "jazz.00000.flac"
     tonearm("predict", "--model", str(out / "random-tracks" / "model.tonearm"), str(clip))

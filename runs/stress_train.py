@@ -20,12 +20,12 @@ EPOCHS = "30"
 
 def command(out: Path, *more: str) -> list[str]:
     """The training command."""
-    return [sys.executable, "-m", "tonearm", "train", "--model", "lstm", "--out", str(out), *more]
+    return [sys.executable, "-m", "tonearm", "train", "--arch", "lstm", "-o", str(out), *more]
 
 
 def main(prepared: Path, out: Path, kills: int) -> None:
     """Train undisturbed, then with kills, and compare."""
-    start = (str(prepared), "--split", "random-tracks", "--epochs", EPOCHS, "--accelerator", "cpu")
+    start = (str(prepared), "--split", "random-tracks", "--epochs", EPOCHS, "--device", "cpu")
     whole, killed = out / "whole", out / "killed"
     begun = time.monotonic()
     subprocess.run(command(whole, *start), check=True)

@@ -30,6 +30,13 @@ settings.register_profile(
 settings.load_profile("tonearm")
 
 
+@pytest.fixture(autouse=True)
+def _own_library(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library of its own for each test: none may reach the one of whoever runs them."""
+    folder = tmp_path_factory.mktemp("library")
+    monkeypatch.setenv("TONEARM_LIBRARY", str(folder / "library.sqlite"))
+
+
 @pytest.fixture(scope="session")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model on disk."""

@@ -9,9 +9,21 @@ from pathlib import Path
 import pytest
 from conftest import Command
 from support.fakes import LABELS
-from support.prepared import LOW, TINY, Row, evaluated, fill, honest, opposite, trained
+from support.prepared import (
+    LOW,
+    TINY,
+    Row,
+    evaluated,
+    fill,
+    honest,
+    library_path,
+    opposite,
+    saved,
+    trained,
+)
 
 from tonearm.data import splits
+from tonearm.data.splits import Split
 from tonearm.model import file as model_file
 
 
@@ -32,14 +44,16 @@ def test_command(tonearm: Command, folder: Path, model_path: Path) -> None:
 
 def test_command_json(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
     split = honest(tmp_path)
-    ended = tonearm("evaluate", model_path, folder, "--split", split, "--json")
+    ended = tonearm("evaluate", model_path, folder, "--split", split, "-f", "json")
     assert ended.code == 0
     values = json.loads(ended.out)
-    assert values["split"]["part"] == "valid"
+    assert values["split"]["subset"] == "valid"
     assert values["models"][0]["sha256"] == model_file.load(model_path).sha256
     assert values["models"][0]["tracks"]["accuracy"] == pytest.approx(2 / 3)
     again = json.loads(
-        tonearm("evaluate", model_path, folder, "--split", split, "--part", "train", "--json").out
+        tonearm(
+            "evaluate", model_path, folder, "--split", split, "--subset", "train", "-f", "json"
+        ).out
     )
     assert again["models"][0]["tracks"]["n"] == 3
 
@@ -54,7 +68,7 @@ def test_command_compares(tonearm: Command, folder: Path, model_path: Path, tmp_
     assert "Side by side" in report.read_text("utf-8")
 
 
-def test_command_finds_the_split_beside_the_bundle(
+def test_command_finds_the_split_next_to_the_model(
     tonearm: Command, folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "run").mkdir()
@@ -72,19 +86,34 @@ def test_command_on_a_folder_of_music(tonearm: Command, songs: Path, model_path:
     ended = tonearm("evaluate", model_path, songs)
     assert ended.code == 1
     assert "3 tracks" in ended.out and "tracks   1.000" in ended.out
-    assert "prepared in" in ended.err
-    assert "1 could not be heard" in ended.err and "jazz/notes.mp3: " in ended.err
+    assert "3 groups (artists, albums or copies)" in ended.err
+    assert "1 could not be analysed" in ended.err and "jazz/notes.mp3: " in ended.err
+
+
+def test_foreign_genres_are_refused_before_anything_is_analysed(
+    tonearm: Command, songs: Path, model_path: Path, tmp_path: Path
+) -> None:
+    (songs / "polka").mkdir()
+    (songs / "polka" / "a.wav").write_bytes(b"no audio at all")
+    ended = tonearm("evaluate", model_path, songs)
+    assert ended.code == 2
+    assert "also has polka (1 tracks)" in ended.err and "no audio" not in ended.err
+    assert not library_path().exists()
+    names = tuple(f"{genre}/song.wav" for genre in LABELS)
+    split = saved(Split("mine", {"valid": names}), tmp_path / "s")
+    assert tonearm("evaluate", model_path, songs, "--split", split).code == 1
+    assert "polka/a.wav" in tonearm("evaluate", model_path, songs, "--split", split).err
 
 
 def test_command_refuses(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
     foreign = fill(tmp_path / "f", TINY.encoder_sha256, [Row("polka/g.wav", "eve", [LOW])])
     for arguments, reason in (
-        ((model_path, foreign), "knows blues, jazz, metal; "),
+        ((model_path, foreign), "knows blues, jazz, metal, but"),
         ((tmp_path / "none", folder), "model cannot be read"),
         ((model_path, tmp_path / "none"), "is no folder"),
         ((model_path, folder, "--split", "grouped"), "artists or groups"),
-        ((model_path, folder, "--part", "test"), "Name a --split"),
-        ((model_path, folder, "--split", "grouped", "--part", "x"), "is none of train"),
+        ((model_path, folder, "--subset", "test"), "Name a --split"),
+        ((model_path, folder, "--split", "grouped", "--subset", "x"), "is none of train"),
         ((model_path, folder, "--report", tmp_path / "no" / "r.html"), "cannot be written"),
     ):
         ended = tonearm("evaluate", *arguments)
@@ -94,7 +123,7 @@ def test_command_refuses(tonearm: Command, folder: Path, model_path: Path, tmp_p
 
 
 def test_models(tonearm: Command, tmp_path: Path) -> None:
-    figures = evaluated(fill(tmp_path / "d", TINY.encoder_sha256), TINY).judged[0].figures
+    figures = evaluated(fill(tmp_path / "d", TINY.encoder_sha256), TINY).results[0].figures
     training = {"split": "leaking-tracks-0", "split_sha256": "abc", "leaks": True}
     (tmp_path / "runs" / "one").mkdir(parents=True)
     path = tmp_path / "runs" / "one" / "model.tonearm"
@@ -109,7 +138,7 @@ def test_models(tonearm: Command, tmp_path: Path) -> None:
     assert "trained on leaking-tracks-0, split abc" in ended.out
     assert "0.667 [" in ended.out and "n=6 (valid tracks)  LEAKS" in ended.out
     assert "1 could not be read:" in ended.err and "bad.tonearm: not a Tonearm" in ended.err
-    values = json.loads(tonearm("models", tmp_path / "runs", "--json").out)
+    values = json.loads(tonearm("models", tmp_path / "runs", "-f", "json").out)
     assert [row["shipped"] for row in values["models"]] == [True, False]
     assert values["models"][1]["labels"] == list(LABELS)
     assert tonearm("models", tmp_path / "nowhere").code == 2

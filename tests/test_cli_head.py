@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from click.testing import Result
 from support import music
 from support.prepared import Row, fill
@@ -63,7 +64,7 @@ def test_the_artists_that_were_given_stay_when_train_prepares(songs: Path, tmp_p
     lines = [f"Artist {genre}{i} - 0{i}\t{genre} {i // 2}" for genre in GENRES for i in range(4)]
     (tmp_path / "artists.tsv").write_text("\n".join(lines))
     assert tonearm("prepare", root, "--artists", tmp_path / "artists.tsv").exit_code == 0
-    result = tonearm("train", root, "--out", tmp_path / "run")
+    result = tonearm("train", root, "--output", tmp_path / "run")
     assert result.exit_code == 0, says(result)
     assert "artists of 8 of 8 tracks:" in says(result) and "as given before" in says(result)
     assert {t.group for t in index.load(tmp_path / "gt.prepared").tracks} == {
@@ -78,14 +79,14 @@ def test_training_says_what_preparing_would(songs: Path, tmp_path: Path) -> None
     (root / "Drone").mkdir()
     shutil.copy(root / "drone" / "Artist drone0 - 00.wav", root / "Drone" / "x.wav")
     shutil.copy(root / "drone" / "Artist drone1 - 01.wav", root / "chirp" / "y.wav")
-    result = tonearm("train", root, "--out", tmp_path / "run")
+    result = tonearm("train", root, "--output", tmp_path / "run")
     assert result.exit_code == 0, says(result)
     for text in (
-        "folder nothing holds no audio",
-        "folder drone is taken for Drone",
+        "The folder nothing has no audio files",
+        "The folder drone counts as Drone.",
         "Drone 5, chirp 5",
         "10 tracks, 2 genres, 8 groups",
-        "y.wav, which is in chirp: neither is learnt from",
+        "y.wav, which is in chirp: both are left out",
         "NOTE: Copies of other tracks left out: 1.",
         "NOTE: Left out, as copies of one recording in several genres: chirp/y.wav, drone/Artist",
     ):
@@ -94,11 +95,11 @@ def test_training_says_what_preparing_would(songs: Path, tmp_path: Path) -> None
 
 
 def test_unknown_artists_are_said_and_kept(embeddings: Path, tmp_path: Path) -> None:
-    known = tonearm("train", embeddings, "--out", tmp_path / "known")
+    known = tonearm("train", embeddings, "--output", tmp_path / "known")
     assert "5 folds by group" in known.stdout and "rtist unknown" not in known.stderr
     for track in index.load(embeddings).tracks:
         change(embeddings, track.name, group=f"track:{track.name}")
-    result = tonearm("train", embeddings, "--out", tmp_path / "run")
+    result = tonearm("train", embeddings, "--output", tmp_path / "run")
     assert "5 folds by track" in result.stdout
     assert "CAVEAT: Artist unknown for 20 of 20 tracks: " in says(result)
     assert model_file.load(tmp_path / "run" / "model.tonearm").training["artist_unknown"] == 20
@@ -110,7 +111,7 @@ def test_evaluate_measures_a_head_on_the_split_it_was_trained_on(
 ) -> None:
     change(embeddings, "chirp/1.wav", copy_of="chirp/0.wav", group="artist:chirp0")
     run = tmp_path / "run"
-    trained = tonearm("train", embeddings, "--split", "grouped", "--seed", 3, "--out", run)
+    trained = tonearm("train", embeddings, "--split", "grouped", "--seed", 3, "--output", run)
     assert trained.exit_code == 0, says(trained)
     split = splits.load(run / "split.txt")
     assert split == splits.grouped(index.load(embeddings), seed=3)
@@ -120,34 +121,36 @@ def test_evaluate_measures_a_head_on_the_split_it_was_trained_on(
     assert said[0][0] == "grouped-3, valid, tracks"
     assert f"tracks   {said[0][1]}" in judged.stdout
     assert "was trained on" not in judged.stderr
-    assert tonearm("train", embeddings, "--out", run).exit_code == 0
+    assert tonearm("train", embeddings, "--output", run).exit_code == 0
     assert not (run / "split.txt").exists(), "the split of the model that was here before"
 
 
 def test_a_part_that_is_not_here_is_said(embeddings: Path, tmp_path: Path) -> None:
     names = [track.name for track in index.load(embeddings).tracks]
     Split("mine", {"train": tuple(names), "valid": ("gone",)}).save(tmp_path / "s")
-    result = tonearm("train", embeddings, "--split", tmp_path / "s", "--out", tmp_path / "run")
+    result = tonearm("train", embeddings, "--split", tmp_path / "s", "--output", tmp_path / "run")
     assert result.exit_code == 0 and result.stdout == ""
-    assert "nothing measured: part valid has no track here; parts found: train 20" in says(result)
-    assert "split mine names tracks that are not here: valid 1 of 1" in says(result)
+    assert "Nothing is measured: the subset valid has no track here. Found: train 20." in says(
+        result
+    )
+    assert "The split mine names tracks that are not here: valid 1 of 1." in says(result)
 
 
 def test_a_head_on_a_split_that_leaks_says_so_as_a_network_does(
     embeddings: Path, tmp_path: Path
 ) -> None:
-    result = tonearm("train", embeddings, "--split", "random-tracks", "--out", tmp_path / "run")
+    result = tonearm("train", embeddings, "--split", "random-tracks", "--output", tmp_path / "run")
     assert "LEAK: Split leaking-tracks-0 leaks on purpose" in says(result)
 
 
 def test_a_grown_head_keeps_what_its_base_leaked(embeddings: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
-    tonearm("train", embeddings, "--split", "random-tracks", "--out", base)
+    tonearm("train", embeddings, "--split", "random-tracks", "--output", base)
     rng = np.random.default_rng(1)
     rows = [Row(f"hum/{i}.wav", f"h{i}", rng.beta(3, 1, (2, 50)).tolist()) for i in range(6)]
     new = fill(tmp_path / "new", model_file.load().encoder_sha256, rows)
-    arguments = ("--add", "--adopt", "--base", base / "model.tonearm", "--out", tmp_path / "grown")
-    result = tonearm("train", new, *arguments)
+    arguments = ("--adopt", "--model", base / "model.tonearm", "--output", tmp_path / "grown")
+    result = tonearm("extend", new, *arguments)
     assert result.exit_code == 0, says(result)
     listed = tonearm("models", tmp_path / "grown").stdout
     assert "leaking-tracks-0; and 6 tracks of hum" in listed
@@ -157,18 +160,15 @@ def test_a_grown_head_keeps_what_its_base_leaked(embeddings: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("DATA", "--from-corrections"), "learns from the library alone"),
-        (("--from-corrections", "--split", "grouped"), "learns from the library alone"),
-        (("--from-corrections", "--check", "x"), "learns from the library alone"),
-        (("DATA", "--add", "--split", "grouped"), "what is added is measured by folds"),
-        (("DATA", "--check", "DATA"), "is for --add"),
-        (("DATA", "--adopt"), "is for --add and --from-corrections"),
-        (("DATA", "--library", "x"), "is for --from-corrections"),
-        (("DATA", "--epochs", "3"), "a head is fitted at once"),
-        (("DATA", "--model", "lstm", "--base", "x"), "only a head"),
+        (("--resume",), "a head is fitted in seconds"),
+        (("DATA", "--epochs", "3"), "is for networks"),
+        (("DATA", "--set", "patience=3"), "is for networks"),
+        (("DATA", "--device", "cuda"), "is for networks"),
+        (("DATA", "--arch", "lstm", "--model", "x"), "is for heads"),
+        ((), "name a folder of music"),
     ],
 )
-def test_options_that_would_not_be_heeded_are_refused(
+def test_options_without_effect_are_refused(
     embeddings: Path, arguments: tuple[str, ...], reason: str
 ) -> None:
     words = [str(embeddings) if word == "DATA" else word for word in arguments]
@@ -177,13 +177,23 @@ def test_options_that_would_not_be_heeded_are_refused(
     assert reason in says(result)
 
 
+@pytest.mark.parametrize("command", ["train", "extend", "learn", "evaluate", "prepare", "models"])
+def test_no_command_has_more_than_twelve_options(command: str) -> None:
+    found = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    options = {name for each in found for name in each.opts if name.startswith("--")}
+    assert len(options - {"--verbose"}) <= 12, options
+    for each in found:
+        sentence = (getattr(each, "help", None) or "").split(". ")[0]
+        assert len(sentence) <= 60, f"{command} {each.opts}: {sentence}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--split", "nonsense"), "no split 'nonsense'"),
-        (("--add",), "the model knows jazz already"),
-        (("--add", "--check", "/nowhere"), "/nowhere: is not there"),
-        (("--out", "/dev/null/x"), "/dev/null/x: cannot be written"),
+        (("train", "--split", "nonsense"), "no split 'nonsense'"),
+        (("extend",), "the model knows jazz already"),
+        (("extend", "--check", "/nowhere"), "/nowhere does not exist"),
+        (("train", "--output", "/dev/null/x"), "/dev/null/x cannot be written"),
     ],
 )
 def test_refused_before_anything_is_decoded(
@@ -192,7 +202,8 @@ def test_refused_before_anything_is_decoded(
     for name in ("Jazz/a.wav", "drone/b.wav"):
         (tmp_path / "m" / name).parent.mkdir(parents=True)
         (tmp_path / "m" / name).touch()
-    result = tonearm("train", tmp_path / "m", "--out", tmp_path / "run", *arguments)
+    command, *options = arguments
+    result = tonearm(command, tmp_path / "m", "--output", tmp_path / "run", *options)
     assert reason in says(result)
     assert not (tmp_path / "m.prepared").exists()
 
@@ -208,8 +219,8 @@ def test_music_that_is_gone_is_named(songs: Path, tmp_path: Path) -> None:
     root = shutil.copytree(songs, tmp_path / "gt")
     assert tonearm("prepare", root).exit_code == 0
     shutil.rmtree(root)
-    result = tonearm("train", tmp_path / "gt.prepared", "--out", tmp_path / "run")
-    assert f"none of 8 tracks could be heard, e.g. {root}/chirp/" in says(result)
+    result = tonearm("train", tmp_path / "gt.prepared", "--output", tmp_path / "run")
+    assert f"none of 8 tracks could be analysed, e.g. {root}/chirp/" in says(result)
 
 
 def test_check_hears_a_folder_and_wants_old_genres_alone(songs: Path, tmp_path: Path) -> None:
@@ -218,11 +229,11 @@ def test_check_hears_a_folder_and_wants_old_genres_alone(songs: Path, tmp_path: 
     shutil.copytree(songs / "chirp", tmp_path / "old" / "hiss")
     for path in (tmp_path / "old" / "hiss").iterdir():
         music.write(path, music.clip(5, len(path.name) + ord(path.name[-5]), seconds=3))
-    result = tonearm("train", new, "--add", "--check", old, "--out", tmp_path / "run")
+    result = tonearm("extend", new, "--check", old, "--output", tmp_path / "run")
     assert "lost\told genres" in result.stdout, says(result)
     shutil.copytree(songs / "drone", old / "drone")
-    result = tonearm("train", new, "--add", "--check", old, "--out", tmp_path / "run")
-    assert "holds drone too, which is to be added" in says(result)
+    result = tonearm("extend", new, "--check", old, "--output", tmp_path / "run")
+    assert "has drone too, which is to be added" in says(result)
 
 
 def test_genres_are_printed_so_that_no_terminal_obeys_them(songs: Path, tmp_path: Path) -> None:
@@ -231,5 +242,5 @@ def test_genres_are_printed_so_that_no_terminal_obeys_them(songs: Path, tmp_path
     result = tonearm("prepare", tmp_path / "m")
     assert "\x1b" not in result.output
     assert result.stdout == "a\\x1b[31mb\t4\nplain\t4\n"
-    values = json.loads(tonearm("models", tmp_path, "--json").stdout)
+    values = json.loads(tonearm("models", tmp_path, "-f", "json").stdout)
     assert values["models"]

@@ -11,8 +11,8 @@ from support import music
 from typer.testing import CliRunner
 
 from tonearm.cli.app import app
-from tonearm.cli.prepare import default_out
 from tonearm.data import index
+from tonearm.data.prepare import prepared_path
 from tonearm.errors import DatasetError
 from tonearm.model import file as model_file
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def prepared(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("prepared") / "p"
-    result = _tonearm("prepare", folder, "--out", out, "--embeddings", "--frames", "arrays")
+    result = _tonearm("prepare", folder, "--output", out)
     assert result.exit_code == 1, result.output
     return out
 
@@ -69,13 +69,13 @@ def test_json_of_the_original(tmp_path):
 
 
 def test_own_genres_from_folder_to_prediction(folder, prepared, tmp_path):
-    result = _tonearm("train", prepared, "--out", tmp_path / "own")
+    result = _tonearm("train", prepared, "--output", tmp_path / "own")
     assert result.exit_code == 0, result.output
     assert "folds by group" in result.stdout and "n=20" in result.stdout
     made = model_file.load(tmp_path / "own" / "model.tonearm")
     assert made.labels == ("chirp", "drone")
     assert made.training["data"] == "all 20 tracks of music"
-    assert made.training["judged"] == "5 folds by group, seed 0"
+    assert made.training["evaluated"] == "5 folds by group, seed 0"
     song = next((folder / "chirp").iterdir())
     answer = _tonearm("predict", "--model", tmp_path / "own" / "model.tonearm", song, "-f", "jsonl")
     assert set(json.loads(answer.stdout)["probabilities"]) == {"chirp", "drone"}
@@ -83,7 +83,7 @@ def test_own_genres_from_folder_to_prediction(folder, prepared, tmp_path):
 
 def test_a_bad_file_is_named_at_the_end_and_told_by_the_exit_code(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "music")
-    result = _tonearm("train", tmp_path / "music", "--out", tmp_path / "own")
+    result = _tonearm("train", tmp_path / "music", "--output", tmp_path / "own")
     assert result.exit_code == 1, result.output
     assert model_file.load(tmp_path / "own" / "model.tonearm").head.labels == ("chirp", "drone")
     *_, heading, named = result.stderr.splitlines()
@@ -95,30 +95,30 @@ def test_a_damaged_file_is_named_at_the_end_too(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "music", ignore=shutil.ignore_patterns("notes.mp3"))
     torn = next((tmp_path / "music" / "chirp").iterdir())
     torn.write_bytes(torn.read_bytes()[:100_000])
-    for command in (("train", "--out", tmp_path / "own"), ("prepare",)):
+    for command in (("train", "--output", tmp_path / "own"), ("prepare",)):
         result = _tonearm(*command, tmp_path / "music")
         assert result.exit_code == 1, result.output
         *_, heading, named = result.stderr.splitlines()
-        assert heading == "1 damaged, kept with what is left:" and torn.name in named
+        assert heading == "1 damaged, used as far as they can be read:" and torn.name in named
 
 
 @pytest.mark.parametrize("path", ["a/b", "a/b/c/..", "a/b/./", "a/b/c/../../b"])
 def test_prepared_folder_lies_beside_the_music(tmp_path, path):
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
-    assert default_out(tmp_path / path) == tmp_path / "a" / "b.prepared"
+    assert prepared_path(tmp_path / path) == tmp_path / "a" / "b.prepared"
 
 
 def test_nothing_lies_beside_the_root():
-    with pytest.raises(DatasetError, match="tonearm prepare -o"):
-        default_out(Path("/"))
+    with pytest.raises(DatasetError, match="tonearm prepare --output"):
+        prepared_path(Path("/"))
 
 
 def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
-    result = _tonearm("train", prepared, "--add", "--out", tmp_path / "a")
+    result = _tonearm("extend", prepared, "--output", tmp_path / "a")
     assert result.exit_code == 0, result.output
-    assert "nothing was written" in result.stderr
+    assert "Nothing was written" in result.stderr
     assert not (tmp_path / "a").exists()
-    result = _tonearm("train", prepared, "--add", "--adopt", "--out", tmp_path / "a")
+    result = _tonearm("extend", prepared, "--adopt", "--output", tmp_path / "a")
     assert result.exit_code == 0, result.output
     grown, base = model_file.load(tmp_path / "a" / "model.tonearm"), model_file.load()
     assert grown.labels == (*base.labels, "chirp", "drone")
@@ -130,8 +130,7 @@ def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
 def test_gain_and_loss_against_a_folder_of_the_old_ones(prepared, tmp_path):
     """The folder that is checked stands for the old genres here."""
     music.folder(tmp_path / "new", ["hiss"], 4)
-    assert _tonearm("prepare", tmp_path / "new", "--embeddings").exit_code == 0
-    result = _tonearm("train", tmp_path / "new.prepared", "--add", "--check", prepared)
+    result = _tonearm("extend", tmp_path / "new", "--check", prepared)
     assert result.exit_code == 0, result.output
     lines = dict(line.split("\t", 1) for line in result.stdout.splitlines())
     assert lines["gained"].startswith("hiss\trecall") and "n=4" in lines["gained"]
@@ -141,13 +140,13 @@ def test_gain_and_loss_against_a_folder_of_the_old_ones(prepared, tmp_path):
 def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
     pytest.importorskip("lightning_fabric")
     out = tmp_path / "net"
-    arguments = ("--model", "lstm", "--epochs", 1, "--accelerator", "cpu", "--out", out)
+    arguments = ("--arch", "lstm", "--epochs", 1, "--device", "cpu", "--output", out)
     result = _tonearm("train", prepared, *arguments)
     assert result.exit_code == 0, result.output
     assert result.stdout.count("grouped-0, valid") == 2
     assert result.stdout.count(" by 4 groups") == 2
     assert "epoch 1/1: loss" in result.stderr
-    again = _tonearm("train", "--model", "lstm", "--resume", "--epochs", 2, "--out", out)
+    again = _tonearm("train", "--arch", "lstm", "--resume", "--epochs", 2, "--output", out)
     assert again.exit_code == 0, again.output
     assert "epoch 2/2" in again.stderr and "epoch 1/2" not in again.stderr
     song = next((folder / "drone").iterdir())
@@ -157,9 +156,13 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--model", "transformer"), "none of head, lstm, gabor, cnn"),
-        (("--model", "lstm", "--add"), "only a head can grow"),
-        (("--model", "lstm", "--precision", "8"), "32-true"),
+        (("--arch", "transformer"), "none of head, lstm, gabor, cnn"),
+        (("--arch", "lstm", "--model", "x"), "a network starts from nothing"),
+        (("--arch", "lstm", "--set", "precision=8"), "32-true"),
+        (("--arch", "lstm", "--set", "patience=x"), "a number is needed"),
+        (("--arch", "lstm", "--set", "speed=8"), "no setting 'speed'"),
+        (("--arch", "lstm", "--device", "tpu"), "none of auto, cpu, cuda, mps"),
+        (("--arch", "lstm", "--resume"), "a run that is resumed keeps its own"),
         (("--resume",), "a head is fitted in seconds"),
     ],
 )
@@ -179,7 +182,7 @@ def _main(*arguments, code=""):
 
 def test_without_the_extra_it_says_what_to_install_and_prepares_nothing(folder, tmp_path):
     hidden = "import sys; sys.modules['lightning_fabric'] = None"
-    done = _main("train", folder, "--model", "lstm", "--out", tmp_path / "x", code=hidden)
+    done = _main("train", folder, "--arch", "lstm", "--output", tmp_path / "x", code=hidden)
     assert done.returncode == 2
     assert "pip install 'tonearm[train]'" in done.stderr and "Traceback" not in done.stderr
     assert "prepared in" not in done.stderr
@@ -205,7 +208,7 @@ def test_folders_nothing_can_be_learnt_from(tmp_path, genres, clips, message):
     root = tmp_path / "music"
     root.mkdir()
     music.folder(root, genres, clips)
-    result = _tonearm("train", root, "--out", tmp_path / "x")
+    result = _tonearm("train", root, "--output", tmp_path / "x")
     assert message in str(result.exception)
     assert not (tmp_path / "x").exists()
 

@@ -108,8 +108,8 @@ def test_grown_head_knows_old_and_new():
     head = heads.fit(old, names=NAMES)
     grown = custom_genres.grow(head, new, names=NAMES)
     assert grown.labels == ("a", "b", "c", "d")
-    assert custom_genres.judge(grown, new).figures()["accuracy"] == 1
-    assert custom_genres.judge(grown, old).figures()["accuracy"] > 0.9
+    assert custom_genres.evaluate_head(grown, new).figures()["accuracy"] == 1
+    assert custom_genres.evaluate_head(grown, old).figures()["accuracy"] > 0.9
     again = Head.from_parts(grown.settings(), grown.arrays())
     decided = [h.classify(new.windows[0]).probabilities for h in (grown, again)]
     np.testing.assert_allclose(decided[0], decided[1])
@@ -177,7 +177,7 @@ def test_head_without_statistics_cannot_grow():
 def test_model_of_other_labels_cannot_judge():
     head = heads.fit(_tracks(["a", "b"]), names=NAMES)
     with pytest.raises(DatasetError, match="knows no c"):
-        custom_genres.judge(head, _tracks(["a", "c"]))
+        custom_genres.evaluate_head(head, _tracks(["a", "c"]))
 
 
 def test_own_tags_are_those_of_the_same_letters_in_any_script():

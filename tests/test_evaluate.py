@@ -1,4 +1,4 @@
-"""Measuring model files on prepared folders: every figure here was worked out by hand."""
+"""Evaluating model files on prepared folders: every figure here was worked out by hand."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from support.prepared import (
     TINY,
     VALID,
     Row,
+    chosen,
+    embedded,
     evaluated,
     fill,
     honest,
@@ -28,7 +30,6 @@ from tonearm import metrics
 from tonearm.data import index, splits
 from tonearm.data.splits import Split
 from tonearm.errors import DatasetError, ModelError
-from tonearm.model.classifier import Classifier
 from tonearm.model.file import Model
 from tonearm.training import evaluate, evaluation_set
 from tonearm.training.run import read_history
@@ -40,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_figures_by_hand(folder: Path) -> None:
-    tracks = evaluated(folder, TINY).judged[0].figures["tracks"]
+    tracks = evaluated(folder, TINY).results[0].figures["tracks"]
     assert tracks["n"] == 6 and tracks["groups"] == 4
     assert tracks["accuracy"] == pytest.approx(4 / 6)
     assert tracks["confusion"] == [[2, 1, 0], [0, 1, 0], [1, 0, 1]]
@@ -53,8 +54,8 @@ def test_figures_by_hand(folder: Path) -> None:
     }
 
 
-def test_windows_are_judged_each_by_itself(folder: Path) -> None:
-    windows = evaluated(folder, TINY).judged[0].figures["windows"]
+def test_each_window_counts_by_itself(folder: Path) -> None:
+    windows = evaluated(folder, TINY).results[0].figures["windows"]
     # Of 11 windows the two middles of a blues and two lows of a metal are wrong.
     assert windows["n"] == 11
     assert windows["accuracy"] == pytest.approx(7 / 11)
@@ -64,24 +65,24 @@ def test_windows_are_judged_each_by_itself(folder: Path) -> None:
 
 
 def test_genre_rows(folder: Path) -> None:
-    rows = {row["genre"]: row for row in evaluated(folder, TINY).judged[0].figures["genres"]}
+    rows = {row["genre"]: row for row in evaluated(folder, TINY).results[0].figures["genres"]}
     assert rows["blues"]["recall"] == pytest.approx(2 / 3)
     assert rows["blues"]["precision"] == pytest.approx(2 / 3)
     assert rows["blues"]["f1"] == pytest.approx(4 / 6)
-    assert (rows["blues"]["taken_for"], rows["blues"]["taken_for_count"]) == ("jazz", 1)
-    assert rows["jazz"]["taken_for"] is None and rows["jazz"]["precision"] == 0.5
+    assert (rows["blues"]["confused_with"], rows["blues"]["confused_with_count"]) == ("jazz", 1)
+    assert rows["jazz"]["confused_with"] is None and rows["jazz"]["precision"] == 0.5
 
 
-def test_mistakes_come_the_surest_first(folder: Path) -> None:
-    found = evaluated(folder, TINY).judged[0].mistakes()
+def test_mistakes_come_the_most_confident_first(folder: Path) -> None:
+    found = evaluated(folder, TINY).results[0].mistakes()
     assert [row["path"] for row in found] == ["metal/f.wav", "blues/b.wav"]
     assert found[0]["genre"] == "metal" and found[0]["answer"] == "blues"
     assert found[0]["confidence"] > found[1]["confidence"] > found[1]["probability_of_genre"]
-    assert evaluated(folder, TINY).judged[0].mistakes(1) == found[:1]
+    assert evaluated(folder, TINY).results[0].mistakes(1) == found[:1]
 
 
 def test_every_answer_is_given_and_the_figures_follow_from_them(folder: Path) -> None:
-    values = evaluated(folder, TINY).judged[0].to_dict()
+    values = evaluated(folder, TINY).results[0].to_dict()
     answers, labels = values["answers"], values["labels"]
     assert [row["path"] for row in answers] == sorted(row["path"] for row in answers)
     truth = [labels.index(row["genre"]) for row in answers]
@@ -105,64 +106,64 @@ def test_as_json(folder: Path, tmp_path: Path) -> None:
     assert values["split"] == {
         "name": "made",
         "sha256": splits.load(split).sha256,
-        "part": "valid",
+        "subset": "valid",
         "leaks": False,
-        "groups_in_several_parts": [],
+        "groups_in_several_subsets": [],
     }
 
 
 def test_a_split_that_leaks_is_refused_or_marked(folder: Path, tmp_path: Path) -> None:
     leaking = replace(VALID, name="leaking-tracks-0")
-    chosen = evaluation_set.choose(folder, wanted=str(saved(leaking, tmp_path / "l")), part="valid")
-    assert chosen.crossing == ("artist:ann",)
-    judged = evaluated(folder, TINY, split=tmp_path / "l").judged[0]
-    assert judged.leaks
-    assert "leaks on purpose: 1 artists" in judged.caveats[0].text
+    which = chosen(folder, split=saved(leaking, tmp_path / "l"))
+    assert which.crossing == ("artist:ann",)
+    result = evaluated(folder, TINY, split=tmp_path / "l").results[0]
+    assert result.leaks
+    assert "leaks on purpose: 1 artists" in result.caveats[0].text
     plain = saved(VALID, tmp_path / "p")
     with pytest.raises(DatasetError, match=r"made leaks: 1 groups .*ann"):
-        evaluation_set.choose(folder, wanted=str(plain), part="valid")
+        chosen(folder, split=plain, subset="valid")
 
 
 def test_a_model_of_another_split_is_marked(folder: Path, tmp_path: Path) -> None:
     split = honest(tmp_path)
     sha256 = splits.load(split).sha256
 
-    def kinds(model: Model, part: str = "valid") -> list[str]:
-        judged = evaluated(folder, model, split=split, part=part).judged[0]
-        return [caveat.kind for caveat in judged.caveats]
+    def kinds(model: Model, subset: str = "valid") -> list[str]:
+        result = evaluated(folder, model, split=split, subset=subset).results[0]
+        return [caveat.kind for caveat in result.caveats]
 
     assert kinds(trained(split="made", split_sha256=sha256)) == ["note"]
-    assert kinds(trained(split="made", split_sha256=sha256), part="train") == ["leak"]
+    assert kinds(trained(split="made", split_sha256=sha256), subset="train") == ["leak"]
     both = trained(split="made", split_sha256=sha256, parts=["train", "valid"])
-    assert kinds(both) == kinds(both, part="train") == ["leak"]
+    assert kinds(both) == kinds(both, subset="train") == ["leak"]
     assert kinds(trained(split="other", split_sha256="0")) == ["caveat"]
     assert kinds(trained()) == ["caveat"]
     assert kinds(trained(split="leaking-x", leaks=True, split_sha256=sha256)) == ["leak"]
-    texts = evaluated(folder, trained(data="all of it"), split=split).judged[0].caveats
+    texts = evaluated(folder, trained(data="all of it"), split=split).results[0].caveats
     assert "was trained on all of it: it may know these very tracks" in texts[0].text
 
 
 def test_without_a_split_every_track_is_measured_and_said_so(folder: Path) -> None:
     result = evaluated(folder, TINY)
     assert result.to_dict()["split"] is None
-    assert "No split" in result.judged[0].caveats[0].text
+    assert "No split" in result.results[0].caveats[0].text
 
 
-def test_parts_that_are_not_there(folder: Path, tmp_path: Path) -> None:
+def test_subsets_that_are_not_there(folder: Path, tmp_path: Path) -> None:
     split = honest(tmp_path)
-    with pytest.raises(DatasetError, match="no part 'test'; it has: train, valid"):
-        evaluation_set.choose(folder, wanted=str(split), part="test")
+    with pytest.raises(DatasetError, match="no subset 'test'; it has: train, valid"):
+        chosen(folder, split=split, subset="test")
     with pytest.raises(DatasetError, match="holds none of the 197 tracks that split gtzan-filt"):
-        evaluation_set.choose(folder, wanted="gtzan-filtered", part="valid")
+        chosen(folder, split="gtzan-filtered", subset="valid")
     with pytest.raises(DatasetError, match="no split 'nonsense'"):
-        evaluation_set.choose(folder, wanted="nonsense", part="valid")
+        chosen(folder, split="nonsense", subset="valid")
 
 
-def test_what_a_part_promised_and_has(folder: Path, tmp_path: Path) -> None:
+def test_what_a_subset_promised_and_has(folder: Path, tmp_path: Path) -> None:
     split = Split("more", {"valid": ("blues/a.wav", "jazz/gone.wav")})
-    chosen = evaluation_set.choose(folder, wanted=str(saved(split, tmp_path / "m")), part="valid")
-    assert chosen.promised == 2
-    assert [track.name for track in chosen.tracks] == ["blues/a.wav"]
+    which = chosen(folder, split=saved(split, tmp_path / "m"), subset="valid")
+    assert which.promised == 2
+    assert [track.name for track in which.tracks] == ["blues/a.wav"]
 
 
 def test_labels_of_another_world_are_refused_by_both_names(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_labels_of_another_world_are_refused_by_both_names(tmp_path: Path) -> No
     folder = fill(tmp_path / "d", TINY.encoder_sha256, rows)
     with pytest.raises(ModelError) as caught:
         evaluated(folder, TINY)
-    assert "0.tonearm: knows blues, jazz, metal;" in str(caught.value)
+    assert "0.tonearm knows blues, jazz, metal, but" in str(caught.value)
     assert "also has polka (2 tracks)" in str(caught.value)
 
 
@@ -180,10 +181,10 @@ def test_copies_are_measured_once_and_said(tmp_path: Path) -> None:
     copy_of = {"blues/b.wav": "blues/a.wav", "metal/f.wav": "jazz/d.wav"}
     tracks = tuple(replace(t, copy_of=copy_of.get(t.name)) for t in made.tracks)
     replace(made, tracks=tracks).save(folder / index.FILE_NAME)
-    judged = evaluated(folder, TINY).judged[0]
+    result = evaluated(folder, TINY).results[0]
     # Without the copy of a, and without d and f, which are one recording of two genres.
-    assert [track.name for track in judged.tracks] == ["blues/a.wav", "blues/c.wav", "metal/e.wav"]
-    texts = [caveat.text for caveat in judged.caveats]
+    assert [track.name for track in result.tracks] == ["blues/a.wav", "blues/c.wav", "metal/e.wav"]
+    texts = [caveat.text for caveat in result.caveats]
     assert "Copies of other tracks left out: 1." in texts
     assert (
         "Left out, as copies of one recording in several genres: jazz/d.wav, metal/f.wav." in texts
@@ -197,9 +198,9 @@ def test_unknown_artists_are_said_of_a_split_that_was_made_by_them(tmp_path: Pat
     groups = ["artist:ann"] * 3 + ["folder:x", "track:metal/e.wav", "artist:dan"]
     tracks = tuple(replace(t, group=g) for t, g in zip(made.tracks, groups, strict=True))
     replace(made, tracks=tracks).save(folder / index.FILE_NAME)
-    _, note = evaluation_set.choose(folder, wanted=None, part="valid").caveats()
+    _, note = chosen(folder).caveats()
     assert note.kind == "note" and "may be too narrow" in note.text
-    caveat = evaluation_set.choose(folder, wanted=str(split), part="valid").caveats()[0]
+    caveat = chosen(folder, split=split, subset="valid").caveats()[0]
     assert caveat.kind == "caveat"
     assert caveat.text.startswith(
         "Artist unknown for 2 of 3 tracks, 1 of them grouped by their folder"
@@ -218,18 +219,18 @@ def test_differences_are_paired(folder: Path) -> None:
     assert same["interval_95"] == same["interval_95_by_group"] == [0, 0]
 
 
-def test_a_leak_beside_an_honest_model_is_said(folder: Path, tmp_path: Path) -> None:
+def test_a_leak_next_to_an_honest_model_is_said(folder: Path, tmp_path: Path) -> None:
     split = honest(tmp_path)
     sha256 = splits.load(split).sha256
     train, both = (trained(split_sha256=sha256, parts=p) for p in (["train"], ["train", "valid"]))
     result = evaluated(folder, train, both, split=split)
-    assert [judged.leaks for judged in result.judged] == [False, True]
+    assert [each.leaks for each in result.results] == [False, True]
     assert result.differences[0]["one_leaks"]
 
 
-def test_only_tracks_that_all_heard_are_compared(folder: Path) -> None:
-    chosen = evaluation_set.choose(folder, wanted=None, part="")
-    whole = evaluation_set.hear(Classifier(TINY), chosen)
+def test_only_tracks_that_all_analysed_are_compared(folder: Path) -> None:
+    which = chosen(folder)
+    whole = embedded(which)
     less = evaluation_set.TrackEmbeddings(
         {
             name: embeddings
@@ -239,11 +240,11 @@ def test_only_tracks_that_all_heard_are_compared(folder: Path) -> None:
         (("blues/a.wav", "gone"),),
     )
     pair = [(Path("a"), TINY), (Path("b"), TINY)]
-    result = evaluate.evaluate(pair, chosen, [whole, less])
-    assert [judged.figures["tracks"]["n"] for judged in result.judged] == [3, 3]
+    result = evaluate.evaluate(pair, which, [whole, less])
+    assert [each.figures["tracks"]["n"] for each in result.results] == [3, 3]
     assert result.to_dict()["failed"] == [{"path": "blues/a.wav", "reason": "gone"}]
-    with pytest.raises(DatasetError, match="no track can be heard by all"):
-        evaluate.evaluate(pair, chosen, [whole, evaluation_set.TrackEmbeddings({}, ())])
+    with pytest.raises(DatasetError, match="no track could be analysed by all"):
+        evaluate.evaluate(pair, which, [whole, evaluation_set.TrackEmbeddings({}, ())])
 
 
 def test_history(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def counts(dealt: np.ndarray, labels: list[str], parts: int) -> np.ndarray:
 def test_groups_of_one_size_come_out_even() -> None:
     labels = [label for label in "abcd" for _ in range(60)]
     groups = [f"{label}{i // 3}" for label in "abcd" for i in range(60)]
-    dealt = folds.assign_groups(labels, groups, shares=[0.25] * 4, seed=0)
+    dealt = folds.assign_groups(labels, groups, fractions=[0.25] * 4, seed=0)
     assert counts(dealt, labels, 4).tolist() == [[15] * 4] * 4
 
 
@@ -49,9 +49,9 @@ def test_groups_of_all_sizes_come_out_nearly_even(seed: int) -> None:
         for artist, size in enumerate(rng.integers(1, 13, 15)):
             labels += [label] * size
             groups += [f"{label}{artist}"] * size
-    found = counts(folds.assign_groups(labels, groups, shares=[0.2] * 5, seed=seed), labels, 5)
-    shares = found / found.sum(axis=1, keepdims=True)
-    assert shares.min() > 0.15 and shares.max() < 0.25
+    found = counts(folds.assign_groups(labels, groups, fractions=[0.2] * 5, seed=seed), labels, 5)
+    fractions = found / found.sum(axis=1, keepdims=True)
+    assert fractions.min() > 0.15 and fractions.max() < 0.25
     sizes = found.sum(axis=0) / len(labels)
     assert np.abs(sizes - 0.2).max() < 0.01, "a part gets the largest artist of every label"
 
@@ -59,13 +59,14 @@ def test_groups_of_all_sizes_come_out_nearly_even(seed: int) -> None:
 def test_artists_of_several_labels_and_one_that_outweighs_the_rest() -> None:
     labels = ["reggae"] * 30 + ["reggae"] * 10 + ["rock", "pop"] * 10
     groups = ["marley"] * 30 + [f"r{i}" for i in range(10)] + [f"b{i // 2}" for i in range(20)]
-    found = counts(folds.assign_groups(labels, groups, shares=[0.5, 0.5], seed=0), labels, 2)
+    found = counts(folds.assign_groups(labels, groups, fractions=[0.5, 0.5], seed=0), labels, 2)
     assert found.tolist() == [[5, 5], [30, 10], [5, 5]]
 
 
 def test_another_seed_deals_otherwise_and_the_same_alike() -> None:
     labels, groups = ["a", "b"] * 20, [f"g{i}" for i in range(40)]
     dealt = [
-        folds.assign_groups(labels, groups, shares=[0.5, 0.5], seed=s).tolist() for s in (0, 0, 1)
+        folds.assign_groups(labels, groups, fractions=[0.5, 0.5], seed=s).tolist()
+        for s in (0, 0, 1)
     ]
     assert dealt[0] == dealt[1] != dealt[2]

@@ -162,7 +162,7 @@ def test_prepare_names_bad_files_and_keeps_the_others(forty, tmp_path):
         "failed": 3,
     }
     reasons = dict(made.index.failed)
-    assert "known to be broken" in reasons["jazz/jazz.00054.wav"]
+    assert "jazz/jazz.00054.wav" in reasons
     assert "empty" in reasons["hip-hop/empty.flac"]
     assert "text" not in made.index.labels
     assert made.renamed == {"hip-hop": "hiphop"}

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 from tonearm.training.export import check_parity, to_onnx  # noqa: E402
 
-NETS = [name for name in nets.MODELS if name != "head"]
+NETS = [name for name in nets.ARCHITECTURES if name != "head"]
 
 
 def _net(name, *, frames=38, labels=10):

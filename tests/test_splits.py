@@ -26,7 +26,7 @@ def _index(groups_of, *, per_group=2):
 
 def test_the_filtered_split_ships_whole():
     split = splits.official("gtzan-filtered")
-    counts = {part: len(names) for part, names in split.parts.items()}
+    counts = {part: len(names) for part, names in split.subsets.items()}
     assert counts == {"train": 443, "valid": 197, "test": 290, "excluded": 70}
     assert split.sha256 == _FILTERED_SHA256
     assert not split.leaks
@@ -58,7 +58,7 @@ def test_no_group_crosses_a_made_split(sizes, per_group, seed):
     made = _index({f"g{i}": n for i, n in enumerate(sizes)}, per_group=per_group)
     split = splits.grouped(made, seed=seed)
     assert splits.check(split, made) == ()
-    names = [name for part in split.parts.values() for name in part]
+    names = [name for part in split.subsets.values() for name in part]
     assert sorted(names) == sorted(track.name for track in made.tracks)
     for tracks in splits.select(split, made).values():
         assert {track.genre for track in tracks} == set(made.labels)
@@ -66,7 +66,7 @@ def test_no_group_crosses_a_made_split(sizes, per_group, seed):
 
 def test_made_split_keeps_the_shares():
     split = splits.grouped(_index({"rock": 40, "jazz": 40}))
-    assert [len(split.parts[part]) for part in splits.PARTS] == [112, 24, 24]
+    assert [len(split.subsets[part]) for part in splits.SUBSETS] == [112, 24, 24]
 
 
 def test_leak_is_refused_with_the_group_and_its_tracks():
@@ -90,8 +90,8 @@ def test_random_splits_leak_and_say_so(unit):
     assert split.leaks
     assert splits.check(split, made)  # crossing groups are named, not refused
     count = len(made.tracks) * (10 if unit == "segments" else 1)
-    assert len(split.parts["train"]) == count * 3 // 4
-    assert len(split.parts["valid"]) == count // 4
+    assert len(split.subsets["train"]) == count * 3 // 4
+    assert len(split.subsets["valid"]) == count // 4
 
 
 def _named(*names):
@@ -108,7 +108,7 @@ def test_a_number_sign_in_a_name_hides_no_track(name):
     split = splits.grouped(made)
     found = splits.select(split, made)
     assert {part: sorted(track.name for track in found[part]) for part in found} == {
-        part: list(names) for part, names in split.parts.items()
+        part: list(names) for part, names in split.subsets.items()
     }
 
 
@@ -125,7 +125,7 @@ def test_segments_are_those_of_tracks_that_are_there():
     names = ("jazz/a#2", "jazz/a#2#7", "jazz/b in C#.mp3#3", "jazz/b in C#.mp3#4", "jazz/gone#1")
     found = splits.find(Split("mine", {"valid": names}), "valid", made)
     assert [track.name for track in found.tracks] == ["jazz/a#2", "jazz/b in C#.mp3"]
-    assert found.segments == {"jazz/a#2": {7}, "jazz/b in C#.mp3": {3, 4}}
+    assert found.excerpts == {"jazz/a#2": {7}, "jazz/b in C#.mp3": {3, 4}}
     assert found.promised == 3
     assert splits.find(Split("mine", {}), "test", made).tracks == ()
 
@@ -140,7 +140,7 @@ def _with_copies():
 def test_copies_are_split_with_their_tracks_and_never_counted_twice():
     made = _with_copies()
     split = splits.grouped(made)
-    assert sorted(name for names in split.parts.values() for name in names) == sorted(
+    assert sorted(name for names in split.subsets.values() for name in names) == sorted(
         track.name for track in made.tracks
     ), "the same split, whether copies are used or not"
     parts = splits.find_all(split, made)
@@ -198,7 +198,7 @@ def test_split_file_is_its_hash(tmp_path):
     split = splits.grouped(_index({"rock": 4, "jazz": 4}), seed=3)
     split.save(tmp_path / "x.split")
     again = splits.load(tmp_path / "x.split")
-    assert (again.sha256, dict(again.parts)) == (split.sha256, dict(split.parts))
+    assert (again.sha256, dict(again.subsets)) == (split.sha256, dict(split.subsets))
     assert splits.make(str(tmp_path / "x.split"), _index({"rock": 4, "jazz": 4})) == again
 
 
@@ -207,8 +207,8 @@ def test_split_file_is_its_hash(tmp_path):
     [
         ("rock/a.mp3", "must begin with"),
         ("# tonearm-split 1\n# name: x\ntrain a", "line 3"),
-        ("# tonearm-split 1\n# name: x\ntrain\ta\nvalid\ta", "in two parts"),
-        ("# tonearm-split 1\n# name: x\ntrain\ta\nvalidation\tb", "line 4: part 'validation'"),
+        ("# tonearm-split 1\n# name: x\ntrain\ta\nvalid\ta", "in two subsets"),
+        ("# tonearm-split 1\n# name: x\ntrain\ta\nvalidation\tb", "line 4: subset 'validation'"),
     ],
 )
 def test_wrong_split_file(tmp_path, text, message):

@@ -67,5 +67,5 @@ def training(bench: Bench, section: Section) -> None:
 def _train(made: MadeUp, *, epochs: int) -> float:
     with tempfile.TemporaryDirectory() as out:
         options = ["--split", str(made.split), "--epochs", str(epochs), "-o", out]
-        command = [*TONEARM, "train", str(made.folder), "--model", "lstm", *options]
+        command = [*TONEARM, "train", str(made.folder), "--arch", "lstm", *options]
         return measure.run(command, one_core=True).wall_s

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tonearm.data import index, prepare
+from support.fakes import tiny_head, tiny_model
+from tonearm.data import index
+from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
-from tonearm.model.classifier import Classifier
+from tonearm.library.store import Library
+from tonearm.model import file as model_file
 from tonearm.model.file import Model
-from tonearm.training import evaluate, evaluation_set
+from tonearm.training import data_set, evaluate, evaluation_set
+from tonearm.training.data_set import Encoding
 from tonearm.training.evaluate import Evaluation
-
-from .fakes import tiny_head, tiny_model
+from tonearm.training.evaluation_set import EvaluationSet, TrackEmbeddings
 
 TINY = tiny_model()
 
@@ -51,33 +58,65 @@ ROWS = (
 VALID = Split("made", {"train": ("blues/a.wav",), "valid": tuple(row.name for row in ROWS[1:])})
 
 
+def library_path() -> Path:
+    """The library of the test that runs (``conftest`` gives each one its own)."""
+    return Path(os.environ["TONEARM_LIBRARY"])
+
+
 def fill(root: Path, encoder_sha256: str, rows: Sequence[Row] = ROWS, source: str = "") -> Path:
-    """Index and embeddings."""
+    """Index, and embeddings in the store."""
     tracks = tuple(
-        Track(row.name, row.genre, f"artist:{row.artist}", f"{i:032x}", 3.0)
+        Track(row.name, row.genre, f"artist:{row.artist}", f"{i:02}{root.name}", 3.0)
         for i, row in enumerate(rows)
     )
     root.mkdir(parents=True, exist_ok=True)
     Index(tracks, source=source).save(root / index.FILE_NAME)
-    store = prepare.open_windows(root, encoder_sha256, create=True)
-    for track, row in zip(tracks, rows, strict=True):
-        store.put(track.sound, np.array(row.windows, dtype=np.float32))
+    with Library(library_path(), write=True) as library:
+        for track, row in zip(tracks, rows, strict=True):
+            values = np.array(row.windows, dtype=np.float16)
+            starts_s = np.arange(len(values), dtype=np.float32)
+            made = StoredEmbeddings(values, starts_s, 3.0)
+            library.embeddings.put(track.sound, encoder_sha256, made)
     return root
+
+
+@contextmanager
+def encoding(model: Model = TINY, *, jobs: int = 1, **callbacks: Any) -> Iterator[Encoding]:
+    """How embeddings are had with a model, in the library of the test."""
+    path = library_path().with_name(f"{secrets.token_hex(4)}.tonearm")
+    model_file.save(model, path)
+    with Library(library_path(), write=True) as library:
+        yield Encoding(library, model, path, jobs=jobs, **callbacks)
+
+
+def chosen(
+    folder: Path, *, split: Path | None = None, subset: str = "valid", model: Model = TINY
+) -> EvaluationSet:
+    """The evaluation set of a folder."""
+    with encoding(model) as made:
+        data = data_set.read(folder, made)
+    return evaluation_set.choose(data, wanted=str(split) if split else None, subset=subset)
+
+
+def embedded(which: EvaluationSet, model: Model = TINY, **options: Any) -> TrackEmbeddings:
+    """The embeddings of an evaluation set."""
+    with encoding(model, **options) as made:
+        return evaluation_set.embed(which, made)
 
 
 def evaluated(
     folder: Path,
     *models: Model,
     split: Path | None = None,
-    part: str = "valid",
+    subset: str = "valid",
     names: Sequence[str] | None = None,
 ) -> Evaluation:
     """The model files on the folder, called ``0.tonearm``, ``1.tonearm`` … or by their names."""
-    chosen = evaluation_set.choose(folder, wanted=str(split) if split else None, part=part)
-    hearings = [evaluation_set.hear(Classifier(model), chosen) for model in models]
+    which = chosen(folder, split=split, subset=subset, model=models[0])
+    found = [embedded(which, model) for model in models]
     names = names or [f"{i}.tonearm" for i in range(len(models))]
     named = list(zip(map(Path, names), models, strict=True))
-    return evaluate.evaluate(named, chosen, hearings)
+    return evaluate.evaluate(named, which, found)
 
 
 def saved(split: Split, path: Path) -> Path:

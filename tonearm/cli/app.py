@@ -15,7 +15,9 @@ from tonearm.cli import (
     completion,
     console,
     evaluate,
+    extend,
     history,
+    learn,
     models,
     playlist,
     predict,
@@ -117,6 +119,8 @@ app.command()(undo.undo)
 app.command()(history.history)
 app.command()(prepare.prepare)
 app.command()(train.train)
+app.command()(extend.extend)
+app.command()(learn.learn)
 app.command()(evaluate.evaluate)
 app.command()(models.models)
 app.command()(serve.serve)

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
@@ -179,6 +179,32 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
+
+
+class Counting:
+    """The progress bar of work whose number of items is known only once it has begun."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._stack = ExitStack()
+        self._bar: Progress | None = None
+
+    def start(self, total: int) -> None:
+        """Draw the bar, unless there is nothing to do."""
+        if total:
+            self._bar = self._stack.enter_context(Progress(total, unit=self._unit))
+
+    def done(self, _done: int, failures: int) -> None:
+        """One more is done; so many have failed so far."""
+        if self._bar:
+            self._bar.advance(failures=failures)
+
+    def __enter__(self) -> Counting:
+        self._stack.enter_context(quiet_decoders())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
 
 def _new_bar() -> Bar:

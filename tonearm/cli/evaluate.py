@@ -3,103 +3,134 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tonearm.cli import console
-from tonearm.cli.prepare import end, prepared
+from tonearm.cli import console, datasets
+from tonearm.cli.library_options import Location, location
 from tonearm.errors import DatasetError
-from tonearm.files import cores
 
 if TYPE_CHECKING:
     from tonearm.model.file import Model
-    from tonearm.training.evaluate import Evaluation, Judged
-    from tonearm.training.evaluation_set import EvaluationSet, TrackEmbeddings
+    from tonearm.training.evaluate import Evaluation, ModelResult
 
 Values = dict[str, Any]
 
-_PARTS = ("train", "valid", "test")
+_SUBSETS = ("train", "valid", "test")
 HASH_SHOWN = 12
 
 
-def _known_part(name: str | None) -> str | None:
-    if name not in (None, *_PARTS):
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(_PARTS)}")
+class Format(StrEnum):
+    """How figures are written."""
+
+    table = "table"
+    json = "json"
+
+
+def _known_subset(name: str | None) -> str | None:
+    if name not in (None, *_SUBSETS):
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(_SUBSETS)}")
     return name
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="BUNDLE", help="A model's file, or: shipped.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or: shipped.")],
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="A folder of music, or a prepared one.")
     ],
     split: Annotated[
         str | None,
         typer.Option(
-            help="gtzan-filtered, grouped, or a file. Without it: split.txt beside the model file, "
-            "if it fits the data; else every track."
+            help="gtzan-filtered, grouped, or a file.",
+            show_default="split.txt next to the model file if it fits, else every track",
         ),
     ] = None,
-    part: Annotated[
+    subset: Annotated[
         str | None,
-        typer.Option(help="train, valid (the default) or test.", callback=_known_part),
+        typer.Option(help="train, valid or test.", show_default="valid", callback=_known_subset),
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option("--compare", help="Another model file on the same tracks; may be repeated."),
+        typer.Option("--compare", help="Another model file. May be repeated."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+    output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
     report: Annotated[
         Path | None,
-        typer.Option(
-            "--report",
-            callback=console.output_file,
-            help="Also write one HTML file with pictures.",
-        ),
+        typer.Option("--report", callback=console.output_file, help="Also write an HTML file."),
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Tracks at once.")] = None,
+    library: Location = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
+    ] = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """Measure models on a split: accuracy with intervals, calibration, coverage, mistakes."""
-    from tonearm import files
-    from tonearm.data import splits
-    from tonearm.model import file as model_file
-    from tonearm.training import evaluate as evaluation
-    from tonearm.training import evaluation_set as materials
+    """Measure how good models are.
 
-    if split is not None:
-        splits.written(split)  # refused before anything is decoded
+    Accuracy with intervals by artist, calibration, coverage and mistakes, on a split or on all of
+    a data set; several models side by side.
+    """
+    from tonearm import files
+    from tonearm.model import file as model_file
+
     if report is not None and (reason := files.refusal(report.parent)):
-        raise DatasetError(f"{report}: cannot be written: {reason}")
+        raise DatasetError(f"{report} cannot be written: {reason}")
     paths = [_path_of(name) for name in (model, *(compare or ()))]
     models = [(path, model_file.load(path)) for path in paths]
     try:
-        ready = prepared(data, jobs=jobs)
-        folder = ready.folder
-        wanted = split or materials.split_next_to(paths[0], folder)
-        if part and not wanted:
-            raise typer.BadParameter("a part of what? Name a --split", param_hint="--part")
-        evaluation_set = materials.choose(folder, wanted=wanted, part=part or "valid")
-        for path, loaded in models:
-            materials.check_labels(path, loaded, evaluation_set)
-        hearings = [_heard(loaded, evaluation_set, jobs) for _, loaded in models]
+        result, data_failures, damaged = _evaluate(
+            models, data, split=split, subset=subset, library=library, jobs=jobs
+        )
     except KeyboardInterrupt:
-        console.say("interrupted; what was heard is kept: the same command goes on from there")
+        console.say("Interrupted. What was analysed is kept: the same command continues there.")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
-    result = evaluation.evaluate(models, evaluation_set, hearings)
     if report is not None:
         _write_report(result, report)
-    if as_json:
+    if output_format is Format.json:
         print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:
         _print(result)
-    console.caveat(evaluation_set.caveats())
-    for judged in result.judged:
-        console.caveat(result.caveats_of(judged), about=f"{judged.path}: ")
-    failed_are = "could not be heard, and are in no figure"
-    end([*ready.failed, *result.failed], list(ready.damaged), failed_are=failed_are)
+    console.caveat(result.evaluation_set.caveats())
+    for each in result.results:
+        console.caveat(result.caveats_of(each), about=f"{each.path}: ")
+    failed_are = "could not be analysed, and are in no figure"
+    datasets.end([*data_failures, *result.failed], damaged, failed_are=failed_are)
+
+
+def _evaluate(
+    models: list[tuple[Path, Model]],
+    data: Path,
+    *,
+    split: str | None,
+    subset: str | None,
+    library: Path | None,
+    jobs: int | None,
+) -> tuple[Evaluation, datasets.Files, datasets.Files]:
+    """The evaluation, the files of the data set that failed, and the damaged ones."""
+    from tonearm.library.store import Library
+    from tonearm.training import evaluate as evaluation
+    from tonearm.training import evaluation_set
+
+    wanted = split or evaluation_set.split_next_to(models[0][0], data)
+    if subset and not wanted:
+        raise typer.BadParameter("a subset of what? Name a --split", param_hint="--subset")
+    chosen_subset = subset or "valid"
+    evaluation_set.look_ahead(data, models, wanted=wanted, subset=chosen_subset)
+    with ExitStack() as stack:
+        opened = stack.enter_context(Library(location(library), write=True))
+        how = [datasets.encoding(opened, loaded, path, jobs=jobs) for path, loaded in models]
+        found = datasets.read(data, how[0])
+        chosen = evaluation_set.choose(found, wanted=wanted, subset=chosen_subset)
+        embeddings = []
+        for encoder, counting in how:
+            with counting:
+                embeddings.append(evaluation_set.embed(chosen, encoder))
+    result = evaluation.evaluate(models, chosen, embeddings)
+    return result, found.failed, found.damaged
 
 
 def _path_of(name: str) -> Path:
@@ -108,49 +139,33 @@ def _path_of(name: str) -> Path:
     return model_file.named(name) or model_file.builtin_path()
 
 
-def _heard(model: Model, evaluation_set: EvaluationSet, jobs: int | None) -> TrackEmbeddings:
-    from tonearm.model.classifier import Classifier
-    from tonearm.training import evaluation_set as materials
-
-    with (
-        console.quiet_decoders(),
-        console.Progress(len(evaluation_set.tracks), unit="tracks") as progress,
-    ):
-        return materials.hear(
-            Classifier(model),
-            evaluation_set,
-            jobs=jobs or cores(),
-            on_done=lambda failed: progress.advance(failures=failed),
-        )
-
-
 def _write_report(result: Evaluation, path: Path) -> None:
     from tonearm.files import write_atomically
     from tonearm.training import report
     from tonearm.training.run import read_history
 
-    histories = [read_history(judged.path) for judged in result.judged]
+    histories = [read_history(each.path) for each in result.results]
     page = report.render(result, histories=histories)
     try:
-        # A file's name may hold what is no Unicode: it is spelt out.
+        # A file name may hold bytes that are not Unicode: they are escaped.
         write_atomically(path, page.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
     console.say(f"report: {path}")
 
 
 def _print(result: Evaluation) -> None:
     """The figures for people."""
     evaluation_set, split = result.evaluation_set, result.evaluation_set.split
-    n = len(result.judged[0].tracks)
+    n = len(result.results[0].tracks)
     where = f"all of {evaluation_set.folder}"
     if split is not None:
-        where = f"{evaluation_set.part} of {split.name} {split.sha256[:HASH_SHOWN]}"
+        where = f"{evaluation_set.subset} of {split.name} {split.sha256[:HASH_SHOWN]}"
     of = f" (of {evaluation_set.promised})" if n < evaluation_set.promised else ""
     print(f"{console.printable(where)}: {n} tracks{of}")
-    for judged in result.judged:
-        print(f"\n{console.printable(judged.path)}")
-        _print_model(judged)
+    for each in result.results:
+        print(f"\n{console.printable(each.path)}")
+        _print_model(each)
     for row in result.differences:
         low, high = row["interval_95_by_group"]
         odd = "  NOT COMPARABLE: one of them leaks" if row["one_leaks"] else ""
@@ -161,9 +176,9 @@ def _print(result: Evaluation) -> None:
         )
 
 
-def _print_model(judged: Judged) -> None:
-    tracks, each = judged.figures["tracks"], judged.figures["windows"]
-    leaks = "  LEAKS" if judged.leaks else ""
+def _print_model(result: ModelResult) -> None:
+    tracks, each = result.figures["tracks"], result.figures["windows"]
+    leaks = "  LEAKS" if result.leaks else ""
     answered = tracks["answered"]
     among = f"{answered['accuracy']:.3f} of these right" if answered["n"] else "none"
     print(
@@ -176,15 +191,16 @@ def _print_model(judged: Judged) -> None:
         f"  answered {answered['coverage']:.3f}  {among}; {answered['unknown']} unknown, "
         f"{answered['unknown_right']} of them wrongly"
     )
-    rows = judged.figures["genres"]
+    rows = result.figures["genres"]
     width = max(len(console.printable(row["genre"])) for row in rows)
-    print(f"  {'genre':<{width}}    n  recall  precision  F1     taken for")
+    print(f"  {'genre':<{width}}    n  recall  precision  F1     confused with")
     for row in rows:
         precision = "-" if row["precision"] is None else f"{row['precision']:.3f}"
-        taken = f"{row['taken_for']} ({row['taken_for_count']})" if row["taken_for"] else ""
+        other = row["confused_with"]
+        confused = f"{other} ({row['confused_with_count']})" if other else ""
         line = (
             f"  {console.printable(row['genre']):<{width}}  {row['n']:>3}  {row['recall']:<6.3f}  "
-            f"{precision:<9}  {row['f1']:.3f}  {console.printable(taken)}"
+            f"{precision:<9}  {row['f1']:.3f}  {console.printable(confused)}"
         )
         print(line.rstrip())
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.evaluate import HASH_SHOWN, ends
-from tonearm.cli.prepare import Files
+from tonearm.cli.datasets import Files
+from tonearm.cli.evaluate import HASH_SHOWN, Format, ends
 from tonearm.errors import DatasetError, TonearmError
 
 Values = dict[str, Any]
@@ -20,14 +20,17 @@ Values = dict[str, Any]
 def models(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Where to look for model files; without it in runs."),
+        typer.Argument(help="Where to look for model files.", show_default="runs"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
     verbose: console.Verbose = False,
 ) -> None:
-    """List the shipped model, what can be trained, and the models in a folder."""
+    """List the models there are.
+
+    The built-in model, what can be trained, and the model files in a folder.
+    """
     from tonearm.model import file as model_file
-    from tonearm.nets import MODELS
+    from tonearm.nets import ARCHITECTURES
 
     if folder is not None and not folder.exists():
         raise DatasetError(f"{folder}: is not there")
@@ -39,10 +42,10 @@ def models(
             listed.append(_described(path))
         except TonearmError as error:
             failures.append((str(path), str(error).removeprefix(f"{path}: ")))
-    if as_json:
-        print(json.dumps({"schema": 1, "trainable": MODELS, "models": listed}, indent=1))
+    if output_format is Format.json:
+        print(json.dumps({"schema": 1, "trainable": ARCHITECTURES, "models": listed}, indent=1))
     else:
-        _print_models(listed, MODELS)
+        _print_models(listed, ARCHITECTURES)
     console.report("could not be read", failures)
     if failures:
         raise typer.Exit(console.EXIT_FAILED_FILES)
@@ -50,7 +53,7 @@ def models(
 
 @dataclass(frozen=True)
 class _Found:
-    """Bundles in a folder, and folders that could not be read."""
+    """Model files in a folder, and folders that could not be read."""
 
     paths: list[Path]
     failed: Files
@@ -122,7 +125,7 @@ def _changed(values: Values) -> str | None:
 
 
 def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
-    print("can be trained (tonearm train --model NAME):")
+    print("can be trained (tonearm train --arch NAME):")
     width = max(map(len, trainable)) + 2
     for name, what in trainable.items():
         print(f"  {name:<{width}}{what}")

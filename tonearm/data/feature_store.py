@@ -1,13 +1,12 @@
 """The feature store: arrays of tracks on disk, keyed by the sound itself and by what made them.
 
 One ``.npy`` a track, written whole or not at all: whatever is there is complete, so that a run
-killed at any moment goes on where it was. One mapped file of all would be read nine times as fast
-(0.16 against 1.4 ms a window, ``benchmarks/prepare.py``), but sets of up to 2 GB are read once and
-stay in memory (0.11 ms), and no file of many tracks is whole at any moment. Each store's
-``store.json`` holds the identity of what made its arrays; another
-identity is refused. Log-mel arrays are [frames, bands]: decibels of
-power itself (float16), not yet relative to anything, or levels of 0-255 (uint8) where only these
-are known. `cut` makes of both what the classifier makes of audio.
+killed at any moment continues where it stopped. One mapped file of all would be read nine times as
+fast (0.16 against 1.4 ms a window, ``benchmarks/prepare.py``), but sets of up to 2 GB are read once
+and stay in memory (0.11 ms), and no file of many tracks is whole at any moment. Each store's
+``store.json`` holds the identity of what made its arrays; another identity is refused. Log-mel
+arrays are float16 [frames, bands], decibels of power itself, not yet relative to anything; `cut`
+makes of them what the classifier makes of audio.
 """
 
 from __future__ import annotations
@@ -31,19 +30,11 @@ Float32 = NDArray[np.float32]
 Array = NDArray[Any]
 
 _STORE = "store.json"
-# Clips prepared elsewhere (387 frames of 30 s): every 3.34th frame of GTZAN_SPEC, so that one hop
-# is 512 x 1293 / 387.5 samples.
-ARRAY_HOP_SAMPLES = 1_708
 
 
 def identity(spec: FeatureSpec) -> dict[str, Any]:
     """What arrays of ``spec`` depend on: all but the length of a window."""
     return {"kind": "log-mel", **{k: v for k, v in spec.to_dict().items() if k != "window_frames"}}
-
-
-def embedding_identity(encoder_sha256: str) -> dict[str, Any]:
-    """Identity of embeddings: the network that listened, with its front end."""
-    return {"kind": "windows", "encoder": encoder_sha256}
 
 
 def checksum(sound: bytes) -> str:
@@ -126,7 +117,7 @@ def open_store(
         different = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
         what = ", ".join(f"{k} {found.get(k)} instead of {wanted.get(k)}" for k in different)
         raise DatasetError(
-            f"{root}: holds features made otherwise ({what}); give another --out, or delete it"
+            f"{root}: holds features made otherwise ({what}); name another --output, or delete it"
         )
     return FeatureStore(root, found)
 
@@ -153,12 +144,12 @@ def storable(samples: Float32, spec: FeatureSpec) -> NDArray[np.float16]:
 
 
 def cut(levels: Array, start: int, spec: FeatureSpec) -> Float32:
-    """One window as the classifier hears it.
+    """One window as the classifier sees it.
 
     Parameters
     ----------
-    levels : float16 or uint8 [frames, bands]
-        From the store. A level of 256 is the loudest there is, 0 is 80 dB below.
+    levels : float16 [frames, bands]
+        From the store.
     start : int
         First frame. A track shorter than a window is repeated.
     spec : FeatureSpec
@@ -167,13 +158,13 @@ def cut(levels: Array, start: int, spec: FeatureSpec) -> Float32:
     -------
     float32 [window_frames, bands]
     """
-    part = levels[start : start + spec.window_frames]
-    if len(part) < spec.window_frames:
-        part = np.tile(part, (-(-spec.window_frames // max(1, len(part))), 1))
-        part = part[: spec.window_frames]
-    window: Float32 = part.astype(np.float32)
-    if levels.dtype == np.uint8:
-        window *= np.float32(DYNAMIC_RANGE_DB / 256)
+    window_levels = levels[start : start + spec.window_frames]
+    if len(window_levels) < spec.window_frames:
+        window_levels = np.tile(
+            window_levels, (-(-spec.window_frames // max(1, len(window_levels))), 1)
+        )
+        window_levels = window_levels[: spec.window_frames]
+    window: Float32 = window_levels.astype(np.float32)
     if spec.scale == "db":
         window -= window.max()
         np.maximum(window, np.float32(-DYNAMIC_RANGE_DB), out=window)

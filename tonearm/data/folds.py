@@ -1,4 +1,4 @@
-"""Dealing tracks into parts: groups stay whole, labels come out as even as these allow.
+"""Dealing tracks into subsets: groups stay whole, labels come out as even as these allow.
 
 For splits, cross-validation and calibration alike. Imports nothing of Tonearm.
 """
@@ -14,25 +14,25 @@ from numpy.typing import NDArray
 
 
 def assign_groups(
-    labels: Sequence[str], groups: Sequence[str], *, shares: Sequence[float], seed: int
+    labels: Sequence[str], groups: Sequence[str], *, fractions: Sequence[float], seed: int
 ) -> NDArray[np.int64]:
-    """The part of each track: no group is in two.
+    """The subset of each track: no group is in two.
 
-    The largest group first, to the part that lacks most of its labels: what is dealt last is
+    The largest group first, to the subset that lacks most of its labels: what is assigned last is
     small enough to even things out. Parts may end without a label that few groups have.
 
     Parameters
     ----------
     labels, groups : sequence of str [n]
-    shares : sequence of float [parts]
-        How much of each label each part shall have.
+    fractions : sequence of float [subsets]
+        How much of each label each subset shall have.
     seed : int
         Of the order of groups of one size.
 
     Returns
     -------
     int64 [n]
-        In 0..parts-1.
+        In 0..subsets-1.
     """
     members: dict[str, list[int]] = {}
     for i, group in enumerate(groups):
@@ -40,21 +40,21 @@ def assign_groups(
     order = list(np.random.default_rng(seed).permutation(sorted(members)))
     order.sort(key=lambda group: -len(members[group]))
     of_label = Counter(labels)
-    have: list[Counter[str]] = [Counter() for _ in shares]
-    dealt = np.zeros(len(labels), dtype=np.int64)
+    have: list[Counter[str]] = [Counter() for _ in fractions]
+    assigned = np.zeros(len(labels), dtype=np.int64)
     for group in order:
         its = Counter(labels[i] for i in members[group])
 
-        def need(part: int, its: Counter[str] = its) -> tuple[float, float, int]:
-            wanted = {label: shares[part] * of_label[label] for label in its}
-            lack = sum(n * (1 - have[part][label] / wanted[label]) for label, n in its.items())
-            # Where several lack as much, the large part, then the one that holds least.
-            return round(lack, 9), shares[part], -have[part].total()
+        def need(subset: int, its: Counter[str] = its) -> tuple[float, float, int]:
+            wanted = {label: fractions[subset] * of_label[label] for label in its}
+            lack = sum(n * (1 - have[subset][label] / wanted[label]) for label, n in its.items())
+            # Where several lack as much, the large subset, then the one that holds least.
+            return round(lack, 9), fractions[subset], -have[subset].total()
 
-        part = max(range(len(shares)), key=need)
-        have[part].update(its)
-        dealt[members[group]] = part
-    return dealt
+        subset = max(range(len(fractions)), key=need)
+        have[subset].update(its)
+        assigned[members[group]] = subset
+    return assigned
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,6 @@ def k_fold(
     labels: Sequence[str], groups: Sequence[str], *, folds: int, seed: int
 ) -> Iterator[Fold]:
     """Cross-validation that holds out every track once, and with it all of its group."""
-    dealt = assign_groups(labels, groups, shares=[1 / folds] * folds, seed=seed)
-    for part in range(folds):
-        yield Fold(np.flatnonzero(dealt != part), np.flatnonzero(dealt == part))
+    assigned = assign_groups(labels, groups, fractions=[1 / folds] * folds, seed=seed)
+    for subset in range(folds):
+        yield Fold(np.flatnonzero(assigned != subset), np.flatnonzero(assigned == subset))

@@ -1,10 +1,10 @@
-"""From a folder of music, or arrays made elsewhere, to a prepared folder: index and stores.
+"""From a folder of music to a prepared folder: index, log-mel features and fingerprints.
 
-A prepared folder holds ``index.jsonl``, ``features/`` (log-mel), ``windows/`` (embeddings),
-``fingerprints/``, ``artists.tsv`` if such a table was given, and ``journal.jsonl``: what is known
-of each file so far, a line each, by path, size and time of change. A run that was killed reads it
-and goes on. The index is written last, so that a folder with an index is whole. Must not import
-torch or print.
+A prepared folder holds ``index.jsonl``, ``features/`` (log-mel), ``fingerprints/``, ``artists.tsv``
+if such a table was given, and ``journal.jsonl``: what is known of each file so far, a line each, by
+path, size and time of change. A run that was killed reads it and continues. The index is written
+last, so that a folder with an index is whole. Embeddings are not here but in the embedding store.
+Must not import torch or print.
 """
 
 from __future__ import annotations
@@ -13,34 +13,26 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tonearm import audio
-from tonearm.data import copies, groups, index
-from tonearm.data.feature_store import (
-    FeatureStore,
-    checksum,
-    embedding_identity,
-    identity,
-    open_store,
-    storable,
-)
+from tonearm.containers.sound_key import sound_key
+from tonearm.data import copies, feature_store, groups, index
+from tonearm.data.feature_store import FeatureStore, checksum, identity, open_store, storable
 from tonearm.data.folder import Listing, look
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError, DecodeError
-from tonearm.features import FeatureSpec
-from tonearm.model.classifier import Classifier
+from tonearm.features import GTZAN_SPEC, FeatureSpec
 from tonearm.model.encoder import SHORTEST_S
 from tonearm.pool import in_order
 
-FEATURES, WINDOWS, FINGERPRINTS, JOURNAL = "features", "windows", "fingerprints", "journal.jsonl"
+FEATURES, FINGERPRINTS, JOURNAL = "features", "fingerprints", "journal.jsonl"
 ARTISTS = "artists.tsv"
 _FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 1}
-_BROKEN_IN_GTZAN = "jazz.00054"
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
 
@@ -53,9 +45,9 @@ class Prepared:
     ----------
     index : Index
     damaged : tuple of (str, str)
-        Files that are in the index though something is wrong with them, and what.
+        Files that are in the index although they are damaged, with the reason of each.
     renamed : dict of str to str
-        Folders whose name was taken for another genre's: one of the ten, or the same in another
+        Folders whose name was read as another genre: one of the ten, or the same in another
         spelling.
     empty : tuple of str
         Folders without a file.
@@ -90,15 +82,15 @@ def prepare_folder(
     spec : FeatureSpec
         Front end of the stored log-mel.
     artists : mapping of str to str or None
-        Artist by path, or by file name without suffix; goes before what ``artist_of`` says. It
-        is kept; None takes what was kept before.
+        Artist by path, or by file name without suffix; preferred to what ``artist_of`` says. It
+        is kept; None uses the table that was kept before.
     artist_of : callable
         Artist of a file, e.g. from its tags.
     jobs : int
         Files at once. Threads: decoding and transforming hold no lock of Python. Two took 0.69
         of the time of one, two processes 0.87 with their start (60 clips, mean of three rounds).
     on_start, on_done : callable
-        Told the number of files, then of each file done.
+        Called with the number of files, then after each file.
 
     Raises
     ------
@@ -119,7 +111,7 @@ def prepare_folder(
 
         def work(name: str) -> dict[str, Any]:
             known = journal.get(name, folder / name)
-            if known and store.has(known["sound"]) and prints.has(known["sound"]):
+            if known and store.has(known["key"]) and prints.has(known["key"]):
                 return known
             record = _prepare_file(folder / name, store, prints, spec)
             record["artist"] = artist_of(folder / name)
@@ -130,28 +122,55 @@ def prepare_folder(
             try:
                 records[name] = future.result()
             except DecodeError as error:
-                failed.append((name, _reason(name, error)))
+                failed.append((name, error.reason))
             else:
                 if records[name]["warning"]:
                     damaged.append((name, records[name]["warning"]))
             on_done(done, len(failed))
     if not records:
         raise DatasetError(f"{folder}: none of its {len(listing.names)} files can be read")
-    tracks = _merge(_tracks(listing, records, named), prints)
+    files = {
+        name: FileRecord(record["key"], record["duration_s"], record["artist"], record["samples"])
+        for name, record in records.items()
+    }
+    tracks = _merge(tracks_of(listing, files, named), files, prints)
     made = Index(tracks, tuple(sorted(failed)), str(folder))
     made.save(out / index.FILE_NAME)
     return Prepared(made, tuple(damaged), listing.renamed, listing.empty, len(named))
 
 
-def named_artists(
-    names: Sequence[str], out: Path, artists: Mapping[str, str] | None
-) -> dict[str, str]:
-    """Artist of each track that the table names: the one given, or the one that ``out`` keeps.
+def prepared_path(folder: str | os.PathLike[str]) -> Path:
+    """Where the prepared folder of a folder of music goes by default: next to it.
 
     Raises
     ------
     DatasetError
-        When it names none of them, or one name of it is several tracks.
+        For the root of the file system, which has nothing next to it.
+    """
+    folder = Path(folder)
+    folder = folder.resolve() if ".." in folder.parts else folder.absolute()
+    if not folder.name:
+        raise DatasetError(f"{folder} has no folder next to it: use `tonearm prepare --output`")
+    return folder.with_name(f"{folder.name}.prepared")
+
+
+def front_end(out: Path) -> FeatureSpec:
+    """The front end of the features that a prepared folder has, or is to have."""
+    features = out / FEATURES
+    if not features.exists():
+        return GTZAN_SPEC
+    return feature_store.spec_of(open_store(features), window_s=GTZAN_SPEC.window_s)
+
+
+def named_artists(
+    names: Sequence[str], out: Path, artists: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Artist of each track that a table names: the one given, or the one kept in ``out``.
+
+    Raises
+    ------
+    DatasetError
+        When it names none of them, or a name in it is that of several tracks.
     """
     kept = out / ARTISTS
     if artists is None:
@@ -168,57 +187,93 @@ def named_artists(
 def _prepare_file(
     path: Path, store: FeatureStore, prints: FeatureStore, spec: FeatureSpec
 ) -> dict[str, Any]:
-    """Decode a file, keep its features and fingerprint; what is known of it, as JSON values."""
+    """Decode a file and keep its features and fingerprint; what is known of it, as JSON values."""
     sound = audio.decode(path)
     if sound.duration_s < SHORTEST_S:
         raise DecodeError(path, "too-short", f"is too short: {sound.duration_s:.3g} s")
-    # 16 bits: a lossless copy in another container is the same sound.
+    # 16 bits: a lossless copy in another container has the same samples.
     whole = np.round(np.clip(sound.samples, -1, 1) * 32_767).astype("<i2")
-    key = checksum(f"{sound.sample_rate_hz}".encode() + whole.tobytes())
+    samples = checksum(f"{sound.sample_rate_hz}".encode() + whole.tobytes())
+    try:
+        key = sound_key(path)
+    except OSError as error:
+        raise DecodeError(path, "unreadable", error.strerror or str(error)) from None
     if not store.has(key):
-        rate_hz = spec.sample_rate_hz
-        samples = audio.resample(sound.samples, sound.sample_rate_hz, rate_hz)
-        store.put(key, storable(samples, spec))
+        resampled = audio.resample(sound.samples, sound.sample_rate_hz, spec.sample_rate_hz)
+        store.put(key, storable(resampled, spec))
     if not prints.has(key):
         prints.put(key, copies.fingerprint(sound.samples, sound.sample_rate_hz))
     return {
-        "sound": key,
+        "key": key,
+        "samples": samples,
         "duration_s": round(sound.duration_s, 3),
         "warning": sound.warning,
     }
 
 
-def _tracks(
-    listing: Listing, records: Mapping[str, Mapping[str, Any]], named: Mapping[str, str]
+@dataclass(frozen=True)
+class FileRecord:
+    """What is known of one file.
+
+    Parameters
+    ----------
+    key : str
+        Its sound key.
+    duration_s : float
+    artist : str or None
+        As its tags name it.
+    samples : str or None
+        Checksum of the decoded audio, where it was decoded.
+    """
+
+    key: str
+    duration_s: float
+    artist: str | None
+    samples: str | None = None
+
+
+def tracks_of(
+    listing: Listing, files: Mapping[str, FileRecord], named: Mapping[str, str]
 ) -> list[Track]:
-    return [
+    """The tracks of a folder of music with their groups; copies are not marked yet.
+
+    Parameters
+    ----------
+    listing : Listing
+    files : mapping of str to FileRecord
+        By name; files that failed are not in it.
+    named : mapping of str to str
+        Artists by name, preferred to those of the tags.
+    """
+    tracks = [
         Track(
             name,
             listing.genre(name),
-            groups.group_of(name, artist=named.get(name) or record["artist"]),
-            record["sound"],
-            record["duration_s"],
+            groups.group_of(name, artist=named.get(name) or file.artist),
+            file.key,
+            file.duration_s,
         )
-        for name, record in records.items()
+        for name, file in files.items()
     ]
+    return groups.join_folders(tracks)
 
 
-def _merge(tracks: list[Track], prints: FeatureStore) -> tuple[Track, ...]:
-    """The tracks with copies marked: of the same checksum, or of the same fingerprint."""
+def _merge(
+    tracks: list[Track], files: Mapping[str, FileRecord], prints: FeatureStore
+) -> tuple[Track, ...]:
+    """The tracks with copies marked: same sound key, same samples, or same fingerprint."""
     first = {track.sound: track.name for track in reversed(tracks)}
     codes = {name: np.asarray(prints.get(sound)) for sound, name in first.items()}
-    pairs = groups.same_sound(tracks) + copies.find(codes)
-    return groups.merge_copies(groups.join_folders(tracks), pairs)
-
-
-def _reason(name: str, error: DecodeError) -> str:
-    if index.stem(name) == _BROKEN_IN_GTZAN:
-        return f"{error.reason} (known to be broken in the common release of GTZAN)"
-    return error.reason
+    by_samples = [replace(track, sound=files[track.name].samples or "") for track in tracks]
+    pairs = groups.same_sound(tracks) + groups.same_sound(by_samples) + copies.find(codes)
+    return groups.merge_copies(tracks, pairs)
 
 
 class _Journal:
-    """What is known of files, a JSON line each, appended as it comes; a torn last line is lost."""
+    """What is known of files, one JSON line each, appended as they are done.
+
+    A last line that a kill cut short is ignored.
+    """
 
     def __init__(self, path: Path) -> None:
         self._known: dict[str, dict[str, Any]] = {}
@@ -242,7 +297,10 @@ class _Journal:
 
     def get(self, name: str, path: Path) -> dict[str, Any] | None:
         row = self._known.get(name)
-        return row["record"] if row and row["stamp"] == _stamp(path) else None
+        if row is None or row["stamp"] != _stamp(path) or "key" not in row["record"]:
+            return None
+        record: dict[str, Any] = row["record"]
+        return record
 
     def add(self, name: str, path: Path, record: dict[str, Any]) -> None:
         row = {"name": name, "stamp": _stamp(path), "record": record}
@@ -260,59 +318,3 @@ def _stamp(path: Path) -> list[int]:
     except OSError:
         return []
     return [status.st_size, status.st_mtime_ns]
-
-
-def add_embeddings(
-    out: str | os.PathLike[str],
-    classifier: Classifier,
-    *,
-    jobs: int = 1,
-    on_start: Callable[[int], None] = lambda _: None,
-    on_done: OnDone = lambda _done, _failed: None,
-) -> list[tuple[str, str]]:
-    """Hear every track of a prepared folder; those heard before, or without audio, are skipped.
-
-    Always as many windows as the model file hears at most: when to stop is for a head to say, and
-    what is kept here is for any head.
-
-    Returns
-    -------
-    list of (str, str)
-        Files that could not be heard, with the reason of each.
-
-    Raises
-    ------
-    DatasetError
-        When nothing was heard, now or before; or the disk is full.
-    """
-    out = Path(out)
-    made = index.load(out)
-    store = open_windows(out, classifier.model.encoder_sha256, create=True)
-    missing = [track for track in made.tracks if made.source and not store.has(track.sound)]
-    on_start(len(missing))
-    failed: list[tuple[str, str]] = []
-    count = classifier.model.windows_per_track
-
-    def work(track: Track) -> None:
-        embeddings = classifier.embed(Path(made.source) / track.name, count=count)
-        store.put(track.sound, embeddings.values)
-
-    for done, (track, future) in enumerate(in_order(work, missing, jobs=jobs), 1):
-        try:
-            future.result()
-        except DecodeError as error:
-            failed.append((track.name, error.reason))
-        on_done(done, len(failed))
-    if failed and len(failed) == len(made.tracks):
-        name, reason = failed[0]
-        path = Path(made.source) / name
-        raise DatasetError(f"none of {len(failed)} tracks could be heard, e.g. {path}: {reason}")
-    return failed
-
-
-def open_windows(
-    out: str | os.PathLike[str], encoder_sha256: str, *, create: bool = False
-) -> FeatureStore:
-    """The store of embeddings of one encoder: each has a folder of its own."""
-    root = Path(out) / WINDOWS / encoder_sha256[:12]
-    return open_store(root, embedding_identity(encoder_sha256), create=create)

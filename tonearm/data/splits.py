@@ -1,9 +1,9 @@
-"""Splits are data: named parts of tracks, a hash, and the check that nothing leaks.
+"""Splits are data: named subsets of tracks, a hash, and the check that nothing leaks.
 
-A split file is text: comment lines with its name, then ``part<TAB>track``. No group (artist,
-copies) may be in two parts, but for the splits that exist to show how much that flatters: their
-names begin with ``leaking-``. A segment of a track is written ``track#3``. Splits are made of all
-tracks; of copies, a part then holds the first, so that none counts twice.
+A split file is text: comment lines with its name, then ``subset<TAB>track``. No group (artist,
+copies) may be in two subsets, but for the splits that exist to show how much that flatters: their
+names begin with ``leaking-``. A excerpt of a track is written ``track#3``. Splits are made of all
+tracks; of copies, a subset then holds the first, so that none counts twice.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
 
-PARTS = ("train", "valid", "test")
+SUBSETS = ("train", "valid", "test")
 _UNUSED = "excluded"
 _LEAKING = "leaking-"
 _GROUPED, _RANDOM = "grouped", "random-"
 _HEADER = "# tonearm-split 1"
 _LISTS = Path(__file__).parent / "lists"
-SHARES = (0.7, 0.15, 0.15)
+FRACTIONS = (0.7, 0.15, 0.15)
 # Where a track is cut into windows that a split may name.
-SEGMENTS = 10
+EXCERPTS = 10
 _LEAKING_TRAIN = 0.75
 
 
 @dataclass(frozen=True)
 class Split:
-    """Named parts, each the names of tracks (or of segments, ``track#3``), sorted."""
+    """Named subsets, each the names of tracks (or of excerpts, ``track#3``), sorted."""
 
     name: str
-    parts: Mapping[str, tuple[str, ...]]
+    subsets: Mapping[str, tuple[str, ...]]
 
     @property
     def leaks(self) -> bool:
@@ -50,7 +50,7 @@ class Split:
     @cached_property
     def text(self) -> str:
         """The canonical text: what is saved, and what the hash is of."""
-        rows = sorted((part, name) for part, names in self.parts.items() for name in names)
+        rows = sorted((subset, name) for subset, names in self.subsets.items() for name in names)
         for _, name in rows:
             if "\n" in name or "\r" in name:
                 raise DatasetError(f"{name!r}: a line break in its name: rename and prepare again")
@@ -76,20 +76,20 @@ def load(path: str | os.PathLike[str]) -> Split:
     lines = text.removesuffix("\n").split("\n")
     if lines[:1] != [_HEADER] or not lines[1:2] or not lines[1].startswith("# name: "):
         raise DatasetError(f"{path}: no split file: it must begin with {_HEADER!r} and its name")
-    parts: dict[str, list[str]] = defaultdict(list)
+    subsets: dict[str, list[str]] = defaultdict(list)
     for number, line in enumerate(lines[2:], 3):
-        part, tab, name = line.partition("\t")
-        if not tab or not part or not name:
-            raise DatasetError(f"{path}, line {number}: not `part<TAB>track`: {line!r}")
-        if part not in (*PARTS, _UNUSED):
-            known = ", ".join((*PARTS, _UNUSED))
-            raise DatasetError(f"{path}, line {number}: part {part!r} is none of {known}")
-        parts[part].append(name)
-    counts = Counter(name for names in parts.values() for name in names)
+        subset, tab, name = line.partition("\t")
+        if not tab or not subset or not name:
+            raise DatasetError(f"{path}, line {number}: not `subset<TAB>track`: {line!r}")
+        if subset not in (*SUBSETS, _UNUSED):
+            known = ", ".join((*SUBSETS, _UNUSED))
+            raise DatasetError(f"{path}, line {number}: subset {subset!r} is none of {known}")
+        subsets[subset].append(name)
+    counts = Counter(name for names in subsets.values() for name in names)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
-        raise DatasetError(f"{path}: in two parts, or twice in one: {', '.join(twice[:5])}")
-    return Split(lines[1][8:], {part: tuple(sorted(names)) for part, names in parts.items()})
+        raise DatasetError(f"{path}: in two subsets, or twice in one: {', '.join(twice[:5])}")
+    return Split(lines[1][8:], {subset: tuple(sorted(names)) for subset, names in subsets.items()})
 
 
 def official(name: str) -> Split:
@@ -103,25 +103,25 @@ def official(name: str) -> Split:
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one part of a split means in an index.
+class Subset:
+    """What one subset of a split means in an index.
 
     Parameters
     ----------
     tracks : tuple of Track
         Those that are there, found by name or by file name alone: the first of each recording.
-    segments : dict of str to set of int
-        Of each track, by its name, the segments that the part names, where it names segments.
+    excerpts : dict of str to set of int
+        Of each track, by its name, the excerpts that the subset names, where it names excerpts.
     promised : int
-        How many tracks the part names.
+        How many tracks the subset names.
     copies : tuple of Track
-        Those left out as copies of others in the part.
+        Those left out as copies of others in the subset.
     contradictions : tuple of Track
-        Those left out since copies of them are called another genre, in whatever part.
+        Those left out since copies of them are called another genre, in whatever subset.
     """
 
     tracks: tuple[Track, ...]
-    segments: Mapping[str, set[int]]
+    excerpts: Mapping[str, set[int]]
     promised: int
     copies: tuple[Track, ...] = ()
     contradictions: tuple[Track, ...] = ()
@@ -132,13 +132,13 @@ class Part:
         return self.promised - sum(map(len, (self.tracks, self.copies, self.contradictions)))
 
 
-_NOTHING = Part((), {}, 0)
+_NOTHING = Subset((), {}, 0)
 
 
-def find(split: Split, part: str, index: Index) -> Part:
-    """A part of a split in an index; empty where the split has no such part.
+def find(split: Split, subset: str, index: Index) -> Subset:
+    """A subset of a split in an index; empty where the split has no such subset.
 
-    ``a#3`` is segment 3 of ``a``, unless a track is called so: then it is that track
+    ``a#3`` is excerpt 3 of ``a``, unless a track is called so: then it is that track
     (``Prelude in C#.mp3``, ``Étude #3``).
 
     Raises
@@ -146,50 +146,50 @@ def find(split: Split, part: str, index: Index) -> Part:
     DatasetError
         When a name without a folder is that of several tracks.
     """
-    return find_all(split, index).get(part, _NOTHING)
+    return find_all(split, index).get(subset, _NOTHING)
 
 
-def find_all(split: Split, index: Index) -> dict[str, Part]:
-    """Every part of a split, as `find` finds it."""
+def find_all(split: Split, index: Index) -> dict[str, Subset]:
+    """Every subset of a split, as `find` finds it."""
     named = _named(split, index)
-    used = {track.name: track for part in PARTS for track in named.get(part, _NOTHING).tracks}
+    used = {track.name: track for subset in SUBSETS for track in named.get(subset, _NOTHING).tracks}
     unclear = {track.name for each in groups.contradictions(used.values()) for track in each}
-    return {part: _once(found, unclear) for part, found in named.items()}
+    return {subset: _once(found, unclear) for subset, found in named.items()}
 
 
-def whole(index: Index) -> Part:
-    """All tracks as one part, without a split."""
+def whole(index: Index) -> Subset:
+    """All tracks as one subset, without a split."""
     unclear = {track.name for each in groups.contradictions(index.tracks) for track in each}
-    return _once(Part(index.tracks, {}, len(index.tracks)), unclear)
+    return _once(Subset(index.tracks, {}, len(index.tracks)), unclear)
 
 
-def _once(found: Part, unclear: Collection[str]) -> Part:
-    """The part with each recording once, and without the tracks of these names."""
+def _once(found: Subset, unclear: Collection[str]) -> Subset:
+    """The subset with each recording once, and without the tracks of these names."""
     clear = [track for track in found.tracks if track.name not in unclear]
     kept = groups.distinct(clear)
     own = {track.name for track in kept}
     return replace(
         found,
         tracks=kept,
-        segments={name: numbers for name, numbers in found.segments.items() if name in own},
+        excerpts={name: numbers for name, numbers in found.excerpts.items() if name in own},
         copies=tuple(track for track in clear if track.name not in own),
         contradictions=tuple(track for track in found.tracks if track.name in unclear),
     )
 
 
-def _named(split: Split, index: Index) -> dict[str, Part]:
-    """What the parts name, copies and all."""
+def _named(split: Split, index: Index) -> dict[str, Subset]:
+    """What the subsets name, copies and all."""
     tracks = index.by_name()
     written = groups.by_written_name(tracks)
-    parts = {}
-    for part, names in split.parts.items():
+    subsets = {}
+    for subset, names in split.subsets.items():
         found: dict[str, Track] = {}
-        segments: dict[str, set[int]] = defaultdict(set)
+        excerpts: dict[str, set[int]] = defaultdict(set)
         promised = set()
         for name in names:
             stem, mark, number = name.rpartition("#")
-            segment = bool(mark) and number.isdecimal() and name not in written
-            wanted = stem if segment else name
+            excerpt = bool(mark) and number.isdecimal() and name not in written
+            wanted = stem if excerpt else name
             promised.add(wanted)
             meant = [tracks[each] for each in written.get(wanted, ())]
             if len({track.copy_of or track.name for track in meant}) > 1:
@@ -199,15 +199,15 @@ def _named(split: Split, index: Index) -> dict[str, Part]:
                 )
             for track in meant[:1]:
                 found[track.name] = track
-                if segment:
-                    segments[track.name].add(int(number))
-        parts[part] = Part(tuple(found.values()), dict(segments), len(promised))
-    return parts
+                if excerpt:
+                    excerpts[track.name].add(int(number))
+        subsets[subset] = Subset(tuple(found.values()), dict(excerpts), len(promised))
+    return subsets
 
 
 def select(split: Split, index: Index) -> dict[str, list[Track]]:
-    """Tracks of the index in each part."""
-    return {part: list(found.tracks) for part, found in find_all(split, index).items()}
+    """Tracks of the index in each subset."""
+    return {subset: list(found.tracks) for subset, found in find_all(split, index).items()}
 
 
 def is_official(split: Split) -> bool:
@@ -230,21 +230,21 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
     Raises
     ------
     DatasetError
-        With the groups (artists, copies) that are in more than one part that is used.
+        With the groups (artists, copies) that are in more than one subset that is used.
     """
     seen: dict[str, dict[str, str]] = defaultdict(dict)
-    for part, tracks in select(split, index).items():
-        if part in PARTS:
+    for subset, tracks in select(split, index).items():
+        if subset in SUBSETS:
             for track in tracks:
-                seen[track.group].setdefault(part, track.name)
-    crossing = {group: parts for group, parts in seen.items() if len(parts) > 1}
+                seen[track.group].setdefault(subset, track.name)
+    crossing = {group: subsets for group, subsets in seen.items() if len(subsets) > 1}
     if crossing and not split.leaks and not is_official(split):
         examples = "; ".join(
-            f"{group} ({', '.join(f'{part}: {name}' for part, name in parts.items())})"
-            for group, parts in list(crossing.items())[:3]
+            f"{group} ({', '.join(f'{subset}: {name}' for subset, name in subsets.items())})"
+            for group, subsets in list(crossing.items())[:3]
         )
         raise DatasetError(
-            f"split {split.name} leaks: {len(crossing)} groups are in several parts: {examples}"
+            f"split {split.name} leaks: {len(crossing)} groups are in several subsets: {examples}"
         )
     return tuple(sorted(crossing))
 
@@ -255,30 +255,32 @@ def grouped(index: Index, *, seed: int = 0) -> Split:
     Raises
     ------
     DatasetError
-        When a genre has too few groups to be in every part.
+        When a genre has too few groups to be in every subset.
     """
     tracks = index.tracks
     for genre in index.labels:
         its = [track.group for track in tracks if track.genre == genre]
-        if len(set(its)) < len(PARTS):
+        if len(set(its)) < len(SUBSETS):
             raise DatasetError(
                 f"genre {genre!r} has {len(its)} tracks of {len(set(its))} artists or groups; a "
-                f"split into {len(PARTS)} parts needs {len(PARTS)} of them: add music"
+                f"split into {len(SUBSETS)} subsets needs {len(SUBSETS)} of them: add music"
             )
-    dealt = folds.assign_groups(
+    assigned = folds.assign_groups(
         [track.genre for track in tracks],
         [track.group for track in tracks],
-        shares=SHARES,
+        fractions=FRACTIONS,
         seed=seed,
     )
-    parts: dict[str, tuple[str, ...]] = {}
-    for i, part in enumerate(PARTS):
-        inside = [track for track, its in zip(tracks, dealt, strict=True) if its == i]
+    subsets: dict[str, tuple[str, ...]] = {}
+    for i, subset in enumerate(SUBSETS):
+        inside = [track for track, its in zip(tracks, assigned, strict=True) if its == i]
         lost = sorted(set(index.labels) - {track.genre for track in inside})
         if lost:
-            raise DatasetError(f"genre {lost[0]!r} has too few groups for part {part}: add music")
-        parts[part] = tuple(sorted(track.name for track in inside))
-    return Split(f"grouped-{seed}", parts)
+            raise DatasetError(
+                f"genre {lost[0]!r} has too few groups for subset {subset}: add music"
+            )
+        subsets[subset] = tuple(sorted(track.name for track in inside))
+    return Split(f"grouped-{seed}", subsets)
 
 
 def leaking(
@@ -293,22 +295,22 @@ def leaking(
     ----------
     index : Index
     unit : 'tracks' or 'segments'
-        What is dealt at random: with segments, parts of one track are on both sides.
+        What is assigned at random: with segments, excerpts of one track are on both sides.
     seed : int
         Of the draw.
     """
     rng = np.random.default_rng(seed)
-    parts: dict[str, list[str]] = {"train": [], "valid": []}
+    subsets: dict[str, list[str]] = {"train": [], "valid": []}
     for genre in index.labels:
         names = [track.name for track in index.tracks if track.genre == genre]
         if unit == "segments":
-            names = [f"{name}#{i}" for name in names for i in range(SEGMENTS)]
+            names = [f"{name}#{i}" for name in names for i in range(EXCERPTS)]
         shuffled = [str(name) for name in rng.permutation(names)]
         edge = round(len(shuffled) * _LEAKING_TRAIN)
-        parts["train"] += shuffled[:edge]
-        parts["valid"] += shuffled[edge:]
-    parts = {part: sorted(names) for part, names in parts.items()}
-    return Split(f"{_LEAKING}{unit}-{seed}", {k: tuple(v) for k, v in parts.items()})
+        subsets["train"] += shuffled[:edge]
+        subsets["valid"] += shuffled[edge:]
+    subsets = {subset: sorted(names) for subset, names in subsets.items()}
+    return Split(f"{_LEAKING}{unit}-{seed}", {k: tuple(v) for k, v in subsets.items()})
 
 
 def make(wanted: str, index: Index, *, seed: int = 0) -> Split:

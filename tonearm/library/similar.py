@@ -16,17 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.data import copies
 from tonearm.errors import LibraryError
 from tonearm.library.store import Library, Track, as_stored
 from tonearm.model.encoder import Embeddings
 from tonearm.model.file import Model
 
 Float32 = NDArray[np.float32]
-
-# Transcodes of 24 tracks (AAC 96 kb/s, Opus 64 kb/s) lay within .12 of each other in 9 of 10 cases
-# and had lengths equal to a millisecond; different tracks lay .16 apart or more.
-_COPY_DISTANCE = 0.12
-_COPY_LENGTH_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -153,9 +149,8 @@ def _falling(values: Float32, *, at_least: int) -> NDArray[np.int64]:
 
 def _is_copy(points: Float32, lengths_s: NDArray[np.float64], i: int, chosen: list[int]) -> bool:
     """Whether sound ``i`` is one of ``chosen`` in another encoding."""
-    near = np.abs(lengths_s[chosen] - lengths_s[i]) <= _COPY_LENGTH_S
-    distances = np.linalg.norm(points[chosen] - points[i], axis=1)
-    return bool((near & (distances < _COPY_DISTANCE)).any())
+    as_long = copies.lengths_agree(lengths_s[chosen], lengths_s[i])
+    return bool((as_long & copies.embeddings_agree(points[chosen], points[i])).any())
 
 
 def _tracks(library: Library, sounds: list[int]) -> dict[int, Track]:

@@ -3,7 +3,7 @@
 A model is a file ``models/NAME.py`` with ``Config`` (a frozen dataclass), ``Net(config, *, bands,
 frames, labels)`` (an nn.Module: levels [batch, frames, bands] as `data.store.cut` gives them, in,
 logits [batch, labels] out; it normalises inside), ``RECIPE``, ``WINDOW_S`` and, if it wants,
-``augment``; and a line in `MODELS`. Imports no torch: ``tonearm train --help`` lists it.
+``augment``; and a line in `ARCHITECTURES`. Imports no torch: ``tonearm train --help`` lists it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from tonearm.errors import DatasetError
 
 # name: what it is, for --help and `tonearm models`
-MODELS = {
+ARCHITECTURES = {
     "head": "a decision over the shipped encoder's embeddings: seconds, few songs, no torch",
     "lstm": "the original network: MFCCs, two LSTM layers, from scratch",
     "gabor": "fixed Gabor convolutions over log-mel and a layer in closed form, from scratch",
@@ -30,7 +30,7 @@ class Recipe:
 
     Parameters
     ----------
-    crops : 'segments' or 'random'
+    crops : 'excerpts' or 'random'
         Ten fixed windows a track, each an example; or one window a track and epoch, anywhere.
     margin : float
         A random crop is this share longer than a window, for ``augment`` to cut from.
@@ -49,7 +49,7 @@ class Recipe:
     epochs: int
     batch: int
     lr: float
-    crops: Literal["segments", "random"] = "segments"
+    crops: Literal["excerpts", "random"] = "excerpts"
     margin: float = 0.0
     schedule: Literal["constant", "one-cycle"] = "constant"
     weight_decay: float = 0.0
@@ -84,8 +84,8 @@ def get(name: str) -> Architecture:
     DatasetError
         When there is none of that name.
     """
-    if name not in MODELS or name == "head":
-        known = ", ".join(key for key in MODELS if key != "head")
+    if name not in ARCHITECTURES or name == "head":
+        known = ", ".join(key for key in ARCHITECTURES if key != "head")
         raise DatasetError(f"no network {name!r}; there are: {known}")
     module = importlib.import_module(f"tonearm.nets.{name}")
     return Architecture(

@@ -41,7 +41,7 @@ def of_split(
     split : Split or None
         None where every track is measured on.
     crossing : collection of str
-        Groups that are in several of its parts.
+        Groups that are in several of its subsets.
     tracks : collection of Track
         Those measured on.
     """
@@ -64,7 +64,7 @@ def of_split(
     inside = sum(track.group in crossing for track in tracks)
     names = _some([name.removeprefix("artist:") for name in crossing])
     text = (
-        f"Split {split.name} is an official list that has {names} in several parts: {inside} of "
+        f"Split {split.name} is an official list that has {names} in several subsets: {inside} of "
         f"the {len(tracks)} tracks measured here are theirs."
     )
     return [Caveat("note", text)]
@@ -107,8 +107,8 @@ def of_copies(copies: Sequence[Track], contradictions: Sequence[Track]) -> list[
     return found
 
 
-def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> list[Caveat]:
-    """What a model file's own training says about figures on a part of a split.
+def of_training(training: Mapping[str, Any], split: Split | None, subset: str) -> list[Caveat]:
+    """What a model file's own training says about figures on a subset of a split.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> 
         As in the model file: ``split_sha256`` of the split it learnt from and ``parts`` of it
         (``train`` alone where it does not say), ``leaks``; ``data`` or ``split`` in words.
     split : Split or None
-    part : str
+    subset : str
         What is measured on.
     """
     if training.get("leaks"):
@@ -125,9 +125,9 @@ def of_training(training: Mapping[str, Any], split: Split | None, part: str) -> 
         return []
     if training.get("split_sha256") != split.sha256:
         return of_base(training)
-    if part in training.get("parts", ["train"]):
+    if subset in training.get("parts", ["train"]):
         return [Caveat("leak", "These are the tracks the model was trained on.")]
-    if part == "valid":
+    if subset == "valid":
         text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
         return [Caveat("note", text)]
     return []

@@ -1,20 +1,19 @@
-"""Genres of one's own over embeddings already heard: fit a head, or add genres to one; seconds.
+"""Your own genres over embeddings: fit a head, or add genres to one, in seconds.
 
-What is measured is always on groups (artists, copies) the fit had not seen. Needs no torch.
+Every figure is of groups (artists, copies) that the fit had not seen. Needs no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import metrics
-from tonearm.data import index, prepare, splits
+from tonearm.data import splits
 from tonearm.data.folds import k_fold
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError, ModelError
@@ -46,8 +45,8 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class EmbeddedFolder:
-    """The tracks of a prepared folder that were heard, and their embeddings."""
+class EmbeddedTracks:
+    """The tracks of a data set that could be analysed, and their embeddings."""
 
     index: Index
     tracks: Tracks
@@ -57,29 +56,29 @@ class EmbeddedFolder:
         place = {track.name: i for i, track in enumerate(self.index.tracks)}
         return subset(self.tracks, [place[track.name] for track in chosen])
 
-    def once(self) -> EmbeddedFolder:
+    def once(self) -> EmbeddedTracks:
         """Without copies, and without recordings that stand in several genres."""
         chosen = splits.whole(self.index).tracks
-        return EmbeddedFolder(replace(self.index, tracks=chosen), self.of(chosen))
+        return EmbeddedTracks(replace(self.index, tracks=chosen), self.of(chosen))
 
 
-def embedded_tracks(folder: str | Path, encoder_sha256: str) -> EmbeddedFolder:
-    """What was heard of a prepared folder, copies and all.
+def embedded_tracks(
+    made: Index, embeddings: Mapping[str, NDArray[np.floating[Any]]]
+) -> EmbeddedTracks:
+    """The tracks of an index that have embeddings [n, d], by their names; copies as well.
 
     Raises
     ------
     DatasetError
-        When none were heard by this encoder.
+        When none has.
     """
-    made = index.load(folder)
-    store = prepare.open_windows(folder, encoder_sha256)
-    tracks = tuple(track for track in made.tracks if store.has(track.sound))
+    tracks = tuple(track for track in made.tracks if track.name in embeddings)
     if not tracks:
-        raise DatasetError(f"{folder}: no track was heard: run `tonearm prepare --embeddings`")
-    return EmbeddedFolder(
+        raise DatasetError(f"{made.source or 'the data set'}: none of its tracks was analysed")
+    return EmbeddedTracks(
         replace(made, tracks=tracks),
         Tracks(
-            [np.asarray(store.get(track.sound)) for track in tracks],
+            [embeddings[track.name].astype(np.float32) for track in tracks],
             [track.genre for track in tracks],
             [track.group for track in tracks],
         ),
@@ -120,7 +119,7 @@ def folds_for(labels: Sequence[str], groups: Sequence[str], *, fewest: int = 2) 
 
 
 def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0) -> Trial:
-    """Every track judged by a head that was fitted without its group."""
+    """Classify every track by a head that was fitted without its group."""
     labels = tuple(sorted(set(tracks.labels)))
     folds = folds_for(tracks.labels, tracks.groups)
     probabilities = np.zeros((len(tracks.labels), len(labels)))
@@ -132,8 +131,8 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     return Trial(truth, probabilities, labels, tuple(tracks.groups))
 
 
-def judge(head: Head, tracks: Tracks) -> Trial:
-    """What a head says of tracks; DatasetError if they bear labels it does not know."""
+def evaluate_head(head: Head, tracks: Tracks) -> Trial:
+    """The answers of a head on tracks; DatasetError if they have labels it does not know."""
     foreign = sorted(set(tracks.labels) - set(head.labels))
     if foreign:
         raise DatasetError(f"the model knows no {', '.join(foreign)}")
@@ -245,7 +244,7 @@ def measure_gain(
     base: Head | None = None,
     seed: int = 0,
 ) -> Gain:
-    """Add the genres of ``new`` fold by fold, and judge what was held out.
+    """Add the genres of ``new`` fold by fold, and measure on what was held out.
 
     Each fold adds them to a head of the ``old`` tracks inside it; or to ``base``, which was not
     fitted on any of the old tracks.

@@ -20,7 +20,7 @@ from tonearm import windows
 from tonearm.data import feature_store, index, prepare, splits
 from tonearm.data.feature_store import FeatureStore
 from tonearm.data.index import Track
-from tonearm.data.splits import SEGMENTS, Split
+from tonearm.data.splits import EXCERPTS, Split
 from tonearm.errors import DatasetError
 from tonearm.features import FeatureSpec
 from tonearm.nets import Architecture
@@ -38,7 +38,7 @@ class Example:
 
 
 class Data:
-    """The parts of a split over a prepared folder.
+    """The subsets of a split over a prepared folder.
 
     Parameters
     ----------
@@ -54,11 +54,13 @@ class Data:
         self.store: FeatureStore = feature_store.open_store(Path(folder) / prepare.FEATURES)
         self.spec: FeatureSpec = feature_store.spec_of(self.store, window_s=model.window_s)
         self.split = split
-        found = {part: splits.find(split, part, made) for part in split.parts}
-        self.parts = {part: each.tracks for part, each in found.items()}
-        self._segments = {part: each.segments for part, each in found.items()}
+        found = {subset: splits.find(split, subset, made) for subset in split.subsets}
+        self.subsets = {subset: each.tracks for subset, each in found.items()}
+        self._excerpts = {subset: each.excerpts for subset, each in found.items()}
         self.labels = tuple(
-            sorted({track.genre for part in splits.PARTS for track in self.parts.get(part, ())})
+            sorted(
+                {track.genre for subset in splits.SUBSETS for track in self.subsets.get(subset, ())}
+            )
         )
         self._check()
         self._cache: dict[str, NDArray[np.generic]] = {}
@@ -70,12 +72,12 @@ class Data:
             raise DatasetError(
                 f"only one genre ({', '.join(self.labels) or 'none'}): two or more are needed"
             )
-        for part in ("train", "valid"):
-            have = {track.genre for track in self.parts.get(part, ())}
+        for subset in ("train", "valid"):
+            have = {track.genre for track in self.subsets.get(subset, ())}
             lost = sorted(set(self.labels) - have)
             if lost:
                 raise DatasetError(
-                    f"split {self.split.name}: no track of {', '.join(lost)} in its part {part}"
+                    f"split {self.split.name}: no track of {', '.join(lost)} in its subset {subset}"
                 )
 
     def levels(self, track: Track) -> NDArray[np.generic]:
@@ -89,18 +91,18 @@ class Data:
                 self._cached_bytes += found.nbytes
         return found
 
-    def examples(self, part: str) -> list[Example]:
-        """Windows of a part: ten a track, or those segments that the split names."""
-        segments = self._segments.get(part, {})
+    def examples(self, subset: str) -> list[Example]:
+        """Windows of a subset: ten a track, or those excerpts that the split names."""
+        excerpts = self._excerpts.get(subset, {})
         found = []
-        for track in self.parts.get(part, ()):
+        for track in self.subsets.get(subset, ()):
             total = len(self.levels(track))
-            starts = windows.place(total, self.spec.window_frames, count=SEGMENTS)
+            starts = windows.place(total, self.spec.window_frames, count=EXCERPTS)
             label = self.labels.index(track.genre)
             found += [
                 Example(track, int(start), label)
                 for i, start in enumerate(starts)
-                if track.name not in segments or i in segments[track.name]
+                if track.name not in excerpts or i in excerpts[track.name]
             ]
         return found
 
@@ -112,14 +114,15 @@ class Data:
     def batches(
         self, model: Architecture, *, seed: int, epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Training batches of an epoch: levels [n, window_frames, bands], shares [n, labels]."""
+        """Training batches of an epoch: levels [n, window_frames, bands], targets [n, labels]."""
         recipe = model.recipe
         rng = np.random.default_rng([seed, epoch])
-        if recipe.crops == "segments":
+        if recipe.crops == "excerpts":
             pool = self.examples("train")
         else:
             pool = [
-                Example(track, -1, self.labels.index(track.genre)) for track in self.parts["train"]
+                Example(track, -1, self.labels.index(track.genre))
+                for track in self.subsets["train"]
             ]
         order = rng.permutation(len(pool))
         for step, begin in enumerate(range(0, len(pool), recipe.batch)):
@@ -131,17 +134,17 @@ class Data:
             )
             levels = self._levels_of(chosen, model, rng, generator)
             wanted = torch.tensor([example.label for example in chosen])
-            shares = torch.nn.functional.one_hot(wanted, len(self.labels)).float()
+            targets = torch.nn.functional.one_hot(wanted, len(self.labels)).float()
             smooth = recipe.label_smoothing
-            shares = shares * (1 - smooth) + smooth / len(self.labels)
+            targets = targets * (1 - smooth) + smooth / len(self.labels)
             if recipe.mixup:
                 weight = rng.beta(recipe.mixup, recipe.mixup, len(chosen))
                 kept = torch.from_numpy(np.maximum(weight, 1 - weight)).float()
                 other = torch.randperm(len(chosen), generator=generator)
                 at = kept[:, None, None]
                 levels = at * levels + (1 - at) * levels[other]
-                shares = kept[:, None] * shares + (1 - kept[:, None]) * shares[other]
-            yield levels, shares
+                targets = kept[:, None] * targets + (1 - kept[:, None]) * targets[other]
+            yield levels, targets
 
     def _levels_of(
         self,
@@ -150,7 +153,7 @@ class Data:
         rng: np.random.Generator,
         generator: torch.Generator,
     ) -> Tensor:
-        if model.recipe.crops == "segments":
+        if model.recipe.crops == "excerpts":
             levels = self.windows(chosen)
         else:
             longer = int(self.spec.window_frames * (1 + model.recipe.margin))

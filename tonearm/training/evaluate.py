@@ -31,7 +31,7 @@ MISTAKES = 10
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelResult:
     """One model file's answers on n tracks and their windows.
 
     Parameters
@@ -44,7 +44,7 @@ class Judged:
     window_truth, window_probabilities : int64 [m], float64 [m, k]
         Each window decided by itself.
     window_groups : tuple of str [m]
-    caveats : tuple of Caution
+    caveats : tuple of Caveat
     """
 
     path: Path
@@ -140,18 +140,18 @@ class Evaluation:
     """Several model files on the same tracks: the first, and those compared with it."""
 
     evaluation_set: EvaluationSet
-    judged: tuple[Judged, ...]
+    results: tuple[ModelResult, ...]
     failed: tuple[tuple[str, str], ...]
 
-    def caveats_of(self, judged: Judged) -> list[Caveat]:
+    def caveats_of(self, result: ModelResult) -> list[Caveat]:
         """Those of a model file beyond those of the split, which hold for all."""
         shared = self.evaluation_set.caveats()
-        return [caveat for caveat in judged.caveats if caveat not in shared]
+        return [caveat for caveat in result.caveats if caveat not in shared]
 
     @cached_property
     def differences(self) -> list[dict[str, Any]]:
         """Accuracy of each other model file minus that of the first, paired by track."""
-        first, *others = self.judged
+        first, *others = self.results
         groups = [track.group for track in first.tracks]
         rows = []
         for other in others:
@@ -183,14 +183,14 @@ class Evaluation:
             else {
                 "name": split.name,
                 "sha256": split.sha256,
-                "part": self.evaluation_set.part,
+                "subset": self.evaluation_set.subset,
                 "leaks": split.leaks,
-                "groups_in_several_parts": list(self.evaluation_set.crossing),
+                "groups_in_several_subsets": list(self.evaluation_set.crossing),
             },
-            "tracks": len(self.judged[0].tracks),
-            "tracks_of_the_part": self.evaluation_set.promised,
+            "tracks": len(self.results[0].tracks),
+            "tracks_of_the_subset": self.evaluation_set.promised,
             "failed": [{"path": path, "reason": reason} for path, reason in self.failed],
-            "models": [judged.to_dict() for judged in self.judged],
+            "models": [result.to_dict() for result in self.results],
             "differences": self.differences,
         }
 
@@ -198,57 +198,59 @@ class Evaluation:
 def evaluate(
     models: Sequence[tuple[Path, Model]],
     evaluation_set: EvaluationSet,
-    hearings: Sequence[TrackEmbeddings],
+    embeddings: Sequence[TrackEmbeddings],
 ) -> Evaluation:
-    """Judge model files on the tracks that all of them could hear.
+    """Evaluate model files on the tracks that all of them could analyse.
 
     Parameters
     ----------
     models : sequence of (Path, Model)
         The first is what the others are compared with.
-    material : Material
-    hearings : sequence of Hearing
+    evaluation_set : EvaluationSet
+    embeddings : sequence of TrackEmbeddings
         Of each model file.
 
     Raises
     ------
     DatasetError
-        When no track was heard by all.
+        When no track was analysed by all.
     """
     shared = [
         track
         for track in evaluation_set.tracks
-        if all(track.name in hearing.windows for hearing in hearings)
+        if all(track.name in found.windows for found in embeddings)
     ]
     if not shared:
-        raise DatasetError(f"{evaluation_set.folder}: no track can be heard by all of these models")
-    judged = [
-        _judge(path, model, evaluation_set, shared, hearing)
-        for (path, model), hearing in zip(models, hearings, strict=True)
+        raise DatasetError(
+            f"{evaluation_set.folder}: no track could be analysed by all of these models"
+        )
+    results = [
+        _evaluate(path, model, evaluation_set, shared, found)
+        for (path, model), found in zip(models, embeddings, strict=True)
     ]
-    failed = dict(pair for hearing in hearings for pair in hearing.failed)
-    return Evaluation(evaluation_set, tuple(judged), tuple(failed.items()))
+    failed = dict(pair for found in embeddings for pair in found.failed)
+    return Evaluation(evaluation_set, tuple(results), tuple(failed.items()))
 
 
-def _judge(
+def _evaluate(
     path: Path,
     model: Model,
     evaluation_set: EvaluationSet,
     tracks: Sequence[Track],
-    hearing: TrackEmbeddings,
-) -> Judged:
-    check_labels(path, model, evaluation_set)
-    embeddings = [hearing.windows[track.name] for track in tracks]
+    found: TrackEmbeddings,
+) -> ModelResult:
+    check_labels(path, model, evaluation_set.folder, tracks)
+    embeddings = [found.windows[track.name] for track in tracks]
     decisions = [
-        model.head.classify(_until_sure(model, each, evaluation_set)) for each in embeddings
+        model.head.classify(_until_confident(model, each, evaluation_set)) for each in embeddings
     ]
     truth = np.array([model.labels.index(track.genre) for track in tracks], dtype=np.int64)
     lengths, most = [len(each) for each in embeddings], model.windows_per_track
-    return Judged(
+    return ModelResult(
         path=path,
         model=model,
         tracks=tuple(tracks),
-        paths=tuple(evaluation_set.path_of(track) for track in tracks),
+        paths=tuple(evaluation_set.path_of(track.name) for track in tracks),
         truth=truth,
         probabilities=np.stack([decision.probabilities for decision in decisions]),
         known=np.array([decision.known for decision in decisions]),
@@ -259,20 +261,20 @@ def _judge(
         window_groups=tuple(np.repeat([track.group for track in tracks], lengths)),
         caveats=(
             *evaluation_set.caveats(),
-            *caveats.of_training(model.training, evaluation_set.split, evaluation_set.part),
-            *([] if evaluation_set.segments else caveats.of_windows(lengths, most=most)),
+            *caveats.of_training(model.training, evaluation_set.split, evaluation_set.subset),
+            *([] if evaluation_set.excerpts else caveats.of_windows(lengths, most=most)),
         ),
     )
 
 
-def _until_sure(model: Model, embeddings: Windows, evaluation_set: EvaluationSet) -> Windows:
+def _until_confident(model: Model, embeddings: Windows, evaluation_set: EvaluationSet) -> Windows:
     """Those of the windows [n, d] of a track after which predict is sure, so that it hears no more.
 
     Segments that a split names, or arrays of more windows than predict hears, are other windows
     than it would choose among: they are decided on together. (Of a track below -32 dBFS predict
     hears all; how loud it was is not known here.)
     """
-    if evaluation_set.segments or len(embeddings) > model.windows_per_track:
+    if evaluation_set.excerpts or len(embeddings) > model.windows_per_track:
         return embeddings
     taken: list[int] = []
     for few in windows.rounds(len(embeddings)):
@@ -304,8 +306,8 @@ def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[s
                 "recall": right / n,
                 "precision": right / guessed if guessed else None,
                 "f1": 2 * right / (n + guessed),
-                "taken_for": labels[int(wrong.argmax())] if wrong.any() else None,
-                "taken_for_count": int(wrong.max()),
+                "confused_with": labels[int(wrong.argmax())] if wrong.any() else None,
+                "confused_with_count": int(wrong.max()),
             }
         )
     return rows

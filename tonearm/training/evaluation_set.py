@@ -1,15 +1,10 @@
-"""What is measured on: the tracks of one part of a split, and hearing them by the cheapest way.
-
-A track is heard as embeddings kept from before, else from stored log-mel of the same front end,
-else from its audio. Must not import torch.
-"""
+"""The evaluation set: tracks of one subset and their embeddings. Must not import torch."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,23 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import windows
-from tonearm.data import feature_store, index, prepare, splits
+from tonearm.data import feature_store, prepare, splits
 from tonearm.data.feature_store import FeatureStore
 from tonearm.data.index import Index, Track
-from tonearm.data.splits import SEGMENTS, Split
+from tonearm.data.splits import EXCERPTS, Split
 from tonearm.errors import DatasetError, DecodeError, ModelError
 from tonearm.model.classifier import Classifier
 from tonearm.model.encoder import onnx_session
 from tonearm.model.file import Model
 from tonearm.pool import in_order
-from tonearm.training import caveats
+from tonearm.training import caveats, data_set
 from tonearm.training.caveats import Caveat
+from tonearm.training.data_set import DataSet, Encoding
 from tonearm.training.run import SPLIT
 
 _RUN_WINDOWS = 64
 
 Windows = NDArray[np.float32]
-OnDone = Callable[[int], None]  # failures so far
 
 
 @dataclass(frozen=True)
@@ -43,39 +38,41 @@ class EvaluationSet:
 
     Parameters
     ----------
-    folder : Path
-        A prepared folder.
-    source : str
-        Folder of music the tracks' names are relative to; empty where they came as arrays.
+    data : DataSet
     split : Split or None
         None takes every track.
-    part : str
+    subset : str
     tracks : tuple of Track
-        Those of the part that are here.
+        Those of the subset that are here.
     promised : int
-        How many the part names.
+        How many the subset names.
     crossing : tuple of str
-        Groups that are in several parts of the split.
-    segments : dict of str to set of int
-        Of each track the segments that the part names, where it names segments.
+        Groups that are in several subsets of the split.
+    excerpts : dict of str to set of int
+        Of each track the excerpts that the subset names, where it names excerpts.
     copies, contradictions : tuple of Track
-        Those left out, as `splits.Part` says.
+        Those left out, as `splits.Subset` says.
     """
 
-    folder: Path
-    source: str
+    data: DataSet
     split: Split | None
-    part: str
+    subset: str
     tracks: tuple[Track, ...]
     promised: int
     crossing: tuple[str, ...]
-    segments: Mapping[str, set[int]]
+    excerpts: Mapping[str, set[int]]
     copies: tuple[Track, ...] = ()
     contradictions: tuple[Track, ...] = ()
 
-    def path_of(self, track: Track) -> str:
-        """Where the file lies, or the track's name where it came as an array."""
-        return os.path.join(self.source, track.name) if self.source else track.name
+    @property
+    def folder(self) -> Path:
+        """The folder of the data set, as it was named."""
+        return self.data.folder
+
+    def path_of(self, name: str) -> str:
+        """Where the file of a track lies, or the track's name where it came as an array."""
+        source = self.data.index.source
+        return os.path.join(source, name) if source else name
 
     def caveats(self) -> list[Caveat]:
         """What the split itself lets through."""
@@ -83,52 +80,51 @@ class EvaluationSet:
         return about_split + caveats.of_copies(self.copies, self.contradictions)
 
 
-def choose(folder: str | os.PathLike[str], *, wanted: str | None, part: str) -> EvaluationSet:
-    """The tracks of one part of a split of a prepared folder.
+def choose(data: DataSet, *, wanted: str | None, subset: str) -> EvaluationSet:
+    """The tracks of one subset of a split of a data set.
 
     Parameters
     ----------
-    folder : path
+    data : DataSet
     wanted : str or None
         As `splits.make` takes it; None takes every track.
-    part : str
+    subset : str
         ``train``, ``valid`` or ``test``.
 
     Raises
     ------
     DatasetError
-        When there is no such split or part, or nothing of it is here.
+        When there is no such split or subset, or nothing of it is here.
     """
-    folder = Path(folder)
-    made: Index = index.load(folder)
     if wanted is None:
-        found = splits.whole(made)
-        return _material(folder, made, None, "", found)
-    split = splits.make(wanted, made)
-    if part not in split.parts:
-        known = ", ".join(sorted(split.parts))
-        raise DatasetError(f"split {split.name} has no part {part!r}; it has: {known}")
-    found = splits.find(split, part, made)
+        return _chosen(data, None, "", splits.whole(data.index))
+    split = splits.make(wanted, data.index)
+    found = _find(split, subset, data.index, data.folder)
+    return _chosen(data, split, subset, found)
+
+
+def _find(split: Split, subset: str, made: Index, folder: Path) -> splits.Subset:
+    if subset not in split.subsets:
+        known = ", ".join(sorted(split.subsets))
+        raise DatasetError(f"split {split.name} has no subset {subset!r}; it has: {known}")
+    found = splits.find(split, subset, made)
     if not found.tracks:
         raise DatasetError(
-            f"{folder}: holds none of the {found.promised} tracks that split {split.name} names "
-            f"as {part}"
+            f"{folder} holds none of the {found.promised} tracks that split {split.name} names "
+            f"as {subset}"
         )
-    return _material(folder, made, split, part, found)
+    return found
 
 
-def _material(
-    folder: Path, made: Index, split: Split | None, part: str, found: splits.Part
-) -> EvaluationSet:
+def _chosen(data: DataSet, split: Split | None, subset: str, found: splits.Subset) -> EvaluationSet:
     return EvaluationSet(
-        folder,
-        made.source,
+        data,
         split,
-        part,
+        subset,
         found.tracks,
         found.promised,
-        splits.check(split, made) if split else (),
-        found.segments,
+        splits.check(split, data.index) if split else (),
+        found.excerpts,
         found.copies,
         found.contradictions,
     )
@@ -136,128 +132,144 @@ def _material(
 
 @dataclass(frozen=True)
 class TrackEmbeddings:
-    """What one encoder heard: embeddings [n, d] by name of the track, and what failed, why."""
+    """Embeddings [n, d] of one encoder by name of the track, and what failed with the reason."""
 
     windows: Mapping[str, Windows]
     failed: tuple[tuple[str, str], ...]
 
 
-def hear(
-    classifier: Classifier,
-    evaluation_set: EvaluationSet,
-    *,
-    jobs: int = 1,
-    on_done: OnDone = lambda _failed: None,
-) -> TrackEmbeddings:
-    """Embeddings of the tracks: heard before, or of stored log-mel, or of the audio, and kept.
+def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
+    """Embeddings of the tracks by the cheapest way there is.
 
-    Parameters
-    ----------
-    classifier : Classifier
-    material : Material
-    jobs : int
-        Tracks at once, in threads.
-    on_done : callable
-        Told after each track how many have failed.
+    From stored log-mel features of the encoder's own front end, else from the embedding store,
+    else from the audio, which is then kept in the store. Where a split names excerpts, which are
+    tenths of a track, these are made from features or audio and not kept.
 
     Raises
     ------
     DatasetError
-        When a store is damaged, the disk is full, or nothing at all could be heard.
+        When a store is damaged, the disk is full, or no track could be analysed.
     """
-    encoder = _Encoder(classifier, evaluation_set)
+    chosen = evaluation_set.tracks
+    levels = _features(evaluation_set, encoding.model)
+    if levels is None and not evaluation_set.excerpts:
+        kept, failed = data_set.embed(evaluation_set.data, chosen, encoding)
+        found = {name: made.values.astype(np.float32) for name, made in kept.items()}
+    else:
+        found, failed = _embed_here(evaluation_set, encoding, levels)
+    if not found:
+        name, reason = failed[0]
+        raise DatasetError(
+            f"none of {len(failed)} tracks could be analysed, e.g. "
+            f"{evaluation_set.path_of(name)}: {reason}"
+        )
+    named = tuple((evaluation_set.path_of(name), reason) for name, reason in failed)
+    return TrackEmbeddings(found, named)
+
+
+def _features(evaluation_set: EvaluationSet, model: Model) -> FeatureStore | None:
+    """The store of log-mel features, if it is of the model's own front end."""
+    root = evaluation_set.data.prepared
+    if root is None or not (root / prepare.FEATURES).exists():
+        return None
+    levels = feature_store.open_store(root / prepare.FEATURES)
+    return levels if levels.identity == feature_store.identity(model.features) else None
+
+
+def _embed_here(
+    evaluation_set: EvaluationSet, encoding: Encoding, levels: FeatureStore | None
+) -> tuple[dict[str, Windows], list[tuple[str, str]]]:
+    encoder = _Encoder(encoding.model, evaluation_set, levels)
     found: dict[str, Windows] = {}
     failed: list[tuple[str, str]] = []
-    for track, future in in_order(encoder, evaluation_set.tracks, jobs=jobs):
+    encoding.on_start(len(evaluation_set.tracks))
+    results = in_order(encoder, evaluation_set.tracks, jobs=encoding.jobs)
+    for done, (track, future) in enumerate(results, 1):
         try:
             found[track.name] = future.result()
         except DecodeError as error:
-            failed.append((evaluation_set.path_of(track), error.reason))
-        on_done(len(failed))
-    if not found:
-        path, reason = failed[0]
-        raise DatasetError(f"none of {len(failed)} tracks could be heard, e.g. {path}: {reason}")
-    return TrackEmbeddings(found, tuple(failed))
+            failed.append((track.name, error.reason))
+        encoding.on_done(done, len(failed))
+    return found, failed
 
 
 class _Encoder:
-    """Embeddings of one track by the cheapest way there is; any number of threads may share it."""
+    """Embeddings of one track from features or audio; any number of threads may share it."""
 
-    def __init__(self, classifier: Classifier, evaluation_set: EvaluationSet) -> None:
-        self._classifier, self._material = classifier, evaluation_set
-        self._model = classifier.model
-        self._segments = evaluation_set.segments
-        self._kept: FeatureStore | None = None
-        # Segments of a split are tenths of a track: windows heard for something else are not.
-        if not self._segments:
-            with suppress(DatasetError):  # none were heard yet
-                self._kept = self._windows(create=False)
-        self._levels: FeatureStore | None = None
-        if (evaluation_set.folder / prepare.FEATURES).exists():
-            levels = feature_store.open_store(evaluation_set.folder / prepare.FEATURES)
-            if levels.identity == feature_store.identity(self._model.features):
-                self._levels = levels
-                self._session = onnx_session(self._model.encoder)
+    def __init__(
+        self, model: Model, evaluation_set: EvaluationSet, levels: FeatureStore | None
+    ) -> None:
+        self._model, self._set, self._levels = model, evaluation_set, levels
+        self._classifier = Classifier(model)
+        self._session = onnx_session(model.encoder)
 
     def __call__(self, track: Track) -> Windows:
-        if not self._segments:
-            return self._whole(track)
-        every = self._heard(track, SEGMENTS)
-        named = self._segments.get(track.name, range(SEGMENTS))
+        if not self._set.excerpts:
+            return self._embedded(track, self._model.windows_per_track)
+        every = self._embedded(track, EXCERPTS)
+        named = self._set.excerpts.get(track.name, range(EXCERPTS))
         chosen = [i for i in sorted(named) if i < len(every)]
         if not chosen:
-            reason = "is too short to have the segments that the split names"
+            reason = "is too short to have the excerpts that the split names"
             raise DecodeError(track.name, "too-short", reason)
         return every[chosen]
 
-    def _whole(self, track: Track) -> Windows:
-        if self._kept is not None and self._kept.has(track.sound):
-            return np.asarray(self._kept.get(track.sound), dtype=np.float32)
-        embeddings = self._heard(track, self._model.windows_per_track)
-        if self._levels is None:  # of audio, which takes long
-            self._windows(create=True).put(track.sound, embeddings)
-        return embeddings
-
-    def _windows(self, *, create: bool) -> FeatureStore:
-        folder, encoder = self._material.folder, self._model.encoder_sha256
-        return prepare.open_windows(folder, encoder, create=create)
-
-    def _heard(self, track: Track, count: int) -> Windows:
+    def _embedded(self, track: Track, count: int) -> Windows:
         if self._levels is not None and self._levels.has(track.sound):
             return self._of_levels(self._levels.get(track.sound), count)
-        if not self._material.source:
-            reason = "came as an array that this model's encoder cannot take"
+        if not self._set.data.index.source:
+            reason = "is known as an array only, which this model's encoder cannot take"
             raise DecodeError(track.name, "missing", reason)
-        return self._classifier.embed(self._material.path_of(track), count=count).values
+        return self._classifier.embed(self._set.data.path_of(track), count=count).values
 
     def _of_levels(self, levels: NDArray[Any], count: int) -> Windows:
         spec = self._model.features
         starts = windows.place(len(levels), spec.window_frames, count=count)
         cuts = np.stack([feature_store.cut(levels, int(start), spec) for start in starts])
-        parts = [
+        pieces = [
             self._session.run(None, {"features": cuts[i : i + _RUN_WINDOWS]})[0]
             for i in range(0, len(cuts), _RUN_WINDOWS)
         ]
-        return np.concatenate(parts)
+        return np.concatenate(pieces)
 
 
-def check_labels(path: str | os.PathLike[str], model: Model, evaluation_set: EvaluationSet) -> None:
-    """Refuse data with genres the model file does not know; ModelError names both."""
-    counts = Counter(track.genre for track in evaluation_set.tracks)
+def look_ahead(
+    data: Path, models: Sequence[tuple[Path, Model]], *, wanted: str | None, subset: str
+) -> None:
+    """Refuse, before anything is analysed, a data set with genres that a model does not know.
+
+    Only names are looked at: those of the listing, or of the index of a prepared folder.
+
+    Raises
+    ------
+    ModelError
+        As `check_labels` does.
+    DatasetError
+        When there is no such split or subset, or nothing of it is here.
+    """
+    made = data_set.outline(data)
+    split = splits.written(wanted) if wanted else None
+    tracks = _find(split, subset, made, data).tracks if split else made.tracks
+    for path, model in models:
+        check_labels(path, model, data, tracks)
+
+
+def check_labels(path: Path, model: Model, folder: Path, tracks: Collection[Track]) -> None:
+    """Refuse tracks of genres the model does not know; ModelError names both."""
+    counts = Counter(track.genre for track in tracks)
     foreign = sorted(set(counts) - set(model.labels))
     if foreign:
         what = ", ".join(f"{genre} ({counts[genre]} tracks)" for genre in foreign)
         raise ModelError(
-            f"{path}: knows {', '.join(model.labels)}; {evaluation_set.folder} "
-            f"also has {what}: name a "
-            "model or a split with the same genres"
+            f"{path} knows {', '.join(model.labels)}, but {folder} also has {what}: name a model "
+            "or a split with the same genres"
         )
 
 
-def split_next_to(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str | None:
-    """The split file a training run left beside its model file, if it names tracks of the data."""
-    beside = Path(path).with_name(SPLIT)
-    if not beside.exists():
+def split_next_to(path: Path, data: Path) -> str | None:
+    """The split file that a training run left next to its model, if it names tracks of the data."""
+    file = path.with_name(SPLIT)
+    if not file.exists():
         return None
-    found = splits.select(splits.load(beside), index.load(folder))
-    return str(beside) if any(found.values()) else None
+    found = splits.select(splits.load(file), data_set.outline(data))
+    return str(file) if any(found.values()) else None

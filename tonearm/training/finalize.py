@@ -1,7 +1,7 @@
-"""What a net says of a part; and the end of a run: calibrate, export, prove it equal, save.
+"""What a net says of a subset; and the end of a run: calibrate, export, prove it equal, save.
 
-The temperature and, with patience, the epoch are chosen on the validation part, so that its
-figures are a little too good: ``metrics.json`` says so. Test parts are for `evaluate`.
+The temperature and, with patience, the epoch are chosen on the validation subset, so that its
+figures are a little too good: ``metrics.json`` says so. Test subsets are for `evaluate`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from tonearm import metrics
 from tonearm.data.groups import without_artist
-from tonearm.data.splits import SEGMENTS
+from tonearm.data.splits import EXCERPTS
 from tonearm.model import file as model_file
 from tonearm.model.file import Model
 from tonearm.model.head import Head, calibrated
@@ -37,7 +37,7 @@ _NOTICE = "Trained from scratch with Tonearm; no other weights are in it.\n"
 
 @dataclass(frozen=True)
 class Found:
-    """What a net says of a part: of windows [n, labels] and of tracks, with what is right.
+    """What a net says of a subset: of windows [n, labels] and of tracks, with what is right.
 
     Groups are those that no split divides: a figure's interval goes by them.
     """
@@ -50,16 +50,16 @@ class Found:
     track_groups: tuple[str, ...]
 
 
-def predict_part(net: nn.Module, data: Data, part: str) -> Found:
-    """Run a net over the windows of a part; a track is the mean of its windows."""
+def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
+    """Run a net over the windows of a subset; a track is the mean of its windows."""
     device = next(net.parameters()).device
-    examples = data.examples(part)
-    parts = []
+    examples = data.examples(subset)
+    pieces = []
     with torch.no_grad():
         for begin in range(0, len(examples), _BATCH):
             logits: Tensor = net(data.windows(examples[begin : begin + _BATCH]).to(device))
-            parts.append(torch.softmax(logits.double(), 1).cpu().numpy())
-    probabilities = np.concatenate(parts)
+            pieces.append(torch.softmax(logits.double(), 1).cpu().numpy())
+    probabilities = np.concatenate(pieces)
     names = list(dict.fromkeys(example.track.name for example in examples))
     place = {name: i for i, name in enumerate(names)}
     owner = np.array([place[example.track.name] for example in examples])
@@ -85,14 +85,18 @@ def finish(
 ) -> None:
     """Write ``model.tonearm``, ``metrics.json`` and ``curves.svg`` of a trained net."""
     out = Path(run.out)
-    found = predict_part(net, data, "valid")
+    found = predict_subset(net, data, "valid")
     head = _head(data.labels, found)
     encoder = nn.Sequential(net, nn.Softmax(1)).eval()
     example = data.windows(data.examples("valid")[:4])
     onnx_bytes = to_onnx(encoder, example)
     difference = check_parity(encoder, onnx_bytes, example, tolerance=_TOLERANCE)
     split = data.split
-    used = {part: len(tracks) for part, tracks in data.parts.items() if part in ("train", "valid")}
+    used = {
+        subset: len(tracks)
+        for subset, tracks in data.subsets.items()
+        if subset in ("train", "valid")
+    }
     training = {
         "model": run.model,
         "config": vars(model.config),
@@ -104,7 +108,7 @@ def finish(
         "leaks": split.leaks,
         "tracks": used,
         "artist_unknown": without_artist(
-            track.group for part in used for track in data.parts[part]
+            track.group for subset in used for track in data.subsets[subset]
         ).total(),
         "parity": difference,
     }
@@ -115,7 +119,7 @@ def finish(
         encoder=onnx_bytes,
         head=head,
         embedding_names=data.labels,
-        windows_per_track=SEGMENTS,
+        windows_per_track=EXCERPTS,
         training=training,
         metrics={"valid": figures},
         notices=_NOTICE,

@@ -25,20 +25,20 @@ from tonearm.data import splits
 from tonearm.errors import DatasetError
 from tonearm.nets import Architecture
 from tonearm.training.dataset import Data
-from tonearm.training.finalize import finish, predict_part
+from tonearm.training.finalize import finish, predict_subset
 from tonearm.training.run import CHECKPOINT, HISTORY, RUN, SPLIT, Row, Run, read, write
 
 State = dict[str, Any]
 
 
-Report = Callable[[str, dict[str, float]], None]  # "step" or "epoch", and its numbers
+ReportProgress = Callable[[str, dict[str, float]], None]  # "step" or "epoch", and its numbers
 
 
-def train(run: Run, *, resume: bool = False, report: Report | None = None) -> None:
+def train(run: Run, *, resume: bool = False, report_progress: ReportProgress | None = None) -> None:
     """Train as asked; with ``resume`` go on from the last whole epoch.
 
-    ``split.txt`` must be in the run's folder. ``report`` is told of steps and epochs by the first
-    process; with several processes it must be picklable.
+    ``split.txt`` must be in the run's folder. ``report_progress`` is called for steps and epochs by
+    the first process; with several processes it must be picklable.
 
     Raises
     ------
@@ -47,12 +47,12 @@ def train(run: Run, *, resume: bool = False, report: Report | None = None) -> No
     """
     out = Path(run.out)
     if (out / CHECKPOINT).exists() and not resume:
-        raise DatasetError(f"{out}: holds a run already: --resume it, or give another --out")
+        raise DatasetError(f"{out}: holds a run already: --resume it, or name another --output")
     if resume:
         before = read(out)
         asked = replace(run, out=before.out, devices=before.devices, epochs=before.epochs)
         if asked != before:
-            raise DatasetError(f"{out}: holds another run ({before}): give another --out")
+            raise DatasetError(f"{out}: holds another run ({before}): name another --output")
     try:
         fabric = Fabric(
             accelerator=run.accelerator,
@@ -64,14 +64,14 @@ def train(run: Run, *, resume: bool = False, report: Report | None = None) -> No
         wanted = f"{run.devices} x {run.accelerator}, {run.precision}"
         raise DatasetError(f"this machine cannot train on {wanted}: {error}") from None
     write(out / RUN, json.dumps(asdict(run), indent=1).encode())
-    fabric.launch(_train, asdict(run), report or _silent)  # type: ignore[arg-type]  # its own annotation is too narrow
+    fabric.launch(_train, asdict(run), report_progress or _silent)  # type: ignore[arg-type]  # its own annotation is too narrow
 
 
 def _silent(_kind: str, _values: dict[str, float]) -> None:
     """Report to nobody; a function with a name can be sent to other processes."""
 
 
-def _train(fabric: Fabric, asked: dict[str, Any], report: Report) -> None:
+def _train(fabric: Fabric, asked: dict[str, Any], report: ReportProgress) -> None:
     run = Run(**asked)
     model = nets.get(run.model)
     data = Data(run.data, splits.load(Path(run.out) / SPLIT), model)
@@ -81,7 +81,7 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: Report) -> None:
     fit.restore()
     while not fit.finished:
         loss, accuracy = fit.run_epoch(report)
-        fit.judge(loss, accuracy)
+        fit.evaluate(loss, accuracy)
         if fabric.is_global_zero:
             fit.save()
             report("epoch", asdict(fit.history[-1]))
@@ -119,7 +119,7 @@ class _Fit:
         self.step = 0
         pool = len(data.examples("train"))
         if model.recipe.crops == "random":
-            pool = len(data.parts["train"])
+            pool = len(data.subsets["train"])
         self.steps_per_epoch = -(-pool // model.recipe.batch)
 
     @property
@@ -131,8 +131,8 @@ class _Fit:
         patience = self.run.patience
         return bool(patience and losses and len(losses) - 1 - int(np.argmin(losses)) >= patience)
 
-    def run_epoch(self, report: Report) -> tuple[float, float]:
-        """One pass over the training part; mean loss and accuracy."""
+    def run_epoch(self, report: ReportProgress) -> tuple[float, float]:
+        """One pass over the training subset; mean loss and accuracy."""
         if self.model.recipe.closed_form:
             return self._fit_at_once(report)
         epoch, world, rank = len(self.history), self.fabric.world_size, self.fabric.global_rank
@@ -143,15 +143,15 @@ class _Fit:
         self.net.train()
         totals = torch.zeros(3)  # loss, right, examples
         batches = self.data.batches(self.model, seed=self.run.seed, epoch=epoch)
-        for number, (all_levels, all_shares) in enumerate(batches, 1):
+        for number, (all_levels, all_targets) in enumerate(batches, 1):
             whole = len(all_levels)
             self._set_rate()
             if whole < world:  # each process needs an example
                 continue
             levels = self.fabric.to_device(all_levels[rank::world])
-            shares = self.fabric.to_device(all_shares[rank::world])
+            targets = self.fabric.to_device(all_targets[rank::world])
             logits = self.wrapped(levels)
-            summed = F.cross_entropy(logits, shares, reduction="sum")
+            summed = F.cross_entropy(logits, targets, reduction="sum")
             # Processes' gradients are averaged: with this scale that is the whole batch's mean.
             self.fabric.backward(summed * (world / whole))
             if self.model.recipe.clip_norm:
@@ -161,7 +161,7 @@ class _Fit:
             self.wrapped_optimiser.step()
             self.optimiser.zero_grad()
             self._average()
-            right = (logits.argmax(1) == shares.argmax(1)).sum()
+            right = (logits.argmax(1) == targets.argmax(1)).sum()
             totals += torch.tensor([summed.item(), right.item(), len(levels)])
             if self.fabric.is_global_zero:
                 done = epoch + number / self.steps_per_epoch
@@ -172,20 +172,20 @@ class _Fit:
         loss, accuracy = (totals[:2] / totals[2]).tolist()
         return loss, accuracy
 
-    def _fit_at_once(self, report: Report) -> tuple[float, float]:
+    def _fit_at_once(self, report: ReportProgress) -> tuple[float, float]:
         """The closed form of nets that have one; every process does the same."""
         net: Any = self.net
         examples = self.data.examples("train")
         classes = torch.tensor([example.label for example in examples])
-        batch, parts = self.model.recipe.batch, []
+        batch, pieces = self.model.recipe.batch, []
         for begin in range(0, len(examples), batch):
             levels = self.fabric.to_device(self.data.windows(examples[begin : begin + batch]))
             with torch.no_grad():
-                parts.append(net.describe(levels).cpu())
+                pieces.append(net.describe(levels).cpu())
             if self.fabric.is_global_zero:
                 done = min(1.0, (begin + batch) / len(examples))
                 report("step", {"epochs": done, "loss": float("nan"), "accuracy": float("nan")})
-        features = torch.cat(parts)
+        features = torch.cat(pieces)
         net.cpu().fit(features, classes)
         with torch.no_grad():
             logits = net.output(features)
@@ -193,8 +193,8 @@ class _Fit:
         self.fabric.to_device(net)
         return F.cross_entropy(logits, classes).item(), right.item()
 
-    def judge(self, loss: float, accuracy: float) -> None:
-        """Measure on the validation part, note the epoch, keep the best weights."""
+    def evaluate(self, loss: float, accuracy: float) -> None:
+        """Measure on the validation subset, note the epoch, keep the best weights."""
         values = [0.0, 0.0, 0.0]
         if self.fabric.is_global_zero:
             values = self._valid()
@@ -210,7 +210,7 @@ class _Fit:
         own = _copy(self.net.state_dict())
         if self.averaged:
             self.net.load_state_dict(self.averaged)
-        found = predict_part(self.net.eval(), self.data, "valid")
+        found = predict_subset(self.net.eval(), self.data, "valid")
         self.net.load_state_dict(own)
         return [
             metrics.log_loss(found.window_truth, found.window_probabilities),
@@ -219,7 +219,7 @@ class _Fit:
         ]
 
     def chosen(self) -> State:
-        """The weights to keep: of the best epoch, or of the last."""
+        """The weights to keep: those of the best epoch, or of the last."""
         if self.run.patience:
             return self.best
         return self.averaged or self.net.state_dict()

@@ -13,7 +13,7 @@ from pathlib import Path
 from tonearm.training import charts
 from tonearm.training.caveats import Caveat
 from tonearm.training.charts import percent
-from tonearm.training.evaluate import Evaluation, Judged
+from tonearm.training.evaluate import Evaluation, ModelResult
 from tonearm.training.report_charts import coverage, curves, reliability
 from tonearm.training.run import History
 
@@ -37,51 +37,51 @@ def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> st
     names = _names(evaluation)
     title = f"{' and '.join(names)} on {evaluation.evaluation_set.folder.name}"
     style = charts.style() + Path(__file__).with_suffix(".css").read_text("utf-8")
-    parts = [
+    pieces = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
         f"<header><p class=kicker>Tonearm: how good is it?</p><h1>{escape(title)}</h1>",
         f"{_protocol(evaluation)}{_warnings(evaluation.evaluation_set.caveats())}</header>",
     ]
-    if len(evaluation.judged) > 1:
-        parts.append(_comparison(evaluation, names))
-    for judged, name, history in zip(evaluation.judged, names, histories, strict=True):
-        own = evaluation.caveats_of(judged)
+    if len(evaluation.results) > 1:
+        pieces.append(_comparison(evaluation, names))
+    for result, name, history in zip(evaluation.results, names, histories, strict=True):
+        own = evaluation.caveats_of(result)
         heading = name if len(names) > 1 else "The model"
-        parts += [
+        pieces += [
             f"<section><h2>{escape(heading)}</h2>{_warnings(own)}",
-            _model(judged, history),
+            _model(result, history),
             "</section>",
         ]
-    parts += [_failed(evaluation), _words(), "</main></body></html>", "\n"]
-    return "".join(parts)
+    pieces += [_failed(evaluation), _words(), "</main></body></html>", "\n"]
+    return "".join(pieces)
 
 
 def _names(evaluation: Evaluation) -> list[str]:
     """What each model is called: its file or its run's folder, or its path if two are alike."""
     short = [
         path.absolute().parent.name if path.stem == _ANY_RUN else path.stem
-        for path in (judged.path for judged in evaluation.judged)
+        for path in (result.path for result in evaluation.results)
     ]
     if len(set(short)) < len(short):
-        return [str(judged.path) for judged in evaluation.judged]
+        return [str(result.path) for result in evaluation.results]
     return short
 
 
 def _protocol(evaluation: Evaluation) -> str:
     evaluation_set, split = evaluation.evaluation_set, evaluation.evaluation_set.split
-    n = len(evaluation.judged[0].tracks)
-    groups = len({track.group for track in evaluation.judged[0].tracks})
+    n = len(evaluation.results[0].tracks)
+    groups = len({track.group for track in evaluation.results[0].tracks})
     rows = {"data": str(evaluation_set.folder)}
     if split is None:
         rows["split"] = "none: all tracks"
     else:
-        rows["split"] = f"{split.name}, part {evaluation_set.part}"
+        rows["split"] = f"{split.name}, subset {evaluation_set.subset}"
         rows["SHA-256 of the split"] = split.sha256
     here = f"{n} tracks of {groups} artists or groups"
     if n < evaluation_set.promised:
-        here += f"; the part names {evaluation_set.promised}"
+        here += f"; the subset names {evaluation_set.promised}"
     rows["measured on"] = here
     return _pairs(rows)
 
@@ -98,33 +98,33 @@ def _warnings(caveats: Sequence[Caveat]) -> str:
     )
 
 
-def _model(judged: Judged, history: History | None) -> str:
-    training = judged.model.training
+def _model(result: ModelResult, history: History | None) -> str:
+    training = result.model.training
     learnt = training.get("data") or training.get("split") or "not said"
     facts = {
-        "model": f"{judged.model.name}, {len(judged.model.labels)} genres",
-        "file": str(judged.path),
-        "SHA-256": judged.model.sha256,
+        "model": f"{result.model.name}, {len(result.model.labels)} genres",
+        "file": str(result.path),
+        "SHA-256": result.model.sha256,
         "trained on": str(learnt),
     }
     drawn = [
-        _figure(_confusion(judged), "Confusion: true genre down, answer across, tracks"),
+        _figure(_confusion(result), "Confusion: true genre down, answer across, tracks"),
         _figure(
-            reliability(judged), "Reliability: below the line it is surer than right. Dots by n"
+            reliability(result), "Reliability: below the line it is surer than right. Dots by n"
         ),
         _figure(
-            coverage([judged], [""]),
+            coverage([result], [""]),
             "Coverage: accuracy when it answers only the tracks it is surest of",
         ),
         *(_figure(drawing, f"Training: {what}") for what, drawing in curves(history or {}).items()),
     ]
     return "".join(
         [
-            _tiles(judged),
+            _tiles(result),
             _pairs(facts),
             f"<div class=figures>{''.join(drawn)}</div>",
-            _genres(judged),
-            _mistakes(judged),
+            _genres(result),
+            _mistakes(result),
         ]
     )
 
@@ -133,10 +133,10 @@ def _figure(drawing: str, caption: str) -> str:
     return f"<figure>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _tiles(judged: Judged) -> str:
-    tracks, windows = judged.figures["tracks"], judged.figures["windows"]
+def _tiles(result: ModelResult) -> str:
+    tracks, windows = result.figures["tracks"], result.figures["windows"]
     answered = tracks["answered"]
-    leaks = ' <em class="flag">leaks</em>' if judged.leaks else ""
+    leaks = ' <em class="flag">leaks</em>' if result.leaks else ""
     said = percent(answered["accuracy"]) if answered["n"] else "none"
     tiles = [
         (
@@ -172,8 +172,8 @@ def _tiles(judged: Judged) -> str:
     return f"<div class=tiles>{''.join(cells)}</div>"
 
 
-def _confusion(judged: Judged) -> str:
-    labels, counts = judged.model.labels, judged.figures["tracks"]["confusion"]
+def _confusion(result: ModelResult) -> str:
+    labels, counts = result.model.labels, result.figures["tracks"]["confusion"]
     heads = "".join(f"<th scope=col><span>{escape(label)}</span></th>" for label in labels)
     rows = []
     for i, label in enumerate(labels):
@@ -192,10 +192,14 @@ def _confusion(judged: Judged) -> str:
     )
 
 
-def _genres(judged: Judged) -> str:
+def _genres(result: ModelResult) -> str:
     rows = []
-    for row in judged.figures["genres"]:
-        taken = f"{row['taken_for']} ({row['taken_for_count']})" if row["taken_for"] else "–"
+    for row in result.figures["genres"]:
+        taken = (
+            f"{row['confused_with']} ({row['confused_with_count']})"
+            if row["confused_with"]
+            else "–"
+        )
         precision = "–" if row["precision"] is None else f"{row['precision']:.0%}"
         rows.append(
             f"<tr><th scope=row>{escape(row['genre'])}</th><td>{row['n']}</td>"
@@ -204,13 +208,14 @@ def _genres(judged: Judged) -> str:
         )
     return (
         "<h3>Genre by genre</h3><div class=scroll><table class=rows><thead><tr><th>genre</th>"
-        "<th>n</th><th>recall</th><th>precision</th><th>F1</th><th class=text>taken for</th></tr>"
+        "<th>n</th><th>recall</th><th>precision</th><th>F1</th><th class=text>confused with</th>"
+        "</tr>"
         f"</thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
-def _mistakes(judged: Judged) -> str:
-    found = judged.mistakes()
+def _mistakes(result: ModelResult) -> str:
+    found = result.mistakes()
     if not found:
         return "<h3>Mistakes</h3><p>None.</p>"
     rows = []
@@ -221,27 +226,27 @@ def _mistakes(judged: Judged) -> str:
             f"({percent(row['probability_of_genre'])}), heard as <b>{escape(row['answer'])}</b> "
             f"({percent(row['confidence'])}){unknown}</span></li>"
         )
-    wrong = int((~judged.right).sum())
+    wrong = int((~result.right).sum())
     many = f"The {len(found)} surest of {wrong} mistakes" if wrong > 1 else "The one mistake"
     return f"<h3>{many}</h3><ol>{''.join(rows)}</ol>"
 
 
 def _comparison(evaluation: Evaluation, names: Sequence[str]) -> str:
     """Figures of all; those that leak stand in a table of their own."""
-    parts = []
+    pieces = []
     for leaks in (False, True):
-        rows = [i for i, judged in enumerate(evaluation.judged) if judged.leaks is leaks]
+        rows = [i for i, result in enumerate(evaluation.results) if result.leaks is leaks]
         if rows:
             heading = "Side by side, on the same tracks"
-            parts.append(f"<h2>{heading}{': these leak and flatter' if leaks else ''}</h2>")
-            parts.append(_side_by_side(evaluation, names, rows))
+            pieces.append(f"<h2>{heading}{': these leak and flatter' if leaks else ''}</h2>")
+            pieces.append(_side_by_side(evaluation, names, rows))
     marked = [
-        f"{name} (leaks)" if judged.leaks else name
-        for name, judged in zip(names, evaluation.judged, strict=True)
+        f"{name} (leaks)" if result.leaks else name
+        for name, result in zip(names, evaluation.results, strict=True)
     ]
-    drawn = _figure(coverage(evaluation.judged, marked), "Coverage of all")
+    drawn = _figure(coverage(evaluation.results, marked), "Coverage of all")
     recalls = _figure(_recalls(evaluation, marked), "Recall genre by genre")
-    return f"<section>{''.join(parts)}<div class=figures>{drawn}{recalls}</div></section>"
+    return f"<section>{''.join(pieces)}<div class=figures>{drawn}{recalls}</div></section>"
 
 
 def _side_by_side(evaluation: Evaluation, names: Sequence[str], chosen: Sequence[int]) -> str:
@@ -250,10 +255,10 @@ def _side_by_side(evaluation: Evaluation, names: Sequence[str], chosen: Sequence
     widest = max(0.05, *ends)
     rows = []
     for i in chosen:
-        judged, change = evaluation.judged[i], changes[i]
-        tracks = judged.figures["tracks"]
+        result, change = evaluation.results[i], changes[i]
+        tracks = result.figures["tracks"]
         interval = tracks["interval_95_by_group"]
-        careful = any(caveat.kind == "caveat" for caveat in judged.caveats)
+        careful = any(caveat.kind == "caveat" for caveat in result.caveats)
         flag = " <em class=care>caveat</em>" if careful else ""
         if change is None:
             against = "<td class=text colspan=2>the others are compared with it</td>"
@@ -289,7 +294,7 @@ def _side_by_side(evaluation: Evaluation, names: Sequence[str], chosen: Sequence
 def _recalls(evaluation: Evaluation, names: Sequence[str]) -> str:
     """Recall of each genre, a column a model file."""
     columns = [
-        {row["genre"]: row for row in judged.figures["genres"]} for judged in evaluation.judged
+        {row["genre"]: row for row in result.figures["genres"]} for result in evaluation.results
     ]
     heads = "".join(f"<th>{escape(name)}</th>" for name in names)
     rows = []
@@ -320,7 +325,7 @@ def _words() -> str:
         "interval": "95 % bootstrap. By groups, whole artists are drawn: errors come by the "
         "artist, so it is the one to believe.",
         "tracks right": "the likeliest genre is the true one, also where the model says unknown.",
-        "windows right": "each stretch of a few seconds judged by itself.",
+        "windows right": "each stretch of a few seconds result by itself.",
         "difference": "in points of tracks right, paired by track; won : lost counts the tracks "
         "only this one and only the first one got right.",
         "recall, precision": "share of a genre's tracks found; share of such answers right.",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tonearm import metrics
 from tonearm.training import charts
 from tonearm.training.charts import Series, percent
-from tonearm.training.evaluate import Judged
+from tonearm.training.evaluate import ModelResult
 from tonearm.training.run import History
 
 _LEAST_KEPT = 5  # accuracy of fewer tracks is noise
@@ -20,9 +20,9 @@ _ACCURACIES = {
 }
 
 
-def reliability(judged: Judged) -> str:
+def reliability(result: ModelResult) -> str:
     """Share of right answers over confidence, a dot for each tenth that holds tracks."""
-    bins = judged.figures["tracks"]["calibration"]
+    bins = result.figures["tracks"]["calibration"]
     full = [
         (confidence, right, count)
         for confidence, right, count in zip(
@@ -50,17 +50,17 @@ def reliability(judged: Judged) -> str:
     )
 
 
-def coverage(many: Sequence[Judged], names: Sequence[str]) -> str:
+def coverage(many: Sequence[ModelResult], names: Sequence[str]) -> str:
     """Accuracy over the share of tracks answered, a line a model file."""
     series = []
-    for i, (judged, name) in enumerate(zip(many, names, strict=True)):
-        n = len(judged.truth)
+    for i, (result, name) in enumerate(zip(many, names, strict=True)):
+        n = len(result.truth)
         step = -(-n // _MOST_POINTS)
         shares = [kept / n for kept in range(n, min(_LEAST_KEPT, n) - 1, -step)]
-        rows = metrics.coverage(judged.truth, judged.probabilities, fractions=shares)
+        rows = metrics.coverage(result.truth, result.probabilities, fractions=shares)
         points = [(row["coverage"], row["accuracy"]) for row in rows]
         series.append(Series(name, points, colour=i))
-        own = judged.figures["tracks"]["answered"]
+        own = result.figures["tracks"]["answered"]
         if own["unknown"] and own["n"]:
             mark = Series(
                 "" if name else "where the model itself says unknown",

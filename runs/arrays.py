@@ -1,16 +1,19 @@
-"""Data sets that come or go as one file: arrays made elsewhere (.npz), and the original's JSON.
+"""Research data sets that exist only as arrays: from a .npz to a prepared folder.
 
-``--from-arrays`` takes a .npz with ``name`` and either ``logmel`` (uint8 [tracks, bands, frames],
-with ``genre``) or ``tags`` / ``msd`` (float [windows, 50], ``name`` of each window). ``--json``
-writes what ``preprocessing.py`` of the original wrote: MFCCs of each segment, with labels.
+    python -m runs.arrays NPZ -o PREPARED [--artists TABLE] [--library FILE]
+
+The .npz holds ``name`` and either ``logmel`` (uint8 [tracks, bands, frames], with ``genre``), for
+networks, or ``tags`` / ``msd`` (float [windows, 50], ``name`` of each window), for heads: these
+embeddings go to the embedding store of a library file, by default PREPARED/library.sqlite, for
+`tonearm train PREPARED --library FILE`.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,19 +22,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm import audio
 from tonearm.data import folder, groups, index, prepare
-from tonearm.data.feature_store import ARRAY_HOP_SAMPLES, checksum, identity, open_store
+from tonearm.data.embedding_store import StoredEmbeddings
+from tonearm.data.feature_store import checksum, identity, open_store
 from tonearm.data.index import Index, Track
-from tonearm.data.splits import SEGMENTS
-from tonearm.errors import DatasetError, DecodeError
-from tonearm.features import GTZAN_SPEC, Float32, mel_power, mfcc, power_to_db
-from tonearm.files import replacing
+from tonearm.errors import DatasetError
+from tonearm.features import DYNAMIC_RANGE_DB, GTZAN_SPEC
+from tonearm.library.store import Library
+from tonearm.model import file as model_file
+from tonearm.training import custom_genres
+from tonearm.training.head_fit import Tracks
 
-# 387 frames of 30 s: 12.9 a second. window_frames is that of three seconds.
-ARRAY_SPEC = replace(GTZAN_SPEC, hop_samples=ARRAY_HOP_SAMPLES, window_frames=38)
-TRACK_S = 30
-COEFFICIENTS = 13
+# 387 frames of 30 s, 12.9 a second: every 3.34th frame of GTZAN_SPEC, so that one hop is
+# 512 x 1293 / 387.5 samples. window_frames is that of three seconds.
+ARRAY_SPEC = replace(GTZAN_SPEC, hop_samples=1_708, window_frames=38)
+LIBRARY = "library.sqlite"
 
 
 def fill(
@@ -40,6 +45,7 @@ def fill(
     *,
     encoder_sha256: str = "",
     artists: Mapping[str, str] | None = None,
+    library: str | os.PathLike[str] | None = None,
 ) -> Index:
     """Fill a prepared folder from arrays; tracks it does not know are added to its index.
 
@@ -50,6 +56,8 @@ def fill(
         Of the model file whose embeddings ``tags`` are.
     artists : mapping of str to str or None
         Artist by name of the track. It is kept; None takes what was kept before.
+    library : path or None
+        Library file that the embeddings go to; None is ``library.sqlite`` in ``out``.
 
     Raises
     ------
@@ -74,8 +82,6 @@ def fill(
             raise DatasetError(f"{npz_path}: {kind} of {name!r} are no numbers: {array.shape}")
     if kind == "logmel":
         store = open_store(out / prepare.FEATURES, identity(ARRAY_SPEC), create=True)
-    else:
-        store = prepare.open_windows(out, encoder_sha256, create=True)
     old = index.load(out) if (out / index.FILE_NAME).exists() else Index(())
     tracks = {track.stem: track for track in old.tracks}
     written = dict(zip(map(str, values["name"]), map(str, values.get("genre", ())), strict=False))
@@ -85,7 +91,14 @@ def fill(
         if name not in tracks:
             group, sound = groups.group_of(name, artist=None), checksum(array.tobytes())
             tracks[name] = Track(name, genres[written[name]], group, sound, duration_s)
-        store.put(tracks[name].sound, array)
+        if kind == "logmel":
+            store.put(tracks[name].sound, _decibels(array))
+    if kind != "logmel":
+        with Library(library or out / LIBRARY, write=True) as opened, opened.transaction():
+            for name, array, duration_s in arrays:
+                starts_s = np.arange(len(array), dtype=np.float32)
+                made_of = StoredEmbeddings(array.astype(np.float16), starts_s, duration_s)
+                opened.embeddings.put(tracks[name].sound, encoder_sha256, made_of)
     made = replace(old, tracks=_grouped(list(tracks.values()), out, artists))
     made.save(out / index.FILE_NAME)
     return made
@@ -122,65 +135,40 @@ def _each(
         yield str(names[start]), windows, float(stop - start)
 
 
-def segment_mfccs(samples: Float32) -> list[Float32]:
-    """MFCCs of each 3 s segment of the first 30 s, as the original computed them.
-
-    Parameters
-    ----------
-    samples : float32 [n]
-        Mono audio at 22,050 Hz.
-
-    Returns
-    -------
-    list of float32 [130, 13]
-        13 coefficients, n_fft 2048, hop 512; a last segment that is too short is left out.
-    """
-    length = TRACK_S * GTZAN_SPEC.sample_rate_hz // SEGMENTS
-    frames = -(-length // GTZAN_SPEC.hop_samples)
-    found = []
-    for i in range(SEGMENTS):
-        power = mel_power(samples[i * length : (i + 1) * length], GTZAN_SPEC)
-        if len(power) == frames:
-            found.append(mfcc(power_to_db(power, reference=1.0), coefficients=COEFFICIENTS))
-    return found
+def _decibels(levels: NDArray[np.uint8]) -> NDArray[np.float16]:
+    """Levels 0-255 as decibels from 0 to 80, which float16 holds exactly."""
+    return np.asarray(levels * (DYNAMIC_RANGE_DB / 256), dtype=np.float16)
 
 
-def write_json(
-    made: Index,
-    path: str | os.PathLike[str],
-    *,
-    on_done: Callable[[], None] = lambda: None,
-) -> list[tuple[str, str]]:
-    """Write the original's ``data.json``: ``mapping``, and ``labels`` and ``mfcc`` of segments.
+def tracks(prepared: str | os.PathLike[str], encoder_sha256: str) -> Tracks:
+    """The distinct tracks of a folder that `fill` made from tags, with their embeddings."""
+    made = index.load(prepared)
+    with Library(Path(prepared) / LIBRARY) as library:
+        kept = {
+            track.name: library.embeddings.get(track.sound, encoder_sha256) for track in made.tracks
+        }
+    embeddings = {name: each.values for name, each in kept.items() if each is not None}
+    return custom_genres.embedded_tracks(made, embeddings).once().tracks
 
-    One track at a time goes to the file, which takes its place at the end.
 
-    Returns
-    -------
-    list of (str, str)
-        Files that could not be read any more, with the reason of each.
-    """
-    if not made.source:
-        raise DatasetError("the data set came as arrays: --json needs its audio")
-    labels: list[int] = []
-    failed = []
-    try:
-        with replacing(path, "t") as file:
-            file.write(f'{{"mapping": {json.dumps(made.labels)},\n"mfcc": [')
-            for track in made.tracks:
-                try:
-                    sound = audio.decode(Path(made.source) / track.name)
-                except DecodeError as error:
-                    failed.append((track.name, error.reason))
-                    continue
-                rate_hz = GTZAN_SPEC.sample_rate_hz
-                samples = audio.resample(sound.samples, sound.sample_rate_hz, rate_hz)
-                for values in segment_mfccs(samples):
-                    file.write(",\n" if labels else "\n")
-                    file.write(json.dumps(np.round(values.astype(float), 4).tolist()))
-                    labels.append(made.labels.index(track.genre))
-                on_done()
-            file.write(f'],\n"labels": {json.dumps(labels)}}}\n')
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
-    return failed
+def main() -> None:
+    """Fill a prepared folder from one .npz."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("npz", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--artists", type=Path, help="table clip<TAB>artist")
+    parser.add_argument("--library", type=Path)
+    parser.add_argument("--model", type=Path, help="whose encoder made the tags")
+    options = parser.parse_args()
+    made = fill(
+        options.npz,
+        options.output,
+        encoder_sha256=model_file.load(options.model).encoder_sha256,
+        artists=groups.read_artists(options.artists) if options.artists else None,
+        library=options.library,
+    )
+    print(f"{len(made.tracks)} tracks, {len(made.labels)} genres in {options.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""What the commands on data sets share: reading one, and saying what is odd about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tonearm.cli import console
+from tonearm.files import cores
+
+if TYPE_CHECKING:
+    from tonearm.data.index import Index
+    from tonearm.data.prepare import Prepared
+    from tonearm.data.splits import Split
+    from tonearm.library.store import Library
+    from tonearm.model.file import Model
+    from tonearm.training.data_set import DataSet, Encoding
+
+Files = list[tuple[str, str]]  # with what is wrong with each
+
+
+def encoding(
+    library: Library, model: Model, path: Path | None, *, jobs: int | None
+) -> tuple[Encoding, console.Counting]:
+    """How embeddings are had with a model, and the progress to show meanwhile."""
+    from tonearm.training.data_set import Encoding
+
+    counting = console.Counting("files")
+    made = Encoding(
+        library,
+        model,
+        path,
+        jobs=jobs or cores(),
+        on_start=counting.start,
+        on_done=counting.done,
+    )
+    return made, counting
+
+
+def read(data: Path, how: tuple[Encoding, console.Counting]) -> DataSet:
+    """Read a data set with a progress bar, and say what is odd about its folders."""
+    from tonearm.data.prepare import prepared_path
+    from tonearm.training import data_set
+
+    encoder, counting = how
+    with counting:
+        found = data_set.read(data, encoder)
+    if found.listing is not None:
+        say_folders(found.listing.renamed, found.listing.empty)
+        say_artists(found.named, found.index, prepared_path(data), before=True)
+        say_index(found.index)
+    return found
+
+
+def prepare_audio(
+    folder: Path, *, out: Path, artists: dict[str, str] | None, jobs: int | None
+) -> Prepared:
+    """Prepare a folder of music with a progress bar, and say what is odd about it.
+
+    None keeps the artists that the prepared folder has.
+    """
+    from tonearm.data import prepare
+    from tonearm.tagging.read import read_artist
+
+    with console.Counting("files") as counting:
+        made = prepare.prepare_folder(
+            folder,
+            out,
+            spec=prepare.front_end(out),
+            artists=artists,
+            artist_of=read_artist,
+            jobs=jobs or cores(),
+            on_start=counting.start,
+            on_done=counting.done,
+        )
+    say_folders(made.renamed, made.empty)
+    say_artists(made.named, made.index, out, before=artists is None)
+    say_index(made.index)
+    console.say(f"prepared in {console.printable(out)}")
+    return made
+
+
+def say_folders(renamed: Mapping[str, str], empty: tuple[str, ...]) -> None:
+    """Say which folders count as another genre than they are called, and which as none."""
+    for name, genre in renamed.items():
+        console.say(f"The folder {console.printable(name)} counts as {console.printable(genre)}.")
+    for name in empty:
+        console.say(f"The folder {console.printable(name)} has no audio files: it is no genre.")
+
+
+def say_artists(named: int, made: Index, out: Path, *, before: bool) -> None:
+    """Say how many artists come from a table, which is kept in the prepared folder."""
+    from tonearm.data.prepare import ARTISTS
+
+    if named:
+        of = f"artists of {named} of {len(made.tracks)} tracks: {console.printable(out / ARTISTS)}"
+        console.say(of + (", as given before" if before else ""))
+
+
+def say_index(made: Index) -> None:
+    """Say how many tracks, genres and groups there are, and which tracks are copies."""
+    from tonearm.data import groups, index
+
+    counts = index.describe(made)
+    of_genres = (f"{console.printable(name)} {n}" for name, n in counts["genres"].items())
+    console.say(", ".join(of_genres))
+    console.say(
+        f"{console.counted(counts['tracks'], 'track')}, "
+        f"{console.counted(len(counts['genres']), 'genre')}, "
+        f"{console.counted(counts['groups'], 'group')} (artists, albums or copies)"
+    )
+    unclear = {track.name for found in groups.contradictions(made.tracks) for track in found}
+    names = made.by_name()
+    for track in made.tracks:
+        if track.copy_of:
+            other = names[track.copy_of]
+            odd = "" if other.genre == track.genre else f", which is in {other.genre}"
+            odd += ": both are left out" if track.name in unclear else ""
+            copy = f"{track.name} is a copy of {track.copy_of}"
+            console.say(f"  {console.printable(copy + odd)}")
+
+
+def say_split(split: Split, made: Index) -> None:
+    """Say what is odd about a split of a data set, before anything is learnt from it."""
+    from tonearm.data import splits
+    from tonearm.training import caveats
+
+    found = splits.find_all(split, made)
+    used = {name: found[name] for name in splits.SUBSETS if name in found}
+    measured = [track for name in ("valid", "test") if name in used for track in used[name].tracks]
+    crossing = splits.check(split, made)
+    console.caveat(caveats.of_split(split, crossing=crossing, tracks=measured))
+    copies = [track for subset in used.values() for track in subset.copies]
+    unclear = [track for subset in used.values() for track in subset.contradictions]
+    console.caveat(caveats.of_copies(copies, unclear))
+    lost = [
+        f"{name} {subset.missing} of {subset.promised}"
+        for name, subset in used.items()
+        if subset.missing
+    ]
+    if lost:
+        console.say(f"The split {split.name} names tracks that are not here: {', '.join(lost)}.")
+
+
+def end(failures: Files, damaged: Files, *, failed_are: str) -> None:
+    """Name the files that failed, and those used though damaged; exit with 1 if there are any."""
+    console.report("damaged, used as far as they can be read", damaged)
+    console.report(failed_are, list(dict.fromkeys(failures)))
+    if failures or damaged:
+        raise typer.Exit(console.EXIT_FAILED_FILES)

@@ -1,0 +1,119 @@
+"""``tonearm extend``: new genres next to those that a model knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import console, datasets, heads
+from tonearm.cli.library_options import Location
+from tonearm.errors import DatasetError
+
+if TYPE_CHECKING:
+    from tonearm.training.custom_genres import Gain
+    from tonearm.training.head_fit import Tracks
+
+
+def extend(
+    data: Annotated[Path, typer.Argument(help="A folder of music, one folder a genre.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder to save the model in.")
+    ] = Path("runs/extend"),
+    check: Annotated[
+        Path | None,
+        typer.Option(help="Music of the old genres, to see the loss."),
+    ] = None,
+    adopt: heads.Adopt = False,
+    model: heads.BaseModel = None,
+    library: Location = None,
+    seed: heads.Seed = 0,
+    jobs: heads.Jobs = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Add new genres to those a model knows.
+
+    First it is measured, on artists held out, how well the new genres are recognised and what the
+    old ones lose.
+    """
+    from tonearm.training import custom_genres, data_set
+
+    if adopt:
+        heads.refuse_unwritable(output)
+    if check is not None and not check.exists():
+        raise DatasetError(f"{check} does not exist")
+    again = "What was analysed is kept: the same command continues from there."
+    with (
+        heads.interruptible(again),
+        heads.head_run(output, model, library, seed=seed, jobs=jobs) as run,
+    ):
+        custom_genres.checked_statistics(run.base.head)
+        custom_genres.refuse_known(run.base.head, data_set.outline(data).labels)
+        found, failures, damaged = run.embedded(data)
+        old = None
+        if check is not None:
+            checked, more, also = run.embedded(check)
+            failures, damaged = failures + more, damaged + also
+            old = checked.once().tracks
+        _extend(run, found.once().tracks, old, adopt=adopt)
+    datasets.end(failures, damaged, failed_are="could not be used, and were left out")
+
+
+def _extend(run: heads.HeadRun, new: Tracks, old: Tracks | None, *, adopt: bool) -> None:
+    """Print what the new genres gain and cost; with ``adopt`` save the larger model."""
+    from tonearm.data.groups import without_artist
+    from tonearm.training import caveats, custom_genres
+
+    base = run.base
+    gain = _gain(run, new, old)
+    _print_gain(gain)
+    console.caveat(caveats.of_artists(new.groups))
+    if not adopt:
+        console.say(heads.NOT_WRITTEN)
+        return
+    head = custom_genres.grow(base.head, new, names=base.embedding_names)
+    added = sorted(set(new.labels))
+    unknown = base.training.get("artist_unknown", 0) + without_artist(new.groups).total()
+    training = {
+        **heads.also_learnt(base, f"{len(new.labels)} tracks of {', '.join(added)}"),
+        "added": [*base.training.get("added", ()), *added],
+        "artist_unknown": unknown,
+    }
+    fitted = heads.FittedHead(head, training, {"gain": gain.to_dict()})
+    run.save(fitted, name=f"{base.name}+")
+
+
+def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
+    from tonearm.training import custom_genres
+
+    base = run.base
+    if old is None:
+        console.say(
+            "What the old genres lose is estimated on tracks drawn from the statistics in the "
+            "model. To measure it on real music, give a folder of these genres with --check."
+        )
+        old = custom_genres.drawn_tracks(base.head, seed=run.seed)
+        return custom_genres.measure_gain(
+            old, new, names=base.embedding_names, base=base.head, seed=run.seed
+        )
+    both = sorted(set(old.labels) & set(new.labels))
+    if both:
+        raise DatasetError(
+            f"The folder of --check has {', '.join(both)} too, which is to be added: it must hold "
+            "music of the old genres only"
+        )
+    return custom_genres.measure_gain(old, new, names=base.embedding_names, seed=run.seed)
+
+
+def _print_gain(gain: Gain) -> None:
+    for label, found in gain.new.items():
+        low, high = found["interval_95"]
+        recall = f"recall {found['recall']:.3f}\t[{low:.3f}, {high:.3f}]\tn={found['n']}"
+        if found["unknown"]:
+            recall += f", {found['unknown']} would be called unknown"
+        print(f"gained\t{console.printable(label)}\t{recall}")
+    print(
+        f"lost\told genres\taccuracy {gain.before:.3f} -> {gain.after:.3f}\t"
+        f"{heads.signed(gain.difference)}\tn={gain.n}, {gain.lost_to_new} now called new"
+    )

@@ -1,0 +1,160 @@
+"""What the commands that fit heads share: where a head comes from, and how it is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tonearm.cli import console, datasets
+from tonearm.errors import DatasetError
+
+if TYPE_CHECKING:
+    from tonearm.data.splits import Split
+    from tonearm.library.store import Library
+    from tonearm.metrics import Difference
+    from tonearm.model.file import Model
+    from tonearm.model.head import Head
+    from tonearm.training.custom_genres import EmbeddedTracks
+
+Values = dict[str, Any]
+
+NOT_WRITTEN = "Nothing was written. With --adopt this model is saved."
+
+BaseModel = Annotated[
+    Path | None,
+    typer.Option("--model", help="The model file to start from.", show_default="the built-in"),
+]
+Adopt = Annotated[bool, typer.Option("--adopt", help="Save the model, not only its figures.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the folds and splits.")]
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head, how it was trained, and its figures: what a model file says of it."""
+
+    head: Head
+    training: Values
+    metrics: Values
+
+
+@dataclass(frozen=True)
+class HeadRun:
+    """A head to be fitted: where to, on which model's encoder, with which embeddings.
+
+    Parameters
+    ----------
+    output : Path
+        The run's folder.
+    base : Model
+        The model that the head starts from.
+    base_path : Path or None
+        Its file; None is the built-in model.
+    library : Library
+        Holds the embedding store.
+    seed : int
+    jobs : int or None
+    """
+
+    output: Path
+    base: Model
+    base_path: Path | None
+    library: Library
+    seed: int
+    jobs: int | None
+
+    def embedded(self, data: Path) -> tuple[EmbeddedTracks, datasets.Files, datasets.Files]:
+        """The tracks of a data set with their embeddings, copies as well; failed; damaged."""
+        from tonearm.training import custom_genres, data_set
+
+        how = datasets.encoding(self.library, self.base, self.base_path, jobs=self.jobs)
+        found = datasets.read(data, how)
+        encoder, counting = how
+        with counting:
+            kept, failed = data_set.embed(found, found.index.tracks, encoder)
+        if not kept and failed:
+            name, reason = failed[0]
+            place = Path(found.index.source) / name
+            raise DatasetError(
+                f"none of {len(failed)} tracks could be analysed, e.g. {place}: {reason}"
+            )
+        embeddings = {name: made.values for name, made in kept.items()}
+        tracks = custom_genres.embedded_tracks(found.index, embeddings)
+        return tracks, [*found.failed, *failed], found.damaged
+
+    def save(self, fitted: FittedHead, *, name: str, split: Split | None = None) -> None:
+        """Write the model file and, next to it, its split, for `evaluate` to find."""
+        from tonearm.model import file as model_file
+        from tonearm.training.run import SPLIT
+
+        made = replace(self.base, name=name, sha256="", **vars(fitted))
+        path = self.output / f"model{model_file.SUFFIX}"
+        try:
+            self.output.mkdir(parents=True, exist_ok=True)
+            if split is None:
+                (self.output / SPLIT).unlink(missing_ok=True)  # of a model that was here before
+            else:
+                split.save(self.output / SPLIT)
+            model_file.save(made, path)
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
+        console.say(f"The model is {path}. Use it with `tonearm predict --model`.")
+
+
+@contextmanager
+def head_run(
+    output: Path, model: Path | None, library: Path | None, *, seed: int, jobs: int | None = None
+) -> Iterator[HeadRun]:
+    """A head to be fitted on the built-in model, or on another."""
+    from tonearm.cli.library_options import location
+    from tonearm.library.store import Library
+    from tonearm.model import file as model_file
+
+    loaded = model_file.load(model)
+    with Library(location(library), write=True) as opened:
+        yield HeadRun(output, loaded, model, opened, seed, jobs)
+
+
+def refuse_unwritable(output: Path) -> None:
+    """Refuse a folder that cannot be written to, before anything is analysed."""
+    from tonearm import files
+
+    if reason := files.refusal(output):
+        raise DatasetError(f"{output} cannot be written: {reason}")
+
+
+def also_learnt(base: Model, more: str) -> Values:
+    """How a head was trained that starts from another: on all that this one was, and more."""
+    learnt = base.training.get("data") or base.training.get("split") or "what it does not say"
+    return {**base.training, "data": f"{learnt}; and {more}", "base": base.sha256}
+
+
+def print_figures(figures: Values, what: str) -> None:
+    """One line: what was measured, accuracy, interval (by group where these are known), count."""
+    groups = figures.get("groups")
+    low, high = figures["interval_95_by_group" if groups else "interval_95"]
+    n = f"n={figures['n']}" + (f" by {groups} groups" if groups else "")
+    print(f"{what}\t{figures['accuracy']:.3f}\t[{low:.3f}, {high:.3f}]\t{n}")
+
+
+def signed(change: Difference) -> str:
+    """``+0.012 [-0.003, +0.027]``."""
+    return f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
+
+
+@contextmanager
+def interruptible(hint: str) -> Iterator[None]:
+    """Exit with 130 and a word on Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.say(f"Interrupted. {hint}")
+        raise typer.Exit(console.EXIT_INTERRUPTED) from None

@@ -1,0 +1,96 @@
+"""``tonearm train`` without ``--arch``: a head over the embeddings of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tonearm.cli import console, datasets, heads
+from tonearm.errors import DatasetError
+
+if TYPE_CHECKING:
+    from tonearm.data.splits import Split
+    from tonearm.training.custom_genres import EmbeddedTracks
+
+
+def train_head(data: Path, run: heads.HeadRun, *, split: str | None) -> None:
+    """Fit a head on a data set: measured by cross-validation, or on a split."""
+    from tonearm.data import splits
+
+    found, failures, damaged = run.embedded(data)
+    console.say(f"{console.counted(len(found.tracks.labels), 'track')} analysed")
+    if split is None:
+        once = found.once()
+        say_copies(found)
+        run.save(_fit_on_all(run, once), name=run.base.name)
+    else:
+        chosen = splits.make(split, found.index, seed=run.seed)
+        datasets.say_split(chosen, found.index)
+        run.save(_fit_on_split(run, found, chosen), name=run.base.name, split=chosen)
+    datasets.end(failures, damaged, failed_are="could not be used, and were left out")
+
+
+def say_copies(found: EmbeddedTracks) -> None:
+    """Say how many tracks are left out as copies."""
+    from tonearm.data import splits
+    from tonearm.training import caveats
+
+    everything = splits.whole(found.index)
+    console.caveat(caveats.of_copies(everything.copies, everything.contradictions))
+
+
+def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
+    """A head of all tracks; its figures are those of heads that each left out a fold."""
+    from tonearm.data.groups import without_artist
+    from tonearm.training import caveats, custom_genres, head_fit
+
+    tracks, names = found.tracks, run.base.embedding_names
+    figures = custom_genres.cross_validate(tracks, names=names, seed=run.seed).figures()
+    unknown = without_artist(tracks.groups)
+    unit = "track" if unknown["track"] == len(tracks.groups) else "group"
+    folds = custom_genres.folds_for(tracks.labels, tracks.groups)
+    evaluated = f"{folds} folds by {unit}, seed {run.seed}"
+    heads.print_figures(figures, evaluated)
+    console.caveat(caveats.of_artists(tracks.groups))
+    training = {
+        "data": f"all {len(tracks.labels)} tracks of {Path(found.index.source).name or 'arrays'}",
+        "evaluated": evaluated,
+        "leaks": False,
+        "artist_unknown": unknown.total(),
+        "tracks": len(tracks.labels),
+    }
+    head = head_fit.fit(tracks, names=names, seed=run.seed)
+    return heads.FittedHead(head, training, {"held_out": figures})
+
+
+def _fit_on_split(run: heads.HeadRun, found: EmbeddedTracks, split: Split) -> heads.FittedHead:
+    """A head of the training subset of a split, evaluated on the other subsets."""
+    from tonearm.data import splits
+    from tonearm.data.groups import without_artist
+    from tonearm.training import custom_genres, head_fit
+
+    subsets = {
+        name: found.of(here.tracks)
+        for name, here in splits.find_all(split, found.index).items()
+        if name in splits.SUBSETS and here.tracks
+    }
+    if "train" not in subsets:
+        raise DatasetError(f"split {split.name}: no track of its subset train is here")
+    head = head_fit.fit(subsets["train"], names=run.base.embedding_names, seed=run.seed)
+    metrics: heads.Values = {}
+    for name in ("valid", "test"):
+        if name in subsets:
+            metrics[name] = custom_genres.evaluate_head(head, subsets[name]).figures()
+            heads.print_figures(metrics[name], f"{split.name}, {name}, tracks")
+    if "valid" not in subsets:
+        has = ", ".join(f"{name} {len(tracks.labels)}" for name, tracks in subsets.items())
+        what = "Valid is not" if metrics else "Nothing is"
+        console.say(f"{what} measured: the subset valid has no track here. Found: {has}.")
+    training = {
+        "split": split.name,
+        "split_sha256": split.sha256,
+        "leaks": split.leaks,
+        "artist_unknown": sum(without_artist(of.groups).total() for of in subsets.values()),
+        "tracks": {name: len(of.labels) for name, of in subsets.items()},
+    }
+    return heads.FittedHead(head, training, metrics)

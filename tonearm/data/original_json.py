@@ -1,0 +1,88 @@
+"""The JSON of the original scripts: MFCCs of each 3 s segment of a data set, with labels.
+
+``tonearm prepare FOLDER --json FILE`` writes what the original ``preprocessing.py`` wrote:
+``mapping`` (genres), and ``labels`` and ``mfcc`` of segments. Must not import torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tonearm import audio
+from tonearm.data.index import Index
+from tonearm.data.splits import EXCERPTS
+from tonearm.errors import DatasetError, DecodeError
+from tonearm.features import GTZAN_SPEC, Float32, mel_power, mfcc, power_to_db
+from tonearm.files import replacing
+
+TRACK_S = 30
+COEFFICIENTS = 13
+
+
+def segment_mfccs(samples: Float32) -> list[Float32]:
+    """MFCCs of each 3 s segment of the first 30 s, as the original computed them.
+
+    Parameters
+    ----------
+    samples : float32 [n]
+        Mono audio at 22,050 Hz.
+
+    Returns
+    -------
+    list of float32 [130, 13]
+        13 coefficients, n_fft 2048, hop 512; a last segment that is too short is left out.
+    """
+    length = TRACK_S * GTZAN_SPEC.sample_rate_hz // EXCERPTS
+    frames = -(-length // GTZAN_SPEC.hop_samples)
+    found = []
+    for i in range(EXCERPTS):
+        power = mel_power(samples[i * length : (i + 1) * length], GTZAN_SPEC)
+        if len(power) == frames:
+            found.append(mfcc(power_to_db(power, reference=1.0), coefficients=COEFFICIENTS))
+    return found
+
+
+def write_json(
+    made: Index,
+    path: str | os.PathLike[str],
+    *,
+    on_done: Callable[[], None] = lambda: None,
+) -> list[tuple[str, str]]:
+    """Write the original's ``data.json``: ``mapping``, and ``labels`` and ``mfcc`` of segments.
+
+    One track at a time goes to the file, which takes its place at the end.
+
+    Returns
+    -------
+    list of (str, str)
+        Files that could not be read, with the reason of each.
+    """
+    if not made.source:
+        raise DatasetError("this data set came without audio, which --json needs")
+    labels: list[int] = []
+    failed = []
+    try:
+        with replacing(path, "t") as file:
+            file.write(f'{{"mapping": {json.dumps(made.labels)},\n"mfcc": [')
+            for track in made.tracks:
+                try:
+                    sound = audio.decode(Path(made.source) / track.name)
+                except DecodeError as error:
+                    failed.append((track.name, error.reason))
+                    continue
+                rate_hz = GTZAN_SPEC.sample_rate_hz
+                samples = audio.resample(sound.samples, sound.sample_rate_hz, rate_hz)
+                for values in segment_mfccs(samples):
+                    file.write(",\n" if labels else "\n")
+                    file.write(json.dumps(np.round(values.astype(float), 4).tolist()))
+                    labels.append(made.labels.index(track.genre))
+                on_done()
+            file.write(f'],\n"labels": {json.dumps(labels)}}}\n')
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+    return failed

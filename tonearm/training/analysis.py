@@ -1,0 +1,184 @@
+"""Embeddings of the files of a data set: from the embedding store, else analysed now and kept.
+
+What a scan of the library or an earlier run analysed is not opened again, as long as the file's
+size and times are the same. Everything else goes to the worker processes of
+:mod:`tonearm.workers`: first the sound key, and the audio only where no file of that sound was
+analysed before. Each result is committed as it comes, so that a run that is interrupted continues
+where it stopped. Must not import torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
+from tonearm.files import FileStatus
+from tonearm.library.file_tags import file_tags
+from tonearm.library.store import Library, as_stored
+from tonearm.model.classifier import Classifier
+from tonearm.workers import Embed, Failure, Looked, MakeEmbed, Pool, Report
+
+OnDone = Callable[[int, int], None]  # files so far, failures so far
+
+
+def load_embed(model_path: Path | None) -> Embed:
+    """In a worker: the function that embeds a file, always with as many windows as there may be.
+
+    When to stop earlier is the decision of one head; what is kept here serves any head.
+    """
+    classifier = Classifier.load(model_path)
+
+    return partial(classifier.embed, count=classifier.model.windows_per_track)
+
+
+@dataclass
+class Analysis:
+    """What is known of the files of a data set, by their names in it.
+
+    Parameters
+    ----------
+    files : dict of str to AnalysedFile
+        Those whose embeddings are in the store.
+    failed : list of (str, str)
+        The others, with the reason of each.
+    """
+
+    files: dict[str, AnalysedFile] = field(default_factory=dict)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def analyse(
+    library: Library,
+    paths: Mapping[str, Path],
+    *,
+    encoder: str,
+    make_embed: MakeEmbed,
+    jobs: int = 1,
+    on_start: Callable[[int], None] = lambda _: None,
+    on_done: OnDone = lambda _done, _failed: None,
+) -> Analysis:
+    """Make sure that the store holds the embeddings of files.
+
+    Parameters
+    ----------
+    library : Library
+        Open for writing.
+    paths : mapping of str to Path
+        The files by name.
+    encoder : str
+        Checksum of the encoder.
+    make_embed : callable
+        Gives, in each worker, the function that embeds a file; importable by name.
+    jobs : int
+        Files at once.
+    on_start, on_done : callable
+        Called with the number of files that have to be opened, then after each of them.
+
+    Returns
+    -------
+    Analysis
+        In the order of ``paths``.
+    """
+    run = _Run(library, encoder)
+    waiting = deque(name for name, path in paths.items() if not run.is_known(name, path))
+    total = len(waiting)
+    on_start(total)
+    if waiting:
+        with Pool(min(jobs, total), make_embed=make_embed, read_tags=file_tags) as pool:
+            while waiting or run.in_flight:
+                while waiting and pool.idle:
+                    name = waiting.popleft()
+                    run.submit(pool, name, paths[name])
+                for report in pool.reports():
+                    run.take(pool, report)
+                    on_done(total - len(waiting) - len(run.in_flight), len(run.found.failed))
+    order = {name: i for i, name in enumerate(paths)}
+    files = dict(sorted(run.found.files.items(), key=lambda item: order[item[0]]))
+    return Analysis(files, sorted(run.found.failed, key=lambda pair: order[pair[0]]))
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file on its way through a worker."""
+
+    name: str
+    path: Path
+    status: FileStatus
+    looked: Looked | None = None
+
+
+class _Run:
+    """The files in flight, and what is known so far."""
+
+    def __init__(self, library: Library, encoder: str) -> None:
+        self._library, self._encoder = library, encoder
+        self._copies: dict[str, list[_File]] = {}  # of sounds that are being analysed
+        self._next = 0
+        self.in_flight: dict[int, _File] = {}
+        self.found = Analysis()
+
+    def is_known(self, name: str, path: Path) -> bool:
+        """Whether a file need not be opened, or cannot be."""
+        try:
+            status = FileStatus.of(os.stat(path))
+        except OSError as error:
+            self.found.failed.append((name, error.strerror or str(error)))
+            return True
+        file = self._library.analysed_file(path, status)
+        if file is None or not self._library.embeddings.has(file.key, self._encoder):
+            return False
+        self.found.files[name] = file
+        return True
+
+    def submit(self, pool: Pool, name: str, path: Path) -> None:
+        """Give a file to an idle worker."""
+        try:
+            status = FileStatus.of(os.stat(path))
+        except OSError as error:
+            self.found.failed.append((name, error.strerror or str(error)))
+            return
+        self._next += 1
+        self.in_flight[self._next] = _File(name, path, status)
+        pool.submit(self._next, os.fspath(path))
+
+    def take(self, pool: Pool, report: Report) -> None:
+        """Act on what a worker reports."""
+        file, outcome = self.in_flight[report.number], report.outcome
+        if isinstance(outcome, Looked):
+            file = _File(file.name, file.path, file.status, outcome)
+            known = self._library.embeddings.has(outcome.key, self._encoder)
+            if not known and outcome.key not in self._copies:
+                self.in_flight[report.number] = file
+                self._copies[outcome.key] = []
+                pool.tell(report.number, hear=True)
+                return
+            pool.tell(report.number, hear=False)
+            if known:
+                self._keep(file)
+            else:
+                self._copies[outcome.key].append(file)
+        elif isinstance(outcome, Failure):
+            copies = self._copies.pop(file.looked.key) if file.looked else []
+            for each in (file, *copies):
+                self.found.failed.append((each.name, outcome.reason))
+        else:
+            assert file.looked is not None
+            made = StoredEmbeddings(
+                outcome.windows, outcome.starts_s, outcome.duration_s, outcome.warning
+            )
+            self._library.embeddings.put(file.looked.key, self._encoder, made)
+            for each in (file, *self._copies.pop(file.looked.key)):
+                self._keep(each)
+        del self.in_flight[report.number]
+
+    def _keep(self, file: _File) -> None:
+        assert file.looked is not None
+        tags = file.looked.tags
+        known = AnalysedFile(file.looked.key, tags.artist)
+        self._library.embeddings.put_file(as_stored(file.path), file.status, known)
+        self.found.files[file.name] = known

@@ -1,0 +1,221 @@
+"""A data set as training and evaluation see it: an index, and embeddings in the store.
+
+It is a folder of music, or one that ``tonearm prepare`` made. A folder of music needs no
+preparation: its index is made of its listing and of what the embedding store knows of its files.
+Where it was prepared before, the artists given then and the copies found by fingerprint count as
+well. Must not import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tonearm.data import copies, folder, groups, index, prepare
+from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
+from tonearm.data.folder import Listing
+from tonearm.data.index import Index, Track
+from tonearm.errors import DatasetError
+from tonearm.library.store import Library
+from tonearm.model.file import Model
+from tonearm.training.analysis import Analysis, OnDone, analyse, load_embed
+
+Files = list[tuple[str, str]]  # with what is wrong with each
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How embeddings are had: the store, the model, and how many files at once.
+
+    Parameters
+    ----------
+    library : Library
+        Holds the embedding store; open for writing.
+    model : Model
+        Whose encoder is meant.
+    model_path : Path or None
+        Its file, for the worker processes; None is the built-in model.
+    jobs : int
+    on_start, on_done : callable
+        Called with the number of files to analyse, then after each of them.
+    """
+
+    library: Library
+    model: Model
+    model_path: Path | None = None
+    jobs: int = 1
+    on_start: Callable[[int], None] = lambda _: None
+    on_done: OnDone = lambda _done, _failed: None
+
+    def get(self, key: str) -> StoredEmbeddings | None:
+        """What is in the store of a sound."""
+        return self.library.embeddings.get(key, self.model.encoder_sha256)
+
+    def analyse(self, paths: Mapping[str, Path]) -> Analysis:
+        """Make sure that the store has the embeddings of these files."""
+        return analyse(
+            self.library,
+            paths,
+            encoder=self.model.encoder_sha256,
+            make_embed=partial(load_embed, self.model_path),
+            jobs=self.jobs,
+            on_start=self.on_start,
+            on_done=self.on_done,
+        )
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The tracks of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        As it was named.
+    index : Index
+    prepared : Path or None
+        The prepared folder, where there is one; it may hold log-mel features.
+    failed, damaged : list of (str, str)
+        Files that are not in the index, and files that are though they are damaged.
+    listing : Listing or None
+        Of a folder of music.
+    named : int
+        How many artists come from the table that `tonearm prepare` was given.
+    """
+
+    folder: Path
+    index: Index
+    prepared: Path | None = None
+    failed: Files = field(default_factory=list)
+    damaged: Files = field(default_factory=list)
+    listing: Listing | None = None
+    named: int = 0
+
+    def path_of(self, track: Track) -> Path:
+        """Where the file of a track lies."""
+        return Path(self.index.source) / track.name
+
+
+def read(data: Path, encoding: Encoding) -> DataSet:
+    """The data set in a folder; the files of a folder of music are analysed for it.
+
+    Raises
+    ------
+    DatasetError
+        When there is none, or no file of it can be read.
+    """
+    if is_prepared(data):
+        root = data.parent if data.name == index.FILE_NAME else data
+        made = index.load(root)
+        return DataSet(root, made, root)  # what failed then was reported then
+    listing = folder.look(data, out=prepare.prepared_path(data))
+    root = data.resolve()
+    found = encoding.analyse({name: root / name for name in listing.names})
+    if not found.files:
+        raise DatasetError(_nothing(data, found.failed))
+    named = prepare.named_artists(tuple(found.files), prepare.prepared_path(root), None)
+    made, damaged = _index(root, listing, found.files, encoding, named)
+    prepared = prepare.prepared_path(data)
+    return DataSet(
+        data,
+        made,
+        prepared if (prepared / index.FILE_NAME).exists() else None,
+        sorted([*listing.failed, *found.failed]),
+        damaged,
+        listing,
+        len(named),
+    )
+
+
+def outline(data: Path) -> Index:
+    """Names and genres of a data set without opening a file; no groups, sounds or lengths.
+
+    Raises
+    ------
+    DatasetError
+        When it is no folder of music, or one that was not prepared to its end.
+    """
+    if is_prepared(data):
+        return index.load(data.parent if data.name == index.FILE_NAME else data)
+    if (data / prepare.JOURNAL).exists():
+        raise DatasetError(f"{data} was not prepared to its end: run `tonearm prepare` again")
+    listing = folder.look(data, out=prepare.prepared_path(data))
+    tracks = [Track(name, listing.genre(name), name, name, 0.0) for name in listing.names]
+    return Index(tuple(tracks), source=str(data))
+
+
+def is_prepared(data: Path) -> bool:
+    """Whether a path is a prepared folder, or the index in one."""
+    return (data.name == index.FILE_NAME and data.is_file()) or (data / index.FILE_NAME).exists()
+
+
+def _nothing(data: Path, failed: Files) -> str:
+    name, reason = failed[0]
+    return f"{data}: none of its {len(failed)} files can be read, e.g. {name}: {reason}"
+
+
+def _index(
+    root: Path,
+    listing: Listing,
+    found: Mapping[str, AnalysedFile],
+    encoding: Encoding,
+    named: Mapping[str, str],
+) -> tuple[Index, Files]:
+    """The index of a folder of music that was analysed, and the files that are damaged."""
+    embeddings, files, damaged = {}, {}, []
+    for name, file in found.items():
+        made = encoding.get(file.key)
+        assert made is not None
+        embeddings[name] = made
+        files[name] = prepare.FileRecord(file.key, made.duration_s, file.artist)
+        if made.warning:
+            damaged.append((name, made.warning))
+    tracks = prepare.tracks_of(listing, files, named)
+    pairs = groups.same_sound(tracks) + _prepared_copies(root, tracks)
+    # A network's embeddings are its answers, which different songs of a genre may share.
+    if encoding.model.embedding_names != encoding.model.labels:
+        pairs += copies.find_by_embeddings(embeddings)
+    return Index(groups.merge_copies(tracks, pairs), (), str(root)), damaged
+
+
+def _prepared_copies(root: Path, tracks: list[Track]) -> list[tuple[str, str]]:
+    """Pairs of names that ``tonearm prepare`` found to be copies of each other."""
+    path = prepare.prepared_path(root) / index.FILE_NAME
+    if not path.exists():
+        return []
+    before = index.load(path).by_name()
+    here = {track.sound: track.name for track in reversed(tracks)}
+    pairs = [
+        (track.sound, before[track.copy_of].sound) for track in before.values() if track.copy_of
+    ]
+    return [
+        (here[one], here[other])
+        for one, other in pairs
+        if one != other and one in here and other in here
+    ]
+
+
+def embed(
+    data: DataSet, tracks: tuple[Track, ...], encoding: Encoding
+) -> tuple[dict[str, StoredEmbeddings], Files]:
+    """Embeddings of tracks by their name, analysed now where the store has none; what failed."""
+    found = {track.name: encoding.get(track.sound) for track in tracks}
+    missing = [track for track in tracks if found[track.name] is None]
+    failed: Files = []
+    if missing and data.index.source:
+        paths = {track.name: data.path_of(track) for track in missing}
+        analysed = encoding.analyse(paths)
+        failed = list(analysed.failed)
+        for track in missing:
+            if track.name not in analysed.files:
+                continue
+            if analysed.files[track.name].key == track.sound:
+                found[track.name] = encoding.get(track.sound)
+            else:
+                failed.append((track.name, "has changed since it was prepared: prepare it again"))
+    elif missing:
+        reason = "is known as an array only, and the embedding store has nothing of it"
+        failed = [(track.name, reason) for track in missing]
+    return {name: made for name, made in found.items() if made is not None}, failed
