@@ -96,15 +96,15 @@ def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path)
         keys = [row[0] for row in library.rows("SELECT key FROM sounds ORDER BY id")]
     with Reviews(reviews_path(path)) as reviews:
         reviews.put(Review(key, Verdict("change"), "chanson") for key in keys[:12])
-    train = ("train", "--from-corrections", "--library", path, "-o", tmp_path / "run")
-    run = tonearm(*train)
+    learn = ("learn", "--library", path, "-o", tmp_path / "run")
+    run = tonearm(*learn)
     assert run.code == 0
     assert run.out.startswith("corrections\taccuracy ") and "n=12 by 5 groups" in run.out
     assert not (tmp_path / "run").exists()
-    assert tonearm(*train, "--adopt").code == 0
+    assert tonearm(*learn, "--adopt").code == 0
     model = tmp_path / "run" / "model.tonearm"
     assert "chanson" in model_file.load(model).labels
-    assert "CAUTION" not in run.err
-    again = tonearm(*train, "--base", model)
+    assert "CAVEAT" not in run.err
+    again = tonearm(*learn, "--model", model)
     assert "12 corrections: it may know these very tracks" in again.err
     assert "corrections 0.0" in tonearm("models", tmp_path / "run").out

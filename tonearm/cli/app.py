@@ -32,9 +32,34 @@ from tonearm.cli import (
 )
 from tonearm.errors import TonearmError
 
+# How --help lists the commands.
+_GROUPS = {
+    "Analyse": ("predict", "explain"),
+    "Library": (
+        *("scan", "list", "status", "tag", "undo", "history", "forget", "playlist", "similar"),
+        *("doctor", "export", "import"),
+    ),
+    "Your own genres": ("train", "extend", "learn"),
+    "Research": ("prepare", "evaluate", "audit", "models"),
+    "Serve": ("serve", "settings"),
+}
+
 
 class _Commands(TyperGroup):
-    """The commands; a reader that has seen enough (``| head``) is no failure."""
+    """The commands, listed in groups; a reader that stops early (``| head``) is no failure."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Write the list of commands, group by group."""
+        rest = [name for name in self.commands if not any(name in of for of in _GROUPS.values())]
+        for title, names in {**_GROUPS, "Other": tuple(rest)}.items():
+            rows = [
+                (name, self.commands[name].get_short_help_str(limit=60))
+                for name in names
+                if name in self.commands and not self.commands[name].hidden
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the type of typer's own is private
         try:

@@ -19,9 +19,10 @@ from pathlib import Path
 from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.files import FileStatus
 from tonearm.library.file_tags import file_tags
+from tonearm.library.scan import Embed, Looked, MakeEmbed, Sound, make_work
 from tonearm.library.store import Library, as_stored
 from tonearm.model.classifier import Classifier
-from tonearm.workers import Embed, Failure, Looked, MakeEmbed, Pool, Report
+from tonearm.workers import Done, Failure, Pool, Question
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
 
@@ -89,14 +90,18 @@ def analyse(
     total = len(waiting)
     on_start(total)
     if waiting:
-        with Pool(min(jobs, total), make_embed=make_embed, read_tags=file_tags) as pool:
+        work = partial(make_work, make_embed, file_tags)
+        with Pool(min(jobs, total), make_work=work) as pool:
             while waiting or run.in_flight:
                 while waiting and pool.idle:
                     name = waiting.popleft()
                     run.submit(pool, name, paths[name])
-                for report in pool.reports():
-                    run.take(pool, report)
-                    on_done(total - len(waiting) - len(run.in_flight), len(run.found.failed))
+                for event in pool.events():
+                    if isinstance(event.news, Question):
+                        pool.answer(event.number, run.is_new(event.number, event.news.value))
+                    elif isinstance(event.news, Done):
+                        run.take(event.number, event.news.value)
+                        on_done(total - len(waiting) - len(run.in_flight), len(run.found.failed))
     order = {name: i for i, name in enumerate(paths)}
     files = dict(sorted(run.found.files.items(), key=lambda item: order[item[0]]))
     return Analysis(files, sorted(run.found.failed, key=lambda pair: order[pair[0]]))
@@ -146,35 +151,35 @@ class _Run:
         self.in_flight[self._next] = _File(name, path, status)
         pool.submit(self._next, os.fspath(path))
 
-    def take(self, pool: Pool, report: Report) -> None:
-        """Act on what a worker reports."""
-        file, outcome = self.in_flight[report.number], report.outcome
-        if isinstance(outcome, Looked):
-            file = _File(file.name, file.path, file.status, outcome)
-            known = self._library.embeddings.has(outcome.key, self._encoder)
-            if not known and outcome.key not in self._copies:
-                self.in_flight[report.number] = file
-                self._copies[outcome.key] = []
-                pool.tell(report.number, hear=True)
-                return
-            pool.tell(report.number, hear=False)
-            if known:
-                self._keep(file)
-            else:
-                self._copies[outcome.key].append(file)
-        elif isinstance(outcome, Failure):
-            copies = self._copies.pop(file.looked.key) if file.looked else []
-            for each in (file, *copies):
-                self.found.failed.append((each.name, outcome.reason))
+    def is_new(self, number: int, looked: Looked) -> bool:
+        """Whether a file is to be analysed, after a first look at it."""
+        old = self.in_flight[number]
+        file = self.in_flight[number] = _File(old.name, old.path, old.status, looked)
+        if self._library.embeddings.has(looked.key, self._encoder):
+            self._keep(file)
+        elif looked.key in self._copies:
+            self._copies[looked.key].append(file)
         else:
-            assert file.looked is not None
-            made = StoredEmbeddings(
-                outcome.windows, outcome.starts_s, outcome.duration_s, outcome.warning
-            )
-            self._library.embeddings.put(file.looked.key, self._encoder, made)
-            for each in (file, *self._copies.pop(file.looked.key)):
-                self._keep(each)
-        del self.in_flight[report.number]
+            self._copies[looked.key] = []
+            return True
+        return False
+
+    def take(self, number: int, outcome: Sound | Failure | None) -> None:
+        """Keep what a worker found of a file; None if it was not new."""
+        file = self.in_flight.pop(number)
+        if outcome is None:
+            return
+        copies = self._copies.pop(file.looked.key) if file.looked else []
+        if isinstance(outcome, Failure):
+            self.found.failed += [(each.name, outcome.reason) for each in (file, *copies)]
+            return
+        assert file.looked is not None
+        made = StoredEmbeddings(
+            outcome.windows, outcome.starts_s, outcome.duration_s, outcome.warning
+        )
+        self._library.embeddings.put(file.looked.key, self._encoder, made)
+        for each in (file, *copies):
+            self._keep(each)
 
     def _keep(self, file: _File) -> None:
         assert file.looked is not None
