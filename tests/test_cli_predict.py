@@ -49,7 +49,7 @@ def test_one_bad_file_ends_no_batch(tonearm: Command, music: Path) -> None:
         assert sum(name in line for line in report) == 1
 
 
-def test_damaged_is_judged_and_told(tonearm: Command, tmp_path: Path) -> None:
+def test_damaged_is_classified_and_reported(tonearm: Command, tmp_path: Path) -> None:
     path = write_sndfile(tmp_path / "cut.flac", tone(LOW_HZ, 30, RATE), RATE)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
@@ -88,6 +88,12 @@ def test_files_from_a_file(tonearm: Command, music: Path, tmp_path: Path) -> Non
     (tmp_path / "list").write_text(f"\ufeff{music / 'a low.wav'}\r\n", encoding="utf-8")
     marked = tonearm("predict", "--files-from", tmp_path / "list", "-f", "jsonl")
     assert [row["genre"] for row in rows(marked)] == ["blues"]
+    (tmp_path / "list").write_text(f"{music / 'a low.wav'}\r\n", encoding="utf-16")
+    marked = tonearm("predict", "--files-from", tmp_path / "list", "-f", "jsonl")
+    assert [row["genre"] for row in rows(marked)] == ["blues"]
+    (music / "list.m3u").write_text("#EXTM3U\n#EXTINF:4,Low\na low.wav\n")
+    playlist = tonearm("predict", "--files-from", music / "list.m3u", "-f", "jsonl")
+    assert [row["genre"] for row in rows(playlist)] == ["blues"]
     missing = tonearm("predict", "--files-from", tmp_path / "none")
     assert missing.code == 2 and "none" in missing.err and missing.out == ""
 
@@ -136,8 +142,8 @@ def test_order_does_not_depend_on_jobs(jobs: str, tonearm: Command, tmp_path: Pa
         (["--windows", "0"], "1 or more"),
         (["--windows", "many"], "1 or more"),
         (["--windows", "²"], "1 or more"),
-        (["--windows", "6", "--timeline"], "a timeline hears all of a track"),
-        (["--windows", "6", "--format", "cue"], "a timeline hears all of a track"),
+        (["--windows", "6", "--timeline"], "a timeline analyses all of a track"),
+        (["--windows", "6", "--format", "cue"], "a timeline analyses all of a track"),
         (["-o", "song.MP3"], "named like music"),
         (["--format", "xml"], "xml"),
         (["--top", "0"], "0"),
@@ -153,7 +159,7 @@ def test_wrong_usage(arguments: list[str], told: str, tonearm: Command, music: P
     assert told in run.err and "Traceback" not in run.err
 
 
-def test_nothing_to_hear(tonearm: Command, tmp_path: Path) -> None:
+def test_nothing_to_analyse(tonearm: Command, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     run = tonearm("predict", tmp_path)
     assert run.code == 2 and run.out == ""
@@ -183,7 +189,7 @@ def test_a_song_is_never_written_over(tonearm: Command, music: Path) -> None:
     (music / "a low.wav").rename(named)
     before = named.read_bytes()
     run = tonearm("predict", named, "-f", "csv", "-o", named)
-    assert run.code == 2 and "one of the files to hear" in run.err
+    assert run.code == 2 and "one of the files to analyse" in run.err
     assert named.read_bytes() == before
 
 

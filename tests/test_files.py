@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tonearm.files import find, write_atomically
+from tonearm.files import FileStatus, find, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX links and rights")
 
@@ -170,3 +170,22 @@ def test_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "none" / "a.bin", b"x")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
+    for name in ("n" * 255, "é" * 122 + "x"):
+        write_atomically(tmp_path / name, b"whole")
+        assert (tmp_path / name).read_bytes() == b"whole"
+    assert len(list(tmp_path.iterdir())) == 2, "nothing unfinished is left"
+
+
+def test_numbers_of_a_file_fit_a_database_and_stay_apart() -> None:
+    class Stat:
+        st_size, st_dev, st_ino = 5, 2**64 - 1, 2**63
+        st_mtime_ns = st_ctime_ns = 15 * 10**18  # in 2445
+
+    status = FileStatus.of(Stat())
+    assert all(-(2**63) <= number < 2**63 for number in status)
+    assert status.size == 5
+    Stat.st_mtime_ns += 1
+    assert FileStatus.of(Stat()) != status

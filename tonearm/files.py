@@ -1,4 +1,4 @@
-"""Finding files, writing them whole or not at all, and what the system says of them.
+"""Find files, write them whole or not at all, and notice when they change.
 
 Imports nothing of Tonearm.
 """
@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
+# Of a temporary file's name; the rest is for what makes it unique.
+_NAME_BYTES = 200
+
 
 def find(
     paths: Iterable[str | os.PathLike[str]],
@@ -24,8 +27,8 @@ def find(
 
     Folders are walked recursively in the order of their names, through symbolic links too; one
     reached before (a link that loops) is not entered again. A path that does not exist is
-    yielded as it is, for whoever opens it to report. Names that begin with a dot are left
-    alone: among them are the ``._song.mp3`` that macOS leaves on foreign disks.
+    yielded as it is, for whoever opens it to report. Names that begin with a dot are skipped:
+    among them are the ``._song.mp3`` that macOS leaves on foreign disks.
 
     Parameters
     ----------
@@ -34,7 +37,7 @@ def find(
     suffixes : collection of str
         Lower-case suffixes with their dot.
     on_error : callable
-        Told of each folder that cannot be read.
+        Called with each folder that cannot be read.
     """
     entered: set[tuple[int, int]] = set()
     for path in map(Path, paths):
@@ -97,9 +100,9 @@ def replacing(
 ) -> Iterator[IO[Any]]:
     """An open file of bytes, or of text in UTF-8, that takes the place of ``path`` at the end.
 
-    Whatever happens on the way, ``path`` holds the old content or the new one: it is written beside
-    it, flushed to the disk and renamed over, if it is ``wanted`` then. A link is followed. What is
-    no file, such as a pipe or ``/dev/null``, cannot be replaced and is written to at once.
+    Whatever happens on the way, ``path`` holds the old content or the new one: that is written next
+    to it, flushed to the disk and renamed over, if it is ``wanted`` then. A link is followed. A
+    pipe or ``/dev/null`` cannot be replaced and is written to at once.
     """
     encoding = None if kind == "b" else "utf-8"
     path = Path(os.path.realpath(path))
@@ -107,7 +110,7 @@ def replacing(
         with open(path, f"w{kind}", encoding=encoding, newline=newline) as file:
             yield file
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    temporary = path.with_name(_temporary_name(path.name))
     try:
         with open(temporary, f"x{kind}", encoding=encoding, newline=newline) as file:
             yield file
@@ -120,6 +123,13 @@ def replacing(
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _temporary_name(name: str) -> str:
+    """A hidden name for what becomes the file ``name``, within the 255 bytes of file systems."""
+    while len(os.fsencode(name)) > _NAME_BYTES:
+        name = name[:-1]
+    return f".{name}.{os.getpid()}-{secrets.token_hex(4)}.part"
 
 
 def is_read_only(path: str | os.PathLike[str]) -> bool:
@@ -140,7 +150,7 @@ def refusal(folder: str | os.PathLike[str]) -> str | None:
 
 
 class FileStatus(NamedTuple):
-    """What a stat says of a file: by these five a change is noticed.
+    """What the system says of a file: a change of any of these five means that it has changed.
 
     The time of the last change of the inode is among them since taggers may set back ``mtime_ns``.
     """
@@ -153,10 +163,19 @@ class FileStatus(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> FileStatus:
-        """From :func:`os.stat`."""
-        return cls(
-            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino
+        """From :func:`os.stat`.
+
+        Numbers of 2**63 and more (a date after 2262, an inode of some network drives) become
+        negative: databases keep 64 bits with a sign, and equal ones stay equal.
+        """
+        numbers = (
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+            status.st_dev,
+            status.st_ino,
         )
+        return cls(*((number + 2**63) % 2**64 - 2**63 for number in numbers))
 
 
 def cores() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import sys
 from contextlib import ExitStack
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How answers are written."""
+    """How results are written."""
 
     table = "table"
     json = "json"
@@ -45,37 +44,40 @@ def _window_count(text: str | None) -> str | None:
 def predict(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders.")] = None,
     files_from: Annotated[
-        str | None, typer.Option(help="Read more paths from a file, one a line; - is stdin.")
+        str | None, typer.Option(help="A list of files, or a playlist; - is stdin.")
     ] = None,
-    output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
+    output_format: Annotated[
+        Format, typer.Option("--format", "-f", help="How to write it.")
+    ] = Format.table,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             callback=console.output_file,
-            help="Write there instead of to stdout.",
+            help="Write to this file instead of stdout.",
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Genres to show for each file.")] = 2,
-    tags: Annotated[bool, typer.Option("--tags", help="Words for mood and style too.")] = False,
+    tags: Annotated[bool, typer.Option("--tags", help="Show moods and instruments too.")] = False,
     timeline: Annotated[
-        bool, typer.Option("--timeline", help="Hear all of it, and say what is heard when.")
+        bool, typer.Option("--timeline", help="Analyse all of it: which genre when.")
     ] = False,
     count: Annotated[
         str | None,
-        typer.Option("--windows", callback=_window_count, help="3 s windows to hear, or 'all'."),
+        typer.Option("--windows", callback=_window_count, help="3 s windows to analyse, or 'all'."),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
+        typer.Option("--jobs", "-j", min=1, help="Files analysed at once.", show_default="cores"),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Another model; shipped: the built-in.")
-    ] = None,
+    model: Annotated[Path | None, typer.Option(help="A model file; default: the built-in.")] = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """Say what genre each file is, how sure that is, and (--timeline) what is heard when."""
+    """Name the genre of files and folders.
+
+    With its confidence; with --timeline, from when to when.
+    """
     from tonearm.cli.formats import open_writer
     from tonearm.cli.table import View
     from tonearm.errors import DecodeError
@@ -85,9 +87,9 @@ def predict(
 
     timeline = timeline or output_format in _OF_ONE_TIMELINE
     if timeline and count not in (None, "all"):
-        raise typer.BadParameter("a timeline hears all of a track", param_hint="--windows")
+        raise typer.BadParameter("a timeline analyses all of a track", param_hint="--windows")
     if any(_same_file(path, output) for path in paths or ()):
-        raise typer.BadParameter("is one of the files to hear", param_hint="--output")
+        raise typer.BadParameter("is one of the files to analyse", param_hint="--output")
     failures: list[tuple[str, str]] = []
     damaged: list[tuple[str, str]] = []
     files = _files(paths or [], files_from, failures)
@@ -141,7 +143,7 @@ def predict(
 def _files(
     paths: list[Path], files_from: str | None, failures: list[tuple[str, str]]
 ) -> list[Path]:
-    """Every file to hear; folders that cannot be read are added to ``failures``."""
+    """Every file to analyse; folders that cannot be read are added to ``failures``."""
     from tonearm.audio import AUDIO_SUFFIXES
     from tonearm.files import find
 
@@ -173,11 +175,12 @@ def _common_folder(files: list[Path]) -> str:
 
 
 def _listed(source: str) -> list[Path]:
-    """Paths of a list: one a line, or separated by NUL as ``find -print0`` writes them."""
+    from tonearm.cli.path_list import paths_in
+
+    path = Path(source)
     try:
-        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        data = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--files-from") from None
-    data = data.removeprefix(codecs.BOM_UTF8)
-    names = data.split(b"\0") if b"\0" in data else data.splitlines()
-    return [Path(os.fsdecode(name)) for name in names if name]
+    folder = Path() if source == "-" else path.parent
+    return paths_in(data, folder=folder, is_playlist=path.suffix.lower() in (".m3u", ".m3u8"))
