@@ -19,7 +19,7 @@ from tonearm.tagging import write
 from tonearm.tagging.fields import edits_for_genres, read_fields
 from tonearm.tagging.journal import Journal
 from tonearm.tagging.read import read_tags
-from tonearm.tagging.write import change, take_back
+from tonearm.tagging.write import change, restore
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def undo(journal, run):
     number = journal.start("undo", undoes=run)
     for entry in journal.entries(run):
         if entry.state == "done" and not entry.undone:
-            take_back(entry, journal=journal, run=number)
+            restore(entry, journal=journal, run=number)
     journal.finish(number)
     return number
 
@@ -227,7 +227,7 @@ def test_killed_at_any_moment(tmp_path, place):
         done = [e for run in journal.runs() for e in journal.entries(run.id) if e.state == "done"]
         run = journal.start("undo")
         for entry in sorted(done, key=lambda entry: -entry.id):
-            take_back(entry, journal=journal, run=run)
+            restore(entry, journal=journal, run=run)
     assert done
     assert {path: path.read_bytes() for path in paths} == kept
 

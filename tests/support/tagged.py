@@ -125,3 +125,8 @@ def id3_tag(version, flags, body):
     """A tag of up to 16 KB."""
     size = bytes([0, 0, len(body) >> 7, len(body) & 127])
     return b"ID3" + bytes([version, 0, flags]) + size + body
+
+
+def genre_edits(genres):
+    """The edits of :func:`tonearm.tagging.write.change` that write these genres."""
+    return lambda target: edits_for_genres(target, genres, guesses=genres)

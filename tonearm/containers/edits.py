@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol
 
@@ -120,20 +120,25 @@ def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
 
 def copy_edited(source: BinaryIO, target: BinaryIO, edits: Sequence[Edit]) -> None:
     """Write ``source`` with its edits to ``target``."""
+    target.writelines(edited_pieces(source, edits))
+
+
+def edited_pieces(source: BinaryIO, edits: Sequence[Edit]) -> Iterator[bytes]:
+    """The content of ``source`` with its edits, piece by piece."""
     position = 0
     for edit in sorted(edits, key=lambda edit: edit.offset):
         assert edit.offset >= position, "edits overlap"
-        _copy(source, target, position, edit.offset - position)
-        target.write(edit.data)
+        yield from _pieces(source, position, edit.offset - position)
+        yield edit.data
         position = edit.offset + edit.length
-    _copy(source, target, position, None)
+    yield from _pieces(source, position, None)
 
 
-def _copy(source: BinaryIO, target: BinaryIO, start: int, count: int | None) -> None:
+def _pieces(source: BinaryIO, start: int, count: int | None) -> Iterator[bytes]:
     source.seek(start)
     while count is None or count > 0:
         piece = source.read(1 << 20 if count is None else min(count, 1 << 20))
         if not piece:
-            break
-        target.write(piece)
+            return
+        yield piece
         count = None if count is None else count - len(piece)

@@ -22,7 +22,7 @@ from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Library, as_stored
 from tonearm.tagging.fields import edits_for_genres
 from tonearm.tagging.journal import Entry, FileIdentity, Journal, journal_path
-from tonearm.tagging.write import change, take_back
+from tonearm.tagging.write import change, restore
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def undo_run(
         When there is no such run.
     """
 
-    def restore(entry: Entry, path: str, run: int) -> None:
-        number = take_back(entry, journal=journal, run=run, path=path, keep_mtime=keep_mtime)
+    def restore_one(entry: Entry, path: str, run: int) -> None:
+        number = restore(entry, journal=journal, run=run, path=path, keep_mtime=keep_mtime)
         _keep_identity(library, journal, number, path)
 
     undone = journal.run(number)
@@ -137,7 +137,7 @@ def undo_run(
         for entry in reversed(journal.entries(undone.id))
         if entry.state == "done" and not entry.undone
     ]
-    steps = [(path, partial(restore, entry, path)) for entry, path in entries]
+    steps = [(path, partial(restore_one, entry, path)) for entry, path in entries]
     done = RunResult(len(steps), undoes=undone.id)
     return _run(library, journal, steps, done, command, on_progress)
 

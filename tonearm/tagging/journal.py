@@ -1,9 +1,10 @@
-"""What was written, and what stood there before: a SQLite file of its own beside the library.
+"""What was written, and what stood there before: a SQLite file of its own next to the library.
 
 A library can be scanned again, the journal cannot: so they are two files, and this one's decisive
-commit is flushed to the disk. An entry goes ``begun`` (a copy may lie beside the file) →
+commit is flushed to the disk. An entry goes ``begun`` (a copy may lie next to the file) →
 ``verified`` (the copy may be renamed over the file any moment) → ``done`` or ``failed``. What a
-killed run left is settled at the next start, by the file itself.
+killed run left is settled at the next start, by the file itself; where its folder is away, it
+stays open. An entry that cannot be read any more costs that entry alone.
 """
 
 from __future__ import annotations
@@ -13,16 +14,21 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tonearm.database import Database, Schema, alone
 from tonearm.errors import LibraryError, TagError
+from tonearm.tagging.delta import Delta
 from tonearm.tagging.fields import GenreFields, read_fields
 
 # Stands for the end of a run that did not come to it.
 INTERRUPTED = 0.0
+# How the names of copies begin; nothing else is ever removed.
+TEMPORARY_PREFIX = ".tonearm-"
+# What a damaged entry raises when it is parsed.
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 
 _TABLES = """
 CREATE TABLE runs(
@@ -44,7 +50,9 @@ SCHEMA = Schema(
     remedy="nothing was written by `tonearm tag --write`",
     later=(
         "CREATE TABLE IF NOT EXISTS held(entry INTEGER PRIMARY KEY REFERENCES entries,"
-        " track INTEGER NOT NULL, key TEXT NOT NULL)"
+        " track INTEGER NOT NULL, key TEXT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS deltas(entry INTEGER PRIMARY KEY REFERENCES entries,"
+        " delta TEXT NOT NULL)"
     ),
 )
 
@@ -73,13 +81,13 @@ class FileIdentity:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a run."""
+    """One file of a run; ``before`` is None where the entry cannot be read any more."""
 
     id: int
     run: int
     path: str
     state: str
-    before: GenreFields
+    before: GenreFields | None
     after: GenreFields | None
     old_genres: tuple[str, ...]
     new_genres: tuple[str, ...]
@@ -146,29 +154,42 @@ class Journal(Database):
             ),
         )
 
-    def verified(self, entry: int, *, after: GenreFields, genres: Sequence[str]) -> None:
+    def verified(
+        self, entry: int, *, after: GenreFields, genres: Sequence[str], delta: Delta
+    ) -> None:
         """The copy is good and about to be renamed over the file: flushed to the disk."""
         self.rows("PRAGMA synchronous = FULL")
-        self.rows(
-            "UPDATE entries SET state = 'verified', after = ?, new_genres = ? WHERE id = ?",
-            (after.to_json(), json.dumps(list(genres)), entry),
-        )
+        with self.transaction():
+            self.rows("INSERT OR REPLACE INTO deltas VALUES (?, ?)", (entry, delta.to_json()))
+            self.rows(
+                "UPDATE entries SET state = 'verified', after = ?, new_genres = ? WHERE id = ?",
+                (after.to_json(), json.dumps(list(genres)), entry),
+            )
         self.rows("PRAGMA synchronous = NORMAL")
 
+    def delta(self, entry: int) -> Delta | None:
+        """What the change replaced, byte by byte; None for entries that do not have it."""
+        found = self.rows("SELECT delta FROM deltas WHERE entry = ?", (entry,))
+        try:
+            return Delta.from_json(found[0][0]) if found else None
+        except _UNREADABLE:
+            return None
+
     def done(self, entry: int) -> None:
-        """The file is changed. What it takes back is taken back with the same commit."""
+        """The file is changed. What it undoes is undone with the same commit."""
         with self.transaction():
             self.rows("UPDATE entries SET state = 'done' WHERE id = ?", (entry,))
-            # Taking back an undo makes the first change count again, and so on.
-            counts = True
+            # Undoing an undo makes the first change count again, and so on.
+            counts, seen = True, {entry}
             parent = self._undone_by(entry)
-            while parent is not None:
+            while parent is not None and parent not in seen:
+                seen.add(parent)
                 undone_by = entry if counts else None
                 self.rows("UPDATE entries SET undone_by = ? WHERE id = ?", (undone_by, parent))
                 entry, parent, counts = parent, self._undone_by(parent), not counts
 
     def _undone_by(self, entry: int) -> int | None:
-        """Number of the entry that this one takes back."""
+        """Number of the entry that this one undoes."""
         number = self.rows("SELECT undoes FROM entries WHERE id = ?", (entry,))[0][0]
         return None if number is None else int(number)
 
@@ -180,7 +201,7 @@ class Journal(Database):
         )
 
     def refused(self, run: int, path: Path, reason: str) -> None:
-        """A file that was left alone before anything was done to it."""
+        """A file that was skipped before anything was done to it."""
         entry = self._insert(
             "INSERT INTO entries(run, path, state, temporary, before, old_genres)"
             " VALUES (?, ?, 'failed', x'', '{}', '[]')",
@@ -189,21 +210,21 @@ class Journal(Database):
         self.failed(entry, reason)
 
     def keep_identity(self, entry: int, identity: FileIdentity) -> None:
-        """Keep by what the library knows a changed file, whose path may be another one day."""
+        """Keep which track a changed file is, since its path may change."""
         self.rows(
             "INSERT OR REPLACE INTO held VALUES (?, ?, ?)", (entry, identity.track, identity.key)
         )
 
     def identity(self, entry: int) -> FileIdentity | None:
-        """What was kept so; None where the library did not have the file."""
+        """Which track it is; None where the library did not have the file."""
         found = self.rows("SELECT track, key FROM held WHERE entry = ?", (entry,))
         return FileIdentity(*found[0]) if found else None
 
     def recover(self) -> None:
         """Settle what a killed run left: remove its copy, and see whether the file is changed.
 
-        Paths of files that were changed, and of the last change before, are in ``recovered`` then:
-        who keeps a library may not have heard of them.
+        Paths of files that were changed, and of the last change before, are in ``recovered`` then,
+        since the library may not know of them yet.
         """
         rows = self.rows(
             "SELECT id, path, temporary, before, after FROM entries"
@@ -215,31 +236,38 @@ class Journal(Database):
         )
         self.recovered = [os.fsdecode(row[0]) for row in last]
         for entry, path, temporary, before, after in rows:
-            if os.path.lexists(temporary):
+            name, copy = os.fsdecode(path), os.fsdecode(temporary)
+            if os.path.lexists(copy):
                 # As long as there is a copy, it was not renamed.
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+                if _is_copy_of(copy, name):
+                    with contextlib.suppress(OSError):
+                        os.unlink(copy)
                 self.failed(entry, "interrupted before it was written")
-                continue
-            self._settle(entry, os.fsdecode(path), before, after)
+            elif os.path.isdir(os.path.dirname(os.path.realpath(name))):
+                self._settle(entry, name, before, after)
+            # Else its disk is away, and the entry stays open until it is back.
         self.rows("UPDATE runs SET finished_s = ? WHERE finished_s IS NULL", (INTERRUPTED,))
 
     def _settle(self, entry: int, path: str, before: str, after: str | None) -> None:
+        if after is None:
+            self.failed(entry, "interrupted before it was written")
+            return
         try:
             present = read_fields(path)
+            is_written = present.same_as(GenreFields.from_json(after))
+            is_old = present.same_as(GenreFields.from_json(before))
         except TagError as error:
-            if after is None:
+            self.failed(entry, f"interrupted, and cannot be read now: {error}")
+        except _UNREADABLE:
+            self.failed(entry, "interrupted, and its entry cannot be read")
+        else:
+            if is_written:
+                self.done(entry)
+                self.recovered.append(path)
+            elif is_old:
                 self.failed(entry, "interrupted before it was written")
             else:
-                self.failed(entry, f"interrupted, and cannot be read now: {error}")
-            return
-        if after is not None and present.same_as(GenreFields.from_json(after)):
-            self.done(entry)
-            self.recovered.append(path)
-        elif present.same_as(GenreFields.from_json(before)) or after is None:
-            self.failed(entry, "interrupted before it was written")
-        else:
-            self.failed(entry, "interrupted, and changed since by another program")
+                self.failed(entry, "interrupted, and changed since by another program")
 
     def runs(self) -> list[Run]:
         """All runs, the latest first."""
@@ -272,7 +300,7 @@ class Journal(Database):
         for run in runs:
             if run.undoes is None and run.undone < run.done:
                 raise LibraryError(
-                    f"nothing to undo but what was left alone: `tonearm undo {run.id}` tries "
+                    f"nothing to undo but skipped files: `tonearm undo {run.id}` tries "
                     f"that of run {run.id} again"
                 )
         raise LibraryError("nothing to undo: no `tonearm tag --write` is left in the journal")
@@ -291,18 +319,18 @@ class Journal(Database):
 
 
 def next_to_undo(runs: Sequence[Run]) -> Run | None:
-    """Of all runs, the latest first, the one that an undo without a number takes back.
+    """Of all runs, the latest first, the one that an undo without a number undoes.
 
-    An undo that was interrupted goes on, and one that put nothing back (the disk was not there) is
-    none; one that left some files alone came to its end.
+    An undo that was interrupted goes on, and one that restored nothing (the disk was not there)
+    does not count; one that skipped some files came to its end.
     """
-    taken_back = {
+    undone_runs = {
         run.undoes
         for run in runs
         if run.finished_s not in {None, INTERRUPTED} and run.undone < run.done
     }
     for run in runs:
-        if run.undoes is None and run.undone < run.done and run.id not in taken_back:
+        if run.undoes is None and run.undone < run.done and run.id not in undone_runs:
             return run
     return None
 
@@ -314,15 +342,25 @@ def journal_path(library: Path) -> Path:
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     number, run, path, state, before, after, old_genres, new_genres, reason, undone = row
-    return Entry(
-        id=number,
-        run=run,
-        path=os.fsdecode(path),
-        state=state,
-        before=GenreFields.from_json(before),
-        after=GenreFields.from_json(after) if after else None,
-        old_genres=tuple(json.loads(old_genres)),
-        new_genres=tuple(json.loads(new_genres)),
-        reason=reason,
-        undone=bool(undone),
-    )
+    entry = Entry(number, run, _path(path), str(state), None, None, (), (), reason, bool(undone))
+    try:
+        return replace(
+            entry,
+            before=GenreFields.from_json(before),
+            after=GenreFields.from_json(after) if after else None,
+            old_genres=tuple(map(str, json.loads(old_genres))),
+            new_genres=tuple(map(str, json.loads(new_genres))),
+        )
+    except _UNREADABLE:
+        return replace(entry, reason="its entry in the journal cannot be read")
+
+
+def _path(stored: Any) -> str:  # noqa: ANN401 - whatever a damaged journal holds
+    return os.fsdecode(stored) if isinstance(stored, bytes) else str(stored)
+
+
+def _is_copy_of(copy: str, path: str) -> bool:
+    """Whether a file's name and place are those of a copy that Tonearm makes."""
+    folder, name = os.path.split(copy)
+    same = os.path.realpath(folder) == os.path.dirname(os.path.realpath(path))
+    return same and name.startswith(TEMPORARY_PREFIX)

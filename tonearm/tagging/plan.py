@@ -191,6 +191,13 @@ def pooled(predictions: Sequence[Prediction]) -> Prediction | None:
 
     Unknown where half of the tracks are. None for an album of different genres, of which fewer
     than half of the known tracks sound like the album's mean: there each file stands for itself.
+
+    Examples
+    --------
+    >>> jazz = Prediction.of(["jazz", "rock"], [0.9, 0.1], known=True)
+    >>> rock = Prediction.of(["jazz", "rock"], [0.3, 0.7], known=True)
+    >>> pooled([jazz, rock]).probabilities
+    {'jazz': 0.6, 'rock': 0.4}
     """
     known = [prediction for prediction in predictions if prediction.genre is not None]
     if not known:

@@ -1,7 +1,8 @@
-"""Changing a file's genre without harm: a copy beside it, compared, then renamed over it.
+"""Write tags safely: edit a copy, compare it with the original, then replace the original.
 
-Each step either leaves the file as it was or has changed it wholly, and the journal knows before
-what may happen next. What cannot be kept (a second name by hard link, an owner) is not touched.
+Each step leaves the file either as it was or wholly changed, and the journal knows beforehand what
+may happen next. A file that would lose something (a second name by hard link, an owner, a byte
+that undo could not restore) is not touched.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tonearm.audio.ffmpeg import packet_digest
 from tonearm.containers.edits import JOINT, Edit, copy_edited
 from tonearm.errors import DecodeError, LibraryError, TagError
 from tonearm.files import FileStatus, is_read_only
+from tonearm.tagging.delta import Delta, delta_of, digest_of
 from tonearm.tagging.fields import (
     GenreFields,
     edits_for_fields,
@@ -26,10 +28,8 @@ from tonearm.tagging.fields import (
     other_items,
     read_fields,
 )
-from tonearm.tagging.journal import Entry, Journal
+from tonearm.tagging.journal import TEMPORARY_PREFIX, Entry, Journal
 from tonearm.tagging.read import others, read_tags
-
-TEMPORARY_PREFIX = ".tonearm-"
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -51,6 +51,7 @@ def change(
     run: int,
     keep_mtime: bool = False,
     undoes: int | None = None,
+    restores: str | None = None,
 ) -> int | None:
     """Apply edits to one file; gives the journal's entry, None where there is nothing to do.
 
@@ -67,12 +68,14 @@ def change(
     keep_mtime : bool
         Keep the time of the last modification (players then may not notice the change).
     undoes : int or None
-        Number of the entry that this takes back.
+        Number of the entry that this undoes.
+    restores : str or None
+        Digest of the original that the edits restore to the byte; nothing else is compared then.
 
     Raises
     ------
     TagError
-        When the file cannot be changed without harm; it is as it was then, and the journal knows.
+        When the file cannot be changed safely; it is as before, and the journal has the reason.
     """
     # The journal keeps the path as it was named: by that the library knows the file.
     named, target = Path(os.path.abspath(path)), Path(os.path.realpath(path))
@@ -95,9 +98,13 @@ def change(
     try:
         with _explained(target):
             write_copy(target, temporary, edits, keep_mtime=keep_mtime)
-            after = compare(target, temporary)
-            _check_genres(target, temporary, genres)
-            journal.verified(entry, after=after, genres=genres)
+            if restores is None:
+                after = compare(target, temporary)
+                _check_genres(target, temporary, genres)
+            else:
+                after = _restored(target, temporary, restores)
+            delta = delta_of(target, temporary)
+            journal.verified(entry, after=after, genres=genres, delta=delta)
             put_in_place(target, temporary, status)
     except LibraryError:  # of the journal, without which nothing is written
         _remove(temporary)
@@ -114,12 +121,19 @@ def change(
     return entry
 
 
+def _restored(target: Path, temporary: Path, digest: str) -> GenreFields:
+    """The fields of a copy that is the original again, byte by byte."""
+    if digest_of(temporary) != digest:
+        raise TagError(f"{target}: its original bytes would not come back")
+    return read_fields(temporary)
+
+
 def _bare(error: TagError, target: Path) -> str:
     """The reason alone: an entry has its path."""
     return str(error).removeprefix(f"{target}: ")
 
 
-def take_back(
+def restore(
     entry: Entry,
     *,
     journal: Journal,
@@ -127,7 +141,10 @@ def take_back(
     path: str | None = None,
     keep_mtime: bool = False,
 ) -> int | None:
-    """Put the genre fields of one journaled change back as they were.
+    """Restore a file as it was before one journaled change.
+
+    Every byte comes back where nobody else changed the file since; else its genre fields do, and
+    what others wrote stays.
 
     Parameters
     ----------
@@ -143,28 +160,45 @@ def take_back(
     TagError
         When the genre was changed since, or as for :func:`change`.
     """
+    place = path or entry.path
+    delta = journal.delta(entry.id)
+    if delta is not None and not _is_as_written(place, delta):
+        delta = None
 
     def edits(target: Path) -> Sequence[Edit]:
+        if delta is not None:
+            return delta.edits
         present = read_fields(target)
         if entry.after is None or not present.same_as(entry.after):
-            # Another program may have spelt the same genre in another way.
+            # Another program may have encoded the same genre in another way.
             genres = read_tags(target).genres
             if genres != entry.new_genres:
                 now = JOINT.join(genres) or "none"
                 raise TagError(f"{target}: its genre was changed since (now {now})")
-            if not present.fits(entry.before):
+            if entry.before is None or not present.fits(entry.before):
                 raise TagError(f"{target}: has tags of another version now")
+        if entry.before is None:
+            raise TagError(f"{target}: its entry in the journal cannot be read")
         return edits_for_fields(target, entry.before)
 
     return change(
-        path or entry.path,
+        place,
         edits,
         genres=entry.old_genres,
         journal=journal,
         run=run,
         keep_mtime=keep_mtime,
         undoes=entry.id,
+        restores=delta.before if delta is not None else None,
     )
+
+
+def _is_as_written(path: str, delta: Delta) -> bool:
+    """Whether a file is byte by byte what the change left."""
+    try:
+        return digest_of(path) == delta.after
+    except OSError:  # named when the file is opened for the change
+        return False
 
 
 def refusal(
