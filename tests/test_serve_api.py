@@ -29,6 +29,7 @@ from tonearm.library.scan import load_embed, scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
+from tonearm.serve.analysis import Analyst
 from tonearm.serve.app import create_app
 from tonearm.serve.spectrogram import picture
 
@@ -212,11 +213,11 @@ def test_a_failure_is_not_remembered_and_a_changed_file_is_heard_again(client, f
 def test_a_disk_that_failed_while_a_file_was_read_is_asked_again(client, monkeypatch):
     url = f"/api/tracks/{ids(client)['midnight_walk.mp3']}/timeline"
 
-    def failing(_classifier, path, **_options):
+    def failing(_analyst, path, *_, **_options):
         return DecodeError(path, "unreadable", "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Classifier, "predict_or_error", failing)
+        patch.setattr(Analyst, "predict", failing)
         assert client.get(url).status_code == 422
     assert client.get(url).status_code == 200
 

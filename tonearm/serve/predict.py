@@ -13,10 +13,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tonearm.errors import DecodeError
+from tonearm.model.batch import Options
 from tonearm.model.prediction import SCHEMA_FILE, Prediction
 from tonearm.serve.problems import Json, problem, to_bytes
 from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
-from tonearm.serve.spectrogram import picture
 from tonearm.serve.uploads import Upload
 from tonearm.windows import WindowCount
 
@@ -70,13 +70,12 @@ async def predict(
     upload = await service.uploads.receive(request)
 
     def work(emit: Emit, report: Report) -> None:
-        found = service.classifier.predict_or_error(
-            upload.path, count=count, timeline=timeline, tags=tags, on_progress=report
-        )
+        options = Options(count=count, timeline=timeline, tags=tags)
+        found = service.analyst.predict(upload.path, options, on_progress=report)
         emit({"answer": _without_place(found, upload).to_dict()})
         if draw and isinstance(found, Prediction):
             try:
-                drawn = picture(upload.path, service.classifier.model.features, on_progress=report)
+                drawn = service.analyst.picture(upload.path, on_progress=report)
                 emit({"picture": drawn.to_dict()})
             except DecodeError:  # analysed in part, but damaged beyond
                 emit({"picture": None})

@@ -17,6 +17,7 @@ from fastapi import Request
 from tonearm.files import cores
 from tonearm.library.store import Library
 from tonearm.model.classifier import Classifier
+from tonearm.serve.analysis import Analyst
 from tonearm.serve.uploads import Limits, Uploads
 
 # Longest time for one file; a six-hour mix takes some three minutes.
@@ -48,6 +49,7 @@ class Service:
         self.library_path, self.classifier, self.model_path = library_path, classifier, model_path
         self.folders = folders
         self.uploads = Uploads(limits)
+        self.analyst = Analyst(classifier)
         self.writing = threading.Lock()  # of tags: one run at a time
         self._remembered: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self._remembering = threading.Lock()
@@ -63,6 +65,7 @@ class Service:
                 yield
         finally:
             self._desk.shutdown(wait=True, cancel_futures=True)
+            self.analyst.close()
 
     @contextmanager
     def library(self, *, write: bool = False) -> Iterator[Library]:

@@ -22,9 +22,9 @@ from tonearm.library import browse, overview
 from tonearm.library.reviews import Review, attach
 from tonearm.library.similar import probe_of, similar
 from tonearm.library.store import Track
+from tonearm.model.batch import Options
 from tonearm.serve.problems import Json, problem
 from tonearm.serve.service import Emit, Report, Service, StoppedError, service_of
-from tonearm.serve.spectrogram import picture
 
 SCHEMA = 1
 MOST_IDS = 100_000
@@ -148,9 +148,8 @@ async def track_timeline(request: Request, number: TrackId) -> Response:
     found, _ = find(service, number)
 
     def make(report: Report) -> dict[str, Any]:
-        return service.classifier.predict_or_error(
-            found.path, timeline=True, on_progress=report
-        ).to_dict()
+        options = Options(timeline=True, tags=False, count=None)
+        return service.analyst.predict(found.path, options, on_progress=report).to_dict()
 
     values = await _made(service, request, "timeline", found.path, make)
     if "error" in values:
@@ -164,10 +163,9 @@ async def track_picture(request: Request, number: TrackId) -> Response:
     """``levels`` are uint8 [columns, bands] in base64, low bands first; ``peaks`` [columns]."""
     service = service_of(request)
     found, _ = find(service, number)
-    spec = service.classifier.model.features
 
     def make(report: Report) -> dict[str, Any]:
-        return picture(found.path, spec, on_progress=report).to_dict()
+        return service.analyst.picture(found.path, on_progress=report).to_dict()
 
     return Json(await _made(service, request, "picture", found.path, make))
 

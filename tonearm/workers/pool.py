@@ -33,6 +33,8 @@ _LEAST_ADVANCE = 0.05
 _START_DEATHS = 3
 # One thread a process: as many processes as cores are at work already.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# What a start changes for a moment is this whole process's.
+_STARTING = threading.Lock()
 # What the server that forks workers imports once for all of them.
 _PRELOAD = ["tonearm.library.scan", "tonearm.features"]
 
@@ -67,7 +69,7 @@ class _Worker:
         self.process: BaseProcess = context.Process(
             target=live, args=(theirs, make_work, limits.memory_bytes, inherited), daemon=True
         )
-        with _one_thread(), _without_main(), warnings.catch_warnings():
+        with _STARTING, _one_thread(), _without_main(), warnings.catch_warnings():
             # Python 3.12 warns of native threads; NumPy's stop and start again round a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
             self.process.start()
