@@ -59,7 +59,8 @@ def unknown(head: Head, tracks: Windows) -> int:
 
 def row(name: str, new: Tracks, noises: dict[str, Windows]) -> list[str]:
     """The new genre's tracks held out and its own, before and after; and the noises."""
-    head, names = model_file.load().head, model_file.load().names
+    model = model_file.load()
+    head, names = model.head, model.embedding_names
     gain = custom_genres.measure_gain(custom_genres.drawn_tracks(head), new, names=names, base=head)
     grown, n = custom_genres.grow(head, new, names=names), len(new.windows)
     found = gain.new[name]

@@ -42,6 +42,7 @@ def main(data: Path, out: Path, epochs: str) -> None:
     """Prepare, train three times, print the table; then the way from audio."""
     artists = str(data / "artists.tsv")
     arrays = out / "arrays"
+    options: tuple[str, ...]
     if not (arrays / "index.jsonl").exists():
         command = [sys.executable, "-m", "runs.arrays", str(data / "logmel_dev.npz")]
         subprocess.run([*command, "-o", str(arrays), "--artists", artists], check=True)

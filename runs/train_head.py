@@ -244,7 +244,7 @@ def main() -> None:
         features=MUSICNN_SPEC,
         encoder=backbone,
         head=head,
-        names=MSD_TAGS,
+        embedding_names=MSD_TAGS,
         windows_per_track=WINDOWS_PER_TRACK,
         stop_confidence=SURE,
         training={
