@@ -2,9 +2,9 @@
 
     python -m runs.added_genres --new electronic DIR --new warzone DIR --effects DIR --voices DIR
 
-Each folder of ``--new`` is added by itself, and all of them together as one genre; what is held out
-is one folder of files at a time where there are several. Noises are those of ``runs/sounds`` of a
-seed the detector did not learn from; of recorded ones 200 at random that last a second or more.
+Each folder of ``--new`` is added by itself, and all of them together as one genre. One folder of
+files at a time is held out, if there are several. Noises are those of ``runs/sounds``, with a seed
+from which the detector did not learn, and 200 random recorded ones of a second or more.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from tonearm.training.head_fit import Tracks
 
 NEW_SEED, NEW_PER_KIND = 7, 3
 MOST_NOISES, SHORTEST_NOISE_S = 200, 1.0
-SHARES = (0.5, 0.75, 0.9)
+FRACTIONS = (0.5, 0.75, 0.9)
 
 Windows = list[NDArray[np.float32]]
 
 
-def hear(
+def embed(
     classifier: Classifier, folder: Path, *, most: int, shortest_s: float
 ) -> dict[Path, NDArray[np.float32]]:
-    """Windows of files of a folder, at random; those that cannot be read are named."""
+    """Windows of random files of a folder; files that cannot be read are named."""
     paths = list(find([folder], suffixes=AUDIO_SUFFIXES, on_error=print))
     embeddings: dict[Path, NDArray[np.float32]] = {}
     for i in np.random.default_rng(0).permutation(len(paths)):
@@ -58,7 +58,7 @@ def unknown(head: Head, tracks: Windows) -> int:
 
 
 def row(name: str, new: Tracks, noises: dict[str, Windows]) -> list[str]:
-    """The new genre's tracks held out and its own, before and after; and the noises."""
+    """The new genre's tracks, held out and not, before and after; and the noises."""
     model = model_file.load()
     head, names = model.head, model.embedding_names
     gain = custom_genres.measure_gain(custom_genres.drawn_tracks(head), new, names=names, base=head)
@@ -67,13 +67,13 @@ def row(name: str, new: Tracks, noises: dict[str, Windows]) -> list[str]:
     cells = [name, f"{known_region.NEAR}", f"{found['recall']:.2f}", f"{found['unknown']} of {n}"]
     cells.append(f"{unknown(grown, list(new.windows))}, were {unknown(head, list(new.windows))}")
     for tracks in noises.values():
-        share = unknown(grown, tracks) / len(tracks)
-        cells.append(f"{share:.2f}, was {unknown(head, tracks) / len(tracks):.2f}")
+        now = unknown(grown, tracks) / len(tracks)
+        cells.append(f"{now:.2f}, was {unknown(head, tracks) / len(tracks):.2f}")
     return cells
 
 
 def main() -> None:
-    """Hear, add, print."""
+    """Analyse, add, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--new", nargs=2, metavar=("NAME", "DIR"), action="append", required=True)
     parser.add_argument("--effects", type=Path, required=True)
@@ -88,16 +88,16 @@ def main() -> None:
     }
     for kind in ("effects", "voices"):
         folder = getattr(args, kind)
-        embeddings = hear(classifier, folder, most=MOST_NOISES, shortest_s=SHORTEST_NOISE_S)
+        embeddings = embed(classifier, folder, most=MOST_NOISES, shortest_s=SHORTEST_NOISE_S)
         noises[kind] = list(embeddings.values())
     genres = {
-        name: hear(classifier, Path(folder), most=MOST_NOISES, shortest_s=20.0)
+        name: embed(classifier, Path(folder), most=MOST_NOISES, shortest_s=20.0)
         for name, folder in args.new
     }
     together = {path: each for embeddings in genres.values() for path, each in embeddings.items()}
-    columns = ["added", "NEAR", "recall", "held out unknown", "own unknown", *noises]
+    columns = ["added", "NEAR", "recall", "held out, unknown", "learned from, unknown", *noises]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    for known_region.NEAR in SHARES:
+    for known_region.NEAR in FRACTIONS:
         for name, embeddings in {**genres, "all of them": together}.items():
             folders = [str(path.parent) for path in embeddings]
             groups = folders if len(set(folders)) > 4 else [str(path) for path in embeddings]

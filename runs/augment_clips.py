@@ -1,4 +1,4 @@
-"""Clips heard under changes that leave their genre alone: which tags move for no reason."""
+"""Clips changed in ways that do not change their genre: which tags change without a reason."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ WINDOWS = 4
 
 
 def bass(samples: Samples, rate_hz: int, gain_db: float) -> Samples:
-    """Turn what lies below 800 Hz up or down."""
+    """Amplify or attenuate everything below 800 Hz."""
     low = sosfilt(butter(1, 800, fs=rate_hz, output="sos"), samples)
     return (samples + (10 ** (gain_db / 20) - 1) * low).astype(np.float32)
 
 
 def low_passed(samples: Samples, rate_hz: int) -> Samples:
-    """Without what lies above 4 kHz."""
+    """Remove everything above 4 kHz."""
     return sosfilt(butter(4, 4_000, fs=rate_hz, output="sos"), samples).astype(np.float32)
 
 
 def as_mp3(samples: Samples, rate_hz: int) -> Samples:
-    """Encoded and decoded."""
+    """Encode as MP3 and decode."""
     file = io.BytesIO()
     soundfile.write(file, samples, rate_hz, format="MP3")
     file.seek(0)
@@ -40,7 +40,7 @@ def as_mp3(samples: Samples, rate_hz: int) -> Samples:
 
 
 CHANGES: dict[str, Callable[[Samples, int], Samples]] = {
-    "as it is": lambda samples, _: samples,
+    "unchanged": lambda samples, _: samples,
     "6 % slower": lambda samples, rate_hz: resample(samples, rate_hz, int(rate_hz * 1.06)),
     "6 % faster": lambda samples, rate_hz: resample(samples, rate_hz, int(rate_hz * 0.94)),
     "bass + 6 dB": lambda samples, rate_hz: bass(samples, rate_hz, 6),
@@ -61,9 +61,9 @@ def hear_changed(paths: list[Path], backbone: bytes) -> NDArray[np.float64]:
         samples, rate_hz = soundfile.read(path, dtype="float32")
         for i, change in enumerate(CHANGES.values()):
             changed = resample(change(samples, rate_hz), rate_hz, MUSICNN_SPEC.sample_rate_hz)
-            spectrum = log_mel(changed, MUSICNN_SPEC)
-            starts = np.linspace(0, len(spectrum) - frames, WINDOWS).astype(int)
-            features = np.stack([spectrum[k : k + frames] for k in starts])
+            spectrogram = log_mel(changed, MUSICNN_SPEC)
+            starts = np.linspace(0, len(spectrogram) - frames, WINDOWS).astype(int)
+            features = np.stack([spectrogram[k : k + frames] for k in starts])
             (tags,) = session.run(None, {"features": features})
             embeddings[i, j] = (tags.astype(np.float64) ** POWER).mean(axis=0)
     return embeddings

@@ -1,12 +1,12 @@
-"""Ways to make the backbone cheaper, with what each costs and what it does to the tags.
+"""Cheaper variants of the encoder: the time of each, and how much its tags differ.
 
     python -m runs.cheaper_backbones --wheel musicnn-0.1.0-py3-none-any.whl --music FOLDER
 
-Every variant changes the net that ships: frequency positions left out, wide filters of low rank,
-wide filters made of a few shared spectra, more filters dropped, eight bits. Times are medians of
-runs in turn, on one thread, as ratios to the net that ships. Tags are compared as the means over
-twelve windows of each file of the folder; half of the files calibrate the eight bits, the others
-are compared. Needs the ``train`` extra.
+Every variant changes the network in use: fewer frequency positions, wide filters of low rank, wide
+filters made of a few shared spectral shapes, fewer filters, eight bits. Times are medians of runs
+in turn, on one thread, as ratios to the network in use. Tags are compared as means over twelve
+windows of each file of the folder; half of the files calibrate the eight bits, the others are
+compared. Needs the ``train`` extra.
 """
 
 from __future__ import annotations
@@ -39,14 +39,15 @@ from tonearm.training.export import fuse, to_onnx
 
 Float32 = NDArray[np.float32]
 WINDOWS = 12
+IN_USE = "in use"
 RUNS = 21
 HEADING = """\
-| variant | time | correlation of track means | mean, most difference | same answer |
+| variant | time | correlation of track means | mean, maximum difference | same genre |
 |---|---|---|---|---|"""
 EXAMPLE = torch.zeros(2, MUSICNN_SPEC.window_frames, MUSICNN_SPEC.mel_bands)
 
 
-class Everyth(nn.Module):
+class StridedBank(nn.Module):
     """A bank's convolution at every ``step``-th position in frequency."""
 
     def __init__(self, conv: nn.Conv2d, step: int) -> None:
@@ -55,96 +56,98 @@ class Everyth(nn.Module):
         self.conv.stride = (conv.stride[0], step)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As the convolution."""
+        """Compute what the convolution computes."""
         return cast(Tensor, self.conv(x))
 
 
 class LowRank(nn.Module):
-    """Each filter as a sum of ``rank`` spectra that each move in time by their own envelope."""
+    """Each filter as a sum of ``rank`` spectral shapes, each with an envelope in time."""
 
     def __init__(self, conv: nn.Conv2d, rank: int) -> None:
         super().__init__()
         filters, _, frames, bands = conv.weight.shape
         u, s, v = torch.linalg.svd(conv.weight.detach()[:, 0])
-        self.spectra = nn.Conv2d(1, filters * rank, (1, bands), bias=False)
-        self.spectra.weight.data = v[:, :rank].reshape(filters * rank, 1, 1, bands)
+        self.shapes = nn.Conv2d(1, filters * rank, (1, bands), bias=False)
+        self.shapes.weight.data = v[:, :rank].reshape(filters * rank, 1, 1, bands)
         self.envelopes = nn.Conv2d(filters * rank, filters, (frames, 1), groups=filters)
         envelopes = (u[:, :, :rank] * s[:, None, :rank]).transpose(1, 2)
         self.envelopes.weight.data = envelopes[..., None].contiguous()
         self.envelopes.bias = conv.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """As the convolution."""
-        return cast(Tensor, self.envelopes(self.spectra(x)))
+        """Compute what the convolution computes."""
+        return cast(Tensor, self.envelopes(self.shapes(x)))
 
 
-class SharedSpectra(nn.Module):
-    """All filters of a bank from the same ``count`` spectra, mixed again at each of 7 frames."""
+class SharedShapes(nn.Module):
+    """All filters of a bank from the same ``count`` spectral shapes, mixed at each of 7 frames."""
 
     def __init__(self, conv: nn.Conv2d, count: int) -> None:
         super().__init__()
         filters, _, frames, bands = conv.weight.shape
         rows = conv.weight.detach()[:, 0].reshape(-1, bands)
         u, s, v = torch.linalg.svd(rows, full_matrices=False)
-        self.spectra = nn.Conv2d(1, count, (1, bands), bias=False)
-        self.spectra.weight.data = v[:count].reshape(count, 1, 1, bands)
+        self.shapes = nn.Conv2d(1, count, (1, bands), bias=False)
+        self.shapes.weight.data = v[:count].reshape(count, 1, 1, bands)
         mix = (u[:, :count] * s[:count]).reshape(filters, frames, count).permute(0, 2, 1)
         self.mix = nn.Conv2d(count, filters, (frames, 1))
         self.mix.weight.data = mix[..., None].contiguous()
         self.mix.bias = conv.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """As the convolution."""
-        return cast(Tensor, self.mix(self.spectra(x)))
+        """Compute what the convolution computes."""
+        return cast(Tensor, self.mix(self.shapes(x)))
 
 
 def changed(net: nn.Module, make: Callable[[nn.Conv2d], nn.Module]) -> nn.Module:
-    """The net with other convolutions in its two wide banks."""
+    """The network with other convolutions in its two wide banks."""
     net = copy.deepcopy(net)
     for bank in cast(Any, net).banks[:2]:
         bank.conv = make(bank.conv)
     return net.eval()
 
 
-def muted(net: nn.Module, share: float, features: Float32) -> nn.Module:
-    """The net with the wide filters that vary least on music turned to constants.
+def muted(net: nn.Module, fraction: float, features: Float32) -> nn.Module:
+    """The network with the wide filters that vary least on music replaced by constants.
 
-    Left in place, so that tags can be compared; the time is told by the filters that remain.
+    The filters stay in place, so only the tags can be compared, not the time.
     """
     net = copy.deepcopy(net)
     for bank in cast(Any, net).banks[:2]:
         with torch.no_grad():
             x = cast(Any, net).input_norm(torch.from_numpy(features[::10])[:, None])
             out = bank(x)
-            quietest = out.std(dim=(0, 2)).argsort()[: round(share * out.shape[1])]
+            quietest = out.std(dim=(0, 2)).argsort()[: round(fraction * out.shape[1])]
             bank.conv.bias.data[quietest] = out.mean(dim=(0, 2))[quietest]
             bank.conv.weight.data[quietest] = 0
     return net.eval()
 
 
 def variants(net: nn.Module, features: Float32) -> Iterator[tuple[str, bytes]]:
-    """Name and model of each variant, the shipped one first."""
-    yield "shipped", to_onnx(net, EXAMPLE)
+    """Name and model of each variant, the network in use first."""
+    yield IN_USE, to_onnx(net, EXAMPLE)
     makers: dict[str, Callable[[nn.Conv2d], nn.Module]] = {}
     for step in (2, 3):
-        makers[f"wide filters at every {step}. position"] = lambda c, n=step: Everyth(c, n)
+        makers[f"wide filters at every {step}. position"] = lambda c, n=step: StridedBank(c, n)
     for rank in (1, 2, 3):
         makers[f"wide filters of rank {rank}"] = lambda c, n=rank: LowRank(c, n)
     for count in (8, 16, 24):
-        makers[f"wide filters of {count} shared spectra"] = lambda c, n=count: SharedSpectra(c, n)
+        makers[f"wide filters of {count} shared spectral shapes"] = lambda c, n=count: SharedShapes(
+            c, n
+        )
     for name, make in makers.items():
         yield name, to_onnx(changed(net, make), EXAMPLE)
-    for share in (0.1, 0.25):
+    for fraction in (0.1, 0.25):
         yield (
-            f"{share:.0%} of the wide filters muted",
-            to_onnx(muted(net, share, features), EXAMPLE),
+            f"{fraction:.0%} of the wide filters muted",
+            to_onnx(muted(net, fraction, features), EXAMPLE),
         )
     for name, per_channel in (("int8, static", False), ("int8, static, a scale a channel", True)):
         yield name, eight_bits(to_onnx(net, EXAMPLE), features, per_channel=per_channel)
 
 
 def eight_bits(model: bytes, features: Float32, *, per_channel: bool) -> bytes:
-    """The model with convolutions in 8 bits, ranges found on music."""
+    """The model with convolutions in 8 bits, whose ranges are calibrated on music."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -165,14 +168,14 @@ def eight_bits(model: bytes, features: Float32, *, per_channel: bool) -> bytes:
             small,
             Reader(),
             per_channel=per_channel,
-            reduce_range=True,  # or sums of two products overflow where there is no VNNI
+            reduce_range=True,  # without VNNI, sums of two products would overflow
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
         return Path(small).read_bytes()
 
 
-def hear(folder: Path) -> list[Float32]:
+def read_music(folder: Path) -> list[Float32]:
     """Features [12, frames, bands] of each file of at least a minute."""
     kept = []
     for path in find([folder], suffixes=AUDIO_SUFFIXES, on_error=lambda *_: None):
@@ -206,12 +209,12 @@ def times(sessions: dict[str, ort.InferenceSession], features: Float32) -> dict[
     taken: dict[str, list[float]] = {name: [] for name in sessions}
     for _ in range(RUNS):
         for name, session in sessions.items():
-            session.run(None, {"features": features})  # or it pays for the cache the last one used
+            session.run(None, {"features": features})  # so that the cache holds its weights
             begun = time.perf_counter()
             session.run(None, {"features": features})
             taken[name].append(time.perf_counter() - begun)
     medians = {name: statistics.median(row) for name, row in taken.items()}
-    return {name: median / medians["shipped"] for name, median in medians.items()}
+    return {name: median / medians[IN_USE] for name, median in medians.items()}
 
 
 def row(
@@ -237,17 +240,17 @@ def main() -> None:
     parser.add_argument("--wheel", type=Path, help="musicnn's wheel, if it is here already")
     parser.add_argument("--music", type=Path, required=True, help="a folder of real music")
     args = parser.parse_args()
-    tracks = hear(args.music)
-    learn, judge = np.concatenate(tracks[::2])[::5], tracks[1::2]
+    tracks = read_music(args.music)
+    calibration, compared = np.concatenate(tracks[::2])[::5], tracks[1::2]
     net = fuse(read_net(args.wheel)[0])
     classify = Classifier.load().classify
-    models = dict(variants(net, learn))
+    models = dict(variants(net, calibration))
     sessions = {name: onnx_session(model) for name, model in models.items()}
-    print(f"{len(judge)} tracks of {WINDOWS} windows\n\n{HEADING}")
-    ratios = times(sessions, judge[0][:2])
-    truth = tags_of(sessions["shipped"], judge)
+    print(f"{len(compared)} tracks of {WINDOWS} windows\n\n{HEADING}")
+    ratios = times(sessions, compared[0][:2])
+    truth = tags_of(sessions[IN_USE], compared)
     for name, session in sessions.items():
-        print(row(name, ratios[name], tags_of(session, judge), truth, classify))
+        print(row(name, ratios[name], tags_of(session, compared), truth, classify))
 
 
 if __name__ == "__main__":

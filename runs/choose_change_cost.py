@@ -1,11 +1,11 @@
-"""What a change of genre should cost on a timeline: mixes of valid clips, for several prices.
+"""What a change of genre should cost on a timeline: mixes of valid clips, at several costs.
 
     python -m runs.choose_change_cost --gtzan FOLDER
 
-Clips of 30 s are strung together, either at random or in runs of one genre of about two minutes.
-A price that is low follows every odd window; one that is high misses short parts. Windows of 3 s
-stand end to end, or begin each second. The shipped head has learnt from these clips, so that only
-the differences between the rows mean something.
+Clips of 30 s are concatenated, either at random or in runs of one genre of about two minutes. A low
+cost follows every odd window; a high one misses short segments. Windows of 3 s lie end to end, or
+begin each second. The built-in head learned from these clips, so only the differences between the
+rows have a meaning.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def mix(
 
 
 def main() -> None:
-    """Print share of windows right and parts found, for each price."""
+    """Print the fraction of right windows and the number of segments, for each cost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gtzan", type=Path, default=os.environ.get("TONEARM_GTZAN"))
     args = parser.parse_args()
@@ -55,34 +55,34 @@ def main() -> None:
         rng = np.random.default_rng(run)
         sparse = {clip: windows[::hop] for clip, windows in clips.items()}
         rows = [mix(sparse, rng, run=run) for _ in range(MIXES)]
-        right, found = zip(*(judge(classifier, *row, hop, cost) for row in rows), strict=True)
+        right, found = zip(*(measure(classifier, *row, hop, cost) for row in rows), strict=True)
         true = [1 + sum(a != b for a, b in pairwise(truth)) for _, truth in rows]
         print(
-            f"clips of a genre in a row {run}, hop {hop} s, cost {cost or 'as it ships'}: "
-            f"{np.mean(right):.3f} of the time right, {np.mean(found):.1f} parts where there are "
+            f"clips of a genre in a row {run}, hop {hop} s, cost {cost or 'built in'}: "
+            f"{np.mean(right):.3f} of the time right, {np.mean(found):.1f} segments of "
             f"{np.mean(true):.1f}"
         )
 
 
-def judge(
+def measure(
     classifier: Classifier,
     windows: NDArray[np.float32],
     truth: list[str],
     hop: int,
     cost: float | None,
 ) -> tuple[float, int]:
-    """Share of the windows whose genre is right, and the count of parts found.
+    """Fraction of windows whose genre is right, and the number of segments found.
 
-    At a price, by single windows; without one as it ships, where each part is judged as a whole.
+    At a cost, from single windows; without one as built in, with whole segments classified.
     """
     starts_s = np.arange(len(windows)) * float(hop)
     duration_s = starts_s[-1] + WINDOW_S
     if cost is None:
         embeddings = Embeddings(windows, starts_s, duration_s)
-        parts = classifier.classify(embeddings, timeline=True).timeline
+        found = classifier.classify(embeddings, timeline=True).timeline
     else:
         head = classifier.model.head
-        parts = segments(
+        found = segments(
             starts_s,
             head.classify_each(windows),
             (*head.labels, None),
@@ -90,10 +90,10 @@ def judge(
             window_s=WINDOW_S,
             change_cost=cost,
         )
-    ends_s = np.array([part.end_s for part in parts])
+    ends_s = np.array([segment.end_s for segment in found])
     which = np.searchsorted(ends_s, starts_s + WINDOW_S / 2)
-    right = [parts[i].genre == genre for i, genre in zip(which, truth, strict=True)]
-    return float(np.mean(right)), len(parts)
+    right = [found[i].genre == genre for i, genre in zip(which, truth, strict=True)]
+    return float(np.mean(right)), len(found)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-r"""How many windows of a track to hear, and when to stop: accuracy against work.
+r"""How many windows of a track to analyse, and when to stop: accuracy against work.
 
     python -m runs.choose_windows --gtzan FOLDER --backbone backbone.onnx --sounds sounds.npz \\
         --music FOLDER
 
-First on GTZAN's clips of 30 s, whose genre is known: train clips judged by heads that have not
-learnt from their artist (five shuffles of the shipped recipe), valid clips by a head of train
-alone. Then on whole tracks of real music, whose genre is not known: how often the answer is that
-of hearing the whole track.
+First on GTZAN's clips of 30 s, whose genre is known: train clips classified by heads that did not
+learn from their artist (five shuffles of the built-in recipe), valid clips by a head trained on
+train alone. Then on whole tracks of real music, whose genre is not known: how often the result is
+that of all windows.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from tonearm.windows import rounds
 Windows = NDArray[np.floating]
 SHUFFLES = 5
 MOST = (6, 8, 10)
-# Windows in the middles of equal parts, and a quarter of a part before and behind: which of a
-# clip's windows are heard moves accuracy by a point.
+# Windows in the middles of equal stretches, and a quarter of a stretch before and after: the choice
+# of a clip's windows moves accuracy by a point.
 SHIFTS = (-0.25, 0.0, 0.25)
 SHORTEST_S = 60.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a way of listening to one track ends with; ``genre`` is -1 for unknown."""
+    """The result for one track; ``genre`` is -1 for unknown."""
 
     genre: int
     nearest: int
@@ -53,8 +53,8 @@ class Outcome:
 Way = Callable[[Head, Windows, float], Outcome]
 
 
-def judge(head: Head, windows: Windows, shift: float = 0.0) -> Outcome:
-    """The answer on these windows, wherever they lie."""
+def outcome_of(head: Head, windows: Windows, shift: float = 0.0) -> Outcome:
+    """The result from these windows, wherever they lie."""
     decision = head.classify(windows)
     nearest = int(decision.probabilities.argmax())
     confidence = float(decision.probabilities[nearest])
@@ -62,18 +62,20 @@ def judge(head: Head, windows: Windows, shift: float = 0.0) -> Outcome:
 
 
 def middles(total: int, count: int, shift: float) -> NDArray[np.int64]:
-    """Those of ``total`` windows that stand in the middles of ``count`` equal parts, or near."""
+    """Indices of ``count`` of ``total`` windows, in the middles of equal stretches or near."""
     places = np.floor((np.arange(count) + 0.5 + shift) * total / count).astype(np.int64)
     return np.minimum(places, total - 1)
 
 
 def fixed(count: int) -> Way:
-    """That many windows."""
-    return lambda head, windows, shift: judge(head, windows[middles(len(windows), count, shift)])
+    """Always so many windows."""
+    return lambda head, windows, shift: outcome_of(
+        head, windows[middles(len(windows), count, shift)]
+    )
 
 
 def until(confidence: float, most: int, *, settled: bool) -> Way:
-    """Two more at a time until that confident; with ``settled``, as `Head.is_sure` has it."""
+    """Two more at a time until so confident; with ``settled``, until `Head.is_confident`."""
 
     def way(head: Head, windows: Windows, shift: float) -> Outcome:
         places, have = middles(len(windows), most, shift), list[int]()
@@ -87,14 +89,14 @@ def until(confidence: float, most: int, *, settled: bool) -> Way:
                 enough = decision.known and decision.probabilities.max() >= confidence
             if enough:
                 break
-        return judge(head, analysed)
+        return outcome_of(head, analysed)
 
     return way
 
 
 def ways() -> dict[str, Way]:
     """Every row of the tables."""
-    rows: dict[str, Way] = {"all": judge}
+    rows: dict[str, Way] = {"all": outcome_of}
     rows |= {f"{count}": fixed(count) for count in (10, 8, 6, 4, 2, 1)}
     for most, confidence in product(MOST, (0.7, 0.8, 0.9)):
         name = f"2 to {most}, until {confidence}"
@@ -107,30 +109,31 @@ def on_gtzan(data: Data, heads: list[tuple[int, NDArray[np.int64], Head]], alone
     """Accuracy on train by held-out artists, and on valid."""
     clips = list(data.train)
     truth, valid = classes(clips), classes(list(data.valid))
-    print("| windows | heard, mean | train, by artist | confidence | valid, heard | valid |")
+    print("| windows | analysed, mean | train, by artist | confidence | valid, analysed | valid |")
     print("|---|---|---|---|---|---|")
     for name, way in ways().items():
         shape = (SHUFFLES, len(SHIFTS), len(clips))
-        right, analysed, sure = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        right, analysed, confidence = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         for (shuffle, outside, head), (k, shift) in product(heads, enumerate(SHIFTS)):
             for i in outside:
                 outcome = way(head, data.train[clips[i]], shift)
                 right[shuffle, k, i] = outcome.nearest == truth[i]
-                analysed[shuffle, k, i], sure[shuffle, k, i] = outcome.analysed, outcome.confidence
+                analysed[shuffle, k, i] = outcome.analysed
+                confidence[shuffle, k, i] = outcome.confidence
         outcomes = [[way(alone, windows, s) for s in SHIFTS] for windows in data.valid.values()]
         hits = np.mean(
             [o.nearest == t for row, t in zip(outcomes, valid, strict=True) for o in row]
         )
         print(
             f"| {name} | {analysed.mean():.2f} | {right.mean():.3f} ± "
-            f"{right.mean(axis=(1, 2)).std():.3f} | {sure.mean():.3f} "
+            f"{right.mean(axis=(1, 2)).std():.3f} | {confidence.mean():.3f} "
             f"| {np.mean([o.analysed for row in outcomes for o in row]):.2f} | {hits:.3f} |",
             flush=True,
         )
 
 
 def on_music(folder: Path) -> None:
-    """Agreement with hearing whole tracks."""
+    """Agreement with the result of all windows."""
     classifier = Classifier.load()
     head, whole = classifier.model.head, []
     for path in find([folder], suffixes=AUDIO_SUFFIXES, on_error=lambda *_: None):
@@ -140,10 +143,12 @@ def on_music(folder: Path) -> None:
             continue
         if analysed.duration_s >= SHORTEST_S:
             whole.append(analysed.values)
-    truth = [judge(head, windows) for windows in whole]
+    truth = [outcome_of(head, windows) for windows in whole]
     unknown = np.array([outcome.genre < 0 for outcome in truth])
-    print(f"\n{len(whole)} tracks, {unknown.sum()} of them unknown when heard whole\n")
-    print("| windows | heard, mean | same answer | of the unknown |\n|---|---|---|---|")
+    print(f"\n{len(whole)} tracks, {unknown.sum()} of them unknown from all windows\n")
+    print(
+        "| windows | analysed, mean | same result | same result, unknown ones |\n|---|---|---|---|"
+    )
     for name, way in ways().items():
         outcomes = [[way(head, windows, shift) for shift in SHIFTS] for windows in whole]
         same = np.array(

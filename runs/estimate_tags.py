@@ -1,9 +1,9 @@
-"""Tags of clips that are known only as a picture of their spectrum.
+"""Tags of clips that exist only as log-mel spectrograms of another front end.
 
-GTZAN's valid clips without a taggram are there as log-mel spectra of 128 bands, 12.93 frames a
-second, without their level. The backbone's own front end is imitated from that (other bands, other
-frame rate, a typical level), the backbone hears the imitation, and a ridge regression learnt on
-clips of which both are known turns what it says into an estimate of the features of the true tags.
+GTZAN's valid clips without tags exist as log-mel spectrograms of 128 bands and 12.93 frames a
+second, without their level. The encoder's front end is imitated from that (other bands, another
+frame rate, a typical level), and the encoder runs on the imitation. A ridge regression, fitted on
+clips that have both, turns its output into an estimate of the features of the true tags.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from tonearm.training.head_fit import POWER
 Float64 = NDArray[np.float64]
 
 CLIP_S = 30.0
-PICTURE_FRAMES = 387.5  # of a clip of 30 s, see the data's own description
-# Median level of the 60 clips with audio above that of their pictures, whose loudest is 0 dB.
+PICTURE_FRAMES = 387.5  # per clip of 30 s, by the description of the data
+# Median level of the 60 clips with audio, above that of their spectrograms, whose maximum is 0 dB.
 LEVEL_DB = 19.8
 WINDOWS = 5
 RIDGE = 30.0
 
 
 def hear_pictures(root: Path, backbone: bytes) -> dict[str, Float64]:
-    """Features [50] of what the backbone makes of each picture of train and valid."""
+    """Features [50] that the encoder gives for each spectrogram of train and valid."""
     session = onnx_session(backbone)
     wanted = {*read_split(root, "train"), *read_split(root, "valid")}
     with np.load(root / "logmel_dev.npz") as file:
@@ -42,7 +42,7 @@ def hear_pictures(root: Path, backbone: bytes) -> dict[str, Float64]:
 
 
 def imitate(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Windows [5, 187, 96] in the backbone's scale, of a picture [128 bands, 387 frames]."""
+    """Windows [5, 187, 96] in the encoder's scale, of a spectrogram [128 bands, 387 frames]."""
     spec = MUSICNN_SPEC
     level_db = picture.astype(np.float64) / 256 * 80 - 80
     ours_hz, theirs_hz = _centres_hz(GTZAN_SPEC), _centres_hz(spec)
@@ -65,7 +65,7 @@ def regress(inputs: Float64, targets: Float64, new: Float64) -> Float64:
 
 
 def _centres_hz(spec: object) -> Float64:
-    """Frequency of each mel band's peak, by the weight of its filter."""
+    """Mean frequency of each mel band, weighted by its filter."""
     filters = mel_filters(spec).astype(np.float64)  # type: ignore[arg-type]
     bins_hz = np.arange(filters.shape[1]) * spec.sample_rate_hz / spec.n_fft  # type: ignore[attr-defined]
     return filters @ bins_hz / np.maximum(filters.sum(axis=1), 1e-12)

@@ -1,6 +1,8 @@
-"""Both views at three widths, light and dark: ``python -m runs.page_pictures FOLDER``.
+"""Pictures of the page, each view at three widths, light and dark.
 
-``listen.png`` and ``library.png`` of that folder are those of docs/pictures.
+    python -m runs.page_pictures FOLDER
+
+``listen.png`` and ``library.png`` in that folder are the pictures in docs/pictures.
 """
 
 from __future__ import annotations
@@ -64,28 +66,28 @@ def make_mix(path: Path, pieces: list[Path]) -> Path:
     """Three pieces one after the other, so that there is a change to see."""
     parts = []
     for piece in (pieces[2], pieces[0], pieces[4]):
-        embeddings = audio.decode(piece)
-        parts.append(audio.resample(embeddings.samples, embeddings.sample_rate_hz, RATE_HZ))
+        sound = audio.decode(piece)
+        parts.append(audio.resample(sound.samples, sound.sample_rate_hz, RATE_HZ))
     soundfile.write(path, np.concatenate(parts), RATE_HZ)
     return path
 
 
 def make_bad(folder: str) -> Path:
-    """A file that is no music."""
+    """A file that is not music."""
     path = Path(folder) / "cover.mp3"
     path.write_bytes(b"no music at all")
     return path
 
 
 def new_page(browser: Browser, width: int, height: int, scheme: str) -> Page:
-    """A page that tells what goes wrong."""
+    """A page whose errors are printed."""
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
     page.on("console", lambda message: print(message.text, file=sys.stderr))
     page.on("pageerror", lambda error: print(error, file=sys.stderr))
     return page
 
 
-def hear(page: Page, address: str, files: list[Path]) -> None:
+def fill_listen(page: Page, address: str, files: list[Path]) -> None:
     """Fill the view for listening."""
     page.goto(address)
     page.set_input_files("#files", files)
@@ -114,7 +116,7 @@ def take(page: Page, address: str, folder: Path, files: list[Path], name: str) -
     page.goto(address)
     page.wait_for_selector(".drop")
     page.screenshot(path=folder / f"start-{name}.png")
-    hear(page, address, files)
+    fill_listen(page, address, files)
     page.screenshot(path=folder / f"listen-{name}.png")
     look(page, address, up=1)
     page.screenshot(path=folder / f"library-{name}.png")
@@ -131,7 +133,7 @@ def take(page: Page, address: str, folder: Path, files: list[Path], name: str) -
 def take_two(browser: Browser, address: str, folder: Path, files: list[Path]) -> None:
     """Those for the README, in 256 colours."""
     page = new_page(browser, 1200, 760, "light")
-    hear(page, address, files)
+    fill_listen(page, address, files)
     picture = page.get_by_role("slider").first
     box = picture.bounding_box()
     assert box

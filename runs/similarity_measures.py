@@ -1,9 +1,9 @@
-"""Which measure finds the nearest by sound: compared on GTZAN's training clips, artists apart.
+"""Which measure of similarity finds music of the same genre, on GTZAN's train clips.
 
     python -m runs.similarity_measures DATA_FOLDER
 
-DATA_FOLDER holds ``taggram_msd_train.npz`` (tags [windows, 50], name) and ``artists.tsv``. Each of
-the 443 clips looks for its nearest among clips by others; counted is how often they share a genre.
+DATA_FOLDER holds ``taggram_msd_train.npz`` (tags [windows, 50], name) and ``artists.tsv``. For each
+of the 443 clips it finds the nearest clips by other artists, and counts those of the same genre.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 
 def main() -> None:
-    """Print one line a measure."""
+    """Print one line per measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     folder = parser.parse_args().data
@@ -37,7 +37,7 @@ def main() -> None:
         "square roots, centred (used)": roots - roots.mean(axis=0),
         "square roots, divided by deviations": (roots - roots.mean(axis=0)) / roots.std(axis=0),
     }
-    print(f"{len(clips)} clips; share of the same genre: nearest, ten nearest")
+    print(f"{len(clips)} clips; fraction of the same genre: nearest, ten nearest")
     for name, points in measures.items():
         units = points / np.linalg.norm(points, axis=1, keepdims=True)
         likeness = np.where(artists[:, None] == artists, -np.inf, units @ units.T)

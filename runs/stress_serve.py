@@ -1,8 +1,8 @@
 """32 clients at once, each predicting 20 songs: ``python -m runs.stress_serve``.
 
-Starts ``tonearm serve`` as people do, in a process of its own; prints how many were answered, how
-long they took, the peak of its memory, how quickly the page answered meanwhile, what uploads cut
-off midway left behind, and the processor's time for each song.
+Starts ``tonearm serve`` in a process of its own and prints how many requests it answered, how long
+they took, its peak memory, how quickly the page answered meanwhile, and the files that interrupted
+uploads left behind.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def measure(process: int, address: str, files: list[Path], clients: int) -> dict[str, object]:
-    """Let the clients loose."""
+    """Run all clients at once, and measure."""
     httpx.get(f"{address}/api/health")
     before = memory_mb(process, "VmRSS")
     took: list[float] = []

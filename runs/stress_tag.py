@@ -86,13 +86,13 @@ def main() -> None:
 
 
 def state(path: Path) -> tuple[object, ...]:
-    """All that has to stay but the fields, which come first."""
+    """The genre fields, and everything that must not change."""
     status = path.stat()
     return read_fields(path), packet_digest(path), others(path), status.st_mode, status.st_uid
 
 
 class Check:
-    """Compares files that changed since the last look."""
+    """Compares the files that changed since the last comparison."""
 
     def __init__(
         self,

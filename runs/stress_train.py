@@ -1,9 +1,9 @@
-"""A run killed ten times at random moments against one that was not: the same bytes, or not.
+"""Kill a training run ten times at random moments, and compare it with an undisturbed run.
 
     python -m runs.stress_train PREPARED OUT [KILLS]
 
 PREPARED is a folder that ``tonearm prepare`` made. Every kill is ``kill -9``, up to 0.6
-epochs after a whole one was seen.
+epochs after a complete epoch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Files of every container with tags of many forms, and a library of them, for ``stress_tag.py``.
 
-Cut from real music by ``ffmpeg``, and ``mpcenc`` where there is one; encoded once for each variant
-and source. What is decided of them is made up.
+``ffmpeg``, and ``mpcenc`` if it is installed, cut and encode them from real music, once for each
+variant and source. Their predictions are made up.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def add_info(path: Path, genre: bytes) -> None:
 
 
 def fill(library: Path, files: list[Path], rng: random.Random) -> dict[Path, str]:
-    """A library of all files with made-up decisions; gives each file's genre to come."""
+    """A library of all files with made-up predictions; return the genre that each will get."""
     decisions, wanted = {}, {}
     for path in files:
         # Not rock, which people's tags hold already: there would be nothing to write.
