@@ -126,6 +126,7 @@ class ApeFile(RawFile):
         if v1:
             tags.append(v1_tag(v1))
         super().__init__(path, tags)
+        self.sound = (0, self._ape.start)
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
         """Both are at the end, one after the other."""

@@ -86,6 +86,8 @@ class RawFile(ABC):
         # Why the file is only read; some players would go on showing the old genre, or the layout
         # does not add up.
         self.refusal: str | None = None
+        # From where to where all bytes are sound, if no tag stands among or before them.
+        self.sound: tuple[int, int] | None = None
 
     @abstractmethod
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:

@@ -191,6 +191,7 @@ class DsfFile(RawFile):
                     raise damaged(path, "its ID3 tag is not its end")
                 tag = self._body.tag()
         super().__init__(path, [tag])
+        self.sound = (28, self._start or self._size)
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
         """The tag, and header fields for size and place."""

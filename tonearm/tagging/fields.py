@@ -115,6 +115,27 @@ def other_items(path: str | os.PathLike[str]) -> dict[str, tuple[bytes, ...]]:
     return {name: items for name, items in found.items() if items}
 
 
+def same_sound_bytes(path: str | os.PathLike[str], copy: str | os.PathLike[str]) -> bool | None:
+    """Whether the bytes of the sound are equal, where they stand apart from all tags; else None.
+
+    FFmpeg takes the tag behind Monkey's Audio for a part of the last packet, and does not read
+    OptimFROG at all.
+    """
+    first, second = _open(path).sound, _open(copy).sound
+    if first is None or second is None:
+        return None
+    with open(path, "rb") as one, open(copy, "rb") as other:
+        one.seek(first[0])
+        other.seek(second[0])
+        left = first[1] - first[0]
+        while left > 0:
+            size = min(left, 1 << 20)
+            if one.read(size) != other.read(size):
+                return False
+            left -= size
+    return first == second
+
+
 def written_genres(path: str | os.PathLike[str]) -> list[str]:
     """What stands in the genre fields of the first tag that has any, however it is encoded.
 

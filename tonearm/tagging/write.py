@@ -27,6 +27,7 @@ from tonearm.tagging.fields import (
     edits_for_genres,
     other_items,
     read_fields,
+    same_sound_bytes,
 )
 from tonearm.tagging.journal import TEMPORARY_PREFIX, Entry, Journal
 from tonearm.tagging.read import others, read_tags
@@ -266,7 +267,8 @@ def write_copy(
 def compare(target: Path, temporary: Path) -> GenreFields:
     """Check that the copy differs in nothing but its genre fields, which are returned.
 
-    Sound is compared by FFmpeg's packets, tags and pictures by mutagen and item by item.
+    Sound is compared by its bytes, or by FFmpeg's packets where tags stand among them; tags and
+    pictures by mutagen and item by item.
 
     Raises
     ------
@@ -282,7 +284,9 @@ def compare(target: Path, temporary: Path) -> GenreFields:
     if not same:
         raise TagError(f"{target}: other tags would have changed")
     try:
-        same = packet_digest(target) == packet_digest(temporary)
+        same = same_sound_bytes(target, temporary)
+        if same is None:
+            same = packet_digest(target) == packet_digest(temporary)
     except DecodeError as error:
         reason = f"its sound cannot be compared ({error.reason})"
         raise TagError(f"{target}: {reason}") from None

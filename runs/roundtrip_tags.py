@@ -1,0 +1,80 @@
+"""Write a genre into copies of files, undo it, and compare every byte.
+
+``python -m runs.roundtrip_tags FOLDER [FOLDER ...]`` takes any files, such as the test files of
+mutagen and beets. It prints how many were written and restored, how many were refused (by reason),
+and names each file that differs; the exit code is 1 if one does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tonearm.containers.edits import Edit
+from tonearm.errors import TagError
+from tonearm.tagging.fields import edits_for_genres
+from tonearm.tagging.journal import Journal
+from tonearm.tagging.read import read_tags
+from tonearm.tagging.write import change, restore
+
+GENRES = ["Tonearm Test", "Jazz"]
+
+
+def main() -> None:
+    """Try every file, and print the sums."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--verbose", action="store_true", help="name refused files too")
+    options = parser.parse_args()
+    files = sorted(p for folder in options.folders for p in folder.rglob("*") if p.is_file())
+    counts: Counter[str] = Counter()
+    largest = 0
+    with ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory())
+        journal = stack.enter_context(Journal(Path(scratch) / "journal.sqlite", write=True))
+        for number, source in enumerate(files):
+            copy = Path(scratch) / f"{number}{source.suffix.lower()}"
+            shutil.copyfile(source, copy)
+            outcome = round_trip(copy, journal)
+            counts[outcome] += 1
+            if outcome == "DIFFERS" or options.verbose:
+                print(f"{source}: {outcome}")
+            copy.unlink()
+        for (delta,) in journal.rows("SELECT delta FROM deltas"):
+            largest = max(largest, len(delta))
+    for outcome, count in counts.most_common():
+        print(f"{count:6,}  {outcome}")
+    print(f"{len(files):,} files; the longest delta takes {largest:,} characters")
+    sys.exit(1 if counts["DIFFERS"] else 0)
+
+
+def round_trip(path: Path, journal: Journal) -> str:
+    """What became of one file."""
+    original = path.read_bytes()
+
+    def edits(target: Path) -> Sequence[Edit]:
+        return edits_for_genres(target, GENRES, guesses=GENRES)
+
+    run = journal.start("tag")
+    try:
+        change(path, edits, genres=GENRES, journal=journal, run=run)
+    except TagError as error:
+        same = path.read_bytes() == original
+        reason = re.sub(r"[0-9]+|\(.*\)", "…", str(error).replace(str(path), "it"))
+        return f"refused: {reason[:90]}" if same else "DIFFERS"
+    if read_tags(path).genres != tuple(GENRES):
+        return "DIFFERS"
+    (entry,) = journal.entries(run)
+    restore(entry, journal=journal, run=journal.start("undo", undoes=run))
+    return "written and restored" if path.read_bytes() == original else "DIFFERS"
+
+
+if __name__ == "__main__":
+    main()
