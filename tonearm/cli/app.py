@@ -14,10 +14,14 @@ from tonearm import __version__
 from tonearm.cli import (
     completion,
     console,
+    doctor,
     evaluate,
+    export,
     extend,
+    forget,
     history,
     learn,
+    listing,
     models,
     playlist,
     predict,
@@ -136,12 +140,16 @@ def _options(
 
 app.command()(predict.predict)
 app.command()(scan.scan)
+app.command("list")(listing.list_tracks)
 app.command()(status.status)
 app.command()(playlist.playlist)
 app.command()(similar.similar)
 app.command()(tag.tag)
 app.command()(undo.undo)
 app.command()(history.history)
+app.command()(forget.forget)
+app.command()(doctor.doctor)
+app.command()(export.export)
 app.command()(prepare.prepare)
 app.command()(train.train)
 app.command()(extend.extend)

@@ -180,7 +180,7 @@ def _conditions(library: Library, wanted: Filter) -> _Conditions:
         values.append(int(wanted.tag == "tonearm"))
     if wanted.disagree:
         conditions.append(f"NOT t.by_tonearm AND t.genres || s.genre {_AMONG}")
-        values.append(json.dumps(_disagreeing(library)))
+        values.append(json.dumps(disagreeing(library)))
     if wanted.review == "none":
         conditions.append("r.verdict IS NULL")
     elif wanted.review != "any":
@@ -189,7 +189,7 @@ def _conditions(library: Library, wanted: Filter) -> _Conditions:
     return _Conditions(" AND ".join(conditions), values)
 
 
-def _disagreeing(library: Library) -> list[str]:
+def disagreeing(library: Library) -> list[str]:
     """Tag and genre, in one string, of every pair in the library that does not agree."""
     model = library.model()
     labels = model.labels if model else ()

@@ -120,17 +120,29 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
 
 def _with_labels(conditions: Conditions, model: ModelRecord) -> Conditions:
     """The same with genres as the model spells them."""
+    second = conditions.second
+    if second is not None:
+        (second,) = with_labels([second], model, unknown=False)
+    return replace(conditions, genres=with_labels(conditions.genres, model), second=second)
 
-    def label(genre: str, *more: str) -> str:
-        found = find(genre, (*model.labels, *more))
-        if found is None:
+
+def with_labels(
+    genres: Iterable[str], model: ModelRecord, *, unknown: bool = True
+) -> tuple[str, ...]:
+    """Genres as the model spells them; ``unknown`` may be one.
+
+    Raises
+    ------
+    LibraryError
+        When the model does not know one.
+    """
+    labels = (*model.labels, UNKNOWN) if unknown else model.labels
+    found = {genre: find(genre, labels) for genre in genres}
+    for genre, label in found.items():
+        if label is None:
             known = ", ".join(model.labels)
             raise LibraryError(f"no genre '{genre}' in this library's model; it knows {known}")
-        return found
-
-    genres = tuple(label(genre, UNKNOWN) for genre in conditions.genres)
-    second = None if conditions.second is None else label(conditions.second)
-    return replace(conditions, genres=genres, second=second)
+    return tuple(label for label in found.values() if label)
 
 
 def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:

@@ -215,6 +215,31 @@ class Library(Database):
         for (path,) in self.each_row(sql, [_bounds(self.roots())]):
             yield Path(os.fsdecode(path))
 
+    def forget(self, paths: Iterable[str | os.PathLike[str]] | None) -> int:
+        """Drop files at or below paths, or all that are gone; gives their number.
+
+        What no file holds any more goes too. Files on the disk, reviews and the journal stay.
+        """
+        with self.transaction():
+            if paths is None:
+                condition, value = "t.missing", []
+            else:
+                paths = list(paths)
+                condition, value = _BELOW, [_bounds(paths)]
+                stored = ((as_stored(path),) for path in paths)
+                self.write("DELETE FROM roots WHERE path = ?", stored)
+            count = self.rows(f"SELECT count(*) FROM tracks t WHERE {condition}", value)[0][0]  # noqa: S608
+            self.rows(
+                f"DELETE FROM tracks WHERE id IN (SELECT t.id FROM tracks t WHERE {condition})",  # noqa: S608
+                value,
+            )
+            self.rows(
+                "DELETE FROM sounds WHERE id NOT IN"
+                " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
+            )
+            self.embeddings.drop_unused()
+        return int(count)
+
     def put_sound(
         self,
         key: str,
@@ -323,6 +348,11 @@ def folded(*values: str | bytes | None) -> str | None:
         return None
     text = "\n".join(texts).casefold()
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def below(paths: Iterable[str | os.PathLike[str]]) -> tuple[str, str]:
+    """The condition that a track ``t`` lies at or below one of the paths, and its value."""
+    return _BELOW, _bounds(paths)
 
 
 def _bounds(paths: Iterable[str | os.PathLike[str]]) -> str:

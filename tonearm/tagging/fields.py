@@ -100,7 +100,7 @@ def read_fields(path: str | os.PathLike[str]) -> GenreFields:
         When the file cannot be read, or its tags are damaged or of a kind that cannot be changed
         without harm.
     """
-    return GenreFields({name: _fields(tag) for name, tag in _open(path).tags.items()})
+    return GenreFields({name: _fields(tag) for name, tag in open_raw(path).tags.items()})
 
 
 def other_items(path: str | os.PathLike[str]) -> dict[str, tuple[bytes, ...]]:
@@ -109,7 +109,7 @@ def other_items(path: str | os.PathLike[str]) -> dict[str, tuple[bytes, ...]]:
     A tag that is not there yet counts as what it would begin with.
     """
     found = {}
-    for name, tag in _open(path).tags.items():
+    for name, tag in open_raw(path).tags.items():
         items = tag.seed if tag.items is None else tag.items
         found[name] = tuple(item for item in items if not tag.codec.role(item))
     return {name: items for name, items in found.items() if items}
@@ -121,7 +121,7 @@ def same_sound_bytes(path: str | os.PathLike[str], copy: str | os.PathLike[str])
     FFmpeg takes the tag behind Monkey's Audio for a part of the last packet, and does not read
     OptimFROG at all.
     """
-    first, second = _open(path).sound, _open(copy).sound
+    first, second = open_raw(path).sound, open_raw(copy).sound
     if first is None or second is None:
         return None
     with open(path, "rb") as one, open(copy, "rb") as other:
@@ -142,7 +142,7 @@ def written_genres(path: str | os.PathLike[str]) -> list[str]:
     For genres that a strict reader takes for nothing: bytes that do not fit their declared
     encoding, unknown types, tags behind other tags.
     """
-    file = _open(path)
+    file = open_raw(path)
     keys = getattr(file, "keys", {})
     for tag in file.tags.values():
         items = [item for item in tag.items or () if tag.codec.role(item) == "genre"]
@@ -162,7 +162,7 @@ def edits_for_genres(
     already needs no edits.
     """
     with _explained(path):
-        file = _open(path)
+        file = open_raw(path)
         if file.refusal:
             raise damaged(path, file.refusal)
         contents = _with_genres(file, genres, guesses)
@@ -199,7 +199,7 @@ def edits_for_fields(path: str | os.PathLike[str], wanted: GenreFields) -> list[
         When another program rewrote the tags in another version, in which the old fields would
         mean nothing.
     """
-    file = _open(path)
+    file = open_raw(path)
     contents = {}
     for name, fields in wanted.tags.items():
         tag = file.tags.get(name)
@@ -232,7 +232,8 @@ def _fields(tag: RawTag) -> TagFields:
     )
 
 
-def _open(path: str | os.PathLike[str]) -> RawFile:
+def open_raw(path: str | os.PathLike[str]) -> RawFile:
+    """All tags of a file, in bytes; raises TagError where they are damaged."""
     with _explained(path):
         return _FILES[sniff(path)](path)
 

@@ -284,13 +284,13 @@ def compare(target: Path, temporary: Path) -> GenreFields:
     if not same:
         raise TagError(f"{target}: other tags would have changed")
     try:
-        same = same_sound_bytes(target, temporary)
-        if same is None:
-            same = packet_digest(target) == packet_digest(temporary)
+        same_sound = same_sound_bytes(target, temporary)
+        if same_sound is None:
+            same_sound = packet_digest(target) == packet_digest(temporary)
     except DecodeError as error:
         reason = f"its sound cannot be compared ({error.reason})"
         raise TagError(f"{target}: {reason}") from None
-    if not same:
+    if not same_sound:
         raise TagError(f"{target}: its sound would have changed")
     return after
 

@@ -1,0 +1,148 @@
+"""``list``, ``forget``, ``export`` and ``doctor``."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import mutagen
+import pytest
+from support import small_files, tagged
+from typer.testing import CliRunner
+
+from tonearm.cli.app import app
+from tonearm.library.store import Library, as_stored
+
+
+@pytest.fixture
+def music(tmp_path):
+    """Four files: tagged by a person, without a tag, of an unknown sound, and gone."""
+    folder = tmp_path / "music"
+    folder.mkdir()
+    plain = small_files.write(tmp_path / "plain.flac", small_files.music(1, 0.3)).read_bytes()
+    files = {}
+    for name, genres in (("a", ["Rock"]), ("b", []), ("c", []), ("gone", [])):
+        path = folder / f"{name}.flac"
+        path.write_bytes(plain)
+        files[name] = tagged.with_tags(path, genres)
+    tagged.library_of(
+        tmp_path / "l.sqlite",
+        {
+            files["a"]: {"jazz": 0.9, "blues": 0.1},
+            files["b"]: {"hiphop": 0.6, "jazz": 0.4},
+            files["c"]: {},
+            files["gone"]: {"pop": 0.8},
+        },
+    )
+    files["gone"].unlink()
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        library.write("UPDATE tracks SET missing = 1 WHERE path = ?", [[as_stored(files["gone"])]])
+    return files
+
+
+@pytest.fixture
+def tonearm(tmp_path):
+    def run(*arguments, code=0):
+        result = CliRunner().invoke(app, list(map(str, arguments)), env={"NO_COLOR": "1"})
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def names(tonearm, tmp_path):
+    def listed(*arguments):
+        run = tonearm("list", *arguments, "--format", "json", "--library", tmp_path / "l.sqlite")
+        return [row["path"].rsplit("/")[-1][0] for row in json.loads(run.stdout)["files"]]
+
+    return listed
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], "abc"),
+        (["--genre", "Hip Hop"], "b"),
+        (["--unknown"], "c"),
+        (["--unknown", "--genre", "jazz"], "ac"),
+        (["--min-confidence", "0.7"], "a"),
+        (["--max-confidence", "0.7", "--genre", "hiphop"], "b"),
+        (["--tag", "none"], "bc"),
+        (["--tag", "person"], "a"),
+        (["--tag", "tonearm"], ""),
+        (["--disagree"], "a"),
+        (["--missing"], "g"),
+        (["--failed"], ""),
+        (["--copies"], ""),
+    ],
+)
+def test_conditions(music, names, options, expected):
+    assert "".join(names(*options)) == expected
+
+
+def test_only_below_a_folder(music, names):
+    assert names(music["b"]) == ["b"]
+    assert names(music["a"].parent / "elsewhere") == []
+
+
+def test_forms(music, tonearm, tmp_path):
+    library = ["--library", tmp_path / "l.sqlite"]
+    table = tonearm("list", *library).stdout
+    assert "Jazz" in table and str(music["a"]) in table
+    rows = list(csv.DictReader(tonearm("list", "-f", "csv", *library).stdout.splitlines()))
+    assert [row["genre"] for row in rows] == ["jazz", "hiphop", ""]
+    assert rows[0]["tags"] == "Rock"
+    assert tonearm("list", "-f", "m3u8", *library).stdout.startswith("#EXTM3U\n#EXTINF:1,")
+
+
+def test_a_misspelt_genre_is_named(music, tmp_path):
+    arguments = ["list", "--genre", "jaz", "--library", str(tmp_path / "l.sqlite")]
+    result = CliRunner().invoke(app, arguments)
+    assert "no genre 'jaz'" in str(result.exception)
+
+
+def test_forget(music, tonearm, names, tmp_path):
+    library = ["--library", tmp_path / "l.sqlite"]
+    assert tonearm("forget", "--gone", *library).stdout == "1 file forgotten\n"
+    assert names("--missing") == []
+    tonearm("forget", music["a"], *library)
+    assert names() == ["b", "c"]
+    assert music["a"].exists()
+    tonearm("forget", music["a"].parent, *library)
+    assert names() == []
+    with Library(tmp_path / "l.sqlite") as opened:
+        assert opened.rows("SELECT count(*) FROM sounds") == [(0,)]
+    tonearm("forget", *library, code=2)
+
+
+def test_export(music, tonearm, tmp_path):
+    tonearm("export", "-o", tmp_path / "all.csv", "--library", tmp_path / "l.sqlite")
+    with (tmp_path / "all.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == [str(path) for path in sorted(music.values())]
+    assert rows[0]["genre_tags"] == "Rock" and float(rows[0]["p_jazz"]) == 0.9
+    assert [row["missing"] for row in rows] == ["False", "False", "False", "True"]
+
+
+def test_doctor(music, tonearm):
+    file = mutagen.File(music["a"])
+    file["GENRE"] = ["Rock; Pop", "Rock/Pop"]
+    file.save()
+    found = json.loads(tonearm("doctor", music["a"].parent, "-f", "json").stdout)["files"]
+    assert [entry["path"] for entry in found] == [str(music["a"])]
+    players = found[0]["players"]
+    assert players["MPD"] == ["Rock; Pop", "Rock/Pop"]
+    assert players["Navidrome"] == ["Rock", "Pop"]
+    assert players["Plex"] == ["Rock", "Pop", "Rock/Pop"]
+    assert players["Rekordbox"] == ["Rock; Pop"]
+
+
+def test_doctor_names_tags_that_disagree(tonearm, tmp_path):
+    path = small_files.write(tmp_path / "a.mp3", small_files.music(1, 0.3))
+    tagged.with_tags(path, ["Rock"])
+    ape = mutagen.apev2.APEv2()
+    ape["Genre"] = "Polka"
+    ape.save(path)
+    shown = tonearm("doctor", path).stdout
+    assert "name different genres" in shown and "Polka" in shown and "Rock" in shown

@@ -1,0 +1,90 @@
+"""``tonearm doctor``: the genre of files as each player would show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import console, library_options
+from tonearm.cli.library_options import Form, FormOption
+
+if TYPE_CHECKING:
+    from tonearm.tagging.doctor import Diagnosis
+
+
+def doctor(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    every: Annotated[
+        bool, typer.Option("--all", help="Also files of which all players show the same.")
+    ] = False,
+    output_format: FormOption = Form.table,
+    verbose: console.Verbose = False,
+) -> None:
+    """Show a genre as players read it.
+
+    Names files whose tags (ID3v2, ID3v1, APEv2, INFO) name different genres, whose values players
+    split in different ways, or into which nothing can be written.
+    """
+    from tonearm.errors import TagError
+    from tonearm.tagging.doctor import diagnose
+
+    failures: list[tuple[str, str]] = []
+    found: list[tuple[str, Diagnosis]] = []
+    count = 0
+    for path in _files(paths, failures):
+        count += 1
+        try:
+            diagnosis = diagnose(path)
+        except TagError as error:
+            failures.append((str(path), str(error).removeprefix(f"{path}: ")))
+            continue
+        alone = len(paths) == 1 and path == paths[0]
+        if every or alone or _is_notable(diagnosis):
+            found.append((str(path), diagnosis))
+    if output_format is Form.json:
+        files = [{"path": path, **asdict(diagnosis)} for path, diagnosis in found]
+        errors = [{"path": path, "message": reason} for path, reason in failures]
+        library_options.print_object({"files": files, "errors": errors})
+    else:
+        for name, diagnosis in found:
+            _show(name, diagnosis)
+        print(f"{console.counted(count, 'file')}, {len(found):,} shown")
+    library_options.close("without readable tags", failures, interrupted=False)
+
+
+def _files(paths: list[Path], failures: list[tuple[str, str]]) -> Iterator[Path]:
+    from tonearm.audio import AUDIO_SUFFIXES
+    from tonearm.files import find
+
+    def on_error(folder: Path, error: OSError) -> None:
+        failures.append((str(folder), f"folder cannot be read: {error.strerror}"))
+
+    yield from find(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error)
+
+
+def _is_notable(diagnosis: Diagnosis) -> bool:
+    shown = {tuple(genres) for name, genres in diagnosis.players.items() if name != "Kodi"}
+    return diagnosis.disagree or diagnosis.refusal is not None or len(shown) > 1
+
+
+def _show(path: str, diagnosis: Diagnosis) -> None:
+    print(console.printable(path))
+    for tag in diagnosis.tags:
+        print(f"    {tag.tag:16} {_joined(tag.genres)}")
+    if diagnosis.disagree:
+        print("    these tags name different genres; players show one or the other")
+    readers: dict[str, list[str]] = {}
+    for player, genres in diagnosis.players.items():
+        readers.setdefault(_joined(genres), []).append(player)
+    for shown, players in readers.items():
+        print(f"    {', '.join(players)}: {shown}")
+    if diagnosis.refusal:
+        print(f"    Tonearm does not write into it: {console.printable(diagnosis.refusal)}")
+
+
+def _joined(genres: Iterable[str]) -> str:
+    return " · ".join(map(console.printable, genres)) or "none"

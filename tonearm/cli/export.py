@@ -1,0 +1,104 @@
+"""``tonearm export``: the whole library as a table for other programs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.library_options import Location, location
+
+if TYPE_CHECKING:
+    from tonearm.library.store import Library
+
+
+class ExportForm(StrEnum):
+    """Kinds of tables."""
+
+    csv = "csv"
+    parquet = "parquet"
+
+
+def export(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=console.output_file, help="The file.")
+    ],
+    output_format: Annotated[
+        ExportForm | None, typer.Option("--format", "-f", show_default="by the file's name")
+    ] = None,
+    library: Location = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Write the library as CSV or Parquet.
+
+    One row a file: path, tags, genre by sound, and the probability of each genre.
+    """
+    from tonearm.library.store import Library
+
+    parquet = output.suffix.lower() == ".parquet"
+    form = output_format or (ExportForm.parquet if parquet else ExportForm.csv)
+    with Library(location(library)) as opened:
+        write = _write_csv if form is ExportForm.csv else _write_parquet
+        count = write(opened, output)
+    console.say(f"{console.counted(count, 'file')} in {console.printable(output)}")
+
+
+def _rows(library: Library) -> Iterator[dict[str, Any]]:
+    model = library.model()
+    labels = model.labels if model else ()
+    for track in library.tracks(missing=True):
+        yield {
+            "path": track.path,
+            "missing": track.missing,
+            "duration_s": track.duration_s,
+            "title": track.tags.title,
+            "artist": track.tags.artist,
+            "album": track.tags.album,
+            "album_artist": track.tags.album_artist,
+            "genre_tags": "; ".join(track.tags.genres),
+            "tagged_by_tonearm": track.tags.by_tonearm,
+            "genre": track.genre,
+            "nearest": track.nearest,
+            "confidence": track.confidence,
+            "error": track.error_message or track.tags.error,
+            **{f"p_{label}": track.probabilities.get(label) for label in labels},
+        }
+
+
+def _write_csv(library: Library, output: Path) -> int:
+    from tonearm.files import replacing
+
+    count = 0
+    with replacing(output, "t", newline="") as file:
+        writer = None
+        for row in _rows(library):
+            if writer is None:
+                writer = csv.DictWriter(file, list(row))
+                writer.writeheader()
+            # Names that are not UTF-8 have no place in a text file.
+            row["path"] = console.printable(row["path"])
+            writer.writerow(row)
+            count += 1
+    return count
+
+
+def _write_parquet(library: Library, output: Path) -> int:
+    try:
+        parquet = import_module("pyarrow.parquet")
+        table = import_module("pyarrow").Table
+    except ImportError:
+        raise typer.BadParameter(
+            "Parquet needs pyarrow: pip install pyarrow", param_hint="--format"
+        ) from None
+    from tonearm.files import replacing
+
+    rows = [{**row, "path": console.printable(row["path"])} for row in _rows(library)]
+    with replacing(output, "b") as file:
+        parquet.write_table(table.from_pylist(rows), file)
+    return len(rows)

@@ -1,0 +1,36 @@
+"""``tonearm forget``: drop folders and files from the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.library_options import Location, location
+
+
+def forget(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Folders and files, also such as are gone.")
+    ] = None,
+    gone: Annotated[
+        bool, typer.Option("--gone", help="All files that were gone at the last scan.")
+    ] = False,
+    library: Location = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Drop folders from the library.
+
+    Nothing on the disk is touched, and `tonearm undo` still knows what was written.
+    """
+    from tonearm.library.store import Library
+
+    if bool(paths) == gone:
+        raise typer.BadParameter("name folders, or give --gone", param_hint="PATHS")
+    with Library(location(library), write=True) as opened:
+        count = opened.forget(None if gone else paths)
+    print(f"{console.counted(count, 'file')} forgotten")
+    if paths and not count:
+        console.say("the library holds nothing at or below these paths")

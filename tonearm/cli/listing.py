@@ -1,0 +1,144 @@
+"""``tonearm list``: the files of the library that meet conditions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.library_options import Location, location
+from tonearm.genres import UNKNOWN, id3_name
+
+if TYPE_CHECKING:
+    from tonearm.library.listing import Row
+
+
+class TagFilter(StrEnum):
+    """Who wrote the genre in a file's tags."""
+
+    none = "none"
+    tonearm = "tonearm"
+    person = "person"
+
+
+class ListForm(StrEnum):
+    """How rows are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    m3u8 = "m3u8"
+
+
+def list_tracks(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders. [default: the whole library]")
+    ] = None,
+    genre: Annotated[
+        list[str] | None, typer.Option("--genre", "-g", help="By sound; may be repeated.")
+    ] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Minimum confidence, 0 to 1.")
+    ] = None,
+    max_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Maximum confidence, 0 to 1.")
+    ] = None,
+    tag: Annotated[TagFilter | None, typer.Option(help="Who wrote the genre tag, or none.")] = None,
+    disagree: Annotated[
+        bool, typer.Option("--disagree", help="Tagged as another genre than by sound.")
+    ] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Of no genre that the model knows.")
+    ] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="Gone since the scan.")] = False,
+    damaged: Annotated[bool, typer.Option("--damaged", help="Damaged, analysed in part.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Sound or tags unreadable.")] = False,
+    copies: Annotated[bool, typer.Option("--copies", help="Of a sound held twice.")] = False,
+    output_format: Annotated[ListForm, typer.Option("--format", "-f")] = ListForm.table,
+    library: Location = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """List files of the library.
+
+    All conditions hold together. Paths are whole, for other programs to go on with.
+    """
+    from tonearm.library import listing
+    from tonearm.library.store import Library
+
+    query = listing.Query(
+        paths=tuple(paths or ()),
+        genres=(*(genre or ()), *((UNKNOWN,) if unknown else ())),
+        min_confidence=min_confidence,
+        max_confidence=max_confidence,
+        tag=tag.value if tag else None,
+        disagree=disagree,
+        missing=missing,
+        damaged=damaged,
+        failed=failed,
+        copies=copies,
+    )
+    writers = {
+        ListForm.table: _table,
+        ListForm.csv: _csv,
+        ListForm.json: _json,
+        ListForm.m3u8: _m3u8,
+    }
+    with Library(location(library)) as opened:
+        for piece in writers[output_format](listing.rows(opened, query)):
+            sys.stdout.write(piece)
+
+
+def _table(rows: Iterable[Row]) -> Iterator[str]:
+    for row in rows:
+        name = id3_name(row.genre) if row.genre else UNKNOWN if row.nearest else "–"
+        share = f"{row.confidence:.0%}" if row.confidence is not None else ""
+        tags = "; ".join(row.tags) or "none"
+        note = row.error or row.warning
+        line = f"{name:12} {share:>4}  {console.printable(tags):20}  {console.printable(row.path)}"
+        yield line + (f"  ({console.printable(note)})" if note else "") + "\n"
+
+
+def as_object(row: Row) -> dict[str, Any]:
+    """A row as plain JSON values."""
+    values = row._asdict()
+    values["tags"] = list(row.tags)
+    return values
+
+
+def _json(rows: Iterable[Row]) -> Iterator[str]:
+    from tonearm.cli.formats import to_json
+
+    yield to_json({"schema": 1, "files": [as_object(row) for row in rows]}) + "\n"
+
+
+def _csv(rows: Iterable[Row]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    header = True
+    for row in rows:
+        values = as_object(row)
+        if header:
+            writer.writerow(values)
+            header = False
+        writer.writerow(
+            [";".join(value) if isinstance(value, list) else value for value in values.values()]
+        )
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _m3u8(rows: Iterable[Row]) -> Iterator[str]:
+    from tonearm.library.playlist import Entry, m3u8
+
+    entries = [Entry(row.path, row.duration_s or 0.0, row.artist, row.title) for row in rows]
+    made = m3u8(entries, os.curdir)
+    yield made.data.decode("utf-8", "surrogateescape")

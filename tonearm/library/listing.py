@@ -1,0 +1,153 @@
+"""Rows of a library by conditions, quickly also where there are a hundred thousand."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tonearm.genres import UNKNOWN
+from tonearm.library.browse import disagreeing
+from tonearm.library.playlist import with_labels
+from tonearm.library.store import Library, below
+
+
+class Row(NamedTuple):
+    """One file; a tuple, since there may be very many."""
+
+    path: str
+    genre: str | None
+    nearest: str | None
+    confidence: float | None
+    duration_s: float | None
+    tags: tuple[str, ...]
+    by_tonearm: bool
+    artist: str | None
+    title: str | None
+    album: str | None
+    warning: str | None
+    error: str | None
+    missing: bool
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which files; all conditions hold together, and what is None or False is no condition.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files and folders; empty is the whole library.
+    genres : tuple of str
+        One of these by sound, in any spelling; ``unknown`` is one too.
+    min_confidence, max_confidence : float or None
+        Bounds of the confidence.
+    tag : str or None
+        ``none``, ``tonearm`` or ``person``: who wrote the genre in the file's tags.
+    disagree : bool
+        A person's genre tag names another known genre than by sound.
+    missing, damaged, failed, copies : bool
+        Gone since they were scanned; analysed as far as they can be read; not readable at all;
+        files whose sound another file holds too.
+    """
+
+    paths: tuple[str | os.PathLike[str], ...] = ()
+    genres: tuple[str, ...] = ()
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+    tag: str | None = None
+    disagree: bool = False
+    missing: bool = False
+    damaged: bool = False
+    failed: bool = False
+    copies: bool = False
+
+
+_COLUMNS = (
+    "t.path, s.genre, s.nearest, s.confidence, s.duration_s, t.genres, t.by_tonearm, t.artist,"
+    " t.title, t.album, s.warning, coalesce(t.error_message, t.tag_error), t.missing"
+)
+_SWITCHES = {
+    "damaged": "s.warning IS NOT NULL",
+    "failed": "(t.error_kind IS NOT NULL OR t.tag_error IS NOT NULL)",
+    "copies": (
+        "t.sound IN (SELECT sound FROM (SELECT DISTINCT sound, device, inode FROM tracks"
+        " WHERE NOT missing AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)"
+    ),
+}
+_TAGS = {
+    "none": "t.genres = '[]'",
+    "tonearm": "t.genres != '[]' AND t.by_tonearm",
+    "person": "t.genres != '[]' AND NOT t.by_tonearm",
+}
+
+
+def rows(library: Library, query: Query = Query()) -> Iterable[Row]:
+    """Files that meet a query, in the order of their paths.
+
+    Raises
+    ------
+    LibraryError
+        When the library's model does not know a genre.
+
+    Examples
+    --------
+    >>> from tonearm.library.scan import scan
+    >>> with Library("library.sqlite", write=True) as library:
+    ...     result = scan(library, ["midnight_walk.mp3"], jobs=1)
+    ...     [row.genre for row in rows(library, Query(min_confidence=0.5))]
+    ['jazz']
+    """
+    where, values = _conditions(library, query)
+    sql = (
+        f"SELECT {_COLUMNS} FROM tracks t LEFT JOIN sounds s ON s.id = t.sound"  # noqa: S608
+        f" WHERE {' AND '.join(where)} ORDER BY t.path"
+    )
+    for path, genre, nearest, confidence, seconds, tags, own, *rest in library.each_row(
+        sql, values
+    ):
+        artist, title, album, warning, error, missing = rest
+        yield Row(
+            path=os.fsdecode(path),
+            genre=genre,
+            nearest=nearest,
+            confidence=confidence,
+            duration_s=seconds,
+            tags=() if tags == "[]" else tuple(json.loads(tags)),
+            by_tonearm=bool(own),
+            artist=artist,
+            title=title,
+            album=album,
+            warning=warning,
+            error=error,
+            missing=bool(missing),
+        )
+
+
+def _conditions(library: Library, query: Query) -> tuple[list[str], list[object]]:
+    where = ["t.missing" if query.missing else "NOT t.missing"]
+    where += [sql for name, sql in _SWITCHES.items() if getattr(query, name)]
+    values: list[object] = []
+    if query.tag:
+        where.append(_TAGS[query.tag])
+    if query.paths:
+        condition, value = below(query.paths)
+        where.append(condition)
+        values.append(value)
+    model = library.model()
+    if query.genres and model is not None:
+        names = with_labels(query.genres, model)
+        where.append(
+            "t.sound IS NOT NULL AND coalesce(s.genre, ?) IN (SELECT value FROM json_each(?))"
+        )
+        values += [UNKNOWN, json.dumps(names)]
+    for bound, sign in ((query.min_confidence, ">="), (query.max_confidence, "<=")):
+        if bound is not None:
+            where.append(f"s.confidence {sign} ?")
+            values.append(bound)
+    if query.disagree:
+        where.append("NOT t.by_tonearm AND t.genres || s.genre IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(disagreeing(library)))
+    return where, values

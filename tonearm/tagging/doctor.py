@@ -1,0 +1,137 @@
+"""Which genres stand in which tags of a file, and what players make of them.
+
+Players differ in three ways: which of several tags they read, whether they read more than one
+value, and at which characters they split one. The rules are from their documentation.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tonearm.containers.id3v1 import V1Codec
+from tonearm.containers.mutagen_tags import genre_by_number
+from tonearm.errors import TagError
+from tonearm.tagging.fields import open_raw
+from tonearm.tagging.read import read_tags
+
+
+@dataclass(frozen=True)
+class Player:
+    """How a program reads genres.
+
+    Parameters
+    ----------
+    name : str
+        The program.
+    splits : str
+        Characters at which it splits one value.
+    first_only : bool
+        Whether it shows the first value alone.
+    joint : str
+        How it joins several values for display; empty where it keeps them apart.
+    """
+
+    name: str
+    splits: str = ""
+    first_only: bool = False
+    joint: str = ""
+
+    def shows(self, values: Sequence[str]) -> list[str]:
+        """The genres that it shows for the values in a tag."""
+        found = list(values[:1] if self.first_only else values)
+        if self.splits:
+            pattern = f"[{re.escape(self.splits)}]"
+            found = [part.strip() for value in found for part in re.split(pattern, value)]
+        found = list(dict.fromkeys(part for part in found if part))
+        return [self.joint.join(found)] if self.joint and found else found
+
+
+PLAYERS = (
+    Player("MPD"),
+    Player("Navidrome", splits=";/,"),
+    Player("Jellyfin", splits="/|;\\"),
+    Player("Plex", splits=";"),
+    Player("foobar2000"),
+    Player("Kodi", joint=" / "),
+    Player("Rekordbox", first_only=True),
+)
+
+
+@dataclass(frozen=True)
+class TagGenres:
+    """The genres in one tag of a file."""
+
+    tag: str
+    genres: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a file says of its genre.
+
+    Parameters
+    ----------
+    genres : tuple of str
+        As Tonearm reads them.
+    tags : list of TagGenres
+        Each tag that holds a genre, in the order in which most players look.
+    disagree : bool
+        Whether these tags name different genres.
+    players : dict of str to list of str
+        What each player shows.
+    refusal : str or None
+        Why Tonearm does not write into the file, if its layout says so.
+    """
+
+    genres: tuple[str, ...]
+    tags: list[TagGenres]
+    disagree: bool
+    players: dict[str, list[str]]
+    refusal: str | None
+
+
+def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
+    """Read all tags of a file.
+
+    Raises
+    ------
+    TagError
+        When it has no tags that can be read.
+    """
+    genres = read_tags(path).genres
+    tags: list[TagGenres] = []
+    refusal: str | None
+    try:
+        file = open_raw(path)
+    except TagError as error:
+        refusal = str(error).removeprefix(f"{path}: ")
+    else:
+        refusal = file.refusal
+        for name, tag in file.tags.items():
+            items = [item for item in tag.items or () if tag.codec.role(item) == "genre"]
+            if isinstance(tag.codec, V1Codec):
+                names = [genre_by_number(item[0]) for item in items]
+                texts = [text for text in names if text]
+            else:
+                texts = [text for item in items for text in tag.codec.texts(item)]
+            texts = [text.strip("\0 \n\t") for text in texts]
+            if any(texts):
+                tags.append(TagGenres(name, tuple(text for text in texts if text)))
+    first = tags[0].genres if tags else genres
+    return Diagnosis(
+        genres=genres,
+        tags=tags,
+        disagree=any(_differs(tag, first) for tag in tags[1:]),
+        players={player.name: player.shows(first) for player in PLAYERS},
+        refusal=refusal,
+    )
+
+
+def _differs(tag: TagGenres, first: Sequence[str]) -> bool:
+    """Whether a tag names other genres; ID3v1 has room for one alone."""
+    names = {name.casefold() for name in first}
+    joined = {"; ".join(first).casefold()}
+    return not {name.casefold() for name in tag.genres} <= names | joined
