@@ -174,11 +174,16 @@ def test_second_run_decodes_only_what_changed(forty, tmp_path, monkeypatch):
     before = prepare.prepare_folder(forty, out, spec=GTZAN_SPEC, jobs=2)
     music.write(forty / "jazz" / "Artist jazz1 - 01.wav", music.clip(1, 99, seconds=3))
     decoded = []
-    real = audio.decode
-    monkeypatch.setattr(audio, "decode", lambda path: decoded.append(path.name) or real(path))
+    truly = prepare.in_order
+
+    def in_order(pool, names):
+        decoded.extend(names)
+        return truly(pool, names)
+
+    monkeypatch.setattr(prepare, "in_order", in_order)
     after = prepare.prepare_folder(forty, out, spec=GTZAN_SPEC)
     good = [name for name in decoded if "Artist" in name]
-    assert good == ["Artist jazz1 - 01.wav"]
+    assert good == ["jazz/Artist jazz1 - 01.wav"]
     assert len(after.index.tracks) == len(before.index.tracks)
 
 

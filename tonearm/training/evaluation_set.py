@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from tonearm.errors import DatasetError, DecodeError, ModelError
 from tonearm.model.classifier import Classifier
 from tonearm.model.encoder import onnx_session
 from tonearm.model.file import Model
-from tonearm.pool import in_order
 from tonearm.training import caveats, data_set
 from tonearm.training.caveats import Caveat
 from tonearm.training.data_set import DataSet, Encoding
 from tonearm.training.run import SPLIT
+from tonearm.workers import Caller, Failure, Pool, Work, in_order
 
 _RUN_WINDOWS = 64
 
@@ -179,22 +180,32 @@ def _features(evaluation_set: EvaluationSet, model: Model) -> FeatureStore | Non
 def _embed_here(
     evaluation_set: EvaluationSet, encoding: Encoding, levels: FeatureStore | None
 ) -> tuple[dict[str, Windows], list[tuple[str, str]]]:
-    encoder = _Encoder(encoding.model, evaluation_set, levels)
     found: dict[str, Windows] = {}
     failed: list[tuple[str, str]] = []
     encoding.on_start(len(evaluation_set.tracks))
-    results = in_order(encoder, evaluation_set.tracks, jobs=encoding.jobs)
-    for done, (track, future) in enumerate(results, 1):
-        try:
-            found[track.name] = future.result()
-        except DecodeError as error:
-            failed.append((track.name, error.reason))
-        encoding.on_done(done, len(failed))
+    make_work = partial(_make_encoder, encoding.model, evaluation_set, levels)
+    with Pool(min(encoding.jobs, len(evaluation_set.tracks)), make_work=make_work) as pool:
+        for done, outcome in enumerate(in_order(pool, evaluation_set.tracks), 1):
+            if isinstance(outcome.value, Failure):
+                failed.append((outcome.task.name, outcome.value.reason))
+            else:
+                found[outcome.task.name] = outcome.value
+            encoding.on_done(done, len(failed))
     return found, failed
 
 
+def _make_encoder(model: Model, evaluation_set: EvaluationSet, levels: FeatureStore | None) -> Work:
+    """In a worker: the function that gives the embeddings of a track."""
+    encoder = _Encoder(model, evaluation_set, levels)
+
+    def work(track: Track, _: Caller) -> Windows:
+        return encoder(track)
+
+    return work
+
+
 class _Encoder:
-    """Embeddings of one track from features or audio; any number of threads may share it."""
+    """Embeddings of one track from features or audio."""
 
     def __init__(
         self, model: Model, evaluation_set: EvaluationSet, levels: FeatureStore | None
