@@ -136,6 +136,26 @@ def test_a_part_that_is_not_here_is_said(embeddings: Path, tmp_path: Path) -> No
     assert "The split mine names tracks that are not here: valid 1 of 1." in says(result)
 
 
+def test_a_head_on_a_split_is_measured_on_what_it_did_not_learn(tmp_path: Path) -> None:
+    """In valid the genres are exchanged: all that was learnt is wrong there."""
+    rng = np.random.default_rng(0)
+    rows = [
+        Row(
+            f"{genre}/{subset}{i}.wav",
+            f"{subset}{genre}{i}",
+            rng.beta(1 + 3 * ((genre == "drone") ^ (subset == "valid")), 4, (2, 50)).tolist(),
+        )
+        for genre in GENRES
+        for subset in ("train", "valid")
+        for i in range(6)
+    ]
+    folder = fill(tmp_path / "p", model_file.load().encoder_sha256, rows)
+    names = {s: tuple(row.name for row in rows if s in row.name) for s in ("train", "valid")}
+    Split("mine", names).save(tmp_path / "s")
+    result = tonearm("train", folder, "--split", tmp_path / "s", "--output", tmp_path / "run")
+    assert "mine, valid, tracks\t0.000" in result.stdout, says(result)
+
+
 def test_a_head_on_a_split_that_leaks_says_so_as_a_network_does(
     embeddings: Path, tmp_path: Path
 ) -> None:

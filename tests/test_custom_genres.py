@@ -45,6 +45,60 @@ def test_labels_by_chance_are_not_learnt():
     assert 0.3 < custom_genres.cross_validate(tracks, names=NAMES).figures()["accuracy"] < 0.7
 
 
+def _noise(artists, *, each, dimensions=40, seed=2):
+    """Artists whose tracks are much alike, and whose genres are drawn by lot."""
+    rng = np.random.default_rng(seed)
+    windows, labels, groups = [], [], []
+    for artist in range(artists):
+        centre = rng.uniform(0.1, 0.9, dimensions)
+        for _ in range(each):
+            windows.append(np.clip(centre + 0.01 * rng.standard_normal((4, dimensions)), 0, 1))
+            labels.append("ab"[artist % 2])
+            groups.append(f"artist:{artist}")
+    return Tracks(windows, labels, groups)
+
+
+def test_no_track_is_classified_by_a_head_that_learnt_from_it():
+    """With as many numbers as tracks, a head that has seen a track is right about it."""
+    tracks = _noise(40, each=1)
+    head = heads.fit(tracks)
+    assert custom_genres.evaluate_head(head, tracks).figures()["accuracy"] > 0.9
+    assert custom_genres.cross_validate(tracks, names=None).figures()["accuracy"] < 0.75
+
+
+def test_no_artist_is_on_both_sides_of_a_fold():
+    """Who knows an artist knows the genre of all of the artist's tracks, here by lot."""
+    tracks = _noise(20, each=6)
+    alone = Tracks(tracks.windows, tracks.labels, [f"{i}" for i in range(120)])
+    assert custom_genres.cross_validate(alone, names=None).figures()["accuracy"] > 0.95
+    assert custom_genres.cross_validate(tracks, names=None).figures()["accuracy"] < 0.75
+
+
+def test_the_gain_of_a_genre_is_that_on_artists_held_out():
+    """The two artists of a new genre have nothing in common: it cannot be recognised."""
+    old = _tracks(["a", "b", "c"], spread=0.01)
+    like_a, like_b = _tracks(["a"], spread=0.01), _tracks(["b"], spread=0.01)
+    new = Tracks(
+        [*(w * 0.9 for w in like_a.windows), *(w * 0.9 for w in like_b.windows)],
+        ["new"] * 20,
+        ["artist:one"] * 10 + ["artist:two"] * 10,
+    )
+    gain = custom_genres.measure_gain(old, new, names=NAMES)
+    assert gain.new["new"]["recall"] < 0.3
+    learnt = custom_genres.grow(heads.fit(old, names=NAMES), new, names=NAMES)
+    seen = custom_genres.evaluate_head(learnt, new).figures()["accuracy"]
+    assert seen > gain.new["new"]["recall"] + 0.3, "the figure would not show where it comes from"
+
+
+def test_a_vote_is_a_third_of_the_discriminant():
+    """With an identity for covariance, centre c gives the weight c and the bias -c.c / 2."""
+    centres = np.array([[1.0, 0.0], [0.0, 2.0]])
+    learnt = heads.Discriminant(np.zeros(2), np.ones(2), centres, np.eye(2))
+    weight, bias = learnt.line({})
+    np.testing.assert_allclose(weight, centres.T / 3)
+    np.testing.assert_allclose(bias, [-0.5 / 3, -2.0 / 3])
+
+
 @pytest.mark.parametrize(
     ("tracks", "message"),
     [

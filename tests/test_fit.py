@@ -157,6 +157,65 @@ def test_convnet_trains_with_averaged_weights(data, tmp_path):
     assert made.training["recipe"]["ema"] > 0
 
 
+def test_the_learning_rate_rises_and_falls(data, tmp_path):
+    recipe = nets.get("cnn").recipe
+    rates = [fit.learning_rate(recipe, done) / recipe.lr for done in (0.075, 0.15, 0.575, 1)]
+    np.testing.assert_allclose(rates, [0.5, 1, 0.5, 1e-4])
+    constant = replace(recipe, schedule="constant")
+    assert fit.learning_rate(constant, 0.075) == fit.learning_rate(constant, 1) == recipe.lr
+    fit.train(_run(data, tmp_path / "net", model="cnn", epochs=4))
+    found = [row["lr"] for row in _history(tmp_path / "net")]
+    wanted = [fit.learning_rate(recipe, done) for done in (0.25, 0.5, 0.75, 1)]
+    np.testing.assert_allclose(found, wanted)
+
+
+def test_averaged_weights_follow_fast_at_first():
+    assert fit.average_decay(0.99, 0) == pytest.approx(0.1)
+    assert fit.average_decay(0.99, 8) == pytest.approx(0.5)
+    assert fit.average_decay(0.99, 10_000) == 0.99
+
+
+def test_the_mean_loss_whatever_the_number_of_processes():
+    losses = torch.arange(1.0, 7.0, requires_grad=True)
+    fit.batch_loss(losses.sum(), whole=6, processes=1).backward()
+    alone = losses.grad.clone()
+    torch.testing.assert_close(alone, torch.full((6,), 1 / 6))
+    losses.grad = None
+    for half in (losses[:2], losses[2:]):  # gradients of two processes, averaged
+        (fit.batch_loss(half.sum(), whole=6, processes=2) / 2).backward()
+    torch.testing.assert_close(losses.grad, alone)
+
+
+def test_the_loss_that_is_reported_is_that_of_an_example(whole):
+    """Two genres: chance is a loss of log 2, whatever the size of a batch."""
+    assert 0.3 < _history(whole)[0]["loss"] < 1.2
+
+
+def test_weights_decay_and_biases_do_not(data, tmp_path):
+    lstm = nets.get("lstm").build(nets.get("lstm").config, bands=128, frames=38, labels=2)
+    decaying, others = fit.weight_groups(lstm, 0.05)
+    assert decaying["weight_decay"] == 0.05 and others["weight_decay"] == 0
+    assert all(p.ndim > 1 for p in decaying["params"]) and decaying["params"]
+    assert all(p.ndim == 1 for p in others["params"]) and others["params"]
+    recipe = nets.get("cnn").recipe
+    fit.train(_run(data, tmp_path / "net", model="cnn", epochs=1))
+    state = torch.load(tmp_path / "net" / CHECKPOINT, weights_only=True)
+    groups = [group["weight_decay"] for group in state["optimiser"]["param_groups"]]
+    assert groups == [recipe.weight_decay, 0] and recipe.weight_decay > 0
+
+
+def test_the_scaler_of_mixed_precision_is_kept(data, tmp_path, monkeypatch):
+    from lightning_fabric.plugins import Precision
+
+    loaded = []
+    monkeypatch.setattr(Precision, "state_dict", lambda _self: {"scale": 1024.0})
+    monkeypatch.setattr(Precision, "load_state_dict", lambda _self, state: loaded.append(state))
+    run = _run(data, tmp_path / "x", epochs=1)
+    fit.train(run)
+    fit.train(replace(run, epochs=2), resume=True)
+    assert loaded == [{"scale": 1024.0}]
+
+
 def test_closed_form_is_fitted_in_one_pass(data, tmp_path):
     fit.train(_run(data, tmp_path / "net", model="gabor", epochs=5))
     rows = (tmp_path / "net" / HISTORY).read_text().splitlines()

@@ -58,7 +58,8 @@ def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
     with torch.no_grad():
         for begin in range(0, len(examples), _BATCH):
             logits: Tensor = net(data.windows(examples[begin : begin + _BATCH]).to(device))
-            pieces.append(torch.softmax(logits.double(), 1).cpu().numpy())
+            # In double precision on the processor: Apple's devices have none.
+            pieces.append(torch.softmax(logits.cpu().double(), 1).numpy())
     probabilities = np.concatenate(pieces)
     names = list(dict.fromkeys(example.track.name for example in examples))
     place = {name: i for i, name in enumerate(names)}

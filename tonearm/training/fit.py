@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from torch import nn
 from tonearm import metrics, nets
 from tonearm.data import splits
 from tonearm.errors import DatasetError
-from tonearm.nets import Architecture
+from tonearm.nets import Architecture, Recipe
 from tonearm.training.dataset import Data
 from tonearm.training.finalize import finish, predict_subset
 from tonearm.training.run import CHECKPOINT, HISTORY, RUN, SPLIT, Row, Run, read, write
@@ -110,7 +110,7 @@ class _Fit:
         self.fabric, self.run, self.model, self.data = fabric, run, model, data
         self.net = net
         self.optimiser = torch.optim.AdamW(
-            _weight_groups(net, model.recipe.weight_decay), lr=model.recipe.lr
+            weight_groups(net, model.recipe.weight_decay), lr=model.recipe.lr
         )
         self.wrapped, self.wrapped_optimiser = fabric.setup(net, self.optimiser)
         self.averaged: State = _copy(net.state_dict()) if model.recipe.ema else {}
@@ -152,8 +152,7 @@ class _Fit:
             targets = self.fabric.to_device(all_targets[rank::world])
             logits = self.wrapped(levels)
             summed = F.cross_entropy(logits, targets, reduction="sum")
-            # Processes' gradients are averaged: with this scale that is the whole batch's mean.
-            self.fabric.backward(summed * (world / whole))
+            self.fabric.backward(batch_loss(summed, whole=whole, processes=world))
             if self.model.recipe.clip_norm:
                 self.fabric.clip_gradients(
                     self.wrapped, self.wrapped_optimiser, max_norm=self.model.recipe.clip_norm
@@ -168,7 +167,8 @@ class _Fit:
                 loss, accuracy = (totals[:2] / totals[2]).tolist()
                 report("step", {"epochs": done, "loss": loss, "accuracy": accuracy})
         if world > 1:
-            totals = self.fabric.all_reduce(totals, reduce_op="sum")  # type: ignore[assignment]
+            together = self.fabric.all_reduce(self.fabric.to_device(totals), reduce_op="sum")
+            totals = cast(torch.Tensor, together).cpu()
         loss, accuracy = (totals[:2] / totals[2]).tolist()
         return loss, accuracy
 
@@ -238,6 +238,8 @@ class _Fit:
             "averaged": self.averaged,
             "best": self.best,
             "step": self.step,
+            # The scaler of 16-mixed; empty where there is none.
+            "precision": self.fabric.strategy.precision.state_dict(),
             "history": [asdict(row) for row in self.history],
         }
         torch.save(state, stream)
@@ -254,27 +256,23 @@ class _Fit:
             self.optimiser.load_state_dict(state["optimiser"])
             self.averaged, self.best = state["averaged"], state["best"]
             self.step = state["step"]
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
             self.history = [Row(**row) for row in state["history"]]
         except Exception as error:  # torch raises many kinds on a damaged or foreign file
             raise DatasetError(f"{path}: cannot be resumed from: {error}") from None
 
     def _set_rate(self) -> None:
-        """The learning rate of this step: constant, or up for 15 % and down by a cosine."""
+        """Set the learning rate of this step."""
         self.step += 1
-        recipe = self.model.recipe
-        if recipe.schedule == "constant":
-            return
-        share = self.step / (self.run.epochs * self.steps_per_epoch)
-        rising = min(1.0, share / 0.15)
-        falling = 0.5 + 0.5 * np.cos(np.pi * max(0.0, (share - 0.15) / 0.85))
+        done = self.step / (self.run.epochs * self.steps_per_epoch)
         for group in self.optimiser.param_groups:
-            group["lr"] = recipe.lr * max(0.04, rising) * max(1e-4, float(falling))
+            group["lr"] = learning_rate(self.model.recipe, done)
 
     def _average(self) -> None:
         """Exponential average of the weights, fast at first."""
         if not self.averaged:
             return
-        decay = min(self.model.recipe.ema, (1 + self.step) / (10 + self.step))
+        decay = average_decay(self.model.recipe.ema, self.step)
         for name, value in self.net.state_dict().items():
             old = self.averaged[name]
             if old.dtype.is_floating_point:
@@ -283,7 +281,33 @@ class _Fit:
                 old.copy_(value)
 
 
-def _weight_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
+def learning_rate(recipe: Recipe, done: float) -> float:
+    """The learning rate when a fraction of all steps is done.
+
+    It is constant, or rises over the first 15 % and falls by a cosine after that.
+    """
+    if recipe.schedule == "constant":
+        return recipe.lr
+    rising = min(1.0, done / 0.15)
+    falling = 0.5 + 0.5 * np.cos(np.pi * max(0.0, (done - 0.15) / 0.85))
+    return recipe.lr * max(0.04, rising) * max(1e-4, float(falling))
+
+
+def average_decay(ema: float, step: int) -> float:
+    """How much of the averaged weights stays at a step: little at first, then ``ema``."""
+    return min(ema, (1 + step) / (10 + step))
+
+
+def batch_loss(summed: torch.Tensor, *, whole: int, processes: int) -> torch.Tensor:
+    """The loss to go back from in each of several processes.
+
+    Their gradients are averaged: with this scale that is the gradient of the mean over the whole
+    batch, whatever the number of processes.
+    """
+    return summed * (processes / whole)
+
+
+def weight_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Weights decay, biases and norms do not."""
     learned = [p for p in net.parameters() if p.requires_grad]
     return [

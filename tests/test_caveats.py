@@ -1,0 +1,98 @@
+"""What may flatter a figure is said, with the right weight: leak, caveat or note."""
+
+from __future__ import annotations
+
+import pytest
+
+from tonearm.data.index import Track
+from tonearm.data.splits import Split, official
+from tonearm.training import caveats
+
+
+def tracks(*groups: str) -> list[Track]:
+    return [
+        Track(f"rock/{i}.mp3", "rock", group, f"{i:032x}", 30.0) for i, group in enumerate(groups)
+    ]
+
+
+KNOWN = tracks("artist:ann", "artist:bob")
+
+
+def kinds(found: list[caveats.Caveat]) -> list[str]:
+    return [each.kind for each in found]
+
+
+def test_no_split_is_a_caveat() -> None:
+    (found,) = caveats.of_split(None, crossing=(), tracks=KNOWN)
+    assert found.kind == "caveat" and "every track is measured on" in found.text
+
+
+def test_a_split_that_leaks_is_a_leak_and_says_how_much() -> None:
+    split = Split("leaking-tracks-0", {})
+    (found,) = caveats.of_split(split, crossing=("artist:ann",), tracks=KNOWN)
+    assert found.kind == "leak"
+    assert "1 artists or tracks are on both sides" in found.text
+
+
+def test_an_honest_split_of_known_artists_needs_no_word() -> None:
+    assert caveats.of_split(Split("mine", {}), crossing=(), tracks=KNOWN) == []
+
+
+def test_an_official_list_with_artists_on_both_sides_is_a_note_with_names_and_count() -> None:
+    crossing = tuple(f"artist:{name}" for name in ("ann", *"cdefgh"))
+    (found,) = caveats.of_split(official("gtzan-filtered"), crossing=crossing, tracks=KNOWN)
+    assert found.kind == "note"
+    assert "ann, c, d, e, f and 2 more" in found.text
+    assert "1 of the 2 tracks measured here" in found.text
+
+
+@pytest.mark.parametrize(("held_apart", "kind"), [(True, "caveat"), (False, "note")])
+def test_unknown_artists(held_apart: bool, kind: str) -> None:
+    (found,) = caveats.of_artists(
+        ["artist:ann", "folder:x", "track:y", "folder:x"], held_apart=held_apart
+    )
+    assert found.kind == kind
+    assert found.text.startswith("Artist unknown for 3 of 4 tracks, 2 of them grouped by their")
+    assert caveats.of_artists(["artist:ann"], held_apart=held_apart) == []
+
+
+def test_copies_and_contradictions_are_notes() -> None:
+    assert caveats.of_copies([], []) == []
+    one, two = caveats.of_copies(KNOWN, KNOWN[:1])
+    assert kinds([one, two]) == ["note", "note"]
+    assert "left out: 2" in one.text and "several genres: rock/0.mp3." in two.text
+
+
+SPLIT = Split("mine", {"train": ("a",), "valid": ("b",)})
+
+
+@pytest.mark.parametrize(
+    ("training", "split", "subset", "expected"),
+    [
+        ({"leaks": True, "split": "leaking-tracks-0"}, SPLIT, "valid", ["leak"]),
+        ({"split_sha256": SPLIT.sha256}, SPLIT, "train", ["leak"]),
+        ({"split_sha256": SPLIT.sha256}, SPLIT, "valid", ["note"]),
+        ({"split_sha256": SPLIT.sha256}, SPLIT, "test", []),
+        ({"split_sha256": SPLIT.sha256, "parts": ["train", "valid"]}, SPLIT, "valid", ["leak"]),
+        ({"split_sha256": "another", "split": "theirs"}, SPLIT, "valid", ["caveat"]),
+        ({}, SPLIT, "valid", ["caveat"]),
+        ({}, None, "", []),
+    ],
+)
+def test_what_a_model_learnt_from(
+    training: dict[str, object], split: Split | None, subset: str, expected: list[str]
+) -> None:
+    assert kinds(caveats.of_training(training, split, subset)) == expected
+
+
+def test_a_model_says_what_it_was_trained_on() -> None:
+    (found,) = caveats.of_base({"data": "all 9 tracks of mine"})
+    assert "trained on all 9 tracks of mine" in found.text
+    (silent,) = caveats.of_base({})
+    assert "does not say what it was trained on" in silent.text
+
+
+def test_more_windows_than_predict_takes() -> None:
+    assert caveats.of_windows([4, 4], most=4) == []
+    (found,) = caveats.of_windows([4, 5, 9], most=4)
+    assert found.kind == "note" and found.text.startswith("2 of the 3 tracks")
