@@ -41,3 +41,15 @@ def test_the_readme_lists_every_script_and_no_other() -> None:
     ]
     listed = {word.strip("` /") for cell in cells for word in cell.split(",")}
     assert {word for word in listed if word.isidentifier() and word not in here} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.count(".") == 1])
+def test_a_script_starts_as_a_module_with_help(name: str) -> None:
+    """Only what has a ``main`` is a script; each says how to start it, and none touches sys.path."""
+    text = (FOLDER.parent / f"{name.replace('.', '/')}.py").resolve()
+    if not text.is_file():
+        return
+    source = text.read_text(encoding="utf-8")
+    assert "sys.path" not in source
+    if '__name__ == "__main__"' in source:
+        assert "ArgumentParser" in source, "no --help"
