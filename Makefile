@@ -1,5 +1,6 @@
 # make demo [MUSIC=folder]   hear the pieces in examples/, or your own music
 # make bench [MUSIC=folder]  ratios of time and memory beside its peers, about an hour
+# make docs                  the documentation as a site in build/site, with its links checked
 # make test                  lint, types and every test, in an environment it makes itself
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ MUSIC ?= examples
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint lint-page bench clean
+.PHONY: demo docs test lint lint-page bench clean
 
 demo: .venv/core
 	@$(BIN)/tonearm predict --timeline "$(patsubst ~%,$(HOME)%,$(MUSIC))"; code=$$?; \
@@ -33,6 +34,13 @@ lint-page:
 bench: .venv/all
 	$(BIN)/python -m benchmarks --music "$(patsubst ~%,$(HOME)%,$(MUSIC))"
 
+# NO_MKDOCS_2_WARNING: an advertisement of MkDocs' successor.
+docs: .venv/docs
+	$(BIN)/python docs/assemble.py build/site-source
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q --strict
+	$(BIN)/python docs/check_site.py build/site
+	@echo "build/site/index.html"
+
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Tonearm wants Python 3.11 to 3.13: make PYTHON=python3.12 ..."; exit 2; }
@@ -46,6 +54,10 @@ bench: .venv/all
 .venv/all: .venv/python pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e '.[train,serve,dev]'
 	@touch $@ .venv/core
+
+.venv/docs: .venv/all
+	$(PIP) install -c constraints.txt -e '.[docs]'
+	@touch $@
 
 clean:
 	rm -rf .venv .bench build dist *.egg-info

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import sys
@@ -152,6 +151,4 @@ def take_two(browser: Browser, address: str, folder: Path, files: list[Path]) ->
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the pictures go")
-    main(parser.parse_args().folder)
+    main(Path(sys.argv[1]))

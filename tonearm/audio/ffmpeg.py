@@ -299,7 +299,11 @@ def _open(path: str | os.PathLike[str]) -> av.container.InputContainer:
     import av
 
     # Absolute, or a name like "file:a.mp3" would be taken for an address.
-    return av.open(os.path.abspath(path), metadata_errors="replace")
+    address = os.path.abspath(path)
+    try:
+        return av.open(address, metadata_errors="replace")
+    except TypeError:  # PyAV 19 has no such argument
+        return av.open(address)
 
 
 def _is_protected(path: Path, container: av.container.InputContainer) -> bool:

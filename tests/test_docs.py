@@ -1,0 +1,118 @@
+"""The documentation: its commands exist, its links lead somewhere, the tests it names are there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tonearm.cli.app import app
+from tonearm.cli.reference import pages
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+import assemble  # noqa: E402
+import check_site  # noqa: E402
+
+GUIDES = sorted(
+    path
+    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if "experiments" not in path.parts and not path.name.startswith("experiments")
+)
+COMMANDS = {page.name: page for page in pages(app)}
+
+
+def typed(text: str) -> Iterator[list[str]]:
+    """What readers would type: lines of code blocks, and code within sentences and tables."""
+    for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            for part in re.split(r" [|&;]+ |&& ", line.split("  #")[0].removeprefix("    ")):
+                if part.lstrip("$ ").startswith("tonearm "):
+                    yield shlex.split(part.lstrip("$ "), posix=False)
+    for code in re.findall(r"`(tonearm [^`\n]+)`", text):
+        yield code.split()
+
+
+def wrong(words: list[str]) -> str | None:
+    """Why the program would not understand it; None if it would."""
+    if len(words) == 1:
+        return None
+    name = next((word for word in words[1:] if not word.startswith("-")), None)
+    page = COMMANDS["tonearm"] if words[1].startswith("-") else COMMANDS.get(str(name))
+    if page is None:
+        return f"no command {name}" if str(name).isalpha() and str(name).islower() else None
+    known = {option for entry in page.options for option in entry.names}
+    for word in words[1:]:
+        option = word.split("=")[0].rstrip(",.)")
+        if re.fullmatch(r"--[a-z][a-z-]+|-[a-zA-Z]", option) and option not in known:
+            return f"{page.name} has no option {option}"
+    return None
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_in_guides_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    faults = [f"{' '.join(words)}: {fault}" for words in typed(text) if (fault := wrong(words))]
+    assert not faults, "\n".join(faults)
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    block = "```\n$ tonearm predict a.mp3 --loudly  # what\ntonearm dance | head\n```\n"
+    text = f"{block}and `tonearm tag --writ`"
+    assert [wrong(words) for words in typed(text)] == [
+        "predict has no option --loudly",
+        "no command dance",
+        "tag has no option --writ",
+    ]
+
+
+def test_every_test_that_trust_names_is_there() -> None:
+    text = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:tests|runs|docs)/[\w/]+\.py)`", text))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_links_between_files_become_links_between_pages() -> None:
+    def relinked(link: str, source: str, place: str) -> str:
+        return assemble.relinked(f"[x]({link})", ROOT / source, place)
+
+    assert relinked("../runs/README.md", "docs/trust.md", "trust.md") == "[x](runs.md)"
+    assert relinked("../library.md#tags", "docs/start/library.md", "start/library.md") == (
+        "[x](../library.md#tags)"
+    )
+    assert relinked("docs/page.md", "CONTRIBUTING.md", "contributing.md") == "[x](page.md)"
+    assert relinked("../LICENSE", "docs/trust.md", "trust.md") == "x (`LICENSE`)"
+    assert relinked("https://a.b/c", "docs/trust.md", "trust.md") == "[x](https://a.b/c)"
+    with pytest.raises(SystemExit, match="leads to no file"):
+        relinked("nothing.md", "docs/trust.md", "trust.md")
+
+
+def test_all_links_of_all_pages(tmp_path: Path) -> None:
+    pytest.importorskip("fastapi", reason="the page of the HTTP API needs it")
+    assemble.gather(tmp_path / "pages")
+    held = {path.relative_to(tmp_path / "pages").as_posix() for path in tmp_path.rglob("*.md")}
+    in_nav = set(re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert held == in_nav, f"only in one of them: {sorted(held ^ in_nav)}"
+    http = (tmp_path / "pages" / "reference" / "http.md").read_text(encoding="utf-8")
+    assert "## POST /api/predict" in http
+
+
+def test_faults_of_a_site_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<link rel="canonical" href="https://a.b/a.html"><h1 id="top">x</h1>'
+        '<script src="https://cdn.example/x.js"></script>'
+        '<a href="b.html">x</a><a href="#top">x</a><a href="#gone">x</a><a href="c.html#y">x</a>'
+    )
+    (tmp_path / "c.html").write_text('<p id="y"></p>')
+    (tmp_path / "a.css").write_text("@font-face { src: url('https://fonts.example/x.woff2') }")
+    assert list(check_site.check(tmp_path)) == [
+        "a.html loads https://cdn.example/x.js",
+        "a.html links to b.html, which is not there",
+        "a.html links to #gone, which has no such place",
+        "a.css loads https://fonts.example/x.woff2",
+    ]
