@@ -26,7 +26,7 @@ from pathlib import Path
 
 from runs import tagged_library
 from tests.support import tagged
-from tonearm.audio.ffmpeg import packet_digest
+from tonearm.audio.packets import packet_digest
 from tonearm.errors import LibraryError
 from tonearm.tagging.fields import read_fields
 from tonearm.tagging.journal import TEMPORARY_PREFIX, Journal, journal_path

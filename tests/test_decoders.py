@@ -398,8 +398,13 @@ def test_one_frame_only(tmp_path: Path) -> None:
 def test_header_that_states_too_little_or_nothing(tmp_path: Path) -> None:
     pcm = (sweep(1, 22_050) * 32_767).astype("<i2").tobytes()
     path = tmp_path / "a.wav"
-    # Written by a recorder that was switched off: the length was never filled in.
-    path.write_bytes(wav_bytes(pcm, claimed=0xFFFFFFFF - 36))
-    embeddings = audio.decode(path)
-    assert len(embeddings.samples) == 22_050
-    assert embeddings.warning is not None and "truncated" in embeddings.warning
+    # Written into a pipe: the length was never filled in, and nothing is amiss.
+    for unknown in (0xFFFFFFFF - 36, 0x7FFFFFFF):
+        path.write_bytes(wav_bytes(pcm, claimed=unknown))
+        decoded = audio.decode(path)
+        assert len(decoded.samples) == 22_050
+        assert decoded.warning is None
+    path.write_bytes(wav_bytes(pcm, claimed=4 * len(pcm)))
+    cut = audio.decode(path)
+    assert len(cut.samples) == 22_050
+    assert cut.warning is not None and "truncated" in cut.warning

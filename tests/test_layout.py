@@ -21,8 +21,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     "errors genres files windows pool",
     "features metrics database workers",
-    "audio",
     "containers",
+    "audio",
     "timeline",
     "model",
     "nets",
@@ -38,8 +38,8 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split(
 # The modules that may import a package; a name that ends in a slash is a folder.
 IMPORTERS = {
     "soundfile": ["audio/sndfile.py"],
-    "av": ["audio/ffmpeg.py"],
-    "soxr": ["audio/__init__.py"],
+    "av": ["audio/ffmpeg.py", "audio/packets.py"],
+    "soxr": ["audio/spans.py"],
     "onnxruntime": ["model/encoder.py"],
     "onnx": ["nets/", "training/"],
     "torch": ["nets/", "training/"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mutagen.flac import FLAC
 from support import tagged
 
-from tonearm.audio.ffmpeg import packet_digest
+from tonearm.audio.packets import packet_digest
 from tonearm.errors import TagError
 from tonearm.tagging.fields import edits_for_genres, other_items, read_fields
 from tonearm.tagging.read import others, read_tags

@@ -1,4 +1,4 @@
-"""Decoding: libsndfile (`sndfile.py`) first, FFmpeg (`ffmpeg.py`) for everything else.
+"""Decoding: libsndfile (`sndfile.py`) first, FFmpeg (`ffmpeg.py`) for Ogg and everything else.
 
 Audio leaves here as mono float32, the mean of the channels, at the file's own rate; the one
 conversion to another rate is :func:`resample`, called by name. libsndfile is tried first because it
@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import gcd
 from pathlib import Path
 
 import numpy as np
 
+from tonearm.audio.chain import open_ogg
 from tonearm.audio.ffmpeg import AvReader
-from tonearm.audio.reader import ArrayReader, AudioInfo, AudioReader, Float32
-from tonearm.audio.sndfile import SndfileReader
+from tonearm.audio.reader import ArrayReader, AudioInfo, AudioReader, Float32, no_file
+from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader
+from tonearm.audio.spans import read_span, resample
 from tonearm.errors import DecodeError
 
 __all__ = [
@@ -45,9 +46,10 @@ AUDIO_SUFFIXES = frozenset(
 _PADDING_S = 0.1
 # Piece of the end that is read to see that it is there.
 _TAIL_S = 0.2
-# Fraction of the power from which a constant offset is removed.
-_OFFSET_POWER = 0.01
-_BLOCK_S = 30.0
+# Sample rates: from telephones down to 1 kHz, and up to DSD of sixteen times a CD's, decimated.
+_LOWEST_HZ, _HIGHEST_HZ = 1_000, 6_144_000
+# Piece that is decoded at once, and its samples at most: for rates far above 48 kHz.
+_BLOCK_S, _BLOCK_SAMPLES = 30.0, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,6 @@ class Audio:
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate_hz
-
-
-def resample(samples: Float32, from_hz: int, to_hz: int) -> Float32:
-    """Convert the sample rate (soxr, high quality, linear phase, no delay)."""
-    if from_hz == to_hz or not len(samples):
-        return samples
-    import soxr
-
-    return np.asarray(soxr.resample(samples, from_hz, to_hz, quality="HQ"), dtype=np.float32)
 
 
 @contextmanager
@@ -129,47 +122,6 @@ def blocks(reader: AudioReader, *, block_s: float = _BLOCK_S) -> Iterator[Float3
     return _blocks(reader, 0, None, block=max(1, round(block_s * reader.info.sample_rate_hz)))
 
 
-def read_span(reader: AudioReader, start: int, stop: int, *, rate_hz: int) -> Float32:
-    """Samples ``start`` to ``stop`` of the audio as it is at ``rate_hz``, by seeking.
-
-    The span is cut a little wider, on a sample that both rates have in common, and trimmed after
-    the conversion: equal to cutting the converted whole. Samples before the beginning and past
-    the end are zero.
-
-    Returns
-    -------
-    float32 [stop - start]
-    """
-    own_hz = reader.info.sample_rate_hz
-    common = gcd(own_hz, rate_hz)
-    own_step, step = own_hz // common, rate_hz // common
-    margin = 0 if own_hz == rate_hz else rate_hz // 20  # 50 ms hold the filter's whole length
-    first_step = max(0, start - margin) // step
-    own_start = first_step * own_step
-    own_stop = -(-(max(stop, 0) + margin) * own_hz // rate_hz)
-    samples = _without_offset(reader.read(own_start, max(0, own_stop - own_start)))
-    converted = resample(samples, own_hz, rate_hz)
-    span = np.zeros(stop - start, dtype=np.float32)
-    begin = first_step * step - start  # where `converted` begins in `span`
-    source = converted[max(0, -begin) : max(0, stop - start - begin)]
-    span[max(0, begin) : max(0, begin) + len(source)] = source
-    return span
-
-
-def _without_offset(samples: Float32) -> Float32:
-    """Samples without a constant offset (DC) that would fill the lowest mel band.
-
-    An offset with less than a hundredth of the power stays: ordinary recordings have up to 0.3 %
-    (89 pieces, windows of 3 s), which the encoder met in training.
-    """
-    if not len(samples):
-        return samples
-    mean = samples.mean(dtype=np.float64)
-    if mean**2 <= _OFFSET_POWER * (np.vdot(samples, samples) / len(samples)):
-        return samples
-    return samples - np.float32(mean)
-
-
 def length_is_wrong(reader: AudioReader) -> bool:
     """Whether the sound ends elsewhere than ``reader.info`` says; looks at its end for that."""
     info = reader.info
@@ -210,7 +162,7 @@ def short_warning(info: AudioInfo, ended_at: int | None) -> str | None:
 def _blocks(
     reader: AudioReader, start: int, count: int | None, *, block: int | None = None
 ) -> Iterator[Float32]:
-    block = block or round(_BLOCK_S * reader.info.sample_rate_hz)
+    block = block or min(round(_BLOCK_S * reader.info.sample_rate_hz), _BLOCK_SAMPLES)
     while count is None or count > 0:
         wanted = block if count is None else min(block, count)
         samples = reader.read(start, wanted)
@@ -247,11 +199,50 @@ def check_file(path: Path) -> None:
 
 def _open_reader(path: Path) -> AudioReader:
     reasons: list[str] = []
-    for opener in (SndfileReader, AvReader):
+    for opener in _openers(path):
         try:
-            return opener(path)
+            reader = opener(path)
         except DecodeError as error:
             if error.kind in ("protected", "no-audio-stream", "missing", "permission-denied"):
                 raise
             reasons.append(error.reason)
-    raise DecodeError(path, "not-audio", "is no audio that can be read: " + "; ".join(reasons))
+            continue
+        if not _LOWEST_HZ <= reader.info.sample_rate_hz <= _HIGHEST_HZ:
+            reader.close()
+            reason = (
+                f"states {reader.info.sample_rate_hz:,} samples a second. "
+                f"Tonearm reads {_LOWEST_HZ:,} to {_HIGHEST_HZ:,}"
+            )
+            raise DecodeError(path, "not-audio", reason)
+        return reader
+    said = "; ".join(reasons)
+    raise DecodeError(path, "not-audio", f"is not an audio file that Tonearm can read. ({said})")
+
+
+def _openers(path: Path) -> tuple[Callable[[Path], AudioReader], ...]:
+    try:
+        with path.open("rb") as file:
+            first = file.read(4)
+    except OSError as error:
+        raise no_file(path, error) from None
+    # libsndfile reads no chained Ogg, and crashes in a third of Vorbis files with one wrong bit.
+    return (open_ogg,) if first == b"OggS" else (_open_sndfile, AvReader)
+
+
+def _open_sndfile(path: Path) -> AudioReader:
+    try:
+        return SndfileReader(path)
+    except MiscountedMp3Error as error:
+        if error.count is None or not error.count.is_uniform:
+            raise  # FFmpeg reads through it
+        count, whole_s = error.count, error.count.duration_s + error.count.missing_s
+        there = f"{count.duration_s:.1f} of {whole_s:.1f} s could be decoded"
+        warning = f"truncated or damaged: {there}" if count.missing_s > _PADDING_S else None
+        # Without the header frame FFmpeg counts frames too, instead of trusting it.
+        return AvReader(
+            path,
+            span=(count.begin, count.end),
+            ends_s=count.duration_s - count.lead / count.rate_hz,
+            warning=warning,
+            lead=count.lead,
+        )

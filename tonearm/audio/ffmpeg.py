@@ -1,14 +1,11 @@
-"""FFmpeg through PyAV: M4A, WMA, WebM and all that libsndfile does not read; its only door.
-
-Also the packets of a file as they are stored, for who compares sound without decoding it.
-"""
+"""FFmpeg through PyAV: M4A, Ogg, WMA, WebM and all that libsndfile does not read."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import io
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,28 +24,63 @@ if TYPE_CHECKING:
 _READ_ON_S = 2.0
 # So many are made mono in one go: frame by frame that takes as long as decoding them.
 _SAMPLES_TOGETHER = 16_384
+_SAMPLES_COUNTED = 1 << 20
 # Containers whose length FFmpeg guesses from the bit rate: their packets are counted instead.
 _LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3", "loas", "dts", "truehd", "amr"})
+# Bits of a packet's first bytes that state its sample rate, where no container does.
+_RATE_BITS = {
+    "aac": bytes((0, 0x08, 0x3C)),
+    "ac3": bytes((0, 0, 0, 0, 0xC0)),
+    "eac3": bytes((0, 0, 0, 0, 0xC0)),
+    "mp3": bytes((0, 0x18, 0x0C)),
+}
+# More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
+_MOST_CHANNELS = 64
 # "Content Encryption Object" of a Windows Media file, and MP4's encrypted sample entries.
 _ASF_ENCRYPTION_ID = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
 _MP4_ENCRYPTED = frozenset({"drms", "drmi", "enca", "p608"})
 
 
 class AvReader:
-    """Whatever FFmpeg reads: M4A, ALAC, WMA, WebM, APE, WavPack and the rest, through PyAV."""
+    """Whatever FFmpeg reads: M4A, ALAC, Ogg, WMA, WebM, APE, WavPack and the rest.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    span : (int, int) or None
+        First byte and end of the part to read, where a file holds several streams in a row.
+    ends_s : float or None
+        When the sound ends on its own clock, where the caller knows better than FFmpeg.
+    warning : str or None
+        What the caller found to be wrong with the file.
+    lead : int
+        Samples at the beginning that are no music, which an encoder put there.
+    """
 
     seeks = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        span: tuple[int, int] | None = None,
+        ends_s: float | None = None,
+        warning: str | None = None,
+        lead: int = 0,
+    ) -> None:
         import av
 
-        self._path = path
+        self._path, self._span, self._ends_s, self._warning = path, span, ends_s, warning
+        self._lead = lead
         self.ended_at: int | None = None
         self._errors: tuple[type[Exception], ...] = (av.FFmpegError, ValueError)
         self._connect()
         try:
             self.info = self._describe()
             self._begin()
+            if not self.seeks:
+                self._count()
         except BaseException:
             self._container.close()
             raise
@@ -58,7 +90,7 @@ class AvReader:
 
         path = self._path
         try:
-            self._container = _open(path)
+            self._container = open_container(path, span=self._span)
         except PermissionError as error:
             raise no_file(path, error) from None
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -83,6 +115,9 @@ class AvReader:
         if stream.codec_context is None or not stream.rate or stream.time_base is None:
             reason = "FFmpeg: no decoder for its audio, or no sample rate"
             raise DecodeError(self._path, "not-audio", reason)
+        if stream.channels > _MOST_CHANNELS:
+            reason = f"FFmpeg: {stream.channels} channels, more than {_MOST_CHANNELS}"
+            raise DecodeError(self._path, "not-audio", reason)
         duration_s = self._duration_s()
         stream = self._stream
         samples = round(duration_s * stream.rate)
@@ -93,24 +128,52 @@ class AvReader:
             channels=stream.channels,
             samples=samples,
             codec=f"{self._container.format.name}/{stream.codec_context.name}",
+            warning=self._warning,
+            frame_samples=max(0, stream.codec_context.frame_size or 0),
         )
 
     def _duration_s(self) -> float:
         """Length as the container states it, else the sum of its packets (read, not decoded)."""
         stream, container = self._stream, self._container
-        guessed = not _LENGTH_GUESSED.isdisjoint(container.format.name.split(","))
+        formats = container.format.name.split(",")
+        guessed = not _LENGTH_GUESSED.isdisjoint(formats)
+        start_s = max(0.0, float((stream.start_time or 0) * (stream.time_base or 0)))
+        if self._ends_s is not None and self._ends_s > start_s:
+            return self._ends_s - start_s
         if not guessed and stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         if not guessed and container.duration:
-            return container.duration / 1_000_000  # AV_TIME_BASE
+            # Matroska states when the last sound ends, whenever the first one begins.
+            before_s = start_s if "matroska" in formats else 0.0
+            return max(0.0, container.duration / 1_000_000 - before_s)  # AV_TIME_BASE
+        return self._sum_of_packets()
+
+    def _sum_of_packets(self) -> float:
+        stream = self._stream
+        rate_bits = _RATE_BITS.get(self._container.format.name, b"")
         total, end = 0, 0
+        rates: set[bytes] = set()
         with contextlib.suppress(*self._errors):
-            for packet in container.demux(stream):
+            for packet in self._container.demux(stream):
                 total += packet.duration or 0
                 end = max(end, (packet.pts or 0) + (packet.duration or 0))
+                if rate_bits and packet.size > len(rate_bits):
+                    first = memoryview(packet)[: len(rate_bits)]
+                    rates.add(bytes(a & b for a, b in zip(first, rate_bits, strict=True)))
         duration = max(total, end - (stream.start_time or 0)) * (stream.time_base or 0)
+        # FFmpeg counts all packets of such a stream by the rate of the first.
+        self.seeks = len(rates) <= 1
         self._reconnect()
         return float(duration)
+
+    def _count(self) -> None:
+        """Count the samples by decoding, where time stamps say nothing."""
+        samples = 0
+        while piece := len(self.read(samples, _SAMPLES_COUNTED)):
+            samples += piece
+        self.info = replace(self.info, samples=samples)
+        self.ended_at = None
+        self._go_to(0)
 
     def _reconnect(self) -> None:
         # A seek would do, but for what encoders put before the beginning: FFmpeg cuts that off
@@ -150,9 +213,8 @@ class AvReader:
         self._decode_on(position=None)
 
     def _decode_on(self, *, position: int | None) -> None:
-        import av
-
-        self._to_float = av.AudioResampler(format="flt")
+        self._to_float: av.AudioResampler | None = None
+        self._converts: tuple[object, ...] = ()  # what it was made for
         self._frames = self._decoded()
         self._position = position  # next sample; None: ask the frame
         self._left: Float32 = np.empty(0, dtype=np.float32)  # decoded, not yet handed out
@@ -168,10 +230,10 @@ class AvReader:
 
     def read(self, start: int, count: int) -> Float32:
         """Mono samples from ``start``; fewer at the end or where the file is damaged."""
+        start += self._lead
         ahead = None if self._position is None else start - self._position
-        if ahead is None or not 0 <= ahead < _READ_ON_S * self.info.sample_rate_hz + len(
-            self._left
-        ):
+        near = _READ_ON_S * self.info.sample_rate_hz + len(self._left)
+        if ahead is None or not 0 <= ahead < near:
             self._go_to(start)
         pieces: list[Float32] = []
         gathered = 0
@@ -190,13 +252,14 @@ class AvReader:
             start += len(piece)
             gathered += len(piece)
             pieces.append(piece)
-        if gathered < count and start < self.info.samples:
-            self.ended_at = start
+        if gathered < count and start - self._lead < self.info.samples:
+            end = start if self._position is None else min(start, self._position)
+            self.ended_at = max(0, end - self._lead)
         return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.float32)
 
     def _go_to(self, start: int) -> None:
         try:
-            if start:
+            if start and self.seeks:
                 self._restart(start)
                 return
         except self._errors:
@@ -213,7 +276,7 @@ class AvReader:
                 break
             frames.append(frame)
         if not frames:
-            return False
+            return self._keep_rest()
         if self._position is None:
             self._position = self._position_of(frames[0])
         self._keep(frames)
@@ -221,89 +284,96 @@ class AvReader:
 
     def _keep(self, frames: list[av.AudioFrame]) -> None:
         pieces = [self._left]
-        for channels, alike in groupby(frames, lambda frame: frame.layout.nb_channels):
-            parts = [part for frame in alike for part in self._interleaved(frame, channels)]
+        for form, alike in groupby(frames, _form):
+            parts = [part for frame in alike for part in self._interleaved(frame, form)]
             if parts:
                 pieces.append(mono(np.concatenate(parts)))
         self._left = np.concatenate(pieces)
 
-    def _interleaved(self, frame: av.AudioFrame, channels: int) -> list[Float32]:
+    def _keep_rest(self) -> bool:
+        """What the converter still holds at the end; False if nothing."""
+        if self._to_float is None or self._position is None:
+            return False
+        parts, self._to_float = self._to_float.resample(None), None
+        if parts:
+            channels = parts[0].layout.nb_channels
+            self._left = mono(np.concatenate([_samples(part, channels) for part in parts]))
+        return bool(len(self._left))
+
+    def _interleaved(self, frame: av.AudioFrame, form: tuple[int, int, str, str]) -> list[Float32]:
         """Float32 [n, channels] of a frame: its own, or in pieces from the converter."""
+        import av
+
+        rate_hz, channels, name, _ = form
         # Most lossy decoders give planes of float. Eight of them or more crash PyAV 18.
-        if frame.format.name == "fltp" and channels < 8:
+        if name == "fltp" and channels < 8 and rate_hz == self.info.sample_rate_hz:
             return [np.asarray(frame.to_ndarray(), dtype=np.float32).T]
-        parts = [part.to_ndarray() for part in self._to_float.resample(frame)]
-        return [np.asarray(part, dtype=np.float32).reshape(-1, channels) for part in parts]
+        if self._to_float is None or self._converts != form:  # the stream begins, or has changed
+            self._to_float = av.AudioResampler(format="flt", rate=self.info.sample_rate_hz)
+            self._converts = form
+        return [_samples(part, channels) for part in self._to_float.resample(frame)]
 
     def close(self) -> None:
         """Let the file go."""
         self._container.close()
 
 
-@dataclass(frozen=True)
-class PacketSample:
-    """Some packets of a file as they are encoded, which neither tags nor paging change.
-
-    ``length`` is that of the audio in the container's own units; 0 where all packets are here.
-    """
-
-    codec: str
-    sample_rate_hz: int
-    channels: int
-    length: int
-    packets: tuple[bytes, ...]
+def _form(frame: av.AudioFrame) -> tuple[int, int, str, str]:
+    layout = frame.layout
+    return frame.sample_rate, layout.nb_channels, frame.format.name, layout.name
 
 
-def sample_packets(
-    path: str | os.PathLike[str], *, places: int, packets_each: int, whole_s: float
-) -> PacketSample:
-    """The packets that follow ``places`` moments spread evenly over the audio, read by seeking.
+def _samples(frame: av.AudioFrame, channels: int) -> Float32:
+    return np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1, channels)
 
-    Of audio no longer than ``whole_s`` all packets, since seeks land loosely in it.
 
-    Raises
-    ------
-    DecodeError
-        When FFmpeg cannot read the file.
-    """
+def open_container(
+    path: str | os.PathLike[str], *, span: tuple[int, int] | None = None
+) -> av.container.InputContainer:
+    """A file, or some of its bytes, as FFmpeg opens it."""
     import av
 
-    try:
-        with _open(path) as container:
-            stream = container.streams.audio[0]
-            length, begin = stream.duration or 0, stream.start_time or 0
-            packets: list[bytes] = []
-            if length * (stream.time_base or 0) <= whole_s:
-                packets = [bytes(packet) for packet in container.demux(stream)]
-                length = 0
-            else:
-                for i in range(places):
-                    place = begin + length * i // places
-                    container.seek(place, stream=stream, backward=True)
-                    # Before the place lies what else its page holds: pages may be cut again.
-                    behind = (
-                        bytes(packet)
-                        for packet in container.demux(stream)
-                        if packet.pts is not None and packet.pts >= place
-                    )
-                    packets += islice(behind, packets_each)
-            context = stream.codec_context
-            return PacketSample(
-                context.name, context.sample_rate, context.channels, length, tuple(packets)
-            )
-    except (av.FFmpegError, OSError, ValueError, IndexError, AttributeError) as error:
-        raise DecodeError(path, "not-audio", f"FFmpeg: {plain(error, Path(path))}") from None
-
-
-def _open(path: str | os.PathLike[str]) -> av.container.InputContainer:
-    import av
-
+    if span is not None:
+        return av.open(_Span(path, *span), "r", metadata_errors="replace")
     # Absolute, or a name like "file:a.mp3" would be taken for an address.
     address = os.path.abspath(path)
     try:
         return av.open(address, metadata_errors="replace")
     except TypeError:  # PyAV 19 has no such argument
         return av.open(address)
+
+
+class _Span(io.RawIOBase):
+    """The bytes of a file from ``start`` to ``end`` as a file."""
+
+    def __init__(self, path: str | os.PathLike[str], start: int, end: int) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115 - FFmpeg closes it
+        self._start, self._length = start, end - start
+        self._at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._length - self._at)
+        self._file.seek(self._start + self._at)
+        data = self._file.read(left if size < 0 else min(size, left))
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._length)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
@@ -315,27 +385,3 @@ def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
         return False
     with path.open("rb") as file:
         return _ASF_ENCRYPTION_ID in file.read(65_536)
-
-
-def packet_digest(path: Path) -> str:
-    """SHA-256 of all sound as it is stored: each packet with its time, of every audio stream.
-
-    Two files with the same digest decode alike, whatever their tags and pictures.
-
-    Raises
-    ------
-    DecodeError
-        When FFmpeg cannot read the file.
-    """
-    import av
-
-    digest = hashlib.sha256()
-    try:
-        with _open(path) as container:
-            streams = list(container.streams.audio)
-            for packet in container.demux(streams) if streams else ():
-                digest.update(f"{packet.stream_index} {packet.pts} {packet.size} ".encode())
-                digest.update(bytes(packet))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise DecodeError(path, "not-audio", f"FFmpeg: {plain(error, path)}") from None
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""libsndfile: WAV, FLAC, MP3, Ogg Vorbis, AIFF, AU, CAF; the only door to soundfile."""
+"""libsndfile: WAV, FLAC, MP3, AIFF, AU, CAF; the only module that imports soundfile."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tonearm.audio.mpeg import constant_rate, states_length
 from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
+from tonearm.containers.flac import ends_as_stated
+from tonearm.containers.mpeg import ConstantRate, constant_rate, states_length
+from tonearm.containers.mpeg_count import FrameCount, count_frames
 from tonearm.errors import DecodeError
 
 if TYPE_CHECKING:
     import soundfile
 
-_LOSSY = frozenset({"MP3", "OGG"})
+# More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
+_MOST_CHANNELS = 64
+# Values of all channels read at once, 32 MB.
+_MOST_VALUES = 1 << 23
+# Sizes that mean "unknown", from programs that write into a pipe.
+_UNKNOWN_BYTES = (range(0x7FFFFF00, 0x80000001), range(0xFFFFFF00, 0x100000000))
 # Piece by which a damaged file is read up to its damage.
 _SALVAGE_SAMPLES = 4_096
 _SHOULD_BE = re.compile(
@@ -26,8 +33,24 @@ _SHOULD_BE = re.compile(
 )
 
 
+class MiscountedMp3Error(DecodeError):
+    """An MP3 without a header frame that counts its frames: libsndfile would guess its length.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    count : FrameCount or None
+        Its frames as they are; None if there is none of layer III.
+    """
+
+    def __init__(self, path: Path, count: FrameCount | None) -> None:
+        super().__init__(path, "not-audio", "libsndfile: MPEG audio whose length is not stated")
+        self.count = count
+
+
 class SndfileReader:
-    """WAV, FLAC, MP3, Ogg Vorbis, AIFF, AU, CAF, W64 through libsndfile."""
+    """WAV, FLAC, MP3, AIFF, AU, CAF, W64 through libsndfile."""
 
     seeks = True
 
@@ -47,30 +70,50 @@ class SndfileReader:
             self._raw.close()
             raise DecodeError(path, "not-audio", f"libsndfile: {plain(error, path)}") from None
         self.ended_at: int | None = None
+        self._frames: ConstantRate | None = None
+        try:
+            samples, warning = self._length()
+        except DecodeError:
+            self.close()
+            raise
         file = self._file
-        samples: int | None = file.frames
-        self._frames = constant_rate(path) if file.format == "MP3" else None
-        if file.format == "MP3" and not states_length(path):
-            if self._frames is None:
-                self.close()
-                raise DecodeError(path, "not-audio", "libsndfile: MP3 of variable rate, no length")
-            samples = self._frames.samples
-        if file.subtype == "OPUS":
-            self.close()
-            raise DecodeError(path, "not-audio", "libsndfile: Opus, which FFmpeg reads faster")
-        if not file.samplerate or not samples:
-            reason = f"libsndfile: {samples} samples at {file.samplerate} Hz"
-            self.close()
-            raise DecodeError(path, "not-audio", reason)
-        lossy = file.format in _LOSSY
-        self._preroll = round(PREROLL_S * file.samplerate) if lossy else 0
+        self._preroll = round(PREROLL_S * file.samplerate) if file.format == "MP3" else 0
         self.info = AudioInfo(
             sample_rate_hz=file.samplerate,
             channels=file.channels,
             samples=samples,
             codec=f"{file.format}/{file.subtype}",
-            warning=_header_warning(file.extra_info),
+            warning=warning,
         )
+
+    def _length(self) -> tuple[int, str | None]:
+        """Samples, and a word where the header promises more; DecodeError where FFmpeg knows."""
+        file, path = self._file, self._path
+        samples, warning = file.frames, _header_warning(file.extra_info)
+        refused = ""
+        if file.format == "MP3":
+            samples = self._mp3_samples(samples)
+        elif file.format == "FLAC" and not ends_as_stated(self._raw):
+            refused = "a FLAC whose last frame is not where its header says"
+        elif file.format == "OGG":
+            refused = "Ogg, which FFmpeg reads"
+        elif file.channels > _MOST_CHANNELS:
+            refused = f"{file.channels} channels, more than {_MOST_CHANNELS}"
+        elif not file.samplerate or not samples:
+            refused = f"{samples} samples at {file.samplerate} Hz"
+        if refused:
+            raise DecodeError(path, "not-audio", f"libsndfile: {refused}")
+        return samples, warning
+
+    def _mp3_samples(self, samples: int) -> int:
+        """Length of an MP3, if libsndfile can know it."""
+        self._frames = constant_rate(self._path)
+        if self._frames is not None:
+            return samples if states_length(self._path) else self._frames.samples
+        count = count_frames(self._path)
+        if count is None or not count.agrees:
+            raise MiscountedMp3Error(self._path, count)
+        return samples
 
     def _open(self) -> soundfile.SoundFile:
         self._raw.seek(0)
@@ -107,8 +150,8 @@ class SndfileReader:
         if cut is None:
             return None
         with self._sound_file(io.BytesIO(cut.data)) as part:
-            samples = part.read(cut.skip + count, dtype="float32", always_2d=True)[cut.skip :]
-        return mono(samples) if len(samples) == count else None
+            samples = mono(part.read(cut.skip + count, dtype="float32", always_2d=True)[cut.skip :])
+        return samples if len(samples) == count else None
 
     def _read_by_seeking(self, start: int, count: int) -> Float32:
         # soundfile seeks after each read to where it is, and the next samples of an MP3 may then
@@ -116,7 +159,17 @@ class SndfileReader:
         before = min(start, self._preroll)
         if start - before != self._file.tell():
             self._file.seek(start - before)
-        return mono(self._file.read(before + count, dtype="float32", always_2d=True)[before:])
+        most = _MOST_VALUES // self._file.channels
+        if count <= most:
+            return mono(self._file.read(before + count, dtype="float32", always_2d=True)[before:])
+        pieces = []
+        while count > 0:
+            piece = self._file.read(min(count, most), dtype="float32", always_2d=True)
+            if not len(piece):
+                break
+            pieces.append(mono(piece))
+            count -= len(piece)
+        return np.concatenate(pieces)
 
     def _read_to_damage(self, start: int, count: int) -> Float32:
         """What can be had before the damage: a failed read drops even what it had decoded."""
@@ -145,7 +198,7 @@ class SndfileReader:
 
 def _header_warning(log: str) -> str | None:
     """Words where libsndfile's own log says that a header promised more data than there is."""
-    for held, promised in _SHOULD_BE.findall(log):
-        if int(promised) < int(held):
-            return f"truncated: {int(promised):,} of {int(held):,} bytes of sound are there"
+    for stated, there in _SHOULD_BE.findall(log):
+        if int(there) < int(stated) and not any(int(stated) in sizes for sizes in _UNKNOWN_BYTES):
+            return f"truncated: {int(there):,} of {int(stated):,} bytes of sound are there"
     return None

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from tonearm.audio.mpeg import syncsafe, unsyncsafe
 from tonearm.containers.ape import ApeTag
 from tonearm.containers.edits import (
     JOINT,
@@ -31,6 +30,7 @@ from tonearm.containers.edits import (
 from tonearm.containers.id3v1 import as_frames, find_v1, v1_edit, v1_tag
 from tonearm.containers.mutagen_tags import genre_names
 from tonearm.errors import TagError
+from tonearm.containers.mpeg import syncsafe, unsyncsafe
 
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _FRAME_ID = {2: re.compile(rb"[A-Z0-9]{3}"), 3: re.compile(rb"[A-Z0-9]{3}[A-Z0-9\0 ]")}

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from tonearm.audio.mpeg import syncsafe
 from tonearm.containers.edits import Content, Edit, RawTag, Role, read_at
+from tonearm.containers.mpeg import syncsafe
 from tonearm.containers.mutagen_tags import v1_number
 
 _V1_BYTES = 128

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tonearm.audio.mpeg import id3v2_bytes
+from tonearm.containers.mpeg import id3v2_bytes
 from tonearm.errors import TagError
 
 _SNIFFED_BYTES = 64

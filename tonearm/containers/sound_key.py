@@ -27,9 +27,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
-from tonearm.audio.ffmpeg import sample_packets
-from tonearm.audio.mpeg import after_header_frame, sound_bounds
-from tonearm.errors import DecodeError
+from tonearm.containers import ogg
+from tonearm.containers.mpeg import after_header_frame, sound_bounds
 
 _VERSION = b"1"  # a change of anything here makes all keys new
 _PROBES = 16
@@ -38,13 +37,13 @@ _PIECE_BYTES = 1 << 20
 _KEY_BYTES = 16
 # A block that zlib packs to less than a quarter is silence or nearly.
 _PACKED = 0.25
-# Ogg files up to here are read whole (seeks land loosely in them); of longer ones, packets after
-# a seek. By time, since bytes grow with the tags.
-_OGG_WHOLE_S = 60
-_OGG_PACKETS = 4
+# Of a stream's first packet, what names codec, rate and channels; behind it stands Opus's gain,
+# which taggers change.
+_OGG_IDENTITY_BYTES = 16
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _MP4_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
+_ALL_ONES = 0xFFFFFFFF
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 
 
@@ -78,8 +77,6 @@ def sound_key(path: str | os.PathLike[str]) -> str:
         begin, end = sound_bounds(file)
         file.seek(begin)
         head = file.read(16)
-        if head[:4] == b"OggS" and (key := _ogg_key(path)):
-            return key
         sound = _locate(file, head, begin, end)
         if not sound.length:  # a damaged container: all of it then
             sound = _Sound([(begin, end - begin)])
@@ -124,9 +121,11 @@ def _read(file: BinaryIO, sound: _Sound, start: int, count: int) -> Iterator[byt
 
 def _locate(file: BinaryIO, head: bytes, begin: int, end: int) -> _Sound:  # noqa: PLR0911
     """Find the audio by the container's structure; an unknown one counts as audio throughout."""
+    if head[:4] == b"OggS":
+        return _ogg(file, begin)
     if head[:4] == b"fLaC":
         return _flac(file, begin + 4, end)
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return _chunked(file, begin + 12, end, "little", 4, wanted=b"data", describing=b"fmt ")
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return _chunked(file, begin + 12, end, "big", 4, wanted=b"SSND", describing=b"COMM")
@@ -155,6 +154,15 @@ def _at(file: BinaryIO, offset: int, count: int) -> bytes:
     return file.read(count)
 
 
+def _ogg(file: BinaryIO, begin: int) -> _Sound:
+    """Bodies of the pages behind the headers, which taggers number and cut again."""
+    sound = _Sound([])
+    for link in ogg.links(file, begin):
+        sound.spans += link.sound
+        sound.described.append(link.identity[:_OGG_IDENTITY_BYTES])
+    return sound
+
+
 def _flac(file: BinaryIO, at: int, end: int) -> _Sound:
     described = []
     while len(header := _at(file, at, 4)) == 4:
@@ -180,10 +188,17 @@ def _chunked(
 ) -> _Sound:
     """RIFF, IFF and their kin: a name of four bytes, a size, the content, a byte to be even."""
     sound = _Sound([])
+    wide = (
+        0  # length of the sound in the ds64 chunk of RF64 and BW64, whose own fields are too short
+    )
     while at + 4 + size_bytes <= end:
         header = _at(file, at, 4 + size_bytes)
         length = int.from_bytes(header[4:], order)
         at += len(header)
+        if header[:4] == b"ds64":
+            wide = int.from_bytes(_at(file, at + 8, 8), "little")
+        elif header[:4] == wanted and wide and length == _ALL_ONES:
+            length = wide
         # A size of all ones, or of nothing, is that of a recorder which was cut off, or RF64.
         left = end - at
         inside = length if 0 < length <= left else left
@@ -251,16 +266,3 @@ def _matroska(file: BinaryIO, at: int, end: int) -> _Sound:
             sound.spans.append((at, length))
         at += length
     return sound
-
-
-def _ogg_key(path: str | os.PathLike[str]) -> str | None:
-    """Key of an Ogg file by its packets; None if FFmpeg cannot read it."""
-    try:
-        sample = sample_packets(
-            path, places=_PROBES, packets_each=_OGG_PACKETS, whole_s=_OGG_WHOLE_S
-        )
-    except DecodeError:
-        return None
-    described = (sample.codec, str(sample.sample_rate_hz), str(sample.channels))
-    parts = [b"ogg", *(word.encode() for word in described)]
-    return _hash(parts, sample.length, iter(sample.packets))

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from tonearm.audio.mpeg import id3v2_bytes
 from tonearm.containers.edits import (
     JOINT,
     MARKER,
@@ -27,6 +26,7 @@ from tonearm.containers.edits import (
     decoded,
     read_at,
 )
+from tonearm.containers.mpeg import id3v2_bytes
 
 _VENDOR = b"Tonearm"
 _COMMENT_BLOCK, _PADDING_BLOCK = 4, 1

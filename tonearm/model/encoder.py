@@ -158,8 +158,11 @@ class Encoder:
         self._load()
         info = reader.info
         samples, warning = info.samples, info.warning
-        starts, embeddings = self._embed_track(reader, path, samples, plan)
-        if audio.length_is_wrong(reader):
+        # Shorter than any music: then the length is looked into first, else behind the windows.
+        known = info.duration_s >= SHORTEST_S or not audio.length_is_wrong(reader)
+        if known:
+            starts, embeddings = self._embed_track(reader, path, samples, plan)
+        if not known or audio.length_is_wrong(reader):
             samples = audio.count_samples(reader)
             warning = audio.short_warning(info, samples)
             starts, embeddings = self._embed_track(reader, path, samples, plan)

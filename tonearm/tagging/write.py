@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tonearm.audio.ffmpeg import packet_digest
+from tonearm.audio.packets import packet_digest
 from tonearm.containers.edits import JOINT, Edit, copy_edited
 from tonearm.errors import DecodeError, LibraryError, TagError
 from tonearm.files import FileStatus, is_read_only

@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 _STATED = (b"Xing", b"Info", b"VBRI")
 # What decoders cut off before the encoder's own delay (LAME's tag, "DECDELAY").
-_DECODER_DELAY = 529
+DECODER_DELAY = 529
 # A frame may begin up to so many bytes of audio earlier, and needs two frames to swing in.
 _RESERVOIR_BYTES, _SWING_FRAMES = 511, 2
 # Of a frame, what is header, checksum and side information at most.
@@ -30,6 +30,15 @@ _KILOBITS = {
 }
 # By the version bits: MPEG-2.5, (reserved), MPEG-2, MPEG-1.
 _RATES_HZ = ((11_025, 12_000, 8_000), (1, 1, 1), (22_050, 24_000, 16_000), (44_100, 48_000, 32_000))
+
+
+class Stated(NamedTuple):
+    """What a Xing or Info frame states; 0 where it says nothing."""
+
+    frames: int
+    bytes: int
+    delay: int  # samples that the encoder put before the music
+    padding: int  # and behind it
 
 
 class Header(NamedTuple):
@@ -132,29 +141,35 @@ def constant_rate(path: Path) -> ConstantRate | None:
         if start is None:
             return None
         header, key = _header(first, start), _key(first, start)
-        found = ConstantRate(after + start, end, key, header, _delay(stated))
+        delay = header_frame(stated).delay + DECODER_DELAY if stated else 0
+        found = ConstantRate(after + start, end, key, header, delay)
         return found if _is_constant(file, found, stated) else None
 
 
 def _is_constant(file: BinaryIO, found: ConstantRate, stated: bytes) -> bool:
     length = found.header.frame_bytes
     if stated:
-        frames = int.from_bytes(stated[stated.index(b"Info") + 8 :][:4], "big")
-        return abs(found.samples - frames * found.header.samples) <= 2 * found.header.samples
+        samples = header_frame(stated).frames * found.header.samples
+        return abs(found.samples - samples) <= 2 * found.header.samples
     step = (found.end - found.begin) // (_PROBES + 1)
     probes = (_read(file, found.begin + step * i, 3 * length) for i in range(_PROBES + 1))
     return all(_has_frame(probe, found.key, length) for probe in probes)
 
 
-def _delay(stated: bytes) -> int:
-    """Samples to cut off: the encoder's delay stands in 12 bits of LAME's part of the frame."""
-    if not stated:
-        return 0
-    at = stated.index(b"Info") + 4
-    flags = int.from_bytes(stated[at : at + 4], "big")
+def header_frame(frame: bytes) -> Stated:
+    """Fields of a Xing or Info frame, by LAME's description of its tag."""
+    mark = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if mark < 0:
+        return Stated(0, 0, 0, 0)
+    flags = int.from_bytes(frame[mark + 4 : mark + 8], "big")
+    at, values = mark + 8, []
     # Count of frames, count of bytes, a table of contents, quality: each if its flag is set.
-    at += 4 + sum(size for bit, size in enumerate((4, 4, 100, 4)) if flags >> bit & 1)
-    return (int.from_bytes(stated[at + 21 : at + 24], "big") >> 12) + _DECODER_DELAY
+    for bit, size in enumerate((4, 4, 100, 4)):
+        present = size if flags >> bit & 1 else 0
+        values.append(int.from_bytes(frame[at : at + min(present, 4)], "big"))
+        at += present
+    trim = int.from_bytes(frame[at + 21 : at + 24], "big")
+    return Stated(values[0], values[1], trim >> 12, trim & 0xFFF)
 
 
 def id3v2_bytes(file: BinaryIO) -> int:
@@ -217,6 +232,22 @@ def _before_tag(file: BinaryIO, end: int) -> int:
 def _read(file: BinaryIO, start: int, count: int) -> bytes:
     file.seek(start)
     return file.read(count)
+
+
+def first_header(data: bytes) -> Header | None:
+    """The header that ``data`` begins with; None if it is none."""
+    return _header(data, 0) if len(data) >= 4 and _is_header(data, 0) else None
+
+
+def find_header(data: bytes) -> int | None:
+    """Where the first of two frames in a row begins in ``data``."""
+    i = -1
+    while 0 <= (i := data.find(b"\xff", i + 1)) < len(data) - 3:
+        if _is_header(data, i):
+            following = i + _header(data, i).frame_bytes
+            if following + 4 > len(data) or _is_header(data, following):
+                return i
+    return None
 
 
 def _is_header(data: bytes, i: int) -> bool:

@@ -1,0 +1,120 @@
+"""The frames of an MP3, counted from header to header: some 3 ms for four minutes.
+
+For files whose length cannot be calculated: variable bit rates, several MP3s put end to end, a
+header frame that counts wrong.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from tonearm.containers.mpeg import (
+    DECODER_DELAY,
+    Stated,
+    after_header_frame,
+    find_header,
+    first_header,
+    header_frame,
+    sound_bounds,
+)
+
+# Rubbish between two frames that is searched for the next one: first a little, then a lot.
+_RUBBISH_BYTES = (1 << 12, 1 << 20)
+
+
+@dataclass(frozen=True)
+class FrameCount:
+    """What a walk through all frames of an MP3 found.
+
+    Parameters
+    ----------
+    begin, end : int
+        Where the frames of music lie.
+    frames, frame_samples, rate_hz : int
+        How many there are, and what the first one holds.
+    is_uniform : bool
+        Whether all frames have the same sample rate and number of channels.
+    stated : Stated
+        What a header frame says of them.
+    """
+
+    begin: int
+    end: int
+    frames: int
+    frame_samples: int
+    rate_hz: int
+    is_uniform: bool
+    stated: Stated
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the sound, if it is uniform."""
+        return self.frames * self.frame_samples / self.rate_hz
+
+    @property
+    def lead(self) -> int:
+        """Samples that encoder and decoder put before the music, as far as a header says."""
+        return self.stated.delay + DECODER_DELAY if self.stated.frames else 0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the header frame counts what is there, but for itself or a broken last one."""
+        return self.is_uniform and abs(self.stated.frames - self.frames) <= 1
+
+    @property
+    def missing_s(self) -> float:
+        """Seconds that the header frame states and that were cut off."""
+        missing = self.stated.frames - self.frames - 1
+        bytes_there = self.end - self.begin
+        # Where the bytes are there that it states as well, it is the count of frames that is wrong.
+        if missing <= 0 or 0 < self.stated.bytes <= bytes_there + bytes_there // self.frames * 3:
+            return 0.0
+        return missing * self.frame_samples / self.rate_hz
+
+
+def count_frames(path: Path) -> FrameCount | None:
+    """Walk through the layer III frames of a file; None if it has none."""
+    with path.open("rb") as file:
+        begin, end = sound_bounds(file)
+        after = after_header_frame(file, begin)
+        file.seek(begin)
+        stated = header_frame(file.read(after - begin))
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _walk(data, after, end, stated)
+
+
+def _walk(data: mmap.mmap, at: int, end: int, stated: Stated) -> FrameCount | None:
+    kinds: set[int] = set()
+    count, first, behind = 0, -1, at
+    while at + 4 <= end:
+        length = _length(data[at + 1], data[at + 2]) if data[at] == 0xFF else 0
+        if not length:
+            found = (find_header(data[at : min(at + size, end)]) for size in _RUBBISH_BYTES)
+            ahead = next((i for i in found if i is not None), None)
+            if ahead is None:
+                break
+            at += max(ahead, 1)
+            continue
+        if at + length > end:  # cut short within the frame
+            break
+        if not count:
+            first = at
+        count += 1
+        # MPEG version, sample rate, and mono or not.
+        kinds.add((data[at + 1] & 0x18) << 8 | data[at + 2] & 0x0C | (data[at + 3] >> 6 == 3))
+        at += length
+        behind = at
+    header = first_header(data[first : first + 4]) if count else None
+    if header is None:
+        return None
+    return FrameCount(first, behind, count, header.samples, header.rate_hz, len(kinds) == 1, stated)
+
+
+@lru_cache(maxsize=4_096)
+def _length(second: int, third: int) -> int:
+    """Length of a frame with these bytes in its header; 0 if there is none such."""
+    header = first_header(bytes((0xFF, second, third, 0)))
+    return header.frame_bytes if header else 0

@@ -1,0 +1,145 @@
+"""Pages of an Ogg file: which streams follow one another, and where the sound of each lies.
+
+Ogg files may be put end to end (RFC 3533, "chaining"): recorded radio is such a chain. Each link
+has its own codec headers, rate and clock. Pages are walked by their headers alone; what lies
+between two pages that do not touch is skipped.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+_PAGE = struct.Struct("<4sBBqIIIB")
+_CONTINUED, _FIRST = 1, 2
+# By the first bytes of a stream's first packet.
+_CODECS = (
+    (b"\1vorbis", "vorbis"),
+    (b"OpusHead", "opus"),
+    (b"\x7fFLAC", "flac"),
+    (b"Speex   ", "speex"),
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: where it begins, what its header says, and where its content lies."""
+
+    start: int
+    flags: int
+    granule: int
+    serial: int
+    body: int
+    length: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether a stream begins with it."""
+        return bool(self.flags & _FIRST)
+
+
+@dataclass
+class Link:
+    """One stream of a chain, from its first page to the first page of the next one.
+
+    Parameters
+    ----------
+    start, end : int
+        Bytes of the file.
+    codec : str
+        ``vorbis``, ``opus``, ``flac`` or ``speex``; empty for what is none of them.
+    identity : bytes
+        The codec's first header packet: rate, channels and the like.
+    sound : list of (int, int)
+        Where the encoded sound lies behind all headers: offsets and lengths of page bodies.
+    granule : int
+        Position of the last page, in the codec's own units.
+    """
+
+    start: int
+    end: int
+    codec: str
+    identity: bytes
+    serial: int
+    sound: list[tuple[int, int]] = field(default_factory=list)
+    granule: int = 0
+
+    @property
+    def end_s(self) -> float | None:
+        """When its last sample ends by the last page, on its own clock; None if unknown."""
+        rate_hz, skipped = 0, 0
+        if self.codec == "vorbis":
+            rate_hz = int.from_bytes(self.identity[12:16], "little")
+        elif self.codec == "opus":  # RFC 7845: always 48 kHz, and a pre-skip
+            rate_hz, skipped = 48_000, int.from_bytes(self.identity[10:12], "little")
+        elif self.codec == "flac":  # behind 17 bytes STREAMINFO, in it 20 bits at byte 10
+            rate_hz = int.from_bytes(self.identity[27:30], "big") >> 4
+        elif self.codec == "speex":
+            rate_hz = int.from_bytes(self.identity[36:40], "little")
+        return max(0, self.granule - skipped) / rate_hz if rate_hz else None
+
+
+def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
+    """All pages from ``begin`` on, over whatever is damaged."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = begin
+        size = len(data)
+        while at + _PAGE.size <= size:
+            mark, version, flags, granule, serial, _, _, segments = _PAGE.unpack_from(data, at)
+            if mark != b"OggS" or version:
+                at = data.find(b"OggS", at + 1)
+                if at < 0:
+                    return
+                continue
+            body = at + _PAGE.size + segments
+            length = sum(data[at + _PAGE.size : body])
+            yield Page(at, flags, granule, serial, body, min(length, size - body))
+            at = body + length
+
+
+def links(file: BinaryIO, begin: int = 0) -> list[Link]:
+    """The chain of an Ogg file, with the first stream of sound in each link.
+
+    A link without sound is left out, and so is a file's beginning where its first page is missing.
+    """
+    found: list[Link] = []
+    in_headers = False
+    end = begin
+    for page in pages(file, begin):
+        end = page.body + page.length
+        if page.is_first:
+            packet = _at(file, page.body, min(page.length, 512))
+            codec = next((name for first, name in _CODECS if packet.startswith(first)), "")
+            if not in_headers:
+                if found:
+                    found[-1].end = page.start
+                found.append(Link(page.start, page.start, codec, packet, page.serial))
+            elif codec and not found[-1].codec:  # a film or pictures came first
+                link = found[-1]
+                link.codec, link.identity, link.serial = codec, packet, page.serial
+            in_headers = True
+            continue
+        in_headers = False
+        if found and page.serial == found[-1].serial:
+            _add(found[-1], page)
+    if found:
+        found[-1].end = end
+    return [link for link in found if link.codec]
+
+
+def _add(link: Link, page: Page) -> None:
+    # Pages of headers stand at position 0; a page on which no packet ends stands at -1.
+    if page.granule == 0 and link.granule == 0:
+        link.sound.clear()
+        return
+    link.sound.append((page.body, page.length))
+    if page.granule > 0:
+        link.granule = page.granule
+
+
+def _at(file: BinaryIO, offset: int, count: int) -> bytes:
+    file.seek(offset)
+    return file.read(count)
