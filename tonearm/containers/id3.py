@@ -28,9 +28,9 @@ from tonearm.containers.edits import (
     read_at,
 )
 from tonearm.containers.id3v1 import as_frames, find_v1, v1_edit, v1_tag
+from tonearm.containers.mpeg import syncsafe, unsyncsafe
 from tonearm.containers.mutagen_tags import genre_names
 from tonearm.errors import TagError
-from tonearm.containers.mpeg import syncsafe, unsyncsafe
 
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _FRAME_ID = {2: re.compile(rb"[A-Z0-9]{3}"), 3: re.compile(rb"[A-Z0-9]{3}[A-Z0-9\0 ]")}
