@@ -7,6 +7,7 @@ Clips are made by code (ten genres, 3 s). Prints seconds and what came out.
 
 from __future__ import annotations
 
+import argparse
 import signal
 import subprocess
 import sys
@@ -97,4 +98,6 @@ def compare_layouts(folder: Path, made: index.Index, features: feature_store.Fea
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="?", type=int, default=1_000)
+    main(parser.parse_args().files)

@@ -8,6 +8,7 @@ docstring, so that documentation does not make code look long. Complexity is McC
 
 from __future__ import annotations
 
+import argparse
 import ast
 import io
 import json
@@ -29,6 +30,7 @@ PACKAGE = Path(tonearm.__file__).parent
 
 def main() -> None:
     """Print one row per figure."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     paths = sorted(PACKAGE.rglob("*.py"))
     texts = [path.read_text(encoding="utf-8") for path in paths]
     trees = [ast.parse(text) for text in texts]

@@ -10,7 +10,7 @@ draw.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import numpy as np
@@ -96,4 +96,8 @@ def main(prepared: str, new: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("prepared", help="GTZAN's train clips")
+    parser.add_argument("new", help="other music, with the genre electronic")
+    options = parser.parse_args()
+    main(options.prepared, options.new)

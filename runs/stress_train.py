@@ -1,6 +1,6 @@
 """Kill a training run ten times at random moments, and compare it with an undisturbed run.
 
-    python -m runs.stress_train PREPARED OUT [KILLS]
+    python -m runs.stress_train PREPARED OUT [--kills 10]
 
 PREPARED is a folder that ``tonearm prepare`` made. Every kill is ``kill -9``, up to 0.6
 epochs after a complete epoch.
@@ -8,6 +8,7 @@ epochs after a complete epoch.
 
 from __future__ import annotations
 
+import argparse
 import random
 import signal
 import subprocess
@@ -60,4 +61,9 @@ def _stamp(out: Path) -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 10)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("prepared", type=Path, help="a folder that `tonearm prepare` made")
+    parser.add_argument("out", type=Path, help="where both runs go")
+    parser.add_argument("--kills", type=int, default=10)
+    options = parser.parse_args()
+    main(options.prepared, options.out, options.kills)

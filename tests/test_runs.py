@@ -41,3 +41,11 @@ def test_the_readme_lists_every_script_and_no_other() -> None:
     ]
     listed = {word.strip("` /") for cell in cells for word in cell.split(",")}
     assert {word for word in listed if word.isidentifier() and word not in here} == set()
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_a_script_starts_as_a_module_and_has_help(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert "sys.path" not in source
+    if '__name__ == "__main__"' in source:
+        assert "ArgumentParser" in source, "no --help"
