@@ -456,7 +456,7 @@ def test_a_fault_costs_its_file_alone(
         raise {"a": ZeroDivisionError("a fault"), "b": MemoryError()}[path.name]
 
     monkeypatch.setattr(tiny, "predict", failing)
-    results = list(tiny.predict_many([Path("a"), Path("b")], jobs=1))
+    results = [tiny.predict_or_error(Path(name)) for name in "ab"]
     assert [result.kind for result in results if isinstance(result, DecodeError)] == [
         "internal",
         "memory",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tonearm.errors import DecodeError
@@ -56,6 +59,31 @@ def predict_in_order(
         return
     for outcome in in_order(pool, paths, on_progress=on_progress):
         yield result_of(outcome.task, outcome.value)
+
+
+def predict_many(
+    classifier: Classifier, paths: Iterable[FilePath], options: Options, *, jobs: int
+) -> Iterator[Prediction | DecodeError]:
+    """Predictions in the order of the files, by a pool of its own.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    paths : iterable of path
+        Files, taken as there is room for them.
+    options : Options
+        What is asked of each.
+    jobs : int
+        Files at once.
+    """
+    if multiprocessing.current_process().daemon:  # such a process may have no workers
+        yield from predict_in_order(make_predict(classifier, options), paths)
+        return
+    given = iter(paths)
+    first = list(islice(given, jobs))
+    make_work = partial(make_predict, classifier, options)
+    with Pool(len(first), make_work=make_work) as pool:
+        yield from predict_in_order(pool, chain(first, given))
 
 
 def result_of(path: FilePath, value: Any | Failure) -> Prediction | DecodeError:  # noqa: ANN401

@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.audio.source import Source, open_source
-from tonearm.errors import DecodeError, DecodeKind, ModelError
+from tonearm.errors import DecodeError, ModelError
 from tonearm.files import cores
+from tonearm.model import batch
 from tonearm.model import file as model_file
 from tonearm.model.encoder import Embeddings, Encoder, Plan
 from tonearm.model.file import Model
 from tonearm.model.prediction import Prediction
-from tonearm.pool import in_order
 from tonearm.timeline.segments import Segment, segments
 from tonearm.windows import WindowCount
+from tonearm.workers import failure_of
 
 Float32 = NDArray[np.float32]
 FilePath = str | os.PathLike[str]
@@ -140,6 +140,9 @@ class Classifier:
         plan = self._plan(count, timeline, on_progress)
         with open_source(source, sample_rate_hz) as opened:
             embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
+            if not np.isfinite(embeddings.values).all():
+                reason = "holds sound that the model answers without numbers; it may be damaged"
+                raise DecodeError(opened.shown, "unreadable", reason)
         return replace(embeddings, path=opened.path)
 
     def classify(
@@ -260,12 +263,11 @@ class Classifier:
             return error
         except (ModelError, CancelledError):
             raise
-        except OSError as error:  # vanished, or the disk failed, between two reads
-            return _failed(path, "unreadable", error.strerror or str(error), error)
-        except MemoryError as error:
-            return _failed(path, "memory", "needs more memory than there is", error)
-        except Exception as error:  # a fault of a decoder or of this program
-            return _failed(path, "internal", f"{type(error).__name__}: {error}", error)
+        except Exception as error:
+            failure = failure_of(error)
+            failed = DecodeError(path, failure.kind, failure.reason)
+            failed.__cause__ = error  # --verbose shows it
+            return failed
 
     def predict_many(
         self,
@@ -286,7 +288,8 @@ class Classifier:
         paths : iterable of path
             Files, taken as there is room for them: a generator over an archive is fine.
         jobs : int or None
-            Files at once, in threads; None is one for each core.
+            Files at once, each in a process of its own: one that makes a decoder crash yields an
+            error as well. None is one for each core.
         timeline, tags, count : bool, bool, int, 'all' or None
             As for :meth:`predict`.
 
@@ -306,9 +309,8 @@ class Classifier:
         if jobs is not None and jobs < 1:
             raise ValueError(f"jobs of {jobs}: 1 or more is wanted")
         self._plan(count, timeline, None)  # refuses a wrong count before the first file
-        work = partial(self.predict_or_error, timeline=timeline, tags=tags, count=count)
-        done = in_order(work, paths, jobs=jobs or cores())
-        return (future.result() for _, future in done)
+        options = batch.Options(timeline=timeline, tags=tags, count=count)
+        return batch.predict_many(self, paths, options, jobs=jobs or cores())
 
     def _plan(
         self,
@@ -367,9 +369,3 @@ class Classifier:
 def _restored(model: Model, threads: int) -> Classifier:
     """What a pickle calls."""
     return Classifier(model, threads=threads)
-
-
-def _failed(path: FilePath, kind: DecodeKind, reason: str, cause: BaseException) -> DecodeError:
-    error = DecodeError(path, kind, reason)
-    error.__cause__ = cause  # --verbose shows it
-    return error

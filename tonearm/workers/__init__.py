@@ -12,7 +12,7 @@ from __future__ import annotations
 from tonearm.workers.messages import Done, Event, Failure, Limits, Progress, Question
 from tonearm.workers.order import Outcome, in_order, run_one
 from tonearm.workers.pool import Pool, can_fork
-from tonearm.workers.worker import Caller, MakeWork, NoCaller, Work, attempt
+from tonearm.workers.worker import Caller, MakeWork, NoCaller, Work, attempt, failure_of
 
 __all__ = [
     "Caller",
@@ -29,6 +29,7 @@ __all__ = [
     "Work",
     "attempt",
     "can_fork",
+    "failure_of",
     "in_order",
     "run_one",
 ]

@@ -13,7 +13,7 @@ class Kind(IntEnum):
     """What a message of a worker is about; its value is the second of the pair that is sent."""
 
     READY = 0
-    BROKEN = 1  # the worker cannot start: why
+    BROKEN = 1  # no task can be done: the error
     BEGUN = 2
     PROGRESS = 3
     QUESTION = 4

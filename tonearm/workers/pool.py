@@ -22,7 +22,7 @@ from typing import Any
 
 from tonearm.errors import TonearmError
 from tonearm.workers.messages import Done, Event, Failure, Kind, Limits, Progress, Question
-from tonearm.workers.worker import MakeWork, fault, live
+from tonearm.workers.worker import MakeWork, failure_of, live
 
 _POLL_S = 0.5
 # A longer pause between two looks was a sleeping machine or Ctrl-Z, and counts as this much.
@@ -110,7 +110,7 @@ class Pool:
     Raises
     ------
     TonearmError
-        From :meth:`events`, when workers cannot start.
+        From :meth:`events`, when workers cannot start, or the model cannot be used.
     """
 
     def __init__(
@@ -195,9 +195,9 @@ class Pool:
             return self._bury(i)
         except Exception as error:  # a result that cannot be put together again
             self._replace(i)
-            return Done(fault(error))
+            return Done(failure_of(error))
         if kind == Kind.BROKEN:
-            raise TonearmError(f"files cannot be analysed: {value}")
+            raise value
         if kind == Kind.READY:
             worker.ready, self._start_deaths = True, 0
         elif kind == Kind.BEGUN and job:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from tonearm.errors import DecodeError
+from tonearm.errors import DecodeError, ModelError, TonearmError
 from tonearm.workers.messages import Failure, Kind
 
 Task = TypeVar("Task")
@@ -61,17 +61,29 @@ class NoCaller(Caller):
 def attempt(
     work: Callable[[Task, Caller], Result], task: Task, caller: Caller | None = None
 ) -> Result | Failure:
-    """Work on a task in this process; whatever it raises becomes its failure."""
+    """Work on a task in this process; whatever it raises becomes its failure.
+
+    But for a ModelError, which would meet every task.
+    """
     try:
         return work(task, caller or NoCaller())
-    except DecodeError as error:
+    except ModelError:
+        raise
+    except Exception as error:
+        return failure_of(error)
+
+
+def failure_of(error: Exception) -> Failure:
+    """What an exception says of the file that raised it."""
+    if isinstance(error, DecodeError):
         return Failure(error.kind, error.reason)
-    except OSError as error:  # vanished, or the disk failed
-        return Failure("unreadable", error.strerror or str(error))
-    except MemoryError:
-        return Failure("memory", "needs more memory than one file may use; it may be damaged")
-    except Exception as error:  # a fault of this program costs one file as well
-        return fault(error)
+    if isinstance(error, OSError):  # vanished, or the disk failed
+        return Failure("unreadable", f"cannot be read: {error.strerror or error}")
+    if isinstance(error, MemoryError):
+        reason = "needs more memory than one file may use; it is probably damaged"
+        return Failure("memory", reason)
+    what = str(error) if isinstance(error, TonearmError) else f"{type(error).__name__}: {error}"
+    return Failure("internal", f"made Tonearm fail ({what}); please report this file as a bug")
 
 
 def live(
@@ -86,7 +98,7 @@ def live(
         try:
             work = make_work()
         except Exception as error:
-            connection.send((Kind.BROKEN, str(error) or type(error).__name__))
+            connection.send((Kind.BROKEN, _stated(error)))
             return
         _limit_memory(memory_bytes)
         connection.send((Kind.READY, None))
@@ -94,11 +106,23 @@ def live(
         while True:
             task = connection.recv()
             connection.send((Kind.BEGUN, None))
-            value = attempt(work, task, caller)
+            try:
+                value = attempt(work, task, caller)
+            except ModelError as error:
+                connection.send((Kind.BROKEN, error))
+                return
             try:
                 connection.send((Kind.DONE, value))
-            except (TypeError, AttributeError, ValueError) as error:  # it cannot be pickled
-                connection.send((Kind.DONE, fault(error)))
+            except OSError:
+                raise
+            except Exception as error:  # it cannot be pickled
+                connection.send((Kind.DONE, failure_of(error)))
+
+
+def _stated(error: Exception) -> TonearmError:
+    if isinstance(error, TonearmError):
+        return error
+    return TonearmError(f"files cannot be analysed: {error or type(error).__name__}")
 
 
 def _end_with_parent(parent_pid: int) -> None:
@@ -126,9 +150,3 @@ def _limit_memory(extra_bytes: int) -> None:
     limit = used + extra_bytes
     if most == resource.RLIM_INFINITY or limit < most:
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
-
-
-def fault(error: Exception) -> Failure:
-    """The failure of a file that found a fault of this program."""
-    what = f"{type(error).__name__}: {error}"
-    return Failure("internal", f"made Tonearm fail ({what}); please report this file as a bug")
