@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 import assemble  # noqa: E402
 import check_site  # noqa: E402
+import hooks  # noqa: E402
 
 GUIDES = sorted(
     path
@@ -100,6 +101,13 @@ def test_all_links_of_all_pages(tmp_path: Path) -> None:
     assert held == in_nav, f"only in one of them: {sorted(held ^ in_nav)}"
     http = (tmp_path / "pages" / "reference" / "http.md").read_text(encoding="utf-8")
     assert "## POST /api/predict" in http
+
+
+def test_sphinx_roles_become_plain_code() -> None:
+    html = "see :class:<code>~tonearm.database.Database</code>, <code>x</code>"
+    assert hooks.on_page_content(html) == (
+        "see <code>tonearm.database.Database</code>, <code>x</code>"
+    )
 
 
 def test_faults_of_a_site_are_found(tmp_path: Path) -> None:

@@ -91,8 +91,7 @@ def _table(headline: str, entries: Sequence[Entry]) -> Iterator[str]:
     if entries:
         yield from (f"| {headline} | |", "|---|---|")
         for entry in entries:
-            written = entry.written.replace("|", "\\|")
-            yield f"| `{written}` | {_in_markdown(entry.help)} |"
+            yield f"| `{entry.written}` | {_in_markdown(entry.help)} |"
         yield ""
 
 
