@@ -38,7 +38,9 @@ def _known_subset(name: str | None) -> str | None:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or: shipped.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model file; 'shipped' is the built-in.")
+    ],
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="A folder of music, or a prepared one.")
     ],
@@ -55,7 +57,7 @@ def evaluate(
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option("--compare", help="Another model file. May be repeated."),
+        typer.Option("--compare", help="Another model file; may be repeated."),
     ] = None,
     output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
     report: Annotated[
@@ -65,7 +67,7 @@ def evaluate(
     library: Location = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
+        typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
     ] = None,
     verbose: console.Verbose = False,
 ) -> None:

@@ -27,7 +27,8 @@ class ExportForm(StrEnum):
 
 def export(
     output: Annotated[
-        Path, typer.Option("--output", "-o", callback=console.output_file, help="The file.")
+        Path,
+        typer.Option("--output", "-o", callback=console.output_file, help="The file to write."),
     ],
     output_format: Annotated[
         ExportForm | None, typer.Option("--format", "-f", show_default="by the file's name")
@@ -37,7 +38,7 @@ def export(
 ) -> None:
     """Write the library as CSV or Parquet.
 
-    One row a file: path, tags, genre by sound, and the probability of each genre.
+    One row per file: path, tags, genre by sound, and the probability of each genre.
     """
     from tonearm.library.store import Library
 

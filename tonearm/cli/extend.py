@@ -34,8 +34,8 @@ def extend(
 ) -> None:
     """Add new genres to those a model knows.
 
-    First it is measured, on artists held out, how well the new genres are recognised and what the
-    old ones lose.
+    First measures, on held-out artists, how well the new genres are recognised and what the old
+    ones lose.
     """
     from tonearm.training import custom_genres, data_set
 

@@ -13,7 +13,7 @@ from tonearm.cli.library_options import Location, location
 
 def forget(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Folders and files, also such as are gone.")
+        list[Path] | None, typer.Argument(help="Folders and files, even if they are gone.")
     ] = None,
     gone: Annotated[
         bool, typer.Option("--gone", help="All files that were gone at the last scan.")
@@ -23,7 +23,7 @@ def forget(
 ) -> None:
     """Drop folders from the library.
 
-    Nothing on the disk is touched, and `tonearm undo` still knows what was written.
+    Changes no file; `tonearm undo` still works for what was written.
     """
     from tonearm.library.store import Library
 

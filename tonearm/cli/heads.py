@@ -32,7 +32,7 @@ BaseModel = Annotated[
 Adopt = Annotated[bool, typer.Option("--adopt", help="Save the model, not only its figures.")]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
+    typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the folds and splits.")]
 

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def history(
-    run: Annotated[int | None, typer.Argument(help="Show the files of this run.")] = None,
+    run: Annotated[int | None, typer.Argument(help="List the files of this run.")] = None,
     output_format: FormOption = Form.table,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """List the runs that wrote genres, or the files of one."""
+    """List the runs that wrote genres."""
     from tonearm.tagging.journal import Journal, journal_path
 
     place = location(library)

@@ -25,7 +25,7 @@ Location = Annotated[
     typer.Option(
         "--library",
         envvar="TONEARM_LIBRARY",
-        help="The library's file.",
+        help="The library file.",
         show_default="in the user's data folder",
         show_envvar=True,
     ),
@@ -35,7 +35,7 @@ Location = Annotated[
 ModelOption = Annotated[
     Path | None,
     typer.Option(
-        help="Another model file; shipped: the built-in.",
+        help="Another model file; 'shipped' is the built-in.",
         show_default="that of the library's last scan, else the built-in",
     ),
 ]
@@ -49,7 +49,7 @@ class Form(StrEnum):
 
 
 KeepMtime = Annotated[
-    bool, typer.Option("--keep-mtime", help="Keep the files' times; players may not notice.")
+    bool, typer.Option("--keep-mtime", help="Keep file times; players may miss the change.")
 ]
 FormOption = Annotated[Form, typer.Option("--format", "-f")]
 

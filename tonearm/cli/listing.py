@@ -43,7 +43,7 @@ def list_tracks(
         list[Path] | None, typer.Argument(help="Files and folders. [default: the whole library]")
     ] = None,
     genre: Annotated[
-        list[str] | None, typer.Option("--genre", "-g", help="By sound; may be repeated.")
+        list[str] | None, typer.Option("--genre", "-g", help="Genre by sound; may be repeated.")
     ] = None,
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Minimum confidence, 0 to 1.")
@@ -56,19 +56,21 @@ def list_tracks(
         bool, typer.Option("--disagree", help="Tagged as another genre than by sound.")
     ] = False,
     unknown: Annotated[
-        bool, typer.Option("--unknown", help="Of no genre that the model knows.")
+        bool, typer.Option("--unknown", help="Unlike any genre that the model knows.")
     ] = False,
     missing: Annotated[bool, typer.Option("--missing", help="Gone since the scan.")] = False,
-    damaged: Annotated[bool, typer.Option("--damaged", help="Damaged, analysed in part.")] = False,
-    failed: Annotated[bool, typer.Option("--failed", help="Sound or tags unreadable.")] = False,
-    copies: Annotated[bool, typer.Option("--copies", help="Of a sound held twice.")] = False,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Damaged; only a part was analysed.")
+    ] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Sound or tags cannot be read.")] = False,
+    copies: Annotated[bool, typer.Option("--copies", help="Same sound as another file.")] = False,
     output_format: Annotated[ListForm, typer.Option("--format", "-f")] = ListForm.table,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
     """List files of the library.
 
-    All conditions hold together. Paths are whole, for other programs to go on with.
+    Files must meet all conditions. Paths are absolute, so that other programs can use them.
     """
     from tonearm.library import listing
     from tonearm.library.store import Library

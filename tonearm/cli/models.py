@@ -25,7 +25,7 @@ def models(
     output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
     verbose: console.Verbose = False,
 ) -> None:
-    """List the models there are.
+    """List the available models.
 
     The built-in model, what can be trained, and the model files in a folder.
     """

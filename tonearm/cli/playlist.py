@@ -55,7 +55,7 @@ def _in_seconds(text: str | None) -> float | None:
 def playlist(
     genre: Annotated[
         list[str] | None,
-        typer.Option("--genre", "-g", help="By sound; may be repeated."),
+        typer.Option("--genre", "-g", help="Genre by sound; may be repeated."),
     ] = None,
     second: Annotated[str | None, typer.Option(help="With this second most likely genre.")] = None,
     min_confidence: Annotated[
@@ -68,7 +68,9 @@ def playlist(
     min_length: Annotated[
         str | None, typer.Option(callback=_seconds, help="Minimum length: 90 or 1:30.")
     ] = None,
-    max_length: Annotated[str | None, typer.Option(callback=_seconds, help="Maximum.")] = None,
+    max_length: Annotated[
+        str | None, typer.Option(callback=_seconds, help="Maximum length.")
+    ] = None,
     has_genre: Annotated[
         bool | None,
         typer.Option("--has-genre/--no-genre", help="Whether the files' tags name a genre."),
@@ -79,7 +81,7 @@ def playlist(
 ) -> None:
     """Write a playlist of matching tracks.
 
-    Its paths are relative to its folder.
+    The paths in it are relative to its folder.
     """
     from tonearm.library import playlist as playlists
     from tonearm.library.store import Library

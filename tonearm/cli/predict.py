@@ -44,10 +44,10 @@ def _window_count(text: str | None) -> str | None:
 def predict(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders.")] = None,
     files_from: Annotated[
-        str | None, typer.Option(help="A list of files, or a playlist; - is stdin.")
+        str | None, typer.Option(help="Read paths from a list or playlist; - is stdin.")
     ] = None,
     output_format: Annotated[
-        Format, typer.Option("--format", "-f", help="How to write it.")
+        Format, typer.Option("--format", "-f", help="Output format.")
     ] = Format.table,
     output: Annotated[
         Path | None,
@@ -58,25 +58,27 @@ def predict(
             help="Write to this file instead of stdout.",
         ),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Genres to show for each file.")] = 2,
+    top: Annotated[int, typer.Option(min=1, help="Number of genres to show.")] = 2,
     tags: Annotated[bool, typer.Option("--tags", help="Show moods and instruments too.")] = False,
     timeline: Annotated[
-        bool, typer.Option("--timeline", help="Analyse all of it: which genre when.")
+        bool, typer.Option("--timeline", help="Analyse every second: which genre when.")
     ] = False,
     count: Annotated[
         str | None,
-        typer.Option("--windows", callback=_window_count, help="3 s windows to analyse, or 'all'."),
+        typer.Option(
+            "--windows", callback=_window_count, help="Number of windows of 3 s, or 'all'."
+        ),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="Files analysed at once.", show_default="cores"),
+        typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="A model file; default: the built-in.")] = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Name the genre of files and folders.
 
-    With its confidence; with --timeline, from when to when.
+    Shows the confidence too. With --timeline, shows which genre from when to when.
     """
     from tonearm.cli.formats import open_writer
     from tonearm.cli.table import View

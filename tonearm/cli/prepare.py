@@ -22,19 +22,19 @@ def prepare(
     ] = None,
     artists: Annotated[
         Path | None,
-        typer.Option(help="Table of clip<TAB>artist, preferred to tags. It is kept."),
+        typer.Option(help="Table of clip<TAB>artist, used instead of tags."),
     ] = None,
     json_path: Annotated[
         Path | None,
         typer.Option(
             "--json",
             callback=console.output_file,
-            help="Also write MFCCs as the original did.",
+            help="Also write MFCCs, as the original script did.",
         ),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="Files at once.", show_default="cores"),
+        typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
     ] = None,
     verbose: console.Verbose = False,
 ) -> None:

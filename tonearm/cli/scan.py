@@ -26,7 +26,7 @@ def scan(
     library: Location = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="Files analysed at once.", show_default="cores"),
+        typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
     ] = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try unchanged files again that failed before.")
@@ -36,7 +36,7 @@ def scan(
 ) -> None:
     """Analyse new music and add it to the library.
 
-    Nothing is analysed twice: a file that moved or was tagged is recognised by its sound.
+    Nothing is analysed twice: a file that was moved or tagged is recognised by its sound.
     """
     from tonearm.library import scan as scanning
     from tonearm.library.store import Library

@@ -22,20 +22,23 @@ def serve(
     ] = None,
     library: Location = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Where to listen; 0 takes a free one.")
+        int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")
     ] = _DEFAULT_PORT,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; any but this machine's own asks a token.")
+        str, typer.Option(help="Address to listen on; others need a token.")
     ] = "127.0.0.1",
     token: Annotated[
         str | None,
-        typer.Option(envvar="TONEARM_TOKEN", help="The token. [default: made for other hosts]"),
+        typer.Option(envvar="TONEARM_TOKEN", help="The token. [default: made if one is needed]"),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     model: ModelOption = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """Open a local page: drop a song and see what it is; review a library and write its tags."""
+    """Open a local page in your browser.
+
+    Drop songs on it to see their genre, review a library, and write its tags.
+    """
     # Here, since every command starts by loading this file.
     import secrets
     import threading

@@ -28,7 +28,7 @@ def similar(
 ) -> None:
     """List the tracks that sound most like one.
 
-    Copies of it are left out.
+    Leaves out its copies.
     """
     from tonearm.library.playlist import Entry
     from tonearm.library.similar import similar as search

@@ -33,16 +33,17 @@ def tag(
         float, typer.Option(min=0, max=1, help="Minimum confidence, 0 to 1.")
     ] = 0.6,
     max_genres: Annotated[
-        int, typer.Option(min=1, max=2, help="2: also a second genre if it is half as likely.")
+        int, typer.Option(min=1, max=2, help="2: also a second one, if half as likely.")
     ] = 1,
     by: Annotated[
         By, typer.Option(help="One genre for each album, or each file its own.")
     ] = By.album,
     genre: Annotated[
-        list[str] | None, typer.Option("--genre", "-g", help="Write only this; repeatable.")
+        list[str] | None,
+        typer.Option("--genre", "-g", help="Write only this one; may be repeated."),
     ] = None,
     not_genre: Annotated[
-        list[str] | None, typer.Option("--not-genre", help="Never write this; repeatable.")
+        list[str] | None, typer.Option("--not-genre", help="Never write this one; may be repeated.")
     ] = None,
     names: Annotated[
         Path | None, typer.Option("--map", help='TOML with your names: hiphop = "Hip-Hop/Rap".')
@@ -59,8 +60,8 @@ def tag(
 ) -> None:
     """Propose genres; --write writes them.
 
-    Without --write nothing is changed, and `tonearm undo` takes a run back. Where the tags name an
-    album, all its tracks decide together, which is far more often right than one file alone.
+    Changes nothing without --write; `tonearm undo` restores what a run replaced. If the tags name
+    an album, all of its tracks decide together, which is right far more often than one file alone.
     """
     from tonearm.library.store import Library
     from tonearm.library.tag_plan import plan_tags

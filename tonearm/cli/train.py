@@ -31,7 +31,7 @@ def train(
     ] = _HEAD,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The run's folder.", show_default="runs/ARCH"),
+        typer.Option("--output", "-o", help="Folder for the results.", show_default="runs/ARCH"),
     ] = None,
     split: Annotated[
         str | None,
@@ -68,8 +68,8 @@ def train(
 ) -> None:
     """Train a model on your own folders.
 
-    By default that is a head over the embeddings of the built-in model: a few songs a genre and a
-    few seconds are enough. --arch trains a network from scratch instead.
+    The default is a head over the embeddings of the built-in model, which needs a few songs per
+    genre and a few seconds. --arch trains a network from scratch instead.
     """
     output = output or Path("runs") / arch
     given = {

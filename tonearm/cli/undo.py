@@ -13,7 +13,7 @@ from tonearm.cli.library_options import KeepMtime, Location, location
 
 def undo(
     run: Annotated[
-        int | None, typer.Argument(help="Its number in `history`. [default: the last `tag`]")
+        int | None, typer.Argument(help="Number in `tonearm history`. [default: the last `tag`]")
     ] = None,
     keep_mtime: KeepMtime = False,
     library: Location = None,
@@ -21,7 +21,7 @@ def undo(
 ) -> None:
     """Restore the genres that a run replaced.
 
-    An undo is a run too, and can be undone in its turn.
+    An undo is a run too, so it can be undone.
     """
     from tonearm.library.store import Library
     from tonearm.library.tag_runs import open_journal, undo_run
