@@ -408,3 +408,19 @@ def test_header_that_states_too_little_or_nothing(tmp_path: Path) -> None:
     cut = audio.decode(path)
     assert len(cut.samples) == 22_050
     assert cut.warning is not None and "truncated" in cut.warning
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile other.wav\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.wav\n#EXT-X-ENDLIST\n",
+    ],
+    ids=["concat", "hls"],
+)
+def test_a_song_cannot_have_another_file_read(text: str, tmp_path: Path, music: Array) -> None:
+    write_sndfile(tmp_path / "other.wav", music, 16_000)
+    (tmp_path / "song.mp3").write_text(text)
+    with pytest.raises(DecodeError) as caught:
+        audio.decode(tmp_path / "song.mp3")
+    assert caught.value.kind == "not-audio"

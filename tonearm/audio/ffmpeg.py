@@ -39,6 +39,8 @@ _MOST_CHANNELS = 64
 # "Content Encryption Object" of a Windows Media file, and MP4's encrypted sample entries.
 _ASF_ENCRYPTION_ID = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
 _MP4_ENCRYPTED = frozenset({"drms", "drmi", "enca", "p608"})
+# What is in these lies in other files: a song must not be able to have those read.
+_LISTS_OF_FILES = frozenset({"concat", "hls", "dash", "imf", "webm_dash_manifest"})
 
 
 class AvReader:
@@ -338,9 +340,14 @@ def open_container(
     # Absolute, or a name like "file:a.mp3" would be taken for an address.
     address = os.path.abspath(path)
     try:
-        return av.open(address, metadata_errors="replace")
+        container = av.open(address, metadata_errors="replace")
     except TypeError:  # PyAV 19 has no such argument
-        return av.open(address)
+        container = av.open(address)
+    if not _LISTS_OF_FILES.isdisjoint(container.format.name.split(",")):
+        container.close()
+        reason = "FFmpeg: a list of other files, which Tonearm does not follow"
+        raise DecodeError(path, "not-audio", reason)
+    return container
 
 
 class _Span(io.RawIOBase):
