@@ -1,5 +1,5 @@
-# make demo [MUSIC=folder]   hear the pieces in examples/, or your own music
-# make bench [MUSIC=folder]  ratios of time and memory beside its peers, about an hour
+# make demo [MUSIC=folder]   classify the pieces in examples/, or your music
+# make bench [MUSIC=folder]  time and memory next to other programs, about an hour
 # make docs                  the documentation as a site in build/site, with its links checked
 # make test                  lint, types and every test, in an environment it makes itself
 

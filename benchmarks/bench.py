@@ -1,4 +1,4 @@
-"""What all rows share: what was asked for, the material, and the peers that are there."""
+"""What all rows use: the options, the material, and the programs that are installed."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Bench:
     Parameters
     ----------
     music, work : Path
-        Where material comes from, and where it goes.
+        Where the material comes from, and where it goes.
     runs : int
         Pairs of each comparison.
     tracks, peer_tracks : int
-        Tracks of four minutes in all, and for a peer.
+        Tracks of four minutes for Tonearm, and for each peer.
     growth : int
         Files of the larger scan; the smaller has a tenth.
     long_hours : float
         Length of the long file; 0 leaves it out.
     peers : tuple of Peer
-        Those that could be installed.
+        The programs that could be installed.
     """
 
     music: Path
@@ -48,12 +48,12 @@ class Bench:
 
     @cached_property
     def material(self) -> Material:
-        """Tracks, encoded when the first row wants them."""
+        """Tracks, encoded when the first row needs them."""
         say(f"making {self.tracks} tracks of four minutes")
         return material.make(self.music, self.work, self.tracks)
 
     def peer(self, name: str) -> Peer | None:
-        """A peer by its name, if it is there."""
+        """The peer of that name, if it is installed."""
         return next((peer for peer in self.peers if peer.name == name), None)
 
 

@@ -30,7 +30,7 @@ _PACKET_SAMPLES = 1_152
 _SUFFIXES = frozenset(".aac .aif .aiff .flac .m4a .mp3 .mp4 .ogg .opus .wav .wma".split())
 # Shorter sounds in a folder of a game's music are its clicks.
 _SHORTEST_S = 10.0
-# Silence has no packets of its own; -80 dBFS is taken for it.
+# Silence has no packets of its own; below -80 dBFS counts as silence.
 _LOUD_ENOUGH = 1e-4
 
 

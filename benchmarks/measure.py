@@ -33,8 +33,8 @@ CAN_PIN = hasattr(os, "sched_setaffinity")
 class Cost:
     """What one run of a command took, and what it printed.
 
-    ``peak_mib`` is the largest process alone, ``tree_mib`` all of them together where that was
-    asked for and the system can tell.
+    ``peak_mib`` is that of the largest process, ``tree_mib`` of all of them together, if that was
+    asked for and the system can measure it.
     """
 
     wall_s: float

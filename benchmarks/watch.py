@@ -1,7 +1,7 @@
 """Run a command and write what it took: ``python -S watch.py REPORT CORE TREE COMMAND…``.
 
-A process of its own because Linux counts the memory of whoever starts a command as the command's:
-this one holds 10 MB where the benchmark holds 100. Imports the standard library alone. CORE pins
+A process of its own because Linux counts the memory of the process that starts a command as the
+command's: this one holds 10 MB, the benchmark 100. Imports the standard library alone. CORE pins
 the command to one processor (-1: none); TREE adds up the memory of all its processes as it runs,
 each shared page once (PSS), which takes some milliseconds of every tenth of a second.
 """

@@ -1,10 +1,10 @@
-"""Read a TensorFlow checkpoint (tensor model file) with NumPy alone.
+"""Read a TensorFlow checkpoint (tensor bundle) with NumPy alone.
 
-A model file is an index, which is an SSTable in LevelDB's format whose values are protocol buffers,
-and one file of raw tensors. Formats: tensorflow/core/lib/io/format.cc (table, footer),
+A tensor bundle is an index (an SSTable in LevelDB's format whose values are protocol buffers) and
+one file of raw tensors. Formats: tensorflow/core/lib/io/format.cc (table, footer),
 tensorflow/core/protobuf/tensor_bundle.proto (entries). Read here: one shard, uncompressed
-blocks, whole tensors of fixed-size numbers, little-endian. Check sums are not checked: whoever
-has the files checks a sha256.
+blocks, whole tensors of fixed-size numbers, little-endian. Checksums are not verified: the
+caller checks the sha256 of the files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all tests share: a repeatable hypothesis, a tiny model, and the command line."""
+"""Fixtures of all tests: a repeatable hypothesis, a tiny model, and the command line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ settings.load_profile("tonearm")
 
 @pytest.fixture(autouse=True)
 def _own_library(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A library of its own for each test: none may reach the one of whoever runs them."""
+    """A library of its own for each test, so that no test touches the developer's."""
     folder = tmp_path_factory.mktemp("library")
     monkeypatch.setenv("TONEARM_LIBRARY", str(folder / "library.sqlite"))
 
@@ -53,7 +53,7 @@ def tiny(model_path: Path) -> Classifier:
 
 @pytest.fixture
 def songs(tmp_path: Path) -> Path:
-    """A folder with one song a genre, as the tiny model hears them."""
+    """A folder with one song per genre, as the tiny model classifies them."""
     for genre, hz in zip(LABELS, (LOW_HZ, MIDDLE_HZ, HIGH_HZ), strict=True):
         (tmp_path / "music" / genre).mkdir(parents=True)
         path = tmp_path / "music" / genre / "song.wav"
@@ -63,7 +63,7 @@ def songs(tmp_path: Path) -> Path:
 
 @dataclass(frozen=True)
 class Run:
-    """What a command left: its exit code and its two streams."""
+    """The result of a command: its exit code and its two streams."""
 
     code: int
     out: str

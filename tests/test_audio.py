@@ -240,11 +240,11 @@ def test_random_bytes(tmp_path: Path) -> None:
     for _ in range(5):
         path.write_bytes(rng.integers(0, 256, 30_000, np.uint8).tobytes())
         try:
-            embeddings = audio.decode(path)
+            decoded = audio.decode(path)
         except DecodeError as error:
             assert error.kind == "not-audio"
         else:  # MPEG has no checksum: some noise has frames in it
-            assert np.isfinite(embeddings.samples).all()
+            assert np.isfinite(decoded.samples).all()
 
 
 @pytest.mark.parametrize(

@@ -157,16 +157,16 @@ def test_mono_is_the_mean_of_channels(channels: int, tmp_path: Path, music: Arra
 def test_mono_through_ffmpeg(channels: int, tmp_path: Path, music: Array) -> None:
     samples = spread(music, channels)
     path = write_av(tmp_path / "a.wv", samples, 44_100, codec="wavpack", container="wv")
-    embeddings = audio.decode(path).samples
-    np.testing.assert_allclose(embeddings, music, atol=2e-4)
+    decoded = audio.decode(path).samples
+    np.testing.assert_allclose(decoded, music, atol=2e-4)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6, 8])
 def test_mono_of_planes(channels: int, tmp_path: Path, music: Array) -> None:
     samples = spread(music, channels)
     path = write_av(tmp_path / "a.m4a", samples, 44_100, codec="aac", container="ipod")
-    embeddings = audio.decode(path).samples[: len(music)]
-    assert np.corrcoef(embeddings, music[: len(embeddings)])[0, 1] > 0.97
+    decoded = audio.decode(path).samples[: len(music)]
+    assert np.corrcoef(decoded, music[: len(decoded)])[0, 1] > 0.97
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_mono_of_planes(channels: int, tmp_path: Path, music: Array) -> None:
 )
 def test_sample_formats(subtype: str, step: float, tmp_path: Path, music: Array) -> None:
     path = write_sndfile(tmp_path / "a.wav", music, 44_100, subtype=subtype)
-    embeddings = audio.decode(path).samples[: len(music)]
-    assert np.abs(embeddings - music).max() <= step
+    decoded = audio.decode(path).samples[: len(music)]
+    assert np.abs(decoded - music).max() <= step
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ def test_rates(rate_hz: int, name: str, tmp_path: Path) -> None:
         write_av(path, truth, rate_hz, codec="wavpack", container="wv")
     else:
         write_sndfile(path, truth, rate_hz)
-    embeddings = audio.decode(path)
-    assert embeddings.sample_rate_hz == rate_hz
-    np.testing.assert_allclose(embeddings.samples, truth, atol=2e-4)
+    decoded = audio.decode(path)
+    assert decoded.sample_rate_hz == rate_hz
+    np.testing.assert_allclose(decoded.samples, truth, atol=2e-4)
     with audio.open_audio(path) as reader:
         span = audio.read_span(reader, 4_000, 20_000, rate_hz=16_000)
     np.testing.assert_allclose(span, sweep(1.5, 16_000)[4_000:20_000], atol=5e-3)
@@ -249,10 +249,10 @@ def test_a_float_file_with_holes(kind: str, tmp_path: Path, music: Array) -> Non
     holed = music.copy()
     holed[1_000:1_010], holed[2_000], holed[3_000] = np.nan, np.inf, -np.inf
     path = write_sndfile(tmp_path / "a.wav", holed, 44_100, subtype=kind)
-    embeddings = audio.decode(path).samples
-    assert np.isfinite(embeddings).all()
-    assert not embeddings[[*range(1_000, 1_010), 2_000, 3_000]].any()
-    assert np.abs(embeddings[4_000:] - music[4_000:]).max() < 1e-6
+    decoded = audio.decode(path).samples
+    assert np.isfinite(decoded).all()
+    assert not decoded[[*range(1_000, 1_010), 2_000, 3_000]].any()
+    assert np.abs(decoded[4_000:] - music[4_000:]).max() < 1e-6
 
 
 TRUNCATED = [
@@ -277,12 +277,12 @@ def test_truncated_gives_what_is_there_and_says_so(
     whole = audio.decode(path)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
-    embeddings = audio.decode(path)
-    assert embeddings.warning is not None and "truncated" in embeddings.warning
+    decoded = audio.decode(path)
+    assert decoded.warning is not None and "truncated" in decoded.warning
     # Even data rates are not promised, so "what is there" is 60 % give or take a sixth.
-    assert 0.45 * SECONDS < embeddings.duration_s < 0.75 * SECONDS
-    n = len(embeddings.samples) - round(slack_s * rate)
-    worst = np.abs(embeddings.samples[:n] - whole.samples[:n]).max()
+    assert 0.45 * SECONDS < decoded.duration_s < 0.75 * SECONDS
+    n = len(decoded.samples) - round(slack_s * rate)
+    worst = np.abs(decoded.samples[:n] - whole.samples[:n]).max()
     assert worst < 1e-4, f"{worst:.1e} off in what is there"
 
 
@@ -322,9 +322,9 @@ def test_damage_in_the_middle_does_not_end_it(tmp_path: Path, music: Array) -> N
     middle = len(data) // 2
     data[middle : middle + 600] = b"\x55" * 600
     path.write_bytes(bytes(data))
-    embeddings = audio.decode(path)
-    assert embeddings.duration_s == pytest.approx(SECONDS, abs=0.15)
-    assert best_lag(embeddings.samples[:80_000], music[:80_000], most=50)[1] > 0.99
+    decoded = audio.decode(path)
+    assert decoded.duration_s == pytest.approx(SECONDS, abs=0.15)
+    assert best_lag(decoded.samples[:80_000], music[:80_000], most=50)[1] > 0.99
 
 
 def test_unseekable_transport_stream_is_read_from_the_beginning(tmp_path: Path) -> None:
@@ -389,10 +389,10 @@ def test_each_back_end_reads_what_it_should(tmp_path: Path, music: Array) -> Non
 
 def test_one_frame_only(tmp_path: Path) -> None:
     path = write_av(tmp_path / "a.wv", sweep(0.02, 44_100), 44_100, codec="wavpack", container="wv")
-    embeddings = audio.decode(path)
-    assert len(embeddings.samples) == 882
+    decoded = audio.decode(path)
+    assert len(decoded.samples) == 882
     with audio.open_audio(path) as reader:
-        assert np.array_equal(reader.read(400, 100), embeddings.samples[400:500])
+        assert np.array_equal(reader.read(400, 100), decoded.samples[400:500])
 
 
 def test_header_that_states_too_little_or_nothing(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ Work = Callable[[], object]
 
 
 def one_thread() -> bool:
-    """Whether this run is to compute with a single thread, for libraries that must be told."""
+    """Whether this run is to compute with a single thread, for libraries with their own setting."""
     return os.environ.get("OMP_NUM_THREADS") == "1"
 
 

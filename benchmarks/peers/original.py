@@ -67,8 +67,8 @@ def load() -> Predict:
             for s in segments
         ]
         inputs = np.stack([m.T[:FRAMES] for m in mfccs])  # (segments, 130, 13)
-        shares = model.predict(inputs, verbose=0).mean(0)
-        return GENRES[int(shares.argmax())]
+        probabilities = model.predict(inputs, verbose=0).mean(0)
+        return GENRES[int(probabilities.argmax())]
 
     return predict
 

@@ -94,7 +94,7 @@ def pitch(name: str) -> int:
     """MIDI number of a note name such as ``Bb3`` or ``F#4``."""
     match = re.fullmatch(r"([A-G][b#]*)(-?\d)", name)
     if match is None:
-        raise ValueError(f"{name!r} is no note name such as Bb3")
+        raise ValueError(f"{name!r} is not a note name such as Bb3")
     letters, octave = match.groups()
     return sum(_SEMITONES[c] for c in letters) + 12 * (int(octave) + 1)
 
@@ -114,7 +114,7 @@ def melody(
     velocity : int
         Of a note with no mark.
     legato : float
-        Sounding share of the written length.
+        Sounding fraction of the written length.
     bar : float
         Beats between bar lines.
 

@@ -1,4 +1,4 @@
-"""Sounds that are no music, made by code: what ``unknown`` is learnt from and tested on.
+"""Sounds made by code that are not music: for training and testing the out-of-domain detector.
 
     for sound in make(seed=0, per_kind=10): ...      # float32 [96800], mono, 16 kHz
 
@@ -72,7 +72,7 @@ def make(*, seed: int, per_kind: int, kinds: Collection[str] = tuple(FAMILY_OF))
     Parameters
     ----------
     seed : int
-        The rejector is learnt from seed 0; measure with another.
+        The built-in detector learned from seed 0; measure with another one.
     per_kind : int
         Clips of a kind; of digital silence there is only one.
     kinds : collection of str

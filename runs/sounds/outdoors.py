@@ -34,7 +34,7 @@ def rain(rng: Rng) -> Signal:
     """A hiss and single drops."""
     sound = band_passed(white_noise(rng), 400, 7900) * 0.15
     for start in arrivals(rng, rng.uniform(50, 600)):
-        # Drawn and not used, as when the shipped rejector learnt: what follows hangs on the order.
+        # Drawn and not used: later draws of the built-in detector's sounds depend on the order.
         rng.integers(30, 200)
         drop = ringing(rng, rng.uniform(800, 6000, 1), 0.004, 0.012)
         add_at(sound, start, drop * rng.exponential(0.5))

@@ -96,17 +96,17 @@ def ringing(rng: Rng, frequencies_hz: Signal, decay_s: float, seconds: float) ->
     count = len(frequencies_hz)
     strengths = rng.uniform(0.2, 1, count)
     phases = rng.uniform(0, 6.3, count)
-    shares = rng.uniform(0.4, 1, count)
+    lasting = rng.uniform(0.4, 1, count)
     times_s = np.arange(samples_of(seconds)) / SAMPLE_RATE_HZ
     sound = np.zeros(len(times_s))
-    for hz, strength, phase, share in zip(frequencies_hz, strengths, phases, shares, strict=True):
+    for hz, strength, phase, part in zip(frequencies_hz, strengths, phases, lasting, strict=True):
         wave = np.sin(2 * np.pi * hz * times_s + phase)
-        sound += strength * wave * np.exp(-times_s / (decay_s * share))
+        sound += strength * wave * np.exp(-times_s / (decay_s * part))
     return sound
 
 
 def in_room(rng: Rng, signal: Signal, reverberation_s: float) -> Signal:
-    """Heard in a room whose echoes fall by 60 dB in that time."""
+    """Add a room whose echoes fall by 60 dB in that time."""
     length = samples_of(reverberation_s)
     response = rng.standard_normal(length) * 10 ** (-3 * np.linspace(0, 1, length))
     response[0] += 4  # the direct sound

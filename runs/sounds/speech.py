@@ -1,6 +1,6 @@
 """Speech by espeak-ng in fourteen languages: plain, in rooms, on telephones, in noise, in crowds.
 
-The same for a seed and a version of espeak-ng; the shipped rejector learnt from 1.51.
+The same for a seed and a version of espeak-ng; the built-in detector learned from version 1.51.
 """
 
 from __future__ import annotations

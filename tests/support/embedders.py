@@ -1,4 +1,4 @@
-"""What stands in for hearing in the tests of scanning; imported by each worker, so kept light."""
+"""Stand-ins for the encoder in tests of scanning; each worker imports this, so it stays light."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tonearm.model.encoder import Embeddings
 
 
 def make_embed(log: str):
-    """A encoder that notes what it hears, and does what the file's name says."""
+    """An encoder that logs what it analyses, and does what the file's name says."""
 
     def embed(path: str) -> Embeddings:
         name = os.path.basename(path)

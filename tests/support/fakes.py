@@ -1,7 +1,7 @@
 """A model small enough to know its answers by hand, without torch or the onnx package.
 
 Its encoder takes the mean level over time, sums each third of the mel bands, and sharpens the
-three sums to shares: where a tone lies is what it answers.
+three sums to probabilities: the place of a tone is the genre.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def tiny_listener(bands: int = MUSICNN_SPEC.mel_bands, frames: int = 187) -> byt
 
 
 def tiny_head() -> Head:
-    """The share of each third, sharpened; below one half it is unknown."""
+    """The probability of each third, sharpened; below one half it is unknown."""
     return Head(
         labels=LABELS,
         kind="votes",

@@ -30,7 +30,7 @@ TINY = tiny_model()
 
 @dataclass(frozen=True)
 class Row:
-    """A track by its name (its folder is its genre), artist, and the windows heard of it."""
+    """A track by its name (its folder is its genre), artist, and its windows."""
 
     name: str
     artist: str
@@ -41,7 +41,7 @@ class Row:
         return self.name.split("/", maxsplit=1)[0]
 
 
-# The tiny model is sure of the third of the bands that has the largest share.
+# The tiny model is confident of the third of the bands that has the largest value.
 LOW, MIDDLE, HIGH = (0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8)
 # Shares so even that its best answer stays below one half: it says unknown.
 UNSURE = (0.34, 0.33, 0.33)

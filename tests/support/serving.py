@@ -64,8 +64,8 @@ def fill_library(path: Path, count: int, *, seed: int = 0) -> None:
     with Library(path, write=True) as library, library.transaction():
         number = library.model_id(model)
         for i in range(count):
-            shares = rng.dirichlet(np.full(k, 0.25)).astype(np.float32)
-            nearest = model.labels[int(shares.argmax())]
+            probabilities = rng.dirichlet(np.full(k, 0.25)).astype(np.float32)
+            nearest = model.labels[int(probabilities.argmax())]
             known = rng.random() > 0.06
             windows = rng.beta(0.4, 3, (6, 50)).astype(np.float16)
             key = f"made-{i:06}"
@@ -75,7 +75,7 @@ def fill_library(path: Path, count: int, *, seed: int = 0) -> None:
                 windows=windows,
                 duration_s=float(rng.uniform(90, 400)),
                 warning=None,
-                prediction=Prediction.of(model.labels, shares, known=bool(known)),
+                prediction=Prediction.of(model.labels, probabilities, known=bool(known)),
             )
             wrong = str(rng.choice(model.labels))
             genres = ((), (nearest.title(),), (wrong.title(),))[

@@ -1,4 +1,4 @@
-"""Songs of one tone each, which the fake encoder of ``fakes`` tells apart, and what is said."""
+"""Songs of one tone each, which the fake encoder of ``fakes`` distinguishes."""
 
 from __future__ import annotations
 

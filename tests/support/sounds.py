@@ -174,10 +174,10 @@ def id3v2(payload_bytes: int) -> bytes:
     return b"ID3\4\0\0" + seven_bits(len(frame)) + frame
 
 
-def best_lag(embeddings: Array, truth: Array, *, most: int) -> tuple[int, float]:
-    """How many samples ``heard`` lags behind ``truth``, and their correlation at that lag."""
-    n = min(len(embeddings), len(truth))
-    a, b = embeddings[:n].astype(np.float64), truth[:n].astype(np.float64)
+def best_lag(found: Array, truth: Array, *, most: int) -> tuple[int, float]:
+    """How many samples ``found`` lags behind ``truth``, and their correlation at that lag."""
+    n = min(len(found), len(truth))
+    a, b = found[:n].astype(np.float64), truth[:n].astype(np.float64)
     size = 1 << (2 * n - 1).bit_length()
     product = np.fft.irfft(np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size)), size)
     lags = np.arange(-most, most + 1)
