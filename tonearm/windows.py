@@ -16,7 +16,7 @@ WindowCount = int | Literal["all"]
 
 
 # Tracks longer than this have a window for so many more seconds: music may change genre in them.
-_LONG_S, _LONG_HOP_S = 600.0, 15.0
+LONG_S, _LONG_HOP_S = 600.0, 15.0
 _MOST_WINDOWS = 1_200
 
 
@@ -37,7 +37,7 @@ def for_length(count: WindowCount, duration_s: float) -> WindowCount:
     int or 'all'
         ``count`` up to ten minutes.
     """
-    if count == "all" or duration_s < _LONG_S:
+    if count == "all" or duration_s < LONG_S:
         return count
     return max(count, min(int(duration_s / _LONG_HOP_S), _MOST_WINDOWS))
 

@@ -25,6 +25,7 @@ from tonearm.model import batch
 from tonearm.model import file as model_file
 from tonearm.model.encoder import Embeddings, Encoder, Plan
 from tonearm.model.file import Model
+from tonearm.model.mix import with_mix
 from tonearm.model.prediction import Prediction
 from tonearm.timeline.segments import Segment, segments
 from tonearm.windows import WindowCount
@@ -185,13 +186,21 @@ class Classifier:
                 raise ValueError("an array says neither when nor what: pass the Embeddings")
             return self._name_genre(self._checked(embeddings))
         windows = self._checked(embeddings.values)
-        return replace(
+        named = replace(
             self._name_genre(windows),
             path=embeddings.path,
             duration_s=embeddings.duration_s,
             tags=embeddings.tags() if tags else {},
             timeline=self._segments(embeddings, windows) if timeline else [],
             warnings=embeddings.warnings,
+        )
+        return with_mix(
+            named,
+            self.model.head,
+            windows,
+            starts_s=embeddings.starts_s,
+            duration_s=embeddings.duration_s,
+            window_s=self.model.features.window_s,
         )
 
     def predict(

@@ -1,8 +1,8 @@
-"""From one answer a window to the parts of a track: from when to when, which genre.
+"""From one answer a window to the segments of a track: from when to when, which genre.
 
 The most likely path through the windows at a fixed price for each change (Viterbi 1967), so that a
-single odd window changes nothing; parts shorter than a minimum join a neighbour.
-Imports nothing of Tonearm.
+single odd window changes nothing; segments shorter than a minimum join a neighbour. Where windows
+are left out, because they are silent, the segment is unknown. Imports nothing of Tonearm.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 # 14 got .712; with parts of two minutes .821 and .868 (runs/choose_change_cost.py).
 CHANGE_COST = 14.0
 MINIMUM_S = 10.0
-# No window is trusted beyond this, or one very sure error would outweigh the price of a change.
+# No window is trusted beyond this, or one confident error would outweigh the price of a change.
 _LEAST_PROBABILITY = 0.02
+# A gap between windows is silence when it is longer than so many steps from window to window.
+_GAP_HOPS = 3.0
 
 
 class Segment(NamedTuple):
-    """A part of a track; ``genre`` is None where it is unknown."""
+    """From when to when a track has one genre; ``genre`` is None where it is unknown."""
 
     start_s: float
     end_s: float
@@ -42,9 +44,9 @@ def segments(
     minimum_s: float = MINIMUM_S,
     change_cost: float = CHANGE_COST,
 ) -> list[Segment]:
-    """Parts of a track, end to end from 0 to ``duration_s``.
+    """Segments of a track, end to end from 0 to ``duration_s``.
 
-    Windows may overlap: each counts for the part of a window that it alone stands for.
+    Windows may overlap: each counts for the fraction of a window that it alone stands for.
 
     Parameters
     ----------
@@ -57,10 +59,10 @@ def segments(
     duration_s, window_s : float
         Length of the track and of one window.
     together : callable or None
-        State of windows ``start`` to ``stop`` judged as one piece, and its probability, which
+        State of windows ``start`` to ``stop`` classified as one piece, and its probability, which
         knows more than single windows do; None is the state of the path and its mean.
     minimum_s : float
-        No part is shorter, unless the track is.
+        No segment is shorter, unless the track is.
     change_cost : float
         Price of a change in nats.
 
@@ -69,11 +71,14 @@ def segments(
     list of Segment
         Neighbours differ in genre.
     """
+    starts_s, probabilities, real = _with_silence(
+        starts_s, probabilities, states, duration_s=duration_s, window_s=window_s
+    )
     # Between two windows of different genres, the change lies halfway between their middles.
     middles = starts_s + window_s / 2
     edges = np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [duration_s]])
-    share = np.minimum(np.diff(edges) / window_s, 1)[:, None]
-    evidence = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) * share
+    weights = np.minimum(np.diff(edges) / window_s, 1)[:, None]
+    evidence = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) * weights
     path = _cheapest_path(evidence, change_cost)
     runs = _runs(path)
     while len(runs) > 1:
@@ -83,26 +88,63 @@ def segments(
             break
         path[slice(*runs[shortest])] = _better_neighbour(runs, shortest, path, evidence)
         runs = _runs(path)
+    before = np.concatenate([[0], np.cumsum(real)])  # windows that were given, before each
 
-    def of_path(start: int, stop: int) -> tuple[str | None, float]:
+    def classify(start: int, stop: int) -> tuple[str | None, float]:
+        if before[start] == before[stop]:
+            return None, 1.0
+        if together:
+            return together(int(before[start]), int(before[stop]))
         return states[path[start]], float(probabilities[start:stop, path[start]].mean())
 
     return [
         Segment(round(float(edges[start]), 3), round(float(edges[stop]), 3), genre, round(share, 4))
-        for start, stop, genre, share in _judged(runs, together or of_path)
+        for start, stop, genre, share in _classified(runs, classify)
     ]
 
 
-def _judged(
-    runs: list[tuple[int, int]], judge: Callable[[int, int], tuple[str | None, float]]
+def _with_silence(
+    starts_s: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+    states: tuple[str | None, ...],
+    *,
+    duration_s: float,
+    window_s: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Windows of the unknown state where windows are missing, and which were given."""
+    real = np.ones(len(starts_s), dtype=np.bool_)
+    if None not in states or len(starts_s) < 2:
+        return starts_s, probabilities, real
+    hop_s = float(np.median(np.diff(starts_s)))
+    least_s = max(MINIMUM_S, _GAP_HOPS * hop_s)
+    ends = np.concatenate([[0.0], starts_s + window_s])
+    begins = np.concatenate([starts_s, [duration_s]])
+    silent = [
+        np.arange(end + hop_s / 2, begin - window_s, hop_s)
+        for end, begin in zip(ends, begins, strict=True)
+        if begin - end > least_s
+    ]
+    if not silent:
+        return starts_s, probabilities, real
+    added = np.concatenate(silent)
+    unknown = np.zeros((len(added), len(states)))
+    unknown[:, states.index(None)] = 1
+    together = np.concatenate([starts_s, added])
+    order = np.argsort(together, kind="stable")
+    given = np.concatenate([real, np.zeros(len(added), dtype=np.bool_)])
+    return together[order], np.concatenate([probabilities, unknown])[order], given[order]
+
+
+def _classified(
+    runs: list[tuple[int, int]], classify: Callable[[int, int], tuple[str | None, float]]
 ) -> list[tuple[int, int, str | None, float]]:
-    """Each run with its verdict; neighbours of the same one are judged again as one run."""
+    """Each run with its genre; neighbours of the same genre are classified again as one run."""
     done: list[tuple[int, int, str | None, float]] = []
     for start, stop in runs:
-        genre, share = judge(start, stop)
+        genre, share = classify(start, stop)
         while done and done[-1][2] == genre:
             start = done.pop()[0]  # noqa: PLW2901 - the run has grown
-            genre, share = judge(start, stop)
+            genre, share = classify(start, stop)
         done.append((start, stop, genre, share))
     return done
 

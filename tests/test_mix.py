@@ -1,0 +1,81 @@
+"""Long tracks: a mix is called a mix, one genre stays one genre."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.fakes import HIGH_HZ, LOW_HZ, MIDDLE_HZ
+from support.sounds import tone, write_sndfile
+
+from tonearm import Classifier
+from tonearm.model.mix import shares
+from tonearm.tagging.plan import Action, Rules, propose
+from tonearm.timeline.segments import Segment
+
+RATE = 8_000
+
+
+def medley(folder: Path, *parts: tuple[float | None, float]) -> Path:
+    """Tones (None: silence) of so many seconds, one after another."""
+    pieces = [
+        tone(hz, seconds, RATE) if hz else np.zeros(round(seconds * RATE), np.float32)
+        for hz, seconds in parts
+    ]
+    return write_sndfile(folder / "a.wav", np.concatenate(pieces), RATE)
+
+
+def test_a_mix_has_shares_and_segments_but_no_genre(tiny: Classifier, tmp_path: Path) -> None:
+    path = medley(tmp_path, (LOW_HZ, 360), (HIGH_HZ, 240), (MIDDLE_HZ, 120))
+    prediction = tiny.predict(path)
+    assert prediction.genre is None
+    assert prediction.mix is not None
+    assert list(prediction.mix) == ["blues", "metal", "jazz"]
+    assert list(prediction.mix.values()) == pytest.approx([1 / 2, 1 / 3, 1 / 6], abs=0.03)
+    assert [segment.genre for segment in prediction.timeline] == ["blues", "metal", "jazz"]
+    assert prediction.timeline[0].end_s == pytest.approx(360, abs=16)
+    values = prediction.to_dict()
+    assert values["genre"] is None and values["mix"] == prediction.mix
+
+
+def test_a_mix_is_never_written(tiny: Classifier, tmp_path: Path) -> None:
+    prediction = tiny.predict(medley(tmp_path, (LOW_HZ, 500), (HIGH_HZ, 220)))
+    assert prediction.mix is not None
+    proposal = propose(prediction, Rules(min_confidence=0), genres=[], guesses=[])
+    assert proposal.action is Action.unknown and proposal.genres == ()
+
+
+def test_a_whole_timeline_says_the_same(tiny: Classifier, tmp_path: Path) -> None:
+    path = medley(tmp_path, (LOW_HZ, 400), (HIGH_HZ, 220))
+    few, whole = tiny.predict(path), tiny.predict(path, timeline=True)
+    assert few.mix is not None and whole.mix is not None
+    assert list(few.mix) == list(whole.mix) == ["blues", "metal"]
+    assert whole.timeline[0].end_s == pytest.approx(400, abs=2)
+
+
+@pytest.mark.parametrize("parts", [[(LOW_HZ, 720)], [(LOW_HZ, 680), (HIGH_HZ, 50)]])
+def test_one_genre_stays(
+    parts: list[tuple[float, float]], tiny: Classifier, tmp_path: Path
+) -> None:
+    prediction = tiny.predict(medley(tmp_path, *parts))
+    assert prediction.genre == "blues" and prediction.mix is None and prediction.timeline == []
+
+
+def test_a_hidden_track_is_no_mix(tiny: Classifier, tmp_path: Path) -> None:
+    path = medley(tmp_path, (LOW_HZ, 240), (None, 600), (LOW_HZ, 60))
+    prediction = tiny.predict(path)
+    assert prediction.genre == "blues" and prediction.mix is None
+    timeline = tiny.predict(path, timeline=True).timeline
+    assert [segment.genre for segment in timeline] == ["blues", None, "blues"]
+    assert timeline[1].start_s == pytest.approx(240, abs=3)
+    assert timeline[1].end_s == pytest.approx(840, abs=3)
+
+
+def test_a_short_track_is_no_mix(tiny: Classifier, tmp_path: Path) -> None:
+    assert tiny.predict(medley(tmp_path, (LOW_HZ, 300), (HIGH_HZ, 290))).mix is None
+
+
+def test_shares_are_fractions_of_the_track() -> None:
+    found = [Segment(0, 50, None, 1), Segment(50, 125, "pop", 1), Segment(125, 200, "jazz", 1)]
+    assert shares(found) == {"pop": 0.375, "jazz": 0.375, "unknown": 0.25}
