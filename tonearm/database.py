@@ -107,12 +107,26 @@ class Database:
             self._connection.execute("COMMIT")
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
+        """All rows of a query.
+
+        Parameters
+        ----------
+        sql : str
+        values : sequence
+            Values of its placeholders.
+        """
         with self._explained():
             return self._connection.execute(sql, values).fetchall()
 
     def each_row(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a large query, read as they are needed."""
+        """The rows of a large query, read as they are needed.
+
+        Parameters
+        ----------
+        sql : str
+        values : sequence
+            Values of its placeholders.
+        """
         with self._explained():
             cursor = self._connection.execute(sql, values)
         while True:
@@ -123,17 +137,38 @@ class Database:
             yield from rows
 
     def write(self, sql: str, rows: Iterable[Sequence[Any]] = ((),)) -> None:
-        """Run one statement for each row."""
+        """Run one statement for each row.
+
+        Parameters
+        ----------
+        sql : str
+        rows : iterable of sequence
+            Values of its placeholders, for each time it runs; once without any by default.
+        """
         with self._explained():
             self._connection.executemany(sql, rows)
 
     def function(self, name: str, function: Callable[..., Any]) -> None:
-        """Let queries call a function without side effects, of any number of values."""
+        """Let queries call a function without side effects, of any number of values.
+
+        Parameters
+        ----------
+        name : str
+            Its name in SQL.
+        function : callable
+        """
         with self._explained():
             self._connection.create_function(name, -1, function, deterministic=True)
 
     def attach(self, path: Path, name: str) -> None:
-        """Let queries read another file of Tonearm under a name."""
+        """Let queries read another file of Tonearm under a name.
+
+        Parameters
+        ----------
+        path : Path
+        name : str
+            The schema's name in SQL: ``name.table``.
+        """
         self.rows("ATTACH DATABASE ? AS ?", (_uri(path, write=False), name))
 
     def _connect(self, write: bool) -> sqlite3.Connection:

@@ -72,7 +72,12 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
-        """Read what :meth:`to_dict` returned; ModelError names what does not fit."""
+        """Read what :meth:`to_dict` returned; ModelError names what does not fit.
+
+        Parameters
+        ----------
+        values : dict
+        """
         try:
             return cls(**values)
         except TypeError as error:
@@ -119,6 +124,10 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 @lru_cache(maxsize=8)
 def mel_filters(spec: FeatureSpec) -> Float32:
     """Triangular mel filters of unit area (Slaney), one per row.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
 
     Returns
     -------
@@ -180,7 +189,19 @@ def mel_power(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Fl
 
 
 def power_to_db(power: Float32, *, reference: float | None = None) -> Float32:
-    """Convert power to decibels over ``reference`` (default: the maximum), 80 below it at least."""
+    """Convert power to decibels over ``reference`` (default: the maximum), 80 below it at least.
+
+    Parameters
+    ----------
+    power : float32 [frames, bands]
+    reference : float or None
+        Power of 0 dB.
+
+    Returns
+    -------
+    float32 [frames, bands]
+        Decibels, at least the maximum less 80.
+    """
     if not power.size:
         return power
     loudest = max(float(power.max()), POWER_FLOOR)
@@ -213,7 +234,13 @@ def log_mel(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Floa
 
 
 def to_level(power: Float32, spec: FeatureSpec) -> Float32:
-    """Convert mel power [frames, bands] to the scale of ``spec``."""
+    """Convert mel power [frames, bands] to the scale of ``spec``.
+
+    Parameters
+    ----------
+    power : float32 [frames, bands]
+    spec : FeatureSpec
+    """
     if spec.scale == "log10":
         level: Float32 = np.log10(1 + np.float32(10_000) * power)
         return level

@@ -103,6 +103,16 @@ def replacing(
     Whatever happens on the way, ``path`` holds the old content or the new one: that is written next
     to it, flushed to the disk and renamed over, if it is ``wanted`` then. A link is followed. A
     pipe or ``/dev/null`` cannot be replaced and is written to at once.
+
+    Parameters
+    ----------
+    path : path
+    kind : 'b' or 't'
+        Bytes or text.
+    newline : str or None
+        As for :func:`open`.
+    wanted : callable
+        Asked at the end; if it says no, the old file stays.
     """
     encoding = None if kind == "b" else "utf-8"
     path = Path(os.path.realpath(path))
@@ -133,12 +143,23 @@ def _temporary_name(name: str) -> str:
 
 
 def is_read_only(path: str | os.PathLike[str]) -> bool:
-    """Whether a file must not be changed: to replace it, rights on its folder alone would do."""
+    """Whether a file must not be changed: to replace it, rights on its folder alone would do.
+
+    Parameters
+    ----------
+    path : path
+        An existing file.
+    """
     return not (os.stat(path).st_mode & 0o222 and os.access(path, os.W_OK))
 
 
 def refusal(folder: str | os.PathLike[str]) -> str | None:
-    """Why nothing can be written into a folder, which need not be there yet; None if it can."""
+    """Why nothing can be written into a folder, which need not be there yet; None if it can.
+
+    Parameters
+    ----------
+    folder : path
+    """
     place = Path(os.path.abspath(folder))
     while not place.exists():
         place = place.parent
@@ -167,6 +188,10 @@ class FileStatus(NamedTuple):
 
         Numbers of 2**63 and more (a date after 2262, an inode of some network drives) become
         negative: databases keep 64 bits with a sign, and equal ones stay equal.
+
+        Parameters
+        ----------
+        status : os.stat_result
         """
         numbers = (
             status.st_size,

@@ -52,7 +52,12 @@ _SPARE_COLOURS = ("#8da0cb", "#66c2a5", "#b3de69", "#bc80bd", "#fdb462", "#80b1d
 
 
 def words(text: str) -> list[str]:
-    """Split a name into case-folded words of letters and digits, to compare spellings."""
+    """Split a name into case-folded words of letters and digits, to compare spellings.
+
+    Parameters
+    ----------
+    text : str
+    """
     # Normalised twice, because case folding decomposes some letters.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return "".join(
@@ -65,12 +70,24 @@ def key(name: str) -> str:
     """Return one key for all spellings of a name: ``Hip-Hop``, ``hip hop`` and ``hiphop``.
 
     Works in any script. A name without letters or digits is its own key.
+
+    Parameters
+    ----------
+    name : str
     """
     return unicodedata.normalize("NFKC", "".join(words(name))) or name
 
 
 def find(name: str, known: Iterable[str]) -> str | None:
-    """Find the known genre that a person means, however it is spelled; None if there is none."""
+    """Find the known genre that a person means, however it is spelled; None if there is none.
+
+    Parameters
+    ----------
+    name : str
+        As a person writes it.
+    known : iterable of str
+        Genres, in their inside spelling.
+    """
     known = tuple(known)
     if name in known:
         return name
@@ -83,6 +100,10 @@ def id3_name(genre: str) -> str:
 
     A name with a capital letter was written by a person and stays as it is. Every word of any other
     name gets a capital.
+
+    Parameters
+    ----------
+    genre : str
     """
     if any(map(str.isupper, genre)):
         return genre
@@ -91,7 +112,12 @@ def id3_name(genre: str) -> str:
 
 
 def colour(genre: str | None) -> str:
-    """Return the hexadecimal colour of ``genre``: always the same, and grey for unknown (None)."""
+    """Return the hexadecimal colour of ``genre``: always the same, and grey for unknown (None).
+
+    Parameters
+    ----------
+    genre : str or None
+    """
     if genre is None or genre == UNKNOWN:
         return "#9e9e9e"
     return _COLOURS.get(genre) or _SPARE_COLOURS[sum(genre.encode()) % len(_SPARE_COLOURS)]

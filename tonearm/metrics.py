@@ -70,7 +70,14 @@ def validate(
 
 
 def accuracy(truth: Classes, guess: Classes) -> float:
-    """Fraction of right predictions."""
+    """Fraction of right predictions.
+
+    Parameters
+    ----------
+    truth : int64 [n]
+    guess : int64 [n]
+        Predicted classes.
+    """
     return float(np.mean(truth == guess))
 
 
@@ -164,14 +171,33 @@ def difference(
 
 
 def confusion(truth: Classes, guess: Classes, *, classes: int) -> NDArray[np.int64]:
-    """Count tracks by [true class, predicted class]."""
+    """Count tracks by [true class, predicted class].
+
+    Parameters
+    ----------
+    truth : int64 [n]
+    guess : int64 [n]
+        Predicted classes.
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    int64 [classes, classes]
+    """
     counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (truth, guess), 1)
     return counts
 
 
 def macro_f1(counts: NDArray[np.int64]) -> float:
-    """Mean F1 of the classes that occur in ``counts`` [true, predicted]."""
+    """Mean F1 of the classes that occur in ``counts`` [true, predicted].
+
+    Parameters
+    ----------
+    counts : int64 [classes, classes]
+        From :func:`confusion`.
+    """
     right = np.diag(counts).astype(float)
     either = counts.sum(axis=0) + counts.sum(axis=1)
     present = counts.sum(axis=1) > 0
@@ -180,6 +206,11 @@ def macro_f1(counts: NDArray[np.int64]) -> float:
 
 def reliability(truth: Classes, probabilities: Floats) -> dict[str, Any]:
     """Expected calibration error (Guo et al. 2017) and its bins.
+
+    Parameters
+    ----------
+    truth : int64 [n]
+    probabilities : float64 [n, classes]
 
     Returns
     -------
@@ -240,7 +271,13 @@ def coverage(
 
 
 def log_loss(truth: Classes, probabilities: Floats) -> float:
-    """Mean negative log-likelihood of the right class, in nats."""
+    """Mean negative log-likelihood of the right class, in nats.
+
+    Parameters
+    ----------
+    truth : int64 [n]
+    probabilities : float64 [n, classes]
+    """
     right = probabilities[np.arange(len(truth)), truth]
     return float(-np.mean(np.log(np.maximum(right, 1e-12))))
 

@@ -87,6 +87,19 @@ def group(
 
     A group is read and transformed in one piece: windows far apart cost one seek each, and a
     ten-hour file is read in pieces of bounded size.
+
+    Parameters
+    ----------
+    starts : int64 [n]
+        First frames, ascending.
+    window_frames : int
+    most_frames : int
+        Longest group.
+
+    Returns
+    -------
+    iterator of int64 [k]
+        The starts of each group.
     """
     begin = 0
     for i in range(1, len(starts) + 1):

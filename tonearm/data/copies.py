@@ -65,7 +65,14 @@ _LEAST_SPAN_S = 6.0
 
 
 def fingerprint(samples: NDArray[np.float32], sample_rate_hz: int) -> Codes:
-    """Codes of mono audio, uint32 [frames], of its first two minutes; 0 where all is still."""
+    """Codes of mono audio, uint32 [frames], of its first two minutes; 0 where all is still.
+
+    Parameters
+    ----------
+    samples : float32 [n]
+        Mono audio.
+    sample_rate_hz : int
+    """
     samples = samples[: _LONGEST_S * sample_rate_hz]
     power = mel_power(resample(samples, sample_rate_hz, _SPEC.sample_rate_hz), _SPEC)
     if len(power) < 2:
@@ -80,6 +87,13 @@ def share_wrong(a: Codes, b: Codes, offset: int) -> float:
     """Share of bits that differ where frame i of ``b`` lies on frame i + offset of ``a``.
 
     1.0 where they share less than 3 s that are not still.
+
+    Parameters
+    ----------
+    a, b : uint32 [frames]
+        Codes from :func:`fingerprint`.
+    offset : int
+        Frames by which ``b`` begins later than ``a``.
     """
     a, b = a[max(0, offset) :], b[max(0, -offset) :]
     length = min(len(a), len(b))
@@ -90,7 +104,13 @@ def share_wrong(a: Codes, b: Codes, offset: int) -> float:
 
 
 def find(fingerprints: Mapping[str, Codes]) -> list[tuple[str, str]]:
-    """Pairs of names whose tracks hold one recording, or a part of it."""
+    """Pairs of names whose tracks hold one recording, or a part of it.
+
+    Parameters
+    ----------
+    fingerprints : mapping of str to uint32 [frames]
+        Codes of each track, by its name.
+    """
     names = list(fingerprints)
     if not names:
         return []
@@ -126,12 +146,24 @@ def find(fingerprints: Mapping[str, Codes]) -> list[tuple[str, str]]:
 
 
 def lengths_agree(one_s: Floats | float, other_s: float) -> NDArray[np.bool_]:
-    """Whether two lengths in seconds are those of copies."""
+    """Whether two lengths in seconds are those of copies.
+
+    Parameters
+    ----------
+    one_s : float or float64 [n]
+    other_s : float
+    """
     return np.asarray(np.abs(np.asarray(one_s) - other_s) <= COPY_LENGTH_S)
 
 
 def embeddings_agree(points: Floats, point: Floats) -> NDArray[np.bool_]:
-    """Whether square roots of mean embeddings [n, d] are as near to one [d] as those of copies."""
+    """Whether square roots of mean embeddings [n, d] are as near to one [d] as those of copies.
+
+    Parameters
+    ----------
+    points : float64 [n, d]
+    point : float64 [d]
+    """
     return np.asarray(np.linalg.norm(points - point, axis=1) < COPY_DISTANCE)
 
 
@@ -140,6 +172,11 @@ def find_by_embeddings(tracks: Mapping[str, StoredEmbeddings]) -> list[tuple[str
 
     Excerpts of one length (GTZAN's 30 s) are not told apart by their means: 32 pairs of its 443
     training clips lie within `COPY_DISTANCE`. So the windows are compared one by one.
+
+    Parameters
+    ----------
+    tracks : mapping of str to StoredEmbeddings
+        By the track's name.
     """
     names = sorted(tracks, key=lambda name: tracks[name].duration_s)
     if len(names) < 2:

@@ -61,18 +61,40 @@ class AnalysedFile:
 
 
 class EmbeddingStore:
-    """Embeddings by sound key and encoder, in a database that has these tables."""
+    """Embeddings by sound key and encoder, in a database that has these tables.
+
+    Parameters
+    ----------
+    database : Database
+        An open database with :data:`TABLES`.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def has(self, key: str, encoder: str) -> bool:
-        """Whether that encoder has analysed a sound."""
+        """Whether that encoder has analysed a sound.
+
+        Parameters
+        ----------
+        key : str
+            Sound key.
+        encoder : str
+            SHA-256 of the encoder.
+        """
         sql = "SELECT 1 FROM embeddings WHERE key = ? AND encoder = ?"
         return bool(self._database.rows(sql, [key, encoder]))
 
     def get(self, key: str, encoder: str) -> StoredEmbeddings | None:
-        """What that encoder made of a sound; None where it has not analysed it."""
+        """What that encoder made of a sound; None where it has not analysed it.
+
+        Parameters
+        ----------
+        key : str
+            Sound key.
+        encoder : str
+            SHA-256 of the encoder.
+        """
         found = self._database.rows(
             "SELECT windows, values_f16, starts_f32, duration_s, warning FROM embeddings"
             " WHERE key = ? AND encoder = ?",
@@ -89,7 +111,16 @@ class EmbeddingStore:
         )
 
     def put(self, key: str, encoder: str, made: StoredEmbeddings) -> None:
-        """Keep what an encoder made of a sound, in place of what was kept before."""
+        """Keep what an encoder made of a sound, in place of what was kept before.
+
+        Parameters
+        ----------
+        key : str
+            Sound key.
+        encoder : str
+            SHA-256 of the encoder.
+        made : StoredEmbeddings
+        """
         starts = None if made.starts_s is None else made.starts_s.astype(np.float32).tobytes()
         values = made.values.astype(np.float16)
         row = (key, encoder, made.duration_s, made.warning, len(values), values.tobytes(), starts)
@@ -100,7 +131,15 @@ class EmbeddingStore:
         )
 
     def file(self, path: bytes, status: FileStatus) -> AnalysedFile | None:
-        """The file of that path, if it was analysed and has not changed since."""
+        """The file of that path, if it was analysed and has not changed since.
+
+        Parameters
+        ----------
+        path : bytes
+            As the file system has it.
+        status : FileStatus
+            As it is now.
+        """
         found = self._database.rows(
             "SELECT key, artist FROM analysed WHERE path = ?"
             " AND (size, mtime_ns, ctime_ns, device, inode) = (?, ?, ?, ?, ?)",
@@ -109,7 +148,16 @@ class EmbeddingStore:
         return AnalysedFile(*found[0]) if found else None
 
     def put_file(self, path: bytes, status: FileStatus, file: AnalysedFile) -> None:
-        """Keep which sound a file holds."""
+        """Keep which sound a file holds.
+
+        Parameters
+        ----------
+        path : bytes
+            As the file system has it.
+        status : FileStatus
+            As it was when the file was read.
+        file : AnalysedFile
+        """
         self._database.write(
             "INSERT OR REPLACE INTO analysed VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [(path, *status, file.key, file.artist)],

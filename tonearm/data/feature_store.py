@@ -38,7 +38,13 @@ def identity(spec: FeatureSpec) -> dict[str, Any]:
 
 
 def checksum(sound: bytes) -> str:
-    """The key of what is kept of a sound."""
+    """The key of what is kept of a sound.
+
+    Parameters
+    ----------
+    sound : bytes
+        Samples, or whatever else identifies a sound.
+    """
     return hashlib.sha256(sound).hexdigest()[:32]
 
 
@@ -50,11 +56,24 @@ class FeatureStore:
     identity: dict[str, Any]
 
     def has(self, sound: str) -> bool:
-        """Whether the array of a sound is there."""
+        """Whether the array of a sound is there.
+
+        Parameters
+        ----------
+        sound : str
+            Its checksum.
+        """
         return self._path(sound).exists()
 
     def put(self, sound: str, array: Array) -> None:
-        """Keep an array; DatasetError when the disk refuses."""
+        """Keep an array; DatasetError when the disk refuses.
+
+        Parameters
+        ----------
+        sound : str
+            Its checksum.
+        array : array
+        """
         stream = io.BytesIO()
         np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
         path = self._path(sound)
@@ -65,7 +84,13 @@ class FeatureStore:
             raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
 
     def get(self, sound: str) -> Array:
-        """The array of a sound, mapped from disk and read-only."""
+        """The array of a sound, mapped from disk and read-only.
+
+        Parameters
+        ----------
+        sound : str
+            Its checksum.
+        """
         path = self._path(sound)
         try:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
@@ -123,7 +148,15 @@ def open_store(
 
 
 def spec_of(store: FeatureStore, *, window_s: float) -> FeatureSpec:
-    """The front end of a log-mel store, with windows of at most ``window_s`` seconds."""
+    """The front end of a log-mel store, with windows of at most ``window_s`` seconds.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        A store of log-mel spectrograms.
+    window_s : float
+        Longest window in seconds.
+    """
     if store.identity.get("kind") != "log-mel":
         raise DatasetError(f"{store.root}: holds {store.identity.get('kind')}, not log-mel")
     values = {k: v for k, v in store.identity.items() if k != "kind"}
@@ -135,6 +168,12 @@ def storable(samples: Float32, spec: FeatureSpec) -> NDArray[np.float16]:
     """Log-mel of a whole track, float16 [frames, bands], for `cut` to make windows of.
 
     float16 holds -100 dB to within 0.03 dB and takes half the room of float32.
+
+    Parameters
+    ----------
+    samples : float32 [n]
+        Mono audio at ``spec.sample_rate_hz``.
+    spec : FeatureSpec
     """
     power = mel_power(samples, spec)
     if spec.scale == "log10":

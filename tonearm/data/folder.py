@@ -39,7 +39,13 @@ class Listing:
     failed: tuple[tuple[str, str], ...]
 
     def genre(self, name: str) -> str:
-        """Of a file, by its folder."""
+        """Of a file, by its folder.
+
+        Parameters
+        ----------
+        name : str
+            Path of the file, relative to the folder.
+        """
         return self.genres[name.split("/", maxsplit=1)[0]]
 
     @property
@@ -50,6 +56,12 @@ class Listing:
 
 def look(folder: Path, *, out: Path | None = None) -> Listing:
     """List a folder of music, but what lies below ``out``.
+
+    Parameters
+    ----------
+    folder : Path
+    out : Path or None
+        A folder below it that is not part of the music.
 
     Raises
     ------
@@ -85,6 +97,10 @@ def look(folder: Path, *, out: Path | None = None) -> Listing:
 
 def genres_of(folders: Iterable[str]) -> dict[str, str]:
     """The genre of each folder; spellings of one name (`genres.key`) are one genre, the first.
+
+    Parameters
+    ----------
+    folders : iterable of str
 
     Raises
     ------

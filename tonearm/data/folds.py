@@ -68,7 +68,18 @@ class Fold:
 def k_fold(
     labels: Sequence[str], groups: Sequence[str], *, folds: int, seed: int
 ) -> Iterator[Fold]:
-    """Cross-validation that holds out every track once, and with it all of its group."""
+    """Cross-validation that holds out every track once, and with it all of its group.
+
+    Parameters
+    ----------
+    labels : sequence of str [n]
+        Genre of each track.
+    groups : sequence of str [n]
+        Artist, or whatever must not be divided.
+    folds : int
+        Number of folds.
+    seed : int
+    """
     assigned = assign_groups(labels, groups, fractions=[1 / folds] * folds, seed=seed)
     for subset in range(folds):
         yield Fold(np.flatnonzero(assigned != subset), np.flatnonzero(assigned == subset))

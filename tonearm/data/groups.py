@@ -61,13 +61,22 @@ def plain_artist(artist: str) -> str:
 
     Credits of several are a name of their own: where everybody features everybody, all would be
     one group, and nothing could be held out.
+
+    Parameters
+    ----------
+    artist : str
     """
     text = re.sub(r"[^\w\s]|_", "", artist.casefold().replace("&", " and ")).split()
     return " ".join(word for word in text if word not in _ENSEMBLES) or " ".join(text)
 
 
 def join_folders(tracks: Iterable[Track]) -> list[Track]:
-    """Tracks with a folder that bears the name of an artist of others counted to that artist."""
+    """Tracks with a folder that bears the name of an artist of others counted to that artist.
+
+    Parameters
+    ----------
+    tracks : iterable of Track
+    """
     tracks = list(tracks)
     artists = {track.group for track in tracks if track.group.startswith(_ARTIST)}
     joined = []
@@ -79,7 +88,13 @@ def join_folders(tracks: Iterable[Track]) -> list[Track]:
 
 
 def without_artist(groups: Iterable[str]) -> Counter[str]:
-    """How many of the tracks' groups are only a ``folder`` or a ``track``."""
+    """How many of the tracks' groups are only a ``folder`` or a ``track``.
+
+    Parameters
+    ----------
+    groups : iterable of str
+        Group of each track.
+    """
     kinds = Counter(group.split(":", 1)[0] for group in groups)
     return Counter({kind: kinds[kind] for kind in ("folder", "track") if kinds[kind]})
 
@@ -115,14 +130,24 @@ def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> t
 
 
 def same_sound(tracks: Iterable[Track]) -> list[tuple[str, str]]:
-    """Pairs of names (first, later) of tracks with one checksum."""
+    """Pairs of names (first, later) of tracks with one checksum.
+
+    Parameters
+    ----------
+    tracks : iterable of Track
+    """
     first: dict[str, str] = {}
     same = [(first.setdefault(track.sound, track.name), track.name) for track in tracks]
     return [pair for pair in same if pair[0] != pair[1]]
 
 
 def distinct(tracks: Iterable[Track]) -> tuple[Track, ...]:
-    """The first of each recording, and none of those that stand in several genres."""
+    """The first of each recording, and none of those that stand in several genres.
+
+    Parameters
+    ----------
+    tracks : iterable of Track
+    """
     tracks = tuple(tracks)
     unclear = {track.name for found in contradictions(tracks) for track in found}
     first: dict[str, Track] = {}
@@ -133,7 +158,12 @@ def distinct(tracks: Iterable[Track]) -> tuple[Track, ...]:
 
 
 def contradictions(tracks: Iterable[Track]) -> list[tuple[Track, ...]]:
-    """Recordings of which the tracks say different genres: all tracks of each."""
+    """Recordings of which the tracks say different genres: all tracks of each.
+
+    Parameters
+    ----------
+    tracks : iterable of Track
+    """
     recordings: dict[str, list[Track]] = defaultdict(list)
     for track in tracks:
         recordings[track.copy_of or track.name].append(track)
@@ -142,7 +172,13 @@ def contradictions(tracks: Iterable[Track]) -> list[tuple[Track, ...]]:
 
 
 def by_written_name(names: Iterable[str]) -> dict[str, list[str]]:
-    """Tracks that a list can mean by a path, or by a file's name without folder and suffix."""
+    """Tracks that a list can mean by a path, or by a file's name without folder and suffix.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of tracks.
+    """
     found: dict[str, list[str]] = defaultdict(list)
     names = list(names)
     for name in names:
@@ -154,6 +190,10 @@ def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
     """A table of lines ``clip<TAB>artist``; clips without an artist are left out.
 
     A first line whose cell is called ``clip``, ``track``, ``file`` … is a heading.
+
+    Parameters
+    ----------
+    path : path
 
     Raises
     ------
@@ -174,7 +214,14 @@ def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def write_artists(path: Path, artists: Mapping[str, str]) -> None:
-    """Keep a table as `read_artists` takes it."""
+    """Keep a table as `read_artists` takes it.
+
+    Parameters
+    ----------
+    path : Path
+    artists : mapping of str to str
+        Artist by clip.
+    """
     lines = ["clip\tartist", *(f"{clip}\t{artist}" for clip, artist in artists.items())]
     try:
         write_atomically(path, "\n".join([*lines, ""]).encode("utf-8", "surrogateescape"))
@@ -184,6 +231,13 @@ def write_artists(path: Path, artists: Mapping[str, str]) -> None:
 
 def artists_of(names: Collection[str], table: Mapping[str, str]) -> dict[str, str]:
     """Artist of each track, by its name, that a table names.
+
+    Parameters
+    ----------
+    names : collection of str
+        Names of tracks.
+    table : mapping of str to str
+        From :func:`read_artists`.
 
     Raises
     ------

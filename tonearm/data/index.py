@@ -87,7 +87,12 @@ class Index:
         return {track.name: track for track in self.tracks}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index whole or not at all."""
+        """Write the index whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+        """
         header = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
@@ -106,6 +111,11 @@ class Index:
 
 def load(path: str | os.PathLike[str]) -> Index:
     """Read an index, or the one in a prepared folder.
+
+    Parameters
+    ----------
+    path : path
+        The index, or the prepared folder.
 
     Raises
     ------
@@ -140,7 +150,12 @@ def load(path: str | os.PathLike[str]) -> Index:
 
 
 def stem(name: str) -> str:
-    """``rock/rock.00001.au`` and ``rock.00001`` are both ``rock.00001``."""
+    """``rock/rock.00001.au`` and ``rock.00001`` are both ``rock.00001``.
+
+    Parameters
+    ----------
+    name : str
+    """
     base = name.rsplit("/", 1)[-1]
     root, suffix = os.path.splitext(base)
     return root if suffix.lower() in AUDIO_SUFFIXES else base
@@ -152,6 +167,10 @@ def genre_of(folder: str) -> str:
     Beyond a table, a name of four letters or more is taken for one of the ten when a single
     letter is wrong, missing or too many, and not the first: ``reggas``, ``hophop``, ``jazzz``,
     but not ``k-pop`` or ``post-rock``. Any other name stays as it is, a genre of its own.
+
+    Parameters
+    ----------
+    folder : str
     """
     letters = key(folder)
     if letters in GTZAN_GENRES:
@@ -174,7 +193,12 @@ def _one_letter_apart(word: str, genre: str) -> bool:
 
 
 def describe(index: Index) -> Mapping[str, Any]:
-    """Counts, for people and reports."""
+    """Counts, for people and reports.
+
+    Parameters
+    ----------
+    index : Index
+    """
     return {
         "tracks": len(index.tracks),
         "genres": dict(sorted(Counter(track.genre for track in index.tracks).items())),

@@ -57,6 +57,16 @@ def write_json(
 
     One track at a time goes to the file, which takes its place at the end.
 
+    Parameters
+    ----------
+    made : Index
+    root : path
+        The folder of music.
+    path : path
+        The file to write.
+    on_done : callable
+        Called after each track.
+
     Returns
     -------
     list of (str, str)

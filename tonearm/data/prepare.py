@@ -147,6 +147,10 @@ def prepare_folder(
 def prepared_path(folder: str | os.PathLike[str]) -> Path:
     """Where the prepared folder of a folder of music goes by default: next to it.
 
+    Parameters
+    ----------
+    folder : path
+
     Raises
     ------
     DatasetError
@@ -160,7 +164,13 @@ def prepared_path(folder: str | os.PathLike[str]) -> Path:
 
 
 def front_end(out: Path) -> FeatureSpec:
-    """The front end of the features that a prepared folder has, or is to have."""
+    """The front end of the features that a prepared folder has, or is to have.
+
+    Parameters
+    ----------
+    out : Path
+        The prepared folder.
+    """
     features = out / FEATURES
     if not features.exists():
         return GTZAN_SPEC
@@ -171,6 +181,15 @@ def named_artists(
     names: Sequence[str], out: Path, artists: Mapping[str, str] | None
 ) -> dict[str, str]:
     """Artist of each track that a table names: the one given, or the one kept in ``out``.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of tracks.
+    artists : mapping of str to str, or None
+        Artist by clip.
+    out : Path
+        The prepared folder.
 
     Raises
     ------

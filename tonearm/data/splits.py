@@ -62,12 +62,22 @@ class Split:
         return hashlib.sha256(self.text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it, whole or not at all."""
+        """Write it, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+        """
         write_atomically(path, self.text.encode("utf-8", "surrogateescape"))
 
 
 def load(path: str | os.PathLike[str]) -> Split:
-    """Read a split file; DatasetError names the line that is wrong."""
+    """Read a split file; DatasetError names the line that is wrong.
+
+    Parameters
+    ----------
+    path : path
+    """
     try:
         text = Path(path).read_text("utf-8", "surrogateescape")
     except OSError as error:
@@ -93,7 +103,12 @@ def load(path: str | os.PathLike[str]) -> Split:
 
 
 def official(name: str) -> Split:
-    """A split that comes with the package, e.g. ``gtzan-filtered``."""
+    """A split that comes with the package, e.g. ``gtzan-filtered``.
+
+    Parameters
+    ----------
+    name : str
+    """
     path = _LISTS / f"{name}.split"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in _LISTS.glob("*.split")))
@@ -141,6 +156,13 @@ def find(split: Split, subset: str, index: Index) -> Subset:
     ``a#3`` is excerpt 3 of ``a``, unless a track is called so: then it is that track
     (``Prelude in C#.mp3``, ``Étude #3``).
 
+    Parameters
+    ----------
+    split : Split
+    subset : str
+        train, valid, test or excluded.
+    index : Index
+
     Raises
     ------
     DatasetError
@@ -150,7 +172,13 @@ def find(split: Split, subset: str, index: Index) -> Subset:
 
 
 def find_all(split: Split, index: Index) -> dict[str, Subset]:
-    """Every subset of a split, as `find` finds it."""
+    """Every subset of a split, as `find` finds it.
+
+    Parameters
+    ----------
+    split : Split
+    index : Index
+    """
     named = _named(split, index)
     used = {track.name: track for subset in SUBSETS for track in named.get(subset, _NOTHING).tracks}
     unclear = {track.name for each in groups.contradictions(used.values()) for track in each}
@@ -158,7 +186,12 @@ def find_all(split: Split, index: Index) -> dict[str, Subset]:
 
 
 def whole(index: Index) -> Subset:
-    """All tracks as one subset, without a split."""
+    """All tracks as one subset, without a split.
+
+    Parameters
+    ----------
+    index : Index
+    """
     unclear = {track.name for each in groups.contradictions(index.tracks) for track in each}
     return _once(Subset(index.tracks, {}, len(index.tracks)), unclear)
 
@@ -206,12 +239,23 @@ def _named(split: Split, index: Index) -> dict[str, Subset]:
 
 
 def select(split: Split, index: Index) -> dict[str, list[Track]]:
-    """Tracks of the index in each subset."""
+    """Tracks of the index in each subset.
+
+    Parameters
+    ----------
+    split : Split
+    index : Index
+    """
     return {subset: list(found.tracks) for subset, found in find_all(split, index).items()}
 
 
 def is_official(split: Split) -> bool:
-    """Whether it is one of the lists that come with the package, unchanged."""
+    """Whether it is one of the lists that come with the package, unchanged.
+
+    Parameters
+    ----------
+    split : Split
+    """
     path = _LISTS / f"{split.name}.split"
     return path.exists() and load(path).sha256 == split.sha256
 
@@ -221,6 +265,11 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
 
     An official list is what everyone measures on and is taken as it is: the filtered split of
     GTZAN has two artists on both sides (Slayer, Burning Spear; 7 of its 197 valid clips).
+
+    Parameters
+    ----------
+    split : Split
+    index : Index
 
     Returns
     -------
@@ -251,6 +300,11 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
 
 def grouped(index: Index, *, seed: int = 0) -> Split:
     """A made split: whole groups, the genres as evenly spread as these allow.
+
+    Parameters
+    ----------
+    index : Index
+    seed : int
 
     Raises
     ------
@@ -320,6 +374,8 @@ def make(wanted: str, index: Index, *, seed: int = 0) -> Split:
     ----------
     wanted : str
         ``grouped``, ``random-tracks``, ``random-segments``, an official name, or a path.
+    index : Index
+    seed : int
     """
     split = written(wanted)
     if split is None and wanted == _GROUPED:
@@ -332,6 +388,11 @@ def make(wanted: str, index: Index, *, seed: int = 0) -> Split:
 
 def written(wanted: str) -> Split | None:
     """The split of a file or an official name; None for those that are made of an index.
+
+    Parameters
+    ----------
+    wanted : str
+        A path or a name.
 
     Raises
     ------

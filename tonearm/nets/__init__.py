@@ -79,6 +79,11 @@ class Architecture:
 def get(name: str) -> Architecture:
     """The net of that name, with its defaults; imports torch.
 
+    Parameters
+    ----------
+    name : str
+        A key of :data:`MODELS`.
+
     Raises
     ------
     DatasetError

@@ -61,7 +61,14 @@ class Config:
 
 
 class Rhythm(nn.Module):
-    """Modulation spectrum of groups of bands; its Fourier transform is a product with constants."""
+    """Modulation spectrum of groups of bands; its Fourier transform is a product with constants.
+
+    Parameters
+    ----------
+    config : Config
+    frames : int
+        Frames of a window.
+    """
 
     cosine: Tensor
     sine: Tensor
@@ -90,7 +97,12 @@ class Rhythm(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, rhythm_features)."""
+        """(batch, frames, bands) -> (batch, rhythm_features).
+
+        Parameters
+        ----------
+        x : float32 (batch, frames, bands)
+        """
         level = x.reshape(x.shape[0], x.shape[1], self.groups, -1).mean(3).transpose(1, 2)
         level = level - level.mean(2, keepdim=True)  # (batch, groups, frames)
         power = (level @ self.cosine).square() + (level @ self.sine).square()
@@ -99,7 +111,16 @@ class Rhythm(nn.Module):
 
 
 class Net(nn.Module):
-    """Log-mel windows to logits."""
+    """Log-mel windows to logits.
+
+    Parameters
+    ----------
+    config : Config
+    bands, frames : int
+        Size of a window.
+    labels : int
+        Number of genres.
+    """
 
     def __init__(self, config: Config, *, bands: int, frames: int, labels: int) -> None:
         super().__init__()
@@ -115,7 +136,12 @@ class Net(nn.Module):
         self.output = nn.Linear(channels + config.rhythm_features, labels)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, labels)."""
+        """(batch, frames, bands) -> (batch, labels).
+
+        Parameters
+        ----------
+        levels : float32 (batch, frames, bands)
+        """
         x = normalised(levels)
         image = self.band_norm(x.transpose(1, 2)).transpose(1, 2).unsqueeze(1)
         texture = self.texture(image).mean((2, 3))  # (batch, channels)

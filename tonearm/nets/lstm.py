@@ -38,7 +38,16 @@ class Config:
 
 
 class Net(nn.Module):
-    """Log-mel windows to logits."""
+    """Log-mel windows to logits.
+
+    Parameters
+    ----------
+    config : Config
+    bands, frames : int
+        Size of a window.
+    labels : int
+        Number of genres.
+    """
 
     mfcc_basis: Tensor
 
@@ -53,7 +62,12 @@ class Net(nn.Module):
         self.output = _dense(config.hidden, labels)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, labels)."""
+        """(batch, frames, bands) -> (batch, labels).
+
+        Parameters
+        ----------
+        levels : float32 (batch, frames, bands)
+        """
         x = normalised(levels) @ self.mfcc_basis  # (batch, frames, coefficients)
         x, _ = self.first(x)
         x, _ = self.second(x)
@@ -62,7 +76,12 @@ class Net(nn.Module):
 
 
 def normalised(levels: Tensor) -> Tensor:
-    """Each window at mean 0 and deviation 1; an even one (silence) at 0."""
+    """Each window at mean 0 and deviation 1; an even one (silence) at 0.
+
+    Parameters
+    ----------
+    levels : float32 (batch, frames, bands)
+    """
     centred = levels - levels.mean((1, 2), keepdim=True)
     deviation = centred.square().mean((1, 2), keepdim=True).sqrt()
     return centred / (deviation + 1e-3)

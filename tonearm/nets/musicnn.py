@@ -56,17 +56,34 @@ def pad_frames(x: Tensor, kernel_frames: int) -> Tensor:
 
     (batch, channels, frames, bands) -> (batch, channels, frames + kernel_frames - 1, bands).
     An even kernel's odd one goes to the end, as in TensorFlow.
+
+    Parameters
+    ----------
+    x : float32 (..., frames)
+    kernel_frames : int
     """
     return F.pad(x, (0, 0, (kernel_frames - 1) // 2, kernel_frames // 2))
 
 
 def pool_frames(x: Tensor) -> Tensor:
-    """(batch, channels, frames) -> (batch, 2 * channels): max0, mean0, max1, mean1, ..."""
+    """(batch, channels, frames) -> (batch, 2 * channels): max0, mean0, max1, mean1, ...
+
+    Parameters
+    ----------
+    x : float32 (batch, channels, frames)
+    """
     return torch.stack([x.amax(2), x.mean(2)], 2).flatten(1)
 
 
 class FilterBank(nn.Module):
-    """Convolution over time and frequency, ReLU, batch norm, then the maximum over frequency."""
+    """Convolution over time and frequency, ReLU, batch norm, then the maximum over frequency.
+
+    Parameters
+    ----------
+    kernel : (int, int)
+        Frames and bands of each filter.
+    filters : int
+    """
 
     def __init__(self, kernel: tuple[int, int], *, filters: int) -> None:
         super().__init__()
@@ -74,13 +91,24 @@ class FilterBank(nn.Module):
         self.norm = nn.BatchNorm2d(filters, eps=_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 1, frames, bands) -> (batch, filters, frames)."""
+        """(batch, 1, frames, bands) -> (batch, filters, frames).
+
+        Parameters
+        ----------
+        x : float32 (batch, 1, frames, bands)
+        """
         x = self.conv(pad_frames(x, self.conv.kernel_size[0]))
         return cast(Tensor, self.norm(F.relu(x))).amax(3)
 
 
 class MiddleLayer(nn.Module):
-    """Convolution over 7 frames, ReLU, batch norm."""
+    """Convolution over 7 frames, ReLU, batch norm.
+
+    Parameters
+    ----------
+    channels, filters : int
+        Channels in and out.
+    """
 
     def __init__(self, channels: int, *, filters: int) -> None:
         super().__init__()
@@ -88,7 +116,12 @@ class MiddleLayer(nn.Module):
         self.norm = nn.BatchNorm1d(filters, eps=_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, frames) -> (batch, filters, frames)."""
+        """(batch, channels, frames) -> (batch, filters, frames).
+
+        Parameters
+        ----------
+        x : float32 (batch, channels, frames)
+        """
         return cast(Tensor, self.norm(F.relu(self.conv(x))))
 
 
@@ -96,6 +129,11 @@ def middle_stack(layers: nn.ModuleList, front: Tensor) -> Tensor:
     """(batch, channels, frames) -> (batch, 3 * filters, frames): what each layer gives, in order.
 
     The second and the third layer add theirs to what they are given.
+
+    Parameters
+    ----------
+    layers : ModuleList of MiddleLayer
+    front : float32 (batch, channels, frames)
     """
     first = layers[0](front)
     second = layers[1](first) + first
@@ -104,7 +142,12 @@ def middle_stack(layers: nn.ModuleList, front: Tensor) -> Tensor:
 
 
 class Musicnn(nn.Module):
-    """Filter banks, three residual layers over time, pooling over time, two dense layers."""
+    """Filter banks, three residual layers over time, pooling over time, two dense layers.
+
+    Parameters
+    ----------
+    config : MusicnnConfig
+    """
 
     def __init__(self, config: MusicnnConfig) -> None:
         super().__init__()

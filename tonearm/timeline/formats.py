@@ -90,6 +90,12 @@ def fewer(parts: Sequence[Segment], *, most: int) -> list[Segment]:
 
     Neighbours that become equal in genre by this are joined as well; confidence is weighted by
     length.
+
+    Parameters
+    ----------
+    parts : sequence of Segment
+    most : int
+        Number of segments to keep.
     """
     left = list(parts)
     while len(left) > most:
