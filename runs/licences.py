@@ -49,8 +49,8 @@ def needed(package: Distribution, extras: Iterable[str]) -> list[str]:
 def licence_of(package: Distribution) -> str:
     """The licence as its metadata name it; empty where they do not."""
     metadata = package.metadata
-    if expression := metadata.get("License-Expression"):
-        return str(expression)
+    if expressions := metadata.get_all("License-Expression", []):
+        return str(expressions[0])
     prefix = "License :: "
     classifiers = [
         value.removeprefix(prefix).split(" :: ")[-1]
@@ -59,7 +59,7 @@ def licence_of(package: Distribution) -> str:
     ]
     if classifiers:
         return ", ".join(classifiers)
-    stated = str(metadata.get("License") or "").strip()
+    stated = "".join(metadata.get_all("License", [])[:1]).strip()
     return stated if len(stated) <= _LONGEST_NAME else stated.splitlines()[0].strip()
 
 
