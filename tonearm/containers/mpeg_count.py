@@ -79,6 +79,8 @@ def count_frames(path: Path) -> FrameCount | None:
     """Walk through the layer III frames of a file; None if it has none."""
     with path.open("rb") as file:
         begin, end = sound_bounds(file)
+        if begin >= end:  # an empty file cannot be mapped
+            return None
         after = after_header_frame(file, begin)
         file.seek(begin)
         stated = header_frame(file.read(after - begin))
