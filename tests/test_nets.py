@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from tonearm import nets
 from tonearm.errors import DatasetError
+from tonearm.nets import discriminant
 
 torch = pytest.importorskip("torch")
 
@@ -86,3 +88,12 @@ def test_augmentation_is_that_of_its_generator(name):
 def test_unknown_model_lists_those_there_are():
     with pytest.raises(DatasetError, match="lstm, gabor, cnn"):
         nets.get("transformer")
+
+
+def test_one_discriminant_serves_networks_and_heads():
+    """A covariance and its rule by hand: two centres on the axes, variances 3 and 1."""
+    covariance = discriminant.shrunk(np.diag([3.0, 1.0]), 0.5)
+    np.testing.assert_allclose(covariance, np.diag([2.5, 1.5]))
+    weight, bias = discriminant.directions(np.array([[5.0, 0.0], [0.0, 3.0]]), covariance)
+    np.testing.assert_allclose(weight, [[2, 0], [0, 2]])
+    np.testing.assert_allclose(bias, [-5, -3])

@@ -200,7 +200,7 @@ def test_points_land_where_they_belong() -> None:
         y_label="y",
         x=(0, 1),
         y=(0, 1),
-        shares=(True, True),
+        as_percent=(True, True),
     )
     page = Page(text)
     line = next(attributes for tag, attributes in page.found if tag == "polyline")

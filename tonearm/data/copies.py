@@ -46,7 +46,7 @@ _LONGEST_S = 120
 MOST_WRONG = 0.3
 # Shorter overlaps than 3 s are a jingle, a sample, or chance.
 _LEAST_FRAMES = 94
-# A code that many tracks share (a held note, near silence) says nothing.
+# A code that many tracks share (a held note, near silence) proves nothing.
 _MOST_SHARED = 64
 # Lengths of copies in other encodings are equal to a millisecond once encoder delay is taken off.
 COPY_LENGTH_S = 0.1

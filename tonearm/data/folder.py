@@ -1,4 +1,4 @@
-"""What a folder of music holds, before anything is decoded: its files, and what genre each is.
+"""What a folder of music holds, before anything is decoded: its files and their genres.
 
 One folder a genre; deeper folders are artists' or albums'. Must not read audio.
 """
@@ -107,7 +107,7 @@ def genres_of(folders: Iterable[str]) -> dict[str, str]:
     DatasetError
         For a name that is no Unicode: no model could hold it.
     """
-    spelt: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     genres = {}
     for folder in folders:
         try:
@@ -115,12 +115,12 @@ def genres_of(folders: Iterable[str]) -> dict[str, str]:
         except UnicodeEncodeError:
             raise DatasetError(f"genre {folder!r}: its name is no UTF-8: rename it") from None
         genre = genre_of(folder)
-        genres[folder] = spelt.setdefault(key(genre), genre)
+        genres[folder] = spellings.setdefault(key(genre), genre)
     return genres
 
 
 def _folders(folder: Path, out: Path | None) -> set[str]:
-    """The folders right below one, hidden ones and ``out`` left aside."""
+    """The folders right below one, without hidden ones and ``out``."""
     try:
         with os.scandir(folder) as entries:
             found = {entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."}

@@ -1,4 +1,4 @@
-"""Dealing tracks into subsets: groups stay whole, labels come out as even as these allow.
+"""Split tracks into subsets: groups stay together, genres stay balanced.
 
 For splits, cross-validation and calibration alike. Imports nothing of Tonearm.
 """
@@ -18,16 +18,17 @@ def assign_groups(
 ) -> NDArray[np.int64]:
     """The subset of each track: no group is in two.
 
-    The largest group first, to the subset that lacks most of its labels: what is assigned last is
-    small enough to even things out. Parts may end without a label that few groups have.
+    The largest group comes first and goes to the subset that is most short of its labels: groups
+    that come last are small enough to even things out. A subset may end up without a label that
+    few groups have.
 
     Parameters
     ----------
     labels, groups : sequence of str [n]
     fractions : sequence of float [subsets]
-        How much of each label each subset shall have.
+        How much of each label each subset is to have.
     seed : int
-        Of the order of groups of one size.
+        Decides the order of groups of one size.
 
     Returns
     -------
@@ -43,16 +44,16 @@ def assign_groups(
     have: list[Counter[str]] = [Counter() for _ in fractions]
     assigned = np.zeros(len(labels), dtype=np.int64)
     for group in order:
-        its = Counter(labels[i] for i in members[group])
+        own = Counter(labels[i] for i in members[group])
 
-        def need(subset: int, its: Counter[str] = its) -> tuple[float, float, int]:
-            wanted = {label: fractions[subset] * of_label[label] for label in its}
-            lack = sum(n * (1 - have[subset][label] / wanted[label]) for label, n in its.items())
-            # Where several lack as much, the large subset, then the one that holds least.
-            return round(lack, 9), fractions[subset], -have[subset].total()
+        def need(subset: int, own: Counter[str] = own) -> tuple[float, float, int]:
+            wanted = {label: fractions[subset] * of_label[label] for label in own}
+            missing = sum(n * (1 - have[subset][label] / wanted[label]) for label, n in own.items())
+            # If several miss as much: the large subset, then the one that has fewest tracks.
+            return round(missing, 9), fractions[subset], -have[subset].total()
 
         subset = max(range(len(fractions)), key=need)
-        have[subset].update(its)
+        have[subset].update(own)
         assigned[members[group]] = subset
     return assigned
 

@@ -1,4 +1,4 @@
-"""Who made a track, and which tracks are one recording: what no split may divide.
+"""Groups (artist, album, recording) that a split must keep together.
 
 A group is ``artist:…`` where the artist is known, else ``folder:…`` or ``track:…``; all copies of
 one recording are in one. Only of the first kind is it known that another group is another artist.
@@ -20,7 +20,7 @@ from tonearm.files import write_atomically
 _ARTIST, _FOLDER, _TRACK = "artist:", "folder:", "track:"
 _ENSEMBLES = frozenset(("the", "trio", "quartet", "quintet", "band"))
 _NOBODY = frozenset(("", "unknown", "unknownartist", "various", "variousartists", "va"))
-# Folders that name nobody, and occur under many genres: CD1, Disc 2, Vol. 3, 1999, Singles.
+# Folders that name nobody and occur under many genres: CD1, Disc 2, Vol. 3, 1999, Singles.
 _NO_NAME = re.compile(r"(cd|dis[ck]|vol|volume|part|side)?\d*|side[ab]|singles|misc|unsorted|other")
 _HEADERS = frozenset(("clip", "track", "file", "filename", "name", "path", "song"))
 

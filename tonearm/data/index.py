@@ -1,6 +1,6 @@
-"""What a data set is: its tracks, each with genre, group, checksum and length, in one file.
+"""The index of a data set: its tracks, each with genre, group, sound key and length.
 
-An index is JSON lines: a header, then one track a line. A *group* is what may not be on both sides
+An index is JSON lines: a header, then one track a line. A *group* must not be on both sides
 of a split (``data/groups.py``). Paths are relative to the folder of music, with ``/``. Must not
 decode audio (``data/prepare.py`` does) or import torch.
 """
@@ -24,7 +24,7 @@ FORMAT = "tonearm-index"
 FORMAT_VERSION = 1
 FILE_NAME = "index.jsonl"
 
-# Spellings more than one letter away from the ten, as folders of GTZAN's many copies bear them.
+# Spellings more than one letter away from the ten, as folders of GTZAN's many copies have them.
 _SPELLINGS = {
     "classic": "classical",
     "classicalmusic": "classical",
@@ -46,11 +46,11 @@ class Track:
     Parameters
     ----------
     name : str
-        Unique in the index: its path, or its name where it came as an array.
+        Unique in the index: its path, or a name where it came as an array.
     genre, group : str
-        Label, and what may not be on both sides of a split.
+        Label, and what must not be on both sides of a split.
     sound : str
-        Checksum of the decoded audio: the key of its features.
+        Its sound key: the key of its features and embeddings.
     duration_s : float
     copy_of : str or None
         Name of the earlier track of which this is another copy.
@@ -164,7 +164,7 @@ def stem(name: str) -> str:
 def genre_of(folder: str) -> str:
     """The genre that a folder's name means: one of the ten where it is a misspelling of it.
 
-    Beyond a table, a name of four letters or more is taken for one of the ten when a single
+    Beyond a table, a name of four letters or more is read as one of the ten when a single
     letter is wrong, missing or too many, and not the first: ``reggas``, ``hophop``, ``jazzz``,
     but not ``k-pop`` or ``post-rock``. Any other name stays as it is, a genre of its own.
 

@@ -1,4 +1,4 @@
-"""Splits are data: named subsets of tracks, a hash, and the check that nothing leaks.
+"""Splits are data: named subsets of tracks, a hash, and a check that nothing leaks.
 
 A split file is text: comment lines with its name, then ``subset<TAB>track``. No group (artist,
 copies) may be in two subsets, but for the splits that exist to show how much that flatters: their
@@ -44,7 +44,7 @@ class Split:
 
     @property
     def leaks(self) -> bool:
-        """Whether groups cross it on purpose: no accuracy on it may stand beside an honest one."""
+        """Whether groups cross it on purpose; its figures are not comparable with honest ones."""
         return self.name.startswith(_LEAKING)
 
     @cached_property
@@ -274,7 +274,7 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Groups that cross an official list or a ``leaking-`` split, to be named beside its figures.
+        Groups that cross an official list or a ``leaking-`` split, to be named with its figures.
 
     Raises
     ------

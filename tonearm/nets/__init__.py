@@ -1,9 +1,10 @@
-"""The one registry of models: what can be trained, and with which recipe.
+"""The one registry of architectures: what can be trained, and with which recipe.
 
-A model is a file ``models/NAME.py`` with ``Config`` (a frozen dataclass), ``Net(config, *, bands,
-frames, labels)`` (an nn.Module: levels [batch, frames, bands] as `data.store.cut` gives them, in,
-logits [batch, labels] out; it normalises inside), ``RECIPE``, ``WINDOW_S`` and, if it wants,
-``augment``; and a line in `ARCHITECTURES`. Imports no torch: ``tonearm train --help`` lists it.
+An architecture is a file ``nets/NAME.py`` with ``Config`` (a frozen dataclass), ``Net(config, *,
+bands, frames, labels)`` (an nn.Module: levels [batch, frames, bands] as `data.feature_store.cut`
+gives them, in, logits [batch, labels] out; it normalises inside), ``RECIPE``, ``WINDOW_S`` and, if
+it needs it, ``augment``; and a line in `ARCHITECTURES`. Imports no torch: ``tonearm train --help``
+lists it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from tonearm.errors import DatasetError
 
 # name: what it is, for --help and `tonearm models`
 ARCHITECTURES = {
-    "head": "a decision over the shipped encoder's embeddings: seconds, few songs, no torch",
+    "head": "a classifier over the built-in encoder's embeddings: seconds, few songs, no torch",
     "lstm": "the original network: MFCCs, two LSTM layers, from scratch",
     "gabor": "fixed Gabor convolutions over log-mel and a layer in closed form, from scratch",
-    "cnn": "learned convolutions over log-mel and rhythm beside them, from scratch",
+    "cnn": "learned convolutions over log-mel and rhythm, from scratch",
 }
 
 
@@ -33,7 +34,7 @@ class Recipe:
     crops : 'excerpts' or 'random'
         Ten fixed windows a track, each an example; or one window a track and epoch, anywhere.
     margin : float
-        A random crop is this share longer than a window, for ``augment`` to cut from.
+        A random crop is longer than a window by this fraction, for ``augment`` to cut from.
     schedule : 'constant' or 'one-cycle'
         Of the learning rate, which ``lr`` is the top of.
     ema : float

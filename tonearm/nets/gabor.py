@@ -1,10 +1,10 @@
-"""Modulations of the spectrum: fixed Gabor convolutions over log-mel, and one layer that learns.
+"""Modulations of the spectrogram: fixed Gabor convolutions over log-mel, and one layer that learns.
 
 With few artists a genre, a net that is trained through and through learns the artists. Here the
 filters are given (rates in time, scales over the mel bands, rising and falling, as in the auditory
 cortex: Chi, Ru & Shamma 2005); their modulus is averaged over the window in groups of bands, and a
 linear layer is fitted in closed form, as a shrunken linear discriminant with equal priors. What was
-tried before and beside this, with figures, is in ``docs/experiments/gabor.md``. Levels are
+tried before and instead, with figures, is in ``docs/experiments/gabor.md``. Levels are
 [batch, frames, bands], images (batch, channels, frames, bands).
 """
 
@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tonearm.nets import Recipe
+from tonearm.nets import Recipe, discriminant
 
 WINDOW_S = 29.9
 RECIPE = Recipe(epochs=1, batch=16, lr=0.0, closed_form=True)
@@ -133,11 +133,10 @@ class Net(nn.Module):
         counts = torch.bincount(classes, minlength=labels).double()
         # Every genre weighs the same, however many windows it has.
         residual = (values - centres[classes]) / (labels * counts[classes]).sqrt()[:, None]
-        size = values.shape[1]
-        ridge = self.config.shrinkage * residual.square().sum() / size
-        within = (1 - self.config.shrinkage) * residual.T @ residual
-        weight = torch.linalg.solve(within + ridge * torch.eye(size), centres.T).T
-        bias = -0.5 * (centres * weight).sum(1) - weight @ (mean / deviation)
+        within = discriminant.shrunk((residual.T @ residual).numpy(), self.config.shrinkage)
+        scores = discriminant.directions(centres.numpy(), within)
+        weight, bias = torch.from_numpy(scores[0].T), torch.from_numpy(scores[1])
+        bias = bias - weight @ (mean / deviation)
         self.output.weight.copy_(self.config.sharpness * weight / deviation)
         self.output.bias.copy_(self.config.sharpness * bias)
 

@@ -1,4 +1,4 @@
-"""What may make a figure better than it would be on new music: the split's fault, or the model's.
+"""What may make a figure better than it would be on new music.
 
 Must not import torch.
 """
@@ -55,7 +55,7 @@ def of_split(
     if split.leaks:
         text = (
             f"Split {split.name} leaks on purpose: {len(crossing)} artists or tracks are on both "
-            "sides. Its accuracy flatters by ten to thirty points and must not stand beside an "
+            "sides. Its accuracy flatters by ten to thirty points and must not be compared with an "
             "honest one."
         )
         return [Caveat("leak", text)]
@@ -144,13 +144,13 @@ def of_base(training: Mapping[str, Any]) -> list[Caveat]:
 
 
 def of_windows(counts: Sequence[int], *, most: int) -> list[Caveat]:
-    """What tracks of so many windows each say, where predict hears ``most`` of a file."""
+    """What it means that tracks have more windows than ``most``, which predict analyses."""
     more = sum(count > most for count in counts)
     if not more:
         return []
     text = (
         f"{more} of the {len(counts)} tracks came with more windows than the {most} that predict "
-        "hears of a file: these are decided on all of theirs."
+        "analyses of a file: these are classified on all of theirs."
     )
     return [Caveat("note", text)]
 

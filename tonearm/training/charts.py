@@ -69,7 +69,7 @@ def chart(
     y_label: str,
     x: tuple[float, float],
     y: tuple[float, float],
-    shares: tuple[bool, bool] = (False, False),
+    as_percent: tuple[bool, bool] = (False, False),
 ) -> str:
     """An SVG element.
 
@@ -81,8 +81,8 @@ def chart(
     x_label, y_label : str
     x, y : (float, float)
         The stretch of each axis.
-    shares : (bool, bool)
-        Whether x and y are shares; otherwise x counts something.
+    as_percent : (bool, bool)
+        Whether x and y are fractions; otherwise x counts something.
     """
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
 
@@ -97,16 +97,16 @@ def chart(
         f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(title)}">'
     ]
-    for value in ticks(*x, count=6, least=0.0 if shares[0] else 1.0):
+    for value in ticks(*x, count=6, least=0.0 if as_percent[0] else 1.0):
         place = at((value, y[0]))[0]
         parts.append(f'<line class="grid" x1="{place:.1f}" y1="{_TOP}" x2="{place:.1f}" ')
         parts.append(f'y2="{bottom}"/><text x="{place:.1f}" y="{bottom + 14}" ')
-        parts.append(f'text-anchor="middle">{_tick(value, shares[0])}</text>')
+        parts.append(f'text-anchor="middle">{_tick(value, as_percent[0])}</text>')
     for value in ticks(*y, count=6):
         place = at((x[0], value))[1]
         parts.append(f'<line class="grid" x1="{_LEFT}" y1="{place:.1f}" x2="{right}" ')
         parts.append(f'y2="{place:.1f}"/><text x="{_LEFT - 5}" y="{place + 4:.1f}" ')
-        parts.append(f'text-anchor="end">{_tick(value, shares[1])}</text>')
+        parts.append(f'text-anchor="end">{_tick(value, as_percent[1])}</text>')
     middle = (_LEFT + right) / 2
     parts.append(f'<text class="label" x="{middle}" y="{bottom + 30}" text-anchor="middle">')
     parts.append(f"{escape(x_label)}</text>")
@@ -180,8 +180,8 @@ def interval(
     """A dot with its interval on a line from end to end of ``stretch``, as wide as its place."""
 
     def at(number: float) -> str:
-        share = (number - stretch[0]) / (stretch[1] - stretch[0])
-        return f"{100 * min(1.0, max(0.0, share)):.2f}%"
+        fraction = (number - stretch[0]) / (stretch[1] - stretch[0])
+        return f"{100 * min(1.0, max(0.0, fraction)):.2f}%"
 
     marked = ""
     if mark is not None:
@@ -195,10 +195,10 @@ def interval(
     )
 
 
-def percent(share: float) -> str:
+def percent(fraction: float) -> str:
     """``81.5 %``, with a space that does not break."""
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    return f"{100 * fraction:.1f}\N{NO-BREAK SPACE}%"
 
 
-def _tick(value: float, share: bool) -> str:
-    return f"{100 * value:.0f}%" if share else f"{value:.4g}"
+def _tick(value: float, as_percent: bool) -> str:
+    return f"{100 * value:.0f}%" if as_percent else f"{value:.4g}"

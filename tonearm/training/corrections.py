@@ -1,7 +1,7 @@
 """Learning from a person's corrections: the centres of genres move, the rest of a head stays.
 
-A correction is a heard sound and the genre that a person accepted or gave it. A few of them say
-where somebody's jazz lies; they say nothing of how far music spreads or how sure to be, so the
+A correction is an analysed sound and the genre that a person accepted or gave it. A few of them say
+where somebody's jazz lies; they say nothing of how far music spreads or how confident to be, so the
 covariance, the calibration and the detector of other sounds are kept. Needs no torch.
 """
 
@@ -20,7 +20,7 @@ from tonearm.model.head import Head
 from tonearm.training import custom_genres
 from tonearm.training.head_fit import Tracks
 
-# The centre of a genre counts as so many tracks beside the corrections of it: about half of what
+# The centre of a genre counts as so many tracks next to its corrections: about half of what
 # it was made from, since a library's owner is more right about it than GTZAN.
 PRIOR_TRACKS = 30
 FOLDS = 5
@@ -81,7 +81,7 @@ def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> 
 def measure(
     head: Head, corrections: Tracks, *, names: Sequence[str] | None, seed: int = 0
 ) -> Learnt:
-    """Judge each fifth of the corrections by a head corrected with those of other artists.
+    """Classify each fifth of the corrections by a head corrected with those of other artists.
 
     Raises
     ------

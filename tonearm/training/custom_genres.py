@@ -112,7 +112,7 @@ def folds_for(labels: Sequence[str], groups: Sequence[str], *, fewest: int = 2) 
     if len(of_genre[least]) < 2:
         raise DatasetError(
             f"genre {least!r} has {list(labels).count(least)} tracks, all of one artist or "
-            f"group ({next(iter(of_genre[least]))}): what was learnt of it cannot be told from its "
+            f"group ({next(iter(of_genre[least]))}): its sound cannot be told apart from its "
             "artist; add music of another one"
         )
     return min(FOLDS, len(of_genre[least]))
@@ -170,9 +170,9 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
 
 
 def refuse_known(head: Head, labels: Collection[str]) -> None:
-    """DatasetError where a head knows one of the genres, however it is spelt."""
-    spelt = {key(label) for label in head.labels}
-    known = sorted(label for label in set(labels) if key(label) in spelt)
+    """DatasetError where a head knows one of the genres, however it is spelled."""
+    spellings = {key(label) for label in head.labels}
+    known = sorted(label for label in set(labels) if key(label) in spellings)
     if known:
         raise DatasetError(f"the model knows {', '.join(known)} already: rename the folder")
 

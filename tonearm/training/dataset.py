@@ -1,7 +1,7 @@
 """The tracks of a split as batches of windows; the same whatever number of processes asks.
 
 All chance comes from (seed, epoch, step): every process draws the whole batch and keeps its
-share, so that two processes see what one would, and a resumed run what the killed one would have.
+part, so that two processes see what one would, and a resumed run what the killed one would have.
 Must not import onnxruntime, or know of Fabric.
 """
 

@@ -1,9 +1,9 @@
-"""What model files say of the tracks of a prepared folder, measured on a named split, side by side.
+"""Evaluate model files on the tracks of a data set, on a named split, side by side.
 
 Every figure names its split, its hash and n, and comes with what may flatter it: a split that
-leaks, a model that may have learnt from these very tracks. A track is decided on the windows after
-which `predict` stops, each window by itself. Answers are the likeliest genre, also where the model
-says "unknown"; ``answered`` counts these. Must not import torch or write reports.
+leaks, a model that may have learnt from these very tracks. A track is classified on the windows
+after which `predict` stops, and each window by itself. Answers are the likeliest genre, also where
+the model says "unknown"; ``answered`` counts these. Must not import torch or write reports.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ModelResult:
 
     @property
     def leaks(self) -> bool:
-        """Whether its figures must not stand beside honest ones."""
+        """Whether its figures must not be compared with honest ones."""
         return any(caveat.kind == "leak" for caveat in self.caveats)
 
     @cached_property
@@ -88,7 +88,7 @@ class ModelResult:
         return {"tracks": tracks, "windows": each, "genres": genre_rows(tracks, labels)}
 
     def mistakes(self, count: int = MISTAKES) -> list[dict[str, Any]]:
-        """Wrong answers, the surest first."""
+        """Wrong answers, the most confident first."""
         guess, confidence = self.probabilities.argmax(axis=1), self.probabilities.max(axis=1)
         order = [i for i in np.argsort(-confidence, kind="stable") if not self.right[i]]
         labels = self.model.labels
@@ -268,11 +268,11 @@ def _evaluate(
 
 
 def _until_confident(model: Model, embeddings: Windows, evaluation_set: EvaluationSet) -> Windows:
-    """Those of the windows [n, d] of a track after which predict is sure, so that it hears no more.
+    """The windows [n, d] of a track after which predict is confident and stops.
 
-    Segments that a split names, or arrays of more windows than predict hears, are other windows
-    than it would choose among: they are decided on together. (Of a track below -32 dBFS predict
-    hears all; how loud it was is not known here.)
+    Excerpts that a split names, or arrays of more windows than predict takes, are other windows
+    than it would choose from: they are classified together. (Of a track below -32 dBFS predict
+    takes all; how loud it was is not known here.)
     """
     if evaluation_set.excerpts or len(embeddings) > model.windows_per_track:
         return embeddings
@@ -290,7 +290,7 @@ def _each_window(head: Head, embeddings: Windows) -> metrics.Floats:
 
 
 def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Of each genre that occurs: n, recall, precision, F1, and what it is most often taken for."""
+    """A row for each genre that occurs: n, recall, precision, F1, most frequent confusion."""
     counts = np.array(figures["confusion"])
     rows = []
     for i, label in enumerate(labels):

@@ -1,6 +1,6 @@
 """A torch net as ONNX bytes, the proof that both say the same, and musicnn made cheap before.
 
-Must not import onnxruntime (``listening.onnx_session`` is its door) or read or write files.
+Must not import onnxruntime (``encoder.onnx_session`` does) or read or write files.
 """
 
 from __future__ import annotations

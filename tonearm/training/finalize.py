@@ -1,4 +1,4 @@
-"""What a net says of a subset; and the end of a run: calibrate, export, prove it equal, save.
+"""The end of a training run: predict a subset, calibrate, export to ONNX, check parity, save.
 
 The temperature and, with patience, the epoch are chosen on the validation subset, so that its
 figures are a little too good: ``metrics.json`` says so. Test subsets are for `evaluate`.
@@ -37,9 +37,9 @@ _NOTICE = "Trained from scratch with Tonearm; no other weights are in it.\n"
 
 @dataclass(frozen=True)
 class Found:
-    """What a net says of a subset: of windows [n, labels] and of tracks, with what is right.
+    """Probabilities of windows [n, labels] and of tracks, with the true classes.
 
-    Groups are those that no split divides: a figure's interval goes by them.
+    Groups are those that no split divides: intervals are by group.
     """
 
     window_truth: metrics.Classes

@@ -1,7 +1,7 @@
-"""Training a net: one loop on Lightning Fabric, from a prepared folder to a model file.
+"""Train a network: one loop on Lightning Fabric, from a prepared folder to a model file.
 
 Everything random comes from (seed, epoch, step), so that a run that is killed and resumed gives the
-bits of one that was not. Batch norms see their own process's share of a batch.
+same bits as one that was not. Batch norms see their own process's part of a batch.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from tonearm.errors import DatasetError
 from tonearm.genres import key
 from tonearm.model.head import Head, calibrated, mean_vote, spread
 from tonearm.model.out_of_domain import OutOfDomainDetector
+from tonearm.nets import discriminant
 
 Float64 = NDArray[np.float64]
 Windows = NDArray[np.floating[Any]]
@@ -95,8 +96,7 @@ class Discriminant:
         The covariance is shrunk toward a multiple of the identity (Friedman 1989); features were
         scaled before, so that common and rare tags are shrunk alike.
         """
-        directions = np.linalg.solve(shrunk(self.covariance), self.centres.T)
-        bias = -0.5 * (self.centres.T * directions).sum(axis=0)
+        directions, bias = discriminant.directions(self.centres, shrunk(self.covariance))
         for genre, tag in own_tags.items():
             directions[tag, genre] += OWN_TAG_WEIGHT
         weight = directions / self.deviation[:, None]
@@ -104,10 +104,8 @@ class Discriminant:
 
 
 def shrunk(covariance: Float64) -> Float64:
-    """A covariance [d, d] drawn toward a multiple of the identity."""
-    d = len(covariance)
-    target = np.trace(covariance) / d * np.eye(d)
-    return np.asarray((1 - SHRINKAGE) * covariance + SHRINKAGE * target)
+    """A covariance [d, d] drawn toward a multiple of the identity, as far as heads need it."""
+    return discriminant.shrunk(covariance, SHRINKAGE)
 
 
 def fit(

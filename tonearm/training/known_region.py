@@ -1,4 +1,4 @@
-"""How far the music of a genre that is added reaches, so that no detector calls it unknown.
+"""The region of embedding space that an added genre covers, exempt from out-of-domain detection.
 
 The detector of other sounds learnt from the first genres; four of six tracks of electronic music
 were unknown to it before and after they were added. Refitting it needs the other sounds, which are
@@ -35,7 +35,7 @@ def surroundings(
     Parameters
     ----------
     statistics : mapping
-        What the fit of the head learnt: the spread within its genres is taken for theirs.
+        What the fit of the head learnt: the spread within its genres is assumed to be theirs.
     new : Tracks
     labels : tuple of str
         The genres that are added.

@@ -110,11 +110,12 @@ def _model(result: ModelResult, history: History | None) -> str:
     drawn = [
         _figure(_confusion(result), "Confusion: true genre down, answer across, tracks"),
         _figure(
-            reliability(result), "Reliability: below the line it is surer than right. Dots by n"
+            reliability(result),
+            "Reliability: below the line it is more confident than right. Dots by n",
         ),
         _figure(
             coverage([result], [""]),
-            "Coverage: accuracy when it answers only the tracks it is surest of",
+            "Coverage: accuracy when it answers only the tracks it is most confident of",
         ),
         *(_figure(drawing, f"Training: {what}") for what, drawing in curves(history or {}).items()),
     ]
@@ -181,10 +182,12 @@ def _confusion(result: ModelResult) -> str:
         cells = []
         for j, count in enumerate(counts[i]):
             kind = "right" if i == j else "wrong"
-            share = count / total if total else 0.0
-            strong = " strong" if share > 0.5 else ""
+            fraction = count / total if total else 0.0
+            strong = " strong" if fraction > 0.5 else ""
             text = str(count) if count else ""
-            cells.append(f'<td class="{kind}{strong}" style="--p:{100 * share:.0f}%">{text}</td>')
+            cells.append(
+                f'<td class="{kind}{strong}" style="--p:{100 * fraction:.0f}%">{text}</td>'
+            )
         rows.append(f"<tr><th scope=row>{escape(label)}</th>{''.join(cells)}</tr>")
     return (
         "<div class=scroll><table class=confusion><thead><tr><td></td>"
@@ -223,11 +226,13 @@ def _mistakes(result: ModelResult) -> str:
         unknown = ", but called unknown" if row["unknown"] else ""
         rows.append(
             f"<li><code>{escape(row['path'])}</code><span>is <b>{escape(row['genre'])}</b> "
-            f"({percent(row['probability_of_genre'])}), heard as <b>{escape(row['answer'])}</b> "
-            f"({percent(row['confidence'])}){unknown}</span></li>"
+            f"({percent(row['probability_of_genre'])}), "
+            f"classified as <b>{escape(row['answer'])}</b> ({percent(row['confidence'])}){unknown}</span></li>"
         )
     wrong = int((~result.right).sum())
-    many = f"The {len(found)} surest of {wrong} mistakes" if wrong > 1 else "The one mistake"
+    many = (
+        f"The {len(found)} most confident of {wrong} mistakes" if wrong > 1 else "The one mistake"
+    )
     return f"<h3>{many}</h3><ol>{''.join(rows)}</ol>"
 
 
@@ -315,7 +320,7 @@ def _failed(evaluation: Evaluation) -> str:
         for path, reason in evaluation.failed
     )
     return (
-        f"<section><h2>{len(evaluation.failed)} tracks could not be heard and are in no figure"
+        f"<section><h2>{len(evaluation.failed)} tracks could not be analysed and are in no figure"
         f"</h2><ol>{''.join(rows)}</ol></section>"
     )
 
@@ -328,8 +333,8 @@ def _words() -> str:
         "windows right": "each stretch of a few seconds result by itself.",
         "difference": "in points of tracks right, paired by track; won : lost counts the tracks "
         "only this one and only the first one got right.",
-        "recall, precision": "share of a genre's tracks found; share of such answers right.",
-        "calibration error": "mean distance of confidence and share of right answers, ten bins.",
+        "recall, precision": "fraction of a genre's tracks found; fraction of such answers right.",
+        "calibration error": "mean distance of confidence and fraction of right answers, ten bins.",
     }
     return f"<footer>{_pairs(meanings)}</footer>"
 

@@ -31,33 +31,36 @@ def reliability(result: ModelResult) -> str:
         if count
     ]
     most = max(count for _, _, count in full)
-    gaps = [Series("", [(sure, sure), (sure, right)], colour=1) for sure, right, _ in full]
+    gaps = [
+        Series("", [(confidence, confidence), (confidence, right)], colour=1)
+        for confidence, right, _ in full
+    ]
     dots = Series(
         "",
         [(confidence, right) for confidence, right, _ in full],
         line=False,
         radii=[3 + 8 * (count / most) ** 0.5 for _, _, count in full],
-        notes=[f"{c} tracks: sure {percent(s)}, right {percent(r)}" for s, r, c in full],
+        notes=[f"{c} tracks: confidence {percent(s)}, right {percent(r)}" for s, r, c in full],
     )
     return charts.chart(
         [Series("", [(0, 0), (1, 1)], colour=5, dashed=True), *gaps, dots],
-        title="Reliability: share of right answers over confidence",
+        title="Reliability: fraction of right answers over confidence",
         x_label="confidence",
         y_label="right",
         x=(0, 1),
         y=(0, 1.05),
-        shares=(True, True),
+        as_percent=(True, True),
     )
 
 
 def coverage(many: Sequence[ModelResult], names: Sequence[str]) -> str:
-    """Accuracy over the share of tracks answered, a line a model file."""
+    """Accuracy over the fraction of tracks answered, a line a model file."""
     series = []
     for i, (result, name) in enumerate(zip(many, names, strict=True)):
         n = len(result.truth)
         step = -(-n // _MOST_POINTS)
-        shares = [kept / n for kept in range(n, min(_LEAST_KEPT, n) - 1, -step)]
-        rows = metrics.coverage(result.truth, result.probabilities, fractions=shares)
+        fractions = [kept / n for kept in range(n, min(_LEAST_KEPT, n) - 1, -step)]
+        rows = metrics.coverage(result.truth, result.probabilities, fractions=fractions)
         points = [(row["coverage"], row["accuracy"]) for row in rows]
         series.append(Series(name, points, colour=i))
         own = result.figures["tracks"]["answered"]
@@ -74,12 +77,12 @@ def coverage(many: Sequence[ModelResult], names: Sequence[str]) -> str:
     low = min(value for line in series for _, value in line.points)
     return charts.chart(
         series,
-        title="Coverage: accuracy of the surest share of the tracks",
-        x_label="share answered",
+        title="Coverage: accuracy of the most confident tracks",
+        x_label="fraction answered",
         y_label="right",
         x=(0, 1),
         y=(max(0.0, min(0.5, low - 0.05)), 1.02),
-        shares=(True, True),
+        as_percent=(True, True),
     )
 
 
@@ -105,6 +108,6 @@ def curves(history: History) -> dict[str, str]:
             y_label=label,
             x=(min(epochs), max(epochs)),
             y=(0, 1.02 if label == "accuracy" else 1.05 * max(highest, 1e-3)),
-            shares=(False, label == "accuracy"),
+            as_percent=(False, label == "accuracy"),
         )
     return drawn

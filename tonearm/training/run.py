@@ -77,7 +77,7 @@ def read(out: Path) -> Run:
 
 
 def read_history(path: str | os.PathLike[str]) -> dict[str, list[float]] | None:
-    """Columns of the ``history.csv`` beside a model file; None where there is none to be read."""
+    """Columns of the ``history.csv`` next to a model file; None where there is none to be read."""
     try:
         with open(Path(path).with_name(HISTORY), encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
