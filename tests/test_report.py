@@ -73,7 +73,7 @@ def test_one_model(folder: Path) -> None:
     assert text.startswith("<!doctype html>")
     assert "0 on data" in page.text
     assert "66.7\N{NO-BREAK SPACE}%" in page.text and "6 tracks of 4 artists" in page.text
-    assert "metal/f.wav" in page.text and "The 2 surest of 2 mistakes" in page.text
+    assert "metal/f.wav" in page.text and "The 2 most confident of 2 mistakes" in page.text
     assert {"svg", "table", "polyline", "circle", "title"} <= page.tags
     assert "Training: loss" not in page.text and "Side by side" not in page.text
     assert text == report.render(evaluated(folder, TINY), histories=[None]), "not repeatable"

@@ -227,7 +227,8 @@ def _mistakes(result: ModelResult) -> str:
         rows.append(
             f"<li><code>{escape(row['path'])}</code><span>is <b>{escape(row['genre'])}</b> "
             f"({percent(row['probability_of_genre'])}), "
-            f"classified as <b>{escape(row['answer'])}</b> ({percent(row['confidence'])}){unknown}</span></li>"
+            f"classified as <b>{escape(row['answer'])}</b> "
+            f"({percent(row['confidence'])}){unknown}</span></li>"
         )
     wrong = int((~result.right).sum())
     many = (
