@@ -28,6 +28,6 @@ def shrunk(covariance: Float64, shrinkage: float) -> Float64:
 
 def directions(centres: Float64, covariance: Float64) -> tuple[Float64, Float64]:
     """Weight [d, k] and bias [k] that score a point for each of k centres [k, d]."""
-    weight = np.linalg.solve(covariance, centres.T)
+    weight: Float64 = np.asarray(np.linalg.solve(covariance, centres.T), dtype=np.float64)
     bias = -0.5 * (centres.T * weight).sum(axis=0)
     return weight, bias
