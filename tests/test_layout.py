@@ -47,6 +47,7 @@ IMPORTERS = {
     "lightning_fabric": ["training/"],
     "mutagen": ["containers/mutagen_tags.py"],
     "sqlite3": ["database.py"],
+    "watchfiles": ["cli/watch.py"],
     "typer": ["cli/"],
     "rich": ["cli/"],
     "fastapi": ["serve/"],

@@ -93,8 +93,8 @@ def test_an_album_is_the_mean_of_its_known_tracks():
     rock = predicted({"rock": 0.8, "jazz": 0.2}, known=True)
     jazz = predicted({"jazz": 0.5, "rock": 0.5}, known=True)
     unknown = predicted({"jazz": 1.0, "rock": 0.0}, known=False)
-    mean = pooled([rock, jazz, unknown])
-    assert dict(mean.probabilities) == pytest.approx({"rock": 0.65, "jazz": 0.35})
+    mean = pooled([rock, jazz, rock, unknown])
+    assert dict(mean.probabilities) == pytest.approx({"rock": 0.7, "jazz": 0.3})
     assert next(iter(mean.probabilities)) == "rock"
     assert mean.genre == "rock"
     assert pooled([rock, unknown]).genre is None
@@ -116,7 +116,16 @@ def test_an_album_of_different_genres_has_no_prediction():
         return predicted({**dict.fromkeys(("rock", "jazz", "pop"), 0.05), genre: 0.9}, known=True)
 
     assert pooled([clear("rock"), clear("jazz"), clear("pop")]) is None
+    assert pooled([clear("rock"), clear("jazz")]) is None
     assert pooled([clear("rock"), clear("rock"), clear("pop")]).genre == "rock"
+
+
+def test_joined_for_players_that_show_one_value():
+    rules = Rules(Policy.add, max_genres=2, joint="; ")
+    found = propose(JAZZ, rules, genres=["Polka"], guesses=[])
+    assert (found.genres, found.guesses) == (("Polka; Jazz; Blues",), ())
+    own = propose(JAZZ, Rules(max_genres=2, joint=" / "), genres=[], guesses=[])
+    assert (own.genres, own.guesses) == (("Jazz / Blues",), ("Jazz / Blues",))
 
 
 @pytest.mark.parametrize(

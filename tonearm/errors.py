@@ -75,6 +75,10 @@ class DatasetError(TonearmError):
     """A data set, split or feature store cannot be used as it is."""
 
 
+class SettingsError(TonearmError):
+    """The settings file cannot be read, or names what does not exist."""
+
+
 class ModelError(TonearmError):
     """A model file is missing, damaged, foreign, or does not fit what it is used for."""
 

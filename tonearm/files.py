@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
@@ -22,13 +23,15 @@ def find(
     *,
     suffixes: Collection[str],
     on_error: Callable[[Path, OSError], None],
+    exclude: Sequence[str] = (),
 ) -> Iterator[Path]:
     """Files of the given suffixes below folders, and every file named outright.
 
     Folders are walked recursively in the order of their names, through symbolic links too; one
     reached before (a link that loops) is not entered again. A path that does not exist is
     yielded as it is, for whoever opens it to report. Names that begin with a dot are skipped:
-    among them are the ``._song.mp3`` that macOS leaves on foreign disks.
+    among them are the ``._song.mp3`` that macOS leaves on foreign disks. So are folders that hold a
+    file ``.nomedia``, unless they are named outright.
 
     Parameters
     ----------
@@ -38,11 +41,13 @@ def find(
         Lower-case suffixes with their dot.
     on_error : callable
         Called with each folder that cannot be read.
+    exclude : sequence of str
+        Patterns (``*.wav``, ``Podcasts``) of names below the folders, or of whole paths.
     """
     entered: set[tuple[int, int]] = set()
     for path in map(Path, paths):
         if path.is_dir():
-            yield from _walk(path, suffixes, on_error, entered)
+            yield from _walk(path, suffixes, on_error, entered, exclude)
         else:
             yield path
 
@@ -52,8 +57,9 @@ def _walk(
     suffixes: Collection[str],
     on_error: Callable[[Path, OSError], None],
     entered: set[tuple[int, int]],
+    exclude: Sequence[str],
 ) -> Iterator[Path]:
-    pending = [folder]
+    pending, named = [folder], folder
     while pending:
         folder = pending.pop()
         try:
@@ -66,15 +72,22 @@ def _walk(
         except OSError as error:
             on_error(folder, error)
             continue
+        if folder != named and any(entry.name == ".nomedia" for entry in found):
+            continue
         folders = []
         for entry in found:
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or is_excluded(folder / entry.name, exclude):
                 continue
             if _is_folder(entry):
                 folders.append(folder / entry.name)
             elif os.path.splitext(entry.name)[1].lower() in suffixes:
                 yield folder / entry.name
         pending.extend(reversed(folders))
+
+
+def is_excluded(path: Path, patterns: Sequence[str]) -> bool:
+    """Whether a name, or the whole path, is like one of the patterns."""
+    return any(fnmatch(path.name, pattern) or fnmatch(path, pattern) for pattern in patterns)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

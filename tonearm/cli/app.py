@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from tonearm import __version__
 from tonearm.cli import (
@@ -28,6 +29,7 @@ from tonearm.cli import (
     prepare,
     scan,
     serve,
+    settings,
     similar,
     status,
     tag,
@@ -157,6 +159,7 @@ app.command()(learn.learn)
 app.command()(evaluate.evaluate)
 app.command()(models.models)
 app.command()(serve.serve)
+app.command()(settings.settings)
 
 
 def main() -> None:
@@ -166,7 +169,8 @@ def main() -> None:
         return
     try:
         try:
-            app()
+            commands: Any = get_command(app)
+            app(default_map=settings.defaults(commands.commands))
         finally:
             sys.stdout.flush()  # what is left to write may fail too
     except TonearmError as error:

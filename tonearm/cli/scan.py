@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library_options import Location, ModelOption, chosen_model, location
+from tonearm.cli.library_options import (
+    Form,
+    FormOption,
+    Location,
+    ModelOption,
+    chosen_model,
+    location,
+    print_object,
+)
 from tonearm.files import cores
 from tonearm.library.file_tags import file_tags
 
@@ -18,7 +28,21 @@ if TYPE_CHECKING:
     from tonearm.library.scan import Scan
 
 
+@dataclass(frozen=True)
+class _Options:
+    """How to scan, the same for each time while folders are watched."""
+
+    library: Path
+    model: Path | None
+    jobs: int
+    retry: bool
+    exclude: tuple[str, ...]
+    form: Form
+    quiet: bool
+
+
 def scan(
+    context: typer.Context,
     paths: Annotated[
         list[Path] | None,
         typer.Argument(help="Files and folders.", show_default="all that were scanned before"),
@@ -31,13 +55,50 @@ def scan(
     retry: Annotated[
         bool, typer.Option("--retry", help="Try unchanged files again that failed before.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", help="Skip names like this: '*.wav', Podcasts; repeatable."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, and analyse what is new.")] = False,
+    tag: Annotated[
+        bool, typer.Option("--tag", help="With --watch: write genres into new files.")
+    ] = False,
     model: ModelOption = None,
+    output_format: FormOption = Form.table,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing unless something is new.")
+    ] = False,
     verbose: console.Verbose = False,
 ) -> None:
     """Analyse new music and add it to the library.
 
-    Nothing is analysed twice: a file that was moved or tagged is recognised by its sound.
+    Nothing is analysed twice: a file that was moved or tagged is recognised by its sound. Folders
+    with a file `.nomedia` in them are skipped.
     """
+    if tag and not watch:
+        raise typer.BadParameter("goes with --watch", param_hint="--tag")
+    options = _Options(
+        library=location(library),
+        model=model,
+        jobs=jobs or cores(),
+        retry=retry,
+        exclude=tuple(exclude or ()),
+        form=output_format,
+        quiet=quiet,
+    )
+    result, interrupted = _scan(options, paths or ())
+    if watch and not interrupted:
+        _watch(context, options, paths or (), tag=tag)
+        return
+    if interrupted:
+        console.say("interrupted; what was analysed is kept; scan again to continue")
+        raise typer.Exit(console.EXIT_INTERRUPTED)
+    if result.failures or result.damaged:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
+    """Scan once and report; gives also whether Ctrl-C ended it."""
     from tonearm.library import scan as scanning
     from tonearm.library.store import Library
     from tonearm.model import file as model_file
@@ -45,10 +106,10 @@ def scan(
     result = scanning.Scan()
     interrupted = False
     with ExitStack() as stack:
-        opened = stack.enter_context(Library(location(library), write=True))
+        opened = stack.enter_context(Library(options.library, write=True))
         if not (paths or opened.roots() or next(opened.strays(), None)):
             raise typer.BadParameter("name folders to scan", param_hint="PATHS")
-        model = chosen_model(opened, model)
+        model = chosen_model(opened, options.model)
         loaded = model_file.load(model)
         opened.keep_model_path(model)
         stack.enter_context(console.quiet_decoders())
@@ -56,26 +117,63 @@ def scan(
         try:
             scanning.scan(
                 opened,
-                paths or (),
+                paths,
                 again=not paths,
                 model=loaded,
                 make_embed=partial(scanning.load_embed, model),
                 read_tags=file_tags,
-                jobs=jobs or cores(),
-                retry=retry,
+                jobs=options.jobs,
+                retry=options.retry,
+                exclude=options.exclude,
                 result=result,
                 on_progress=show.update,
             )
         except KeyboardInterrupt:
             interrupted = True
-    print(_summary(result))
+    _report(result, options)
+    return result, interrupted
+
+
+def _report(result: Scan, options: _Options) -> None:
+    news = result.analysed + result.recognised + result.gone + result.reclassified
+    if options.form is Form.json:
+        values = {name: value for name, value in asdict(result).items() if name != "looking"}
+        for name in ("failures", "damaged"):
+            values[name] = [{"path": p, "message": why} for p, why in getattr(result, name)]
+        print_object(values)
+    elif not options.quiet or news:
+        print(_summary(result), flush=True)
     console.report("damaged, classified by what is left", result.damaged)
     console.report("could not be read", result.failures)
-    if interrupted:
-        console.say("interrupted; what was analysed is kept; scan again to continue")
-        raise typer.Exit(console.EXIT_INTERRUPTED)
-    if result.failures or result.damaged:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def _watch(context: typer.Context, options: _Options, paths: Sequence[Path], *, tag: bool) -> None:
+    """Scan what changes in the folders, until Ctrl-C."""
+    from tonearm.cli.watch import watch
+    from tonearm.library.store import Library
+
+    with Library(options.library) as opened:
+        folders = [Path(path) for path in opened.roots()]
+    folders = [path for path in map(Path.resolve, paths) if path.is_dir()] or folders
+
+    def on_change(changed: list[Path]) -> None:
+        _scan(options, changed)
+        if tag:
+            _tag(context, options.library, changed)
+
+    console.say(f"watching {console.counted(len(folders), 'folder')}; Ctrl-C ends it")
+    try:
+        watch(folders, on_change)
+    except KeyboardInterrupt:
+        console.say("no longer watching; everything analysed is kept")
+
+
+def _tag(context: typer.Context, library: Path, paths: list[Path]) -> None:
+    """`tonearm tag --write` on files, with the defaults of the settings file."""
+    root = context.find_root()
+    arguments = ["tag", "--write", "--library", str(library), "--", *map(str, paths)]
+    # What is skipped is named, and the watching goes on.
+    root.command.main(arguments, standalone_mode=False, default_map=root.default_map)
 
 
 class _Shown:

@@ -52,6 +52,12 @@ def tag(
         list[str] | None,
         typer.Option("--placeholder", help="A name that counts as no genre.", hidden=True),
     ] = None,
+    joint: Annotated[
+        str | None,
+        typer.Option(
+            "--join", help="Join several genres into one value, such as '; '.", hidden=True
+        ),
+    ] = None,
     keep_mtime: KeepMtime = False,
     details: Annotated[bool, typer.Option("--details", help="List every file.")] = False,
     output_format: FormOption = Form.table,
@@ -77,6 +83,7 @@ def tag(
             only=frozenset(_labels(opened, genre or (), "--genre")),
             never=frozenset(_labels(opened, not_genre or (), "--not-genre")),
             placeholders=frozenset(map(key, placeholders or PLACEHOLDERS)),
+            joint=joint,
         )
         journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
         plan = plan_tags(opened, rules, paths=paths, by=by)

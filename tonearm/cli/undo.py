@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,9 @@ def undo(
     run: Annotated[
         int | None, typer.Argument(help="Number in `tonearm history`. [default: the last `tag`]")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be restored.")
+    ] = False,
     keep_mtime: KeepMtime = False,
     library: Location = None,
     verbose: console.Verbose = False,
@@ -28,6 +32,9 @@ def undo(
 
     place = location(library)
     library_options.require_journal(place)
+    if dry_run:
+        _show_plan(place, run)
+        return
     with ExitStack() as stack:
         opened = stack.enter_context(Library(place, write=True)) if place.exists() else None
         journal = stack.enter_context(open_journal(place, opened))
@@ -47,3 +54,25 @@ def undo(
     print(f"run {result.run}: {len(result.paths):,} of {files} of run {result.undoes} restored")
     headline = f"skipped (`tonearm undo {result.undoes}` tries again)"
     library_options.close(headline, result.failures, interrupted=result.interrupted)
+
+
+def _show_plan(place: Path, run: int | None) -> None:
+    """Print what an undo would do; nothing is changed."""
+    from tonearm.library.store import Library
+    from tonearm.library.tag_runs import plan_undo
+    from tonearm.tagging.journal import Journal, journal_path
+
+    with ExitStack() as stack:
+        opened = stack.enter_context(Library(place)) if place.exists() else None
+        journal = stack.enter_context(Journal(journal_path(place)))
+        number, files = plan_undo(opened, journal, run)
+    for file in files:
+        line = f"{console.printable(file.path)}: {library_options.arrow(file.old, file.new)}"
+        if file.reason:
+            line += f"  (skipped: {console.printable(file.reason)})"
+        elif not file.exact:
+            line += "  (its genre alone: other tags were changed since)"
+        print(line)
+    count = console.counted(sum(file.reason is None for file in files), "file")
+    print(f"{count} of run {number} to restore")
+    console.say("nothing has been restored yet: leave --dry-run out")

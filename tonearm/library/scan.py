@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
 from tonearm.errors import DecodeError
-from tonearm.files import cores, find
+from tonearm.files import cores, find, is_excluded
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import (
     FileStatus,
@@ -32,6 +32,7 @@ from tonearm.library.store import (
     Library,
     ModelRecord,
     as_stored,
+    below,
 )
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
@@ -119,6 +120,7 @@ def scan(
     jobs: int | None = None,
     again: bool = False,
     retry: bool = False,
+    exclude: Sequence[str] = (),
     limits: Limits | None = None,
     result: Scan | None = None,
     on_progress: Callable[[Scan], None] = lambda _: None,
@@ -144,6 +146,8 @@ def scan(
         Also look at all that was scanned before.
     retry : bool
         Also try files again that failed and have not changed since.
+    exclude : sequence of str
+        Patterns of names, or of whole paths, to skip; files that were scanned before count as gone.
     limits : Limits or None
         What one file may cost.
     result : Scan or None
@@ -171,7 +175,7 @@ def scan(
     with alone(library.path, what="another scan"):
         session = _Session(library, model, result, lambda: on_progress(result))
         session.reclassify()
-        session.walk(named, again=again, retry=retry)
+        session.walk(named, again=again, retry=retry, exclude=exclude)
         result.looking = False
         on_progress(result)
         if result.to_do:
@@ -280,9 +284,12 @@ class _Session:
             self._result.reclassified += len(rows)
             self._on_progress()
 
-    def walk(self, named: list[Path], *, again: bool, retry: bool) -> None:
+    def walk(
+        self, named: list[Path], *, again: bool, retry: bool, exclude: Sequence[str] = ()
+    ) -> None:
         """List what is new or changed."""
         roots = [*named, *map(Path, self._library.roots())] if again else named
+        roots = [root for root in roots if not self._is_unmounted(root)]
 
         def on_error(folder: Path, error: OSError) -> None:
             self._unread.add(folder)
@@ -294,9 +301,11 @@ class _Session:
                 self._unread.add(path)
                 self._result.failures.append((str(path), reason))
 
-        for path in find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error):
+        for path in find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error, exclude=exclude):
             look(path)
         for path in self._library.strays() if again else ():
+            if is_excluded(path, exclude):
+                continue
             if os.path.lexists(path):
                 look(path)
             else:  # it was not named this time, so that is no failure
@@ -307,6 +316,25 @@ class _Session:
         )
         # Files that were kept here once, by the thousand, are looked at as strays.
         self._library.write("DELETE FROM roots WHERE path IN (SELECT path FROM tracks)")
+
+    def _is_unmounted(self, root: Path) -> bool:
+        """Whether a folder that held files of another disk is empty now: a mount point."""
+        try:
+            if not root.is_dir() or any(os.scandir(root)):
+                return False
+        except OSError:
+            return False  # named when it is walked
+        condition, value = below([root])
+        held = self._library.rows(
+            f"SELECT t.device FROM tracks t WHERE NOT t.missing AND {condition} LIMIT 1",  # noqa: S608
+            [value],
+        )
+        if not held or held[0][0] == FileStatus.of(root.stat()).device:
+            return False
+        self._unread.add(root)
+        reason = "is empty: is its disk mounted? (`tonearm forget` drops its files)"
+        self._result.failures.append((str(root), reason))
+        return True
 
     def _meet(self, path: Path, *, retry: bool) -> str | None:
         """Look at a file from outside; gives the reason if that cannot be done."""

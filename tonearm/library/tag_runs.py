@@ -22,7 +22,7 @@ from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Library, as_stored
 from tonearm.tagging.fields import edits_for_genres
 from tonearm.tagging.journal import Entry, FileIdentity, Journal, journal_path
-from tonearm.tagging.write import change, restore
+from tonearm.tagging.write import change, restore, undo_outlook
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,43 @@ def undo_run(
     steps = [(path, partial(restore_one, entry, path)) for entry, path in entries]
     done = RunResult(len(steps), undoes=undone.id)
     return _run(library, journal, steps, done, command, on_progress)
+
+
+@dataclass(frozen=True)
+class PlannedUndo:
+    """What an undo would do with one file.
+
+    Parameters
+    ----------
+    path : str
+        Where the file is now.
+    old, new : tuple of str
+        Its genres as the run left them, and as they would be restored.
+    exact : bool
+        Whether every byte comes back; else someone changed the file since.
+    reason : str or None
+        Why it cannot be restored.
+    """
+
+    path: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    exact: bool
+    reason: str | None
+
+
+def plan_undo(
+    library: Library | None, journal: Journal, number: int | None
+) -> tuple[int, list[PlannedUndo]]:
+    """The number of the run that :func:`undo_run` would undo, and what becomes of its files."""
+    undone = journal.run(number)
+    planned = []
+    for entry in reversed(journal.entries(undone.id)):
+        if entry.state == "done" and not entry.undone:
+            path = _locate(library, journal, entry)
+            exact, reason = undo_outlook(entry, journal, path)
+            planned.append(PlannedUndo(path, entry.new_genres, entry.old_genres, exact, reason))
+    return undone.id, planned
 
 
 def _run(

@@ -169,6 +169,8 @@ class Journal(Database):
 
     def delta(self, entry: int) -> Delta | None:
         """What the change replaced, byte by byte; None for entries that do not have it."""
+        if not self.rows("SELECT 1 FROM sqlite_master WHERE name = 'deltas'"):
+            return None  # an old journal, open to read
         found = self.rows("SELECT delta FROM deltas WHERE entry = ?", (entry,))
         try:
             return Delta.from_json(found[0][0]) if found else None

@@ -90,6 +90,9 @@ class Rules:
         The model's genres that alone are written (all where empty), and those that are not.
     placeholders : frozenset of str
         Keys of names (:func:`tonearm.genres.key`) that count as no genre.
+    joint : str or None
+        Joins several genres into one value, for players that show only the first; None writes
+        true multiple values.
     """
 
     policy: Policy = Policy.missing
@@ -99,6 +102,7 @@ class Rules:
     only: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
     placeholders: frozenset[str] = frozenset(map(key, PLACEHOLDERS))
+    joint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,10 @@ def propose(
         known = {key(part) for genre in by_person for part in (genre, *parts(genre))}
         chosen = tuple(name for name in chosen if key(name) not in known)
         new = by_person + chosen
+    if rules.joint and len(new) > 1:
+        # Tonearm's mark names the whole value if all of it is Tonearm's, else none of it.
+        joined = rules.joint.join(new)
+        new, chosen = (joined,), (joined,) if new == chosen else ()
     if new == old:
         return Proposal(Action.same, old, skipped)
     return Proposal(Action.write, new, chosen)
@@ -189,15 +197,15 @@ def chosen_names(prediction: Prediction, rules: Rules) -> tuple[str, ...]:
 def pooled(predictions: Sequence[Prediction]) -> Prediction | None:
     """One prediction for an album: the mean over its tracks of known genre.
 
-    Unknown where half of the tracks are. None for an album of different genres, of which fewer
-    than half of the known tracks sound like the album's mean: there each file stands for itself.
+    Unknown where half of the tracks are. None for an album of different genres, where at most half
+    of the known tracks sound like the album's mean: there each file stands for itself.
 
     Examples
     --------
-    >>> jazz = Prediction.of(["jazz", "rock"], [0.9, 0.1], known=True)
-    >>> rock = Prediction.of(["jazz", "rock"], [0.3, 0.7], known=True)
-    >>> pooled([jazz, rock]).probabilities
-    {'jazz': 0.6, 'rock': 0.4}
+    >>> clear = Prediction.of(["jazz", "rock"], [0.9, 0.1], known=True)
+    >>> close = Prediction.of(["jazz", "rock"], [0.6, 0.4], known=True)
+    >>> pooled([clear, close]).probabilities
+    {'jazz': 0.75, 'rock': 0.25}
     """
     known = [prediction for prediction in predictions if prediction.genre is not None]
     if not known:
@@ -206,7 +214,8 @@ def pooled(predictions: Sequence[Prediction]) -> Prediction | None:
     # Exact sums: the order of the tracks must not matter.
     means = [fsum(p.probabilities.get(label, 0.0) for p in known) / len(known) for label in labels]
     nearest = next(iter(rank(labels, means)))
-    if 2 * Counter(prediction.nearest for prediction in known)[nearest] < len(known):
+    agreeing = Counter(prediction.nearest for prediction in known)[nearest]
+    if len(known) > 1 and 2 * agreeing <= len(known):
         return None
     return Prediction.of(labels, means, known=2 * len(known) > len(predictions))
 

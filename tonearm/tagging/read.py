@@ -77,7 +77,7 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
     if not genre or any("\ufffd" in name for name in genre):
         genre = _lenient_genres(path) or genre
     genres = tuple(dict.fromkeys(genre))
-    own = {name for text in marker for name in text.split(JOINT)}
+    own = {name for text in marker for name in (text, *text.split(JOINT))}
     guesses = tuple(name for name in genres if name in own)
     return Tags(
         title=JOINT.join(title) or None,

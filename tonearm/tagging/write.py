@@ -194,6 +194,24 @@ def restore(
     )
 
 
+def undo_outlook(entry: Entry, journal: Journal, path: str) -> tuple[bool, str | None]:
+    """Whether every byte of a file would come back, and why it would not be restored at all."""
+    target = Path(os.path.realpath(path))
+    try:
+        with _explained(target):
+            check(target)
+        delta = journal.delta(entry.id)
+        if delta is not None and _is_as_written(path, delta):
+            return True, None
+        present = read_fields(target)
+        same = entry.after is not None and present.same_as(entry.after)
+        if not same and read_tags(target).genres != entry.new_genres:
+            return False, "its genre was changed since"
+    except TagError as error:
+        return False, _bare(error, target)
+    return False, None
+
+
 def _is_as_written(path: str, delta: Delta) -> bool:
     """Whether a file is byte by byte what the change left."""
     try:
@@ -297,7 +315,8 @@ def compare(target: Path, temporary: Path) -> GenreFields:
 
 def _check_genres(target: Path, temporary: Path, genres: Sequence[str]) -> None:
     found = read_tags(temporary).genres
-    if found != tuple(genres):
+    # Before ID3v2.4 several values are one, joined; a value that holds the joint reads as several.
+    if JOINT.join(found) != JOINT.join(genres):
         reason = f"{JOINT.join(genres) or 'none'} would read as {JOINT.join(found) or 'none'}"
         raise TagError(f"{target}: {reason}")
 

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from support import small_files, tagged
+from typer.testing import CliRunner
+
+from tonearm.cli import settings
+from tonearm.cli.app import app, main
+from tonearm.errors import SettingsError
+from tonearm.library.store import Library
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A settings file; Tonearm reads it wherever the platform keeps others."""
+    path = tmp_path / "settings.toml"
+    monkeypatch.setenv(settings.VARIABLE, str(path))
+    return path
+
+
+def run(monkeypatch, capsys, *arguments):
+    """The whole program, as the shell starts it."""
+    monkeypatch.setattr("sys.argv", ["tonearm", *map(str, arguments)])
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    ended = capsys.readouterr()
+    return code, ended.out, ended.err
+
+
+def test_the_settings_file_changes_defaults_of_commands(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("TONEARM_LIBRARY", raising=False)
+    song = small_files.write(tmp_path / "a.flac", small_files.music(1, 0.3))
+    tagged.with_tags(song, ["Plain"])
+    library = tagged.library_of(tmp_path / "own.sqlite", {song: {"jazz": 0.65}})
+    place.write_text(
+        f'library = "{library}"\n[tag]\nmin-confidence = 0.7\nplaceholder = ["Plain"]\n'
+    )
+    code, out, err = run(monkeypatch, capsys, "tag")
+    assert (code, err) == (0, "") and "confidence below 70%" in out
+    _, out, _ = run(monkeypatch, capsys, "tag", "--min-confidence", "0.6")
+    assert "Plain → Jazz" in out
+    place.write_text(f'library = "{library}"\n')
+    _, out, _ = run(monkeypatch, capsys, "tag")
+    assert "have a genre that a person wrote" in out
+
+
+def test_where_each_value_comes_from(place, monkeypatch, capsys):
+    place.write_text("jobs = 3\n[scan]\njobs = 2\n[tag]\nmin-confidence = 0.7\n")
+    monkeypatch.setenv("TONEARM_LIBRARY", "/elsewhere.sqlite")
+    _, out, _ = run(monkeypatch, capsys, "settings", "--changed", "--format", "json")
+    rows = {(r["command"], r["option"]): r for r in json.loads(out)["settings"]}
+    assert rows["scan", "jobs"]["value"] == 2
+    assert rows["scan", "jobs"]["source"] == "settings file"
+    assert rows["tag", "min-confidence"]["value"] == 0.7
+    assert rows["tag", "library"]["source"] == "$TONEARM_LIBRARY"
+    assert ("tag", "policy") not in rows
+    _, out, _ = run(monkeypatch, capsys, "settings")
+    assert "policy = missing  (program)" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("[tga]\nx = 1\n", "tga"), ("[tag]\nmin_confidence = 1\n", "min_confidence"), ("x = 1", "x")],
+)
+def test_what_does_not_exist_is_named(place, monkeypatch, capsys, text, named):
+    place.write_text(text)
+    code, _, err = run(monkeypatch, capsys, "status")
+    assert code == 2 and named in err and "no such option" in err
+
+
+def test_a_file_that_is_not_toml(place):
+    place.write_text("[[[")
+    with pytest.raises(SettingsError, match="cannot be read as settings"):
+        settings.defaults({})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    music = small_files.music(1, 1.0)
+    for name in ("a.wav", "b.flac", "Podcasts/c.flac", "videos/d.flac", "live/e.flac"):
+        path = tmp_path / "music" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        small_files.write(path, music)
+    (tmp_path / "music" / "videos" / ".nomedia").touch()
+    return tmp_path / "music"
+
+
+def scanned(tmp_path, *arguments):
+    place = tmp_path / "l.sqlite"
+    ran = CliRunner().invoke(app, ["scan", "--library", str(place), *map(str, arguments)])
+    with Library(place) as library:
+        return ran, [track.path.rpartition("music/")[2] for track in library.tracks()]
+
+
+def test_excluded_names_and_nomedia(folder, tmp_path):
+    _, names = scanned(tmp_path, folder, "--exclude", "*.wav", "--exclude", "Podcasts")
+    assert names == ["b.flac", "live/e.flac"]
+    _, names = scanned(tmp_path, folder, "--exclude", "*/live/*")
+    assert names == ["Podcasts/c.flac", "a.wav", "b.flac"]
+
+
+def test_an_empty_mount_point_is_not_gone(folder, tmp_path):
+    _, names = scanned(tmp_path, folder)
+    disk = tmp_path / "disk"
+    folder.rename(disk)
+    folder.mkdir()
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        library.write("UPDATE tracks SET device = device + 1")  # it was another disk
+    ran, still = scanned(tmp_path)
+    assert ran.exit_code == 1 and "is its disk mounted?" in ran.stderr
+    assert still == names and len(names) == 4
+    folder.rmdir()
+    disk.rename(folder)
+    ran, still = scanned(tmp_path)
+    assert (ran.exit_code, still) == (0, names)
+
+
+def test_quiet_and_json(folder, tmp_path):
+    ran, _ = scanned(tmp_path, folder, "--format", "json")
+    values = json.loads(ran.stdout)
+    assert (values["analysed"] + values["recognised"], values["failures"]) == (4, [])
+    quiet, _ = scanned(tmp_path, "--quiet")
+    assert quiet.output == ""
+    (folder / "f.flac").write_bytes(b"no sound")
+    new, _ = scanned(tmp_path, "--quiet")
+    assert new.exit_code == 1 and "f.flac" in new.stderr
+    old, _ = scanned(tmp_path, "--quiet")
+    assert (old.exit_code, old.output) == (0, "")

@@ -1,0 +1,64 @@
+"""Watching folders, with the changes that the system would report."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from tonearm.cli import watch as watching
+
+
+@pytest.fixture
+def system(monkeypatch):
+    """Stands for watchfiles: gives what a test puts into it, then Ctrl-C."""
+    reports = []
+
+    def watch(*folders, **_):
+        for report in reports:
+            yield report(folders) if callable(report) else report
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "watchfiles", SimpleNamespace(watch=watch))
+    return reports
+
+
+def seen(folders):
+    found = []
+    with pytest.raises(KeyboardInterrupt):
+        watching.watch(folders, found.append)
+    return found
+
+
+def test_new_and_gone_files_are_reported(tmp_path, system):
+    new = tmp_path / "a.flac"
+    new.touch()
+    (tmp_path / ".hidden").mkdir()
+    system.append({(1, str(new)), (1, str(tmp_path / "notes.txt"))})
+    system.append({(3, str(tmp_path / "album" / "gone.flac"))})
+    system.append({(3, str(tmp_path / "gone.flac")), (1, str(tmp_path / ".hidden" / "b.flac"))})
+    system.append(set())
+    assert seen([tmp_path]) == [[new], [tmp_path]]
+
+
+def test_a_folder_that_goes_is_waited_for(tmp_path, system, monkeypatch, capsys):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    waits = []
+
+    def sleep(_):
+        waits.append(1)
+        if len(waits) == 2:
+            disk.mkdir()
+
+    monkeypatch.setattr(watching.time, "sleep", sleep)
+
+    def unmount(_folders):
+        if not waits:
+            disk.rmdir()
+        return set()
+
+    system.append(unmount)
+    assert seen([disk]) == []
+    assert len(waits) == 2 and "is not there; it is waited for" in capsys.readouterr().err

@@ -1,0 +1,151 @@
+"""``tonearm settings``: the defaults of every command, and where each comes from.
+
+The settings file is TOML. Its keys are the long names of options, without their dashes; a table
+holds those of one command, and what stands before the tables is for all commands that have it::
+
+    library = "/music/library.sqlite"
+
+    [tag]
+    min-confidence = 0.7
+    placeholder = ["Other", "Unknown", "Misc"]
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.library_options import Form, FormOption, print_object
+from tonearm.errors import SettingsError
+
+VARIABLE = "TONEARM_SETTINGS"
+
+
+def settings_path() -> Path:
+    """The settings file, which need not be there."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("tonearm", appauthor=False)) / "settings.toml"
+
+
+def defaults(commands: Mapping[str, Any]) -> dict[str, Any]:
+    """What the settings file says, as the defaults of each command's parameters.
+
+    Parameters
+    ----------
+    commands : mapping of str to click command
+        All commands.
+
+    Raises
+    ------
+    SettingsError
+        When the file cannot be read, or names a command or an option that does not exist.
+    """
+    path = settings_path()
+    table = _read(path)
+    common = {name: value for name, value in table.items() if not isinstance(value, dict)}
+    found: dict[str, Any] = {}
+    known = {name for command in commands.values() for name in _options(command)}
+    _require_known(path, "", common, known)
+    for name, command in commands.items():
+        own = table.get(name, {})
+        options = _options(command)
+        _require_known(path, f"[{name}] ", own, set(options))
+        merged = {**{k: v for k, v in common.items() if k in options}, **own}
+        if merged:
+            found[name] = {options[key].name: value for key, value in merged.items()}
+    tables = {name for name, value in table.items() if isinstance(value, dict)}
+    _require_known(path, "", tables - set(commands), set())
+    return found
+
+
+def settings(
+    context: typer.Context,
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Only what differs from the program's defaults.")
+    ] = False,
+    output_format: FormOption = Form.table,
+    verbose: console.Verbose = False,
+) -> None:
+    """Show all defaults and their sources.
+
+    The settings file is TOML: `[tag]`, then lines such as `min-confidence = 0.7`.
+    """
+    group: Any = context.find_root().command
+    path = settings_path()
+    rows = list(_rows(group.commands, defaults(group.commands)))
+    rows = [row for row in rows if not changed or row["source"] != "program"]
+    if output_format is Form.json:
+        print_object({"file": str(path), "exists": path.is_file(), "settings": rows})
+        return
+    state = "" if path.is_file() else " (not there yet)"
+    print(f"{console.printable(path)}{state}")
+    shown = ""
+    for row in rows:
+        if row["command"] != shown:
+            shown = row["command"]
+            print(f"\n[{shown}]")
+        value = console.printable(str(row["value"]))
+        print(f"{row['option']} = {value}  ({row['source']})")
+
+
+def _rows(commands: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, command in commands.items():
+        for option, parameter in _options(command).items():
+            variable = parameter.envvar
+            value, source = parameter.default, "program"
+            if callable(value):
+                value = None
+            if parameter.name in file.get(name, {}):
+                value, source = file[name][parameter.name], "settings file"
+            if isinstance(variable, str) and variable in os.environ:
+                value, source = os.environ[variable], f"${variable}"
+            value = getattr(value, "value", value)
+            yield {"command": name, "option": option, "value": _plain(value), "source": source}
+
+
+def _plain(value: object) -> object:
+    """As JSON has it."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def _options(command: Any) -> dict[str, Any]:  # noqa: ANN401 - typer brings its own click
+    """The parameters of a command by the long names of their options."""
+    found = {}
+    for parameter in command.params:
+        longest = max(
+            (text for text in parameter.opts if text.startswith("--")), default=None, key=len
+        )
+        if longest and parameter.name != "verbose" and longest != "--help":
+            found[longest[2:]] = parameter
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    import tomllib
+
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path} cannot be read as settings: {error}") from None
+
+
+def _require_known(path: Path, place: str, names: Any, known: set[str]) -> None:  # noqa: ANN401
+    wrong = ", ".join(sorted(set(names) - known))
+    if wrong:
+        raise SettingsError(
+            f"{path}: {place}{wrong}: no such option (`tonearm settings` lists all)"
+        )

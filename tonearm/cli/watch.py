@@ -1,0 +1,84 @@
+"""``tonearm scan --watch``: analyse what is new as it comes, and tag it if asked.
+
+The only module that imports watchfiles.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import typer
+
+from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.cli import console
+
+# How long a folder has to be quiet before what changed in it is looked at: copies take a while.
+_QUIET_MS = 1_600
+_RETRY_S = 5.0
+
+
+def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> None:
+    """Call for the folders in which audio files came, changed or went; ends with Ctrl-C.
+
+    A folder that goes (a disk that is unmounted, a rename) is waited for.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        What to watch.
+    on_change : callable
+        Called with the files that changed, and with the folders of those that went.
+    """
+    try:
+        from watchfiles import watch as changes_of
+    except ImportError:
+        raise typer.BadParameter(
+            "--watch needs an extra: pip install 'tonearm[watch]'", param_hint="--watch"
+        ) from None
+    away: set[Path] = set()
+    while True:
+        present = [folder for folder in folders if folder.is_dir()]
+        away = _report_away(set(folders) - set(present), away)
+        if not present:
+            time.sleep(_RETRY_S)
+            continue
+        # Looked at every now and then, for folders that come back or go.
+        watched = changes_of(
+            *present,
+            step=_QUIET_MS,
+            rust_timeout=int(_RETRY_S * 1_000),
+            yield_on_timeout=True,
+            raise_interrupt=True,
+            ignore_permission_denied=True,
+        )
+        try:
+            for changes in watched:
+                found = _concerned({Path(path) for _, path in changes})
+                if found:
+                    on_change(found)
+                if [folder for folder in folders if folder.is_dir()] != present:
+                    break
+        except (FileNotFoundError, OSError) as error:
+            console.say(f"watching again: {console.printable(str(error))}")
+            time.sleep(_RETRY_S)
+
+
+def _report_away(now: set[Path], before: set[Path]) -> set[Path]:
+    for folder in sorted(now - before):
+        console.say(f"{console.printable(folder)} is not there; it is waited for")
+    return now
+
+
+def _concerned(changed: set[Path]) -> list[Path]:
+    """Files to scan, and for what went, its folder."""
+    found: set[Path] = set()
+    for path in changed:
+        if any(part.startswith(".") for part in path.parts[1:]):
+            continue
+        if path.is_dir():
+            found.add(path)
+        elif path.suffix.lower() in AUDIO_SUFFIXES:
+            found.add(path if path.exists() else path.parent)
+    return sorted(path for path in found if path.exists())
