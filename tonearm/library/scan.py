@@ -25,6 +25,7 @@ from tonearm.database import alone
 from tonearm.errors import DecodeError
 from tonearm.files import cores, find, is_excluded
 from tonearm.library.file_tags import file_tags
+from tonearm.library.mounts import is_unmounted
 from tonearm.library.store import (
     FileStatus,
     FileTags,
@@ -32,7 +33,6 @@ from tonearm.library.store import (
     Library,
     ModelRecord,
     as_stored,
-    below,
 )
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
@@ -289,7 +289,11 @@ class _Session:
     ) -> None:
         """List what is new or changed."""
         roots = [*named, *map(Path, self._library.roots())] if again else named
-        roots = [root for root in roots if not self._is_unmounted(root)]
+        for root in [root for root in roots if is_unmounted(self._library, root)]:
+            roots.remove(root)
+            self._unread.add(root)
+            reason = "is empty: is its disk mounted? (`tonearm forget` drops its files)"
+            self._result.failures.append((str(root), reason))
 
         def on_error(folder: Path, error: OSError) -> None:
             self._unread.add(folder)
@@ -316,25 +320,6 @@ class _Session:
         )
         # Files that were kept here once, by the thousand, are looked at as strays.
         self._library.write("DELETE FROM roots WHERE path IN (SELECT path FROM tracks)")
-
-    def _is_unmounted(self, root: Path) -> bool:
-        """Whether a folder that held files of another disk is empty now: a mount point."""
-        try:
-            if not root.is_dir() or any(os.scandir(root)):
-                return False
-        except OSError:
-            return False  # named when it is walked
-        condition, value = below([root])
-        held = self._library.rows(
-            f"SELECT t.device FROM tracks t WHERE NOT t.missing AND {condition} LIMIT 1",  # noqa: S608
-            [value],
-        )
-        if not held or held[0][0] == FileStatus.of(root.stat()).device:
-            return False
-        self._unread.add(root)
-        reason = "is empty: is its disk mounted? (`tonearm forget` drops its files)"
-        self._result.failures.append((str(root), reason))
-        return True
 
     def _meet(self, path: Path, *, retry: bool) -> str | None:
         """Look at a file from outside; gives the reason if that cannot be done."""
