@@ -20,7 +20,8 @@ from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
 from tonearm.errors import LibraryError, TonearmError
 from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import Scan, scan
+from tonearm.library.scan import scan
+from tonearm.library.scan_result import Scan
 from tonearm.library.store import Library, as_stored
 from tonearm.model import file as models
 from tonearm.workers import Limits

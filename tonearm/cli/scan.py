@@ -25,7 +25,7 @@ from tonearm.files import cores
 from tonearm.library.file_tags import file_tags
 
 if TYPE_CHECKING:
-    from tonearm.library.scan import Scan
+    from tonearm.library.scan_result import Scan
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,11 @@ def scan(
 def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
     """Scan once and report; gives also whether Ctrl-C ended it."""
     from tonearm.library import scan as scanning
+    from tonearm.library.scan_result import Scan
     from tonearm.library.store import Library
     from tonearm.model import file as model_file
 
-    result = scanning.Scan()
+    result = Scan()
     interrupted = False
     with ExitStack() as stack:
         opened = stack.enter_context(Library(options.library, write=True))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from tonearm.errors import DecodeError
 from tonearm.files import cores, find, is_excluded
 from tonearm.library.file_tags import file_tags
 from tonearm.library.mounts import is_unmounted
+from tonearm.library.scan_result import Scan
 from tonearm.library.store import (
     FileStatus,
     FileTags,
@@ -67,47 +68,6 @@ class Sound:
     starts_s: NDArray[np.float32]
     duration_s: float
     warning: str | None
-
-
-@dataclass
-class Scan:
-    """What a scan did so far.
-
-    Parameters
-    ----------
-    looking : bool
-        Whether folders are still walked: ``found`` and ``to_do`` grow until then.
-    found : int
-        Audio files below the folders.
-    unchanged : int
-        Of these, as they were at the last scan; ``failed_before`` of them could not be heard
-        then.
-    to_do : int
-        New or changed.
-    done : int
-        Of ``to_do``; ``heard`` of them were heard, ``recognised`` hold a sound known already,
-        ``moved`` of those were elsewhere before.
-    gone : int
-        Files of earlier scans that are not there any more.
-    redecided : int
-        Sounds that another model judged again, from what is kept of them.
-    failures, damaged : list of (path, reason)
-        Files not heard; files judged by a part of them.
-    """
-
-    looking: bool = True
-    found: int = 0
-    unchanged: int = 0
-    failed_before: int = 0
-    to_do: int = 0
-    done: int = 0
-    analysed: int = 0
-    recognised: int = 0
-    moved: int = 0
-    gone: int = 0
-    reclassified: int = 0
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    damaged: list[tuple[str, str]] = field(default_factory=list)
 
 
 def scan(

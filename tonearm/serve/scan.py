@@ -19,6 +19,7 @@ from tonearm.errors import TonearmError
 from tonearm.files import cores
 from tonearm.library import scan as scanning
 from tonearm.library.file_tags import file_tags
+from tonearm.library.scan_result import Scan
 from tonearm.library.store import Library
 from tonearm.serve.problems import Json, to_bytes
 from tonearm.serve.service import Service
@@ -41,7 +42,7 @@ class Scanner:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._result: scanning.Scan | None = None
+        self._result: Scan | None = None
         self._outcome: dict[str, Any] = {}
 
     def folders(self) -> list[str]:
@@ -62,7 +63,7 @@ class Scanner:
             if self.running:
                 raise HTTPException(409, "a scan is running")
             self._stop.clear()
-            self._result, self._outcome = scanning.Scan(), {}
+            self._result, self._outcome = Scan(), {}
             self._thread = threading.Thread(target=self._scan, daemon=True)
             self._thread.start()
 
@@ -90,7 +91,7 @@ class Scanner:
         return {**values, **({} if running else self._outcome)}
 
     def _scan(self) -> None:
-        def on_progress(_: scanning.Scan) -> None:
+        def on_progress(_: Scan) -> None:
             if self._stop.is_set():
                 raise _StoppedError
 

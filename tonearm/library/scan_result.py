@@ -1,0 +1,46 @@
+"""What a scan found and did, as it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Scan:
+    """What a scan did so far.
+
+    Parameters
+    ----------
+    looking : bool
+        Whether folders are still being walked: ``found`` and ``to_do`` grow until then.
+    found : int
+        Audio files below the folders.
+    unchanged : int
+        Of these, as they were at the last scan; ``failed_before`` of them could not be read
+        then.
+    to_do : int
+        New or changed.
+    done : int
+        Of ``to_do``; ``analysed`` of them were analysed, ``recognised`` hold a sound known already,
+        ``moved`` of those were elsewhere before.
+    gone : int
+        Files of earlier scans that are not there any more.
+    reclassified : int
+        Sounds that another model classified again, from the embeddings that are kept.
+    failures, damaged : list of (path, reason)
+        Files that could not be read; files classified by a part of them.
+    """
+
+    looking: bool = True
+    found: int = 0
+    unchanged: int = 0
+    failed_before: int = 0
+    to_do: int = 0
+    done: int = 0
+    analysed: int = 0
+    recognised: int = 0
+    moved: int = 0
+    gone: int = 0
+    reclassified: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = field(default_factory=list)
