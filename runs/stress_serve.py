@@ -65,7 +65,7 @@ def main() -> None:
 
 def measure(process: int, address: str, files: list[Path], clients: int) -> dict[str, object]:
     """Run all clients at once, and measure."""
-    httpx.get(f"{address}/api/health")
+    httpx.get(f"{address}/api/v1/health")
     before = memory_mb(process, "VmRSS")
     took: list[float] = []
     wrong: list[str] = []
@@ -78,7 +78,7 @@ def measure(process: int, address: str, files: list[Path], clients: int) -> dict
                 path = files[(i + number) % len(files)]
                 begun = time.monotonic()
                 with path.open("rb") as file:
-                    answer = http.post(f"{address}/api/predict", files={"file": file})
+                    answer = http.post(f"{address}/api/v1/predict", files={"file": file})
                 took.append(time.monotonic() - begun)
                 if answer.status_code != 200 or answer.json()["path"] != path.name:
                     wrong.append(answer.text[:200])
@@ -92,7 +92,7 @@ def measure(process: int, address: str, files: list[Path], clients: int) -> dict
 
     def cut_off() -> None:
         host, _, port = address.removeprefix("http://").partition(":")
-        head = b"POST /api/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n"
+        head = b"POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n"
         head += b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: "
         head += b'form-data; name="file"; filename="a.mp3"\r\n\r\n' + b"x" * 100_000
         for _ in range(100):

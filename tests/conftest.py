@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from support.sounds import tone, write_sndfile
 
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
+
+pytest_plugins = ["support.browser"] if find_spec("fastapi") else []
 
 settings.register_profile(
     "tonearm",

@@ -20,6 +20,10 @@ def library(tmp_path):
         yield library
 
 
+def unwritten(library, ids=None):
+    return [file.id for file in browse.unwritten(library, ids)]
+
+
 def found(library, text="", **order) -> str:
     page = browse.page(library, Filter(text=text), order=Order(**order))
     assert page.total == len(page.tracks)
@@ -67,11 +71,11 @@ def test_what_a_person_said_and_no_file_holds_yet(library, tmp_path):
                 Review("k4", Verdict.reject, None),
             ]
         )
-    assert browse.unwritten(library) == [2, 3], "a second genre in the tag is one too many"
-    assert browse.unwritten(library, [1, 3, 5, 99]) == [3]
-    assert browse.unwritten(library, []) == []
+    assert unwritten(library) == [2, 3], "a second genre in the tag is one too many"
+    assert unwritten(library, [1, 3, 5, 99]) == [3]
+    assert unwritten(library, []) == []
     library.write("UPDATE tracks SET missing = 1 WHERE id = 3")
-    assert browse.unwritten(library) == [2]
+    assert unwritten(library) == [2]
 
 
 def test_the_numbers_of_all_tracks_however_many(library):
@@ -87,3 +91,37 @@ def test_more_tracks_than_a_query_takes_values(library):
     attach(library)
     ids = [1, *range(1_000, 300_000), 2]
     assert [track.id for track, _ in browse.with_reviews(library, ids)] == [1, 2]
+
+
+def test_files_that_failed_are_found_and_copies_of_one_sound(library):
+    def ids(**wanted):
+        return browse.numbers(library, Filter(**wanted))
+
+    assert ids(state="failed") == [5]
+    assert sorted(ids(state="analysed")) == [1, 2, 3, 4]
+    assert ids(state="copy") == []
+    library.write("UPDATE tracks SET sound = 1, inode = 77 WHERE id = 4")
+    assert sorted(ids(state="copy")) == [1, 4]
+    assert ids(artist="ÓLAFUR") == [1]
+    assert browse.count(library, Filter(state="failed")) == 1
+
+
+def test_an_album_is_found_by_any_of_its_tracks(tmp_path):
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        put(library, "/m/a/1.mp3", "k1", album="One", album_artist="Ada")
+        put(library, "/m/b/2.mp3", "k2", album="ONE", album_artist="ada")
+        put(library, "/m/a/3.mp3", "k3", album="One", album_artist="Other")
+        put(library, "/m/loose/4.mp3", "k4")
+        put(library, "/m/loose/5.mp3", "k5")
+        assert sorted(browse.numbers(library, Filter(album=2))) == [1, 2]
+        assert sorted(browse.numbers(library, Filter(album=5))) == [4, 5]
+        albums = browse.albums(library, Filter())
+        assert sorted((album.title, album.tracks) for album in albums) == [
+            ("One", 1),
+            ("One", 2),
+            ("loose", 2),
+        ]
+        order = browse.numbers(library, Filter(), order=Order("album"))
+        sizes = [album.tracks for album in albums]
+        starts = [sum(sizes[:i]) for i in range(3)]
+        assert [album.first for album in albums] == [order[start] for start in starts]

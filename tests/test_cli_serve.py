@@ -79,6 +79,30 @@ def test_the_address_for_others_is_one_that_they_can_use():
     assert not own_address(socket.AF_INET).startswith(("127.", "0."))
 
 
+def test_ctrl_c_says_nothing_though_a_page_is_open_and_a_file_on_its_way(tmp_path):
+    pytest.importorskip("fastapi")
+    command = [sys.executable, "-m", "tonearm", "serve", "--no-browser", "--port", "0"]
+    command += ["--library", str(tmp_path / "library.sqlite")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as server:
+        try:
+            address = re.search(r"http://\S+", server.stderr.readline())[0]
+            stream = urllib.request.urlopen(f"{address}api/v1/events")
+            assert stream.readline() == b"event: hello\n"
+            port = int(address.rstrip("/").rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", port)) as upload:
+                head = (
+                    "POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n"
+                )
+                head += "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+                upload.sendall(head.encode())
+                server.send_signal(signal.SIGINT)
+                assert b"event: bye\n" in stream.read()
+                assert server.wait(20) in {0, 130}
+            assert server.stderr.read() == ""
+        finally:
+            server.kill()
+
+
 @pytest.mark.parametrize(
     ("host", "token"), [("127.0.0.1", False), ("127.0.0.2", False), ("0.0.0.0", True)]
 )
@@ -99,9 +123,9 @@ def test_it_serves_until_interrupted(tmp_path, host, token):
                 cookies = urllib.request.HTTPCookieProcessor()
                 assert urllib.request.build_opener(cookies).open(address).status == 200
             else:
-                assert urllib.request.urlopen(f"{address}api/health").status == 200
+                assert urllib.request.urlopen(f"{address}api/v1/health").status == 200
                 form = {"Content-Type": "multipart/form-data; boundary=b"}
-                bad = urllib.request.Request(f"{address}api/predict", b"--c\r\n", form)
+                bad = urllib.request.Request(f"{address}api/v1/predict", b"--c\r\n", form)
                 with pytest.raises(urllib.error.HTTPError, match="400"):
                     urllib.request.urlopen(bad)
             server.send_signal(signal.SIGINT)

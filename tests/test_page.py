@@ -1,8 +1,6 @@
 """The page in a browser: what people see and do, by mouse, keyboard and screen reader."""
 
 import re
-import shutil
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,13 +10,9 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 import mutagen
-from support.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
+from support.serving import CHROMIUM, served
 from support.small_files import music, wav
 
-from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import load_embed, scan
-from tonearm.library.store import Library
-from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
 
 expect = sync_api.expect
@@ -28,72 +22,6 @@ PIECES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix !=
 TITLE = "<script>document.title = 'broken'</script>"
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[*CHROMIUM_ARGUMENTS, "--autoplay-policy=no-user-gesture-required"],
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    path = tmp_path_factory.mktemp("many") / "library.sqlite"
-    fill_library(path, 10_000)
-    with Library(path, write=True) as library:
-        library.write(
-            "UPDATE tracks SET title = ?, artist = ? WHERE id = 1", [[TITLE, "<b>bold</b>"]]
-        )
-    with served(path) as address:
-        yield address
-
-
-@pytest.fixture
-def few(tmp_path):
-    folder = tmp_path / "music"
-    shutil.copytree(ROOT / "examples", folder, ignore=shutil.ignore_patterns("*.md"))
-    path = tmp_path / "library.sqlite"
-    with Library(path, write=True) as library:
-        scan(
-            library,
-            [folder],
-            model=model_file.load(None),
-            make_embed=partial(load_embed, None),
-            read_tags=file_tags,
-            jobs=1,
-        )
-    with served(path) as address:
-        yield address, folder
-
-
-@pytest.fixture
-def page(browser):
-    """A page that must not complain, nor ask anybody but this machine."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 800}, permissions=["microphone"]
-    )
-    page = context.new_page()
-    faults, hosts = [], set()
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    # A refused upload is told on the page; the browser logs its status as well.
-    page.on(
-        "console",
-        lambda message: (
-            message.type in {"error", "warning"}
-            and "status of 422" not in message.text
-            and faults.append(message.text)
-        ),
-    )
-    page.on("request", lambda request: hosts.add(re.sub(r"^(\w+://[^/:]+).*", r"\1", request.url)))
-    yield page
-    context.close()
-    assert faults == []
-    assert all(host.startswith(("http://127.0.0.1", "blob", "data")) for host in hosts), hosts
 
 
 def drop(page, *files):
@@ -187,7 +115,7 @@ def test_record_from_the_microphone(page, many):
 def test_review_by_keyboard_write_and_undo(page, few):
     address, folder = few
     before = {path.name: mutagen.File(path).pprint() for path in folder.iterdir()}
-    page.goto(f"{address}/#library")
+    page.goto(f"{address}/#list")
     grid = page.get_by_role("grid", name="Tracks")
     expect(grid.locator(".rows .row")).to_have_count(5)
     grid.focus()
@@ -201,8 +129,12 @@ def test_review_by_keyboard_write_and_undo(page, few):
     page.keyboard.press("r")
     expect(page.locator(".rows .row").nth(2).locator(".review")).to_have_text("✗ rejected")
     page.keyboard.press("w")
-    table = page.get_by_role("dialog").get_by_role("row")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 reviewed file already have a person's genre")
+    dialog.get_by_label("Replace a person's genres").check()
+    table = dialog.get_by_role("row")
     expect(table.filter(has_text="Gravel and Honey")).to_contain_text("Country→ Blues")
+    expect(dialog.locator(".warning")).to_have_text("1 file would lose a person's genre.")
     page.get_by_role("button", name=re.compile("^Write 1 file$")).press("Enter")
     expect(page.locator(".toast")).to_contain_text("1 file written.", timeout=20_000)
     assert mutagen.File(folder / "gravel_and_honey.wav").tags["TCON"].genres == ["Blues"]
@@ -210,59 +142,13 @@ def test_review_by_keyboard_write_and_undo(page, few):
     assert all(mutagen.File(folder / name).pprint() == before[name] for name in untouched)
     expect(page.locator(".rows .row").nth(1).locator(".tag")).to_have_text("Blues")
     page.locator(".toast").get_by_role("button", name="Undo").click()
-    expect(page.locator(".toast")).to_contain_text("1 file put back.", timeout=20_000)
+    expect(page.locator(".toast")).to_contain_text("1 file restored.", timeout=20_000)
     assert {path.name: mutagen.File(path).pprint() for path in folder.iterdir()} == before
     page.goto("about:blank")  # before the server ends
 
 
-def test_accept_many_at_once(page, many):
-    page.goto(f"{many}/#library")
-    page.get_by_role("combobox", name="By sound").select_option("reggae")
-    with page.expect_response(lambda response: "min_confidence=0.5" in response.url) as response:
-        page.get_by_role("combobox", name="Confidence").select_option("0.5-0.7")
-    total = response.value.json()["total"]
-    assert total > 50
-    shown = page.locator(".shown")
-    expect(shown).to_have_text(f"{total} tracks shown")
-    plans = []
-    page.on("request", lambda request: "/tags/plan" in request.url and plans.append(request.url))
-    page.get_by_role("button", name="Accept all…").click()
-    page.get_by_role("button", name=re.compile("^Accept [0-9]")).click()
-    expect(page.locator(".rows .row .review").first).to_have_text("✓ accepted")
-    write = page.get_by_role("button", name=re.compile("^Write [0-9]+ files…$"))
-    expect(write).to_be_enabled()
-    page.get_by_role("combobox", name="Confidence").select_option("")
-    page.get_by_role("combobox", name="Review").select_option("accept")
-    expect(shown).to_have_text(f"{total} tracks shown")
-    assert plans == [], "what would be written is fetched to be shown, not to be counted"
-
-
-def test_more_than_a_request_holds_are_accepted_in_several(page, many):
-    def smaller(route):
-        body = (ROOT / "tonearm/serve/static/library.js").read_text()
-        assert "BATCH = 20_000" in body
-        route.fulfill(
-            body=body.replace("BATCH = 20_000", "BATCH = 7"), content_type="text/javascript"
-        )
-
-    page.route("**/static/library.js", smaller)
-    page.goto(f"{many}/#library")
-    with page.expect_response(lambda response: "genre=disco" in response.url) as response:
-        page.get_by_role("combobox", name="By sound").select_option("disco")
-        page.get_by_role("combobox", name="Confidence").select_option("0.5-0.7")
-    asked = []
-    page.on("request", lambda r: r.url.endswith("/api/review") and asked.append(r.post_data_json))
-    expect(page.locator(".shown")).to_have_text(re.compile("^[0-9]{2,3} tracks shown"))
-    page.get_by_role("button", name="Accept all…").click()
-    page.get_by_role("button", name=re.compile("^Accept [0-9]")).click()
-    expect(page.locator(".rows .row .review").first).to_have_text("✓ accepted")
-    assert response.value.ok and len(asked) > 1
-    sent = [number for values in asked for number in values["ids"]]
-    assert len(set(sent)) == len(sent) > 7 and all(len(values["ids"]) <= 7 for values in asked)
-
-
 def test_headings_sort_by_keyboard(page, many):
-    page.goto(f"{many}/#library")
+    page.goto(f"{many}/#list")
     grid = page.get_by_role("grid", name="Tracks")
     expect(grid.locator(".rows .row").first).to_be_visible()
     grid.focus()
@@ -276,7 +162,7 @@ def test_headings_sort_by_keyboard(page, many):
 
 
 def test_ten_thousand_rows_scroll(page, many):
-    page.goto(f"{many}/#library")
+    page.goto(f"{many}/#list")
     grid = page.get_by_role("grid", name="Tracks")
     expect(grid).to_have_attribute("aria-rowcount", "10001")
     # The thread's own time: frames of a machine that tests next to it say nothing.
@@ -310,10 +196,10 @@ def test_ten_thousand_rows_scroll(page, many):
 
 
 def test_search_finds_and_narrow_screens_do_not_overflow(page, many):
-    page.goto(f"{many}/#library")
+    page.goto(f"{many}/#list")
     page.get_by_label("Search").fill("lanterns")
     expect(page.locator(".shown")).not_to_contain_text("10,000")
-    expect(page.locator("#row-0 .artist")).to_have_text("The Lanterns")
+    expect(page.locator("#row-0 .cell.artist")).to_have_text("The Lanterns")
     for width in (320, 390, 820, 1920):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
@@ -325,16 +211,18 @@ def test_scan_from_the_page(page, tmp_path):
     for i in range(3):
         wav(folder / f"{i}.wav", music(i, 3))
     with served(tmp_path / "library.sqlite", folders=[folder]) as address:
-        page.goto(f"{address}/#library")
+        page.goto(f"{address}/#overview")
         expect(page.get_by_text("No tracks yet")).to_be_visible()
         page.get_by_role("button", name="Scan").click()
-        expect(page.locator(".rows .row")).to_have_count(3, timeout=60_000)
+        expect(page.locator(".overview")).to_contain_text("3 tracks", timeout=60_000)
+        page.get_by_role("link", name="List", exact=True).click()
+        expect(page.locator(".rows .row")).to_have_count(3)
         page.goto("about:blank")
 
 
 def test_docs_come_from_here(page, many):
     page.goto(f"{many}/docs")
-    expect(page.get_by_text("POST /api/predict")).to_be_visible()
+    expect(page.get_by_text("POST /api/v1/predict")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -362,7 +250,7 @@ def test_axe_finds_nothing_serious(browser, many, scheme, width):
         "1 of 2 files analysed, 1 could not be read", timeout=20_000
     )
     check("listen")
-    page.goto(f"{many}/#library")
+    page.goto(f"{many}/#list")
     expect(page.locator("#row-0 .name")).to_be_visible()
     page.locator("#row-1 .title").click()
     expect(page.locator(".detail dl")).to_be_visible()
@@ -373,6 +261,6 @@ def test_axe_finds_nothing_serious(browser, many, scheme, width):
     check("genres")
     page.keyboard.press("Escape")
     page.goto(f"{many}/docs")
-    expect(page.get_by_text("POST /api/predict")).to_be_visible()
+    expect(page.get_by_text("POST /api/v1/predict")).to_be_visible()
     check("docs")
     context.close()

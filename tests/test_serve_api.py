@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.waiting import wait_until
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 pytest.importorskip("httpx")
@@ -70,7 +69,21 @@ def empty(tmp_path_factory):
 
 
 def ids(client):
-    return {row["name"]: row["id"] for row in client.get("/api/tracks").json()["tracks"]}
+    return {row["name"]: row["id"] for row in client.get("/api/v1/tracks").json()["tracks"]}
+
+
+def run_job(client, path, **values):
+    """Start a job and wait for its end; its result with its state."""
+    response = client.post(path, json=values)
+    assert response.status_code == 202, response.text
+    number = response.json()["job"]["id"]
+    return finished(client, number)
+
+
+def finished(client, number):
+    while (job := client.get(f"/api/v1/jobs/{number}").json()["job"])["state"] == "running":
+        time.sleep(0.02)
+    return {"state": job["state"], "message": job["message"], **job["result"]}
 
 
 def post(client, path, **values):
@@ -94,13 +107,13 @@ def test_predict_is_the_command_lines_answer(empty, options):
         )
         .to_dict()
     )
-    got = empty.post(f"/api/predict{options}", files={"file": path.open("rb")}).json()
+    got = empty.post(f"/api/v1/predict{options}", files={"file": path.open("rb")}).json()
     assert got == {**expected, "path": "midnight_walk.mp3"}
 
 
 def test_lines_tell_progress_then_answer_then_picture(empty):
     file = {"file": (EXAMPLES / "midnight_walk.mp3").open("rb")}
-    response = empty.post("/api/predict?timeline=true&draw=true", files=file, headers=LINES)
+    response = empty.post("/api/v1/predict?timeline=true&draw=true", files=file, headers=LINES)
     values = [json.loads(line) for line in response.text.splitlines()]
     kinds = [next(iter(value)) for value in values]
     assert kinds[0] == "progress" and kinds[-1] == "picture" and kinds.count("answer") == 1
@@ -110,7 +123,7 @@ def test_lines_tell_progress_then_answer_then_picture(empty):
 
 
 def test_bad_file_is_a_problem_with_the_command_lines_error(empty):
-    response = empty.post("/api/predict", files={"file": ("song.mp3", b"no music")})
+    response = empty.post("/api/v1/predict", files={"file": ("song.mp3", b"no music")})
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
     values = response.json()
@@ -135,11 +148,11 @@ def test_picture_puts_a_tone_in_its_band_and_time(tmp_path):
 
 
 def test_without_a_library(empty):
-    assert empty.get("/api/library").json()["exists"] is False
-    assert empty.get("/api/tracks").status_code == 409
-    assert empty.get("/api/tracks").json()["kind"] == "library"
-    assert empty.get("/api/health").json()["status"] == "ok"
-    assert empty.post("/api/scan").status_code == 409
+    assert empty.get("/api/v1/library").json()["exists"] is False
+    assert empty.get("/api/v1/tracks").status_code == 409
+    assert empty.get("/api/v1/tracks").json()["kind"] == "library"
+    assert empty.get("/api/v1/health").json()["status"] == "ok"
+    assert empty.post("/api/v1/scan").status_code == 409
 
 
 def test_pages_filters_and_order(tmp_path):
@@ -148,7 +161,7 @@ def test_pages_filters_and_order(tmp_path):
     with TestClient(create_app(path), base_url="http://127.0.0.1") as client:
 
         def found(**query):
-            return client.get("/api/tracks", params={"limit": 1_000, **query}).json()
+            return client.get("/api/v1/tracks", params={"limit": 1_000, **query}).json()
 
         everything = found()
         assert everything["total"] == len(everything["tracks"]) == 600
@@ -160,7 +173,7 @@ def test_pages_filters_and_order(tmp_path):
         unknown = [row["id"] for row in rows if row["genre"] is None]
         assert [row["id"] for row in found(genre="unknown")["tracks"]] == unknown
         bare = [row["id"] for row in rows if not row["genres"]]
-        assert client.get("/api/track-ids", params={"tag": "none"}).json()["ids"] == bare
+        assert client.get("/api/v1/track-ids", params={"tag": "none"}).json()["ids"] == bare
         odd = [
             row["id"]
             for row in rows
@@ -168,7 +181,7 @@ def test_pages_filters_and_order(tmp_path):
             if row["genres"][0].lower() != row["genre"]
         ]
         assert odd and [row["id"] for row in found(disagree=True)["tracks"]] == odd
-        seen = client.get("/api/library").json()
+        seen = client.get("/api/v1/library").json()
         assert (seen["disagreeing"], seen["untagged"]) == (len(odd), len(bare))
         sure = [row["confidence"] for row in found(sort="confidence", descending=True)["tracks"]]
         assert sure == sorted(sure, reverse=True)
@@ -181,20 +194,20 @@ def test_pages_filters_and_order(tmp_path):
 
 def test_one_track(client, folder):
     number = ids(client)["midnight_walk.mp3"]
-    track = client.get(f"/api/tracks/{number}").json()
+    track = client.get(f"/api/v1/tracks/{number}").json()
     assert track["path"] == str(folder / "midnight_walk.mp3") and track["genre"] == "jazz"
     expected = Classifier.load().predict(folder / "midnight_walk.mp3", timeline=True).to_dict()
-    assert client.get(f"/api/tracks/{number}/timeline").json() == expected
-    drawn = client.get(f"/api/tracks/{number}/picture").json()
+    assert client.get(f"/api/v1/tracks/{number}/timeline").json() == expected
+    drawn = client.get(f"/api/v1/tracks/{number}/picture").json()
     assert drawn["duration_s"] == pytest.approx(track["duration_s"], abs=0.1)
-    alike = client.get(f"/api/similar/{number}?count=3").json()["tracks"]
+    alike = client.get(f"/api/v1/similar/{number}?count=3").json()["tracks"]
     assert len(alike) == 3 and number not in [row["id"] for row in alike]
 
 
 def test_a_failure_is_not_remembered_and_a_changed_file_is_heard_again(client, folder):
     number = ids(client)["midnight_walk.mp3"]
     path, away = folder / "midnight_walk.mp3", folder / "away"
-    urls = [f"/api/tracks/{number}/timeline", f"/api/tracks/{number}/picture"]
+    urls = [f"/api/v1/tracks/{number}/timeline", f"/api/v1/tracks/{number}/picture"]
     path.rename(away)
     for url in urls:
         response = client.get(url)
@@ -211,7 +224,7 @@ def test_a_failure_is_not_remembered_and_a_changed_file_is_heard_again(client, f
 
 
 def test_a_disk_that_failed_while_a_file_was_read_is_asked_again(client, monkeypatch):
-    url = f"/api/tracks/{ids(client)['midnight_walk.mp3']}/timeline"
+    url = f"/api/v1/tracks/{ids(client)['midnight_walk.mp3']}/timeline"
 
     def failing(_analyst, path, *_, **_options):
         return DecodeError(path, "unreadable", "Input/output error")
@@ -225,7 +238,7 @@ def test_a_disk_that_failed_while_a_file_was_read_is_asked_again(client, monkeyp
 def test_audio_by_ranges(client, folder):
     number = ids(client)["midnight_walk.mp3"]
     data = (folder / "midnight_walk.mp3").read_bytes()
-    url = f"/api/tracks/{number}/audio"
+    url = f"/api/v1/tracks/{number}/audio"
     whole = client.get(url)
     assert whole.content == data and whole.headers["content-type"] == "audio/mpeg"
     part = client.get(url, headers={"range": "bytes=1000-1999"})
@@ -242,64 +255,64 @@ def test_review_write_undo(client, folder):
     names = list(found)
     before = {name: mutagen.File(folder / name, easy=False).pprint() for name in names}
     accepted, changed, rejected = names[:3]
-    post(client, "/api/review", ids=[found[accepted]], verdict="accept")
-    post(client, "/api/review", ids=[found[changed]], verdict="change", genre="Bebop")
-    post(client, "/api/review", ids=[found[rejected]], verdict="reject")
-    assert client.get("/api/tracks?review=accept").json()["total"] == 1
-    assert client.get("/api/tracks?review=none").json()["total"] == len(names) - 3
-    plan = {row["name"]: row["new"] for row in post(client, "/api/tags/plan")["changes"]}
+    post(client, "/api/v1/review", ids=[found[accepted]], verdict="accept")
+    post(client, "/api/v1/review", ids=[found[changed]], verdict="change", genre="Bebop")
+    post(client, "/api/v1/review", ids=[found[rejected]], verdict="reject")
+    assert client.get("/api/v1/tracks?review=accept").json()["total"] == 1
+    assert client.get("/api/v1/tracks?review=none").json()["total"] == len(names) - 3
+    changes = post(client, "/api/v1/tags/plan", policy="replace")["changes"]
+    plan = {row["name"]: row["new"] for row in changes}
     assert plan[changed] == ["Bebop"] and rejected not in plan
-    done = post(client, "/api/tags/write")
-    assert done["failed"] == [] and len(done["written"]) == len(plan)
+    done = run_job(client, "/api/v1/tags/write", policy="replace")
+    assert done["failed"] == [] and done["changed"] == len(plan)
     tags = file_tags(str(folder / changed))
     assert tags.genres == ("Bebop",) and not tags.by_tonearm
-    row = client.get(f"/api/tracks/{found[changed]}").json()
+    row = client.get(f"/api/v1/tracks/{found[changed]}").json()
     assert row["genres"] == ["Bebop"] and row["review"] == {"verdict": "change", "genre": "Bebop"}
-    assert post(client, "/api/tags/plan")["changes"] == []
-    undone = post(client, "/api/tags/undo")
-    assert undone["failed"] == [] and len(undone["undone"]) == len(plan)
+    assert post(client, "/api/v1/tags/plan", policy="replace")["changes"] == []
+    undone = run_job(client, "/api/v1/tags/undo")
+    assert undone["failed"] == [] and undone["changed"] == len(plan)
     after = {name: mutagen.File(folder / name, easy=False).pprint() for name in names}
     assert after == before
-    runs = client.get("/api/tags/history").json()["runs"]
+    runs = client.get("/api/v1/tags/history").json()["runs"]
     assert [run["undoes"] for run in runs] == [done["run"], None]
-    assert client.get("/api/tags/history").json()["next"] is None
-    assert client.post("/api/tags/undo", json={}).status_code == 409
+    assert client.get("/api/v1/tags/history").json()["next"] is None
+    assert client.post("/api/v1/tags/undo", json={}).status_code == 409
 
 
 def test_an_undo_while_the_disk_is_away_leaves_it_to_be_undone(client, folder):
     number = ids(client)["midnight_walk.mp3"]
-    post(client, "/api/review", ids=[number], verdict="change", genre="Bebop")
-    run = post(client, "/api/tags/write")["run"]
-    assert client.get("/api/tags/history").json()["next"] == run
+    post(client, "/api/v1/review", ids=[number], verdict="change", genre="Bebop")
+    run = run_job(client, "/api/v1/tags/write", policy="replace")["run"]
+    assert client.get("/api/v1/tags/history").json()["next"] == run
     folder.rename(folder.with_name("away"))
-    assert len(post(client, "/api/tags/undo")["failed"]) == 1
+    assert len(run_job(client, "/api/v1/tags/undo")["failed"]) == 1
     folder.with_name("away").rename(folder)
-    assert client.get("/api/tags/history").json()["next"] == run
-    assert post(client, "/api/tags/undo")["undone"] == ["midnight_walk.mp3"]
+    assert client.get("/api/v1/tags/history").json()["next"] == run
+    assert run_job(client, "/api/v1/tags/undo")["changed"] == 1
 
 
 def test_writing_leaves_a_changed_file_alone(client, folder):
     number = ids(client)["midnight_walk.mp3"]
-    post(client, "/api/review", ids=[number], verdict="change", genre="Bebop")
+    post(client, "/api/v1/review", ids=[number], verdict="change", genre="Bebop")
     with (folder / "midnight_walk.mp3").open("ab") as file:
         file.write(b"\0" * 100)
-    done = post(client, "/api/tags/write", ids=[number])
-    assert done["written"] == [] and "changed since the scan" in done["failed"][0]["reason"]
+    done = run_job(client, "/api/v1/tags/write", ids=[number], policy="replace")
+    assert done["changed"] == 0 and "changed since the scan" in done["failed"][0]["reason"]
 
 
 def test_a_review_stays_with_the_sound_and_can_be_learnt_from(client, folder):
     number = ids(client)["midnight_walk.mp3"]
-    post(client, "/api/review", ids=[number], verdict="change", genre="blues")
+    post(client, "/api/v1/review", ids=[number], verdict="change", genre="blues")
     (folder / "midnight_walk.mp3").rename(folder / "moved.mp3")
-    client.post("/api/scan")
-    wait_until(lambda: not client.get("/api/scan").json()["running"])
-    assert client.get("/api/tracks?review=change").json()["tracks"][0]["name"] == "moved.mp3"
+    run_job(client, "/api/v1/scan")
+    assert client.get("/api/v1/tracks?review=change").json()["tracks"][0]["name"] == "moved.mp3"
     with Library(client.library_path) as library:
         (learnt,) = corrections(library, encoder=Classifier.load().model.encoder_sha256)
         assert corrections(library, encoder="another of as many dimensions") == []
     assert learnt.genre == "blues" and learnt.windows.shape[1] == 50
-    assert post(client, "/api/review", ids=[number], verdict="clear")["reviewed"] == [number]
-    assert client.get("/api/tracks?review=any").json()["tracks"][0]["review"] is None
+    assert post(client, "/api/v1/review", ids=[number], verdict="clear")["reviewed"] == [number]
+    assert client.get("/api/v1/tracks?review=any").json()["tracks"][0]["review"] is None
 
 
 def test_a_known_genre_is_kept_by_its_name_however_it_was_typed(client):
@@ -308,9 +321,9 @@ def test_a_known_genre_is_kept_by_its_name_however_it_was_typed(client):
         ("Hip Hop", "hiphop", "Hip-Hop"),
         ("trip-hop", "trip-hop", "Trip-Hop"),
     ):
-        post(client, "/api/review", ids=[number], verdict="change", genre=typed)
-        assert client.get(f"/api/tracks/{number}").json()["review"]["genre"] == kept
-        (change,) = post(client, "/api/tags/plan")["changes"]
+        post(client, "/api/v1/review", ids=[number], verdict="change", genre=typed)
+        assert client.get(f"/api/v1/tracks/{number}").json()["review"]["genre"] == kept
+        (change,) = post(client, "/api/v1/tags/plan", policy="replace")["changes"]
         assert change["new"] == [written]
 
 
@@ -327,7 +340,7 @@ def test_a_known_genre_is_kept_by_its_name_however_it_was_typed(client):
     ],
 )
 def test_bad_reviews(empty, said):
-    response = empty.post("/api/review", json=said)
+    response = empty.post("/api/v1/review", json=said)
     assert response.status_code == 422 and response.json()["kind"]
 
 
@@ -339,14 +352,13 @@ def test_scan_tells_its_progress(tmp_path):
     (folder / "bad.mp3").write_bytes(b"no music")
     app = create_app(tmp_path / "library.sqlite", folders=[folder])
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        assert client.get("/api/scan").json()["folders"] == [str(folder)]
-        assert client.post("/api/scan").status_code == 202
-        assert client.post("/api/scan").status_code == 409
-        events = client.get("/api/scan/events").text.split("\n\n")
-        last = json.loads(events[-2].split("data: ")[1])
-        assert events[-2].startswith("event: end")
+        assert client.get("/api/v1/scan").json()["folders"] == [str(folder)]
+        number = client.post("/api/v1/scan").json()["job"]["id"]
+        assert client.post("/api/v1/scan").status_code == 409
+        last = finished(client, number)
         assert (last["analysed"], last["done"], len(last["failures"])) == (6, 7, 1)
-        assert client.get("/api/tracks").json()["total"] == 7
+        assert client.get("/api/v1/scan").json()["job"]["state"] == "done"
+        assert client.get("/api/v1/tracks").json()["total"] == 7
 
 
 def test_predictions_leave_the_page_responsive(empty):
@@ -354,7 +366,7 @@ def test_predictions_leave_the_page_responsive(empty):
     data = (EXAMPLES / "prelude_a_l_aube.flac").read_bytes()
 
     def hear():
-        empty.post("/api/predict?timeline=true&draw=true", files={"file": ("a.flac", data)})
+        empty.post("/api/v1/predict?timeline=true&draw=true", files={"file": ("a.flac", data)})
 
     threads = [threading.Thread(target=hear) for _ in range(8)]
     for thread in threads:
@@ -362,7 +374,7 @@ def test_predictions_leave_the_page_responsive(empty):
     slowest = 0.0
     while any(thread.is_alive() for thread in threads):
         begun = time.monotonic()
-        assert empty.get("/api/health").status_code == 200
+        assert empty.get("/api/v1/health").status_code == 200
         slowest = max(slowest, time.monotonic() - begun)
     assert slowest < 3
 
@@ -371,12 +383,12 @@ def test_what_is_unknown_cannot_be_accepted(tmp_path):
     path = tmp_path / "library.sqlite"
     fill_library(path, 100)
     with TestClient(create_app(path), base_url="http://127.0.0.1") as client:
-        rows = client.get("/api/tracks").json()["tracks"]
+        rows = client.get("/api/v1/tracks").json()["tracks"]
         unknown = [row["id"] for row in rows if row["genre"] is None]
-        done = post(client, "/api/review", ids=[row["id"] for row in rows], verdict="accept")
+        done = post(client, "/api/v1/review", ids=[row["id"] for row in rows], verdict="accept")
         assert unknown and done["skipped"] == unknown
         assert len(done["reviewed"]) == 100 - len(unknown)
-        kept = client.get("/api/tracks?review=accept").json()["tracks"]
+        kept = client.get("/api/v1/tracks?review=accept").json()["tracks"]
         assert all(row["review"]["genre"] == row["genre"] for row in kept)
-        one = post(client, "/api/review", ids=unknown[:1], verdict="change", genre="jazz")
+        one = post(client, "/api/v1/review", ids=unknown[:1], verdict="change", genre="jazz")
         assert one["reviewed"] == unknown[:1]

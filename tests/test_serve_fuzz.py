@@ -11,6 +11,7 @@ schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not i
 
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 from support.serving import fill_library, served
 
 from tonearm.library.file_tags import file_tags
@@ -43,6 +44,9 @@ OPERATIONS = [
 ]
 
 
+CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance]
+
+
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_no_request_makes_it_fail(api, method, path):
     # Schemathesis 4.32's own plugin does not know pytest 9's subtests.
@@ -55,7 +59,7 @@ def test_no_request_makes_it_fail(api, method, path):
     )
     @given(case=api[path][method].as_strategy())
     def check(case):
-        response = case.call_and_validate(checks=[not_a_server_error])
+        response = case.call_and_validate(checks=CHECKS)
         if response.status_code >= 400:
             assert response.headers["content-type"][0] == "application/problem+json"
             assert {"type", "title", "status", "detail", "kind"} <= set(response.json())

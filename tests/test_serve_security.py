@@ -44,7 +44,7 @@ def left(app):
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8137", "127.0.0.1:1", "[::1]:8137"])
 def test_own_hosts(client, host):
-    assert client.get("/api/health", headers={"host": host}).status_code == 200
+    assert client.get("/api/v1/health", headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_own_hosts(client, host):
     ],
 )
 def test_foreign_hosts(client, host):
-    assert client.get("/api/health", headers={"host": host}).status_code == 421
+    assert client.get("/api/v1/health", headers={"host": host}).status_code == 421
     assert client.get("/", headers={"host": host}).status_code == 421
 
 
@@ -83,19 +83,19 @@ def test_foreign_hosts(client, host):
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_other_pages_are_refused(client, headers, method):
-    assert client.request(method, "/api/scan", headers=headers).status_code == 403
+    assert client.request(method, "/api/v1/scan", headers=headers).status_code == 403
 
 
 def test_own_page_and_programs_are_not(client):
     own = {"origin": "http://127.0.0.1:8137", "sec-fetch-site": "same-origin"}
-    assert client.post("/api/tags/undo", json={}, headers=own).status_code == 409
-    assert client.post("/api/tags/undo", json={}).status_code == 409
+    assert client.post("/api/v1/tags/undo", json={}, headers=own).status_code == 409
+    assert client.post("/api/v1/tags/undo", json={}).status_code == 409
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     assert client.get("/", headers=link).status_code == 200
     assert client.post("/", headers=link).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/static/app.js", "/api/health", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/static/app.js", "/api/v1/health", "/nothing"])
 def test_every_answer_is_guarded(client, path):
     headers = client.get(path).headers
     policy = headers["content-security-policy"]
@@ -107,7 +107,7 @@ def test_every_answer_is_guarded(client, path):
 
 @pytest.mark.parametrize(
     "path",
-    ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/api/tracks/..%2f1"],
+    ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/api/v1/tracks/..%2f1"],
 )
 def test_no_way_out_of_the_static_folder(client, path):
     assert client.get(path).status_code in {404, 422}
@@ -116,26 +116,26 @@ def test_no_way_out_of_the_static_folder(client, path):
 def test_token(tmp_path):
     app = create_app(tmp_path / "l.sqlite", None, "secret", names={"music.lan"}, any_address=True)
     with TestClient(app, base_url="http://music.lan:8137", follow_redirects=False) as client:
-        for path in ("/", "/api/health", "/static/app.js", "/openapi.json", "/?token=wrong"):
+        for path in ("/", "/api/v1/health", "/static/app.js", "/openapi.json", "/?token=wrong"):
             assert client.get(path).status_code == 401
         bearer = {"authorization": "Bearer secret"}
-        assert client.get("/api/health", headers=bearer).status_code == 200
+        assert client.get("/api/v1/health", headers=bearer).status_code == 200
         bad = {"authorization": "Bearer sécret".encode("latin-1")}
-        assert client.get("/api/health", headers=bad).status_code == 401
+        assert client.get("/api/v1/health", headers=bad).status_code == 401
         entered = client.get("/?token=secret")
         assert entered.status_code == 303 and entered.headers["location"] == "/"
         cookie = entered.headers["set-cookie"]
         assert "HttpOnly" in cookie and "SameSite=strict" in cookie
-        assert client.get("/api/health").status_code == 200  # by the cookie
-        assert client.get("/api/health", headers={"host": "10.0.0.7:8137"}).status_code == 200
-        assert client.get("/api/health", headers={"host": "evil.example"}).status_code == 421
+        assert client.get("/api/v1/health").status_code == 200  # by the cookie
+        assert client.get("/api/v1/health", headers={"host": "10.0.0.7:8137"}).status_code == 200
+        assert client.get("/api/v1/health", headers={"host": "evil.example"}).status_code == 421
 
 
 def test_a_token_of_odd_signs(tmp_path):
     app = create_app(tmp_path / "l.sqlite", None, "a b+é&€;")
     with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as client:
         assert client.get("/?token=a%20b%2B%C3%A9%26%E2%82%AC%3B").status_code == 303
-        assert client.get("/api/health").status_code == 200  # by the cookie
+        assert client.get("/api/v1/health").status_code == 200  # by the cookie
 
 
 def test_an_empty_token_is_refused(tmp_path):
@@ -173,7 +173,7 @@ def part(name, data, filename="a.mp3"):
     ],
 )
 def test_bad_uploads_leave_nothing(client, app, content, status):
-    response = client.post("/api/predict", content=content, headers=FORM)
+    response = client.post("/api/v1/predict", content=content, headers=FORM)
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert left(app) == []
@@ -185,7 +185,7 @@ def test_upload_larger_than_it_says(client, app):
         for _ in range(50):
             yield b"x" * 10_000
 
-    response = client.post("/api/predict", content=chunks(), headers=FORM)
+    response = client.post("/api/v1/predict", content=chunks(), headers=FORM)
     assert response.status_code == 413 and left(app) == []
 
 
@@ -199,7 +199,7 @@ def flood(name, *, header):
 
 @pytest.mark.parametrize(("header", "statuses"), [(False, {413}), (True, {400, 413})])
 def test_all_that_arrives_is_counted(client, app, header, statuses):
-    response = client.post("/api/predict", content=flood("other", header=header), headers=FORM)
+    response = client.post("/api/v1/predict", content=flood("other", header=header), headers=FORM)
     assert response.status_code in statuses and left(app) == []
 
 
@@ -208,7 +208,7 @@ def test_what_says_it_is_too_large_is_not_waited_for(tmp_path):
     with served(tmp_path / "library.sqlite", limits=limits) as address:
         host, port = address.removeprefix("http://").split(":")
         head = (
-            b"POST /api/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n"
+            b"POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n"
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
         )
         with socket.create_connection((host, int(port)), timeout=10) as connection:
@@ -217,12 +217,12 @@ def test_what_says_it_is_too_large_is_not_waited_for(tmp_path):
 
 
 def test_not_a_form(client):
-    response = client.post("/api/predict", content=b"{}", headers={"content-type": "text/plain"})
+    response = client.post("/api/v1/predict", content=b"{}", headers={"content-type": "text/plain"})
     assert response.status_code == 415
 
 
 def test_large_json_is_refused(client):
-    response = client.post("/api/review", content=b"[" + b"1," * 2_000_000)
+    response = client.post("/api/v1/review", content=b"[" + b"1," * 2_000_000)
     assert response.status_code == 413
 
 
@@ -233,10 +233,10 @@ def test_names_with_odd_bytes_are_listed_and_text_stays_text(tmp_path):
         status = FileStatus(1, 1, 1, 1, 1)
         library.put_track(b"/m/\xff\xfe.mp3", status, FileTags(title=title))
     with TestClient(create_app(path), base_url="http://localhost") as client:
-        (row,) = client.get("/api/tracks").json()["tracks"]
+        (row,) = client.get("/api/v1/tracks").json()["tracks"]
         assert row["title"] == title
-        assert client.get(f"/api/tracks/{row['id']}").status_code == 200
-        assert client.get(f"/api/tracks/{row['id']}/audio").status_code == 422
+        assert client.get(f"/api/v1/tracks/{row['id']}").status_code == 200
+        assert client.get(f"/api/v1/tracks/{row['id']}/audio").status_code == 422
 
 
 def test_cut_off_slow_and_crowded_uploads_leave_nothing(tmp_path):
@@ -244,7 +244,7 @@ def test_cut_off_slow_and_crowded_uploads_leave_nothing(tmp_path):
     with served(tmp_path / "library.sqlite", limits=limits) as address:
         host, port = address.removeprefix("http://").split(":")
         head = (
-            b"POST /api/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
+            b"POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
             + part("file", b"x" * 99)
         )
@@ -275,7 +275,7 @@ def test_a_client_that_goes_while_its_file_is_heard_leaves_nothing(tmp_path):
     path = wav(tmp_path / "long.wav", np.zeros(rate * 1_200, dtype=np.float32), rate_hz=rate)
     app = create_app(tmp_path / "library.sqlite")
     with served(tmp_path / "library.sqlite", app=app) as address:
-        url = f"{address}/api/predict?timeline=true&draw=true"
+        url = f"{address}/api/v1/predict?timeline=true&draw=true"
         for lines in ({}, {"accept": "application/x-ndjson"}):
             for _ in range(4):
                 with path.open("rb") as file, httpx.Client(timeout=20) as client:

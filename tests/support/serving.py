@@ -14,6 +14,7 @@ import numpy as np
 import uvicorn
 from fastapi import FastAPI
 
+from support.small_files import wav
 from tonearm.library.scan import model_of
 from tonearm.library.store import FileStatus, FileTags, Library
 from tonearm.model import file as model_file
@@ -36,10 +37,10 @@ CHROMIUM_ARGUMENTS = [
 
 
 @contextmanager
-def served(library: Path, *, app: FastAPI | None = None, **options) -> Iterator[str]:
+def served(library: Path, *, app: FastAPI | None = None, port: int = 0, **options) -> Iterator[str]:
     """The address of a server that runs for the block."""
     app = app or create_app(library, **options)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -49,6 +50,7 @@ def served(library: Path, *, app: FastAPI | None = None, **options) -> Iterator[
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
+            app.state.service.stopping.set()  # as Ctrl-C does: streams end
             server.should_exit = True
             thread.join(20)
 
@@ -90,3 +92,19 @@ def fill_library(path: Path, count: int, *, seed: int = 0) -> None:
             file = os.fsencode(f"/music/{i // 100:03}/{i:06}.mp3")
             library.put_track(file, FileStatus(1, i, i, 1, i), tags, sound=sound)
         library.write("INSERT INTO roots VALUES (?)", [[b"/music"]])
+
+
+def fill_with_files(path: Path, folder: Path, count: int) -> None:
+    """The same, but the files are there: short, silent, and without a genre."""
+    fill_library(path, count)
+    folder.mkdir()
+    first = wav(folder / "0.wav", np.zeros((800, 1), dtype=np.float32))
+    with Library(path, write=True) as library:
+        for number in range(1, count + 1):
+            file = folder / f"{number}.wav"
+            shutil.copy(first, file)
+            stored = os.fsencode(file)
+            sound = library.rows("SELECT sound FROM tracks WHERE id = ?", [number])[0][0]
+            library.write("UPDATE tracks SET path = ? WHERE id = ?", [(stored, number)])
+            library.put_track(stored, FileStatus.of(file.stat()), FileTags(), sound=sound)
+    first.unlink()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +29,13 @@ SCHEMA = Schema(
     version=1,
     tables=f"CREATE TABLE {_TABLE}",
     remedy="run `tonearm serve` and review",
+    later=(
+        "CREATE TABLE IF NOT EXISTS steps(id INTEGER PRIMARY KEY AUTOINCREMENT, made_s REAL"
+        " NOT NULL); CREATE TABLE IF NOT EXISTS before(step INTEGER NOT NULL REFERENCES steps ON"
+        " DELETE CASCADE, key TEXT NOT NULL, verdict TEXT, genre TEXT, PRIMARY KEY(step, key))"
+    ),
 )
+STEPS_KEPT = 1_000  # so many can be undone
 
 
 class Verdict(StrEnum):
@@ -59,6 +65,15 @@ class Correction:
     artist: str | None
 
 
+@dataclass(frozen=True)
+class Undone:
+    """A step that was undone: its number, how many sounds, and how many steps are left."""
+
+    step: int
+    sounds: int
+    left: int
+
+
 def reviews_path(library: Path) -> Path:
     """Where the reviews of a library are."""
     return library.with_name(f"{library.stem}.reviews.sqlite")
@@ -70,18 +85,66 @@ class Reviews(Database):
     def __init__(self, path: Path) -> None:
         super().__init__(path, SCHEMA, write=True)
 
-    def put(self, reviews: Iterable[Review]) -> None:
-        """Keep reviews, in the place of earlier ones of the same sounds; all or none of them."""
+    def put(self, reviews: Iterable[Review], *, step: int | None = None) -> int:
+        """Keep reviews, in the place of earlier ones of the same sounds; all or none of them.
+
+        Parameters
+        ----------
+        reviews : iterable of Review
+            What a person said.
+        step : int or None
+            The step that they belong to; None begins one.
+
+        Returns
+        -------
+        int
+            The step, which an undo takes back as a whole.
+        """
         now = time.time()
         rows = [(review.key, review.verdict.value, review.genre, now) for review in reviews]
         with self.transaction():
+            step = self._remember([row[0] for row in rows], step, now)
             self.write("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?)", rows)
+        return step
 
-    def drop(self, keys: Iterable[str]) -> None:
-        """Forget what was said of these sounds."""
-        rows = [(key,) for key in keys]
+    def drop(self, keys: Iterable[str], *, step: int | None = None) -> int:
+        """Forget what was said of these sounds; steps as of :meth:`put`."""
+        known = list(keys)
         with self.transaction():
-            self.write("DELETE FROM reviews WHERE key = ?", rows)
+            step = self._remember(known, step, time.time())
+            self.write("DELETE FROM reviews WHERE key = ?", [(key,) for key in known])
+        return step
+
+    def undo(self, step: int | None = None) -> Undone | None:
+        """Restore what was said before a step, the last one without a number; None without any."""
+        with self.transaction():
+            if step is None:
+                step = self.rows("SELECT max(id) FROM steps")[0][0]
+            rows = self.rows("SELECT key, verdict, genre FROM before WHERE step = ?", [step])
+            if not rows:
+                return None
+            now = time.time()
+            self.write("DELETE FROM reviews WHERE key = ?", [(key,) for key, _, _ in rows])
+            self.write(
+                "INSERT INTO reviews VALUES (?,?,?,?)",
+                [(*row, now) for row in rows if row[1] is not None],
+            )
+            self.write("DELETE FROM steps WHERE id = ?", [(step,)])
+            left = self.rows("SELECT count(*) FROM steps")[0][0]
+        return Undone(int(step or 0), len(rows), int(left))
+
+    def _remember(self, keys: Sequence[str], step: int | None, now: float) -> int:
+        """Keep what was said of the sounds until now, as part of a step."""
+        if step is None:
+            inserted = "INSERT INTO steps(made_s) VALUES (?) RETURNING id"
+            step = int(self.rows(inserted, [now])[0][0])
+            self.write("DELETE FROM steps WHERE id <= ?", [(step - STEPS_KEPT,)])
+        self.write(
+            "INSERT OR IGNORE INTO before SELECT ?, k.key, r.verdict, r.genre FROM"
+            " (SELECT ? AS key) k LEFT JOIN reviews r ON r.key = k.key",
+            [(step, key) for key in keys],
+        )
+        return step
 
 
 def attach(library: Library) -> None:

@@ -16,6 +16,7 @@ import json
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -371,6 +372,7 @@ def _stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[A
     return prediction.genre, prediction.nearest, prediction.confidence, probabilities.tobytes()
 
 
+@lru_cache(maxsize=1_000)
 def _genre_tag(genre: str) -> str:
     """The tags of a file that has this genre alone, as they are stored."""
     return json.dumps([id3_name(genre)])

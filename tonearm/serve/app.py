@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -15,7 +15,8 @@ from tonearm import __version__
 from tonearm.errors import TonearmError
 from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.model.classifier import Classifier
-from tonearm.serve import predict, review, scan, tracks
+from tonearm.serve import jobs, predict, review, scan, schema, strict, tags, tracks
+from tonearm.serve.compress import Compress
 from tonearm.serve.guard import Guard
 from tonearm.serve.problems import Json, add_handlers
 from tonearm.serve.service import Service
@@ -65,14 +66,15 @@ def create_app(
         model_path=model_path,
         folders=tuple(Path(os.path.abspath(folder)) for folder in folders),
         limits=limits or Limits(),
+        jobs=jobs.Jobs(),
     )
-    scanner = scan.Scanner(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with service.running():
             yield
-            scanner.stop()
+            service.stopping.set()
+            service.jobs.stop()
 
     app = FastAPI(
         title="Tonearm",
@@ -84,18 +86,32 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.service, app.state.scanner = service, scanner
+    app.state.service = service
     add_handlers(app)
-    for part in (predict, tracks, review, scan):
-        app.include_router(part.router)
+    for part in (predict, tracks, review, tags, scan, jobs):
+        app.include_router(part.router, dependencies=[Depends(strict.known_parameters)])
 
-    @app.get("/api/health", tags=["server"], summary="State, version and model of the server")
+    server = APIRouter(
+        prefix=schema.PREFIX, tags=["server"], dependencies=[Depends(strict.known_parameters)]
+    )
+
+    @server.get(
+        "/health",
+        summary="State, version and model of the server",
+        response_model=schema.Health,
+    )
     def health() -> Response:
+        """``start_id`` changes when the server is started again."""
         model = service.classifier.model
-        values = {"version": __version__, "model": model.name, "labels": list(model.labels)}
-        return Json({"schema": tracks.SCHEMA, "status": "ok", **values})
+        values = {
+            "version_of_tonearm": __version__,
+            "start_id": service.start_id,
+            "model": model.name,
+            "labels": list(model.labels),
+        }
+        return Json({"schema": schema.SCHEMA, "status": "ok", **values})
 
-    @app.get("/api/genres", tags=["server"], summary="Names and colours of genres")
+    @server.get("/genres", summary="Names and colours of genres", response_model=schema.Genres)
     def genres() -> Response:
         """In `splitting`, the characters that no name may contain."""
         known = [*service.classifier.model.labels, UNKNOWN]
@@ -107,7 +123,9 @@ def create_app(
             }
             for genre in known
         ]
-        return Json({"schema": tracks.SCHEMA, "genres": rows, "splitting": SPLITTING})
+        return Json({"schema": schema.SCHEMA, "genres": rows, "splitting": SPLITTING})
+
+    app.include_router(server)
 
     @app.get("/", include_in_schema=False)
     def index(request: Request) -> Response:
@@ -118,6 +136,8 @@ def create_app(
         return FileResponse(_STATIC / "docs.html", headers={"Cache-Control": "no-cache"})
 
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    strict.describe(app)
+    app.add_middleware(Compress)
     app.add_middleware(
         Guard, token=token, names=names, any_address=any_address, upload_path=predict.PATH
     )

@@ -11,6 +11,7 @@ import hmac
 import ipaddress
 import socket
 from collections.abc import Collection
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -113,7 +114,10 @@ class Guard:
             await refusal(scope, receive, send_guarded)
             return
         limited = receive if scope["path"] == self._upload_path else _limited(receive)
-        await self._app(scope, limited, send_guarded)
+        if scope["method"] == "HEAD":
+            await _head(self._app, scope, limited, send_guarded)
+        else:
+            await self._app(scope, limited, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -187,6 +191,23 @@ def machine_names() -> set[str]:
     """Names by which others on the network may call this machine."""
     name = socket.gethostname().lower()
     return {name, f"{name.split('.')[0]}.local"}
+
+
+class _AnsweredError(Exception):
+    """The headers are sent: the body is not wanted."""
+
+
+async def _head(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer HEAD as GET without its body, which is not made where it would be streamed."""
+
+    async def send_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b""})
+            raise _AnsweredError
+
+    with suppress(_AnsweredError):
+        await app({**scope, "method": "GET"}, receive, send_headers)
 
 
 def _limited(receive: Receive) -> Receive:

@@ -1,4 +1,4 @@
-"""``/api/predict``: one file in, the line of ``tonearm predict --format jsonl`` out."""
+"""``/api/v1/predict``: one file in, the line of ``tonearm predict --format jsonl`` out."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from tonearm.errors import DecodeError
 from tonearm.model.batch import Options
 from tonearm.model.prediction import SCHEMA_FILE, Prediction
 from tonearm.serve.problems import Json, problem, to_bytes
+from tonearm.serve.schema import PREFIX, PredictionAnswer
 from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
 from tonearm.serve.uploads import Upload
 from tonearm.windows import WindowCount
 
-PATH = "/api/predict"
+PATH = f"{PREFIX}/predict"
 LINES = "application/x-ndjson"
 
 router = APIRouter(tags=["listen"])
@@ -47,7 +48,7 @@ _FORM = {
 }
 
 
-@router.post(PATH, openapi_extra=_FORM, summary="Analyse one file")
+@router.post(PATH, openapi_extra=_FORM, summary="Analyse one file", response_model=PredictionAnswer)
 async def predict(
     request: Request,
     timeline: Annotated[bool, Query(description="Analyse all of it, and add its timeline")] = False,

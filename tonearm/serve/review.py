@@ -1,32 +1,28 @@
-"""``/api/review`` and ``/api/tags``: reviews of tracks, and writing them into files."""
+"""``review``: what a person says of tracks, kept and undone; no file is touched here."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.genres import LONGEST_NAME, SPLITTING, find, id3_name
+from tonearm.genres import LONGEST_NAME, SPLITTING, UNKNOWN, find
 from tonearm.library import browse
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
-from tonearm.library.store import Library, Track
-from tonearm.library.tag_runs import Wanted, open_journal, undo_run, write_all
+from tonearm.library.store import Track
+from tonearm.serve import jobs, schema
 from tonearm.serve.problems import Json
 from tonearm.serve.service import Service, service_of
-from tonearm.serve.tracks import MOST_IDS, SCHEMA
-from tonearm.tagging import journal as journals
 
-router = APIRouter(prefix="/api", tags=["review"])
-_Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
-_Ids = Annotated[list[_Id], Field(max_length=MOST_IDS)]
+router = APIRouter(prefix=schema.PREFIX, tags=["review"])
+Id = Annotated[int, Field(ge=1, le=schema.LARGEST_ID)]
+Ids = Annotated[list[Id], Field(max_length=schema.MOST_IDS)]
+_BATCH = 2_000  # tracks between two reports
 # Players split genres at these characters, so a single genre must not contain them.
 _SPLITTERS = rf"{re.escape(SPLITTING)}\x00-\x1f"
 _Genre = Annotated[
@@ -37,133 +33,187 @@ _Genre = Annotated[
         pattern=rf"^[^\s{_SPLITTERS}]([^{_SPLITTERS}]*[^\s{_SPLITTERS}])?$",
     ),
 ]
+_Said = Literal["accept", "change", "reject", "clear"]
+_WORDS = {"accept": "Accept", "change": "Change", "reject": "Reject", "clear": "Forget"}
+
+
+class TrackFilter(BaseModel):
+    """The same conditions as ``/tracks`` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: Annotated[str, Field(max_length=200)] = ""
+    genre: Annotated[str | None, Field(max_length=100)] = None
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
+    max_confidence: Annotated[float, Field(ge=0, le=1)] = 1.0
+    tag: browse.TagState = "any"
+    disagree: bool = False
+    review: browse.ReviewState = "any"
+    state: browse.State = "any"
+    artist: Annotated[str, Field(max_length=200)] = ""
+    album: Id | None = None
+
+    def to_filter(self, labels: Sequence[str]) -> browse.Filter:
+        """For the library; a genre may be spelt in any way."""
+        values = self.model_dump()
+        for name in ("text", "artist"):
+            values[name] = values[name].encode("utf-8", "replace").decode().replace("\0", "")
+        if self.genre:
+            values["genre"] = find(self.genre, (*labels, UNKNOWN)) or self.genre
+        return browse.Filter(**values)
+
+
+class Selection(BaseModel):
+    """Tracks by id, or all that meet a filter; neither means the whole library."""
+
+    model_config = ConfigDict(extra="forbid")
+    ids: Ids | None = None
+    filter: TrackFilter | None = None
+
+    def chosen(self, service: Service) -> list[int] | None:
+        """Ids; None is the whole library."""
+        if self.ids is not None:
+            return self.ids
+        if self.filter is None:
+            return None
+        labels = service.classifier.model.labels
+        with service.library() as library:
+            return browse.numbers(library, self.filter.to_filter(labels))
 
 
 class ReviewRequest(BaseModel):
     """A review of tracks: ``clear`` takes it back; ``change`` names the genre."""
 
-    ids: _Ids
-    verdict: Literal["accept", "change", "reject", "clear"]
+    model_config = ConfigDict(extra="forbid")
+    ids: Ids
+    verdict: _Said
     genre: _Genre | None = None
 
 
-class WriteRequest(BaseModel):
-    """Which tracks; without ids all that were reviewed."""
+class ReviewAllRequest(Selection):
+    """A review of many tracks; those reviewed before are left out unless ``reviewed_too``."""
 
-    ids: _Ids | None = None
-
-
-class UndoRequest(BaseModel):
-    """Which run of writing; without a number the last."""
-
-    run: _Id | None = None
+    verdict: _Said
+    genre: _Genre | None = None
+    reviewed_too: bool = False
 
 
-@dataclass(frozen=True)
-class _Change:
-    """A file whose genre shall become another."""
+class ReviewUndoRequest(BaseModel):
+    """Which step; without a number the last."""
 
-    track: Track
-    genres: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "id": self.track.id,
-            "name": os.path.basename(self.track.path),
-            "title": self.track.tags.title,
-            "artist": self.track.tags.artist,
-            "old": list(self.track.tags.genres),
-            "new": list(self.genres),
-        }
+    model_config = ConfigDict(extra="forbid")
+    step: Id | None = None
 
 
-@router.post("/review", summary="Accept, change or reject")
+@router.post(
+    "/review", summary="Accept, change or reject tracks", response_model=schema.ReviewAnswer
+)
 def review(request: Request, said: ReviewRequest) -> Response:
-    """Keep a review; files stay as they are until ``/api/tags/write``.
+    """Keep a review; files stay as they are until ``tags/write``.
 
-    Files that could not be read are skipped; `accept` skips those of an unknown genre too.
-    ``unwritten`` counts files whose tag is not the reviewed genre.
+    Files that could not be read are skipped; ``accept`` skips those of an unknown genre too.
     """
-    if (said.verdict == "change") != (said.genre is not None):
-        raise HTTPException(422, "genre: to be named with the verdict 'change', and with no other")
+    _require_genre(said.verdict, said.genre)
     service = service_of(request)
+    reviewed, skipped, step = keep(service, said.ids, said.verdict, said.genre)
+    values = {"step": step, "reviewed": reviewed, "skipped": skipped}
+    return Json({"schema": schema.SCHEMA, **values})
+
+
+@router.post(
+    "/review/all",
+    summary="Review many tracks, in the background",
+    status_code=202,
+    response_model=schema.JobAnswer,
+)
+def review_all(request: Request, said: ReviewAllRequest) -> Response:
+    """A job whose result counts ``reviewed``, ``skipped`` and ``left_out``; one step to undo."""
+    _require_genre(said.verdict, said.genre)
+    service = service_of(request)
+
+    def work(job: jobs.Job) -> dict[str, Any]:
+        ids, left_out = _open_ids(service, said)
+        counts: dict[str, Any] = {
+            "step": None,
+            "reviewed": 0,
+            "skipped": 0,
+            "left_out": left_out,
+        }
+        job.result = counts
+        job.report(0, len(ids))
+        for at in range(0, len(ids), _BATCH):
+            part = ids[at : at + _BATCH]
+            done, skipped, step = keep(service, part, said.verdict, said.genre, step=counts["step"])
+            counts["step"] = step
+            counts["reviewed"] += len(done)
+            counts["skipped"] += len(skipped)
+            job.report(at + len(part), len(ids))
+        return counts
+
+    title = f"{_WORDS[said.verdict]} many tracks"
+    return jobs.answer(service.jobs.start("review", title, work, group="review"), status=202)
+
+
+@router.post(
+    "/review/undo", summary="Take back a step of reviews", response_model=schema.ReviewUndone
+)
+def review_undo(request: Request, wanted: ReviewUndoRequest) -> Response:
+    """All tracks of the step are reviewed as they were before it."""
+    service = service_of(request)
+    path = reviews_path(service.library_path)
+    undone = None
+    if path.exists():
+        with Reviews(path) as reviews:
+            undone = reviews.undo(wanted.step)
+    if undone is None:
+        raise HTTPException(409, "no review is left to undo")
+    values = {"step": undone.step, "tracks": undone.sounds, "left": undone.left}
+    return Json({"schema": schema.SCHEMA, **values})
+
+
+def keep(
+    service: Service,
+    ids: Sequence[int],
+    verdict: _Said,
+    genre: str | None,
+    *,
+    step: int | None = None,
+) -> tuple[list[int], list[int], int | None]:
+    """Keep one review of tracks; gives ids that were reviewed, that were skipped, and the step."""
     with service.library() as library:
         attach(library)
-        found = [track for track, _ in browse.with_reviews(library, said.ids)]
+        found = [track for track, _ in browse.with_reviews(library, ids)]
     # A known genre by its own name, however it was typed: so it can be learnt from.
-    genre = said.genre and (find(said.genre, service.classifier.model.labels) or said.genre)
-    accepts = said.verdict == "accept"
-    embeddings = [track for track in found if track.key and (track.genre or not accepts)]
-    with Reviews(reviews_path(service.library_path)) as reviews:
-        if said.verdict == "clear":
-            reviews.drop(track.key for track in embeddings if track.key)
-        else:
-            verdict = Verdict(said.verdict)
-            reviews.put(_review(track, verdict, genre) for track in embeddings)
-    with service.library() as library:
-        unwritten = len(browse.unwritten(library))
-    reviewed = [track.id for track in embeddings]
+    genre = genre and (find(genre, service.classifier.model.labels) or genre)
+    accepts = verdict == "accept"
+    known = [track for track in found if track.key and (track.genre or not accepts)]
+    if known:
+        with Reviews(reviews_path(service.library_path)) as reviews:
+            if verdict == "clear":
+                step = reviews.drop((track.key for track in known if track.key), step=step)
+            else:
+                made = (_review(track, Verdict(verdict), genre) for track in known)
+                step = reviews.put(made, step=step)
+    reviewed = [track.id for track in known]
     done = set(reviewed)
-    skipped = [track.id for track in found if track.id not in done]
-    values = {"reviewed": reviewed, "skipped": skipped, "unwritten": unwritten}
-    return Json({"schema": SCHEMA, **values})
+    return reviewed, [track.id for track in found if track.id not in done], step
 
 
-@router.post("/tags/plan", summary="The difference before writing")
-def plan(request: Request, wanted: WriteRequest) -> Response:
-    """Files whose genre is not what was accepted for them."""
-    with service_of(request).library() as library:
-        changes = _changes(library, wanted.ids)
-    return Json({"schema": SCHEMA, "changes": [change.to_dict() for change in changes]})
+def _open_ids(service: Service, said: ReviewAllRequest) -> tuple[list[int], int]:
+    """Tracks that a batch is about, and how many were reviewed before and are left out."""
+    ids = said.chosen(service)
+    with service.library() as library:
+        if ids is None:
+            ids = browse.numbers(library, browse.Filter())
+        if said.reviewed_too or said.verdict == "clear":
+            return ids, 0
+        before = set(browse.numbers(library, browse.Filter(review="some")))
+    left = [number for number in ids if number not in before]
+    return left, len(ids) - len(left)
 
 
-@router.post("/tags/write", summary="Write accepted genres into the files")
-def write(request: Request, wanted: WriteRequest) -> Response:
-    """Each file on its own: one that cannot be written without harm is named and skipped."""
-    service = service_of(request)
-    with _alone(service), service.library(write=True) as library:
-        changes = _changes(library, wanted.ids)
-        if not changes:
-            return Json({"schema": SCHEMA, "run": None, "written": [], "failed": []})
-        # A genre that a person accepted is a person's, no guess to be replaced later.
-        wanted_genres = [Wanted(item.track.path, item.genres) for item in changes]
-        with open_journal(service.library_path, library) as journal:
-            done = write_all(library, journal, wanted_genres, command="page: write")
-    ids = {item.track.path: item.track.id for item in changes}
-    written = [ids[path] for path in done.paths]
-    failed = [_failure(ids[path], path, reason) for path, reason in done.failures]
-    return Json({"schema": SCHEMA, "run": done.run, "written": written, "failed": failed})
-
-
-@router.post("/tags/undo", summary="Take a run of writing back")
-def undo(request: Request, wanted: UndoRequest) -> Response:
-    """Genre fields become what they were; a file that was changed since is named and skipped."""
-    service = service_of(request)
-    place = journals.journal_path(service.library_path)
-    if not place.exists():
-        raise HTTPException(409, "nothing was written yet")
-    with (
-        _alone(service),
-        service.library(write=True) as library,
-        open_journal(service.library_path, library) as journal,
-    ):
-        done = undo_run(library, journal, wanted.run, command="page: undo")
-    undone = [os.path.basename(path) for path in done.paths]
-    failed = [_failure(None, path, reason) for path, reason in done.failures]
-    return Json({"schema": SCHEMA, "run": done.run, "undone": undone, "failed": failed})
-
-
-@router.get("/tags/history", summary="Runs of writing, the latest first")
-def history(request: Request) -> Response:
-    """From the page and from the command line; `next` is what an undo without a run takes back."""
-    place = journals.journal_path(service_of(request).library_path)
-    if not place.exists():
-        return Json({"schema": SCHEMA, "runs": [], "next": None})
-    with journals.Journal(place) as journal:
-        runs = journal.runs()
-    coming = journals.next_to_undo(runs)
-    values = {"runs": [vars(run) for run in runs[:100]], "next": coming.id if coming else None}
-    return Json({"schema": SCHEMA, **values})
+def _require_genre(verdict: _Said, genre: str | None) -> None:
+    if (verdict == "change") != (genre is not None):
+        raise HTTPException(422, "genre: to be named with the verdict 'change', and with no other")
 
 
 def _review(track: Track, verdict: Verdict, genre: str | None) -> Review:
@@ -171,26 +221,3 @@ def _review(track: Track, verdict: Verdict, genre: str | None) -> Review:
     if verdict is Verdict.accept:
         genre = track.genre
     return Review(track.key, verdict, genre if verdict is not Verdict.reject else None)
-
-
-def _changes(library: Library, ids: Sequence[int] | None) -> list[_Change]:
-    found = browse.with_reviews(library, browse.unwritten(library, ids))
-    return [
-        _Change(track, (id3_name(review.genre),))
-        for track, review in found
-        if review is not None and review.genre is not None
-    ]
-
-
-def _failure(number: int | None, path: str, reason: str) -> dict[str, Any]:
-    return {"id": number, "name": os.path.basename(path), "reason": reason}
-
-
-@contextmanager
-def _alone(service: Service) -> Iterator[None]:
-    if not service.writing.acquire(blocking=False):
-        raise HTTPException(409, "tags are being written just now: wait for the end")
-    try:
-        yield
-    finally:
-        service.writing.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -10,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
@@ -22,6 +23,9 @@ from tonearm.serve.uploads import Limits, Uploads
 
 # Longest time for one file; a six-hour mix takes some three minutes.
 LONGEST_ANALYSIS_S = 1_200.0
+if TYPE_CHECKING:
+    from tonearm.serve.jobs import Jobs
+
 _REMEMBERED = 64
 _LOOK_S = 0.5
 
@@ -45,12 +49,15 @@ class Service:
         model_path: Path | None,
         folders: tuple[Path, ...],
         limits: Limits,
+        jobs: Jobs,
     ) -> None:
         self.library_path, self.classifier, self.model_path = library_path, classifier, model_path
         self.folders = folders
         self.uploads = Uploads(limits)
         self.analyst = Analyst(classifier)
-        self.writing = threading.Lock()  # of tags: one run at a time
+        self.jobs = jobs
+        self.start_id = secrets.token_hex(8)
+        self.stopping = threading.Event()  # streams without an end look at it
         self._remembered: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self._remembering = threading.Lock()
         self._desk: ThreadPoolExecutor | None = None

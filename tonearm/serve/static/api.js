@@ -1,5 +1,44 @@
 // Everything that is asked of the server.
 
+const BASE = "/api/v1";
+const SILENT = "Tonearm does not answer: is `tonearm serve` still running?";
+
+/**
+ * @typedef {object} Track
+ * @property {number} id
+ * @property {string} name
+ * @property {string} path
+ * @property {string} folder
+ * @property {?string} title
+ * @property {?string} artist
+ * @property {?string} album
+ * @property {string[]} genres the genre tag
+ * @property {boolean} by_tonearm
+ * @property {?string} genre by sound; null when unknown
+ * @property {?string} nearest
+ * @property {?number} confidence
+ * @property {?string} second
+ * @property {Record<string, number>} probabilities
+ * @property {?number} duration_s
+ * @property {?{verdict: string, genre: ?string}} review
+ * @property {?string} warning
+ * @property {?{kind: string, message: string}} error
+ */
+
+/**
+ * @typedef {object} Job
+ * @property {number} id
+ * @property {string} kind
+ * @property {string} title
+ * @property {"running"|"done"|"stopped"|"failed"} state
+ * @property {number} done
+ * @property {number} total
+ * @property {?number} left_s
+ * @property {string} message
+ * @property {Record<string, any>} result
+ */
+
+/** An answer that is no success; status 0 where there was none. */
 export class Problem extends Error {
   constructor(values) {
     super(values.detail || values.title || "the server did not answer");
@@ -8,44 +47,46 @@ export class Problem extends Error {
   }
 }
 
-async function answerOf(response) {
+async function ask(path, options) {
+  let response;
+  try {
+    response = await fetch(BASE + path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ detail: SILENT });
+  }
   if (response.ok) return response.json();
   const values = await response.json().catch(() => ({ title: response.statusText }));
   throw new Problem({ status: response.status, ...values });
 }
 
-async function ask(path, options) {
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem({ detail: "Tonearm does not answer: is `tonearm serve` still running?" });
-  }
-  return answerOf(response);
-}
-
 /** @param {string} path @param {{signal?: AbortSignal}} [options] */
 export const get = (path, { signal } = {}) => ask(path, { signal });
-export const send = (path, values, method = "POST") =>
+export const send = (path, values = undefined, method = "POST") =>
   ask(path, {
     method,
     headers: { "Content-Type": "application/json" },
     body: values === undefined ? undefined : JSON.stringify(values),
   });
 
+/** @param {Record<string, any>} values empty ones are left out */
 export const query = (values) =>
   new URLSearchParams(
-    Object.entries(values).filter(
-      ([, v]) => v !== "" && v !== null && v !== undefined && v !== false,
-    ),
+    Object.entries(values).filter(([, value]) => value || value === 0),
   ).toString();
+
+export const audioOf = (id) => `${BASE}/tracks/${id}/audio`;
+export const eventsUrl = `${BASE}/events`;
 
 /**
  * Analyse a file. Reports {sent}, {progress}, {answer}, {picture} as they come.
  * XMLHttpRequest, since fetch cannot say how much of an upload is sent.
+ *
+ * @param {File} file
+ * @param {{report: (values: any) => void, signal: AbortSignal, options: string}} how
+ * @returns {Promise<void>}
  */
-export function predict(file, { report, signal }) {
+export function predict(file, { report, signal, options }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
@@ -59,7 +100,7 @@ export function predict(file, { report, signal }) {
         report(values);
       }
     };
-    request.open("POST", "/api/predict?timeline=true&draw=true");
+    request.open("POST", `${BASE}/predict?${options}`);
     request.setRequestHeader("Accept", "application/x-ndjson");
     request.upload.onprogress = (event) =>
       event.lengthComputable && report({ sent: event.loaded / event.total });
@@ -78,8 +119,7 @@ export function predict(file, { report, signal }) {
       }
       reject(new Problem(values));
     };
-    request.onerror = () =>
-      reject(new Problem({ detail: "Tonearm does not answer: is `tonearm serve` still running?" }));
+    request.onerror = () => reject(new Problem({ detail: SILENT }));
     request.onabort = () => reject(new Problem({ detail: "stopped" }));
     signal?.addEventListener("abort", () => request.abort());
     request.send(form);

@@ -1,34 +1,78 @@
-// Which view is shown; the two are made once and kept.
+// Which view is shown, by the address; each is made once and kept.
+import * as address from "./address.js";
+import { get } from "./api.js";
+import { el, fail, toast } from "./dom.js";
 import { load } from "./genres.js";
-import { el } from "./dom.js";
+import { tellEnd } from "./ends.js";
+import { makeJobs, runJob } from "./jobs.js";
+import { makeList } from "./list.js";
 import { makeListen } from "./listen.js";
-import { makeLibrary } from "./library.js";
+import { makeOverview } from "./overview.js";
+import { makePlayer } from "./player.js";
+import * as reviews from "./reviews.js";
+import { makeReview } from "./review.js";
+import { connect, onReturn } from "./server.js";
 
 const main = document.getElementById("main");
-const makers = { listen: makeListen, library: makeLibrary };
-const titles = { listen: "Listen", library: "Library" };
+const makers = {
+  listen: makeListen,
+  overview: () => makeOverview({ undoRun }),
+  list: () => makeList({ onchange: () => changed(false) }),
+  review: () => makeReview(),
+};
+const titles = { listen: "Listen", overview: "Overview", list: "List", review: "Review" };
 const made = {};
 
 function show() {
-  const name = location.hash.slice(1) in makers ? location.hash.slice(1) : "listen";
+  const { view, values } = address.read();
+  const name = view in makers ? view : "listen";
+  if (view === "main") return;
   made[name] ??= makers[name]();
-  for (const [other, view] of Object.entries(made)) {
-    view.node.hidden = other !== name;
-    if (!view.node.isConnected) main.append(view.node);
-    if (other !== name) view.hide?.();
+  for (const [other, shown] of Object.entries(made)) {
+    shown.node.hidden = other !== name;
+    if (!shown.node.isConnected) main.append(shown.node);
+    if (other !== name) shown.hide?.();
   }
-  for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("nav a"))) {
+  for (const node of document.querySelectorAll("nav a")) {
+    const link = /** @type {HTMLElement} */ (node);
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${titles[name]} · Tonearm`;
-  made[name].show?.();
+  made[name].show?.(values);
 }
+
+/** Numbers changed; rows too, unless only reviews did. */
+function changed(rows = true) {
+  made.overview?.refresh();
+  if (rows) made.list?.reload();
+}
+
+async function undoRun(run) {
+  await runJob("/tags/undo", run ? { run } : {}).catch(fail);
+}
+
+addEventListener("beforeunload", (event) => reviews.pending() && event.preventDefault());
+onReturn(() => {
+  toast("Tonearm runs again.");
+  reviews.work();
+  changed();
+});
 
 try {
   await load();
-  addEventListener("hashchange", () => location.hash !== "#main" && show());
+  const jobs = makeJobs({
+    onend: (job) => {
+      tellEnd(job, { undoRun });
+      changed(job.kind !== "review");
+    },
+  });
+  document.getElementById("foot").append(jobs.node, makePlayer());
+  connect(document.getElementById("offline"));
+  address.onChange(show);
   show();
+  reviews.work();
+  await get("/health");
 } catch (error) {
   main.append(el("p", { class: "fault", role: "alert" }, error.message));
 }

@@ -1,6 +1,6 @@
 // One file on its way, and what it is.
 import { predict } from "./api.js";
-import { el, button, clock, percent, toast } from "./dom.js";
+import { el, button, clock, percent } from "./dom.js";
 import { nameOf, swatch } from "./genres.js";
 import { makePicture } from "./picture.js";
 import * as player from "./player.js";
@@ -46,16 +46,17 @@ export function makeCard(file, { onremove }) {
   const picture = makePicture({ label: name, onseek: (seconds) => play(seconds) });
   let [answer, unwatch] = [null, null];
 
-  const fail = (error) => toast(`${name}: ${error.message}`, { bad: true });
-  const play = (seconds) => player.play(key, source, seconds).catch(fail);
+  const sound = { key, source, title: name };
+  const play = (seconds) => player.play(sound, seconds);
   function toggle() {
-    Promise.resolve(player.toggle(key, source)).catch(fail);
+    player.toggle(sound);
   }
 
   function remove() {
     stop.abort();
     player.stop(key);
     unwatch?.();
+    picture.destroy();
     URL.revokeObjectURL(source);
     node.remove();
     onremove(card);
@@ -133,7 +134,7 @@ export function makeCard(file, { onremove }) {
     async analyse() {
       if (stop.signal.aborted) return;
       try {
-        await predict(file, { report, signal: stop.signal });
+        await predict(file, { report, signal: stop.signal, options: "timeline=true&draw=true" });
         if (!answer && !card.failed) bad("no answer came");
       } catch (error) {
         if (!answer) bad(error.message);

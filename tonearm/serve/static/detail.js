@@ -1,92 +1,129 @@
 // One track of the library: picture, timeline, similar tracks, and the review.
-import { get } from "./api.js";
-import { el, button, clock, percent, toast } from "./dom.js";
+import { audioOf, get } from "./api.js";
+import { el, button, clock, percent } from "./dom.js";
 import { badge, nameOf, swatch } from "./genres.js";
 import { makePicture } from "./picture.js";
 import * as player from "./player.js";
+import { makeReasons } from "./reasons.js";
 import { verdict, lower } from "./words.js";
+
+/** @typedef {import("./api.js").Track} Track */
 
 const WAIT_MS = 250; // who leafs through quickly asks nothing of the server
 
-export function makeDetail({ act, onclose }) {
-  const node = el("aside", { class: "detail", "aria-label": "Track", hidden: true });
-  let [shown, picture, stop, timer, unwatch] = [null, null, null, 0, null];
+/** @param {Track} row */
+export const soundOf = (row, onopen = undefined) => ({
+  key: `track-${row.id}`,
+  source: audioOf(row.id),
+  title: [row.artist, row.title || row.name].filter(Boolean).join(" – "),
+  onopen,
+});
 
-  const source = (id) => `/api/tracks/${id}/audio`;
-  const key = (id) => `track-${id}`;
-  const fail = (error) => toast(error.message, { bad: true });
+/**
+ * The panel of the current track.
+ *
+ * @param {{act: (verdict: string) => void, onclose: () => void, onopen: (row: Track) => void,
+ *   large?: boolean}} how
+ */
+export function makeDetail({ act, onclose, onopen, large = false }) {
+  const node = el("aside", { class: large ? "detail large" : "detail", "aria-label": "Track" });
+  node.hidden = true;
+  /** @type {?Track} */
+  let shown = null;
+  let [picture, stop, timer, unwatch, now] = [null, null, 0, null, null];
 
-  function play(seconds = null) {
-    if (shown) player.play(key(shown.id), source(shown.id), seconds).catch(fail);
-  }
-
+  /** @param {?Track} row */
   function show(row) {
+    player.setShown(row && !node.closest("[hidden]") ? soundOf(row).key : null);
     if (row && shown && row.id === shown.id) return refresh(row);
-    stop?.abort();
-    unwatch?.();
-    clearTimeout(timer);
-    if (shown) player.stop(key(shown.id));
+    leave();
     shown = row;
     node.hidden = !row;
     if (!row) return;
     stop = new AbortController();
-    const title = row.title || row.name;
-    const now = el("p", { class: "now" });
-    const playing = button("▶", toggle, { class: "play", "aria-label": "Play" });
     const facts = el("div", { class: "facts" });
     const like = el("div", { class: "like" });
-    picture = makePicture({ label: title, onseek: play });
-    const away = button("×", onclose, { class: "plain away", "aria-label": "Close track" });
-    node.replaceChildren(
-      el(
-        "div",
-        { class: "head" },
-        playing,
-        el(
-          "div",
-          { class: "said" },
-          el("h2", {}, title),
-          el(
-            "p",
-            {},
-            [row.artist, row.duration_s && clock(row.duration_s)].filter(Boolean).join(" · "),
-          ),
-          now,
-        ),
-        away,
-      ),
-      heading(row),
-      picture.node,
-      words(),
-      facts,
-      like,
-    );
+    const sounds = el("div", { class: "sounds" });
+    const reasons = el("div", { class: "reasons" });
+    now = el("p", { class: "now" });
+    picture = makePicture({ label: row.title || row.name, onseek: (at) => play(at) });
+    node.replaceChildren(head(row), sounds, picture.node, acts(), reasons, facts, like);
+    drawSound(sounds, row, null);
     refresh(row);
-    unwatch = player.watch((state) => follow(state, row, playing, now));
-    timer = setTimeout(() => fetchAll(row, facts, like), WAIT_MS);
+    unwatch = player.watch(follow);
+    // What plays is what is looked at: another that went on would be taken for this one.
+    const wasPlaying = player.isPlaying();
+    timer = window.setTimeout(() => {
+      if (wasPlaying && !row.error) play();
+      fetchAll(row, { facts, like, sounds, reasons });
+    }, WAIT_MS);
   }
 
-  const heading = (row) =>
-    row.error
-      ? el("p", { class: "warning" }, `Could not be read: ${row.error.message}`)
-      : el(
-          "p",
-          { class: "sounds" },
-          swatch(row.genre, "middle"),
-          el(
-            "span",
-            { class: "words" },
-            `${row.genre ? "" : "unknown: "}${verdict({ ...row, probabilities: {} })}`,
-          ),
-          el("span", { class: "confidence" }, percent(row.confidence)),
-        );
+  function leave() {
+    stop?.abort();
+    unwatch?.();
+    picture?.destroy();
+    clearTimeout(timer);
+    [stop, unwatch, picture] = [null, null, null];
+  }
 
-  function words() {
-    const one = (text, verdict, hint) =>
-      button(text, () => act(verdict), {
-        "data-verdict": verdict,
-        "aria-keyshortcuts": hint,
-        title: `Key ${hint}`,
+  const play = (at = null) =>
+    shown &&
+    player.play(
+      soundOf(shown, () => onopen(shown)),
+      at,
+    );
+
+  /** @param {Track} row */
+  function head(row) {
+    const playing = button("▶", toggle, { class: "play", "aria-label": "Play" });
+    const length = row.duration_s ? clock(row.duration_s) : "";
+    const said = [row.artist, row.album, length].filter(Boolean).join(" · ");
+    const close = button("×", onclose, { class: "plain away", "aria-label": "Close track" });
+    return el(
+      "div",
+      { class: "head" },
+      playing,
+      el("div", { class: "said" }, el("h2", {}, row.title || row.name), el("p", {}, said), now),
+      large ? null : close,
+    );
+  }
+
+  /** The genre by sound; of the whole track as soon as it is known, next to that of the scan. */
+  function drawSound(place, row, whole) {
+    if (row.error) {
+      place.replaceChildren(
+        el("p", { class: "warning" }, `Could not be read: ${row.error.message}`),
+      );
+      return;
+    }
+    const best = whole ?? row;
+    const words = `${best.genre ? "" : "unknown: "}${verdict(best)}`;
+    const differs = whole && (whole.genre !== row.genre || whole.nearest !== row.nearest);
+    const scan = row.genre ? `${lower(row.genre)}, ${percent(row.confidence)}` : "unknown";
+    place.replaceChildren(
+      el(
+        "p",
+        { class: "verdict-line" },
+        swatch(best.genre, "middle"),
+        el("span", { class: "words" }, words),
+        el("span", { class: "confidence" }, percent(best.confidence)),
+      ),
+      el(
+        "p",
+        { class: "basis quiet" },
+        whole ? "The whole track. " : "Some windows of it, as scanned. ",
+        differs ? el("strong", {}, `The scan, from some windows, said ${scan}.`) : "",
+      ),
+    );
+  }
+
+  function acts() {
+    const one = (text, said, key) =>
+      button(text, () => act(said), {
+        "data-verdict": said,
+        "aria-keyshortcuts": key,
+        title: `Key ${key}`,
       });
     return el(
       "div",
@@ -98,6 +135,7 @@ export function makeDetail({ act, onclose }) {
     );
   }
 
+  /** @param {Track} row */
   function refresh(row) {
     shown = row;
     for (const control of node.querySelectorAll("[data-verdict]")) {
@@ -106,30 +144,44 @@ export function makeDetail({ act, onclose }) {
     }
   }
 
-  async function fetchAll(row, facts, like) {
+  async function fetchAll(row, places) {
     const signal = stop.signal;
-    const quietly = (error) =>
-      error.name !== "AbortError" && facts.append(el("p", { class: "warning" }, error.message));
-    const whole = get(`/api/tracks/${row.id}`, { signal }).then((track) =>
-      facts.prepend(...factsOf(track)),
-    );
-    const drawn = get(`/api/tracks/${row.id}/picture`, { signal }).then((values) =>
-      picture.setPicture(values),
-    );
-    const parts = get(`/api/tracks/${row.id}/timeline`, { signal }).then((values) =>
-      picture.setTimeline(values.timeline, values.duration_s),
-    );
-    const alike = get(`/api/similar/${row.id}?count=6`, { signal }).then(({ tracks }) =>
-      like.append(...alikeOf(tracks)),
-    );
-    const wanted = row.error ? [whole] : [whole, drawn, parts, alike];
-    for (const result of await Promise.allSettled(wanted))
-      if (result.status === "rejected") quietly(result.reason);
+    const drawn = picture;
+    const ask = (path) => get(path, { signal });
+    places.facts.append(...factsOf(row));
+    if (row.error) return;
+    const results = await Promise.allSettled([
+      ask(`/tracks/${row.id}/picture`).then((values) => drawn.setPicture(values)),
+      ask(`/tracks/${row.id}/timeline`).then((values) => {
+        drawn.setTimeline(values.timeline, values.duration_s);
+        drawSound(places.sounds, row, values);
+        places.facts.querySelector(".probabilities")?.replaceWith(barsOf(values.probabilities));
+        const seek = (at) => play(at);
+        if (values.reasons) places.reasons.append(makeReasons(values, { seek, row, onopen }));
+      }),
+      ask(`/similar/${row.id}?count=6`).then((answer) => places.like.append(...alikeOf(answer))),
+    ]);
+    for (const { reason } of /** @type {any[]} */ (results))
+      if (reason && reason.name !== "AbortError")
+        places.facts.append(el("p", { class: "warning" }, reason.message));
   }
 
-  function factsOf(track) {
-    const bars = Object.entries(track.probabilities)
-      .slice(0, 4)
+  /** @param {Track} row */
+  function factsOf(row) {
+    const tag = row.genres.length ? row.genres.join(", ") : "none";
+    const lines = [
+      ["Genre tag", row.by_tonearm ? `${tag} (by Tonearm)` : tag],
+      ["File", row.path],
+      ["Damage", row.warning],
+    ];
+    const list = el("dl", {});
+    for (const [term, text] of lines) if (text) list.append(el("dt", {}, term), el("dd", {}, text));
+    return [row.error ? "" : barsOf(row.probabilities), list];
+  }
+
+  function barsOf(probabilities) {
+    const bars = Object.entries(probabilities)
+      .slice(0, large ? 10 : 4)
       .map(([genre, value]) =>
         el(
           "li",
@@ -139,45 +191,31 @@ export function makeDetail({ act, onclose }) {
           el("span", { class: "confidence" }, percent(value)),
         ),
       );
-    const tag = track.genres.length ? track.genres.join(", ") : "none";
-    const lines = [
-      ["Genre tag", track.by_tonearm ? `${tag} (by Tonearm)` : tag],
-      ["Album", track.album],
-      ["File", track.path],
-      ["Damage", track.warning],
-      ["Tags", track.tag_error],
-    ];
-    const list = el("dl", {});
-    for (const [term, text] of lines) if (text) list.append(el("dt", {}, term), el("dd", {}, text));
-    return [
-      bars.length
-        ? el("ul", { class: "probabilities", "aria-label": "Likeliest genres" }, ...bars)
-        : "",
-      list,
-    ];
+    return el("ul", { class: "probabilities", "aria-label": "Likeliest genres" }, ...bars);
   }
 
-  function alikeOf(tracks) {
+  function alikeOf({ tracks }) {
     if (!tracks.length) return [];
     const rows = tracks.map((row) => {
-      const name = [row.artist, row.title || row.name].filter(Boolean).join(" – ");
-      const play = button("", () => player.toggle(`track-${row.id}`, source(row.id)), {
+      const sound = soundOf(row, () => onopen(row));
+      const start = button("", () => player.toggle(sound), {
         class: "part",
-        "aria-label": `Play ${name}`,
+        "aria-label": `Play ${sound.title}`,
       });
-      play.append(badge(row.genre, name));
-      return el("li", {}, play);
+      start.append(badge(row.genre, sound.title));
+      return el("li", {}, start);
     });
     return [el("h3", {}, "Sounds like"), el("ul", {}, ...rows)];
   }
 
   function toggle() {
-    if (shown) Promise.resolve(player.toggle(key(shown.id), source(shown.id))).catch(fail);
+    if (shown && !shown.error) player.toggle(soundOf(shown, () => onopen(shown)));
   }
 
-  function follow(state, row, playing, now) {
-    const mine = state.key === key(row.id);
+  function follow(state) {
+    const mine = state.key === soundOf(shown).key;
     const runs = mine && !state.paused;
+    const playing = node.querySelector(".play");
     const symbol = runs ? "❚❚" : "▶";
     if (playing.textContent !== symbol) {
       playing.textContent = symbol;
@@ -190,5 +228,5 @@ export function makeDetail({ act, onclose }) {
     if (now.textContent !== text) now.textContent = text;
   }
 
-  return { node, show, toggle };
+  return { node, show, toggle, play, refresh };
 }

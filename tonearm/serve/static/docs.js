@@ -1,5 +1,4 @@
 // The API's description as a page, from openapi.json.
-import { get } from "./api.js";
 import { el } from "./dom.js";
 
 const METHODS = ["get", "post", "put", "delete"];
@@ -50,7 +49,7 @@ function bodyOf(operation, schemas) {
   return el("div", {}, el("p", { class: "quiet" }, `Body: ${kind}`), fields(rows));
 }
 
-const { paths, info, components } = await get("/openapi.json");
+const { paths, info, components } = await (await fetch("/openapi.json")).json();
 document.getElementById("about").textContent = info.description;
 for (const [path, operations] of Object.entries(paths))
   for (const method of METHODS.filter((name) => operations[name])) {

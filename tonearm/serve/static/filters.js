@@ -1,6 +1,8 @@
-// The row of controls above the table.
-import { el } from "./dom.js";
-import { all } from "./genres.js";
+// The controls above the list, the chips of what they are set to, and the words for each.
+import { el, button } from "./dom.js";
+import { all, nameOf } from "./genres.js";
+
+/** @typedef {import("./address.js").Values} Values */
 
 const CONFIDENCE = [
   ["", "Any"],
@@ -19,34 +21,67 @@ const TAGS = [
 const SAID = [
   ["", "Any"],
   ["none", "Not reviewed"],
+  ["some", "Reviewed"],
   ["accept", "Accepted"],
   ["change", "Changed"],
   ["reject", "Rejected"],
 ];
+const FILES = [
+  ["", "Any"],
+  ["failed", "Could not be read"],
+  ["damaged", "Damaged"],
+  ["copy", "Copies"],
+];
+const NAMES = ["text", "genre", "confidence", "tag", "review", "state", "artist", "album"];
 
-/** Controls; `onchange(values)` gets what `/api/tracks` understands. */
+/**
+ * What `/tracks` understands, of the values of an address.
+ *
+ * @param {Values} values
+ */
+export function toQuery(values) {
+  const { text, genre, review, state, artist, album } = values;
+  const some = { text, genre, review, state, artist };
+  /** @type {Record<string, any>} */
+  const wanted = Object.fromEntries(Object.entries(some).filter(([, value]) => value));
+  const [low, high] = (values.confidence ?? "").split("-");
+  if (low && Number(low) > 0) wanted.min_confidence = Number(low);
+  if (high && Number(high) < 1) wanted.max_confidence = Number(high);
+  if (album) wanted.album = Number(album);
+  if (values.tag === "disagree") wanted.disagree = true;
+  else if (values.tag) wanted.tag = values.tag;
+  return wanted;
+}
+
+/**
+ * The filters of an address, without its sorting.
+ *
+ * @param {Values} values
+ * @returns {Values}
+ */
+export const filtersOf = (values) =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => NAMES.includes(name)));
+
+/** @param {{onchange: (values: Values, typing: boolean) => void}} how */
 export function makeFilters({ onchange }) {
-  const select = (label, options) => {
-    const control = el(
-      "select",
-      { onchange: report },
-      ...options.map(([value, text]) => el("option", { value }, text)),
-    );
-    return [control, el("label", { class: "field" }, el("span", {}, label), control)];
+  /** @type {Values} */
+  let values = {};
+  const controls = {};
+  const select = (name, label, options) => {
+    const choices = options.map(([value, text]) => el("option", { value }, text));
+    const control = el("select", { onchange: () => set(name, control.value) }, ...choices);
+    controls[name] = control;
+    return el("label", { class: "field" }, el("span", {}, label), control);
   };
-  const text = el("input", {
-    type: "search",
-    placeholder: "Title, artist, folder",
-    oninput: () => later(),
+  const text = el("input", { type: "search", placeholder: "Title, artist, folder" });
+  controls.text = text;
+  let timer = 0;
+  text.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => set("text", text.value.trim(), true), 200);
   });
-  const [genre, genreField] = select("By sound", [
-    ["", "Any"],
-    ...all().map((row) => [row.genre, row.name]),
-  ]);
-  const [confidence, confidenceField] = select("Confidence", CONFIDENCE);
-  const [tag, tagField] = select("Genre tag", TAGS);
-  const [said, saidField] = select("Review", SAID);
-  const node = el(
+  const genres = [["", "Any"], ...all().map((row) => [row.genre, row.name])];
+  const form = el(
     "form",
     {
       class: "filters",
@@ -55,35 +90,57 @@ export function makeFilters({ onchange }) {
       onsubmit: (event) => event.preventDefault(),
     },
     el("label", { class: "field wide" }, el("span", {}, "Search"), text),
-    genreField,
-    confidenceField,
-    tagField,
-    saidField,
+    select("genre", "By sound", genres),
+    select("confidence", "Confidence", CONFIDENCE),
+    select("tag", "Genre tag", TAGS),
+    select("review", "Review", SAID),
+    select("state", "Files", FILES),
   );
-  let timer = 0;
+  const chips = el("ul", { class: "chips", "aria-label": "Filters" });
+  const node = el("div", { class: "filtering" }, form, chips);
 
-  function later() {
-    clearTimeout(timer);
-    timer = setTimeout(report, 200);
+  function set(name, value, typing = false) {
+    values = { ...values, [name]: value };
+    if (!value) delete values[name];
+    show(values);
+    onchange(values, typing);
   }
 
-  function values() {
-    const [low, high] = confidence.value ? confidence.value.split("-") : ["", ""];
-    return {
-      text: text.value.trim(),
-      genre: genre.value,
-      min_confidence: low,
-      max_confidence: high,
-      tag: tag.value === "disagree" ? "" : tag.value,
-      disagree: tag.value === "disagree",
-      review: said.value,
-    };
+  /** "Rejected" for review=reject. */
+  function words(name, value) {
+    if (name === "genre") return nameOf(value);
+    if (name === "text") return `“${value}”`;
+    if (name === "album") return "One album";
+    const options = { confidence: CONFIDENCE, tag: TAGS, review: SAID, state: FILES }[name] ?? [];
+    return options.find(([other]) => other === value)?.[1] ?? value;
   }
 
-  function report() {
-    clearTimeout(timer);
-    onchange(values());
+  function show(now) {
+    values = filtersOf(now);
+    for (const [name, control] of Object.entries(controls)) {
+      const value = values[name] ?? "";
+      if (control.value !== value && control !== document.activeElement) control.value = value;
+      control.classList.toggle("set", Boolean(value));
+    }
+    const set_ = Object.entries(values);
+    chips.hidden = !set_.length;
+    chips.replaceChildren(
+      ...set_.map(([name, value]) => {
+        const label = { "aria-label": `Remove filter ${words(name, value)}`, class: "chip" };
+        return el(
+          "li",
+          {},
+          button(`${words(name, value)} ×`, () => set(name, ""), label),
+        );
+      }),
+      set_.length > 1 ? el("li", {}, button("Clear", clear, { class: "chip" })) : "",
+    );
   }
 
-  return { node, focus: () => text.focus() };
+  function clear() {
+    show({});
+    onchange({}, false);
+  }
+
+  return { node, show, focus: () => text.focus(), words: () => chips.innerText };
 }

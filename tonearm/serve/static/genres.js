@@ -34,7 +34,7 @@ function dot(c, x, y, r) {
 }
 
 export async function load() {
-  const { genres, splitting: characters } = await get("/api/genres");
+  const { genres, splitting: characters } = await get("/genres");
   splitting = characters;
   genres.forEach((row, i) =>
     known.set(row.genre, {

@@ -57,7 +57,7 @@ export function makeListen() {
     cards.push(...made);
     waiting.push(...made);
     list.append(...made.map((card) => card.node));
-    if (location.hash === "#library") location.hash = "#listen";
+    if (!location.hash.startsWith("#listen")) location.hash = "#listen";
     update();
     work();
   }
@@ -95,5 +95,5 @@ export function makeListen() {
   }
 
   onDrop(add, (over) => document.body.classList.toggle("over", over));
-  return { node, hide: () => player.stop() };
+  return { node, show: () => player.setShown(null) };
 }

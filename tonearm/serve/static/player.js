@@ -1,9 +1,13 @@
-// One sound at a time, whoever asks for it.
+// One sound at a time, in one bar that says what plays, whichever view is shown.
+import { el, button, clock, toast } from "./dom.js";
+
+/** @typedef {{key: string, source: string, title: string, onopen?: () => void}} Sound */
 
 const audio = new Audio();
 const watchers = new Set();
-let playing = null; // the key of the one who asked last
-let frame = 0;
+/** @type {?Sound} */
+let sound = null;
+let [frame, wished] = [0, null];
 
 audio.preload = "metadata";
 for (const event of ["play", "pause", "ended", "seeked", "error", "emptied"])
@@ -17,10 +21,10 @@ function tick() {
 
 function state() {
   return {
-    key: playing,
+    key: sound?.key ?? null,
     time: audio.currentTime,
+    duration: Number.isFinite(audio.duration) ? audio.duration : 0,
     paused: audio.paused,
-    failed: Boolean(audio.error),
   };
 }
 
@@ -35,29 +39,81 @@ export function watch(watcher) {
   return () => watchers.delete(watcher);
 }
 
-export async function play(key, source, at = null) {
-  if (playing !== key) {
-    playing = key;
-    audio.src = source;
+export const isPlaying = () => Boolean(sound) && !audio.paused;
+export const playing = () => sound?.key ?? null;
+
+/** How a view names what it shows, so that the bar can say when another sound plays. */
+export function setShown(key) {
+  wished = key;
+  notify();
+}
+
+/** @param {Sound} what @param {?number} at seconds */
+export async function play(what, at = null) {
+  if (sound?.key !== what.key) {
+    sound = what;
+    audio.src = what.source;
   }
   if (at !== null) audio.currentTime = at;
+  notify();
   try {
     await audio.play();
   } catch (error) {
     if (error.name === "AbortError") return; // another was asked for meanwhile
     notify();
-    throw new Error("this browser cannot play this kind of file");
+    toast(`${what.title}: this browser cannot play this kind of file.`, { bad: true });
   }
 }
 
-export const toggle = (key, source) =>
-  playing === key && !audio.paused ? audio.pause() : play(key, source);
+/** @param {Sound} what */
+export const toggle = (what) =>
+  sound?.key === what.key && !audio.paused ? audio.pause() : play(what);
 
+/** @param {string} [key] only if this plays */
 export function stop(key) {
-  if (playing === key || key === undefined) {
-    audio.pause();
-    playing = null;
-    audio.removeAttribute("src");
-    audio.load();
-  }
+  if (!sound || (key !== undefined && sound.key !== key)) return;
+  audio.pause();
+  sound = null;
+  audio.removeAttribute("src");
+  audio.load();
+  notify();
+}
+
+/** The bar at the foot of the page. */
+export function makePlayer() {
+  const toggled = button("▶", () => sound && toggle(sound), { class: "play" });
+  const title = button("", () => sound?.onopen?.(), { class: "plays" });
+  const other = el("span", { class: "other" }, "not the track shown");
+  const slider = el("input", {
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 0.1,
+    "aria-label": "Position",
+  });
+  const time = el("span", { class: "when" });
+  const node = el(
+    "section",
+    { class: "player", "aria-label": "Player", hidden: true },
+    toggled,
+    el("div", { class: "said" }, title, other),
+    slider,
+    time,
+    button("×", () => stop(), { class: "plain", "aria-label": "Stop playing" }),
+  );
+  slider.addEventListener("input", () => (audio.currentTime = Number(slider.value)));
+  const set = (place, text) => place.textContent !== text && (place.textContent = text);
+  watch((now) => {
+    node.hidden = now.key === null;
+    document.body.classList.toggle("plays", now.key !== null);
+    if (!sound) return;
+    set(title, sound.title);
+    set(toggled, now.paused ? "▶" : "❚❚");
+    toggled.setAttribute("aria-label", `${now.paused ? "Play" : "Pause"}: ${sound.title}`);
+    other.hidden = !wished || wished === now.key;
+    slider.max = String(now.duration || 1);
+    slider.value = String(now.time);
+    set(time, `${clock(now.time)} / ${clock(now.duration)}`);
+  });
+  return node;
 }

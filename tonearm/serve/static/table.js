@@ -1,27 +1,65 @@
 // A table of any length: only the rows in sight exist, and their data comes page by page.
+// Rows may be grouped: a group's header stands before its first row, and is none of the rows.
 import { el } from "./dom.js";
+
+/** @typedef {import("./api.js").Track} Track */
+/** @typedef {{title: string, tracks: number, node: () => HTMLElement}} Group */
 
 const PAGE = 200;
 const SPARE = 8; // rows made beyond either edge
 
+/** Places of rows among headers: both count from the top. */
+function makeLayout(groups) {
+  const starts = [];
+  let sum = 0;
+  for (const group of groups) {
+    starts.push(sum);
+    sum += group.tracks;
+  }
+  /** The last group that begins at or before a row. */
+  function groupOf(index) {
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (starts[middle] <= index) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+  return {
+    height: (total) => total + starts.length,
+    placeOf: (index) => (starts.length ? index + groupOf(index) + 1 : index),
+    /** What is at a place: a group's header, or a row. */
+    at(place) {
+      if (!starts.length) return { index: place };
+      let [low, high] = [0, starts.length - 1];
+      while (low < high) {
+        const middle = (low + high + 1) >> 1;
+        if (starts[middle] + middle <= place) low = middle;
+        else high = middle - 1;
+      }
+      return starts[low] + low === place ? { group: low } : { index: place - low - 1 };
+    },
+  };
+}
+
 /**
- * `columns`: {name, title, sort, cell(row)}. `fetchPage(offset, limit)` gives {total, tracks}.
- * Keys move the current row; `oncurrent(row)` is called, `onsort(name)` when a heading is pressed.
+ * @param {{label: string, fetchPage: (offset: number, limit: number) => Promise<any>,
+ *   oncurrent: (row: Track) => void, onopen: (row: Track) => void,
+ *   onsort: (name: string) => void, isSelected: (row: Track) => boolean,
+ *   onselect: (rows: Track[], add?: boolean) => void, onfail: (error: Error) => void}} how
  */
-export function makeTable({
-  label,
-  columns,
-  fetchPage,
-  oncurrent,
-  onopen,
-  onsort,
-  isSelected,
-  onselect,
-  onfail,
-}) {
-  let [total, current, pages, wanted, epoch, frame] = [0, 0, new Map(), new Set(), 0, 0];
-  const shown = new Map(); // index → element
-  const heads = columns.map((column) => head(column));
+export function makeTable(how) {
+  const { label, fetchPage, oncurrent, onopen, onsort, isSelected, onselect, onfail } = how;
+  let [total, current, epoch, frame] = [0, 0, 0, 0];
+  let [pages, wanted] = [new Map(), new Set()];
+  /** @type {any[]} */
+  let columns = [];
+  /** @type {Group[]} */
+  let groups = [];
+  let layout = makeLayout(groups);
+  const shown = new Map(); // place → element
+  const headRow = el("div", { class: "row", role: "row", "aria-rowindex": 1 });
   const body = el("div", { class: "rows", role: "rowgroup" });
   const grid = el(
     "div",
@@ -32,11 +70,7 @@ export function makeTable({
       "aria-label": label,
       "aria-multiselectable": "true",
     },
-    el(
-      "div",
-      { class: "heads", role: "rowgroup" },
-      el("div", { class: "row", role: "row", "aria-rowindex": 1 }, ...heads),
-    ),
+    el("div", { class: "heads", role: "rowgroup" }, headRow),
     body,
   );
 
@@ -54,23 +88,23 @@ export function makeTable({
     return cell;
   }
 
-  const size = { row: 44, view: 0 }; // asked for once, not at each frame
+  const size = { row: 32, view: 0 }; // asked for once, not at each frame
+  /** @returns {?Track} */
   const rowAt = (index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE] ?? null;
 
-  async function need(number) {
-    if (wanted.has(number)) return;
-    wanted.add(number);
+  async function need(page) {
+    if (wanted.has(page)) return;
+    wanted.add(page);
     const asked = epoch;
     try {
-      const page = await fetchPage(number * PAGE, PAGE);
+      const answer = await fetchPage(page * PAGE, PAGE);
       if (asked !== epoch) return;
-      pages.set(number, page.tracks);
-      setTotal(page.total);
-      for (const [index, node] of shown)
-        if (Math.floor(index / PAGE) === number) fillRow(node, index);
-      if (Math.floor(current / PAGE) === number) oncurrent(rowAt(current));
+      pages.set(page, answer.tracks);
+      setTotal(answer.total);
+      fillAll();
+      if (Math.floor(current / PAGE) === page) oncurrent(rowAt(current));
     } catch (error) {
-      wanted.delete(number);
+      wanted.delete(page);
       if (asked === epoch) onfail(error);
     }
   }
@@ -78,12 +112,18 @@ export function makeTable({
   function setTotal(value) {
     total = value;
     grid.setAttribute("aria-rowcount", total + 1);
-    body.style.setProperty("height", `${total * size.row}px`);
+    body.style.setProperty("height", `${layout.height(total) * size.row}px`);
     current = Math.min(current, Math.max(0, total - 1));
     draw();
   }
 
-  function fillRow(node, index) {
+  function fill(node, place) {
+    const { group, index } = layout.at(place);
+    if (group !== undefined) {
+      node.className = "row group";
+      node.replaceChildren(groups[group].node());
+      return;
+    }
     const row = rowAt(index);
     node.replaceChildren(
       ...columns.map((column) => {
@@ -93,76 +133,83 @@ export function makeTable({
       }),
     );
     const chosen = row && isSelected(row);
-    node.className = [
-      "row",
+    const state = [
       row ? "" : "pending",
       index === current ? "current" : "",
       chosen ? "chosen" : "",
-      row?.error ? "failed" : "",
-    ]
-      .join(" ")
-      .trim();
+    ];
+    node.className = ["row", ...state, row?.error ? "failed" : ""].filter(Boolean).join(" ");
     node.setAttribute("aria-selected", chosen ? "true" : "false");
   }
+
+  const fillAll = () => shown.forEach((node, place) => fill(node, place));
 
   function draw() {
     frame = 0;
     const height = size.row;
     const top = Math.max(0, grid.scrollTop);
     const first = Math.max(0, Math.floor(top / height) - SPARE);
-    const last = Math.min(total - 1, Math.ceil((top + size.view) / height) + SPARE);
-    for (const [index, node] of shown)
-      if (index < first || index > last) {
+    const end = layout.height(total) - 1;
+    const last = total ? Math.min(end, Math.ceil((top + size.view) / height) + SPARE) : -1;
+    for (const [place, node] of shown)
+      if (place < first || place > last) {
         node.remove();
-        shown.delete(index);
+        shown.delete(place);
       }
-    for (let index = first; index <= last; index++) {
-      if (!shown.has(index)) {
-        const node = el("div", { role: "row", id: `row-${index}`, "aria-rowindex": index + 2 });
-        node.style.setProperty("transform", `translateY(${index * height}px)`);
-        fillRow(node, index);
-        shown.set(index, node);
+    for (let place = first; place <= last; place++) {
+      const { index } = layout.at(place);
+      if (!shown.has(place)) {
+        const id = index === undefined ? `group-${place}` : `row-${index}`;
+        const node = el("div", { role: "row", id, "aria-rowindex": place + 2 });
+        node.style.setProperty("transform", `translateY(${place * height}px)`);
+        fill(node, place);
+        shown.set(place, node);
         body.append(node);
       }
-      if (!rowAt(index)) need(Math.floor(index / PAGE));
+      if (index !== undefined && !rowAt(index)) need(Math.floor(index / PAGE));
     }
-    if (shown.has(current)) grid.setAttribute("aria-activedescendant", `row-${current}`);
+    if (shown.has(layout.placeOf(current)))
+      grid.setAttribute("aria-activedescendant", `row-${current}`);
     else grid.removeAttribute("aria-activedescendant");
   }
 
   function go(index, { notify = true } = {}) {
     if (!total) return;
-    const before = current;
+    const before = layout.placeOf(current);
     current = Math.max(0, Math.min(total - 1, index));
-    const [height, headed] = [size.row, grid.firstChild.offsetHeight];
-    const [top, view] = [current * height, grid.clientHeight - headed];
+    const place = layout.placeOf(current);
+    const top = place * size.row;
+    const view = grid.clientHeight - grid.firstElementChild.clientHeight;
     if (top < grid.scrollTop) grid.scrollTop = top;
-    else if (top + height > grid.scrollTop + view) grid.scrollTop = top + height - view;
+    else if (top + size.row > grid.scrollTop + view) grid.scrollTop = top + size.row - view;
     draw();
-    for (const which of [before, current]) if (shown.has(which)) fillRow(shown.get(which), which);
+    for (const which of [before, place]) if (shown.has(which)) fill(shown.get(which), which);
     if (!rowAt(current)) need(Math.floor(current / PAGE));
     else if (notify) oncurrent(rowAt(current));
+  }
+
+  function clear() {
+    shown.forEach((node) => node.remove());
+    shown.clear();
   }
 
   grid.addEventListener("scroll", () => (frame ||= requestAnimationFrame(draw)), { passive: true });
   new ResizeObserver(() => {
     const row = parseFloat(getComputedStyle(grid).getPropertyValue("--row"));
-    if (row !== size.row) {
-      shown.forEach((node) => node.remove());
-      shown.clear();
-    }
+    if (row !== size.row) clear();
     [size.row, size.view] = [row, grid.clientHeight];
     setTotal(total);
   }).observe(grid);
   body.addEventListener("click", (event) => {
-    const node = event.target.closest("[role=row]");
-    if (!node) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    const node = target.closest("[role=row]");
+    if (!node || node.id.startsWith("group-")) return;
     const index = Number(node.id.slice(4));
     const row = rowAt(index);
-    if (row && (event.ctrlKey || event.metaKey || event.target.closest(".pick"))) onselect([row]);
-    else if (row && event.shiftKey) onselect(between(current, index));
+    if (row && (event.ctrlKey || event.metaKey || target.closest(".pick"))) onselect([row]);
+    else if (row && event.shiftKey) onselect(between(current, index), true);
     go(index);
-    if (!event.target.closest(".pick")) onopen?.(rowAt(index));
+    if (!target.closest(".pick")) onopen?.(rowAt(index));
     grid.focus({ preventScroll: true });
   });
   grid.addEventListener("keydown", (event) => {
@@ -195,28 +242,42 @@ export function makeTable({
     get current() {
       return rowAt(current);
     },
+    get place() {
+      return current;
+    },
     get total() {
       return total;
     },
-    /** Forget all data and start again, at the top unless `keep`. */
+    /** @param {any[]} values each {name, title, sort, width, cell(row)} */
+    setColumns(values) {
+      columns = values;
+      headRow.replaceChildren(...columns.map(head));
+      grid.style.setProperty("--columns", columns.map((column) => column.width).join(" "));
+      fillAll();
+    },
+    /** @param {Group[]} values of all rows, in their order; none for no headers */
+    setGroups(values) {
+      groups = values;
+      layout = makeLayout(groups);
+      clear();
+      setTotal(total);
+    },
+    /** Forget all data and begin again, at the top unless `keep`. */
     reload({ keep = false } = {}) {
       epoch += 1;
       wanted = new Set();
       const old = pages;
       pages = keep ? old : new Map();
       if (!keep) [current, grid.scrollTop] = [0, 0];
-      for (const number of keep ? old.keys() : [0]) need(number);
+      for (const page of keep ? old.keys() : [0]) need(page);
       draw();
     },
-    /** Show changed rows again, where they are. */
-    update(change) {
-      for (const rows of pages.values()) rows.forEach((row) => change(row));
-      for (const [index, node] of shown) fillRow(node, index);
-    },
+    /** Show changed rows where they are. */
+    update: fillAll,
     setSort(name, descending) {
       columns.forEach((column, i) => {
         const way = column.sort === name ? (descending ? "descending" : "ascending") : "none";
-        heads[i].setAttribute("aria-sort", way);
+        headRow.children[i].setAttribute("aria-sort", way);
       });
     },
   };

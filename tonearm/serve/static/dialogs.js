@@ -1,8 +1,8 @@
-// Dialogs: another genre, the difference before writing, the keys.
-import { el, button, count } from "./dom.js";
+// Dialogs: another genre, a question, some of many, the keys.
+import { el, button } from "./dom.js";
 import { labels, namePattern, swatch } from "./genres.js";
 
-function open(title, properties, ...children) {
+export function open(title, properties, ...children) {
   const id = `dialog-${title.replace(/\W+/g, "-").toLowerCase()}`;
   const dialog = el(
     "dialog",
@@ -64,84 +64,44 @@ export function askGenre(nearest) {
   });
 }
 
-/** Show what writing would change; true if it shall be done. */
-export function askWrite(changes) {
+/**
+ * Ask for one of some buttons; gives its name, or null.
+ *
+ * @param {string} title
+ * @param {any[]} content
+ * @param {{name: string, text: string, main?: boolean}[]} answers
+ * @returns {Promise<?string>}
+ */
+export function ask(title, content, answers) {
   return new Promise((resolve) => {
-    const rows = changes
-      .slice(0, 500)
-      .map((change) =>
-        el(
-          "tr",
-          {},
-          el("td", {}, [change.artist, change.title || change.name].filter(Boolean).join(" – ")),
-          el("td", { class: "old" }, change.old.join(", ") || "no genre"),
-          el(
-            "td",
-            { class: "new" },
-            el("span", { "aria-hidden": "true" }, "→ "),
-            change.new.join(", "),
-          ),
-        ),
-      );
-    const more =
-      changes.length > rows.length
-        ? el("p", { class: "quiet" }, `and ${count(changes.length - rows.length, "more file")}`)
-        : null;
-    const table = el(
-      "table",
-      {},
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          ...["Track", "Genre now", "Genre then"].map((text) => el("th", { scope: "col" }, text)),
-        ),
-      ),
-      el("tbody", {}, ...rows),
+    const buttons = answers.map(({ name, text, main }) =>
+      button(text, () => (resolve(name), dialog.close()), { class: main ? "main" : "" }),
     );
-    const write = button(
-      `Write ${count(changes.length, "file")}`,
-      () => (resolve(true), dialog.close()),
-      { class: "main" },
-    );
-    const dialog = open(
-      "What would change",
-      { class: "difference" },
-      el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Changes" }, table),
-      more,
-      el("p", { class: "quiet" }, "Nothing but the genre changes in a file, and it can be undone."),
-      el(
-        "div",
-        { class: "line" },
-        write,
-        button("Cancel", () => dialog.close()),
-      ),
-    );
-    dialog.addEventListener("close", () => resolve(false));
-    write.focus();
+    const cancel = button("Cancel", () => dialog.close());
+    const line = el("div", { class: "line" }, ...buttons, cancel);
+    const dialog = open(title, {}, ...content, line);
+    dialog.addEventListener("close", () => resolve(null));
+    buttons[0].focus();
   });
 }
 
-/** Ask before acting on many. */
-export function askMany(text, yes) {
-  return new Promise((resolve) => {
-    const go = button(yes, () => (resolve(true), dialog.close()), { class: "main" });
-    const dialog = open(
-      "All of them?",
-      {},
-      el("p", {}, text),
-      el(
-        "div",
-        { class: "line" },
-        go,
-        button("Cancel", () => dialog.close()),
-      ),
-    );
-    dialog.addEventListener("close", () => resolve(false));
-    go.focus();
+/**
+ * Check boxes, each with its text; gives the names of those that are checked, or null.
+ *
+ * @param {string} title
+ * @param {Record<string, string>} choices
+ * @param {string[]} checked
+ * @returns {Promise<?string[]>}
+ */
+export async function askSome(title, choices, checked) {
+  const boxes = Object.entries(choices).map(([name, text]) => {
+    const box = el("input", { type: "checkbox", value: name });
+    box.checked = checked.includes(name);
+    return [box, el("label", { class: "check" }, box, el("span", {}, text))];
   });
+  const list = el("div", { class: "checks" }, ...boxes.map(([, label]) => label));
+  const answer = await ask(title, [list], [{ name: "yes", text: "Show these", main: true }]);
+  return answer && boxes.filter(([box]) => box.checked).map(([box]) => box.value);
 }
 
 const KEYS = [
@@ -150,11 +110,14 @@ const KEYS = [
   ["C", "change: it is another genre"],
   ["R", "reject, without saying what it is"],
   ["U", "forget the review"],
+  ["Z", "undo the last step of reviews, or a whole batch"],
   ["N or ↓", "next track"],
   ["P or ↑", "track before"],
-  ["X", "select; acts then count for all selected"],
+  ["X", "select; reviews then count for all selected"],
   ["Shift+↓", "select several"],
+  ["Ctrl+A", "select all that are shown"],
   ["W", "show what would be written"],
+  ["1 to 9", "in Review: choose a genre directly"],
   ["/", "search"],
   ["?", "these keys"],
 ];

@@ -1,0 +1,224 @@
+"""Long work in the background: its progress, its end, and how to stop it.
+
+A job outlives the request that started it, so a page that is loaded again finds it as it is.
+Routes start jobs (a scan, writing tags, an undo, reviews of many tracks); this module keeps them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+
+from tonearm.errors import TonearmError
+from tonearm.serve import schema
+from tonearm.serve.problems import Json, to_bytes
+from tonearm.serve.service import Service, service_of
+
+_TICK_S = 0.25
+_KEPT = 50  # ended jobs that are still shown
+_LOGGER = logging.getLogger("tonearm.serve")
+
+router = APIRouter(prefix=schema.PREFIX, tags=["jobs"])
+JobId = Annotated[int, Path(ge=1, le=schema.LARGEST_ID)]
+
+
+class JobStopped(KeyboardInterrupt):
+    """Somebody stopped the job; the work in progress ends as it does at Ctrl-C."""
+
+
+class JobState(StrEnum):
+    """How a job is."""
+
+    running = "running"
+    done = "done"
+    stopped = "stopped"
+    failed = "failed"
+
+
+class Job:
+    """One piece of work; the thread that does it reports here, and requests read it.
+
+    Parameters
+    ----------
+    number : int
+        Its id.
+    kind : str
+        For programs: ``scan``, ``write``, ``undo``, ``review``.
+    title : str
+        For people.
+    """
+
+    def __init__(self, number: int, kind: str, title: str) -> None:
+        self.number, self.kind, self.title = number, kind, title
+        self.state = JobState.running
+        self.done, self.total = 0, 0
+        self.message = ""
+        self.result: dict[str, Any] = {}
+        self._begun = time.monotonic()
+        self._started_s = time.time()
+        self._cancel = threading.Event()
+
+    def report(self, done: int, total: int, message: str = "") -> None:
+        """Say how far it is.
+
+        Raises
+        ------
+        JobStopped
+            When the job is to stop.
+        """
+        self.done, self.total, self.message = done, total, message
+        if self._cancel.is_set() and done < total:
+            raise JobStopped
+
+    def cancel(self) -> None:
+        """Let it stop at its next report."""
+        self._cancel.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked it to stop."""
+        return self._cancel.is_set()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        left_s = None
+        if self.state is JobState.running and 0 < self.done < self.total:
+            passed_s = time.monotonic() - self._begun
+            left_s = round(passed_s / self.done * (self.total - self.done), 1)
+        return {
+            "id": self.number,
+            "kind": self.kind,
+            "title": self.title,
+            "state": self.state.value,
+            "done": self.done,
+            "total": self.total,
+            "left_s": left_s,
+            "started_s": round(self._started_s, 3),
+            "message": self.message,
+            "result": self.result,
+        }
+
+
+Work = Callable[[Job], dict[str, Any]]
+
+
+class Jobs:
+    """All jobs of a server; of each group one runs at a time."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[int, Job] = {}
+        self._threads: dict[int, tuple[str, threading.Thread]] = {}
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def start(self, kind: str, title: str, work: Work, *, group: str) -> Job:
+        """Begin ``work`` on a thread of its own.
+
+        Raises
+        ------
+        HTTPException
+            409 when a job of the same group runs.
+        """
+        with self._lock:
+            for number, (other, thread) in self._threads.items():
+                if other == group and thread.is_alive():
+                    running = self._jobs[number].title
+                    raise HTTPException(409, f"“{running}” is running: wait for it, or stop it")
+            self._last += 1
+            job = Job(self._last, kind, title)
+            self._jobs[job.number] = job
+            for number in list(self._jobs)[:-_KEPT]:
+                if self._jobs[number].state is not JobState.running:
+                    del self._jobs[number], self._threads[number]
+            thread = threading.Thread(target=_run, args=(job, work), daemon=True)
+            self._threads[job.number] = (group, thread)
+            thread.start()
+        return job
+
+    def get(self, number: int) -> Job:
+        """A job by its id."""
+        job = self._jobs.get(number)
+        if job is None:
+            raise HTTPException(404, f"no job {number}: it ended long ago, or never was")
+        return job
+
+    def latest(self, kind: str) -> Job | None:
+        """The last job of a kind."""
+        return next((job for job in reversed([*self._jobs.values()]) if job.kind == kind), None)
+
+    def all(self) -> list[dict[str, Any]]:
+        """The latest first."""
+        return [job.to_dict() for job in reversed([*self._jobs.values()])]
+
+    def stop(self, timeout_s: float = 20.0) -> None:
+        """Cancel all, and wait for them: the server ends."""
+        for job in [*self._jobs.values()]:
+            job.cancel()
+        for _, thread in [*self._threads.values()]:
+            thread.join(timeout_s)
+
+
+def _run(job: Job, work: Work) -> None:
+    try:
+        job.result = work(job)
+        job.state = JobState.stopped if job.cancelled and job.done < job.total else JobState.done
+    except JobStopped:
+        job.state = JobState.stopped
+    except TonearmError as error:
+        job.message, job.state = str(error), JobState.failed
+    except Exception as error:
+        _LOGGER.exception("a job failed")
+        job.message = f"a fault of Tonearm: {type(error).__name__}: {error}"
+        job.state = JobState.failed
+
+
+@router.get("/jobs", summary="Jobs that run and that ended", response_model=schema.JobList)
+def jobs(request: Request) -> Response:
+    """The latest first; at most 50 of those that ended."""
+    return Json({"schema": schema.SCHEMA, "jobs": service_of(request).jobs.all()})
+
+
+@router.get("/jobs/{number}", summary="One job", response_model=schema.JobAnswer)
+def job(request: Request, number: JobId) -> Response:
+    """How far it is, and its result once it has ended."""
+    return answer(service_of(request).jobs.get(number))
+
+
+@router.delete("/jobs/{number}", summary="Stop a job", response_model=schema.JobAnswer)
+def cancel(request: Request, number: JobId) -> Response:
+    """It ends after the file in progress; what was done until then is kept."""
+    found = service_of(request).jobs.get(number)
+    found.cancel()
+    return answer(found)
+
+
+@router.get("/events", summary="Progress of all jobs as server-sent events")
+def events(request: Request) -> Response:
+    """``hello`` with the ``id`` of this start of the server, then ``jobs`` whenever they change."""
+    return StreamingResponse(_events(service_of(request)), media_type="text/event-stream")
+
+
+def answer(job: Job, status: int = 200) -> Json:
+    """A job as an answer; 202 for one that was just started."""
+    return Json({"schema": schema.SCHEMA, "job": job.to_dict()}, status_code=status)
+
+
+async def _events(service: Service) -> AsyncIterator[bytes]:
+    yield b"event: hello\ndata: %s\n\n" % to_bytes({"id": service.start_id})
+    last = b""
+    while not service.stopping.is_set():
+        now = to_bytes({"jobs": service.jobs.all()})
+        # A comment at least, so that a client that has gone is noticed.
+        yield b"event: jobs\ndata: %s\n\n" % now if now != last else b":\n\n"
+        last = now
+        await asyncio.sleep(_TICK_S)
+    yield b"event: bye\ndata: {}\n\n"

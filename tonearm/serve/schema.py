@@ -1,0 +1,311 @@
+"""What the API answers, as models: ``/openapi.json`` shows them, and tests hold answers to them.
+
+Answers are made as plain dicts, since building models of 100,000 rows would cost seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 2
+PREFIX = "/api/v1"
+LARGEST_ID = 2**63 - 1
+MOST_IDS = 100_000
+
+Verdict = Literal["accept", "change", "reject"]
+
+
+class Answer(BaseModel):
+    """What every answer holds."""
+
+    model_config = ConfigDict(extra="forbid")
+    version: int = Field(alias="schema", description="Version of the JSON", examples=[SCHEMA])
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(examples=["urn:tonearm:problem:unreadable"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(description="For people")
+    kind: str = Field(description="For programs", examples=["unreadable"])
+
+
+class FileError(BaseModel):
+    """Why a file could not be read."""
+
+    kind: str = Field(examples=["not-audio"])
+    message: str
+
+
+class ReviewRow(BaseModel):
+    """What a person said of a track."""
+
+    verdict: Verdict
+    genre: str | None = Field(description="What it is; null where it was only rejected")
+
+
+class TrackRow(BaseModel):
+    """One row of the library."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: int
+    name: str = Field(description="File name", examples=["midnight_walk.mp3"])
+    path: str
+    folder: str = Field(description="Name of the folder it lies in")
+    title: str | None
+    artist: str | None
+    album: str | None
+    album_artist: str | None
+    genres: list[str] = Field(description="The file's genre tag", examples=[["Jazz"]])
+    by_tonearm: bool = Field(description="Whether Tonearm wrote that tag")
+    genre: str | None = Field(description="By sound; null when unknown", examples=["jazz"])
+    nearest: str | None
+    confidence: float | None
+    second: str | None = Field(description="The second likeliest genre")
+    probabilities: dict[str, float]
+    duration_s: float | None
+    review: ReviewRow | None
+    warning: str | None = Field(description="What is damaged")
+    error: FileError | None
+
+
+class TrackPage(Answer):
+    """A page of tracks."""
+
+    total: int
+    offset: int
+    tracks: list[TrackRow]
+
+
+class TrackIds(Answer):
+    """Ids in the order of the pages."""
+
+    ids: list[int]
+
+
+class TrackAnswer(TrackRow):
+    """One track whole."""
+
+    version: int = Field(alias="schema")
+    tag_error: str | None
+    type: str = Field(description="Media type", examples=["audio/mpeg"])
+
+
+class SimilarRow(TrackRow):
+    """A track with its likeness to another."""
+
+    similarity: float = Field(description="1 the same, 0 nothing in common")
+
+
+class SimilarTracks(Answer):
+    """The nearest by sound."""
+
+    id: int
+    tracks: list[SimilarRow]
+
+
+class Segment(BaseModel):
+    """A piece of a timeline."""
+
+    model_config = ConfigDict(extra="allow")
+    start_s: float
+    end_s: float
+    genre: str | None
+    confidence: float
+
+
+class PredictionAnswer(Answer):
+    """What ``tonearm predict --format jsonl`` writes as a line."""
+
+    model_config = ConfigDict(extra="allow")
+    path: str = Field(examples=["song.mp3"])
+    duration_s: float
+    genre: str | None = Field(description="Null when unknown", examples=["jazz"])
+    nearest: str
+    confidence: float
+    probabilities: dict[str, float]
+    timeline: list[Segment] | None = None
+    tags: dict[str, float] | None = None
+    warnings: list[str] | None = None
+
+
+class PictureAnswer(BaseModel):
+    """A spectrogram and a waveform, in base64."""
+
+    duration_s: float
+    columns: int
+    bands: int
+    levels: str = Field(description="uint8 [columns, bands], low bands first")
+    peaks: str = Field(description="uint8 [columns], 255 for full scale")
+
+
+class AlbumRow(BaseModel):
+    """An album, or a folder where tags name none."""
+
+    first: int = Field(description="Id of one of its tracks: the filter `album` for all of them")
+    title: str
+    artist: str | None
+    tracks: int
+    genre: str | None = Field(description="The commonest by sound")
+    agree: int = Field(description="Tracks of that genre")
+
+
+class AlbumPage(Answer):
+    """Albums of the tracks that meet a filter."""
+
+    total: int
+    albums: list[AlbumRow]
+
+
+class LibraryAnswer(Answer):
+    """The library in numbers; all but the path only where it exists."""
+
+    exists: bool
+    path: str
+    tracks: int | None = None
+    analysed: int | None = None
+    failed: int | None = None
+    missing: int | None = None
+    damaged: int | None = None
+    duration_s: float | None = None
+    genres: dict[str, int] | None = None
+    confidence: list[int] | None = Field(None, description="Tracks in ten steps of confidence")
+    untagged: int | None = None
+    tagged_by_tonearm: int | None = None
+    disagreeing: int | None = None
+    copies: int | None = None
+    errors: dict[str, int] | None = None
+    model: str | None = None
+    unwritten: int | None = None
+    reviewed: dict[str, int] | None = None
+
+
+class ReviewAnswer(Answer):
+    """What became of reviews."""
+
+    step: int | None = Field(description="What an undo takes back; null where nothing changed")
+    reviewed: list[int]
+    skipped: list[int] = Field(description="Not readable, or, to accept, of an unknown genre")
+
+
+class ReviewUndone(Answer):
+    """A step of reviews that was taken back."""
+
+    step: int
+    tracks: int
+    left: int = Field(description="Steps that can still be undone")
+
+
+class ChangeRow(BaseModel):
+    """A file whose genre tag would change."""
+
+    id: int
+    name: str
+    title: str | None
+    artist: str | None
+    old: list[str]
+    new: list[str]
+
+
+class ChangeGroup(BaseModel):
+    """Files with the same change."""
+
+    old: list[str]
+    new: list[str]
+    count: int
+    replaces: bool = Field(description="Whether a person's genre would go")
+
+
+class PlanAnswer(Answer):
+    """The difference before writing."""
+
+    policy: Literal["missing", "add", "replace"]
+    total: int
+    counts: dict[str, int] = Field(description="Files that each policy would change")
+    replaced: int = Field(description="Files whose genre, by a person, would go")
+    groups: list[ChangeGroup]
+    changes: list[ChangeRow] = Field(description="The first 500")
+
+
+class RunRow(BaseModel):
+    """A run of writing."""
+
+    id: int
+    started_s: float
+    finished_s: float | None
+    command: str
+    undoes: int | None
+    done: int
+    failed: int
+    undone: int
+
+
+class History(Answer):
+    """Runs, the latest first."""
+
+    runs: list[RunRow]
+    next: int | None = Field(description="The run that an undo without a number takes back")
+
+
+class JobRow(BaseModel):
+    """A piece of work in the background."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: int
+    kind: Literal["scan", "write", "undo", "review", "learn"]
+    title: str
+    state: Literal["running", "done", "stopped", "failed"]
+    done: int
+    total: int
+    left_s: float | None
+    started_s: float
+    message: str
+    result: dict[str, Any]
+
+
+class JobAnswer(Answer):
+    """One job."""
+
+    job: JobRow
+
+
+class JobList(Answer):
+    """Jobs, the latest first."""
+
+    jobs: list[JobRow]
+
+
+class ScanState(Answer):
+    """Folders that can be scanned, and the last scan."""
+
+    folders: list[str]
+    job: JobRow | None
+
+
+class GenreRow(BaseModel):
+    """A genre that the model knows."""
+
+    genre: str = Field(examples=["hiphop"])
+    name: str = Field(examples=["Hip-Hop"])
+    colour: str = Field(examples=["#e69f00"])
+
+
+class Genres(Answer):
+    """All genres, and the characters that no name may contain."""
+
+    genres: list[GenreRow]
+    splitting: str
+
+
+class Health(Answer):
+    """State of the server."""
+
+    status: Literal["ok"]
+    version_of_tonearm: str
+    start_id: str = Field(description="Changes when the server is started again")
+    model: str
+    labels: list[str]

@@ -1,0 +1,100 @@
+// The columns of the list, and which of them a person chose.
+import { el, bar, clock, percent } from "./dom.js";
+import { badge, nameOf } from "./genres.js";
+
+/** @typedef {import("./api.js").Track} Track */
+
+const STORE = "tonearm.columns";
+const SAID = { accept: "✓ accepted", reject: "✗ rejected" };
+
+/** @param {Track} row */
+function bySound(row) {
+  if (row.error) return el("span", { class: "quiet" }, "could not be read");
+  return row.genre ? badge(row.genre) : badge(null, `Unknown (${nameOf(row.nearest)}?)`);
+}
+
+/** @param {Track} row a full bar for 94 % of an unknown genre would lie */
+function confidence(row) {
+  if (row.error) return "";
+  if (!row.genre) return el("span", { class: "quiet" }, "–");
+  return [bar(row.confidence), el("span", {}, percent(row.confidence))];
+}
+
+/** @param {Track} row */
+export function saidOf(row) {
+  if (!row.review) return "";
+  const { verdict, genre } = row.review;
+  const text = verdict === "change" ? `✎ ${nameOf(genre)}` : SAID[verdict];
+  return el("span", { class: `review ${verdict}` }, text);
+}
+
+/** @param {Track} row */
+function tag(row) {
+  if (!row.genres.length) return el("span", { class: "quiet" }, "–");
+  return el("span", { class: row.by_tonearm ? "own" : "" }, row.genres.join(", "));
+}
+
+const title = (row) => [
+  el("span", { class: "name" }, row.title || row.name),
+  el("span", { class: "artist quiet" }, row.artist || ""),
+];
+
+export const CHOICES = {
+  artist: "Artist",
+  album: "Album",
+  folder: "Folder",
+  tag: "Genre tag",
+  genre: "By sound",
+  confidence: "Confidence",
+  length: "Length",
+  said: "Review",
+};
+const USUAL = ["artist", "tag", "genre", "confidence", "length", "said"];
+
+/** @returns {string[]} */
+export function chosen() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(STORE));
+    return Array.isArray(kept) ? kept.filter((name) => name in CHOICES) : USUAL;
+  } catch {
+    return USUAL;
+  }
+}
+
+/** @param {string[]} names */
+export const choose = (names) => localStorage.setItem(STORE, JSON.stringify(names));
+
+/** What fits: on a phone the rest of a row stands below its title. */
+function fitting(names) {
+  const drop = new Set();
+  if (innerWidth <= 1300) drop.add("length").add("folder");
+  if (innerWidth <= 1100) drop.add("artist").add("album");
+  if (innerWidth <= 640) drop.add("tag");
+  return names.filter((name) => !drop.has(name));
+}
+
+/** Columns for the table; `isSelected(row)` for the box at the left. */
+export function makeColumns(isSelected) {
+  const pick = (row) => el("span", { "aria-hidden": "true" }, isSelected(row) ? "☑" : "☐");
+  const all = [
+    { name: "pick", title: "Selected", width: "28px", cell: pick },
+    { name: "title", title: "Track", sort: "title", width: "minmax(8rem, 3fr)", cell: title },
+    { name: "artist", sort: "artist", width: "minmax(6rem, 2fr)", cell: (row) => row.artist || "" },
+    { name: "album", sort: "album", width: "minmax(6rem, 2fr)", cell: (row) => row.album || "" },
+    { name: "folder", sort: "path", width: "minmax(6rem, 1.4fr)", cell: (row) => row.folder },
+    { name: "tag", sort: "tag", width: "minmax(6rem, 1.2fr)", cell: tag },
+    { name: "genre", sort: "genre", width: "minmax(7.5rem, 1.4fr)", cell: bySound },
+    { name: "confidence", sort: "confidence", width: "7.5rem", cell: confidence },
+    {
+      name: "length",
+      sort: "duration",
+      width: "4.2rem",
+      cell: (row) => (row.duration_s ? clock(row.duration_s) : ""),
+    },
+    { name: "said", width: "minmax(6rem, 1fr)", cell: saidOf },
+  ];
+  const names = new Set(["pick", "title", ...fitting(chosen())]);
+  return all
+    .filter((column) => names.has(column.name))
+    .map((column) => ({ title: CHOICES[column.name], ...column }));
+}

@@ -1,0 +1,50 @@
+// The list as a file for a spreadsheet.
+import { get, query } from "./api.js";
+
+const PAGE = 1_000;
+const COLUMNS = {
+  path: (row) => row.path,
+  title: (row) => row.title,
+  artist: (row) => row.artist,
+  album: (row) => row.album,
+  "genre tag": (row) => row.genres.join("; "),
+  genre: (row) => row.genre ?? (row.error ? "" : "unknown"),
+  nearest: (row) => row.nearest,
+  confidence: (row) => row.confidence,
+  review: (row) => row.review?.verdict,
+  "reviewed genre": (row) => row.review?.genre,
+};
+
+/** A value quoted where a comma or a line would break it; no formula of a foreign title runs. */
+function cell(value) {
+  let text = String(value ?? "");
+  if (/^[=+@\-\t\r]/.test(text)) text = `'${text}`;
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** @param {object[]} rows @param {Record<string, (row: any) => any>} [columns] */
+export function toCsv(rows, columns = COLUMNS) {
+  const lines = rows.map((row) => Object.values(columns).map((value) => cell(value(row))));
+  return [Object.keys(columns), ...lines].map((values) => values.join(",")).join("\r\n");
+}
+
+/** @param {string} text @param {string} name */
+export function save(text, name) {
+  const url = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1_000);
+}
+
+/** @param {object} wanted what `/tracks` understands */
+export async function saveCsv(wanted) {
+  const rows = [];
+  for (;;) {
+    const page = await get(`/tracks?${query({ ...wanted, offset: rows.length, limit: PAGE })}`);
+    rows.push(...page.tracks);
+    if (!page.tracks.length || rows.length >= page.total) break;
+  }
+  save(toCsv(rows), "tonearm.csv");
+}

@@ -1,0 +1,39 @@
+// Headers of albums: the cover, how many tracks agree, and one button for all of them.
+import { audioOf } from "./api.js";
+import { el, button } from "./dom.js";
+import { nameOf, swatch } from "./genres.js";
+
+/**
+ * Groups for the table, of what `/albums` gives.
+ *
+ * @param {any[]} albums
+ * @param {{accept: (album: any) => void}} how
+ */
+export function makeGroups(albums, { accept }) {
+  return albums.map((album) => ({
+    title: album.title,
+    tracks: album.tracks,
+    node: () => header(album, accept),
+  }));
+}
+
+function header(album, accept) {
+  const genre = album.genre ? nameOf(album.genre).toLowerCase() : "unknown";
+  const agree = album.agree ? `${album.agree} of ${album.tracks} ${genre}` : "unknown";
+  const name = [album.artist, album.title].filter(Boolean).join(" – ");
+  const cover = el("img", { class: "cover", alt: "", loading: "lazy" });
+  cover.src = audioOf(album.first).replace("/audio", "/cover");
+  cover.addEventListener("error", () => cover.replaceWith(swatch(album.genre)));
+  return el(
+    "div",
+    { class: "album", role: "gridcell" },
+    cover,
+    el("strong", {}, name || "No album"),
+    el("span", { class: "quiet" }, agree),
+    button("Accept album", () => accept(album), {
+      disabled: !album.agree,
+      tabindex: -1,
+      "aria-label": `Accept album ${name}`,
+    }),
+  );
+}

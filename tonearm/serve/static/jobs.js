@@ -1,0 +1,84 @@
+// Jobs that run: what, how far, how long, and Stop. Their ends are told once.
+import { send } from "./api.js";
+import { el, button, clock, number, toast, fail } from "./dom.js";
+import { watchJobs } from "./server.js";
+
+/** @typedef {import("./api.js").Job} Job */
+
+const ended = new Map(); // id → called at the end of a job that this page started
+
+/**
+ * Start a job and wait for its end.
+ *
+ * @param {string} path
+ * @param {object} [values]
+ * @returns {Promise<Job>}
+ */
+export async function runJob(path, values = {}) {
+  const { job } = await send(path, values);
+  return new Promise((resolve) => ended.set(job.id, resolve));
+}
+
+function row(job) {
+  const fraction = job.total ? job.done / job.total : 0;
+  const looking = job.message || !job.total;
+  const progress = el("progress", { max: 1, "aria-label": job.title });
+  if (!looking) progress.value = fraction;
+  const left = job.left_s === null ? "" : `, ${clock(job.left_s)} left`;
+  const words = looking ? job.message : `${number(job.done)} of ${number(job.total)}${left}`;
+  return el(
+    "li",
+    { class: "job" },
+    el("strong", {}, job.title),
+    progress,
+    el("span", { class: "quiet" }, words),
+    button("Stop", () => send(`/jobs/${job.id}`, undefined, "DELETE").catch(fail), {
+      "aria-label": `Stop: ${job.title}`,
+    }),
+  );
+}
+
+/** The list of running jobs; `onend(job)` is called once for each that ends. */
+export function makeJobs({ onend }) {
+  const node = el("ul", { class: "jobs", "aria-label": "Running jobs", hidden: true });
+  const running = new Set();
+  let shown = "";
+
+  watchJobs((jobs) => {
+    const now = jobs.filter((job) => job.state === "running");
+    const state = JSON.stringify(now);
+    if (state !== shown) {
+      shown = state;
+      update(now);
+    }
+    for (const job of jobs) {
+      if (job.state === "running") running.add(job.id);
+      else if (running.has(job.id) || ended.has(job.id)) {
+        running.delete(job.id);
+        const resolve = ended.get(job.id);
+        ended.delete(job.id);
+        if (job.state === "failed") toast(`${job.title}: ${job.message}`, { bad: true });
+        onend(job);
+        resolve?.(job);
+      }
+    }
+  });
+
+  /** Rows stay what they are where they can: a button that is pressed must not be replaced. */
+  function update(jobs) {
+    node.hidden = !jobs.length;
+    const old = new Map([...node.children].map((child) => [child.dataset.id, child]));
+    node.replaceChildren(
+      ...jobs.map((job) => {
+        const fresh = row(job);
+        const kept = old.get(String(job.id));
+        fresh.dataset.id = job.id;
+        if (!kept) return fresh;
+        for (const tag of ["progress", "span"])
+          kept.querySelector(tag).replaceWith(fresh.querySelector(tag));
+        return kept;
+      }),
+    );
+  }
+  return { node };
+}

@@ -1,0 +1,287 @@
+// The list of the library: filter, look, review, write, undo.
+import * as address from "./address.js";
+import { get, query } from "./api.js";
+import * as columns from "./columns.js";
+import { makeDetail } from "./detail.js";
+import { ask, askGenre, askSome, showKeys } from "./dialogs.js";
+import { el, button, count, fail, number, say, toast } from "./dom.js";
+import { filtersOf, makeFilters, toQuery } from "./filters.js";
+import { makeGroups } from "./groups.js";
+import { runJob } from "./jobs.js";
+import { bindKeys } from "./keys.js";
+import * as reviews from "./reviews.js";
+import { makeTable } from "./table.js";
+import { writeGenres } from "./write.js";
+
+/** @typedef {import("./api.js").Track} Track */
+
+const wide = matchMedia("(min-width: 1000px)");
+const VERBS = { accept: "Accept", change: "Change", reject: "Reject", clear: "Forget" };
+
+/** @param {{onchange: () => void}} how `onchange()` after something that changes the numbers */
+export function makeList({ onchange }) {
+  const selected = new Set();
+  /** @type {address.Values} */
+  let values = {};
+  let [asked, opened, visible] = ["", false, false];
+  const isSelected = (row) => selected.has(row.id);
+  const table = makeTable({
+    label: "Tracks",
+    fetchPage,
+    oncurrent,
+    onopen,
+    onsort,
+    onfail: fail,
+    isSelected,
+    onselect,
+  });
+  const close = () => (detail.show(null), (opened = false), table.node.focus());
+  const detail = makeDetail({ act, onclose: close, onopen: find });
+  const filters = makeFilters({
+    onchange: (now, typing) => address.go("list", { ...rest(values), ...now }, { replace: typing }),
+  });
+  const shown = el("p", { class: "shown" });
+  const all = button("Review all…", reviewAll);
+  const write = button("Write…", writeSome, { class: "main" });
+  const group = button("By album", () => toggleGroups(), { "aria-pressed": "false" });
+  const more = [
+    button("Columns", chooseColumns),
+    button("Export CSV", exportCsv),
+    button("Keys", showKeys, { title: "Key ?", class: "keyed" }),
+  ];
+  const node = el(
+    "div",
+    { class: "list" },
+    el("h1", { class: "unseen" }, "List"),
+    filters.node,
+    el("div", { class: "bar" }, shown, group, ...more, all, write),
+    el("div", { class: "split" }, table.node, detail.node),
+  );
+  /** What is in the address besides filters: how it is sorted and grouped. */
+  const rest = (now) => ({ sort: now.sort, down: now.down, by: now.by });
+  const order = () => ({ sort: values.sort ?? "path", descending: values.down === "1" });
+
+  async function fetchPage(offset, limit) {
+    const [now, begun] = [asked, performance.now()];
+    const page = await get(`/tracks?${query({ ...toQuery(values), ...order(), offset, limit })}`);
+    reviews.overlay(page.tracks, begun);
+    if (now !== asked) return page; // answers may come in another order than they were asked for
+    tell(page.total);
+    if (!offset) say(shown.textContent);
+    return page;
+  }
+
+  function tell(total = table.total) {
+    const chosen = selected.size ? `, ${number(selected.size)} selected` : "";
+    shown.textContent = `${count(total, "track")} shown${chosen}`;
+    all.disabled = !total;
+    all.textContent = selected.size ? "Review selected…" : "Review all…";
+  }
+
+  function oncurrent(row) {
+    if (row && (wide.matches || opened)) detail.show(row);
+  }
+
+  function onopen(row) {
+    opened = true;
+    detail.show(row);
+  }
+
+  function onsort(name) {
+    const first = name === "confidence" ? "" : values.sort === name ? "1" : "";
+    const down = values.sort === name ? (values.down ? "" : "1") : first;
+    address.go("list", { ...values, sort: name, down, by: "" });
+  }
+
+  function onselect(rows, add = false) {
+    for (const row of rows)
+      if (!add && rows.length === 1 && selected.has(row.id)) selected.delete(row.id);
+      else selected.add(row.id);
+    table.update();
+    tell();
+  }
+
+  async function selectAll() {
+    try {
+      const { ids } = await get(`/track-ids?${query(toQuery(values))}`);
+      for (const id of ids) selected.add(id);
+      table.update();
+      tell();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** Show a track, wherever in the library it is. */
+  function find(row) {
+    address.go("list", { text: row.title || row.name });
+  }
+
+  async function act(verdict) {
+    if (selected.size > 1) return reviewMany(verdict, { ids: [...selected] });
+    const row = table.current;
+    if (!row) return;
+    const genre = verdict === "change" ? await askGenre(row.nearest) : null;
+    if (verdict === "change" && !genre) return;
+    const done = reviews.review([row], verdict, genre);
+    table.update();
+    detail.refresh(table.current);
+    if (done.length && verdict !== "clear") table.move(1);
+    table.node.focus();
+  }
+
+  /** What acts on all are about: the selection, else what the filter shows. */
+  const selection = () =>
+    selected.size ? { ids: [...selected] } : { filter: toQuery(filtersOf(values)) };
+  const scope = () =>
+    selected.size ? count(selected.size, "selected track") : count(table.total, "track");
+
+  async function reviewAll() {
+    const rows = Object.entries(VERBS).map(([name, text], i) => ({ name, text, main: !i }));
+    const verdict = await ask(`Review ${scope()}`, ["No file is written by this."], rows);
+    if (verdict) await reviewMany(verdict, selection());
+  }
+
+  async function reviewMany(verdict, which) {
+    try {
+      const genre = verdict === "change" ? await askGenre(table.current?.nearest) : null;
+      if (verdict === "change" && !genre) return;
+      await reviews.settled();
+      const too = await askReviewedToo(verdict, which);
+      if (too === null) return;
+      const said = { verdict, ...(genre ? { genre } : {}), reviewed_too: too };
+      const { result, state } = await runJob("/review/all", { ...which, ...said });
+      selected.clear();
+      const parts = [
+        `${state === "stopped" ? "Stopped: " : ""}${count(result.reviewed, "track")} reviewed`,
+      ];
+      if (result.left_out)
+        parts.push(`${number(result.left_out)} reviewed before left as they are`);
+      if (result.skipped) parts.push(`${number(result.skipped)} of an unknown genre skipped`);
+      toast(`${parts.join(", ")}.`, { action: { text: "Undo", run: reviews.undo } });
+      table.reload({ keep: true });
+      onchange();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** Whether tracks reviewed before are reviewed again: no, unless somebody says so; null stops. */
+  async function askReviewedToo(verdict, which) {
+    if (verdict === "clear") return true;
+    let before = 0;
+    if (which.ids) {
+      const { ids } = await get("/track-ids?review=some");
+      const reviewed = new Set(ids);
+      before = which.ids.filter((id) => reviewed.has(id)).length;
+    } else if (!which.filter.review) {
+      before = (await get(`/tracks?${query({ ...which.filter, review: "some", limit: 1 })}`)).total;
+    } else before = which.filter.review === "none" ? 0 : table.total;
+    const total = which.ids ? which.ids.length : table.total;
+    const fresh = { name: "no", text: `${VERBS[verdict]} ${number(total - before)}`, main: true };
+    const every = { name: "yes", text: `${VERBS[verdict]} all ${number(total)}` };
+    const words = before
+      ? `${count(before, "track")} of them you reviewed before; they stay as they are.`
+      : "None of them was reviewed before.";
+    const answers = before ? (before < total ? [fresh, every] : [every]) : [fresh];
+    const answer = await ask(`${VERBS[verdict]} ${count(total, "track")}?`, [words], answers);
+    return answer && answer === "yes";
+  }
+
+  async function writeSome() {
+    await reviews.settled();
+    const filtered = Object.keys(filtersOf(values)).length > 0;
+    const which = selected.size || filtered ? selection() : {};
+    const words = selected.size || filtered ? `Of ${scope()}.` : "Of the whole library.";
+    const job = await writeGenres(which, words).catch(fail);
+    if (job) table.reload({ keep: true });
+  }
+
+  async function chooseColumns() {
+    const names = await askSome("Columns", columns.CHOICES, columns.chosen());
+    if (!names) return;
+    columns.choose(names);
+    setColumns();
+  }
+
+  function sorted() {
+    const { sort, descending } = order();
+    table.setSort(sort, descending);
+  }
+
+  function toggleGroups() {
+    const by = values.by === "album" ? "" : "album";
+    address.go("list", { ...values, by, sort: by, down: "" });
+  }
+
+  async function showGroups() {
+    const on = values.by === "album";
+    group.setAttribute("aria-pressed", String(on));
+    if (!on) return table.setGroups([]);
+    const now = asked;
+    const albums = await get(`/albums?${query({ ...toQuery(values), limit: 100_000 })}`);
+    const accept = (album) => reviewMany("accept", { filter: { album: album.first } });
+    if (now === asked) table.setGroups(makeGroups(albums.albums, { accept }));
+  }
+
+  async function exportCsv() {
+    const { saveCsv } = await import("./csv.js");
+    saveCsv({ ...toQuery(values), ...order() }).catch(fail);
+  }
+
+  function show(now) {
+    visible = true;
+    values = now;
+    filters.show(values);
+    const wanted = address.href("list", values);
+    if (wanted !== asked) {
+      asked = wanted;
+      selected.clear();
+      tell(0);
+      sorted();
+      table.setGroups([]);
+      table.reload();
+      showGroups().catch(fail);
+    } else if (table.current) detail.show(table.current);
+    if (!document.activeElement || document.activeElement === document.body)
+      table.node.focus({ preventScroll: true });
+  }
+
+  reviews.onSent((undone, left) => {
+    if (!left) onchange();
+    if (undone) table.reload({ keep: true });
+  });
+  const setColumns = () => {
+    table.setColumns(columns.makeColumns(isSelected));
+    sorted();
+  };
+  for (const width of [1300, 1100, 640])
+    matchMedia(`(max-width: ${width}px)`).addEventListener("change", setColumns);
+  setColumns();
+
+  const keys = {
+    " ": () => (detail.show(table.current), detail.toggle()),
+    a: () => act("accept"),
+    c: () => act("change"),
+    r: () => act("reject"),
+    u: () => act("clear"),
+    z: reviews.undo,
+    n: () => table.move(1),
+    p: () => table.move(-1),
+    x: () => table.current && onselect([table.current]),
+    w: writeSome,
+    "/": filters.focus,
+    "?": showKeys,
+    arrowdown: () => table.move(1),
+    arrowup: () => table.move(-1),
+    "ctrl+a": selectAll,
+  };
+  bindKeys(() => visible, keys);
+
+  return {
+    node,
+    show,
+    hide: () => (visible = false),
+    reload: () => asked && table.reload({ keep: true }),
+  };
+}

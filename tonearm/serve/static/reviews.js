@@ -1,0 +1,113 @@
+// Reviews on their way: shown at once, sent in order, kept until the server has them.
+import { send } from "./api.js";
+import { say, toast } from "./dom.js";
+import { nameOf } from "./genres.js";
+
+/** @typedef {import("./api.js").Track} Track */
+
+const STORE = "tonearm.reviews";
+const RETRY_MS = 1_000;
+const WORDS = { accept: "accepted", reject: "rejected", clear: "forgotten" };
+
+/** @type {{path: string, values: {ids?: number[]}}[]} */
+const queue = JSON.parse(localStorage.getItem(STORE) ?? "[]");
+const watchers = new Set();
+/** What was said lately, by id of the track, and when the server had it. */
+const recent = new Map();
+let busy = false;
+
+/** Call back after each answer, with whether it was an undo, and the number still to send. */
+export const onSent = (callback) => watchers.add(callback);
+export const pending = () => queue.length;
+
+/** Resolves when the server has them all: what is counted or written next has to know them. */
+export async function settled() {
+  while (queue.length) await new Promise((resolve) => setTimeout(resolve, 30));
+}
+
+const keep = () => localStorage.setItem(STORE, JSON.stringify(queue));
+
+/**
+ * Review tracks: their rows change now, the server follows.
+ *
+ * @param {Track[]} rows
+ * @param {string} verdict
+ * @param {?string} genre with "change"
+ * @returns {Track[]} the rows that can be reviewed so
+ */
+export function review(rows, verdict, genre = null) {
+  const fit = rows.filter((row) => !row.error && (row.genre || verdict !== "accept"));
+  const skipped = rows.length - fit.length;
+  if (skipped)
+    toast(
+      rows[0].error
+        ? "A file that could not be read has nothing to review."
+        : "Its genre is unknown: Change says what it is.",
+    );
+  if (!fit.length) return fit;
+  for (const row of fit)
+    row.review =
+      verdict === "clear" ? null : { verdict, genre: verdict === "accept" ? row.genre : genre };
+  const ids = fit.map((row) => row.id);
+  for (const row of fit) recent.set(row.id, { review: row.review, sentAt: Infinity });
+  push("/review", genre ? { ids, verdict, genre } : { ids, verdict });
+  const words = verdict === "change" ? `is ${nameOf(genre)}` : WORDS[verdict];
+  say(fit.length === 1 ? words : `${fit.length} ${words}`);
+  return fit;
+}
+
+/**
+ * Rows of an answer that was asked for at `asked` do not know what was said since.
+ *
+ * @param {Track[]} rows
+ * @param {number} asked `performance.now()`
+ */
+export function overlay(rows, asked) {
+  for (const row of rows) {
+    const said = recent.get(row.id);
+    if (said && said.sentAt > asked) row.review = said.review;
+  }
+}
+
+/** Take back the last step, whichever page or batch made it. */
+export const undo = () => push("/review/undo", {});
+
+function push(path, values) {
+  queue.push({ path, values });
+  keep();
+  work();
+}
+
+/** Send what is waiting, in order; also what an earlier page could not send any more. */
+export async function work() {
+  if (busy) return;
+  busy = true;
+  while (queue.length) {
+    const { path, values } = queue[0];
+    const answer = await trySend(path, values);
+    if (answer === null) {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      continue;
+    }
+    queue.shift();
+    keep();
+    const undone = path.endsWith("/undo");
+    if (undone) recent.clear();
+    for (const id of values.ids ?? [])
+      if (recent.has(id)) recent.get(id).sentAt = performance.now();
+    if (undone && answer.tracks) toast(`Taken back: ${answer.tracks} reviewed as before.`);
+    for (const watcher of watchers) watcher(undone, queue.length);
+  }
+  busy = false;
+}
+
+/** The answer; empty where it is refused, null where the server is not there or not well. */
+async function trySend(path, values) {
+  try {
+    return await send(path, values);
+  } catch (error) {
+    if (!error.status || error.status >= 500) return null;
+    toast(error.message, { bad: true });
+    return {};
+  }
+}

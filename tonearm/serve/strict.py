@@ -1,0 +1,77 @@
+"""What is asked and how it is described: unknown parameters are refused, errors are declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from tonearm.serve.schema import Problem
+
+_ERRORS = {
+    "400": "The request cannot be understood",
+    "401": "The token is missing",
+    "403": "Another site's page asked",
+    "404": "There is no such thing",
+    "408": "The file arrived too slowly",
+    "409": "Not possible as things are",
+    "413": "Too large",
+    "415": "Not the media type that is wanted",
+    "416": "No such range of bytes",
+    "421": "Asked for another host",
+    "422": "A value is not allowed, or the file could not be read",
+    "503": "Too busy",
+    "504": "The analysis took too long",
+    "507": "The disk is full",
+}
+
+
+def known_parameters(request: Request) -> None:
+    """Refuse a query with a parameter that the route does not have: a typo must not be ignored."""
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    operation = request.app.openapi()["paths"][route.path_format][request.method.lower()]
+    parameters = operation.get("parameters", ())
+    known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        fault = {
+            "loc": ("query", unknown[0]),
+            "msg": f"unknown; known are {', '.join(sorted(known)) or 'none'}",
+            "type": "unknown",
+        }
+        raise RequestValidationError([fault])
+
+
+def describe(app: FastAPI) -> None:
+    """Let ``/openapi.json`` declare every error as problem details."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _described(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    described = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+    )
+    schemas = described["components"]["schemas"]
+    schemas["Problem"] = Problem.model_json_schema()
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            for status, words in _ERRORS.items():
+                operation["responses"][status] = {"description": words, "content": content}
+    return described
