@@ -22,6 +22,7 @@ from tonearm.serve.problems import Json
 from tonearm.serve.review import Id, Selection
 from tonearm.serve.service import service_of
 from tonearm.tagging import journal as journals
+from tonearm.tagging.plan import Rules, of_a_person
 
 router = APIRouter(prefix=schema.PREFIX, tags=["tags"])
 _CHANGES_SHOWN = 500
@@ -72,7 +73,9 @@ class Change:
     @property
     def replaces(self) -> bool:
         """Whether a genre that a person wrote would go."""
-        return not self.file.by_tonearm and bool(set(self.file.genres) - set(self.genres))
+        old = self.file.genres
+        person = of_a_person(old, old if self.file.by_tonearm else (), Rules().placeholders)
+        return bool(set(person) - set(self.genres))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -194,7 +197,7 @@ def history(request: Request) -> Response:
 
 def changed_genres(old: Sequence[str], new: str, policy: str, *, by_tonearm: bool) -> list[str]:
     """The genres that a file shall have: ``old`` where it stays as it is."""
-    person = [] if by_tonearm else [*old]
+    person = [*of_a_person(old, old if by_tonearm else (), Rules().placeholders)]
     if not person or policy == "replace":
         return [new]
     if policy == "missing":

@@ -84,7 +84,8 @@ export function makeCard(file, { onremove }) {
     });
     confidence.replaceChildren(meter, el("span", {}, percent(values.confidence)));
     label.textContent = `${name} · ${clock(values.duration_s)}`;
-    if (values.warnings.length) body.before(el("p", { class: "warning" }, values.warnings.join("; ")));
+    const warnings = (values.warnings ?? []).join("; ");
+    if (warnings) body.before(el("p", { class: "warning" }, warnings));
     picture.setTimeline(values.timeline, values.duration_s);
     body.replaceChildren(picture.node);
     playing.disabled = false;
