@@ -170,7 +170,12 @@ def track_audio(request: Request, number: TrackId) -> Response:
     return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, no-cache"})
 
 
-@router.get("/tracks/{number}/cover", summary="Its album's cover", response_class=FileResponse)
+@router.get(
+    "/tracks/{number}/cover",
+    summary="Its album's cover",
+    response_class=FileResponse,
+    responses={204: {"description": "There is none"}},
+)
 def track_cover(request: Request, number: TrackId) -> Response:
     """An image in its folder named cover, folder or front; 204 where there is none."""
     found, _ = find(service_of(request), number)
