@@ -96,6 +96,20 @@ def test_nothing_temporary_stays_or_is_named(
     assert str(tmp_path) not in str(caught.value) and "<file object>" in str(caught.value)
 
 
+def test_a_reason_names_the_file_that_people_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(path: str) -> None:
+        raise DecodeError(path, "unreadable", f"the disk failed at {path}")
+
+    monkeypatch.setattr("tonearm.audio.source.open_audio", failing)
+    song = tmp_path / "song.mp3"
+    song.touch()
+    with song.open("rb") as file, pytest.raises(DecodeError) as caught, open_source(file):
+        pass
+    assert (caught.value.path, caught.value.reason) == (str(song), f"the disk failed at {song}")
+
+
 def test_text_is_refused(tmp_path: Path, tiny: Classifier) -> None:
     with pytest.raises(TypeError, match="mode 'rb'"):
         tiny.embed(io.StringIO("la la la"))
