@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,6 +104,13 @@ def test_foreign_genres_are_refused_before_anything_is_analysed(
     split = saved(Split("mine", {"valid": names}), tmp_path / "s")
     assert tonearm("evaluate", model_path, songs, "--split", split).code == 1
     assert "polka/a.wav" in tonearm("evaluate", model_path, songs, "--split", split).err
+
+
+def test_a_folder_of_contradictions_alone(tonearm: Command, songs: Path, model_path: Path) -> None:
+    shutil.rmtree(songs / "metal")
+    shutil.copy(songs / "blues" / "song.wav", songs / "jazz" / "song.wav")
+    ended = tonearm("evaluate", model_path, songs)
+    assert ended.code == 2 and "copies of each other in several genres" in ended.err
 
 
 def test_command_refuses(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:

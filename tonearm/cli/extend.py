@@ -12,7 +12,7 @@ from tonearm.cli.library_options import Location
 from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
-    from tonearm.training.custom_genres import Gain
+    from tonearm.training.custom_genres import EmbeddedTracks, Gain
     from tonearm.training.head_fit import Tracks
 
 
@@ -56,16 +56,16 @@ def extend(
             checked, more, also = run.embedded(check)
             failures, damaged = failures + more, damaged + also
             old = checked.once().tracks
-        _extend(run, found.once().tracks, old, adopt=adopt)
+        _extend(run, found.once(), old, adopt=adopt)
     datasets.end(failures, damaged, failed_are="could not be used, and were left out")
 
 
-def _extend(run: heads.HeadRun, new: Tracks, old: Tracks | None, *, adopt: bool) -> None:
+def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, adopt: bool) -> None:
     """Print what the new genres gain and cost; with ``adopt`` save the larger model."""
     from tonearm.data.groups import without_artist
     from tonearm.training import caveats, custom_genres
 
-    base = run.base
+    base, new = run.base, found.tracks
     gain = _gain(run, new, old)
     _print_gain(gain)
     console.caveat(caveats.of_artists(new.groups))
@@ -76,7 +76,9 @@ def _extend(run: heads.HeadRun, new: Tracks, old: Tracks | None, *, adopt: bool)
     added = sorted(set(new.labels))
     unknown = base.training.get("artist_unknown", 0) + without_artist(new.groups).total()
     training = {
-        **heads.also_learnt(base, f"{len(new.labels)} tracks of {', '.join(added)}"),
+        **heads.also_learnt(
+            base, f"{len(new.labels)} tracks of {', '.join(added)}", found.sounds()
+        ),
         "added": [*base.training.get("added", ()), *added],
         "artist_unknown": unknown,
     }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tonearm.model.file import Model
     from tonearm.model.head import Head
     from tonearm.training.custom_genres import EmbeddedTracks
+    from tonearm.training.learnt_sounds import LearntSounds
 
 Values = dict[str, Any]
 
@@ -131,10 +132,18 @@ def refuse_unwritable(output: Path) -> None:
         raise DatasetError(f"{output} cannot be written: {reason}")
 
 
-def also_learnt(base: Model, more: str) -> Values:
+def also_learnt(base: Model, more: str, sounds: LearntSounds) -> Values:
     """How a head was trained that starts from another: on all that this one was, and more."""
+    from tonearm.training import learnt_sounds
+
+    before = learnt_sounds.LearntSounds.in_training(base.training)
     learnt = base.training.get("data") or base.training.get("split") or "what it does not say"
-    return {**base.training, "data": f"{learnt}; and {more}", "base": base.sha256}
+    return {
+        **base.training,
+        "data": f"{learnt}; and {more}",
+        "base": base.sha256,
+        learnt_sounds.FIELD: sounds.and_(before).to_dict(),
+    }
 
 
 def print_figures(figures: Values, what: str) -> None:

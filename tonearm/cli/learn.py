@@ -32,6 +32,7 @@ def learn(
     from tonearm.training import caveats
     from tonearm.training import corrections as learning
     from tonearm.training.head_fit import Tracks
+    from tonearm.training.learnt_sounds import LearntSounds
 
     if adopt:
         heads.refuse_unwritable(output)
@@ -55,7 +56,8 @@ def learn(
             console.say(heads.NOT_WRITTEN)
             return
         head = learning.correct(base.head, given, names=base.embedding_names)
-        about = heads.also_learnt(base, f"{learnt.n} corrections")
+        sounds = LearntSounds.of([each.key for each in found], given.windows)
+        about = heads.also_learnt(base, f"{learnt.n} corrections", sounds)
         training = {**about, "corrections": learnt.n}
         fitted = heads.FittedHead(head, training, {"corrections": learnt.to_dict()})
         run.save(fitted, name=f"{base.name}+")

@@ -42,7 +42,7 @@ def say_copies(found: EmbeddedTracks) -> None:
 def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
     """A head of all tracks; its figures are those of heads that each left out a fold."""
     from tonearm.data.groups import without_artist
-    from tonearm.training import caveats, custom_genres, head_fit
+    from tonearm.training import caveats, custom_genres, head_fit, learnt_sounds
 
     tracks, names = found.tracks, run.base.embedding_names
     figures = custom_genres.cross_validate(tracks, names=names, seed=run.seed).figures()
@@ -58,6 +58,7 @@ def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
         "leaks": False,
         "artist_unknown": unknown.total(),
         "tracks": len(tracks.labels),
+        learnt_sounds.FIELD: found.sounds().to_dict(),
     }
     head = head_fit.fit(tracks, names=names, seed=run.seed)
     return heads.FittedHead(head, training, {"held_out": figures})
@@ -67,12 +68,13 @@ def _fit_on_split(run: heads.HeadRun, found: EmbeddedTracks, split: Split) -> he
     """A head of the training subset of a split, evaluated on the other subsets."""
     from tonearm.data import splits
     from tonearm.data.groups import without_artist
-    from tonearm.training import custom_genres, head_fit
+    from tonearm.training import custom_genres, head_fit, learnt_sounds
 
+    here = splits.find_all(split, found.index)
     subsets = {
-        name: found.of(here.tracks)
-        for name, here in splits.find_all(split, found.index).items()
-        if name in splits.SUBSETS and here.tracks
+        name: found.of(subset.tracks)
+        for name, subset in here.items()
+        if name in splits.SUBSETS and subset.tracks
     }
     if "train" not in subsets:
         raise DatasetError(f"split {split.name}: no track of its subset train is here")
@@ -92,5 +94,6 @@ def _fit_on_split(run: heads.HeadRun, found: EmbeddedTracks, split: Split) -> he
         "leaks": split.leaks,
         "artist_unknown": sum(without_artist(of.groups).total() for of in subsets.values()),
         "tracks": {name: len(of.labels) for name, of in subsets.items()},
+        learnt_sounds.FIELD: found.sounds(here["train"].tracks).to_dict(),
     }
     return heads.FittedHead(head, training, metrics)

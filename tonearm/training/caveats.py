@@ -133,6 +133,24 @@ def of_training(training: Mapping[str, Any], split: Split | None, subset: str) -
     return []
 
 
+def of_learnt(names: Sequence[str], n: int) -> list[Caveat]:
+    """What it means that the model learnt from some of the n tracks measured on.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Those that it learnt from, recognised by their sound.
+    n : int
+    """
+    if not names:
+        return []
+    text = (
+        f"The model learnt from {len(names)} of the {n} tracks, whatever they are called here: "
+        f"{_some(names)}."
+    )
+    return [Caveat("leak", text)]
+
+
 def of_base(training: Mapping[str, Any]) -> list[Caveat]:
     """What a model's own training leaves open where it is measured on whatever tracks."""
     learnt_from = training.get("data") or training.get("split")

@@ -22,6 +22,7 @@ from tonearm.model.head import Head
 from tonearm.training import head_fit as heads
 from tonearm.training.head_fit import Discriminant, Tracks
 from tonearm.training.known_region import surroundings
+from tonearm.training.learnt_sounds import LearntSounds
 
 Float64 = NDArray[np.float64]
 
@@ -55,6 +56,15 @@ class EmbeddedTracks:
         """The embeddings of some of the tracks."""
         place = {track.name: i for i, track in enumerate(self.index.tracks)}
         return subset(self.tracks, [place[track.name] for track in chosen])
+
+    def sounds(self, chosen: Sequence[Track] | None = None) -> LearntSounds:
+        """What a model file keeps of these tracks, or of some of them, once it learnt from them."""
+        tracks = self.index.tracks if chosen is None else tuple(chosen)
+        return LearntSounds.of(
+            [track.sound for track in tracks],
+            self.of(tracks).windows,
+            [track.duration_s for track in tracks],
+        )
 
     def once(self) -> EmbeddedTracks:
         """Without copies, and without recordings that stand in several genres."""

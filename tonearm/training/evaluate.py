@@ -22,9 +22,10 @@ from tonearm.data.index import Track
 from tonearm.errors import DatasetError
 from tonearm.model.file import Model
 from tonearm.model.head import Head
-from tonearm.training import caveats
+from tonearm.training import caveats, learnt_sounds
 from tonearm.training.caveats import Caveat
 from tonearm.training.evaluation_set import EvaluationSet, TrackEmbeddings, Windows, check_labels
+from tonearm.training.learnt_sounds import LearntSounds
 
 SCHEMA = 1
 MISTAKES = 10
@@ -44,6 +45,8 @@ class ModelResult:
     window_truth, window_probabilities : int64 [m], float64 [m, k]
         Each window decided by itself.
     window_groups : tuple of str [m]
+    learnt : frozenset of str
+        Names of the tracks that the model learnt from, by their sound.
     caveats : tuple of Caveat
     """
 
@@ -57,6 +60,7 @@ class ModelResult:
     window_truth: metrics.Classes
     window_probabilities: metrics.Floats
     window_groups: tuple[str, ...]
+    learnt: frozenset[str]
     caveats: tuple[Caveat, ...]
 
     @property
@@ -111,7 +115,7 @@ class ModelResult:
             "name": self.model.name,
             "sha256": self.model.sha256,
             "labels": list(self.model.labels),
-            "training": self.model.training,
+            "training": {k: v for k, v in self.model.training.items() if k != learnt_sounds.FIELD},
             "warnings": [vars(caveat) for caveat in self.caveats],
             **self.figures,
             "mistakes": self.mistakes(),
@@ -128,6 +132,7 @@ class ModelResult:
                 "genre": labels[truth],
                 "probabilities": dict(zip(labels, row.tolist(), strict=True)),
                 "unknown": not known,
+                "learnt": track.name in self.learnt,
             }
             for path, track, truth, row, known in zip(
                 self.paths, self.tracks, self.truth, self.probabilities, self.known, strict=True
@@ -245,6 +250,7 @@ def _evaluate(
         model.head.classify(_until_confident(model, each, evaluation_set)) for each in embeddings
     ]
     truth = np.array([model.labels.index(track.genre) for track in tracks], dtype=np.int64)
+    learnt = _learnt(model, tracks, found)
     lengths, most = [len(each) for each in embeddings], model.windows_per_track
     return ModelResult(
         path=path,
@@ -259,12 +265,26 @@ def _evaluate(
             [_each_window(model.head, each) for each in embeddings]
         ),
         window_groups=tuple(np.repeat([track.group for track in tracks], lengths)),
+        learnt=frozenset(learnt),
         caveats=(
             *evaluation_set.caveats(),
+            *caveats.of_learnt(learnt, len(tracks)),
             *caveats.of_training(model.training, evaluation_set.split, evaluation_set.subset),
             *([] if evaluation_set.excerpts else caveats.of_windows(lengths, most=most)),
         ),
     )
+
+
+def _learnt(model: Model, tracks: Sequence[Track], found: TrackEmbeddings) -> list[str]:
+    """Names of the tracks whose sounds the model learnt from."""
+    sounds = LearntSounds.in_training(model.training)
+    if sounds is None:
+        return []
+    return [
+        track.name
+        for track in tracks
+        if sounds.contain(track.sound, track.duration_s, found.windows[track.name])
+    ]
 
 
 def _until_confident(model: Model, embeddings: Windows, evaluation_set: EvaluationSet) -> Windows:

@@ -98,7 +98,12 @@ def choose(data: DataSet, *, wanted: str | None, subset: str) -> EvaluationSet:
         When there is no such split or subset, or nothing of it is here.
     """
     if wanted is None:
-        return _chosen(data, None, "", splits.whole(data.index))
+        everything = splits.whole(data.index)
+        if not everything.tracks:
+            raise DatasetError(
+                f"{data.folder}: all of its tracks are copies of each other in several genres"
+            )
+        return _chosen(data, None, "", everything)
     split = splits.make(wanted, data.index)
     found = _find(split, subset, data.index, data.folder)
     return _chosen(data, split, subset, found)

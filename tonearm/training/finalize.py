@@ -23,9 +23,10 @@ from tonearm.model import file as model_file
 from tonearm.model.file import Model
 from tonearm.model.head import Head, calibrated
 from tonearm.nets import Architecture
-from tonearm.training import charts
+from tonearm.training import charts, learnt_sounds
 from tonearm.training.dataset import Data
 from tonearm.training.export import check_parity, to_onnx
+from tonearm.training.learnt_sounds import LearntSounds
 from tonearm.training.report_charts import curves
 from tonearm.training.run import BUNDLE, CURVES, METRICS, Row, Run, write
 
@@ -112,6 +113,7 @@ def finish(
             track.group for subset in used for track in data.subsets[subset]
         ).total(),
         "parity": difference,
+        learnt_sounds.FIELD: _sounds(data).to_dict(),
     }
     figures = _figures(found, head, data.labels)
     made = Model(
@@ -127,7 +129,7 @@ def finish(
     )
     model_file.save(made, out / BUNDLE)
     said = {
-        "training": training,
+        "training": {k: v for k, v in training.items() if k != learnt_sounds.FIELD},
         "note": "temperature and, with patience, epoch were chosen on valid",
     }
     text = json.dumps({**said, "valid": figures}, indent=1)
@@ -135,6 +137,13 @@ def finish(
     drawn = curves(_columns(history)).values()
     sheet = charts.sheet(list(drawn), title=f"{run.model}, split {split.name}")
     write(out / CURVES, sheet.encode("utf-8", "backslashreplace"))
+
+
+def _sounds(data: Data) -> LearntSounds:
+    """The sounds of the training subset."""
+    tracks = data.subsets["train"]
+    keys, lengths_s = [t.sound for t in tracks], [t.duration_s for t in tracks]
+    return LearntSounds.of(keys, None, lengths_s)
 
 
 def _head(labels: tuple[str, ...], found: Found) -> Head:

@@ -1,0 +1,115 @@
+"""The sounds that a model learnt from, as its file keeps them, so that a leak is recognised.
+
+A split's hash shows that a model is evaluated on its own training tracks only as long as the same
+split is used. Files are renamed, moved and encoded again, splits are replaced; the sound stays. So
+a model file keeps, of each sound it learnt from, the sound key, the length, and the mean of its
+embeddings: the key finds the same file under any name, the mean finds other encodings of it (30
+clips as MP3: all; as Ogg at .7 of the level: a third). Must not import torch.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.data import copies
+
+Floats = NDArray[np.floating[Any]]
+
+FIELD = "sounds"  # of `Model.training`
+_UNKNOWN_S = -1.0
+
+
+@dataclass(frozen=True)
+class LearntSounds:
+    """Sounds that a model learnt from.
+
+    Parameters
+    ----------
+    keys : tuple of str [n]
+        Sound keys.
+    lengths_s : float64 [n]
+        Length of each; negative where it is not known.
+    means : float32 [n, d] or None
+        Mean embedding of each; None for networks, whose embeddings are their answers.
+    """
+
+    keys: tuple[str, ...]
+    lengths_s: NDArray[np.float64]
+    means: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        keys: Sequence[str],
+        windows: Sequence[Floats] | None,
+        lengths_s: Sequence[float] | None = None,
+    ) -> LearntSounds:
+        """From sound keys, the embeddings [n, d] of each, and their lengths where known."""
+        lengths = np.asarray(lengths_s if lengths_s is not None else [_UNKNOWN_S] * len(keys))
+        means = None
+        if windows is not None and len(windows):
+            means = np.stack([each.mean(axis=0, dtype=np.float32) for each in windows])
+        return cls(tuple(keys), lengths.astype(np.float64), means)
+
+    @classmethod
+    def in_training(cls, training: Mapping[str, Any]) -> LearntSounds | None:
+        """Those that a model file names; None for a file that names none."""
+        values = training.get(FIELD)
+        if not values:
+            return None
+        keys = tuple(values["keys"])
+        means = None
+        if values.get("means"):
+            data = np.frombuffer(base64.b64decode(values["means"]), dtype="<f2")
+            means = data.reshape(len(keys), -1).astype(np.float32)
+        return cls(keys, np.asarray(values["lengths_s"], dtype=np.float64), means)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, for `Model.training`."""
+        data = b"" if self.means is None else self.means.astype("<f2").tobytes()
+        return {
+            "keys": list(self.keys),
+            "lengths_s": [round(float(length), 3) for length in self.lengths_s],
+            "means": base64.b64encode(data).decode(),
+        }
+
+    def and_(self, other: LearntSounds | None) -> LearntSounds:
+        """These and others; without means where one of both has none."""
+        if other is None:
+            return self
+        both = self.means is not None and other.means is not None
+        return LearntSounds(
+            self.keys + other.keys,
+            np.concatenate([self.lengths_s, other.lengths_s]),
+            np.vstack([self.means, other.means]) if both else None,  # type: ignore[list-item]
+        )
+
+    def contain(self, key: str, length_s: float, windows: Floats) -> bool:
+        """Whether the model learnt from this sound, or from another encoding of it.
+
+        Parameters
+        ----------
+        key : str
+            Sound key.
+        length_s : float
+        windows : float [n, d]
+            Its embeddings by the model's own encoder.
+        """
+        if key in self._known:
+            return True
+        if self.means is None or self.means.shape[1] != windows.shape[1]:
+            return False
+        as_long = copies.lengths_agree(self.lengths_s, length_s)
+        points = np.sqrt(np.maximum(self.means[as_long], 0))
+        point = np.sqrt(np.maximum(windows.mean(axis=0, dtype=np.float32), 0))
+        return bool(copies.same_mean(points, point).any())
+
+    @property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.keys)
