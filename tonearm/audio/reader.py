@@ -131,7 +131,8 @@ def no_file(path: Path, error: OSError) -> DecodeError:
     """Why a file that was there could not be opened."""
     if isinstance(error, FileNotFoundError):
         return DecodeError(path, "missing", "vanished while it was to be read")
-    if isinstance(error, PermissionError):
+    # FFmpeg gives up on some damaged files with this error as well.
+    if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
         return DecodeError(path, "permission-denied", "may not be read (permission denied)")
     return DecodeError(path, "unreadable", error.strerror or str(error))
 

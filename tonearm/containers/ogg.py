@@ -8,6 +8,7 @@ between two pages that do not touch is skipped.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -84,6 +85,8 @@ class Link:
 
 def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
     """All pages from ``begin`` on, over whatever is damaged."""
+    if not file.seek(0, os.SEEK_END):  # what is empty cannot be mapped
+        return
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = begin
         size = len(data)
@@ -95,6 +98,8 @@ def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
                     return
                 continue
             body = at + _PAGE.size + segments
+            if body > size:  # cut off inside its header
+                return
             length = sum(data[at + _PAGE.size : body])
             yield Page(at, flags, granule, serial, body, min(length, size - body))
             at = body + length
