@@ -22,11 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runs.fit_out_of_domain import fit as fit_out_of_domain
+from runs.free_music import load as load_free_music
 from runs.gtzan import tracks
-from runs.train_head import Data, classes, fit_on, held_out_heads, read_sounds
+from runs.recipe import Data, classes, fit_on
+from runs.train_head import free_tracks, head_of, held_out_heads, read_sounds
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DecodeError
 from tonearm.files import find
+from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
 from tonearm.model.head import Head
 from tonearm.windows import rounds
@@ -167,16 +170,22 @@ def main() -> None:
     parser.add_argument("--gtzan", type=Path, default=os.environ.get("TONEARM_GTZAN"))
     parser.add_argument("--backbone", type=Path, required=True)
     parser.add_argument("--sounds", type=Path, required=True)
+    parser.add_argument("--free", type=Path, required=True)
     parser.add_argument("--music", type=Path)
     args = parser.parse_args()
-    data, sounds = Data(args.gtzan, args.backbone.read_bytes()), read_sounds(args.sounds)
-    detector = fit_out_of_domain(tracks(data.train, data.groups), sounds)
+    data = Data(args.gtzan, args.backbone.read_bytes(), load_free_music(args.free))
+    learnt = tracks(data.train, data.groups)
+    detector = fit_out_of_domain(learnt, read_sounds(args.sounds), other=free_tracks(data))
+    shipped = model_file.load().head
+    texture = shipped.texture.calibration if shipped.texture else shipped.calibration
+    mixture = (shipped.calibration, texture)
     heads = [
         (shuffle, outside, head)
         for shuffle in range(SHUFFLES)
-        for outside, head in held_out_heads(data, shipped=True, seed=shuffle, detector=detector)
+        for outside, head in held_out_heads(data, seed=shuffle, mixture=mixture, detector=detector)
     ]
-    alone = fit_on(data, list(data.train), shipped=False, hidden=set(), seed=0, detector=detector)
+    fitted = fit_on(data, list(data.train), hidden=set(), valid=False)
+    alone = head_of(fitted, mixture, detector)
     on_gtzan(data, heads, alone)
     if args.music:
         on_music(args.music)

@@ -7,7 +7,9 @@ number of windows, so that few real tracks are called unknown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +23,10 @@ RIDGE = 1.0
 # Code-made tunes keep the line from taking every synthetic tone for noise; they weigh this share
 # of the music.
 TUNE_SHARE = 0.3
-FALSE_ALARMS = 0.03
+FALSE_ALARMS = 0.01
+OTHER_SHARE = 1.0
 FOLDS = 8
-WINDOW_COUNTS = (1, 2, 3, 6, 12)
+WINDOW_COUNTS = (2, 3, 6, 12)
 SHIFTS = 6
 
 
@@ -36,22 +39,35 @@ class Sounds:
     tunes: NDArray[np.float32]
 
 
-def fit(music: Tracks, sounds: Sounds, *, seed: int = 0) -> OutOfDomainDetector:
-    """The line on all music, its limit from lines that had not seen the artist they judge."""
-    groups = np.array(music.groups)
+def fit(
+    music: Tracks, sounds: Sounds, *, other: Tracks | None = None, seed: int = 0
+) -> OutOfDomainDetector:
+    """The line on all music, its limit from lines that had not seen the artist they judge.
+
+    ``other`` is music of other worlds than the first; it weighs `OTHER_SHARE` as much.
+    """
+    every = [music, other] if other else [music]
+    windows = [track for part in every for track in part.windows]
+    groups = np.array([group for part in every for group in part.groups])
+    mass = np.concatenate(
+        [
+            np.full(len(part.windows), share / len(part.windows))
+            for part, share in zip(every, (1.0, OTHER_SHARE), strict=False)
+        ]
+    )
     names = np.random.default_rng(seed).permutation(np.unique(groups))
     fold_of = {name: i % FOLDS for i, name in enumerate(names)}
     folds = np.array([fold_of[group] for group in groups])
     scores: list[Float64] = [np.empty(0)] * len(groups)
     for fold in range(FOLDS):
-        seen = [music.windows[i] for i in np.flatnonzero(folds != fold)]
-        weight, offset = _line(np.concatenate(seen), sounds)
+        seen = np.flatnonzero(folds != fold)
+        weight, offset = _line([windows[i] for i in seen], mass[seen], sounds)
         for i in np.flatnonzero(folds == fold):
-            scores[i] = log_odds(music.windows[i]) @ weight + offset
+            scores[i] = log_odds(windows[i]) @ weight + offset
     limits = [np.quantile(_few(scores, count), 1 - FALSE_ALARMS) for count in WINDOW_COUNTS]
     columns = np.stack([np.ones(len(limits)), 1 / np.sqrt(WINDOW_COUNTS)], axis=1)
     limit, slope = np.linalg.lstsq(columns, np.array(limits), rcond=None)[0]
-    weight, offset = _line(np.concatenate(list(music.windows)), sounds)
+    weight, offset = _line(windows, mass, sounds)
     return OutOfDomainDetector(weight, offset, float(limit), float(slope))
 
 
@@ -65,17 +81,23 @@ def _few(scores: list[Float64], count: int) -> list[float]:
     ]
 
 
-def _line(music: NDArray[np.floating], sounds: Sounds) -> tuple[Float64, float]:
-    """Weight [50] and offset; music and sounds weigh alike, and each kind of sound as any other."""
+def _line(
+    music: Sequence[NDArray[np.floating[Any]]], mass: Float64, sounds: Sounds
+) -> tuple[Float64, float]:
+    """Weight [50] and offset; music and sounds weigh alike, and each kind of sound as any other.
+
+    Of the music, a track counts as much as any other of its world, however long it is.
+    """
     kinds, which, count = np.unique(sounds.kinds, return_inverse=True, return_counts=True)
+    each = [np.full(len(track), m / len(track)) for track, m in zip(music, mass, strict=True)]
     masses = [
-        np.full(len(music), (1 - TUNE_SHARE) / len(music)),
+        (1 - TUNE_SHARE) * np.concatenate(each) / mass.sum(),
         np.full(len(sounds.tunes), TUNE_SHARE / max(1, len(sounds.tunes))),
         1 / (len(kinds) * count[which]),
     ]
-    features = log_odds(np.concatenate([music, sounds.tunes, sounds.windows]))
+    features = log_odds(np.concatenate([*music, sounds.tunes, sounds.windows]))
     strange = np.zeros(len(features))
-    strange[len(music) + len(sounds.tunes) :] = 1
+    strange[-len(sounds.windows) :] = 1
     return _logistic(features, strange, 1000 * np.concatenate(masses))
 
 

@@ -29,12 +29,12 @@ from runs import sounds
 from runs.fit_out_of_domain import Sounds
 from runs.fit_out_of_domain import fit as fit_out_of_domain
 from runs.gtzan import Taggrams, read_groups, read_split, read_taggrams, tracks
-from runs.train_head import read_sounds, some
+from runs.train_head import read_sounds
 from tonearm import Classifier
 from tonearm.audio import AUDIO_SUFFIXES, decode, open_audio
 from tonearm.errors import DecodeError
 from tonearm.files import find
-from tonearm.genres import GTZAN_GENRES
+from tonearm.genres import BUILTIN_GENRES
 from tonearm.model.out_of_domain import OutOfDomainDetector, log_odds
 
 # Not 0, which was learnt from, nor 1, by which the method was chosen.
@@ -77,6 +77,14 @@ class Answer:
 
     known: bool
     nearest: str
+
+
+def some(windows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """``count`` windows spread evenly over a clip; 0 is all of them."""
+    if count == 0:
+        return windows
+    places = np.linspace(0, len(windows) - 1, count) if count > 1 else [len(windows) // 2]
+    return windows[np.round(places).astype(int)]
 
 
 def read_list(path: Path) -> list[Collection]:
@@ -161,7 +169,10 @@ def music_row(collection: Collection, answers: list[Answer]) -> tuple[object, ..
     rejected = len(answers) - len(known)
     right = sum(answer.nearest == collection.label for answer in known)
     nearest = sum(answer.nearest == collection.label for answer in answers)
-    labelled, taken = collection.label in GTZAN_GENRES, Counter(answer.nearest for answer in known)
+    labelled, taken = (
+        collection.label in BUILTIN_GENRES,
+        Counter(answer.nearest for answer in known),
+    )
     return (
         collection.folder,
         collection.label or "-",

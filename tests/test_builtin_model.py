@@ -12,7 +12,7 @@ import pytest
 
 from tonearm import Classifier
 from tonearm.data import splits
-from tonearm.genres import GTZAN_GENRES, id3_name
+from tonearm.genres import BUILTIN_GENRES, id3_name
 from tonearm.model import file as model_file
 
 ROOT = Path(__file__).parents[1]
@@ -26,10 +26,10 @@ def shipped() -> Classifier:
 
 
 def test_the_shipped_bundle_keeps_its_contract(shipped: Classifier) -> None:
-    assert shipped.model.labels == GTZAN_GENRES
+    assert shipped.model.labels == BUILTIN_GENRES
     assert shipped.model.embedding_names is not None and len(shipped.model.embedding_names) == 50
     assert shipped.model.features.window_frames == 187
-    assert model_file.builtin_path().stat().st_size < 8_000_000
+    assert model_file.builtin_path().stat().st_size < 4_000_000
     assert "Universitat Pompeu Fabra" in shipped.model.notices
     official = splits.official("gtzan-filtered")
     assert shipped.model.training["split_sha256"] == official.sha256
@@ -73,7 +73,7 @@ def test_other_sounds_are_unknown(shipped: Classifier, name: str) -> None:
     embeddings = shipped.embed(SOUNDS[name].astype(np.float32), RATE_HZ)
     prediction = shipped.classify(embeddings.values)
     assert prediction.genre is None, f"{name} is taken for {prediction.genre}"
-    assert prediction.nearest in GTZAN_GENRES
+    assert prediction.nearest in BUILTIN_GENRES
 
 
 @pytest.mark.parametrize("voice", ["en", "de", "fr+f3"])

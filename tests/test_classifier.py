@@ -331,7 +331,7 @@ def test_shipped_contracts(shipped: Classifier, medley: Path) -> None:
     )
     prediction = shipped.classify(embeddings.values)
     assert isinstance(prediction, Prediction)
-    assert len(prediction.probabilities) == 10
+    assert len(prediction.probabilities) == 11
     assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-3)
     assert prediction.nearest == max(prediction.probabilities, key=prediction.probabilities.get)
 

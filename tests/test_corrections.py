@@ -99,7 +99,7 @@ def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path)
     learn = ("learn", "--library", path, "-o", tmp_path / "run")
     run = tonearm(*learn)
     assert run.code == 0
-    assert run.out.startswith("corrections\taccuracy ") and "n=12 by 5 groups" in run.out
+    assert run.out.startswith("corrections\taccuracy ") and "n=12 by 7 groups" in run.out
     assert not (tmp_path / "run").exists()
     assert tonearm(*learn, "--adopt").code == 0
     model = tmp_path / "run" / "model.tonearm"

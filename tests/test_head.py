@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tonearm.errors import ModelError
 from tonearm.model import file as model_file
 from tonearm.model.head import Head, Kind
 from tonearm.model.out_of_domain import OutOfDomainDetector
+from tonearm.model.texture import Gate, TextureHead
 
 LABELS = ("blues", "jazz", "metal")
 
@@ -182,3 +184,47 @@ def test_sure_by_hand() -> None:
     # softmax of 1, 1, .75
     assert not head().is_confident(windows, confidence=0.4)
     assert not head(min_confidence=0.4).is_confident(windows, confidence=0.3)
+
+
+def test_texture_votes_by_hand_where_the_tags_are_in_doubt() -> None:
+    windows = np.array([[0.2, 0.3, 0.3]])
+    texture = np.array([[1.0, 0.0], [0.0, 1.0]])
+    weight = np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 0.0]])
+    part = TextureHead(weight, np.zeros(3), ((1.0, 1.0),), ask_below=0.9)
+    alone, both = head(), head(texture=part)
+    first = softmax(0.4, 0.4, 0.55)
+    second = (softmax(0, 2, 0) + softmax(1, 0, 0)) / 2
+    together = first * second / (first * second).sum()
+    np.testing.assert_allclose(both.classify(windows, texture).probabilities, together)
+    np.testing.assert_allclose(both.classify(windows).probabilities, first)
+    np.testing.assert_allclose(alone.classify(windows, texture).probabilities, first)
+    # Where the first encoder is confident, the second one changes nothing.
+    sure = head(texture=replace(part, ask_below=float(first.max())))
+    assert not sure.wants_texture(windows) and both.wants_texture(windows)
+    np.testing.assert_allclose(sure.classify(windows, texture).probabilities, first)
+
+
+def test_a_gate_shuts_a_genre_out_and_a_prior_holds_it_back() -> None:
+    windows = np.array([[0.2, 0.5, 0.9], [0.2, 0.3, 0.9]])
+    gate = Gate("metal", (0, 1), least=0.6)
+    plain = head().classify(windows).probabilities
+    np.testing.assert_allclose(head(gates=(gate,)).classify(windows).probabilities, plain)
+    shut = head(gates=(replace(gate, least=0.61),)).classify(windows).probabilities
+    np.testing.assert_allclose(shut, [*(plain[:2] / plain[:2].sum()), 0], atol=1e-12)
+    held = head(prior=np.log([1.0, 1.0, 0.5])).classify(windows).probabilities
+    halved = plain * [1, 1, 0.5]
+    np.testing.assert_allclose(held, halved / halved.sum())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prior": np.zeros(2)},
+        {"gates": (Gate("disco", (0,), 0.1),)},
+        {"gates": (Gate("metal", (3,), 0.1),)},
+        {"texture": TextureHead(np.zeros((2, 4)), np.zeros(4), ((1.0, 1.0),), 0.9)},
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(changes: dict) -> None:
+    with pytest.raises(ModelError):
+        head(**changes)

@@ -33,7 +33,7 @@ from tonearm.features import GTZAN_SPEC
         ("k-pop", "k-pop"),
         ("post-rock", "post-rock"),
         ("metalcore", "metalcore"),
-        ("Electronic", "Electronic"),
+        ("Electronic", "electronic"),
         ("punk", "punk"),
     ],
 )

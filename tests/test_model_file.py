@@ -308,7 +308,7 @@ def test_shipped_bundle() -> None:
     assert path.stat().st_size <= 8e6
     shipped = model_file.load()
     assert model_file.load("shipped").sha256 == shipped.sha256
-    assert len(shipped.labels) == 10
+    assert len(shipped.labels) == 11
     assert (
         shipped.embedding_names is not None
         and len(shipped.embedding_names) == shipped.head.dimensions == 50

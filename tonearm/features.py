@@ -108,6 +108,17 @@ GTZAN_SPEC = FeatureSpec(
     window_frames=130,
     scale="db",
 )
+# What the built-in model's second encoder takes: 30 s at 12.9 frames a second, GTZAN's bands.
+TEXTURE_SPEC = FeatureSpec(
+    sample_rate_hz=22_050,
+    n_fft=2_048,
+    hop_samples=1_707,
+    mel_bands=128,
+    mel_low_hz=0.0,
+    mel_high_hz=11_025.0,
+    window_frames=387,
+    scale="db",
+)
 
 
 def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,6 +130,18 @@ def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < 15, mel * 200 / 3, 1_000 * np.exp((mel - 15) * np.log(6.4) / 27))
+
+
+def band_edges_hz(spec: FeatureSpec, parts: int) -> list[float]:
+    """Frequencies that divide the mel bands of ``spec`` into so many equal parts.
+
+    Returns
+    -------
+    list of float [parts + 1]
+        From the lowest frequency of the first band to the highest of the last.
+    """
+    ends = _hz_to_mel(np.array([spec.mel_low_hz, spec.mel_high_hz]))
+    return [float(hz) for hz in _mel_to_hz(np.linspace(ends[0], ends[1], parts + 1))]
 
 
 @lru_cache(maxsize=8)

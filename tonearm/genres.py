@@ -24,6 +24,8 @@ GTZAN_GENRES = (
     "reggae",
     "rock",
 )
+# What the built-in model tells apart: GTZAN's ten, and one that its ten folders lack.
+BUILTIN_GENRES = (*GTZAN_GENRES, "electronic")
 UNKNOWN = "unknown"
 
 # Players (Navidrome, Jellyfin, Plex) split genres at these characters, so a single genre must not
@@ -35,12 +37,13 @@ _ID3_NAMES = {"hiphop": "Hip-Hop"}
 # The first letter of a word. No word begins after an apostrophe or a digit: Drum'n'bass, 80s.
 _INITIAL = re.compile(r"(?<![^\W_])(?<!['’])[^\W\d_]")
 
-# Ten hues (Okabe-Ito's eight and two more) that stay apart under the common colour blindnesses.
+# Eleven hues (Okabe-Ito's eight, three more) that stay apart under common colour blindnesses.
 _COLOURS = {
     "blues": "#0072b2",
     "classical": "#e6c229",
     "country": "#a6761d",
     "disco": "#cc79a7",
+    "electronic": "#17becf",
     "hiphop": "#e69f00",
     "jazz": "#56b4e9",
     "metal": "#7b5ea7",

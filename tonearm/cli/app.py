@@ -17,6 +17,7 @@ from tonearm.cli import (
     console,
     doctor,
     evaluate,
+    explain,
     export,
     extend,
     forget,
@@ -141,6 +142,7 @@ def _options(
 
 
 app.command()(predict.predict)
+app.command()(explain.explain)
 app.command()(scan.scan)
 app.command("list")(listing.list_tracks)
 app.command()(status.status)

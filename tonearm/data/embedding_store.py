@@ -4,7 +4,7 @@ It is two tables of the library's SQLite file. A row of ``embeddings`` is a soun
 under one encoder; a row of ``analysed`` is a file that a training run or an evaluation read, with
 the sound it holds, so that it need not be opened again. Files of a scan are tracks of the library
 and stand there. The encoder's values are kept as float16 [n, d], the begin of each window as
-float32 [n].
+float32 [n], the second encoder's texture as float16 [m, t] where it was asked.
 
 Must not decode audio or know of genres.
 """
@@ -22,8 +22,8 @@ from tonearm.files import FileStatus
 TABLES = """
 CREATE TABLE embeddings(
     key TEXT NOT NULL, encoder TEXT NOT NULL, duration_s REAL NOT NULL, warning TEXT,
-    windows INTEGER NOT NULL, values_f16 BLOB NOT NULL, starts_f32 BLOB, texture BLOB,
-    PRIMARY KEY(key, encoder)) WITHOUT ROWID;
+    windows INTEGER NOT NULL, values_f16 BLOB NOT NULL, starts_f32 BLOB, texture_f16 BLOB,
+    texture_windows INTEGER, PRIMARY KEY(key, encoder)) WITHOUT ROWID;
 CREATE TABLE analysed(
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     ctime_ns INTEGER NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL,
@@ -44,12 +44,22 @@ class StoredEmbeddings:
     duration_s : float
     warning : str or None
         What was wrong with the file.
+    texture : float16 [m, t] or None
+        What the second encoder gave.
     """
 
     values: NDArray[np.float16]
     starts_s: NDArray[np.float32] | None
     duration_s: float
     warning: str | None = None
+    texture: NDArray[np.float16] | None = None
+
+
+def texture_of(values: bytes | None, windows: int | None) -> NDArray[np.float16] | None:
+    """The texture [m, t] that these columns hold."""
+    if values is None or not windows:
+        return None
+    return np.frombuffer(values, dtype=np.float16).reshape(windows, -1)
 
 
 @dataclass(frozen=True)
@@ -96,18 +106,19 @@ class EmbeddingStore:
             SHA-256 of the encoder.
         """
         found = self._database.rows(
-            "SELECT windows, values_f16, starts_f32, duration_s, warning FROM embeddings"
-            " WHERE key = ? AND encoder = ?",
+            "SELECT windows, values_f16, starts_f32, duration_s, warning, texture_f16,"
+            " texture_windows FROM embeddings WHERE key = ? AND encoder = ?",
             [key, encoder],
         )
         if not found:
             return None
-        windows, values, starts, duration_s, warning = found[0]
+        windows, values, starts, duration_s, warning, *texture = found[0]
         return StoredEmbeddings(
             np.frombuffer(values, dtype=np.float16).reshape(windows, -1),
             None if starts is None else np.frombuffer(starts, dtype=np.float32),
             duration_s,
             warning,
+            texture_of(*texture),
         )
 
     def put(self, key: str, encoder: str, made: StoredEmbeddings) -> None:
@@ -124,10 +135,14 @@ class EmbeddingStore:
         starts = None if made.starts_s is None else made.starts_s.astype(np.float32).tobytes()
         values = made.values.astype(np.float16)
         row = (key, encoder, made.duration_s, made.warning, len(values), values.tobytes(), starts)
+        texture: tuple[bytes | None, int | None] = (None, None)
+        if made.texture is not None:
+            texture = (made.texture.astype(np.float16).tobytes(), len(made.texture))
         self._database.write(
             "INSERT OR REPLACE INTO embeddings(key, encoder, duration_s, warning, windows,"
-            " values_f16, starts_f32) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [row],
+            " values_f16, starts_f32, texture_f16, texture_windows)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*row, *texture)],
         )
 
     def file(self, path: bytes, status: FileStatus) -> AnalysedFile | None:

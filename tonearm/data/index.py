@@ -18,7 +18,7 @@ from typing import Any
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
-from tonearm.genres import GTZAN_GENRES, key
+from tonearm.genres import BUILTIN_GENRES, key
 
 FORMAT = "tonearm-index"
 FORMAT_VERSION = 1
@@ -173,11 +173,11 @@ def genre_of(folder: str) -> str:
     folder : str
     """
     letters = key(folder)
-    if letters in GTZAN_GENRES:
+    if letters in BUILTIN_GENRES:
         return letters
     if letters in _SPELLINGS:
         return _SPELLINGS[letters]
-    near = [genre for genre in GTZAN_GENRES if _one_letter_apart(letters, genre)]
+    near = [genre for genre in BUILTIN_GENRES if _one_letter_apart(letters, genre)]
     return near[0] if len(near) == 1 else folder.strip()
 
 

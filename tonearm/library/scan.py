@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tonearm.audio import AUDIO_SUFFIXES, check_file
 from tonearm.containers.sound_key import sound_key
-from tonearm.data.embedding_store import StoredEmbeddings
+from tonearm.data.embedding_store import StoredEmbeddings, texture_of
 from tonearm.database import alone
 from tonearm.errors import DecodeError
 from tonearm.files import cores, find, is_excluded
@@ -58,16 +58,6 @@ class Looked:
 
     key: str
     tags: FileTags
-
-
-@dataclass(frozen=True)
-class Sound:
-    """Embeddings, rounded as they are kept: windows float16 [n, d], starts_s float32 [n]."""
-
-    windows: NDArray[np.float16]
-    starts_s: NDArray[np.float32]
-    duration_s: float
-    warning: str | None
 
 
 def scan(
@@ -153,7 +143,7 @@ def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
     """In a worker: the function that looks at a file, and analyses it if its sound is new."""
     embed = make_embed()
 
-    def work(path: str, caller: Caller) -> Sound | None:
+    def work(path: str, caller: Caller) -> StoredEmbeddings | None:
         check_file(Path(path))
         looked = Looked(sound_key(path), read_tags(path))
         return _rounded(path, embed(path)) if caller.ask(looked) else None
@@ -161,16 +151,17 @@ def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
     return work
 
 
-def _rounded(path: str, embeddings: Embeddings) -> Sound:
+def _rounded(path: str, embeddings: Embeddings) -> StoredEmbeddings:
     windows = embeddings.values.astype(np.float16)
     if not np.isfinite(windows).all():
         reason = "cannot be analysed: the model's answer to it is not a number"
         raise DecodeError(path, "unreadable", reason)
-    return Sound(
-        windows=windows,
+    return StoredEmbeddings(
+        values=windows,
         starts_s=embeddings.starts_s.astype(np.float32),
         duration_s=embeddings.duration_s,
         warning="; ".join(embeddings.warnings) or None,
+        texture=None if embeddings.texture is None else embeddings.texture.astype(np.float16),
     )
 
 
@@ -229,16 +220,17 @@ class _Session:
     def reclassify(self) -> None:
         """Judge again, without audio, what the same encoder heard for another model."""
         sql = (
-            "SELECT s.id, w.values_f16 FROM sounds s JOIN models m ON m.id = s.model"
+            "SELECT s.id, w.values_f16, w.texture_f16, w.texture_windows FROM sounds s"
+            " JOIN models m ON m.id = s.model"
             " JOIN embeddings w ON w.key = s.key AND w.encoder = m.encoder"
             " WHERE s.model != ? AND m.encoder = ? LIMIT ?"
         )
         dimensions = self._head.dimensions
         while rows := self._library.rows(sql, [self._model, self._encoder, _BATCH]):
             predictions = []
-            for number, data in rows:
+            for number, data, *texture in rows:
                 windows = np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions)
-                predictions.append((number, self._classify(windows)))
+                predictions.append((number, self._classify(windows, texture_of(*texture))))
             with self._library.transaction():
                 self._library.put_predictions(self._model, predictions)
             self._result.reclassified += len(rows)
@@ -362,19 +354,19 @@ class _Session:
             return True
         return False
 
-    def _take_in(self, number: int, outcome: Sound | Failure | None) -> None:
+    def _take_in(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
         file = self._files.pop(number)
-        if isinstance(outcome, Sound):
+        if isinstance(outcome, StoredEmbeddings):
             self._keep_heard(file, outcome)
         elif outcome is not None:
             self._keep_failure(file, outcome)
 
-    def _keep_heard(self, file: _File, sound: Sound) -> None:
+    def _keep_heard(self, file: _File, sound: StoredEmbeddings) -> None:
         assert file.looked is not None
         with self._library.transaction():
             number = self._put_sound(
                 file.looked.key,
-                StoredEmbeddings(sound.windows, sound.starts_s, sound.duration_s, sound.warning),
+                sound,
             )
             self._library.put_track(file.path, file.status, file.looked.tags, sound=number)
         self._result.analysed += 1
@@ -392,7 +384,8 @@ class _Session:
             starts_s=embeddings.starts_s,
             duration_s=embeddings.duration_s,
             warning=embeddings.warning,
-            prediction=self._classify(embeddings.values),
+            prediction=self._classify(embeddings.values, embeddings.texture),
+            texture=embeddings.texture,
         )
 
     def _keep_recognised(self, file: _File, sound: int) -> None:
@@ -465,7 +458,9 @@ class _Session:
             return False
         return False
 
-    def _classify(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float16]]) -> Prediction:
+    def _classify(
+        self, windows: NDArray[np.float16], texture: NDArray[np.float16] | None
+    ) -> Prediction:
         """Classify windows as they are kept, so that classifying again gives the same."""
-        output = self._head.classify(windows)
+        output = self._head.classify(windows, texture)
         return Prediction.of(self._head.labels, output.probabilities, known=output.known)

@@ -251,8 +251,9 @@ class Library(Database):
         duration_s: float,
         warning: str | None,
         prediction: Prediction,
+        texture: NDArray[np.float16] | None = None,
     ) -> int:
-        """Keep what was analysed, windows [n, d]; a sound analysed before is replaced."""
+        """Keep windows [n, d] and texture [m, t]; a sound that was analysed before is replaced."""
         pooled = windows.astype(np.float32).mean(axis=0)
         ((encoder, labels),) = self.rows("SELECT encoder, labels FROM models WHERE id = ?", [model])
         predicted = _stored_prediction(prediction, json.loads(labels))
@@ -267,7 +268,7 @@ class Library(Database):
             " pooled = excluded.pooled RETURNING id",
             columns,
         )[0][0]
-        made = StoredEmbeddings(windows, starts_s, duration_s, warning)
+        made = StoredEmbeddings(windows, starts_s, duration_s, warning, texture)
         self.embeddings.put(key, encoder, made)
         return int(number)
 

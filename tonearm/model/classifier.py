@@ -27,6 +27,8 @@ from tonearm.model.encoder import Embeddings, Encoder, Plan
 from tonearm.model.file import Model
 from tonearm.model.mix import with_mix
 from tonearm.model.prediction import Prediction
+from tonearm.model.reasons import reasons_of
+from tonearm.model.styles import styles_of
 from tonearm.timeline.segments import Segment, segments
 from tonearm.windows import WindowCount
 from tonearm.workers import failure_of
@@ -187,14 +189,14 @@ class Classifier:
             return self._name_genre(self._checked(embeddings))
         windows = self._checked(embeddings.values)
         named = replace(
-            self._name_genre(windows),
+            self._name_genre(windows, self._checked_texture(embeddings.texture)),
             path=embeddings.path,
             duration_s=embeddings.duration_s,
             tags=embeddings.tags() if tags else {},
             timeline=self._segments(embeddings, windows) if timeline else [],
             warnings=embeddings.warnings,
         )
-        return with_mix(
+        whole = with_mix(
             named,
             self.model.head,
             windows,
@@ -202,6 +204,8 @@ class Classifier:
             duration_s=embeddings.duration_s,
             window_s=self.model.features.window_s,
         )
+        styles = styles_of(self.model.styles, whole.genre, embeddings.tags())
+        return replace(whole, styles=styles)
 
     def predict(
         self,
@@ -243,6 +247,34 @@ class Classifier:
             source, sample_rate_hz, count=count, timeline=timeline, on_progress=on_progress
         )
         return self.classify(embeddings, timeline=timeline, tags=tags)
+
+    def explain(self, source: Source, sample_rate_hz: float | None = None) -> Prediction:
+        """Name the genre of a track, with its tags and the reasons.
+
+        The whole track is analysed, by both encoders.
+
+        Parameters
+        ----------
+        source, sample_rate_hz : path, binary file object or array; float or None
+            As for :meth:`embed`.
+
+        Raises
+        ------
+        DecodeError
+            When the audio cannot be decoded, or is shorter than half a second.
+
+        Examples
+        --------
+        >>> reasons = classifier.explain("midnight_walk.mp3").reasons
+        >>> reasons.genre, reasons.tags[0].tag
+        ('jazz', 'jazz')
+        """
+        with open_source(source, sample_rate_hz) as opened:
+            plan = Plan("all", reasons=True)
+            embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
+        prediction = self.classify(replace(embeddings, path=opened.path), tags=True)
+        ranked = list(prediction.probabilities)
+        return replace(prediction, reasons=reasons_of(self.model, embeddings, ranked))
 
     def predict_or_error(
         self,
@@ -335,28 +367,56 @@ class Classifier:
         enough = model.is_enough if model.stop_confidence < 1 else None
         return Plan(model.windows_per_track, enough=enough, grows=True, on_progress=on_progress)
 
-    def _name_genre(self, windows: Float32) -> Prediction:
-        output = self.model.head.classify(windows)
+    def _name_genre(self, windows: Float32, texture: Float32 | None = None) -> Prediction:
+        output = self.model.head.classify(windows, texture)
         return Prediction.of(self.model.labels, output.probabilities, known=output.known)
 
     def _segments(self, embeddings: Embeddings, windows: Float32) -> list[Segment]:
-        head = self.model.head
+        head, window_s = self.model.head, self.model.features.window_s
+        starts_s = embeddings.starts_s
 
         def together(start: int, stop: int) -> tuple[str | None, float]:
-            output = head.classify(windows[start:stop])
+            texture = self._texture_within(
+                embeddings, float(starts_s[start]), float(starts_s[stop - 1]) + window_s
+            )
+            output = head.classify(windows[start:stop], texture)
             if not output.known:
                 return None, output.unknown
             best = int(output.probabilities.argmax())
             return head.labels[best], float(output.probabilities[best])
 
         return segments(
-            embeddings.starts_s,
+            starts_s,
             head.classify_each(windows),
             (*self.model.labels, None),
             together=together,
             duration_s=embeddings.duration_s,
-            window_s=self.model.features.window_s,
+            window_s=window_s,
         )
+
+    def _texture_within(
+        self, embeddings: Embeddings, start_s: float, stop_s: float
+    ) -> Float32 | None:
+        """Texture windows that lie in that segment for the most part; None if there is none."""
+        texture, starts_s = self._checked_texture(embeddings.texture), embeddings.texture_starts_s
+        if texture is None or starts_s is None or self.model.texture is None:
+            return None
+        window_s = min(self.model.texture.features.window_s, embeddings.duration_s)
+        shared_s = np.minimum(starts_s + window_s, stop_s) - np.maximum(starts_s, start_s)
+        inside = texture[shared_s > window_s / 2]
+        return inside if len(inside) else None
+
+    def _checked_texture(self, texture: Float32 | None) -> Float32 | None:
+        """The texture, if this model's head can use it."""
+        head = self.model.head.texture
+        if texture is None or head is None:
+            return None
+        if texture.ndim != 2 or texture.shape[1] != head.dimensions or not len(texture):
+            raise ModelError(
+                f"texture of shape {texture.shape} given; this model classifies "
+                f"[m, {head.dimensions}] with m of 1 or more"
+            )
+        return texture
 
     def _checked(self, embeddings: NDArray[np.floating[Any]]) -> Float32:
         try:

@@ -11,14 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import audio, windows
 from tonearm.errors import DecodeError, ModelError
-from tonearm.features import to_level
+from tonearm.features import FeatureSpec, to_level
 from tonearm.model.file import Model
 from tonearm.model.prediction import rank
 from tonearm.model.track import Track, is_silent, quiet_gain, spread, track_gain
@@ -55,6 +55,13 @@ class Embeddings:
         What was wrong with the file though it could be analysed, e.g. that it is truncated.
     path : str or None
         The file; None for audio in memory.
+    texture : float32 [m, t] or None
+        What the second encoder gives for long windows; None where the model has none, or where
+        the first encoder is confident.
+    texture_starts_s : float64 [m] or None
+        Where each of these begins.
+    modulations : float32 [m, f] or None
+        What the second encoder's filters gave, before they became texture: for reasons alone.
     """
 
     values: Float32
@@ -63,6 +70,9 @@ class Embeddings:
     names: tuple[str, ...] | None = None
     warnings: tuple[str, ...] = ()
     path: str | None = None
+    texture: Float32 | None = None
+    texture_starts_s: NDArray[np.float64] | None = None
+    modulations: Float32 | None = None
 
     def tags(self) -> dict[str, float]:
         """Mean of each named number over the track, highest first; empty without names.
@@ -94,6 +104,8 @@ class Plan:
         more are embedded.
     grows : bool
         Whether a long track has more windows than ``count``.
+    reasons : bool
+        Whether reasons are wanted, for which the second encoder is asked in any case.
     on_progress : callable or None
         Called with the fraction of the windows that are done, 0 to 1, now and then.
     """
@@ -102,6 +114,7 @@ class Plan:
     hop_s: float | None = None
     enough: Callable[[Float32], bool] | None = None
     grows: bool = False
+    reasons: bool = False
     on_progress: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
@@ -130,32 +143,56 @@ def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
         raise ModelError(f"the encoder network cannot be loaded: {error}") from None
 
 
-class Encoder:
-    """Runs a model file's network on files and samples; any number of threads may share it."""
+class _Network:
+    """A network and its front end; any number of threads may share it."""
 
-    def __init__(self, model: Model, *, threads: int = 1) -> None:
-        self._model, self._spec, self._threads = model, model.features, threads
+    def __init__(self, encoder: bytes, spec: FeatureSpec, *, threads: int) -> None:
+        self.spec, self._encoder, self._threads = spec, encoder, threads
         self._lock = threading.Lock()
         self._loading: Future[ort.InferenceSession] | None = None
 
-    def _load(self) -> Future[ort.InferenceSession]:
+    def load(self) -> Future[ort.InferenceSession]:
         """Begin to load the network in a thread: it takes as long as the first windows take."""
         with self._lock:
             if self._loading is None:
                 thread = ThreadPoolExecutor(1)
-                self._loading = thread.submit(
-                    onnx_session, self._model.encoder, threads=self._threads
-                )
+                self._loading = thread.submit(onnx_session, self._encoder, threads=self._threads)
                 thread.shutdown(wait=False)
             return self._loading
 
     @cached_property
     def _session(self) -> ort.InferenceSession:
-        return self._load().result()
+        return self.load().result()
+
+    def run(self, power: Float32) -> Float32:
+        """Embeddings [n, d] of windows of mel power [n, window_frames, bands]."""
+        return self.outputs(power)[0]
+
+    def outputs(self, power: Float32) -> list[Float32]:
+        """Everything that the network gives for these windows."""
+        # Levels are relative to the window, so that they do not depend on what is read with it.
+        levels = np.stack([to_level(window, self.spec) for window in power])
+        batches = range(0, len(levels), _RUN_WINDOWS)
+        rows = [
+            self._session.run(None, {"features": levels[i : i + _RUN_WINDOWS]}) for i in batches
+        ]
+        return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+class Encoder:
+    """Runs a model file's networks on files and samples; any number of threads may share it."""
+
+    def __init__(self, model: Model, *, threads: int = 1) -> None:
+        self._model, self._spec = model, model.features
+        self._network = _Network(model.encoder, model.features, threads=threads)
+        second = model.texture
+        self._texture = (
+            _Network(second.encoder, second.features, threads=threads) if second else None
+        )
 
     def embed(self, reader: audio.AudioReader, path: Path, plan: Plan) -> Embeddings:
         """Embed an open file; see :meth:`tonearm.model.classifier.Classifier.embed`."""
-        self._load()
+        self._network.load()
         info = reader.info
         samples, warning = info.samples, info.warning
         # Shorter than any music: then the length is looked into first, else behind the windows.
@@ -172,7 +209,31 @@ class Encoder:
             duration_s=round(samples / info.sample_rate_hz, 3),
             names=self._model.embedding_names,
             warnings=(warning,) if warning else (),
+            **self._embed_texture(reader, samples, embeddings, plan),
         )
+
+    def _embed_texture(
+        self, reader: audio.AudioReader, samples: int, values: Float32, plan: Plan
+    ) -> dict[str, Any]:
+        """The texture of the track, as fields of its embeddings; none where it is not wanted.
+
+        One window in the middle of a track; more of a long one, all of one for a timeline.
+        """
+        network = self._texture
+        if network is None or not (plan.reasons or self._model.wants_texture(values)):
+            return {}
+        track, spec = Track(reader, network.spec, samples), network.spec
+        # These windows are ten times as long as the first encoder's.
+        many = windows.for_length(1, samples / reader.info.sample_rate_hz)
+        count: WindowCount = "all" if plan.hop_s or many == "all" else max(1, many // 10)
+        starts = windows.place(track.frames, spec.window_frames, count=count)
+        rows = [network.outputs(track.cut(starts[i : i + 1]).power) for i in range(len(starts))]
+        texture, *more = (np.concatenate(column) for column in zip(*rows, strict=True))
+        return {
+            "texture": texture,
+            "texture_starts_s": starts.astype(np.float64) * spec.frame_s,
+            "modulations": more[0] if more and plan.reasons else None,
+        }
 
     def _embed_track(
         self, reader: audio.AudioReader, path: Path, samples: int, plan: Plan
@@ -226,7 +287,7 @@ class Encoder:
             level = float(np.mean([cut.mean_square for cut in cuts]))
             if is_silent(levels).any() or (not done and quiet_gain(level) != 1):
                 return None
-            embeddings = self._run(np.concatenate([cut.power for cut in cuts]))
+            embeddings = self._network.run(np.concatenate([cut.power for cut in cuts]))
             done |= dict(zip(few, embeddings, strict=True))
             order = sorted(done)
             together = np.stack([done[i] for i in order])
@@ -247,22 +308,10 @@ class Encoder:
         levels: list[Float64] = []
         for i, group in enumerate(groups):
             cut = first.pop(i, None) or track.cut(group)
-            parts.append(self._run(cut.power * gain))
+            parts.append(self._network.run(cut.power * gain))
             levels.append(cut.levels)
             if on_progress:
                 on_progress((i + 1) / len(groups))
             if track.has_ended:  # its length was overstated, and what follows would be silence
                 break
         return np.concatenate(parts), np.concatenate(levels)
-
-    def _run(self, power: Float32) -> Float32:
-        """Embeddings [n, d] of windows of mel power [n, window_frames, bands]."""
-        # Levels are relative to the window, so that they do not depend on what is read with it.
-        levels = np.stack([to_level(window, self._spec) for window in power])
-        batches = range(0, len(levels), _RUN_WINDOWS)
-        return np.concatenate(
-            [
-                self._session.run(None, {"features": levels[i : i + _RUN_WINDOWS]})[0]
-                for i in batches
-            ]
-        )

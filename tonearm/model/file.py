@@ -5,6 +5,7 @@ Members (stored, not compressed, dates fixed: the same model is the same bytes):
 - ``manifest.json``: format, labels, front end, names of the embedding, training split and its hash,
   metrics, and the SHA-256 of every other member;
 - ``encoder.onnx``: log-mel windows in, one embedding a window out;
+- ``texture.onnx``, where there is a second encoder: log-mel windows in, their texture out;
 - ``head.npz``: the arrays of the head (plain arrays; pickled ones are refused);
 - ``NOTICE.txt``: licences of what the model was made from.
 
@@ -28,12 +29,30 @@ from tonearm.errors import ModelError
 from tonearm.features import FeatureSpec
 from tonearm.files import write_atomically
 from tonearm.model.head import Head
+from tonearm.model.styles import Style
 
 FORMAT = "tonearm-model"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 SUFFIX = ".tonearm"
 _MANIFEST, _ENCODER, _HEAD, _NOTICE = "manifest.json", "encoder.onnx", "head.npz", "NOTICE.txt"
+_TEXTURE = "texture.onnx"
 _LARGEST_BYTES = 512 * 2**20  # of a file: what is larger is something else
+
+
+@dataclass(frozen=True)
+class TextureEncoder:
+    """The second encoder: from long windows to their texture.
+
+    Parameters
+    ----------
+    features : FeatureSpec
+        The front end it expects.
+    encoder : bytes
+        ONNX: ``features`` float32 [batch, window_frames, mel_bands] to float32 [batch, t].
+    """
+
+    features: FeatureSpec
+    encoder: bytes
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,10 @@ class Model:
         Licence texts that must travel with it.
     sha256 : str
         Of the file it was loaded from; empty before it is saved.
+    texture : TextureEncoder or None
+        The second encoder, for a head that asks for it.
+    styles : tuple of Style
+        Finer words than genres.
     """
 
     name: str
@@ -75,6 +98,8 @@ class Model:
     metrics: dict[str, Any] = field(default_factory=dict)
     notices: str = ""
     sha256: str = ""
+    texture: TextureEncoder | None = None
+    styles: tuple[Style, ...] = ()
 
     def __post_init__(self) -> None:
         if self.embedding_names is not None and len(self.embedding_names) != self.head.dimensions:
@@ -99,9 +124,19 @@ class Model:
 
     @property
     def encoder_sha256(self) -> str:
-        """Identity of the encoder: embeddings of equal encoders can be compared and kept."""
-        spec = json.dumps(self.features.to_dict(), sort_keys=True).encode()
-        return hashlib.sha256(self.encoder + spec).hexdigest()
+        """Identity of the encoders: embeddings of equal encoders can be compared and kept."""
+        digest = hashlib.sha256(self.encoder + _canonical(self.features))
+        if self.texture is not None:
+            digest.update(self.texture.encoder + _canonical(self.texture.features))
+        return digest.hexdigest()
+
+    def wants_texture(self, windows: np.ndarray[Any, np.dtype[Any]]) -> bool:
+        """Whether the second encoder is asked about a track with these windows [n, d]."""
+        return self.texture is not None and self.head.wants_texture(windows)
+
+
+def _canonical(spec: FeatureSpec) -> bytes:
+    return json.dumps(spec.to_dict(), sort_keys=True).encode()
 
 
 def builtin_path() -> Path:
@@ -122,6 +157,8 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
         _HEAD: _pack(model.head.arrays()),
         _NOTICE: model.notices.encode(),
     }
+    if model.texture is not None:
+        members[_TEXTURE] = model.texture.encoder
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -131,6 +168,8 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
         "windows_per_track": model.windows_per_track,
         "stop_confidence": model.stop_confidence,
         "head": model.head.settings(),
+        "texture": None if model.texture is None else model.texture.features.to_dict(),
+        "styles": [style.settings() for style in model.styles],
         "training": model.training,
         "metrics": model.metrics,
         "sha256": {name: _sha256(data) for name, data in members.items()},
@@ -184,6 +223,10 @@ def _parse(members: dict[str, bytes], sha256: str) -> Model:
         metrics=values["metrics"],
         notices=members[_NOTICE].decode(),
         sha256=sha256,
+        texture=TextureEncoder(FeatureSpec.from_dict(values["texture"]), members[_TEXTURE])
+        if values["texture"]
+        else None,
+        styles=tuple(Style.from_settings(style) for style in values["styles"]),
     )
 
 

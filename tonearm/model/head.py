@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tonearm.errors import ModelError
 from tonearm.model.out_of_domain import KnownRegion, OutOfDomainDetector, log_odds, sigmoid
+from tonearm.model.texture import Gate, TextureHead, closed
 
 Float64 = NDArray[np.float64]
 Kind = Literal["votes", "average"]
@@ -71,6 +72,12 @@ class Head:
         Music that the detector must let pass.
     statistics : dict of arrays
         What the fit learnt, for adding genres later; classifying does not use it.
+    prior : float64 [k] or None
+        Added to z: genres that are rarer than the training tracks make them.
+    gates : tuple of Gate
+        Tags that some genres need.
+    texture : TextureHead or None
+        ``votes``: the second encoder's votes, whose log is added to z.
     """
 
     labels: tuple[str, ...]
@@ -83,6 +90,9 @@ class Head:
     detector: OutOfDomainDetector | None = None
     known_region: KnownRegion | None = None
     statistics: dict[str, Float64] = field(default_factory=dict)
+    prior: Float64 | None = None
+    gates: tuple[Gate, ...] = ()
+    texture: TextureHead | None = None
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
@@ -100,19 +110,51 @@ class Head:
             self.labels, self.dimensions
         ):
             raise ModelError(f"head of added genres {', '.join(self.known_region.labels)}")
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        k = len(self.labels)
+        if self.prior is not None and self.prior.shape != (k,):
+            raise ModelError(f"head of a prior of shape {self.prior.shape}")
+        if self.texture is not None and self.texture.bias.shape != (k,):
+            raise ModelError(f"head of a texture of {len(self.texture.bias)} outputs")
+        for gate in self.gates:
+            if gate.label not in self.labels or not 0 <= min(gate.tags) <= max(gate.tags) < (
+                self.dimensions
+            ):
+                raise ModelError(f"head of a gate {gate}")
 
     @property
     def dimensions(self) -> int:
         """d: how many numbers an embedding has."""
         return len(self.weight)
 
-    def classify(self, windows: NDArray[np.floating[Any]]) -> HeadOutput:
-        """Classify all windows [n, d] of a track together."""
+    def classify(
+        self,
+        windows: NDArray[np.floating[Any]],
+        texture: NDArray[np.floating[Any]] | None = None,
+    ) -> HeadOutput:
+        """Classify all windows [n, d] of a track together.
+
+        Texture windows [m, t] count where the windows alone leave it in doubt.
+        """
         track = np.asarray(windows)[None]
-        probabilities = self._probabilities(spread(track, self.power))
+        z = self._logits(track)
+        probabilities = calibrated(z, self.calibration)
+        if texture is not None and self.texture is not None and self.wants_texture(windows):
+            long_windows = np.asarray(texture, dtype=np.float64)[None]
+            z += mean_vote(long_windows @ self.texture.weight + self.texture.bias)
+            probabilities = calibrated(z, self.texture.calibration)
         unknown = float(sigmoid(self._beyond(track, probabilities))[0])
         known = probabilities.max() >= self.min_confidence and unknown <= 0.5
         return HeadOutput(probabilities[0], bool(known), unknown)
+
+    def wants_texture(self, windows: NDArray[np.floating[Any]]) -> bool:
+        """Whether these windows [n, d] leave the genre in such doubt that texture counts."""
+        if self.texture is None:
+            return False
+        probabilities = self._probabilities(np.asarray(windows)[None])
+        return bool(probabilities.max() < self.texture.ask_below)
 
     def is_confident(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
         """Whether these windows [n, d] of a track suffice, so that no more are analysed.
@@ -122,7 +164,7 @@ class Head:
         as far outside.
         """
         track = np.asarray(windows)[None]
-        probabilities = self._probabilities(spread(track, self.power))
+        probabilities = self._probabilities(track)
         beyond = float(self._beyond(track, probabilities)[0])
         doubt = self.detector.doubt(len(windows)) if self.detector is not None else 0.0
         if abs(beyond) < doubt:
@@ -133,7 +175,7 @@ class Head:
     def classify_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
         alone = np.asarray(windows)[:, None]
-        probabilities = self._probabilities(spread(alone, self.power))
+        probabilities = self._probabilities(alone)
         unknown = sigmoid(self._beyond(alone, probabilities))[:, None]
         return np.hstack([probabilities * (1 - unknown), unknown])
 
@@ -151,16 +193,23 @@ class Head:
                 beyond = np.where(own, np.minimum(beyond, its), beyond)
         return beyond
 
-    def _probabilities(self, tracks: Float64) -> Float64:
-        """Of tracks [m, n, d] of n windows each: [m, k]."""
+    def _probabilities(self, tracks: NDArray[np.floating[Any]]) -> Float64:
+        """Of tracks [m, n, d] of n windows each, by the first encoder alone: [m, k]."""
+        return calibrated(self._logits(tracks), self.calibration)
+
+    def _logits(self, tracks: NDArray[np.floating[Any]]) -> Float64:
+        """Sums of log votes (z) of tracks [m, n, d]: [m, k]."""
+        wide = spread(tracks, self.power)
         if self.kind == "votes":
-            z = mean_vote(tracks @ self.weight + self.bias)
+            z = mean_vote(wide @ self.weight + self.bias)
         else:
-            z = (
-                np.log(np.maximum(tracks.mean(axis=1), _LEAST_PROBABILITY)) @ self.weight
-                + self.bias
-            )
-        return calibrated(z, self.calibration)
+            mean = np.maximum(wide.mean(axis=1), _LEAST_PROBABILITY)
+            z = np.log(mean) @ self.weight + self.bias
+        if self.prior is not None:
+            z = z + self.prior
+        if self.gates:
+            z = z + closed(self.gates, self.labels, np.asarray(tracks, np.float64).mean(axis=1))
+        return z
 
     def settings(self) -> dict[str, Any]:
         """Everything but the arrays, as plain JSON values."""
@@ -178,6 +227,8 @@ class Head:
                 "slope": self.detector.slope,
             },
             "known_region": None if self.known_region is None else list(self.known_region.labels),
+            "gates": [gate.settings() for gate in self.gates],
+            "texture": None if self.texture is None else self.texture.settings(),
         }
 
     def arrays(self) -> dict[str, Float64]:
@@ -188,6 +239,10 @@ class Head:
         if self.known_region is not None:
             for name in _REGION_ARRAYS:
                 arrays[f"known_region.{name}"] = getattr(self.known_region, name)
+        if self.prior is not None:
+            arrays["prior"] = self.prior
+        if self.texture is not None:
+            arrays |= {f"texture.{name}": a for name, a in self.texture.arrays().items()}
         return arrays | {f"statistics.{name}": array for name, array in self.statistics.items()}
 
     @classmethod
@@ -203,7 +258,7 @@ class Head:
             weight=wide["weight"],
             bias=wide["bias"],
             power=float(settings["power"]),
-            calibration=tuple((float(a), float(t)) for a, t in settings["calibration"]),
+            calibration=_mixture(settings["calibration"]),
             min_confidence=float(settings["min_confidence"]),
             detector=OutOfDomainDetector(wide["detector"], **detector) if detector else None,
             known_region=KnownRegion(
@@ -216,7 +271,38 @@ class Head:
                 for name, array in wide.items()
                 if name.startswith(prefix)
             },
+            prior=wide.get("prior"),
+            gates=tuple(
+                Gate(gate["label"], tuple(map(int, gate["tags"])), float(gate["least"]))
+                for gate in settings["gates"]
+            ),
+            texture=_texture_from(settings["texture"], wide),
         )
+
+
+def _texture_from(
+    settings: dict[str, Any] | None, arrays: dict[str, Float64]
+) -> TextureHead | None:
+    if settings is None:
+        return None
+    return TextureHead(
+        arrays["texture.weight"],
+        arrays["texture.bias"],
+        _mixture(settings["calibration"]),
+        float(settings["ask_below"]),
+        arrays.get("texture.modulation_weight"),
+        arrays.get("texture.modulation_mean"),
+    )
+
+
+def _mixture(pairs: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(share), float(temperature)) for share, temperature in pairs)
+
+
+def log_votes(head: Head, windows: NDArray[np.floating[Any]]) -> Float64:
+    """Log probabilities [n, k] of what each window [n, d] votes for, before calibration."""
+    logits = spread(windows, head.power) @ head.weight + head.bias
+    return np.asarray(np.log(np.maximum(_softmax(logits), _LEAST_PROBABILITY)))
 
 
 def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float64:

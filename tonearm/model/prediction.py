@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tonearm.model.reasons import Reasons
     from tonearm.timeline.segments import Segment
 
 # Of probabilities and confidence, wherever they are shown, kept or compared with a threshold.
@@ -48,8 +49,8 @@ class Prediction:
         From when to when which genre; empty unless asked for.
     mix : dict of str to float or None
         Fraction of the track for each genre, where the music changes genre.
-    reasons : tuple of str
-        Why, in sentences for people; empty unless asked for.
+    reasons : Reasons or None
+        Which tags, seconds and bands decided; None unless asked for.
     path : str or None
         The file; None for audio in memory.
     duration_s : float or None
@@ -66,7 +67,7 @@ class Prediction:
     tags: dict[str, float] = field(default_factory=dict)
     timeline: list[Segment] = field(default_factory=list)
     mix: dict[str, float] | None = None
-    reasons: tuple[str, ...] = ()
+    reasons: Reasons | None = None
     path: str | None = None
     duration_s: float | None = None
     warnings: tuple[str, ...] = ()

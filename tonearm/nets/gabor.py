@@ -1,4 +1,4 @@
-"""Modulations of the spectrogram: fixed Gabor convolutions over log-mel, and one layer that learns.
+"""Modulations of the spectrogram: fixed Gabor filters over log-mel, and one layer that learns.
 
 With few artists a genre, a net that is trained through and through learns the artists. Here the
 filters are given (rates in time, scales over the mel bands, rising and falling, as in the auditory
@@ -6,6 +6,9 @@ cortex: Chi, Ru & Shamma 2005); their modulus is averaged over the window in gro
 linear layer is fitted in closed form, as a shrunken linear discriminant with equal priors. What was
 tried before and instead, with figures, is in ``docs/experiments/gabor.md``. Levels are
 [batch, frames, bands], images (batch, channels, frames, bands).
+
+A slow filter's modulus changes slowly, so it is taken at every few frames and bands only: a tenth
+of the work for the same means (``docs/experiments/ears.md``).
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from tonearm.nets import Recipe, discriminant
 WINDOW_S = 29.9
 RECIPE = Recipe(epochs=1, batch=16, lr=0.0, closed_form=True)
 _SMOOTHING_BANDS = 2.5
+# Where a Gaussian bell has fallen below .003 of its top; what lies outside changes nothing.
+_BELL_ENDS = 3.5
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,15 @@ class Config:
     Parameters
     ----------
     frame_rate : float
-        Frames a second that the filters see; faster spectra are averaged down to about that.
+        Frames a second that the filters see; faster spectrograms are averaged down to about that.
     rates_hz : tuple of float
         Centre frequencies in time.
+    rate_strides : tuple of int
+        Frames from one value of each rate's modulus to the next.
     scales : tuple of float
         Centre frequencies over the bands, in cycles a band.
+    scale_strides : tuple of int
+        Bands from one value of each scale's modulus to the next.
     lags : tuple of int
         Frames between the two levels of a rise or fall.
     groups : int
@@ -49,7 +58,9 @@ class Config:
 
     frame_rate: float = 12.93
     rates_hz: tuple[float, ...] = (0.5, 0.9, 1.6, 2.6, 4.0, 5.7)
+    rate_strides: tuple[int, ...] = (8, 5, 3, 2, 2, 2)
     scales: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 0.42)
+    scale_strides: tuple[int, ...] = (8, 4, 2, 2, 2)
     lags: tuple[int, ...] = (1, 3)
     groups: int = 8
     half_frames: int = 26
@@ -58,69 +69,96 @@ class Config:
     sharpness: float = 0.1
 
 
+class Modulations(nn.Module):
+    """Levels in, logarithms of the filters' mean and root mean square out; nothing learns."""
+
+    bank: Tensor
+    smoother: Tensor
+    pool_scales: Tensor
+    pool_smooth: Tensor
+    pool_bands: Tensor
+
+    def __init__(self, config: Config, *, bands: int, frames: int) -> None:
+        super().__init__()
+        self.config = config
+        self.step = max(1, round(frames / WINDOW_S / config.frame_rate))
+        self.groups = groups = math.gcd(config.groups, bands)
+        rate = frames / WINDOW_S / self.step
+        for i, hz in enumerate(config.rates_hz):
+            width = min(12.0, 0.36 * rate / hz + 0.4)
+            half = min(config.half_frames, math.ceil(_BELL_ENDS * width))
+            taps = _gabor(hz / rate, width, half)[:, None, :, None]
+            self.register_buffer(f"rate{i}", taps)
+        # A stride that leaves a group of bands without a value is made smaller.
+        strides = [math.gcd(stride, bands // groups) for stride in config.scale_strides]
+        pairs = []
+        for scale, stride in zip(config.scales, strides, strict=True):
+            half = min(config.half_bands, int(1.1 / scale) + 2)
+            taps = _gabor(scale, 0.42 / scale + 0.3, half)
+            pairs.append([_over_bands(each, bands)[:, stride // 2 :: stride] for each in taps])
+        cosines, sines = (torch.cat(each, 1) for each in zip(*pairs, strict=True))
+        self.register_buffer("bank", torch.cat([cosines, sines], 1))
+        bell = torch.exp(-0.5 * (torch.arange(-8, 9) / _SMOOTHING_BANDS) ** 2)
+        stride = math.gcd(4, bands // groups)
+        smoother = _over_bands(bell / bell.sum(), bands)[:, stride // 2 :: stride]
+        self.register_buffer("smoother", smoother)
+        pools = [_pool(bands // stride, groups) for stride in strides]
+        together = torch.block_diag(*pools)  # type: ignore[no-untyped-call]
+        self.register_buffer("pool_scales", together)
+        self.register_buffer("pool_smooth", _pool(smoother.shape[1], groups))
+        self.register_buffer("pool_bands", _pool(bands, groups))
+
+    @property
+    def features(self) -> int:
+        """How many numbers describe a window."""
+        config = self.config
+        channels = len(config.rates_hz) * (1 + 2 * len(config.scales)) + len(config.scales)
+        return (channels + 2 * len(config.lags)) * (2 * self.groups + 1)
+
+    def forward(self, levels: Tensor) -> Tensor:
+        """Levels [batch, frames, bands] to features [batch, features]."""
+        levels = levels - levels.mean((1, 2), keepdim=True)
+        levels = levels / (levels.square().mean((1, 2), keepdim=True) + 1e-6).sqrt()
+        image = F.avg_pool2d(levels[:, None], (self.step, 1))  # (batch, 1, frames, bands)
+        moving = image - image.mean(2, keepdim=True)
+        found: list[tuple[Tensor, Tensor]] = []
+        for i, stride in enumerate(self.config.rate_strides):
+            taps = getattr(self, f"rate{i}")
+            moved = F.conv2d(moving, taps, stride=(stride, 1), padding=(taps.shape[2] // 2, 0))
+            still = (moved @ self.smoother).square().sum(1)
+            found.append(_averages(still, self.pool_smooth))
+            real, imaginary = (moved @ self.bank).unbind(1)
+            real_cosine, real_sine = real.chunk(2, 2)
+            cosine, sine = imaginary.chunk(2, 2)
+            rising = (real_cosine - sine).square() + (real_sine + cosine).square()
+            falling = (real_cosine + sine).square() + (cosine - real_sine).square()
+            found += [_averages(each, self.pool_scales) for each in (rising, falling)]
+        cosine, sine = (image[:, 0, 1::2] @ self.bank).chunk(2, 2)
+        found.append(_averages(cosine.square() + sine.square(), self.pool_scales))
+        for lag in self.config.lags:
+            change = image[:, 0, lag:] - image[:, 0, :-lag]
+            for part in (change.relu(), (-change).relu()):
+                found.append(
+                    (part.mean(1) @ self.pool_bands, part.square().mean(1) @ self.pool_bands)
+                )
+        mean, power = (torch.cat(each, 1) for each in zip(*found, strict=True))
+        overall = mean.reshape(-1, mean.shape[1] // self.groups, self.groups).mean(2)
+        logs = [torch.log(mean + 1e-2), 0.5 * torch.log(power + 1e-4), torch.log(overall + 1e-2)]
+        return torch.cat(logs, 1)
+
+
 class Net(nn.Module):
     """Levels in, logits out; all but ``output`` is fixed."""
-
-    times: Tensor
-    smoother: Tensor
 
     def __init__(self, config: Config, *, bands: int, frames: int, labels: int) -> None:
         super().__init__()
         self.config = config
-        self.step = max(1, round(frames / WINDOW_S / config.frame_rate))
-        self.groups = math.gcd(config.groups, bands)
-        rate = frames / WINDOW_S / self.step
-        filters = [
-            _gabor(hz / rate, min(12.0, 0.36 * rate / hz + 0.4), config.half_frames)
-            for hz in config.rates_hz
-        ]
-        self.register_buffer("times", torch.cat(filters)[:, None, :, None], persistent=False)
-        bell = torch.exp(-0.5 * (torch.arange(-8, 9) / _SMOOTHING_BANDS) ** 2)
-        self.register_buffer("smoother", _over_bands(bell / bell.sum(), bands), persistent=False)
-        for i, scale in enumerate(config.scales):
-            half = min(config.half_bands, int(1.1 / scale) + 2)
-            pair = _gabor(scale, 0.42 / scale + 0.3, half)
-            matrices = torch.stack([_over_bands(taps, bands) for taps in pair])
-            self.register_buffer(f"scale{i}", matrices, persistent=False)
-        channels = len(config.rates_hz) * (1 + 2 * len(config.scales)) + len(config.scales)
-        channels += 2 * len(config.lags)
-        self.output = nn.Linear(channels * (2 * self.groups + 1), labels)
+        self.describe = Modulations(config, bands=bands, frames=frames)
+        self.output = nn.Linear(self.describe.features, labels)
 
     def forward(self, levels: Tensor) -> Tensor:
         """Levels [batch, frames, bands] to logits [batch, labels]."""
         return cast(Tensor, self.output(self.describe(levels)))
-
-    def describe(self, levels: Tensor) -> Tensor:
-        """Logarithms of the filters' mean and mean square, float32 [batch, features]."""
-        levels = levels - levels.mean((1, 2), keepdim=True)
-        levels = levels / (levels.square().mean((1, 2), keepdim=True) + 1e-6).sqrt()
-        image = F.avg_pool2d(levels[:, None], (self.step, 1))  # (batch, 1, frames, bands)
-        rates, (frames, bands) = len(self.config.rates_hz), image.shape[2:]
-        moving = image - image.mean(2, keepdim=True)
-        moved = F.conv2d(moving, self.times, padding=(self.config.half_frames, 0))
-        moved = moved.reshape(-1, rates, 2, frames, bands)
-        real, imaginary = moved[:, :, 0], moved[:, :, 1]
-        parts = [self._pool(_modulus(real @ self.smoother, imaginary @ self.smoother))]
-        for i in range(len(self.config.scales)):
-            pair = getattr(self, f"scale{i}")
-            cosine, sine = pair[0], pair[1]
-            cross, other = real @ cosine - imaginary @ sine, real @ sine + imaginary @ cosine
-            rising = _modulus(cross, other)
-            cross, other = real @ cosine + imaginary @ sine, imaginary @ cosine - real @ sine
-            parts.append(self._pool(torch.cat([rising, _modulus(cross, other)], 1)))
-            parts.append(self._pool(_modulus(image @ cosine, image @ sine)))
-        for lag in self.config.lags:
-            change = image[:, :, lag:] - image[:, :, :-lag]
-            parts.append(self._pool(torch.cat([change.relu(), (-change).relu()], 1)))
-        return torch.cat(parts, 1)
-
-    def _pool(self, modulus: Tensor) -> Tensor:
-        """Moduli (batch, channels, frames, bands) to [batch, channels x (2 groups + 1)]."""
-        grouped = modulus.reshape(*modulus.shape[:3], self.groups, -1)
-        mean, power = grouped.mean((2, 4)), grouped.square().mean((2, 4))
-        overall = mean.mean(2, keepdim=True)
-        logs = [torch.log(mean + 1e-2), 0.5 * torch.log(power + 1e-4), torch.log(overall + 1e-2)]
-        return torch.cat(logs, 2).flatten(1)
 
     @torch.no_grad()
     def fit(self, features: Tensor, classes: Tensor) -> None:
@@ -158,5 +196,12 @@ def _over_bands(taps: Tensor, bands: int) -> Tensor:
     return torch.where(offset.abs() <= half, taps[(offset + half).clamp(0, 2 * half)], 0.0)
 
 
-def _modulus(real: Tensor, imaginary: Tensor) -> Tensor:
-    return (real.square() + imaginary.square() + 1e-8).sqrt()
+def _pool(values: int, groups: int) -> Tensor:
+    """Matrix [values, groups] that averages neighbours."""
+    return torch.repeat_interleave(torch.eye(groups), values // groups, 0) * groups / values
+
+
+def _averages(square: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean modulus and mean square (batch, groups) of squares (batch, frames, values)."""
+    square = square + 1e-8
+    return square.sqrt().mean(1) @ pool, square.mean(1) @ pool

@@ -19,7 +19,7 @@ from pathlib import Path
 from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.files import FileStatus
 from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import Embed, Looked, MakeEmbed, Sound, make_work
+from tonearm.library.scan import Embed, Looked, MakeEmbed, make_work
 from tonearm.library.store import Library, as_stored
 from tonearm.model.classifier import Classifier
 from tonearm.workers import Done, Failure, Pool, Question
@@ -164,7 +164,7 @@ class _Run:
             return True
         return False
 
-    def take(self, number: int, outcome: Sound | Failure | None) -> None:
+    def take(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
         """Keep what a worker found of a file; None if it was not new."""
         file = self.in_flight.pop(number)
         if outcome is None:
@@ -174,10 +174,7 @@ class _Run:
             self.found.failed += [(each.name, outcome.reason) for each in (file, *copies)]
             return
         assert file.looked is not None
-        made = StoredEmbeddings(
-            outcome.windows, outcome.starts_s, outcome.duration_s, outcome.warning
-        )
-        self._library.embeddings.put(file.looked.key, self._encoder, made)
+        self._library.embeddings.put(file.looked.key, self._encoder, outcome)
         for each in (file, *copies):
             self._keep(each)
 

@@ -197,7 +197,11 @@ def with_centres(
     )
     tags = heads.own_tags(labels, names or ())
     made = heads.assemble(learnt, labels, tags, head.calibration, head.detector)
-    return replace(made, known_region=head.known_region)
+    # The second encoder's votes are for the old genres alone, so they are left out.
+    prior = None
+    if head.prior is not None:
+        prior = np.concatenate([head.prior, np.zeros(len(labels) - len(head.prior))])
+    return replace(made, known_region=head.known_region, prior=prior, gates=head.gates)
 
 
 def scaled_features(head: Head, tracks: Tracks) -> Float64:

@@ -78,13 +78,25 @@ class Discriminant:
         *,
         k: int,
         hearing: Float64 | None = None,
+        mass: Float64 | None = None,
     ) -> Discriminant:
-        """From features [n, d] and classes [n] in 0..k-1, each of which must occur."""
-        mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
+        """From features [n, d] and classes [n] in 0..k-1, each of which must occur.
+
+        ``mass`` [n] is how much each track counts; None is all alike.
+        """
+        counts = np.ones(len(features)) if mass is None else mass
+        mean = np.average(features, axis=0, weights=counts)
+        spread_out = np.average((features - mean) ** 2, axis=0, weights=counts)
+        deviation = np.sqrt(spread_out) + 1e-6
         scaled = (features - mean) / deviation
-        centres = np.stack([scaled[classes == i].mean(axis=0) for i in range(k)])
+        centres = np.stack(
+            [
+                np.average(scaled[classes == i], axis=0, weights=counts[classes == i])
+                for i in range(k)
+            ]
+        )
         residual = scaled - centres[classes]
-        covariance = residual.T @ residual / len(scaled)
+        covariance = (residual * counts[:, None]).T @ residual / counts.sum()
         covariance += CENTRE_WEIGHT * np.cov(centres.T, bias=True)
         if hearing is not None:
             covariance += HEARING_WEIGHT * hearing / np.outer(deviation, deviation)

@@ -1,0 +1,138 @@
+"""``tonearm explain``: why a track was given its genre."""
+
+from __future__ import annotations
+
+import io
+import sys
+import wave
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import console
+from tonearm.genres import id3_name
+
+if TYPE_CHECKING:
+    from tonearm.model.prediction import Prediction
+    from tonearm.model.reasons import Reasons
+
+_BAR_CELLS = 12
+
+
+class ExplainFormat(StrEnum):
+    """How the reasons are written."""
+
+    table = "table"
+    json = "json"
+
+
+def _clip_file(path: Path | None) -> Path | None:
+    """Check the clip to be written: a new file, so that no song is lost."""
+    if path is None:
+        return None
+    if path.suffix.lower() != ".wav":
+        raise typer.BadParameter(f"{console.printable(path)} does not end in .wav")
+    if path.exists():
+        raise typer.BadParameter(f"{console.printable(path)} exists already")
+    return path
+
+
+def explain(
+    file: Annotated[Path, typer.Argument(help="An audio file.")],
+    output_format: Annotated[ExplainFormat, typer.Option("--format", "-f")] = ExplainFormat.table,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            callback=_clip_file,
+            help="Write the ten most typical seconds there, as WAV.",
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Another model; shipped: the built-in.")
+    ] = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Say why a track has its genre.
+
+    Shows which tags, which seconds and which part of the spectrum spoke for the genre and against
+    the next one. The whole track is analysed.
+    """
+    from tonearm.errors import DecodeError
+    from tonearm.files import cores
+    from tonearm.model.classifier import Classifier
+
+    classifier = Classifier.load(model, threads=cores())
+    with console.quiet_decoders():
+        try:
+            prediction = classifier.explain(file)
+            if prediction.reasons is None:
+                raise typer.BadParameter(
+                    "a network gives no reasons: they come from a head over tags",
+                    param_hint="--model",
+                )
+            if output is not None:
+                _write_clip(file, output, prediction.reasons.typical_s)
+        except DecodeError as error:
+            console.report("1 file could not be analysed", [(error.path, error.reason)])
+            raise typer.Exit(1) from None
+    if output_format == "json":
+        from tonearm.cli.formats import to_json
+
+        values = prediction.to_dict() | {"reasons": prediction.reasons.to_dict()}
+        print(to_json(values))
+    else:
+        _print_table(prediction, prediction.reasons)
+    if output is not None:
+        console.say(f"{console.printable(output)} holds the ten most typical seconds")
+
+
+def _write_clip(file: Path, output: Path, span_s: tuple[float, float]) -> None:
+    """Write a stretch of a file as 16-bit mono WAV."""
+    import numpy as np
+
+    from tonearm.audio import decode
+    from tonearm.files import write_atomically
+
+    clip = decode(file, start_s=span_s[0], duration_s=span_s[1] - span_s[0])
+    written = io.BytesIO()
+    with wave.open(written, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(clip.sample_rate_hz)
+        wav.writeframes((np.clip(clip.samples, -1, 1) * 32_767).astype("<i2").tobytes())
+    write_atomically(output, written.getvalue())
+
+
+def _print_table(prediction: Prediction, why: Reasons) -> None:
+    genre, next_one = id3_name(why.genre), id3_name(why.against)
+    shown = genre if prediction.genre else f"unknown (nearest {genre})"
+    second = prediction.probabilities[why.against]
+    lines = [
+        f"{console.printable(prediction.path or '')}: {shown}, {prediction.confidence:.0%}; "
+        f"next {next_one}, {second:.0%}",
+        "",
+        f"What spoke for {genre} (+) and for {next_one} (-):",
+    ]
+    rows = [(reason.tag, reason.amount) for reason in why.tags]
+    rows += [(f"{_hertz(band.low_hz)}-{_hertz(band.high_hz)}", band.amount) for band in why.bands]
+    largest = max((abs(amount) for _, amount in rows), default=1.0) or 1.0
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, amount in rows:
+        bar = ("+" if amount > 0 else "-") * round(_BAR_CELLS * abs(amount) / largest)
+        lines.append(f"  {name:<{width}}  {amount:+6.2f}  {bar}".rstrip())
+    lines += ["", f"Seconds that speak most for {genre}:"]
+    lines += [
+        f"  {console.clock(window.start_s)}-{console.clock(window.end_s)}  {window.amount:+.2f}"
+        for window in why.windows
+    ]
+    start_s, end_s = why.typical_s
+    lines.append(f"Most typical: {console.clock(start_s)}-{console.clock(end_s)}")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _hertz(hz: float) -> str:
+    return f"{hz / 1000:.1f} kHz" if hz >= 1000 else f"{hz:.0f} Hz"

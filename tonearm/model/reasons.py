@@ -1,0 +1,169 @@
+"""Why: what spoke for a genre and against the next one; NumPy alone.
+
+Both heads are linear, so each tag and each filter has its exact share in a window's vote. Amounts
+are nats of log odds of the genre over the next, beyond what an average track of the training set
+has: 0.7 doubles the odds. The mean over the windows is taken before the votes are counted and
+calibrated, so the amounts order the reasons and do not sum to the probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.features import band_edges_hz
+from tonearm.model.encoder import Embeddings
+from tonearm.model.file import Model
+from tonearm.model.head import Head, log_votes, spread
+from tonearm.model.texture import GROUPS, TextureHead
+
+Float64 = NDArray[np.float64]
+
+_TAGS, _WINDOWS = 5, 3
+# What is cut out as the most typical of a track.
+TYPICAL_S = 10.0
+
+
+@dataclass(frozen=True)
+class TagReason:
+    """A tag that spoke for the genre (amount above 0) or against it."""
+
+    tag: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class WindowReason:
+    """A stretch of the track, by how much it speaks for the genre."""
+
+    start_s: float
+    end_s: float
+    amount: float
+
+
+@dataclass(frozen=True)
+class BandReason:
+    """A part of the spectrum, by how its movement speaks for the genre."""
+
+    low_hz: float
+    high_hz: float
+    amount: float
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why a track was given its genre.
+
+    Parameters
+    ----------
+    genre, against : str
+        The likeliest genre and the next.
+    tags : tuple of TagReason
+        Largest amount first, whatever its sign.
+    windows : tuple of WindowReason
+        The windows that spoke for the genre most, strongest first.
+    bands : tuple of BandReason
+        Of the second encoder, lowest first; empty where it has not analysed the track.
+    typical_s : tuple of (float, float)
+        Begin and end of the ten seconds that are most typical of the genre.
+    """
+
+    genre: str
+    against: str
+    tags: tuple[TagReason, ...]
+    windows: tuple[WindowReason, ...]
+    bands: tuple[BandReason, ...]
+    typical_s: tuple[float, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def reasons_of(model: Model, embeddings: Embeddings, ranked: Sequence[str]) -> Reasons | None:
+    """Why ``ranked[0]`` rather than ``ranked[1]``; None for a head that does not count votes."""
+    head = model.head
+    if head.kind != "votes":
+        return None
+    pair = (head.labels.index(ranked[0]), head.labels.index(ranked[1]))
+    windows, typical_s = window_reasons(
+        head,
+        embeddings.values,
+        embeddings.starts_s,
+        pair,
+        window_s=model.features.window_s,
+        duration_s=embeddings.duration_s,
+    )
+    bands: tuple[BandReason, ...] = ()
+    modulations = embeddings.modulations
+    if model.texture is not None and head.texture is not None and modulations is not None:
+        edges_hz = band_edges_hz(model.texture.features, GROUPS)
+        bands = band_reasons(head.texture, modulations, edges_hz, pair)
+    names = model.embedding_names or tuple(map(str, range(head.dimensions)))
+    tags = tag_reasons(head, embeddings.values, names, pair)
+    return Reasons(ranked[0], ranked[1], tags, windows, bands, typical_s)
+
+
+def tag_reasons(
+    head: Head, windows: NDArray[np.floating[Any]], names: Sequence[str], pair: tuple[int, int]
+) -> tuple[TagReason, ...]:
+    """The tags of windows [n, d] that spoke most for the first genre of ``pair``, or the second."""
+    difference = head.weight[:, pair[0]] - head.weight[:, pair[1]]
+    usual = head.statistics.get("mean", np.zeros(head.dimensions))
+    amounts = (spread(windows, head.power).mean(axis=0) - usual) * difference
+    order = np.argsort(-np.abs(amounts), kind="stable")[:_TAGS]
+    return tuple(TagReason(names[i], round(float(amounts[i]), 2)) for i in order)
+
+
+def window_reasons(
+    head: Head,
+    windows: NDArray[np.floating[Any]],
+    starts_s: Float64,
+    pair: tuple[int, int],
+    *,
+    window_s: float,
+    duration_s: float,
+) -> tuple[tuple[WindowReason, ...], tuple[float, float]]:
+    """The windows that spoke most for the genre; begin and end of the most typical stretch."""
+    votes = log_votes(head, windows)
+    amounts = votes[:, pair[0]] - votes[:, pair[1]]
+    order = np.argsort(-amounts, kind="stable")[:_WINDOWS]
+    found = tuple(
+        WindowReason(
+            round(float(starts_s[i]), 2),
+            round(min(float(starts_s[i]) + window_s, duration_s), 2),
+            round(float(amounts[i]), 2),
+        )
+        for i in order
+    )
+    middles = starts_s + window_s / 2
+    # Mean of what lies within five seconds of each window's middle.
+    near = np.abs(middles[:, None] - middles) <= TYPICAL_S / 2
+    likely = np.exp(votes[:, pair[0]])
+    best = int(((near * likely).sum(axis=1) / near.sum(axis=1)).argmax())
+    start_s = max(0.0, min(float(middles[best]) - TYPICAL_S / 2, duration_s - TYPICAL_S))
+    return found, (round(start_s, 2), round(min(start_s + TYPICAL_S, duration_s), 2))
+
+
+def band_reasons(
+    head: TextureHead,
+    modulations: NDArray[np.floating[Any]],
+    edges_hz: Sequence[float],
+    pair: tuple[int, int],
+) -> tuple[BandReason, ...]:
+    """By groups of mel bands, what the filters of windows [m, f] said for the genre."""
+    if head.modulation_weight is None or head.modulation_mean is None:
+        return ()
+    difference = head.modulation_weight[:, pair[0]] - head.modulation_weight[:, pair[1]]
+    amounts = (np.mean(modulations, axis=0, dtype=np.float64) - head.modulation_mean) * difference
+    # Two numbers of every filter in each group of bands, then one over all of them.
+    split = len(amounts) // (2 * GROUPS + 1) * 2 * GROUPS
+    groups = amounts[:split].reshape(-1, GROUPS).sum(axis=0) + amounts[split:].sum() / GROUPS
+    return tuple(
+        BandReason(round(low), round(high), round(float(amount), 2))
+        for low, high, amount in zip(edges_hz, edges_hz[1:], groups, strict=False)
+    )

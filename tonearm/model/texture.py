@@ -1,0 +1,101 @@
+"""The second encoder's part in a decision, and the tags that a genre may need; NumPy alone.
+
+Tags say what a listener would call the music. The texture says how its spectrogram moves: numbers
+of windows of 30 s, by fixed filters (``nets/gabor.py``). Each knows what the other misses, so their
+votes are multiplied; the texture is asked for only where the tags are in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.errors import ModelError
+
+Float64 = NDArray[np.float64]
+
+# Groups of bands in which the filters of the texture are averaged (``nets/gabor.py``).
+GROUPS = 8
+# Added to a logit, this leaves a probability that rounds to 0 at every temperature in use.
+CLOSED = -50.0
+
+
+@dataclass(frozen=True)
+class TextureHead:
+    """The votes of texture windows, and what follows from both encoders together.
+
+    Parameters
+    ----------
+    weight, bias : float64 [t, k], [k]
+        From the texture of a window to the logits of its vote.
+    calibration : tuple of (share, temperature)
+        As of the head, but for the sum of both encoders' log votes.
+    ask_below : float
+        The texture counts where the first encoder alone is less confident than this.
+    modulation_weight, modulation_mean : float64 [f, k], [f], or None
+        From the filters' own numbers to the same logits, and their usual values: for reasons.
+    """
+
+    weight: Float64
+    bias: Float64
+    calibration: tuple[tuple[float, float], ...]
+    ask_below: float
+    modulation_weight: Float64 | None = None
+    modulation_mean: Float64 | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
+            raise ModelError(f"texture head of shapes {self.weight.shape} and {self.bias.shape}")
+
+    @property
+    def dimensions(self) -> int:
+        """t: how many numbers the texture of a window has."""
+        return len(self.weight)
+
+    def settings(self) -> dict[str, Any]:
+        """What is no array, as plain JSON values."""
+        return {"calibration": self.calibration, "ask_below": self.ask_below}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays, by name; those for reasons are rounded."""
+        found: dict[str, NDArray[Any]] = {"weight": self.weight, "bias": self.bias}
+        if self.modulation_weight is not None and self.modulation_mean is not None:
+            found["modulation_weight"] = self.modulation_weight.astype(np.float32)
+            found["modulation_mean"] = self.modulation_mean.astype(np.float32)
+        return found
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A genre that only sounds with certain tags can be.
+
+    Parameters
+    ----------
+    label : str
+        The genre.
+    tags : tuple of int
+        Places of the tags in an embedding.
+    least : float
+        What their probabilities, averaged over the track, must add up to.
+    """
+
+    label: str
+    tags: tuple[int, ...]
+    least: float
+
+    def settings(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def closed(gates: Sequence[Gate], labels: Sequence[str], means: Float64) -> Float64:
+    """What to add to the logits [m, k] of tracks with these mean embeddings [m, d]."""
+    added = np.zeros((len(means), len(labels)))
+    for gate in gates:
+        shut = means[:, list(gate.tags)].sum(axis=1) < gate.least
+        added[shut, list(labels).index(gate.label)] = CLOSED
+    return added
