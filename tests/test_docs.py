@@ -99,8 +99,10 @@ def test_all_links_of_all_pages(tmp_path: Path) -> None:
     held = {path.relative_to(tmp_path / "pages").as_posix() for path in tmp_path.rglob("*.md")}
     in_nav = set(re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
     assert held == in_nav, f"only in one of them: {sorted(held ^ in_nav)}"
+    from tonearm.serve.predict import PATH
+
     http = (tmp_path / "pages" / "reference" / "http.md").read_text(encoding="utf-8")
-    assert "## POST /api/predict" in http
+    assert f"## POST {PATH}" in http
 
 
 def test_sphinx_roles_become_plain_code() -> None:

@@ -57,6 +57,8 @@ def test_lines_of_the_command_line(options: list[str], tonearm: Command, music: 
 def test_answers_over_http(music: Path, tmp_path: Path, model_path: Path) -> None:
     testclient = pytest.importorskip("fastapi.testclient")
     from tonearm.serve.app import create_app
+    from tonearm.serve.predict import PATH
+    from tonearm.serve.schema import PREFIX
 
     app = create_app(tmp_path / "library.sqlite", model=model_path)
     with testclient.TestClient(app, base_url="http://127.0.0.1") as client:
@@ -64,7 +66,7 @@ def test_answers_over_http(music: Path, tmp_path: Path, model_path: Path) -> Non
             if path.suffix == ".sqlite":
                 continue
             with path.open("rb") as file:
-                answer = client.post("/api/predict?timeline=true&tags=true", files={"file": file})
+                answer = client.post(f"{PATH}?timeline=true&tags=true", files={"file": file})
             values = answer.json()
             if answer.status_code == 200:
                 check(values)
@@ -73,8 +75,10 @@ def test_answers_over_http(music: Path, tmp_path: Path, model_path: Path) -> Non
                 VALIDATOR.validate(values)  # a problem document: it holds more than the error
                 check({key: values[key] for key in ("schema", "path", "error")})
         document = client.get("/openapi.json").json()
-    answers = document["paths"]["/api/predict"]["post"]["responses"]
-    assert answers["200"]["content"]["application/json"]["schema"] == PUBLISHED
+    for address, method in ((PATH, "post"), (f"{PREFIX}/tracks/{{number}}/timeline", "get")):
+        answers = document["paths"][address][method]["responses"]
+        name = answers["200"]["content"]["application/json"]["schema"]["$ref"].split("/")[-1]
+        assert document["components"]["schemas"][name] == PUBLISHED
 
 
 def test_a_mix_is_as_published() -> None:

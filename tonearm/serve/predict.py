@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any, cast
@@ -14,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from tonearm.errors import DecodeError
 from tonearm.model.batch import Options
-from tonearm.model.prediction import SCHEMA_FILE, Prediction
+from tonearm.model.prediction import Prediction
 from tonearm.serve.problems import Json, problem, to_bytes
 from tonearm.serve.schema import PREFIX, PredictionAnswer
 from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
@@ -25,14 +24,7 @@ PATH = f"{PREFIX}/predict"
 LINES = "application/x-ndjson"
 
 router = APIRouter(tags=["listen"])
-_PREDICTION = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 _FORM = {
-    "responses": {
-        "200": {
-            "description": "The prediction",
-            "content": {"application/json": {"schema": _PREDICTION}},
-        },
-    },
     "requestBody": {
         "required": True,
         "content": {

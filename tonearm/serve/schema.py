@@ -5,9 +5,12 @@ Answers are made as plain dicts, since building models of 100,000 rows would cos
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+
+from tonearm.model.prediction import SCHEMA_FILE
 
 SCHEMA = 2
 PREFIX = "/api/v1"
@@ -118,19 +121,16 @@ class Segment(BaseModel):
     confidence: float
 
 
-class PredictionAnswer(Answer):
-    """What ``tonearm predict --format jsonl`` writes as a line."""
+class PredictionAnswer(BaseModel):
+    """What ``tonearm predict --format jsonl`` writes as a line, by the published schema."""
 
-    model_config = ConfigDict(extra="allow")
-    path: str = Field(examples=["song.mp3"])
-    duration_s: float
-    genre: str | None = Field(description="Null when unknown", examples=["jazz"])
-    nearest: str
-    confidence: float
-    probabilities: dict[str, float]
-    timeline: list[Segment] | None = None
-    tags: dict[str, float] | None = None
-    warnings: list[str] | None = None
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: object, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The schema that is published, so that there is one."""
+        published: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+        return published
 
 
 class PictureAnswer(BaseModel):
