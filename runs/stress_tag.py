@@ -58,7 +58,7 @@ def main() -> None:
     print(f"made in {time.time() - started:.0f} s", file=sys.stderr)
 
     check = Check(before, wanted, originals)
-    tag = ["tag", "--write", "--policy", "replace", "--min-confidence", "0.01"]
+    tag = ["tag", "--write", "--policy", "replace", "--min-confidence", "0.01", "--by", "file"]
     report["kills_tagging"], report["runs_tagging"] = killed(
         tag, library, options.kills * 2 // 3, folder, check, rng
     )

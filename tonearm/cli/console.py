@@ -48,10 +48,13 @@ def is_verbose() -> bool:
 
 
 def printable(text: str | os.PathLike[str]) -> str:
-    """A name as one line: newlines and escape codes, which could act on a terminal, are spelt."""
+    """A name as one line: newlines and escape codes, which could act on a terminal, are escaped."""
+    text = os.fspath(text)
+    if text.isprintable():  # nearly always, and lists may be very long
+        return text
     return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode()
-        for sign in os.fspath(text)
+        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in text
     )
 
 

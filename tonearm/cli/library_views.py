@@ -23,15 +23,15 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
 
     console = rich_console(sys.stdout)
     console.print(Text(f"{printable(path)}"), style="dim")
-    by = f", analysed by {seen.model}" if seen.model else ""
-    console.print(f"{counted(seen.tracks, 'track')}, {_days(seen.duration_s)} of sound{by}")
+    by = f", analysed by {printable(seen.model)}" if seen.model else ""
+    console.print(Text(f"{counted(seen.tracks, 'track')}, {_days(seen.duration_s)} of sound{by}"))
     total = max(1, seen.analysed)
     if seen.analysed:
         console.print(Text("\ngenre", style="dim underline"))
     largest = max(seen.genres.values(), default=1)
     for genre, count in seen.genres.items():
         name = id3_name(genre) if genre != UNKNOWN else UNKNOWN
-        line = Text(fit(name, _LABEL_CELLS), style="bold")
+        line = Text(fit(printable(name), _LABEL_CELLS), style="bold")
         line.append(bar(count / largest), style=colour(genre))
         line.append(f" {count:7,}  {count / total:4.0%}")
         console.print(line)
@@ -71,7 +71,7 @@ def show_matches(matches: list[Match]) -> None:
         track = match.track
         line = Text(f"{match.similarity:5.3f}  ")
         name = id3_name(track.genre) if track.genre else UNKNOWN
-        line.append(fit(name, 11), style=f"bold {colour(track.genre)}")
+        line.append(fit(printable(name), 11), style=f"bold {colour(track.genre)}")
         line.append(f"{track.confidence or 0:10.0%}  {clock(track.duration_s or 0):>9}  ")
         by = f"{track.tags.artist} – " if track.tags.artist and track.tags.title else ""
         title = track.tags.title or os.path.basename(track.path)

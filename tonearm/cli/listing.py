@@ -101,6 +101,7 @@ def list_tracks(
 def _table(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
         name = id3_name(row.genre) if row.genre else UNKNOWN if row.nearest else "–"
+        name = console.printable(name)
         share = f"{row.confidence:.0%}" if row.confidence is not None else ""
         tags = "; ".join(row.tags) or "none"
         note = row.error or row.warning
