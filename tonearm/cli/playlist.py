@@ -14,7 +14,16 @@ from tonearm.cli import console
 from tonearm.cli.library_options import Location, location
 
 if TYPE_CHECKING:
-    from tonearm.library.playlist import Entry
+    from tonearm.library.playlist import Entry, Playlist
+
+
+class PlaylistForm(StrEnum):
+    """Kinds of playlists."""
+
+    m3u8 = "m3u8"
+    xspf = "xspf"
+    rekordbox = "rekordbox"
+    mixxx = "mixxx"
 
 
 class ListFormat(StrEnum):
@@ -75,6 +84,9 @@ def playlist(
         bool | None,
         typer.Option("--has-genre/--no-genre", help="Whether the files' tags name a genre."),
     ] = None,
+    output_format: Annotated[
+        PlaylistForm, typer.Option("--format", "-f", help="For which program.")
+    ] = PlaylistForm.m3u8,
     output: Output = None,
     library: Location = None,
     verbose: console.Verbose = False,
@@ -97,15 +109,16 @@ def playlist(
     )
     with Library(location(library)) as opened:
         entries = playlists.select(opened, conditions)
-    write_playlist(entries, output)
+    write_playlist(entries, output, output_format)
 
 
-def write_playlist(entries: list[Entry], output: Path | None) -> None:
-    """Write entries as M3U8 to a file, or to stdout."""
+def write_playlist(
+    entries: list[Entry], output: Path | None, form: PlaylistForm = PlaylistForm.m3u8
+) -> None:
+    """Write entries to a file, or to stdout."""
     from tonearm.files import write_atomically
-    from tonearm.library.playlist import m3u8
 
-    made = m3u8(entries, output.parent if output else os.curdir)
+    made = _made(entries, output, form)
     if output is None:
         sys.stdout.buffer.write(made.data)
     else:
@@ -118,7 +131,20 @@ def write_playlist(entries: list[Entry], output: Path | None) -> None:
         console.say(f"{tracks} in {console.printable(output)}")
     if not entries:
         console.say("no track meets all of these conditions")
-    reason = "M3U cannot hold a name with a line break"
+    reason = "an M3U cannot hold a name with a line break"
     console.report("left out", [(path, reason) for path in made.left_out])
     if made.left_out:
         raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def _made(entries: list[Entry], output: Path | None, form: PlaylistForm) -> Playlist:
+    from tonearm.library import playlist_formats
+    from tonearm.library.playlist import m3u8
+
+    if form is PlaylistForm.xspf:
+        return playlist_formats.xspf(entries)
+    if form is PlaylistForm.rekordbox:
+        return playlist_formats.rekordbox(entries, output.stem if output else "Tonearm")
+    if form is PlaylistForm.mixxx:
+        return playlist_formats.mixxx(entries)
+    return m3u8(entries, output.parent if output else os.curdir)

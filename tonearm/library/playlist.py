@@ -187,10 +187,20 @@ def _by_arrays(library: Library, model: ModelRecord, conditions: Conditions) -> 
 
 
 def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
-    """A playlist that lies in ``folder``.
+    """Extended M3U in UTF-8.
 
-    Paths are relative to the folder, so that both can move together. Bytes of names that are no
-    UTF-8 stay as they are.
+    Parameters
+    ----------
+    entries : iterable of Entry
+        The tracks.
+    folder : path
+        Where the list will lie. Paths are relative to it, so that both can move together; bytes of
+        names that are not UTF-8 stay as they are.
+
+    Returns
+    -------
+    Playlist
+        Its content, and the paths that M3U cannot hold.
     """
     lines, left_out = ["#EXTM3U"], []
     relative: dict[str, str] = {}  # the way to each folder, with a separator at its end
@@ -203,11 +213,17 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
             left_out.append(entry.path)
             continue
         path = f".{os.sep}{path}" if path.startswith(("#", " ")) else path
-        shown = entry.title or os.path.splitext(name)[0]
-        shown = f"{entry.artist} - {shown}" if entry.artist and entry.title else shown
-        lines += [f"#EXTINF:{round(entry.duration_s)},{' '.join(shown.split())}", path]
+        lines += [f"#EXTINF:{round(entry.duration_s)},{title_of(entry)}", path]
     # Names that are no UTF-8 become the bytes again that they are.
     return Playlist("\n".join([*lines, ""]).encode("utf-8", "surrogateescape"), left_out)
+
+
+def title_of(entry: Entry) -> str:
+    """How a track is called in a list, on one line."""
+    name = os.path.splitext(os.path.basename(entry.path))[0]
+    shown = entry.title or name
+    shown = f"{entry.artist} - {shown}" if entry.artist and entry.title else shown
+    return " ".join(shown.split())
 
 
 def _relative(folder: str, base: str) -> str:
