@@ -42,7 +42,7 @@ def test_prepare_counts_on_stdout_and_names_the_bad_on_stderr(folder, tmp_path):
     result = _tonearm("prepare", folder, "-o", tmp_path / "p")
     assert result.exit_code == 1
     assert result.stdout == "chirp\t10\ndrone\t10\n"
-    assert "1 could not be used:\n  drone/notes.mp3: is no audio" in result.stderr
+    assert "1 could not be used:\n  drone/notes.mp3: is not an audio file" in result.stderr
     assert "\x1b" not in result.stderr
 
 
@@ -88,7 +88,7 @@ def test_a_bad_file_is_named_at_the_end_and_told_by_the_exit_code(folder, tmp_pa
     assert model_file.load(tmp_path / "own" / "model.tonearm").head.labels == ("chirp", "drone")
     *_, heading, named = result.stderr.splitlines()
     assert heading == "1 could not be used, and were left out:"
-    assert named.startswith("  drone/notes.mp3: is no audio")
+    assert named.startswith("  drone/notes.mp3: is not an audio file")
 
 
 def test_a_damaged_file_is_named_at_the_end_too(folder, tmp_path):
@@ -156,12 +156,12 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--arch", "transformer"), "none of head, lstm, gabor, cnn"),
+        (("--arch", "transformer"), "not one of head, lstm, gabor, cnn"),
         (("--arch", "lstm", "--model", "x"), "a network starts from nothing"),
         (("--arch", "lstm", "--set", "precision=8"), "32-true"),
         (("--arch", "lstm", "--set", "patience=x"), "a number is needed"),
         (("--arch", "lstm", "--set", "speed=8"), "no setting 'speed'"),
-        (("--arch", "lstm", "--device", "tpu"), "none of auto, cpu, cuda, mps"),
+        (("--arch", "lstm", "--device", "tpu"), "not one of auto, cpu, cuda, mps"),
         (("--arch", "lstm", "--resume"), "a run that is resumed keeps its own"),
         (("--resume",), "a head is fitted in seconds"),
     ],

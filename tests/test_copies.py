@@ -49,14 +49,14 @@ def test_two_seconds_in_common_are_a_sample_and_no_copy(long: np.ndarray) -> Non
     assert found(one=one, other=other) == []
 
 
-def test_share_wrong_by_hand() -> None:
+def test_fraction_wrong_by_hand() -> None:
     codes = np.arange(1, 201, dtype=np.uint32)
-    assert copies.share_wrong(codes, codes, 0) == 0
-    assert copies.share_wrong(codes, codes[50:], 50) == 0
-    assert copies.share_wrong(codes, codes ^ np.uint32(0xFF), 0) == pytest.approx(8 / 32)
-    assert copies.share_wrong(codes, codes, 150) == 1.0, "they share less than 3 s"
+    assert copies.fraction_wrong(codes, codes, 0) == 0
+    assert copies.fraction_wrong(codes, codes[50:], 50) == 0
+    assert copies.fraction_wrong(codes, codes ^ np.uint32(0xFF), 0) == pytest.approx(8 / 32)
+    assert copies.fraction_wrong(codes, codes, 150) == 1.0, "they share less than 3 s"
     still = np.where(np.arange(200) < 150, 0, codes).astype(np.uint32)
-    assert copies.share_wrong(still, still, 0) == 1.0, "less than 3 s that are not silent"
+    assert copies.fraction_wrong(still, still, 0) == 1.0, "less than 3 s that are not silent"
 
 
 def test_nothing_and_too_little() -> None:

@@ -34,7 +34,7 @@ def test_empty_folders_and_what_lies_in_none_are_named(tmp_path: Path) -> None:
     found = folder.look(root, out=root / "rock.prepared")
     assert found.names == ("rock/a.mp3",)
     assert found.empty == ("notes",)
-    assert found.failed == (("lost.mp3", "lies in no genre's folder"),)
+    assert found.failed == (("lost.mp3", "is not in the folder of a genre"),)
 
 
 def test_a_line_break_in_a_name_leaves_the_file_out(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def test_a_line_break_in_a_name_leaves_the_file_out(tmp_path: Path) -> None:
 
 def test_a_genre_that_is_no_unicode_is_refused(tmp_path: Path) -> None:
     root = fill(tmp_path, os.fsdecode(b"caf\xe9/a.mp3"), "rock/b.mp3")
-    with pytest.raises(DatasetError, match=r"genre 'caf\\udce9': its name is no UTF-8"):
+    with pytest.raises(DatasetError, match=r"name of genre 'caf\\udce9' is not UTF-8"):
         folder.look(root)
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is no folder"):
+    with pytest.raises(DatasetError, match="is not a folder"):
         folder.look(tmp_path / "nowhere")

@@ -94,7 +94,7 @@ def test_table_of_artists_with_and_without_a_heading(tmp_path: Path, heading: st
 @pytest.mark.parametrize("text", ["", "clip\tartist\n", "a,Ann\nb,Bob\n", "a\tAnn\nb\n"])
 def test_what_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csv").write_text(text)
-    with pytest.raises(DatasetError, match=r"a\.csv: not a table of lines clip<TAB>artist"):
+    with pytest.raises(DatasetError, match=r"a\.csv is not a table of lines clip<TAB>artist"):
         groups.read_artists(tmp_path / "a.csv")
 
 

@@ -243,7 +243,7 @@ def test_empty_folder(tmp_path, content):
     root.mkdir()
     if content == "no folders":
         music.write(root / "a.wav", music.clip(0, 0, seconds=1))
-    with pytest.raises(DatasetError, match="no audio files in folders below it"):
+    with pytest.raises(DatasetError, match="has no audio files in folders"):
         prepare.prepare_folder(root, tmp_path / "out", spec=GTZAN_SPEC)
     assert not (tmp_path / "out" / index.FILE_NAME).exists()
 

@@ -33,7 +33,7 @@ class Format(StrEnum):
 
 def _known_subset(name: str | None) -> str | None:
     if name not in (None, *_SUBSETS):
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(_SUBSETS)}")
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(_SUBSETS)}")
     return name
 
 

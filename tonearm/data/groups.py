@@ -1,7 +1,7 @@
 """Groups (artist, album, recording) that a split must keep together.
 
-A group is ``artist:…`` where the artist is known, else ``folder:…`` or ``track:…``; all copies of
-one recording are in one. Only of the first kind is it known that another group is another artist.
+A group is ``artist:…`` if the artist is known, else ``folder:…`` or ``track:…``; all copies of one
+recording are in one group. Only for ``artist:`` is another group certainly another artist.
 """
 
 from __future__ import annotations
@@ -18,28 +18,30 @@ from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
 
 _ARTIST, _FOLDER, _TRACK = "artist:", "folder:", "track:"
+# Words that come and go in the name of one artist.
 _ENSEMBLES = frozenset(("the", "trio", "quartet", "quintet", "band"))
+# Names that stand for no artist: they must not join unrelated tracks into one group.
 _NOBODY = frozenset(("", "unknown", "unknownartist", "various", "variousartists", "va"))
-# Folders that name nobody and occur under many genres: CD1, Disc 2, Vol. 3, 1999, Singles.
+# Folders that name no artist and occur under many genres: CD1, Disc 2, Vol. 3, 1999, Singles.
 _NO_NAME = re.compile(r"(cd|dis[ck]|vol|volume|part|side)?\d*|side[ab]|singles|misc|unsorted|other")
 _HEADERS = frozenset(("clip", "track", "file", "filename", "name", "path", "song"))
 
 
 def group_of(name: str, *, artist: str | None) -> str:
-    """The group of a track: its artist where known, else its folder, else itself.
+    """Return the group of a track: its artist if known, else its folder, else the track itself.
 
     Parameters
     ----------
     name : str
         Path from the folder of music: ``genre/…/file``. The first folder below the genre that
-        names somebody counts: an artist's, above those of albums, or an album's, above CD1. It
-        is the same below another genre; folders that name nobody are each their own.
+        names an artist or an album counts; folders such as CD1 do not. A folder of the same name
+        below another genre is the same group.
     artist : str or None
-        From a table or the file's tags; without it ``Artist - Title`` in the file's name counts.
+        From a table or the file's tags. If None, ``Artist - Title`` in the file's name counts.
     """
     base = stem(name)
     written = base.split(" - ", 1)[0] if " - " in base else ""
-    # A number is the track's, not an artist's.
+    # In `01 - Title`, the number is the track's.
     for candidate in (artist or "", re.sub(r"^[\d\s.]+$", "", written)):
         plain = plain_artist(candidate)
         if plain.replace(" ", "") not in _NOBODY:
@@ -57,21 +59,22 @@ def _names_somebody(folder: str) -> bool:
 
 
 def plain_artist(artist: str) -> str:
-    """What spellings of an artist share: ``The Dave Brubeck Quartet`` is ``dave brubeck``.
+    """Return one form for all spellings: ``The Dave Brubeck Quartet`` is ``dave brubeck``.
 
-    Credits of several are a name of their own: where everybody features everybody, all would be
-    one group, and nothing could be held out.
+    Joint credits are a name of their own. Otherwise all artists who feature each other would be one
+    group, and nothing could be held out.
 
     Parameters
     ----------
     artist : str
     """
     text = re.sub(r"[^\w\s]|_", "", artist.casefold().replace("&", " and ")).split()
+    # A band may be called The Band: keep the words if nothing else is left.
     return " ".join(word for word in text if word not in _ENSEMBLES) or " ".join(text)
 
 
 def join_folders(tracks: Iterable[Track]) -> list[Track]:
-    """Tracks with a folder that bears the name of an artist of others counted to that artist.
+    """Move tracks into an artist's group if their folder has the name of that artist.
 
     Parameters
     ----------
@@ -88,7 +91,7 @@ def join_folders(tracks: Iterable[Track]) -> list[Track]:
 
 
 def without_artist(groups: Iterable[str]) -> Counter[str]:
-    """How many of the tracks' groups are only a ``folder`` or a ``track``.
+    """Count the tracks whose group is only a ``folder`` or a ``track``.
 
     Parameters
     ----------
@@ -100,7 +103,7 @@ def without_artist(groups: Iterable[str]) -> Counter[str]:
 
 
 def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> tuple[Track, ...]:
-    """Tracks with ``copy_of`` set, and the groups of copies made one.
+    """Set ``copy_of``, and join the groups of copies.
 
     Parameters
     ----------
@@ -113,6 +116,7 @@ def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> t
     original: dict[str, str] = {}
     parent: dict[str, str] = {}
 
+    # Union-find over groups: copies of copies end up in one group, whatever the order of pairs.
     def find(group: str) -> str:
         while parent.get(group, group) != group:
             group = parent[group]
@@ -130,7 +134,7 @@ def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> t
 
 
 def same_sound(tracks: Iterable[Track]) -> list[tuple[str, str]]:
-    """Pairs of names (first, later) of tracks with one checksum.
+    """Pairs of names (first, later) of tracks with the same checksum.
 
     Parameters
     ----------
@@ -142,7 +146,7 @@ def same_sound(tracks: Iterable[Track]) -> list[tuple[str, str]]:
 
 
 def distinct(tracks: Iterable[Track]) -> tuple[Track, ...]:
-    """The first of each recording, and none of those that stand in several genres.
+    """Keep the first track of each recording, and no recording that has several genres.
 
     Parameters
     ----------
@@ -158,7 +162,7 @@ def distinct(tracks: Iterable[Track]) -> tuple[Track, ...]:
 
 
 def contradictions(tracks: Iterable[Track]) -> list[tuple[Track, ...]]:
-    """Recordings of which the tracks say different genres: all tracks of each.
+    """Recordings whose copies have different genres: all tracks of each.
 
     Parameters
     ----------
@@ -172,7 +176,7 @@ def contradictions(tracks: Iterable[Track]) -> list[tuple[Track, ...]]:
 
 
 def by_written_name(names: Iterable[str]) -> dict[str, list[str]]:
-    """Tracks that a list can mean by a path, or by a file's name without folder and suffix.
+    """Tracks by each way to name them in a list: path, or file name without folder and suffix.
 
     Parameters
     ----------
@@ -187,9 +191,9 @@ def by_written_name(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
-    """A table of lines ``clip<TAB>artist``; clips without an artist are left out.
+    """Read a table of lines ``clip<TAB>artist``, without clips that have no artist.
 
-    A first line whose cell is called ``clip``, ``track``, ``file`` … is a heading.
+    A first line that begins with ``clip``, ``track``, ``file`` … is a heading.
 
     Parameters
     ----------
@@ -198,23 +202,23 @@ def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises
     ------
     DatasetError
-        When it cannot be read, or is no such table.
+        If it cannot be read, or is not such a table.
     """
     try:
         text = Path(path).read_text("utf-8-sig", "surrogateescape")
     except OSError as error:
-        raise DatasetError(f"{path}: artists cannot be read: {error.strerror}") from None
+        raise DatasetError(f"the artists in {path} cannot be read: {error.strerror}") from None
     rows = [line.split("\t") for line in text.split("\n") if line.strip()]
     if rows and rows[0][0].strip().casefold() in _HEADERS:
         del rows[0]
     if not rows or any(len(row) < 2 for row in rows):
         odd = next(("\t".join(row) for row in rows if len(row) < 2), "nothing")
-        raise DatasetError(f"{path}: not a table of lines clip<TAB>artist: {odd!r}")
+        raise DatasetError(f"{path} is not a table of lines clip<TAB>artist: {odd!r}")
     return {row[0].strip(): row[1].strip() for row in rows if row[1].strip()}
 
 
 def write_artists(path: Path, artists: Mapping[str, str]) -> None:
-    """Keep a table as `read_artists` takes it.
+    """Write a table that :func:`read_artists` reads.
 
     Parameters
     ----------
@@ -226,11 +230,11 @@ def write_artists(path: Path, artists: Mapping[str, str]) -> None:
     try:
         write_atomically(path, "\n".join([*lines, ""]).encode("utf-8", "surrogateescape"))
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def artists_of(names: Collection[str], table: Mapping[str, str]) -> dict[str, str]:
-    """Artist of each track, by its name, that a table names.
+    """Artists by track name, for the tracks that a table names.
 
     Parameters
     ----------
@@ -242,7 +246,7 @@ def artists_of(names: Collection[str], table: Mapping[str, str]) -> dict[str, st
     Raises
     ------
     DatasetError
-        When a line of the table means several tracks.
+        If a line of the table fits several tracks.
     """
     known = by_written_name(names)
     found: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """The index of a data set: its tracks, each with genre, group, sound key and length.
 
-An index is JSON lines: a header, then one track a line. A *group* must not be on both sides
-of a split (``data/groups.py``). Paths are relative to the folder of music, with ``/``. Must not
+An index is JSON lines: a header, then one track per line. A *group* must not be on both sides of a
+split (``data/groups.py``). Paths are relative to the folder of music, with ``/``. Must not
 decode audio (``data/prepare.py`` does) or import torch.
 """
 
@@ -24,7 +24,7 @@ FORMAT = "tonearm-index"
 FORMAT_VERSION = 1
 FILE_NAME = "index.jsonl"
 
-# Spellings more than one letter away from the ten, as folders of GTZAN's many copies have them.
+# Folder names in circulating copies of GTZAN that differ from the genre by more than one letter.
 _SPELLINGS = {
     "classic": "classical",
     "classicalmusic": "classical",
@@ -46,14 +46,14 @@ class Track:
     Parameters
     ----------
     name : str
-        Unique in the index: its path, or a name where it came as an array.
+        Its path, or its name if it came as an array; unique in the index.
     genre, group : str
-        Label, and what must not be on both sides of a split.
+        Its label, and what must not be on both sides of a split.
     sound : str
         Its sound key: the key of its features and embeddings.
     duration_s : float
     copy_of : str or None
-        Name of the earlier track of which this is another copy.
+        Name of the earlier track that holds the same recording.
     """
 
     name: str
@@ -65,13 +65,13 @@ class Track:
 
     @property
     def stem(self) -> str:
-        """File name without folder and audio suffix, as official lists write it."""
+        """File name without folder and audio suffix, as in official lists."""
         return stem(self.name)
 
 
 @dataclass(frozen=True)
 class Index:
-    """Tracks of a data set, and the files that could not be read with the reason of each."""
+    """Tracks of a data set, and the files that could not be read, each with its reason."""
 
     tracks: tuple[Track, ...]
     failed: tuple[tuple[str, str], ...] = ()
@@ -101,12 +101,12 @@ class Index:
             "failed": self.failed,
         }
         rows = [header, *(asdict(track) for track in self.tracks)]
-        # ASCII: a file name that is no valid Unicode survives as escapes.
+        # ASCII: a file name that is not valid Unicode survives as escapes.
         data = "".join(json.dumps(row) + "\n" for row in rows).encode()
         try:
             write_atomically(path, data)
         except OSError as error:
-            raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+            raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def load(path: str | os.PathLike[str]) -> Index:
@@ -120,7 +120,7 @@ def load(path: str | os.PathLike[str]) -> Index:
     Raises
     ------
     DatasetError
-        When it is missing (not prepared, or not to the end), no index, or damaged.
+        If it is missing (preparing was interrupted), damaged, or not an index.
     """
     path = Path(path)
     if path.is_dir():
@@ -129,7 +129,7 @@ def load(path: str | os.PathLike[str]) -> Index:
         lines = path.read_text(encoding="ascii").splitlines()
         header, *rows = map(json.loads, lines)
         if (header["format"], header["version"]) != (FORMAT, FORMAT_VERSION):
-            raise DatasetError(f"{path}: an index of another version; prepare the folder again")
+            raise DatasetError(f"{path} is an index of another version: prepare the folder again")
         index = Index(
             tuple(Track(**row) for row in rows),
             tuple((name, reason) for name, reason in header["failed"]),
@@ -138,19 +138,19 @@ def load(path: str | os.PathLike[str]) -> Index:
         promised = sum(header["genres"].values())
     except FileNotFoundError:
         if path.name != FILE_NAME:
-            raise DatasetError(f"{path}: is not there") from None
+            raise DatasetError(f"{path} does not exist") from None
         raise DatasetError(
-            f"{path.parent}: no {path.name} in it: run `tonearm prepare FOLDER` to its end"
+            f"{path.parent} has no {path.name}: run `tonearm prepare FOLDER` until it ends"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path}: no index, or a damaged one ({error!r})") from None
+        raise DatasetError(f"{path} is not an index, or is damaged ({error!r})") from None
     if promised != len(index.tracks):
-        raise DatasetError(f"{path}: damaged: {len(index.tracks)} of {promised} tracks in it")
+        raise DatasetError(f"{path} is damaged: it has {len(index.tracks)} of {promised} tracks")
     return index
 
 
 def stem(name: str) -> str:
-    """``rock/rock.00001.au`` and ``rock.00001`` are both ``rock.00001``.
+    """Remove folder and audio suffix: ``rock/rock.00001.au`` is ``rock.00001``.
 
     Parameters
     ----------
@@ -162,11 +162,11 @@ def stem(name: str) -> str:
 
 
 def genre_of(folder: str) -> str:
-    """The genre that a folder's name means: one of the ten where it is a misspelling of it.
+    """Return the genre that a folder's name means: one of the ten if it is a misspelling of it.
 
-    Beyond a table, a name of four letters or more is read as one of the ten when a single
-    letter is wrong, missing or too many, and not the first: ``reggas``, ``hophop``, ``jazzz``,
-    but not ``k-pop`` or ``post-rock``. Any other name stays as it is, a genre of its own.
+    Besides a table of spellings, a name of four letters or more means one of the ten if a single
+    letter is wrong, missing or added, and not the first: ``reggas``, ``hophop``, ``jazzz``, but not
+    ``k-pop`` or ``post-rock``. Any other name is a genre of its own.
 
     Parameters
     ----------
@@ -178,6 +178,7 @@ def genre_of(folder: str) -> str:
     if letters in _SPELLINGS:
         return _SPELLINGS[letters]
     near = [genre for genre in BUILTIN_GENRES if _one_letter_apart(letters, genre)]
+    # A name near two genres is not guessed.
     return near[0] if len(near) == 1 else folder.strip()
 
 
@@ -188,12 +189,13 @@ def _one_letter_apart(word: str, genre: str) -> bool:
     if abs(len(word) - len(genre)) > 1:
         return False
     same = next((i for i, (a, b) in enumerate(zip(word, genre, strict=False)) if a != b), shortest)
+    # After the first difference, the rest must agree: a letter replaced, added, or missing.
     rest, wanted = word[same:], genre[same:]
     return rest[1:] == wanted[1:] or rest == wanted[1:] or rest[1:] == wanted
 
 
 def describe(index: Index) -> Mapping[str, Any]:
-    """Counts, for people and reports.
+    """Count what is in an index, for people and reports.
 
     Parameters
     ----------

@@ -60,8 +60,6 @@ def write_json(
     Parameters
     ----------
     made : Index
-    root : path
-        The folder of music.
     path : path
         The file to write.
     on_done : callable

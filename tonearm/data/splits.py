@@ -1,9 +1,9 @@
 """Splits are data: named subsets of tracks, a hash, and a check that nothing leaks.
 
 A split file is text: comment lines with its name, then ``subset<TAB>track``. No group (artist,
-copies) may be in two subsets, but for the splits that exist to show how much that flatters: their
-names begin with ``leaking-``. A excerpt of a track is written ``track#3``. Splits are made of all
-tracks; of copies, a subset then holds the first, so that none counts twice.
+copies) may be in two subsets. The exceptions are splits that show how much leaking flatters: their
+names begin with ``leaking-``. An excerpt of a track is written ``track#3``. A split is made of all
+tracks; if some are copies, a subset uses the first, so that no recording counts twice.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _GROUPED, _RANDOM = "grouped", "random-"
 _HEADER = "# tonearm-split 1"
 _LISTS = Path(__file__).parent / "lists"
 FRACTIONS = (0.7, 0.15, 0.15)
-# Where a track is cut into windows that a split may name.
+# The original experiment cut each clip of 30 s into ten excerpts and trained on 75 % of them.
 EXCERPTS = 10
 _LEAKING_TRAIN = 0.75
 
@@ -44,21 +44,23 @@ class Split:
 
     @property
     def leaks(self) -> bool:
-        """Whether groups cross it on purpose; its figures are not comparable with honest ones."""
+        """Whether groups cross it on purpose. Never report its accuracy next to an honest one."""
         return self.name.startswith(_LEAKING)
 
     @cached_property
     def text(self) -> str:
-        """The canonical text: what is saved, and what the hash is of."""
+        """The canonical text, which is saved and hashed."""
         rows = sorted((subset, name) for subset, names in self.subsets.items() for name in names)
         for _, name in rows:
             if "\n" in name or "\r" in name:
-                raise DatasetError(f"{name!r}: a line break in its name: rename and prepare again")
+                raise DatasetError(
+                    f"{name!r} has a line break in its name: rename the file and prepare again"
+                )
         return "\n".join([_HEADER, f"# name: {self.name}", *map("\t".join, rows), ""])
 
     @property
     def sha256(self) -> str:
-        """Of the canonical text."""
+        """Hash of the canonical text."""
         return hashlib.sha256(self.text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -81,24 +83,26 @@ def load(path: str | os.PathLike[str]) -> Split:
     try:
         text = Path(path).read_text("utf-8", "surrogateescape")
     except OSError as error:
-        raise DatasetError(f"{path}: split cannot be read: {error.strerror}") from None
-    # splitlines() would cut at U+2028 and others, which names may hold.
+        raise DatasetError(f"the split {path} cannot be read: {error.strerror}") from None
+    # Not splitlines(), which also splits at U+2028 and other characters that names may contain.
     lines = text.removesuffix("\n").split("\n")
     if lines[:1] != [_HEADER] or not lines[1:2] or not lines[1].startswith("# name: "):
-        raise DatasetError(f"{path}: no split file: it must begin with {_HEADER!r} and its name")
+        raise DatasetError(
+            f"{path} is not a split file: it must begin with {_HEADER!r} and its name"
+        )
     subsets: dict[str, list[str]] = defaultdict(list)
     for number, line in enumerate(lines[2:], 3):
         subset, tab, name = line.partition("\t")
         if not tab or not subset or not name:
-            raise DatasetError(f"{path}, line {number}: not `subset<TAB>track`: {line!r}")
+            raise DatasetError(f"{path}, line {number} is not `subset<TAB>track`: {line!r}")
         if subset not in (*SUBSETS, _UNUSED):
             known = ", ".join((*SUBSETS, _UNUSED))
-            raise DatasetError(f"{path}, line {number}: subset {subset!r} is none of {known}")
+            raise DatasetError(f"{path}, line {number}: {subset!r} is not a subset ({known})")
         subsets[subset].append(name)
     counts = Counter(name for names in subsets.values() for name in names)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
-        raise DatasetError(f"{path}: in two subsets, or twice in one: {', '.join(twice[:5])}")
+        raise DatasetError(f"{path} names tracks twice: {', '.join(twice[:5])}")
     return Split(lines[1][8:], {subset: tuple(sorted(names)) for subset, names in subsets.items()})
 
 
@@ -113,7 +117,7 @@ def official(name: str) -> Split:
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in _LISTS.glob("*.split")))
         made = f"{_GROUPED}, {_RANDOM}tracks, {_RANDOM}segments"
-        raise DatasetError(f"no split {name!r}: no file, nor one of {made}, {known}")
+        raise DatasetError(f"there is no split {name!r}: name a file, or one of {made}, {known}")
     return load(path)
 
 
@@ -124,15 +128,15 @@ class Subset:
     Parameters
     ----------
     tracks : tuple of Track
-        Those that are there, found by name or by file name alone: the first of each recording.
+        Those in the index, found by path or by file name alone; the first of each recording.
     excerpts : dict of str to set of int
-        Of each track, by its name, the excerpts that the subset names, where it names excerpts.
+        The excerpts of each track, by its name, if the subset names excerpts.
     promised : int
         How many tracks the subset names.
     copies : tuple of Track
-        Those left out as copies of others in the subset.
+        Tracks left out as copies of others in the subset.
     contradictions : tuple of Track
-        Those left out since copies of them are called another genre, in whatever subset.
+        Tracks left out because a copy, in any subset, has another genre.
     """
 
     tracks: tuple[Track, ...]
@@ -143,7 +147,7 @@ class Subset:
 
     @property
     def missing(self) -> int:
-        """How many of those named are not here."""
+        """Number of named tracks that are not in the index."""
         return self.promised - sum(map(len, (self.tracks, self.copies, self.contradictions)))
 
 
@@ -151,10 +155,9 @@ _NOTHING = Subset((), {}, 0)
 
 
 def find(split: Split, subset: str, index: Index) -> Subset:
-    """A subset of a split in an index; empty where the split has no such subset.
+    """Find a subset of a split in an index; empty if the split has no such subset.
 
-    ``a#3`` is excerpt 3 of ``a``, unless a track is called so: then it is that track
-    (``Prelude in C#.mp3``, ``Étude #3``).
+    ``a#3`` is excerpt 3 of ``a``, unless a track has that name, as ``Étude #3`` does.
 
     Parameters
     ----------
@@ -166,7 +169,7 @@ def find(split: Split, subset: str, index: Index) -> Subset:
     Raises
     ------
     DatasetError
-        When a name without a folder is that of several tracks.
+        If a name without a folder fits several tracks.
     """
     return find_all(split, index).get(subset, _NOTHING)
 
@@ -211,7 +214,7 @@ def _once(found: Subset, unclear: Collection[str]) -> Subset:
 
 
 def _named(split: Split, index: Index) -> dict[str, Subset]:
-    """What the subsets name, copies and all."""
+    """What the subsets name, including copies."""
     tracks = index.by_name()
     written = groups.by_written_name(tracks)
     subsets = {}
@@ -220,11 +223,13 @@ def _named(split: Split, index: Index) -> dict[str, Subset]:
         excerpts: dict[str, set[int]] = defaultdict(set)
         promised = set()
         for name in names:
+            # `track#3` is an excerpt, unless a track is really called so.
             stem, mark, number = name.rpartition("#")
             excerpt = bool(mark) and number.isdecimal() and name not in written
             wanted = stem if excerpt else name
             promised.add(wanted)
             meant = [tracks[each] for each in written.get(wanted, ())]
+            # Several files of one name are fine if they are copies of each other.
             if len({track.copy_of or track.name for track in meant}) > 1:
                 raise DatasetError(
                     f"split {split.name}: {wanted!r} is {len(meant)} tracks here "
@@ -261,9 +266,9 @@ def is_official(split: Split) -> bool:
 
 
 def check(split: Split, index: Index) -> tuple[str, ...]:
-    """Refuse a split that leaks.
+    """Reject a split that leaks.
 
-    An official list is what everyone measures on and is taken as it is: the filtered split of
+    An official list is accepted as it is, because everyone measures on it: the filtered split of
     GTZAN has two artists on both sides (Slayer, Burning Spear; 7 of its 197 valid clips).
 
     Parameters
@@ -274,12 +279,12 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Groups that cross an official list or a ``leaking-`` split, to be named with its figures.
+        Groups that cross an official list or a ``leaking-`` split, to report with its figures.
 
     Raises
     ------
     DatasetError
-        With the groups (artists, copies) that are in more than one subset that is used.
+        If groups (artists, copies) are in several subsets; the message names them.
     """
     seen: dict[str, dict[str, str]] = defaultdict(dict)
     for subset, tracks in select(split, index).items():
@@ -299,7 +304,7 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
 
 
 def grouped(index: Index, *, seed: int = 0) -> Split:
-    """A made split: whole groups, the genres as evenly spread as these allow.
+    """Make a split: groups stay together, genres stay balanced.
 
     Parameters
     ----------
@@ -309,7 +314,7 @@ def grouped(index: Index, *, seed: int = 0) -> Split:
     Raises
     ------
     DatasetError
-        When a genre has too few groups to be in every subset.
+        If a genre has too few groups to be in every subset.
     """
     tracks = index.tracks
     for genre in index.labels:
@@ -326,6 +331,7 @@ def grouped(index: Index, *, seed: int = 0) -> Split:
         seed=seed,
     )
     subsets: dict[str, tuple[str, ...]] = {}
+    # Enough groups is not enough: a very large one may leave too little for the others.
     for i, subset in enumerate(SUBSETS):
         inside = [track for track, its in zip(tracks, assigned, strict=True) if its == i]
         lost = sorted(set(index.labels) - {track.genre for track in inside})
@@ -343,15 +349,15 @@ def leaking(
     unit: str,
     seed: int = 0,
 ) -> Split:
-    """The split of old habit, by genre but blind to artists; only to show what it flatters.
+    """Make the split of many reports, which ignores artists; only to show how much it flatters.
 
     Parameters
     ----------
     index : Index
     unit : 'tracks' or 'segments'
-        What is assigned at random: with segments, excerpts of one track are on both sides.
+        What is assigned at random. With segments, excerpts of one track are on both sides.
     seed : int
-        Of the draw.
+        For the random draw.
     """
     rng = np.random.default_rng(seed)
     subsets: dict[str, list[str]] = {"train": [], "valid": []}
@@ -368,7 +374,7 @@ def leaking(
 
 
 def make(wanted: str, index: Index, *, seed: int = 0) -> Split:
-    """The split of that name for an index, checked: an official one, a made one, or a file.
+    """Find or make the split of that name for an index, and check it.
 
     Parameters
     ----------
@@ -387,7 +393,7 @@ def make(wanted: str, index: Index, *, seed: int = 0) -> Split:
 
 
 def written(wanted: str) -> Split | None:
-    """The split of a file or an official name; None for those that are made of an index.
+    """Read the split of a file or an official name; None for one that is made from an index.
 
     Parameters
     ----------
@@ -397,7 +403,7 @@ def written(wanted: str) -> Split | None:
     Raises
     ------
     DatasetError
-        When there is no such split.
+        If there is no such split.
     """
     if wanted in (_GROUPED, f"{_RANDOM}tracks", f"{_RANDOM}segments"):
         return None

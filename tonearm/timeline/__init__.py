@@ -1,1 +1,1 @@
-"""Timelines: from one prediction a window to segments, and the formats other programs read."""
+"""Timelines: from predictions of windows to segments, and formats for other programs."""

@@ -1,7 +1,7 @@
-"""A timeline as other programs read it: CUE sheet, Audacity labels, FFmpeg chapters.
+"""A timeline in the formats of other programs: CUE sheet, Audacity labels, FFmpeg chapters.
 
-Segments come from :mod:`tonearm.timeline.segments`, end to end, smoothed, none shorter than its
-minimum; times are seconds there, and here whatever the format counts in.
+Segments come from :mod:`tonearm.timeline.segments`: end to end, smoothed, none shorter than the
+minimum, in seconds.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from tonearm.timeline.segments import Segment
 
 FORMATS = ("cue", "audacity", "ffmetadata")
 
-_CUE_FRAMES = 75  # a second, as on a compact disc
-_CUE_TRACKS = 99  # two digits
-_CUE_TYPES = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}  # players take WAVE for all others
+_CUE_FRAMES = 75  # frames a second, as on a compact disc
+_CUE_TRACKS = 99  # track numbers have two digits
+_CUE_TYPES = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}  # WAVE means any other format
 
 
 def render(form: str, parts: Sequence[Segment], *, path: str, folder: str | None = None) -> str:
-    """A timeline in one of :data:`FORMATS`.
+    """Write a timeline in one of :data:`FORMATS`.
 
     Parameters
     ----------
@@ -31,12 +31,12 @@ def render(form: str, parts: Sequence[Segment], *, path: str, folder: str | None
     path : str
         The audio file.
     folder : str or None
-        Where a CUE sheet will lie, which names the audio relative to it; None is beside the audio.
+        Folder of a CUE sheet, which names the audio relative to it; None is the audio's folder.
 
     Returns
     -------
     str
-        Lines that end with a line feed; bytes of the name that are no UTF-8 are spelt.
+        Lines that end with a line feed. Bytes of the name that are not UTF-8 are escaped.
     """
     if form == "cue":
         text = _cue(
@@ -48,10 +48,11 @@ def render(form: str, parts: Sequence[Segment], *, path: str, folder: str | None
 
 
 def _cue(parts: Sequence[Segment], name: str, path: str) -> str:
-    """One track a part; positions minutes:seconds:frames, minutes as many as it takes."""
+    """One track per segment. Positions are minutes:seconds:frames; minutes may exceed 99."""
     kind = _CUE_TYPES.get(os.path.splitext(path)[1].lower(), "WAVE")
     lines = [f'FILE "{_quoted(name)}" {kind}']
     for i, part in enumerate(fewer(parts, most=_CUE_TRACKS), 1):
+        # A tiny amount more, so that 1.0 s is not rounded down to 0:74.
         seconds, frames = divmod(int(part.start_s * _CUE_FRAMES + 1e-6), _CUE_FRAMES)
         lines += [
             f"  TRACK {i:02} AUDIO",
@@ -63,7 +64,7 @@ def _cue(parts: Sequence[Segment], name: str, path: str) -> str:
 
 
 def _audacity(parts: Sequence[Segment]) -> str:
-    """Start, end in seconds and a label, between tabs."""
+    """Start and end in seconds and a label, separated by tabs."""
     lines = (
         f"{part.start_s:.6f}\t{part.end_s:.6f}\t{_name(part)} {part.confidence:.0%}\n"
         for part in parts
@@ -86,10 +87,9 @@ def _ffmetadata(parts: Sequence[Segment]) -> str:
 
 
 def fewer(parts: Sequence[Segment], *, most: int) -> list[Segment]:
-    """At most that many parts: the shortest joins its longer neighbour, until they are few enough.
+    """Join the shortest segment to its longer neighbour until there are at most ``most``.
 
-    Neighbours that become equal in genre by this are joined as well; confidence is weighted by
-    length.
+    Neighbours that then have the same genre are joined too. Confidence is weighted by length.
 
     Parameters
     ----------
@@ -112,8 +112,9 @@ def fewer(parts: Sequence[Segment], *, most: int) -> list[Segment]:
 
 def _joined(first: Segment, second: Segment, genre: str | None) -> Segment:
     lengths = [part.end_s - part.start_s for part in (first, second)]
-    shares = [part.confidence * (part.genre == genre) for part in (first, second)]
-    weighted = sum(length * share for length, share in zip(lengths, shares, strict=True))
+    # A segment of another genre is no evidence for this one.
+    confidences = [part.confidence * (part.genre == genre) for part in (first, second)]
+    weighted = sum(length * each for length, each in zip(lengths, confidences, strict=True))
     return Segment(first.start_s, second.end_s, genre, round(weighted / max(sum(lengths), 1e-9), 4))
 
 
@@ -122,11 +123,12 @@ def _name(part: Segment) -> str:
 
 
 def _quoted(text: str) -> str:
-    """CUE has no way to write a quote or a line break within quotes."""
+    """Replace what CUE cannot hold within quotes: a quote, and a line break."""
     return " ".join(text.replace('"', "'").splitlines())
 
 
 def _escaped(text: str) -> str:
-    for sign in "\\=;#\n":
-        text = text.replace(sign, "\\" + sign)
+    # The backslash comes first, or it would escape the others again.
+    for character in "\\=;#\n":
+        text = text.replace(character, "\\" + character)
     return text

@@ -1,8 +1,8 @@
-"""From one answer a window to the segments of a track: from when to when, which genre.
+"""From predictions of windows to the segments of a track: which genre, from when to when.
 
-The most likely path through the windows at a fixed price for each change (Viterbi 1967), so that a
-single odd window changes nothing; segments shorter than a minimum join a neighbour. Where windows
-are left out, because they are silent, the segment is unknown. Imports nothing of Tonearm.
+The segments are the most likely path through the windows at a fixed cost per change (Viterbi 1967),
+so that a single odd window changes nothing. Segments shorter than a minimum join a neighbour. Where
+silent windows are left out, the segment is unknown. Imports nothing of Tonearm.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# In nats. In mixes of valid clips with parts of half a minute, 4 got .708 of the windows right and
-# 14 got .712; with parts of two minutes .821 and .868 (runs/choose_change_cost.py).
+# In nats. In mixes of valid clips with segments of half a minute, a cost of 4 gets .708 of the
+# windows right and 14 gets .712; with segments of two minutes .821 and .868
+# (runs/choose_change_cost.py).
 CHANGE_COST = 14.0
 MINIMUM_S = 10.0
-# No window is trusted beyond this, or one confident error would outweigh the price of a change.
+# Lower probabilities count as this, or one confident error would outweigh the cost of a change.
 _LEAST_PROBABILITY = 0.02
-# A gap between windows is silence when it is longer than so many steps from window to window.
+# A gap that is longer than so many steps between windows is silence.
 _GAP_HOPS = 3.0
 
 
 class Segment(NamedTuple):
-    """From when to when a track has one genre; ``genre`` is None where it is unknown."""
+    """A stretch of a track with one genre; ``genre`` is None if it is unknown."""
 
     start_s: float
     end_s: float
@@ -46,25 +47,25 @@ def segments(
 ) -> list[Segment]:
     """Segments of a track, end to end from 0 to ``duration_s``.
 
-    Windows may overlap: each counts for the fraction of a window that it alone stands for.
+    Windows may overlap: each counts only for the fraction of a window that it does not share.
 
     Parameters
     ----------
     starts_s : float64 [n]
-        Where each window begins, rising.
+        Start of each window, ascending.
     probabilities : float64 [n, states]
-        Of each state in each window.
+        Probability of each state in each window.
     states : tuple of str or None
         The genres, and None for unknown.
     duration_s, window_s : float
         Length of the track and of one window.
     together : callable or None
-        State of windows ``start`` to ``stop`` classified as one piece, and its probability, which
-        knows more than single windows do; None is the state of the path and its mean.
+        Classifies windows ``start`` to ``stop`` as one piece, which is more reliable than single
+        windows. None uses the state of the path and its mean probability.
     minimum_s : float
         No segment is shorter, unless the track is.
     change_cost : float
-        Price of a change in nats.
+        Cost of a change in nats.
 
     Returns
     -------
@@ -88,7 +89,8 @@ def segments(
             break
         path[slice(*runs[shortest])] = _better_neighbour(runs, shortest, path, evidence)
         runs = _runs(path)
-    before = np.concatenate([[0], np.cumsum(real)])  # windows that were given, before each
+    # Number of real windows before each, to translate indices for `together`.
+    before = np.concatenate([[0], np.cumsum(real)])
 
     def classify(start: int, stop: int) -> tuple[str | None, float]:
         if before[start] == before[stop]:
@@ -98,8 +100,8 @@ def segments(
         return states[path[start]], float(probabilities[start:stop, path[start]].mean())
 
     return [
-        Segment(round(float(edges[start]), 3), round(float(edges[stop]), 3), genre, round(share, 4))
-        for start, stop, genre, share in _classified(runs, classify)
+        Segment(round(float(edges[start]), 3), round(float(edges[stop]), 3), genre, round(each, 4))
+        for start, stop, genre, each in _classified(runs, classify)
     ]
 
 
@@ -111,7 +113,7 @@ def _with_silence(
     duration_s: float,
     window_s: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Windows of the unknown state where windows are missing, and which were given."""
+    """Add unknown windows where windows are missing; also return which windows are real."""
     real = np.ones(len(starts_s), dtype=np.bool_)
     if None not in states or len(starts_s) < 2:
         return starts_s, probabilities, real
@@ -141,20 +143,21 @@ def _classified(
     """Each run with its genre; neighbours of the same genre are classified again as one run."""
     done: list[tuple[int, int, str | None, float]] = []
     for start, stop in runs:
-        genre, share = classify(start, stop)
+        genre, confidence = classify(start, stop)
         while done and done[-1][2] == genre:
             start = done.pop()[0]  # noqa: PLW2901 - the run has grown
-            genre, share = classify(start, stop)
-        done.append((start, stop, genre, share))
+            genre, confidence = classify(start, stop)
+        done.append((start, stop, genre, confidence))
     return done
 
 
 def _cheapest_path(log_probabilities: NDArray[np.float64], cost: float) -> NDArray[np.int64]:
-    """Viterbi with one price for every change."""
+    """Viterbi with one cost for every change."""
     n, states = log_probabilities.shape
     came_from = np.zeros((n, states), dtype=np.int64)
     score = log_probabilities[0].copy()
     for i in range(1, n):
+        # All changes cost the same, so that only a change from the best state can pay.
         best = int(score.argmax())
         change = score[best] - cost > score
         came_from[i] = np.where(change, best, np.arange(states))
@@ -176,7 +179,7 @@ def _runs(path: NDArray[np.int64]) -> list[tuple[int, int]]:
 def _better_neighbour(
     runs: list[tuple[int, int]], i: int, path: NDArray[np.int64], evidence: NDArray[np.float64]
 ) -> int:
-    """State of the neighbouring run that explains the windows of run ``i`` better."""
+    """State of the neighbouring run that fits the windows of run ``i`` better."""
     around = [int(path[runs[j][0]]) for j in (i - 1, i + 1) if 0 <= j < len(runs)]
     inside = evidence[slice(*runs[i])].sum(axis=0)
     return max(around, key=lambda state: float(inside[state]))
