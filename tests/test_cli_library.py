@@ -49,7 +49,9 @@ def scanned(tmp_path_factory):
     ran = tonearm("scan", music, "-j", 2, library=library)
     assert ran.returncode == 1, ran.stderr
     assert ran.stdout == "8 files: 0 unchanged, 5 analysed, 2 recognised\n"
-    assert "1 could not be read:\n" in ran.stderr and "broken.flac: is no audio" in ran.stderr
+    assert (
+        "1 could not be read:\n" in ran.stderr and "broken.flac: is not an audio file" in ran.stderr
+    )
     return music, library
 
 
@@ -79,7 +81,7 @@ def test_status(scanned):
     ran = tonearm("status", "--errors", "--copies", library=library)
     assert ran.returncode == 0 and ran.stderr == ""
     assert "8 tracks, 0:34 of sound, analysed by" in ran.stdout
-    assert f"{music}/broken.flac: is no audio that can be read" in ran.stdout
+    assert f"{music}/broken.flac: is not an audio file that can be read" in ran.stdout
     assert f"{music}/album ☃/1.mp3\n= {music}/copy.mp3\n" in ran.stdout
     assert "link.mp3" not in ran.stdout, "a link to a file is no copy of it"
     assert "\x1b" not in ran.stdout

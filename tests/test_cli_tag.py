@@ -8,10 +8,12 @@ import pytest
 from support import small_files, tagged
 from typer.testing import CliRunner
 
+from tonearm.cli import tag_views
 from tonearm.cli.app import app
-from tonearm.errors import LibraryError
+from tonearm.errors import LibraryError, TagError
 from tonearm.library import tag_runs
-from tonearm.library.store import Library
+from tonearm.library.file_tags import file_tags
+from tonearm.library.store import FileStatus, Library
 from tonearm.tagging import write
 from tonearm.tagging.read import read_tags
 
@@ -252,3 +254,80 @@ def test_interrupted_by_ctrl_c(music, tonearm, monkeypatch):
     assert genres(music)["a"] == ("Jazz",)
     assert sorted(os.listdir(music["a"].parent)) == [f"{name}.flac" for name in "abcde"]
     assert "interrupted" in tonearm("history").stdout
+
+
+def test_an_undo_is_shown_before_it_is_done(music, tonearm):
+    tonearm("tag", "--write")
+    before = {path: path.read_bytes() for path in music.values()}
+    file = mutagen.File(music["a"])
+    file["mood"] = "calm"
+    file.save()
+    tagged.with_tags(music["d"], ["Bebop"])
+    before[music["a"]], before[music["d"]] = music["a"].read_bytes(), music["d"].read_bytes()
+    shown = tonearm("undo", "--dry-run")
+    assert "a.flac: Jazz → none  (its genre alone: other tags were changed since)" in shown.stdout
+    assert "d.flac: Hip-Hop → none  (skipped: its genre was changed since)" in shown.stdout
+    assert "1 file of run 1 to restore" in shown.stdout
+    assert {path: path.read_bytes() for path in music.values()} == before
+    assert "run 2: 1 of 2 files of run 1 restored" in tonearm("undo").stdout
+    assert genres(music)["a"] == () and mutagen.File(music["a"])["mood"] == ["calm"]
+
+
+def test_the_plan_names_what_cannot_be_written(music, tonearm):
+    music["a"].chmod(0o444)
+    link = music["d"].with_name("link.flac")
+    link.symlink_to(music["d"])
+    planned = tonearm("tag")
+    assert planned.exit_code == 0
+    if os.geteuid():
+        assert "a.flac: none → Jazz  90%  (not written: is read-only)" in planned.stdout
+    found = json.loads(tonearm("tag", "--format", "json").stdout)
+    assert {entry["path"]: entry["action"] for entry in found["files"]}[str(music["d"])] == "write"
+
+
+def test_a_file_and_a_link_to_it_are_one(music, tonearm, tmp_path):
+    link = music["d"].with_name("z.flac")
+    link.symlink_to(music["d"])
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        (sound,) = library.rows(
+            "SELECT sound FROM tracks WHERE path = ?", [os.fsencode(music["d"])]
+        )
+        status = FileStatus.of(link.stat())
+        library.put_track(os.fsencode(link), status, file_tags(str(link)), sound=sound[0])
+    planned = tonearm("tag")
+    assert "2 files to write" in planned.stdout
+    assert "1 skipped: links to a file that is written" in planned.stdout
+
+
+def test_albums_decide_together(music, tonearm):
+    planned = tonearm("tag", "--by", "album", "--policy", "replace")
+    assert "One (2 files): none → Jazz  72%" in planned.stdout
+    assert "One (1 file): Rock → Jazz  72%" in planned.stdout
+    assert "1 file would lose a genre that a person wrote: Rock (1)" in planned.stdout
+    tonearm("tag", "--by", "album", "--write")
+    assert genres(music)["c"] == ("Jazz",) and genres(music)["b"] == ("Rock",)
+
+
+def test_genres_to_write_and_never_to_write(music, tonearm, tmp_path):
+    names = tmp_path / "names.toml"
+    names.write_text("jazz = []\n")
+    for options in (["--genre", "hip hop"], ["--not-genre", "Jazz"], ["--map", names]):
+        planned = tonearm("tag", *options)
+        assert "1 file to write" in planned.stdout and "d.flac: none → Hip-Hop" in planned.stdout
+        assert "1 skipped: not among the genres to write" in planned.stdout
+    assert tonearm("tag", "--genre", "jaz").exit_code == 2
+
+
+def test_many_changes_are_summed(music, tonearm, monkeypatch):
+    monkeypatch.setattr(tag_views, "_MOST_LINES", 1)
+    planned = tonearm("tag").stdout
+    assert (
+        "none → Jazz, 1 file\n" in planned
+        and f"    {music['a'].parent}{os.sep} (1 file)" in planned
+    )
+    assert "a.flac" not in planned and "a.flac" in tonearm("tag", "--details").stdout
+
+
+def test_a_map_that_never_ends(tonearm, music):
+    with pytest.raises(TagError, match="longer than 1 MB"):
+        tonearm("tag", "--map", "/dev/zero")

@@ -263,3 +263,80 @@ def test_copies_of_a_journal_can_be_read_without_writing(song, place, tmp_path):
     shutil.copy(place, copy)
     with Journal(copy) as journal:
         assert [run.done for run in journal.runs()] == [1]
+
+
+def test_one_unreadable_entry_costs_that_entry_alone(tmp_path, place):
+    songs = [tmp_path / f"{name}.flac" for name in "ab"]
+    for path in songs:
+        small_files.write(path, small_files.music(1, 0.3))
+        tagged.with_tags(path, ["Rock"])
+    with Journal(place, write=True) as journal:
+        run = journal.start("tag")
+        for path in songs:
+            change(path, tagged.genre_edits(["Jazz"]), genres=["Jazz"], journal=journal, run=run)
+        journal.rows("UPDATE entries SET before = '{', old_genres = 'x' WHERE id = 1")
+        journal.rows("DELETE FROM deltas WHERE entry = 1")
+        first, second = journal.entries(run)
+        assert (first.path, first.reason) == (
+            str(songs[0]),
+            "its entry in the journal cannot be read",
+        )
+        with pytest.raises(TagError, match="cannot be read"):
+            restore(first, journal=journal, run=journal.start("undo", undoes=run))
+        restore(second, journal=journal, run=journal.start("undo", undoes=run))
+    assert [read_tags(path).genres for path in songs] == [("Jazz",), ("Rock",)]
+
+
+@pytest.fixture
+def interrupted(song, place, monkeypatch):
+    """A journal whose last entry is about to be renamed over the file."""
+    with Journal(place, write=True) as journal, monkeypatch.context() as patch:
+        patch.setattr(write, "put_in_place", lambda *_: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            tag(song, journal)
+    return song
+
+
+def state(place):
+    with Journal(place, write=True) as journal:
+        return journal.rows("SELECT state, reason FROM entries")[-1]
+
+
+def test_an_interrupted_file_whose_folder_is_away_stays_open(interrupted, place, tmp_path):
+    for copy in interrupted.parent.glob(".tonearm-*"):
+        os.replace(copy, interrupted)  # it was renamed, but not noted
+    disk, away = tmp_path / "disk", tmp_path / "away"
+    disk.mkdir()
+    shutil.move(interrupted, disk / interrupted.name)
+    with Journal(place, write=True) as journal:
+        journal.rows(
+            "UPDATE entries SET path = ?, temporary = ?, state = 'verified', reason = NULL",
+            (os.fsencode(disk / interrupted.name), os.fsencode(disk / ".tonearm-1.flac")),
+        )
+    disk.rename(away)
+    assert state(place) == ("verified", None)
+    away.rename(disk)
+    assert state(place) == ("done", None)
+
+
+def test_recovery_removes_only_copies_of_its_own(song, place, tmp_path):
+    """Whatever a damaged journal names."""
+    mine = tmp_path / "mine.flac"
+    elsewhere = tmp_path / "other" / ".tonearm-1.flac"
+    elsewhere.parent.mkdir()
+    with Journal(place, write=True) as journal:
+        tag(song, journal)
+    for other in (mine, elsewhere):
+        other.write_bytes(b"a person's")
+        with Journal(place, write=True) as journal:
+            journal.rows("UPDATE entries SET state = 'begun', temporary = ?", (os.fsencode(other),))
+        state(place)
+        assert other.read_bytes() == b"a person's"
+
+
+def test_entries_that_undo_each_other_in_a_loop_end(song, place):
+    with Journal(place, write=True) as journal:
+        first = tag(song, journal)
+        undo(journal, first)
+        journal.rows("UPDATE entries SET undoes = 2 WHERE id = 1")
+        journal.done(2)

@@ -169,6 +169,8 @@ def restore(
     def edits(target: Path) -> Sequence[Edit]:
         if delta is not None:
             return delta.edits
+        if entry.before is None:
+            raise TagError(f"{target}: its entry in the journal cannot be read")
         present = read_fields(target)
         if entry.after is None or not present.same_as(entry.after):
             # Another program may have encoded the same genre in another way.
@@ -176,10 +178,8 @@ def restore(
             if genres != entry.new_genres:
                 now = JOINT.join(genres) or "none"
                 raise TagError(f"{target}: its genre was changed since (now {now})")
-            if entry.before is None or not present.fits(entry.before):
+            if not present.fits(entry.before):
                 raise TagError(f"{target}: has tags of another version now")
-        if entry.before is None:
-            raise TagError(f"{target}: its entry in the journal cannot be read")
         return edits_for_fields(target, entry.before)
 
     return change(
