@@ -22,8 +22,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.serving import CHROMIUM, CHROMIUM_ARGUMENTS, fill_library, served
 from tonearm import audio
+from tonearm.library.file_analysis import load_embed
 from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import load_embed, scan
+from tonearm.library.scan import scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 

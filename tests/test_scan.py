@@ -76,7 +76,7 @@ def case(tmp_path, model):
     return Case(tmp_path, model)
 
 
-def test_every_file_once_and_then_none(case):
+def test_every_file_once_and_then_none(case, model):
     for i in range(6):
         case.add(f"{i % 2}/{i}.mp3")
     case.add("cover.jpg")
@@ -85,7 +85,9 @@ def test_every_file_once_and_then_none(case):
     assert (result.found, result.analysed, result.unchanged, result.failures) == (6, 6, 0, [])
     assert len(case.analysed()) == 6
     tracks = case.tracks()
-    assert len(tracks) == 6 and all(len(t.probabilities) == 10 for t in tracks.values())
+    assert len(tracks) == 6 and all(
+        len(t.probabilities) == len(model.labels) for t in tracks.values()
+    )
     again = case.scan()
     assert (again.found, again.unchanged, again.to_do, case.analysed()) == (6, 6, 0, [])
     assert case.tracks() == tracks
@@ -213,7 +215,7 @@ def test_it_can_be_stopped_while_folders_are_walked_and_while_one_file_is_heard(
 
     for i in range(50):
         case.add(f"{i}.mp3")
-    monkeypatch.setattr("tonearm.library.scan._TELL_S", 0.0)
+    monkeypatch.setattr("tonearm.library.walk._REPORT_S", 0.0)
     seen = []
 
     def stop(result):

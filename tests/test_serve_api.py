@@ -22,9 +22,10 @@ from support.small_files import music, wav
 
 from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC
+from tonearm.library.file_analysis import load_embed
 from tonearm.library.file_tags import file_tags
 from tonearm.library.reviews import corrections
-from tonearm.library.scan import load_embed, scan
+from tonearm.library.scan import scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier

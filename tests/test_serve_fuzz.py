@@ -14,8 +14,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 from support.serving import fill_library, served
 
+from tonearm.library.file_analysis import load_embed
 from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import load_embed, scan
+from tonearm.library.scan import scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.serve.app import create_app

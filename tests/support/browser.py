@@ -16,8 +16,9 @@ from support.serving import (
     fill_with_files,
     served,
 )
+from tonearm.library.file_analysis import load_embed
 from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import load_embed, scan
+from tonearm.library.scan import scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 

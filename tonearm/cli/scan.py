@@ -100,6 +100,7 @@ def scan(
 def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
     """Scan once and report; gives also whether Ctrl-C ended it."""
     from tonearm.library import scan as scanning
+    from tonearm.library.file_analysis import load_embed
     from tonearm.library.scan_result import Scan
     from tonearm.library.store import Library
     from tonearm.model import file as model_file
@@ -121,7 +122,7 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
                 paths,
                 again=not paths,
                 model=loaded,
-                make_embed=partial(scanning.load_embed, model),
+                make_embed=partial(load_embed, model),
                 read_tags=file_tags,
                 jobs=options.jobs,
                 retry=options.retry,

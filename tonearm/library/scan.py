@@ -1,63 +1,42 @@
-"""Scanning: from folders to a library, hearing nothing that was heard before.
+"""Scanning: from folders to a library; nothing is analysed twice.
 
-First the folders are walked: a file of the same size and times as before costs its stat. What is
-new or changed goes, one at a time, to the workers of :mod:`tonearm.workers`, who say its
-sound key; a known key is not heard again. This process alone writes the database, and commits after
-each file: a kill at any moment loses what was in flight.
+First the folders are walked (:mod:`tonearm.library.walk`). What is new or changed goes, one file at
+a time, to worker processes (:mod:`tonearm.library.file_analysis`), which first give its sound key:
+a sound that is known is not analysed again. This process alone writes the database, and commits
+after each file: a kill at any moment loses what was in flight.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.audio import AUDIO_SUFFIXES, check_file
-from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings, texture_of
 from tonearm.database import alone
-from tonearm.errors import DecodeError
-from tonearm.files import cores, find, is_excluded
-from tonearm.library.file_tags import file_tags
-from tonearm.library.mounts import is_unmounted
-from tonearm.library.scan_result import Scan
-from tonearm.library.store import (
-    FileStatus,
-    FileTags,
-    Known,
-    Library,
-    ModelRecord,
-    as_stored,
+from tonearm.files import cores
+from tonearm.library.file_analysis import (
+    Looked,
+    MakeEmbed,
+    ReadTags,
+    embed_of,
+    make_work,
 )
+from tonearm.library.file_tags import file_tags
+from tonearm.library.scan_result import Scan
+from tonearm.library.store import FileTags, Library, ModelRecord
+from tonearm.library.walk import ListedFile, Walk
 from tonearm.model import file as model_file
-from tonearm.model.classifier import Classifier
-from tonearm.model.encoder import Embeddings
 from tonearm.model.file import Model
 from tonearm.model.prediction import Prediction
-from tonearm.workers import Caller, Done, Failure, Limits, Pool, Question, Work
-
-Embed = Callable[[str], Embeddings]
-# Called once in each worker: it may load a model that all its files share.
-MakeEmbed = Callable[[], Embed]
-ReadTags = Callable[[str], FileTags]
+from tonearm.workers import Done, Failure, Limits, Pool, Question
 
 _BATCH = 1_000
-# While folders are walked.
-_TELL_S = 0.2
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What a first look at a file gave: its sound key and its tags."""
-
-    key: str
-    tags: FileTags
 
 
 def scan(
@@ -120,12 +99,13 @@ def scan(
     """
     result = result or Scan()
     model = model or model_file.load()
-    make_embed = make_embed or partial(_embed_of, model)
+    make_embed = make_embed or partial(embed_of, model)
     named = [Path(os.path.abspath(path)) for path in paths]
     with alone(library.path, what="another scan"):
         session = _Session(library, model, result, lambda: on_progress(result))
         session.reclassify()
-        session.walk(named, again=again, retry=retry, exclude=exclude)
+        walk = Walk(library, model.encoder_sha256, result, lambda: on_progress(result))
+        walk.walk(named, again=again, retry=retry, exclude=exclude)
         result.looking = False
         on_progress(result)
         if result.to_do:
@@ -134,44 +114,9 @@ def scan(
                 make_work=partial(make_work, make_embed, read_tags),
                 limits=limits,
             ) as pool:
-                session.analyse(pool)
-        session.finish(named, again=again)
+                session.analyse(pool, walk.to_do())
+        walk.finish(named, again=again)
     return result
-
-
-def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
-    """In a worker: the function that looks at a file, and analyses it if its sound is new."""
-    embed = make_embed()
-
-    def work(path: str, caller: Caller) -> StoredEmbeddings | None:
-        check_file(Path(path))
-        looked = Looked(sound_key(path), read_tags(path))
-        return _rounded(path, embed(path)) if caller.ask(looked) else None
-
-    return work
-
-
-def _rounded(path: str, embeddings: Embeddings) -> StoredEmbeddings:
-    windows = embeddings.values.astype(np.float16)
-    if not np.isfinite(windows).all():
-        reason = "cannot be analysed: the model's answer to it is not a number"
-        raise DecodeError(path, "unreadable", reason)
-    return StoredEmbeddings(
-        values=windows,
-        starts_s=embeddings.starts_s.astype(np.float32),
-        duration_s=embeddings.duration_s,
-        warning="; ".join(embeddings.warnings) or None,
-        texture=None if embeddings.texture is None else embeddings.texture.astype(np.float16),
-    )
-
-
-def load_embed(model: Path | None) -> Embed:
-    """In a worker: the function that encodes a file with that model file."""
-    return Classifier.load(model, threads=1).embed
-
-
-def _embed_of(model: Model) -> Embed:
-    return Classifier(model, threads=1).embed
 
 
 def model_of(model: Model) -> ModelRecord:
@@ -185,40 +130,22 @@ def model_of(model: Model) -> ModelRecord:
     )
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file on its way: its row in the list of the walk, and what the first look gave."""
-
-    path: bytes
-    status: FileStatus
-    looked: Looked | None = None
-
-
 class _Session:
-    """The state of one scan."""
+    """The analysing half of a scan: what is in flight, and how results are kept."""
 
     def __init__(
         self, library: Library, model: Model, result: Scan, on_progress: Callable[[], None]
     ) -> None:
         self._library, self._head, self._result = library, model.head, result
-        self._on_progress, self._tell_at = on_progress, 0.0
+        self._on_progress = on_progress
         record = model_of(model)
         self._encoder = record.encoder
         self._model = library.model_id(record)
-        self._files: dict[int, _File] = {}  # in flight, by number
-        self._waiting: dict[str, list[_File]] = {}  # copies of a sound that is being heard
-        self._unread: set[Path] = set()  # what is not there, and folders that cannot be read
-        # The lists of a walk may be long, so they live in SQLite's temporary file.
-        library.write("DROP TABLE IF EXISTS temp.walked")
-        library.write("DROP TABLE IF EXISTS temp.to_do")
-        library.write("CREATE TEMP TABLE walked(path BLOB PRIMARY KEY) WITHOUT ROWID")
-        library.write(
-            "CREATE TEMP TABLE to_do(number INTEGER PRIMARY KEY, path BLOB, size, mtime_ns,"
-            " ctime_ns, device, inode)"
-        )
+        self._files: dict[int, ListedFile] = {}  # in flight, by number
+        self._waiting: dict[str, list[ListedFile]] = {}  # copies of a sound in flight, by its key
 
     def reclassify(self) -> None:
-        """Judge again, without audio, what the same encoder heard for another model."""
+        """Classify again, without audio, what the same encoder analysed for another model."""
         sql = (
             "SELECT s.id, w.values_f16, w.texture_f16, w.texture_windows FROM sounds s"
             " JOIN models m ON m.id = s.model"
@@ -236,81 +163,8 @@ class _Session:
             self._result.reclassified += len(rows)
             self._on_progress()
 
-    def walk(
-        self, named: list[Path], *, again: bool, retry: bool, exclude: Sequence[str] = ()
-    ) -> None:
-        """List what is new or changed."""
-        roots = [*named, *map(Path, self._library.roots())] if again else named
-        for root in [root for root in roots if is_unmounted(self._library, root)]:
-            roots.remove(root)
-            self._unread.add(root)
-            reason = "is empty: is its disk mounted? (`tonearm forget` drops its files)"
-            self._result.failures.append((str(root), reason))
-
-        def on_error(folder: Path, error: OSError) -> None:
-            self._unread.add(folder)
-            reason = f"folder cannot be read: {error.strerror}"
-            self._result.failures.append((str(folder), reason))
-
-        def look(path: Path) -> None:
-            if reason := self._meet(path, retry=retry):
-                self._unread.add(path)
-                self._result.failures.append((str(path), reason))
-
-        for path in find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error, exclude=exclude):
-            look(path)
-        for path in self._library.strays() if again else ():
-            if is_excluded(path, exclude):
-                continue
-            if os.path.lexists(path):
-                look(path)
-            else:  # it was not named this time, so that is no failure
-                self._unread.add(path)
-        read = (root for root in named if root.is_dir() and root not in self._unread)
-        self._library.write(
-            "INSERT OR IGNORE INTO roots VALUES (?)", ([as_stored(root)] for root in read)
-        )
-        # Files that were kept here once, by the thousand, are looked at as strays.
-        self._library.write("DELETE FROM roots WHERE path IN (SELECT path FROM tracks)")
-
-    def _meet(self, path: Path, *, retry: bool) -> str | None:
-        """Look at a file from outside; gives the reason if that cannot be done."""
-        stored = as_stored(path)
-        if self._library.rows("SELECT 1 FROM temp.walked WHERE path = ?", [stored]):
-            return None  # named twice
-        self._result.found += 1
-        if time.monotonic() > self._tell_at:
-            self._on_progress()
-            self._tell_at = time.monotonic() + _TELL_S
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            if path.is_symlink():
-                return "is a link to nothing, or to itself"
-            missing = isinstance(error, FileNotFoundError)
-            self._result.found -= missing  # it was named, and is no file
-            return "does not exist" if missing else error.strerror or str(error)
-        self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
-        now = FileStatus.of(status)
-        known = self._library.known(stored)
-        if known is not None and known.status == now and self._is_settled(known, retry):
-            self._result.unchanged += 1
-            self._result.failed_before += known.failed
-            return None
-        self._library.write(
-            "INSERT INTO temp.to_do(path, size, mtime_ns, ctime_ns, device, inode)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            [(stored, *now)],
-        )
-        self._result.to_do += 1
-        return None
-
-    def _is_settled(self, known: Known, retry: bool) -> bool:
-        return not retry if known.failed else known.encoder == self._encoder
-
-    def analyse(self, pool: Pool) -> None:
+    def analyse(self, pool: Pool, to_do: Iterator[tuple[int, ListedFile]]) -> None:
         """Give files to the workers, and keep what they find, until the list is done."""
-        to_do = self._to_do()
         while self._give(pool, to_do) or self._files:
             for event in pool.events():
                 self._give(pool, to_do)  # first, so that the worker works while this is written
@@ -321,7 +175,7 @@ class _Session:
                 self._on_progress()
             self._on_progress()  # also while one file takes long
 
-    def _give(self, pool: Pool, to_do: Iterator[tuple[int, _File]]) -> bool:
+    def _give(self, pool: Pool, to_do: Iterator[tuple[int, ListedFile]]) -> bool:
         """Give every idle worker a file; False once there are no more."""
         while pool.idle:
             number, file = next(to_do, (0, None))
@@ -331,17 +185,9 @@ class _Session:
             pool.submit(number, os.fsdecode(file.path))
         return True
 
-    def _to_do(self) -> Iterator[tuple[int, _File]]:
-        last = 0
-        sql = "SELECT * FROM temp.to_do WHERE number > ? ORDER BY number LIMIT ?"
-        while rows := self._library.rows(sql, [last, _BATCH]):
-            for last, path, *status in rows:
-                yield last, _File(path, FileStatus(*status))
-
     def _is_new(self, number: int, looked: Looked) -> bool:
         """Whether a file is to be analysed, after a first look at it."""
-        file = self._files[number]
-        file = self._files[number] = _File(file.path, file.status, looked)
+        file = self._files[number] = replace(self._files[number], looked=looked)
         known = self._library.sound_id(looked.key, self._encoder)
         if known is not None:
             self._keep_recognised(file, known)
@@ -357,11 +203,11 @@ class _Session:
     def _take_in(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
         file = self._files.pop(number)
         if isinstance(outcome, StoredEmbeddings):
-            self._keep_heard(file, outcome)
+            self._keep_analysed(file, outcome)
         elif outcome is not None:
             self._keep_failure(file, outcome)
 
-    def _keep_heard(self, file: _File, sound: StoredEmbeddings) -> None:
+    def _keep_analysed(self, file: ListedFile, sound: StoredEmbeddings) -> None:
         assert file.looked is not None
         with self._library.transaction():
             number = self._put_sound(
@@ -388,7 +234,7 @@ class _Session:
             texture=embeddings.texture,
         )
 
-    def _keep_recognised(self, file: _File, sound: int) -> None:
+    def _keep_recognised(self, file: ListedFile, sound: int) -> None:
         assert file.looked is not None
         with self._library.transaction():
             if not self._library.known(file.path):
@@ -407,7 +253,7 @@ class _Session:
                 return True
         return False
 
-    def _keep_failure(self, file: _File, failure: Failure) -> None:
+    def _keep_failure(self, file: ListedFile, failure: Failure) -> None:
         tags = file.looked.tags if file.looked else FileTags()
         error = (failure.kind, failure.reason)
         # Its copies shared its wait, and share its fate: their audio is the same.
@@ -420,43 +266,6 @@ class _Session:
         for path in (file.path, *(copy.path for copy in copies)):
             self._result.failures.append((os.fsdecode(path), failure.reason))
             self._result.done += 1
-
-    def finish(self, named: list[Path], *, again: bool) -> None:
-        """Note which files are gone, and drop sounds that no file holds any more."""
-        with self._library.transaction():
-            self._library.write(
-                "UPDATE tracks SET missing = 0 WHERE missing AND path IN"
-                " (SELECT path FROM temp.walked)"
-            )
-            not_met = self._library.tracks(
-                None if again else named, where="t.path NOT IN (SELECT path FROM temp.walked)"
-            )
-            gone = [(track.id,) for track in not_met if self._is_gone(Path(track.path))]
-            self._library.write("UPDATE tracks SET missing = 1 WHERE id = ?", gone)
-            self._library.write(
-                "DELETE FROM sounds WHERE id NOT IN"
-                " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
-            )
-            self._library.embeddings.drop_unused()
-        self._result.gone = len(gone)
-
-    def _is_gone(self, path: Path) -> bool:
-        """Whether a file that was not met was removed.
-
-        It may also be on a disk that is not mounted: where what was named, a folder, or a link's
-        end is not there, files are not called gone.
-        """
-        if not self._unread.isdisjoint(path.parents):
-            return False
-        if path not in self._unread:
-            return True
-        try:
-            os.lstat(path)
-        except FileNotFoundError:
-            return path.parent.is_dir()
-        except OSError:
-            return False
-        return False
 
     def _classify(
         self, windows: NDArray[np.float16], texture: NDArray[np.float16] | None

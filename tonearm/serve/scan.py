@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from tonearm.files import cores
 from tonearm.library import scan as scanning
+from tonearm.library.file_analysis import load_embed
 from tonearm.library.file_tags import file_tags
 from tonearm.library.scan_result import Scan
 from tonearm.library.store import Library
@@ -78,7 +79,7 @@ def _scan(service: Service, job: jobs.Job) -> dict[str, Any]:
             service.folders,
             again=True,
             model=service.classifier.model,
-            make_embed=partial(scanning.load_embed, service.model_path),
+            make_embed=partial(load_embed, service.model_path),
             read_tags=file_tags,
             jobs=max(1, cores() - 1),  # one is left to those who look at the page
             result=result,

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.files import FileStatus
+from tonearm.library.file_analysis import Embed, Looked, MakeEmbed, make_work
 from tonearm.library.file_tags import file_tags
-from tonearm.library.scan import Embed, Looked, MakeEmbed, make_work
 from tonearm.library.store import Library, as_stored
 from tonearm.model.classifier import Classifier
 from tonearm.workers import Done, Failure, Pool, Question

@@ -1,0 +1,93 @@
+"""In a worker: look at a file, then analyse it if its sound is new.
+
+Scanning a library and preparing a data set both give this to the workers of
+:mod:`tonearm.workers`; the pool's owner knows which sounds are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tonearm.audio import check_file
+from tonearm.containers.sound_key import sound_key
+from tonearm.data.embedding_store import StoredEmbeddings
+from tonearm.errors import DecodeError
+from tonearm.library.store import FileTags
+from tonearm.model.classifier import Classifier
+from tonearm.model.encoder import Embeddings
+from tonearm.model.file import Model
+from tonearm.workers import Caller, Work
+
+Embed = Callable[[str], Embeddings]
+# Called once in each worker: it may load a model that all its files share.
+MakeEmbed = Callable[[], Embed]
+ReadTags = Callable[[str], FileTags]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a first look at a file gave.
+
+    Parameters
+    ----------
+    key : str
+        Its sound key: the same for every copy of the sound, whatever its tags.
+    tags : FileTags
+    """
+
+    key: str
+    tags: FileTags
+
+
+def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
+    """In a worker: the function that looks at a file, and analyses it if its sound is new.
+
+    Parameters
+    ----------
+    make_embed : callable
+        Gives the function that encodes a file.
+    read_tags : callable
+        Reads the tags of a file.
+
+    Returns
+    -------
+    callable
+        Asks its pool with a Looked whether the sound is new; gives the embeddings, rounded as they
+        are kept, if it is, else None.
+    """
+    embed = make_embed()
+
+    def work(path: str, caller: Caller) -> StoredEmbeddings | None:
+        check_file(Path(path))
+        looked = Looked(sound_key(path), read_tags(path))
+        return _rounded(path, embed(path)) if caller.ask(looked) else None
+
+    return work
+
+
+def _rounded(path: str, embeddings: Embeddings) -> StoredEmbeddings:
+    windows = embeddings.values.astype(np.float16)
+    if not np.isfinite(windows).all():
+        reason = "cannot be analysed: the model's answer to it is not a number"
+        raise DecodeError(path, "unreadable", reason)
+    return StoredEmbeddings(
+        values=windows,
+        starts_s=embeddings.starts_s.astype(np.float32),
+        duration_s=embeddings.duration_s,
+        warning="; ".join(embeddings.warnings) or None,
+        texture=None if embeddings.texture is None else embeddings.texture.astype(np.float16),
+    )
+
+
+def load_embed(model: Path | None) -> Embed:
+    """In a worker: the function that encodes a file with a model file; None is the built-in."""
+    return Classifier.load(model, threads=1).embed
+
+
+def embed_of(model: Model) -> Embed:
+    """In a worker: the function that encodes a file with that model."""
+    return Classifier(model, threads=1).embed

@@ -1,0 +1,209 @@
+"""Walking through folders: which files are new or changed, and which are gone.
+
+A file of the same size and times as before costs its stat and no more. The lists of a walk may be
+long, so they live in temporary tables of SQLite, which go to the disk when they must.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.files import find, is_excluded
+from tonearm.library.file_analysis import Looked
+from tonearm.library.mounts import is_unmounted
+from tonearm.library.scan_result import Scan
+from tonearm.library.store import FileStatus, Known, Library, as_stored
+
+_BATCH = 1_000
+_REPORT_S = 0.2
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file on its way: its row in the list of the walk, and what the first look gave.
+
+    Parameters
+    ----------
+    path : bytes
+        As the library keeps it.
+    status : FileStatus
+        When it was listed.
+    looked : Looked or None
+        None before the first look.
+    """
+
+    path: bytes
+    status: FileStatus
+    looked: Looked | None = None
+
+
+class Walk:
+    """One walk of a scan.
+
+    Parameters
+    ----------
+    library : Library
+        Open for writing.
+    encoder : str
+        Checksum of the encoder: what another one analysed counts as new.
+    result : Scan
+        Counts what is found.
+    on_progress : callable
+        Called now and then; may raise to stop.
+    """
+
+    def __init__(
+        self, library: Library, encoder: str, result: Scan, on_progress: Callable[[], None]
+    ) -> None:
+        self._library, self._encoder, self._result = library, encoder, result
+        self._on_progress, self._report_at = on_progress, 0.0
+        self._unread: set[Path] = set()  # what is not there, and folders that cannot be read
+        library.write("DROP TABLE IF EXISTS temp.walked")
+        library.write("DROP TABLE IF EXISTS temp.to_do")
+        library.write("CREATE TEMP TABLE walked(path BLOB PRIMARY KEY) WITHOUT ROWID")
+        library.write(
+            "CREATE TEMP TABLE to_do(number INTEGER PRIMARY KEY, path BLOB, size, mtime_ns,"
+            " ctime_ns, device, inode)"
+        )
+
+    def walk(
+        self, named: list[Path], *, again: bool, retry: bool, exclude: Sequence[str] = ()
+    ) -> None:
+        """List what is new or changed.
+
+        Parameters
+        ----------
+        named : list of path
+            Files and folders, absolute.
+        again : bool
+            Look as well at all that was scanned before.
+        retry : bool
+            List files too that failed and have not changed since.
+        exclude : sequence of str
+            Patterns of what to skip.
+        """
+        roots = [*named, *map(Path, self._library.roots())] if again else named
+        for root in [root for root in roots if is_unmounted(self._library, root)]:
+            roots.remove(root)
+            self._unread.add(root)
+            reason = "is empty: is its disk mounted? (`tonearm forget` drops its files)"
+            self._result.failures.append((str(root), reason))
+
+        def on_error(folder: Path, error: OSError) -> None:
+            self._unread.add(folder)
+            reason = f"folder cannot be read: {error.strerror}"
+            self._result.failures.append((str(folder), reason))
+
+        def look(path: Path) -> None:
+            if reason := self._meet(path, retry=retry):
+                self._unread.add(path)
+                self._result.failures.append((str(path), reason))
+
+        for path in find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error, exclude=exclude):
+            look(path)
+        for path in self._library.strays() if again else ():
+            if is_excluded(path, exclude):
+                continue
+            if os.path.lexists(path):
+                look(path)
+            else:  # it was not named this time, so that is no failure
+                self._unread.add(path)
+        read = (root for root in named if root.is_dir() and root not in self._unread)
+        self._library.write(
+            "INSERT OR IGNORE INTO roots VALUES (?)", ([as_stored(root)] for root in read)
+        )
+        # Files that were kept here once, by the thousand, are looked at as strays.
+        self._library.write("DELETE FROM roots WHERE path IN (SELECT path FROM tracks)")
+
+    def _meet(self, path: Path, *, retry: bool) -> str | None:
+        """Look at a file from outside; gives the reason if that cannot be done."""
+        stored = as_stored(path)
+        if self._library.rows("SELECT 1 FROM temp.walked WHERE path = ?", [stored]):
+            return None  # named twice
+        self._result.found += 1
+        if time.monotonic() > self._report_at:
+            self._on_progress()
+            self._report_at = time.monotonic() + _REPORT_S
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            if path.is_symlink():
+                return "is a link to nothing, or to itself"
+            missing = isinstance(error, FileNotFoundError)
+            self._result.found -= missing  # it was named, and is no file
+            return "does not exist" if missing else error.strerror or str(error)
+        self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
+        now = FileStatus.of(status)
+        known = self._library.known(stored)
+        if known is not None and known.status == now and self._is_settled(known, retry):
+            self._result.unchanged += 1
+            self._result.failed_before += known.failed
+            return None
+        self._library.write(
+            "INSERT INTO temp.to_do(path, size, mtime_ns, ctime_ns, device, inode)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [(stored, *now)],
+        )
+        self._result.to_do += 1
+        return None
+
+    def _is_settled(self, known: Known, retry: bool) -> bool:
+        return not retry if known.failed else known.encoder == self._encoder
+
+    def to_do(self) -> Iterator[tuple[int, ListedFile]]:
+        """The listed files with their numbers, in the order of the walk."""
+        last = 0
+        sql = "SELECT * FROM temp.to_do WHERE number > ? ORDER BY number LIMIT ?"
+        while rows := self._library.rows(sql, [last, _BATCH]):
+            for last, path, *status in rows:
+                yield last, ListedFile(path, FileStatus(*status))
+
+    def finish(self, named: list[Path], *, again: bool) -> None:
+        """Note which files are gone, and drop sounds that no file holds any more.
+
+        Parameters
+        ----------
+        named : list of path
+            As for :meth:`walk`: files elsewhere are left as they are, unless ``again``.
+        again : bool
+            Whether everything was looked at.
+        """
+        with self._library.transaction():
+            self._library.write(
+                "UPDATE tracks SET missing = 0 WHERE missing AND path IN"
+                " (SELECT path FROM temp.walked)"
+            )
+            not_met = self._library.tracks(
+                None if again else named, where="t.path NOT IN (SELECT path FROM temp.walked)"
+            )
+            gone = [(track.id,) for track in not_met if self._is_gone(Path(track.path))]
+            self._library.write("UPDATE tracks SET missing = 1 WHERE id = ?", gone)
+            self._library.write(
+                "DELETE FROM sounds WHERE id NOT IN"
+                " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
+            )
+            self._library.embeddings.drop_unused()
+        self._result.gone = len(gone)
+
+    def _is_gone(self, path: Path) -> bool:
+        """Whether a file that was not met was removed.
+
+        It may also be on a disk that is not mounted: where what was named, a folder, or a link's
+        end is not there, files are not called gone.
+        """
+        if not self._unread.isdisjoint(path.parents):
+            return False
+        if path not in self._unread:
+            return True
+        try:
+            os.lstat(path)
+        except FileNotFoundError:
+            return path.parent.is_dir()
+        except OSError:
+            return False
+        return False
