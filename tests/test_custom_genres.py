@@ -103,14 +103,49 @@ def test_a_vote_is_a_third_of_the_discriminant():
     ("tracks", "message"),
     [
         (_tracks(["a"]), "only one genre"),
-        (_tracks(["a", "b"], artists=1), "10 tracks, all of one artist"),
-        (_tracks(["a", "b"], each=1), "1 tracks, all of one artist"),
+        (_tracks(["a", "b"], artists=1), "every genre is by one artist alone"),
+        (_tracks(["a", "b"], each=1), "every genre is by one artist alone"),
     ],
     ids=["one genre", "one artist", "one clip"],
 )
 def test_what_cannot_be_measured_is_refused(tracks, message):
     with pytest.raises(DatasetError, match=message):
         custom_genres.cross_validate(tracks, names=NAMES)
+
+
+def _with_lonely(*, shared=False):
+    """Two genres of five artists, and a third that one artist has alone."""
+    known, lonely = _tracks(["a", "b"]), _tracks(["c"], artists=1)
+    groups = ["a0" if shared else group for group in lonely.groups]
+    return Tracks(
+        [*known.windows, *lonely.windows],
+        [*known.labels, *lonely.labels],
+        [*known.groups, *groups],
+    )
+
+
+def test_a_genre_by_one_artist_is_learnt_and_not_measured():
+    tracks = _with_lonely()
+    trial = custom_genres.cross_validate(tracks, names=NAMES)
+    assert trial.labels == ("a", "b", "c"), "it is a possible answer"
+    assert set(trial.truth) == {0, 1} and len(trial.truth) == 20
+    figures = trial.figures()
+    assert "c" not in figures["per_genre"] and figures["n"] == 20
+
+
+def test_an_artist_who_is_needed_for_a_genre_is_never_held_out():
+    tracks = _with_lonely(shared=True)
+    for fold in custom_genres.held_out_folds(tracks.labels, tracks.groups, folds=4, seed=0):
+        held_out = {tracks.groups[i] for i in fold.held_out}
+        assert "a0" not in held_out
+        assert not held_out & {tracks.groups[i] for i in fold.train}
+        assert len(fold.train) + len(fold.held_out) == len(tracks.labels)
+
+
+def test_a_new_genre_by_one_artist_is_added_and_not_measured():
+    gain = custom_genres.measure_gain(_tracks(["a", "b"]), _tracks(["c"], artists=1), names=NAMES)
+    assert gain.new["c"] == {"n": 0, "recall": None, "interval_95": None, "unknown": 0}
+    assert gain.n == 20
 
 
 @pytest.mark.parametrize(("artists", "folds"), [(2, 2), (3, 3), (5, 5), (9, 5)])

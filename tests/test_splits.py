@@ -188,10 +188,18 @@ def test_a_line_break_in_a_name_is_refused():
         _ = Split("mine", {"train": ("rock/a\nb",)}).text
 
 
-@pytest.mark.parametrize("groups", [1, 2])
-def test_too_few_artists_for_a_split(groups):
-    with pytest.raises(DatasetError, match=f"'jazz' has {2 * groups} tracks of {groups} artists"):
-        splits.grouped(_index({"rock": 5, "jazz": groups}))
+@pytest.mark.parametrize(("groups", "subsets"), [(1, {"train"}), (2, {"train", "valid"})])
+def test_a_genre_of_few_artists_is_learnt_first_and_measured_next(groups, subsets):
+    made = _index({"rock": 5, "jazz": groups})
+    split = splits.make("grouped", made)
+    has = {name for name, names in split.subsets.items() if any("jazz" in n for n in names)}
+    assert has == subsets
+    assert all(any("rock" in n for n in names) for names in split.subsets.values())
+
+
+def test_genres_of_one_artist_each_cannot_be_measured():
+    with pytest.raises(DatasetError, match="every genre is by one artist or group alone"):
+        splits.grouped(_index({"rock": 1, "jazz": 1}))
 
 
 def test_split_file_is_its_hash(tmp_path):

@@ -125,7 +125,7 @@ def say_index(made: Index) -> None:
 
 def say_split(split: Split, made: Index) -> None:
     """Say what is odd about a split of a data set, before anything is learnt from it."""
-    from tonearm.data import splits
+    from tonearm.data import groups, splits
     from tonearm.training import caveats
 
     found = splits.find_all(split, made)
@@ -136,6 +136,9 @@ def say_split(split: Split, made: Index) -> None:
     copies = [track for subset in used.values() for track in subset.copies]
     unclear = [track for subset in used.values() for track in subset.contradictions]
     console.caveat(caveats.of_copies(copies, unclear))
+    tracks = [track for subset in used.values() for track in subset.tracks]
+    lonely = groups.lonely_genres([t.genre for t in tracks], [t.group for t in tracks])
+    console.caveat(caveats.of_lonely(lonely))
     lost = [
         f"{name} {subset.missing} of {subset.promised}"
         for name, subset in used.items()

@@ -62,12 +62,13 @@ def extend(
 
 def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, adopt: bool) -> None:
     """Print what the new genres gain and cost; with ``adopt`` save the larger model."""
-    from tonearm.data.groups import without_artist
+    from tonearm.data.groups import lonely_genres, without_artist
     from tonearm.training import caveats, custom_genres
 
     base, new = run.base, found.tracks
     gain = _gain(run, new, old)
     _print_gain(gain)
+    console.caveat(caveats.of_lonely(lonely_genres(new.labels, new.groups)))
     console.caveat(caveats.of_artists(new.groups))
     if not adopt:
         console.say(heads.NOT_WRITTEN)
@@ -110,6 +111,9 @@ def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
 
 def _print_gain(gain: Gain) -> None:
     for label, found in gain.new.items():
+        if not found["n"]:
+            print(f"gained\t{console.printable(label)}\tnot measured")
+            continue
         low, high = found["interval_95"]
         recall = f"recall {found['recall']:.3f}\t[{low:.3f}, {high:.3f}]\tn={found['n']}"
         if found["unknown"]:

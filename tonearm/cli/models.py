@@ -115,6 +115,8 @@ def _changed(values: Values) -> str | None:
     if gain := values.get("gain"):
         new = [
             f"{name} gained, recall {of['recall']:.3f} n={of['n']}"
+            if of["n"]
+            else f"{name} gained, not measured"
             for name, of in gain["new"].items()
         ]
         old = f"old genres {gain['before']:.3f} -> {gain['after']:.3f} n={gain['n']}"

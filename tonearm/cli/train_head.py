@@ -41,16 +41,20 @@ def say_copies(found: EmbeddedTracks) -> None:
 
 def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
     """A head of all tracks; its figures are those of heads that each left out a fold."""
-    from tonearm.data.groups import without_artist
+    from tonearm.data.groups import lonely_genres, without_artist
     from tonearm.training import caveats, custom_genres, head_fit, learnt_sounds
 
     tracks, names = found.tracks, run.base.embedding_names
-    figures = custom_genres.cross_validate(tracks, names=names, seed=run.seed).figures()
+    folds = custom_genres.folds_for(tracks.labels, tracks.groups)
     unknown = without_artist(tracks.groups)
     unit = "track" if unknown["track"] == len(tracks.groups) else "group"
-    folds = custom_genres.folds_for(tracks.labels, tracks.groups)
-    evaluated = f"{folds} folds by {unit}, seed {run.seed}"
-    heads.print_figures(figures, evaluated)
+    evaluated = f"{folds} folds by {unit}, seed {run.seed}" if folds else "not at all"
+    metrics: heads.Values = {}
+    if folds:
+        trial = custom_genres.cross_validate(tracks, names=names, seed=run.seed)
+        metrics["held_out"] = trial.figures()
+        heads.print_figures(metrics["held_out"], evaluated)
+    console.caveat(caveats.of_lonely(lonely_genres(tracks.labels, tracks.groups)))
     console.caveat(caveats.of_artists(tracks.groups))
     training = {
         "data": f"all {len(tracks.labels)} tracks of {Path(found.index.source).name or 'arrays'}",
@@ -61,7 +65,7 @@ def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
         learnt_sounds.FIELD: found.sounds().to_dict(),
     }
     head = head_fit.fit(tracks, names=names, seed=run.seed)
-    return heads.FittedHead(head, training, {"held_out": figures})
+    return heads.FittedHead(head, training, metrics)
 
 
 def _fit_on_split(run: heads.HeadRun, found: EmbeddedTracks, split: Split) -> heads.FittedHead:

@@ -102,6 +102,32 @@ def without_artist(groups: Iterable[str]) -> Counter[str]:
     return Counter({kind: kinds[kind] for kind in ("folder", "track") if kinds[kind]})
 
 
+def groups_of(labels: Iterable[str], groups: Iterable[str]) -> dict[str, set[str]]:
+    """The groups of each genre.
+
+    Parameters
+    ----------
+    labels, groups : iterable of str
+        Of each track.
+    """
+    found: dict[str, set[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        found.setdefault(label, set()).add(group)
+    return found
+
+
+def lonely_genres(labels: Iterable[str], groups: Iterable[str]) -> dict[str, str]:
+    """The genres that one group has alone, with that group: no figure of theirs can be honest.
+
+    Parameters
+    ----------
+    labels, groups : iterable of str
+        Of each track.
+    """
+    of_genre = groups_of(labels, groups)
+    return {label: next(iter(own)) for label, own in of_genre.items() if len(own) == 1}
+
+
 def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> tuple[Track, ...]:
     """Set ``copy_of``, and join the groups of copies.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -306,6 +306,9 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
 def grouped(index: Index, *, seed: int = 0) -> Split:
     """Make a split: groups stay together, genres stay balanced.
 
+    A genre of one group alone is in train only, one of two groups in train and valid: it is learnt
+    though it is not, or less well, measured.
+
     Parameters
     ----------
     index : Index
@@ -314,33 +317,50 @@ def grouped(index: Index, *, seed: int = 0) -> Split:
     Raises
     ------
     DatasetError
-        If a genre has too few groups to be in every subset.
+        When no genre can be measured, or one with enough groups misses a subset all the same.
     """
     tracks = index.tracks
-    for genre in index.labels:
-        its = [track.group for track in tracks if track.genre == genre]
-        if len(set(its)) < len(SUBSETS):
-            raise DatasetError(
-                f"genre {genre!r} has {len(its)} tracks of {len(set(its))} artists or groups; a "
-                f"split into {len(SUBSETS)} subsets needs {len(SUBSETS)} of them: add music"
-            )
+    of_genre = groups.groups_of(
+        [track.genre for track in tracks], [track.group for track in tracks]
+    )
+    if all(len(own) == 1 for own in of_genre.values()):
+        raise DatasetError("every genre is by one artist or group alone: add music by others")
+    placed = _scarce(tracks, of_genre)
+    free = [track for track in tracks if track.group not in placed]
     assigned = folds.assign_groups(
-        [track.genre for track in tracks],
-        [track.group for track in tracks],
+        [track.genre for track in free],
+        [track.group for track in free],
         fractions=FRACTIONS,
         seed=seed,
     )
+    place = {track.name: int(subset) for track, subset in zip(free, assigned, strict=True)}
+    place |= {track.name: placed[track.group] for track in tracks if track.group in placed}
     subsets: dict[str, tuple[str, ...]] = {}
     # Enough groups is not enough: a very large one may leave too little for the others.
     for i, subset in enumerate(SUBSETS):
-        inside = [track for track, its in zip(tracks, assigned, strict=True) if its == i]
+        inside = [track for track in tracks if place[track.name] == i]
         lost = sorted(set(index.labels) - {track.genre for track in inside})
+        lost = [genre for genre in lost if len(of_genre[genre]) >= len(SUBSETS)]
         if lost:
             raise DatasetError(
                 f"genre {lost[0]!r} has too few groups for subset {subset}: add music"
             )
         subsets[subset] = tuple(sorted(track.name for track in inside))
     return Split(f"grouped-{seed}", subsets)
+
+
+def _scarce(tracks: Sequence[Track], of_genre: Mapping[str, set[str]]) -> dict[str, int]:
+    """Where the groups of genres go that have fewer groups than there are subsets.
+
+    The largest goes to train, the next to valid; what has a place for another genre keeps it.
+    """
+    sizes = Counter(track.group for track in tracks)
+    placed: dict[str, int] = {}
+    for _, own in sorted(of_genre.items()):
+        if len(own) < len(SUBSETS):
+            for subset, group in enumerate(sorted(own, key=lambda group: (-sizes[group], group))):
+                placed[group] = min(subset, placed.get(group, subset))
+    return placed
 
 
 def leaking(

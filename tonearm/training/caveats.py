@@ -95,6 +95,24 @@ def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caveat]:
     return [Caveat("caveat", text)]
 
 
+def of_lonely(lonely: Mapping[str, str]) -> list[Caveat]:
+    """That genres of one group are learnt, but not measured.
+
+    Parameters
+    ----------
+    lonely : mapping of str to str
+        Genres, and the group that each has alone (`groups.lonely_genres`).
+    """
+    return [
+        Caveat(
+            "note",
+            f"{genre} is learnt but not measured: all of its tracks are by one artist or group "
+            f"({group.partition(':')[2]}), so no honest figure is possible. Add music by others.",
+        )
+        for genre, group in sorted(lonely.items())
+    ]
+
+
 def of_copies(copies: Sequence[Track], contradictions: Sequence[Track]) -> list[Caveat]:
     """That recordings count once, and not at all where their genre is in doubt."""
     found = []

@@ -5,7 +5,7 @@ Every figure is of groups (artists, copies) that the fit had not seen. Needs no 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from tonearm import metrics
 from tonearm.data import splits
-from tonearm.data.folds import k_fold
+from tonearm.data.folds import Fold, k_fold
+from tonearm.data.groups import groups_of, lonely_genres
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError, ModelError
 from tonearm.genres import key
@@ -105,40 +106,94 @@ def subset(tracks: Tracks, chosen: Sequence[int] | NDArray[np.int64]) -> Tracks:
 
 
 def folds_for(labels: Sequence[str], groups: Sequence[str], *, fewest: int = 2) -> int:
-    """Five, or as many as the genre of the fewest groups allows.
+    """Five folds, or as many as the measurable genre of the fewest groups allows.
+
+    A genre of one group (one artist, as a rule) cannot be measured: it does not count here.
+
+    Parameters
+    ----------
+    labels, groups : sequence of str [n]
+    fewest : int
+        Genres that there must be at least.
+
+    Returns
+    -------
+    int
+        0 where no genre can be measured.
 
     Raises
     ------
     DatasetError
-        With less than ``fewest`` genres, or a genre of one group only: nothing could be measured
-        honestly.
+        With less than ``fewest`` genres.
     """
-    of_genre: dict[str, set[str]] = {}
-    for label, group in zip(labels, groups, strict=True):
-        of_genre.setdefault(label, set()).add(group)
+    of_genre = groups_of(labels, groups)
     if len(of_genre) < fewest:
         raise DatasetError(f"only one genre ({', '.join(of_genre)}): two or more are needed")
-    least = min(of_genre, key=lambda label: len(of_genre[label]))
-    if len(of_genre[least]) < 2:
-        raise DatasetError(
-            f"genre {least!r} has {list(labels).count(least)} tracks, all of one artist or "
-            f"group ({next(iter(of_genre[least]))}): its sound cannot be told apart from its "
-            "artist; add music of another one"
-        )
-    return min(FOLDS, len(of_genre[least]))
+    alone = lonely_genres(labels, groups)
+    return min([FOLDS, *(len(own) for label, own in of_genre.items() if label not in alone)]) * (
+        len(alone) < len(of_genre)
+    )
+
+
+def held_out_folds(
+    labels: Sequence[str], groups: Sequence[str], *, folds: int, seed: int
+) -> Iterator[Fold]:
+    """Folds that hold out every track that can be measured once, and with it all of its group.
+
+    Groups with a track of a genre that has no other group are always learnt from: held out, they
+    would leave nothing to learn the genre from.
+
+    Parameters
+    ----------
+    labels, groups : sequence of str [n]
+    folds : int
+    seed : int
+    """
+    alone = lonely_genres(labels, groups)
+    kept = {group for label, group in zip(labels, groups, strict=True) if label in alone}
+    always = np.array([i for i, group in enumerate(groups) if group in kept], dtype=np.int64)
+    rest = np.array([i for i, group in enumerate(groups) if group not in kept], dtype=np.int64)
+    if not len(rest):
+        yield from [Fold(always, rest)] * folds
+        return
+    own = [labels[i] for i in rest], [groups[i] for i in rest]
+    for fold in k_fold(*own, folds=folds, seed=seed):
+        train = np.sort(np.concatenate([rest[fold.train], always]))
+        yield Fold(train, rest[fold.held_out])
 
 
 def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0) -> Trial:
-    """Classify every track by a head that was fitted without its group."""
+    """Classify every track by a head that was fitted without its group.
+
+    Tracks of a genre of one group are learnt from and not classified.
+
+    Parameters
+    ----------
+    tracks : Tracks
+    names : sequence of str or None
+        What each number of an embedding means.
+    seed : int
+
+    Raises
+    ------
+    DatasetError
+        With one genre only, or where no genre can be measured.
+    """
     labels = tuple(sorted(set(tracks.labels)))
     folds = folds_for(tracks.labels, tracks.groups)
+    if not folds:
+        raise DatasetError("every genre is by one artist alone: nothing can be measured")
     probabilities = np.zeros((len(tracks.labels), len(labels)))
-    for fold in k_fold(tracks.labels, tracks.groups, folds=folds, seed=seed):
+    measured = np.zeros(len(tracks.labels), dtype=bool)
+    for fold in held_out_folds(tracks.labels, tracks.groups, folds=folds, seed=seed):
         head = heads.fit(subset(tracks, fold.train), names=names, labels=labels, seed=seed)
+        measured[fold.held_out] = True
         for i in fold.held_out:
             probabilities[i] = head.classify(tracks.windows[i]).probabilities
-    truth = np.array([labels.index(label) for label in tracks.labels], dtype=np.int64)
-    return Trial(truth, probabilities, labels, tuple(tracks.groups))
+    places = np.flatnonzero(measured).tolist()
+    truth = np.array([labels.index(tracks.labels[i]) for i in places], dtype=np.int64)
+    groups = tuple(tracks.groups[i] for i in places)
+    return Trial(truth, probabilities[places], labels, groups)
 
 
 def evaluate_head(head: Head, tracks: Tracks) -> Trial:
@@ -265,9 +320,14 @@ def measure_gain(
     """
     labels = base.labels if base else tuple(sorted(set(old.labels)))
     added = tuple(sorted(set(new.labels)))
-    folds = min(folds_for(old.labels, old.groups), folds_for(new.labels, new.groups, fewest=1))
-    old_folds = k_fold(old.labels, old.groups, folds=folds, seed=seed)
-    new_folds = k_fold(new.labels, new.groups, folds=folds, seed=seed)
+    of_old = folds_for(old.labels, old.groups)
+    if not of_old:
+        raise DatasetError("every old genre is by one artist alone: the loss cannot be measured")
+    folds = min(of_old, folds_for(new.labels, new.groups, fewest=1) or of_old)
+    old_folds = held_out_folds(old.labels, old.groups, folds=folds, seed=seed)
+    new_folds = held_out_folds(new.labels, new.groups, folds=folds, seed=seed)
+    measured = np.zeros(len(old.labels), dtype=bool)
+    new_measured = np.zeros(len(new.labels), dtype=bool)
     right_before = np.zeros(len(old.labels), dtype=bool)
     right_after, taken = right_before.copy(), right_before.copy()
     found = np.zeros(len(new.labels), dtype=bool)
@@ -276,6 +336,7 @@ def measure_gain(
         inside = subset(old, fold.train)
         before_head = base or heads.fit(inside, names=names, labels=labels, seed=seed)
         grown = grow(before_head, subset(new, new_fold.train), names=names)
+        measured[fold.held_out] = new_measured[new_fold.held_out] = True
         for i in fold.held_out:
             before = labels[int(before_head.classify(old.windows[i]).probabilities.argmax())]
             after = grown.labels[int(grown.classify(old.windows[i]).probabilities.argmax())]
@@ -285,24 +346,36 @@ def measure_gain(
             decided = grown.classify(new.windows[i])
             found[i] = grown.labels[int(decided.probabilities.argmax())] == new.labels[i]
             known[i] = decided.known
-    recalls = {}
-    for label in added:
-        own = np.array(new.labels) == label
-        groups = np.array(new.groups)[own].tolist()
-        recalls[label] = {
-            "n": int(own.sum()),
-            "recall": float(found[own].mean()),
-            "interval_95": list(metrics.accuracy_interval(found[own], groups=groups)),
-            "unknown": int((~known[own]).sum()),
-        }
+    recalls = {
+        label: _recall(
+            np.flatnonzero((np.array(new.labels) == label) & new_measured), found, known, new
+        )
+        for label in added
+    }
+    before_right, after_right = right_before[measured], right_after[measured]
     return Gain(
         recalls,
-        float(right_before.mean()),
-        float(right_after.mean()),
-        metrics.difference(right_before, right_after),
-        int(taken.sum()),
-        len(old.labels),
+        float(before_right.mean()),
+        float(after_right.mean()),
+        metrics.difference(before_right, after_right),
+        int(taken[measured].sum()),
+        int(measured.sum()),
     )
+
+
+def _recall(
+    own: NDArray[np.int64], found: NDArray[np.bool_], known: NDArray[np.bool_], new: Tracks
+) -> dict[str, Any]:
+    """Recall of a new genre on its tracks that were held out; None where none could be."""
+    if not len(own):
+        return {"n": 0, "recall": None, "interval_95": None, "unknown": 0}
+    groups = [new.groups[i] for i in own]
+    return {
+        "n": len(own),
+        "recall": float(found[own].mean()),
+        "interval_95": list(metrics.accuracy_interval(found[own], groups=groups)),
+        "unknown": int((~known[own]).sum()),
+    }
 
 
 def drawn_tracks(head: Head, *, seed: int = 0) -> Tracks:
