@@ -118,12 +118,7 @@ def test_command_refuses(tonearm: Command, folder: Path, model_path: Path, tmp_p
     for arguments, reason in (
         ((model_path, foreign), "knows blues, jazz, metal, but"),
         ((tmp_path / "none", folder), "model cannot be read"),
-<<<<<<< HEAD
         ((model_path, tmp_path / "none"), "is not a folder"),
-        ((model_path, folder, "--split", "grouped"), "artists or groups"),
-=======
-        ((model_path, tmp_path / "none"), "is no folder"),
->>>>>>> 547f3bc (A genre by one artist alone is learnt, and no figure of it is printed)
         ((model_path, folder, "--subset", "test"), "Name a --split"),
         ((model_path, folder, "--split", "grouped", "--subset", "x"), "is not one of train"),
         ((model_path, folder, "--report", tmp_path / "no" / "r.html"), "cannot be written"),
