@@ -185,7 +185,7 @@ def test_broken_link_and_link_to_itself(tmp_path: Path) -> None:
     broken, loop = tmp_path / "broken.mp3", tmp_path / "loop.mp3"
     broken.symlink_to(tmp_path / "none")
     loop.symlink_to(loop)
-    assert refusal(broken).reason == "is a link to nothing"
+    assert refusal(broken).reason == "is a link to a file that does not exist"
     error = refusal(loop)
     assert error.kind == "unreadable" and "links" in error.reason
 
@@ -300,7 +300,7 @@ except DecodeError as error:
         )
     finally:
         folder.chmod(0o755)
-    assert ended.stdout == "permission-denied may not be read (permission denied)\n", ended.stderr
+    assert ended.stdout == "permission-denied cannot be read: permission denied\n", ended.stderr
 
 
 ODD_NAMES = [
@@ -376,7 +376,7 @@ def test_vanished_between_check_and_opening(
     path.write_bytes(song.read_bytes())
     monkeypatch.setattr(audio, "check_file", lambda path: path.unlink())
     error = refusal(path)
-    assert error.kind == "missing" and "vanished" in error.reason
+    assert error.kind == "missing" and "disappeared" in error.reason
 
 
 def test_readers_are_closed(tmp_path: Path, song: Path) -> None:

@@ -81,7 +81,7 @@ def test_status(scanned):
     ran = tonearm("status", "--errors", "--copies", library=library)
     assert ran.returncode == 0 and ran.stderr == ""
     assert "8 tracks, 0:34 of sound, analysed by" in ran.stdout
-    assert f"{music}/broken.flac: is not an audio file that can be read" in ran.stdout
+    assert f"{music}/broken.flac: is not an audio file that Tonearm can read" in ran.stdout
     assert f"{music}/album ☃/1.mp3\n= {music}/copy.mp3\n" in ran.stdout
     assert "link.mp3" not in ran.stdout, "a link to a file is no copy of it"
     assert "\x1b" not in ran.stdout

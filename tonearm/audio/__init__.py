@@ -180,12 +180,10 @@ def check_file(path: Path) -> None:
         status = path.stat()
     except FileNotFoundError:
         broken_link = path.is_symlink()
-        reason = "is a link to nothing" if broken_link else "does not exist"
+        reason = "is a link to a file that does not exist" if broken_link else "does not exist"
         raise DecodeError(path, "missing", reason) from None
     except PermissionError:
-        raise DecodeError(
-            path, "permission-denied", "may not be read (permission denied)"
-        ) from None
+        raise DecodeError(path, "permission-denied", "cannot be read: permission denied") from None
     except OSError as error:  # a link to itself, a name too long, a disk that failed
         raise DecodeError(path, "unreadable", error.strerror or str(error)) from None
     if not stat.S_ISREG(status.st_mode):
@@ -194,7 +192,7 @@ def check_file(path: Path) -> None:
     if not status.st_size:
         raise DecodeError(path, "empty", "is empty (0 bytes)")
     if not os.access(path, os.R_OK):
-        raise DecodeError(path, "permission-denied", "may not be read (permission denied)")
+        raise DecodeError(path, "permission-denied", "cannot be read: permission denied")
 
 
 def _open_reader(path: Path) -> AudioReader:

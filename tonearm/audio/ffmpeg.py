@@ -108,8 +108,8 @@ class AvReader:
             reason = "is copy-protected (DRM); only its owner's player can decode it"
             raise DecodeError(self._path, "protected", reason)
         if not self._container.streams.audio:
-            what = "only pictures or video" if self._container.streams.video else "no stream"
-            raise DecodeError(self._path, "no-audio-stream", f"holds no sound, {what}")
+            what = ", only pictures or video" if self._container.streams.video else ""
+            raise DecodeError(self._path, "no-audio-stream", f"holds no sound{what}")
         return self._container.streams.audio[0]
 
     def _describe(self) -> AudioInfo:

@@ -130,14 +130,15 @@ def _power(samples: Float32) -> float:
 def no_file(path: Path, error: OSError) -> DecodeError:
     """Why a file that was there could not be opened."""
     if isinstance(error, FileNotFoundError):
-        return DecodeError(path, "missing", "vanished while it was to be read")
+        return DecodeError(path, "missing", "disappeared while Tonearm was reading it")
     # FFmpeg gives up on some damaged files with this error as well.
     if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
-        return DecodeError(path, "permission-denied", "may not be read (permission denied)")
+        return DecodeError(path, "permission-denied", "cannot be read: permission denied")
     return DecodeError(path, "unreadable", error.strerror or str(error))
 
 
 def plain(error: Exception, path: Path) -> str:
     """One line of what a decoder said, without the file's name, which the message has already."""
     text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
-    return " ".join(str(text).replace(repr(os.path.abspath(path)), "it").split()).rstrip(".")
+    said = " ".join(str(text).replace(repr(os.path.abspath(path)), "it").split()).rstrip(".")
+    return said[:1].lower() + said[1:] if said[1:2].islower() else said
