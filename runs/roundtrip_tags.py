@@ -1,13 +1,17 @@
 """Write a genre into copies of files, undo it, and compare every byte.
 
 ``python -m runs.roundtrip_tags FOLDER [FOLDER ...]`` takes any files, such as the test files of
-mutagen and beets. It prints how many were written and restored, how many were refused (by reason),
+mutagen and beets. With ``--mutants N`` it takes N damaged copies of them instead: some bytes of
+the first or last 4 KB changed, cut out or doubled.
+
+It prints how many were written and restored, how many were refused (by reason),
 and names each file that differs; the exit code is 1 if one does.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import re
 import shutil
 import sys
@@ -32,8 +36,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--verbose", action="store_true", help="name refused files too")
+    parser.add_argument("--mutants", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     files = sorted(p for folder in options.folders for p in folder.rglob("*") if p.is_file())
+    rng = random.Random(options.seed)
+    if options.mutants:
+        usable = [path for path in files if 200 < path.stat().st_size < 1 << 20]
+        files = rng.choices(usable, k=options.mutants)
     counts: Counter[str] = Counter()
     largest = 0
     with ExitStack() as stack:
@@ -42,6 +52,8 @@ def main() -> None:
         for number, source in enumerate(files):
             copy = Path(scratch) / f"{number}{source.suffix.lower()}"
             shutil.copyfile(source, copy)
+            if options.mutants:
+                copy.write_bytes(mutant(copy.read_bytes(), rng))
             outcome = round_trip(copy, journal)
             counts[outcome] += 1
             if outcome == "DIFFERS" or options.verbose:
@@ -53,6 +65,24 @@ def main() -> None:
         print(f"{count:6,}  {outcome}")
     print(f"{len(files):,} files; the longest delta takes {largest:,} characters")
     sys.exit(1 if counts["DIFFERS"] else 0)
+
+
+def mutant(data: bytes, rng: random.Random) -> bytes:
+    """Damage where tags are."""
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        near = rng.randrange(min(len(changed), 4_096))
+        at = near if rng.random() < 0.7 else len(changed) - 1 - near
+        kind = rng.randrange(4)
+        if kind == 0:
+            changed[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            changed[at : at + rng.randint(1, 8)] = rng.randbytes(rng.randint(1, 8))
+        elif kind == 2:
+            del changed[at : at + rng.randint(1, 32)]
+        else:
+            changed[at:at] = changed[at : at + rng.randint(1, 32)]
+    return bytes(changed)
 
 
 def round_trip(path: Path, journal: Journal) -> str:

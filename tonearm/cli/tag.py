@@ -94,7 +94,7 @@ def tag(
         result = None
         if journal and writes:
             result = _write(opened, journal, [*writes, *refused], keep_mtime)
-    # What can never be written is shown where it stands, and is no failure of this run.
+    # What can never be written is shown where it stands; cron must not fail on it every day.
     expected = {file.track.path for file in refused if not file.changed}
     failures = [*unscanned]
     if result:

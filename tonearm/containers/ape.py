@@ -68,6 +68,13 @@ class ApeTag:
     def find(cls, file: BinaryIO, path: str | os.PathLike[str]) -> ApeTag:
         """At the end of the file, or before its ID3v1 tag and its Lyrics3 tag.
 
+        Parameters
+        ----------
+        file : BinaryIO
+            The open file.
+        path : path
+            The file.
+
         Raises
         ------
         TagError
@@ -102,7 +109,13 @@ class ApeTag:
         return any(key_of(item) in _MUSIC for item in self.items or ())
 
     def edit(self, content: Content) -> Edit:
-        """The edit that gives it new content."""
+        """The edit that gives it new content.
+
+        Parameters
+        ----------
+        content : Content
+            The new content.
+        """
         if content.items is None:
             return Edit(self.start, self.length, b"")
         body = b"".join(content.items)
@@ -129,7 +142,13 @@ class ApeFile(RawFile):
         self.sound = (0, self._ape.start)
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """Both are at the end, one after the other."""
+        """Both are at the end, one after the other.
+
+        Parameters
+        ----------
+        contents : Mapping[str, Content]
+            New content, by the tag's name.
+        """
         edits = []
         for name, content in contents.items():
             if name == "apev2":
@@ -149,7 +168,13 @@ def _lyrics_bytes(file: BinaryIO, end: int) -> int:
 
 
 def key_of(item: bytes) -> bytes:
-    """An item's key in lower case."""
+    """An item's key in lower case.
+
+    Parameters
+    ----------
+    item : bytes
+        One item of the tag, with its header.
+    """
     return item[8:].split(b"\0", 1)[0].lower()
 
 

@@ -132,7 +132,13 @@ class AsfFile(RawFile):
         return tuple(items)
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """The objects of descriptors, and the sizes of all around them."""
+        """The objects of descriptors, and the sizes of all around them.
+
+        Parameters
+        ----------
+        contents : Mapping[str, Content]
+            New content, by the tag's name.
+        """
         edits = []
         for name, content in contents.items():
             old, guid = self._content, _EXTENDED_CONTENT

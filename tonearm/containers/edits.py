@@ -38,7 +38,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Content:
-    """What a tag shall hold: None removes it; without a layout its container chooses one."""
+    """New content of a tag: None removes it; without a layout its container chooses one."""
 
     items: tuple[bytes, ...] | None
     layout: tuple[int, ...] | None = None
@@ -91,11 +91,25 @@ class RawFile(ABC):
 
     @abstractmethod
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """Edits that give the named tags new content, and leave all others."""
+        """Edits that give the named tags new content, and leave all others.
+
+        Parameters
+        ----------
+        contents : Mapping[str, Content]
+            New content, by the tag's name.
+        """
 
 
 def damaged(path: str | os.PathLike[str], what: str) -> TagError:
-    """The error of a tag that is left alone since Tonearm does not wholly understand it."""
+    """The error for a tag that is skipped, since Tonearm does not wholly understand it.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    what : str
+        What is wrong, for people.
+    """
     return TagError(f"{path}: {what}")
 
 
@@ -103,6 +117,13 @@ def decoded(data: bytes, codec: str = "utf-8") -> str:
     """Text that somebody wrote: in its codec if its bytes fit, else UTF-8, else Latin-1.
 
     UTF-16 has no likely other codec; what does not fit there becomes U+FFFD.
+
+    Parameters
+    ----------
+    data : bytes
+        The bytes.
+    codec : str
+        The declared encoding.
     """
     if codec.startswith("utf-16"):
         return data.decode(codec, "replace")
@@ -115,18 +136,46 @@ def decoded(data: bytes, codec: str = "utf-8") -> str:
 
 
 def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
-    """Up to ``count`` bytes from ``offset``."""
+    """Up to ``count`` bytes from ``offset``.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        The open file.
+    offset : int
+        Where to begin.
+    count : int
+        How many bytes.
+    """
     file.seek(offset)
     return file.read(count)
 
 
 def copy_edited(source: BinaryIO, target: BinaryIO, edits: Sequence[Edit]) -> None:
-    """Write ``source`` with its edits to ``target``."""
+    """Write ``source`` with its edits to ``target``.
+
+    Parameters
+    ----------
+    source : BinaryIO
+        The original, open.
+    target : BinaryIO
+        The file.
+    edits : sequence of Edit
+        The edits.
+    """
     target.writelines(edited_pieces(source, edits))
 
 
 def edited_pieces(source: BinaryIO, edits: Sequence[Edit]) -> Iterator[bytes]:
-    """The content of ``source`` with its edits, piece by piece."""
+    """The content of ``source`` with its edits, piece by piece.
+
+    Parameters
+    ----------
+    source : BinaryIO
+        The original, open.
+    edits : sequence of Edit
+        The edits.
+    """
     position = 0
     for edit in sorted(edits, key=lambda edit: edit.offset):
         assert edit.offset >= position, "edits overlap"

@@ -1,7 +1,7 @@
 """ID3 version 2 in bytes: 2.2, 2.3 and 2.4 as lists of frames.
 
 Follows id3.org's documents of the three versions. What cannot be kept bit by bit (a checksum, a
-footer, frames that do not line up) raises, and the file is left alone.
+footer, frames that do not line up) raises, and the file is skipped.
 """
 
 from __future__ import annotations
@@ -127,6 +127,13 @@ class Id3Body:
     def parse(cls, data: bytes, path: str | os.PathLike[str]) -> Id3Body:
         """From the bytes of a tag, which may be followed by others.
 
+        Parameters
+        ----------
+        data : bytes
+            The bytes.
+        path : path
+            The file.
+
         Raises
         ------
         TagError
@@ -153,7 +160,15 @@ class Id3Body:
         return cls(version, flags, extended, frames, padding, length)
 
     def build(self, frames: Sequence[bytes], padding: int) -> bytes:
-        """The tag with other frames."""
+        """The tag with other frames.
+
+        Parameters
+        ----------
+        frames : sequence of bytes
+            The frames.
+        padding : int
+            Zeros after them.
+        """
         extended = self.extended
         if self.version == 3 and extended:
             extended = extended[:6] + struct.pack(">I", padding)
@@ -164,7 +179,13 @@ class Id3Body:
         return b"ID3" + bytes([self.version, 0, self.flags]) + syncsafe(len(body)) + body
 
     def replaced(self, content: Content) -> bytes:
-        """The tag with new content, in the room of the old where that suffices."""
+        """The tag with new content, in the room of the old where that suffices.
+
+        Parameters
+        ----------
+        content : Content
+            The new content.
+        """
         frames = content.items or ()
         if content.layout is not None:
             return self.build(frames, content.layout[0])
@@ -216,7 +237,13 @@ class MpegFile(RawFile):
         return RawTag("id3v2.4", Id3Codec(4), None, seed=seed)
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """Front and end are changed apart."""
+        """Front and end are changed apart.
+
+        Parameters
+        ----------
+        contents : Mapping[str, Content]
+            New content, by the tag's name.
+        """
         edits = []
         for name, content in contents.items():
             if name == "id3v1":

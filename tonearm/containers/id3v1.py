@@ -30,7 +30,13 @@ class V1Codec:
 
 
 def find_v1(file: BinaryIO) -> bytes:
-    """The tag's 128 bytes; empty where there is none (``APETAGEX`` looks like one)."""
+    """The tag's 128 bytes; empty where there is none (``APETAGEX`` looks like one).
+
+    Parameters
+    ----------
+    file : BinaryIO
+        The open file.
+    """
     size = os.fstat(file.fileno()).st_size
     tail = read_at(file, max(0, size - _V1_BYTES - 3), _V1_BYTES + 3)
     data = tail[-_V1_BYTES:]
@@ -39,18 +45,38 @@ def find_v1(file: BinaryIO) -> bytes:
 
 
 def v1_tag(data: bytes) -> RawTag:
-    """Its genre as the only item."""
+    """Its genre as the only item.
+
+    Parameters
+    ----------
+    data : bytes
+        The bytes.
+    """
     return RawTag("id3v1", V1Codec(), (data[-1:],))
 
 
 def v1_edit(size: int, content: Content) -> Edit:
-    """The edit of the last byte of a file of ``size`` bytes."""
+    """The edit of the last byte of a file of ``size`` bytes.
+
+    Parameters
+    ----------
+    size : int
+        Length of the file in bytes.
+    content : Content
+        The new content.
+    """
     assert content.items
     return Edit(size - 1, 1, content.items[0])
 
 
 def as_frames(data: bytes) -> tuple[bytes, ...]:
-    """Frames of version 2.4 with the fields of an ID3v1 tag, as mutagen would make them."""
+    """Frames of version 2.4 with the fields of an ID3v1 tag, as mutagen would make them.
+
+    Parameters
+    ----------
+    data : bytes
+        The bytes.
+    """
     fields = {b"TIT2": data[3:33], b"TPE1": data[33:63], b"TALB": data[63:93], b"TDRC": data[93:97]}
     comment = data[97:127]
     track = comment[29] if comment[28] == 0 else 0

@@ -162,7 +162,13 @@ class Mp4File(RawFile):
         return follower.end - follower.start if follower and is_free else 0
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """A new movie atom, and new places in all that point behind it."""
+        """A new movie atom, and new places in all that point behind it.
+
+        Parameters
+        ----------
+        contents : Mapping[str, Content]
+            New content, by the tag's name.
+        """
         (content,) = contents.values()
         moov = self._removed(content) if content.items is None else self._changed(content)
         shift = len(moov) - len(self._data)
@@ -253,7 +259,13 @@ class Mp4File(RawFile):
 
 
 def item_texts(item: bytes) -> list[str]:
-    """Texts of an item of the list: its ``data`` atoms, in UTF-8 or UTF-16."""
+    """Texts of an item of the list: its ``data`` atoms, in UTF-8 or UTF-16.
+
+    Parameters
+    ----------
+    item : bytes
+        One item of the tag, with its header.
+    """
     texts = []
     for name, data in _children(item[8:]):
         if name == b"data" and len(data) > 8:
@@ -267,6 +279,11 @@ def mp4_values(path: str | os.PathLike[str]) -> Iterator[list[list[str]]]:
     """Title, artist, album, its artist, genre and marker of each list of tags, and of the keys.
 
     For what stands where mutagen does not look.
+
+    Parameters
+    ----------
+    path : path
+        The file.
     """
     file = Mp4File(path)
     for tag in file.tags.values():

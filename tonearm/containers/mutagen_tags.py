@@ -32,7 +32,19 @@ _CLASSES = {
 def load(
     path: str | os.PathLike[str], kind: str, *, translate: bool = True, only_id3: bool = False
 ) -> list[Loaded]:
-    """Mutagen's tags of a file: two where it may have ID3 and APEv2, none where it has none."""
+    """Mutagen's tags of a file: two where it may have ID3 and APEv2, none where it has none.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    kind : str
+        Kind of the file, see :func:`~tonearm.containers.kinds.sniff`.
+    translate : bool
+        Whether mutagen brings old frames into the form of ID3v2.4.
+    only_id3 : bool
+        Whether only an ID3 tag is looked for.
+    """
     from mutagen import MutagenError
 
     name = os.fspath(path)
@@ -56,17 +68,35 @@ def load(
 
 
 def is_binary(value: object) -> bool:
-    """Whether a value of an ASF or APEv2 tag is no text."""
+    """Whether a value of an ASF or APEv2 tag is binary.
+
+    Parameters
+    ----------
+    value : object
+        A value of a tag.
+    """
     return type(value).__name__ in {"ASFByteArrayAttribute", "APEBinaryValue"}
 
 
 def flac_pictures(path: str | os.PathLike[str]) -> list[bytes]:
-    """The pictures of a FLAC file, which are none of its tags."""
+    """The pictures of a FLAC file, which do not belong to its tags.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
     return [picture.write() for picture in _class(_CLASSES["flac"])(os.fspath(path)).pictures]
 
 
 def load_id3(data: bytes) -> Loaded | None:
-    """The ID3 tag at the beginning of some bytes, None where mutagen cannot read it."""
+    """The ID3 tag at the beginning of some bytes, None where mutagen cannot read it.
+
+    Parameters
+    ----------
+    data : bytes
+        The bytes.
+    """
     from mutagen import MutagenError
 
     with suppress(MutagenError, ValueError, KeyError, IndexError, TypeError, EOFError):
@@ -78,20 +108,37 @@ def genre_names(texts: Sequence[str]) -> list[str]:
     """Names in the texts of an ID3 genre: ``(17)`` and ``17`` are Rock.
 
     A number that stands for no genre, such as ``(255)``, is none; mutagen calls it Unknown.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The texts of an ID3 genre frame.
     """
     names = _class("id3.TCON")(encoding=3, text=list(texts)).genres
     return [name for name in names if name != "Unknown"]
 
 
 def genre_by_number(number: int) -> str | None:
-    """The genre that has this number in ID3v1, if any has."""
+    """The genre that has this number in ID3v1, if any has.
+
+    Parameters
+    ----------
+    number : int
+        The number.
+    """
     from mutagen.id3 import TCON
 
     return TCON.GENRES[number] if 0 <= number < len(TCON.GENRES) else None
 
 
 def v1_number(genre: str) -> int:
-    """Number of a genre in ID3v1, 255 where it has none."""
+    """Number of a genre in ID3v1, 255 where it has none.
+
+    Parameters
+    ----------
+    genre : str
+        Name of a genre.
+    """
     from mutagen.id3 import TCON
 
     names = [name.lower() for name in TCON.GENRES]

@@ -87,7 +87,13 @@ class ChunkFile(RawFile):
         self.refusal = refusal
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """The chunks, and the size of the whole in the header."""
+        """The chunks, and the size of the whole in the header.
+
+        Parameters
+        ----------
+        contents : Mapping[str, Content]
+            New content, by the tag's name.
+        """
         edits = []
         for name, content in contents.items():
             if name in self._infos:
@@ -118,6 +124,11 @@ class ChunkFile(RawFile):
 
 def info_values(path: str | os.PathLike[str]) -> list[list[str]]:
     """Title, artist, album, its artist, genre and marker of a WAV file's LIST INFO.
+
+    Parameters
+    ----------
+    path : path
+        The file.
 
     Raises
     ------
@@ -194,7 +205,13 @@ class DsfFile(RawFile):
         self.sound = (28, self._start or self._size)
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """The tag, and header fields for size and place."""
+        """The tag, and header fields for size and place.
+
+        Parameters
+        ----------
+        contents : Mapping[str, Content]
+            New content, by the tag's name.
+        """
         (content,) = contents.values()
         start = self._start or self._size
         data = b"" if content.items is None else self._body.replaced(content)

@@ -107,7 +107,13 @@ class FlacFile(RawFile):
         super().__init__(path, [RawTag("vorbis", CommentCodec(), items, layout)])
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """Comments in their place; padding follows as far as there is some."""
+        """Comments in their place; padding follows as far as there is some.
+
+        Parameters
+        ----------
+        contents : Mapping[str, Content]
+            New content, by the tag's name.
+        """
         (content,) = contents.values()
         edits = []
         first, old = self._blocks[0], self._comment
@@ -202,7 +208,13 @@ class OggFile(RawFile):
         super().__init__(path, [RawTag("vorbis", CommentCodec(), self._comments.items, layout)])
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """The pages of the comments, and numbers of all later ones if there are more or fewer."""
+        """The pages of the comments, and numbers of all later ones if there are more or fewer.
+
+        Parameters
+        ----------
+        contents : Mapping[str, Content]
+            New content, by the tag's name.
+        """
         (content,) = contents.values()
         body = self._comments.build(content.items or ())
         prefix = self._prefix

@@ -1,1 +1,1 @@
-"""The library of heard tracks: SQLite, scanning, searching."""
+"""The library of analysed tracks: SQLite, scanning, searching."""

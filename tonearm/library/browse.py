@@ -103,7 +103,21 @@ def page(
     offset: int = 0,
     limit: int = 200,
 ) -> Page:
-    """Tracks ``offset`` to ``offset + limit`` of those that meet the filter."""
+    """Tracks ``offset`` to ``offset + limit`` of those that meet the filter.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    wanted : Filter
+        Which tracks.
+    order : Order
+        How to sort.
+    offset : int
+        Tracks to pass over.
+    limit : int
+        Most tracks to give.
+    """
     _prepare(library)
     meets = _conditions(library, wanted)
     total = count(library, wanted)
@@ -117,20 +131,44 @@ def numbers(
     *,
     order: Order = Order(),
 ) -> list[int]:
-    """Ids alone, in the same order."""
+    """Ids alone, in the same order.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    wanted : Filter
+        Which tracks.
+    order : Order
+        How to sort.
+    """
     _prepare(library)
     return _sorted(library, _conditions(library, wanted), order, offset=0, limit=-1)
 
 
 def count(library: Library, wanted: Filter) -> int:
-    """How many tracks meet a filter."""
+    """How many tracks meet a filter.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    wanted : Filter
+        Which tracks.
+    """
     _prepare(library)
     meets = _conditions(library, wanted)
     return int(library.rows(f"SELECT count(*) {_FROM} WHERE {meets.sql}", meets.values)[0][0])
 
 
 def reviewed(library: Library) -> dict[str, int]:
-    """How many tracks were accepted, changed and rejected."""
+    """How many tracks were accepted, changed and rejected.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
     _prepare(library)
     rows = library.rows(
         f"SELECT r.verdict, count(*) {_FROM} WHERE NOT t.missing"
@@ -153,7 +191,15 @@ class Unwritten:
 
 
 def unwritten(library: Library, ids: Sequence[int] | None = None) -> Iterator[Unwritten]:
-    """Files whose tags do not hold the genre that a person said; of all, or of some."""
+    """Files whose tags do not hold the genre that a person said; of all, or of some.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    ids : sequence of int or None
+        Numbers of tracks.
+    """
     for number, path, title, artist, genres, by_tonearm, said in _unwritten(
         library, "t.id, t.path, t.title, t.artist, t.genres, t.by_tonearm, r.genre", ids
     ):
@@ -162,7 +208,13 @@ def unwritten(library: Library, ids: Sequence[int] | None = None) -> Iterator[Un
 
 
 def count_unwritten(library: Library) -> int:
-    """How many files :func:`unwritten` gives."""
+    """How many files :func:`unwritten` gives.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
     return int(_unwritten(library, "count(*)", None)[0][0])
 
 
@@ -182,6 +234,13 @@ def with_reviews(library: Library, ids: Sequence[int]) -> list[tuple[Track, Revi
     """Tracks by id with their reviews, in the order of the ids; those that are not there are not.
 
     The reviews must be attached.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    ids : sequence of int
+        Numbers of tracks.
     """
     where, values = f"t.id {_AMONG}", [json.dumps(list(ids))]
     found = {track.id: track for track in library.tracks(missing=True, where=where, values=values)}
@@ -218,7 +277,15 @@ class Album:
 
 
 def albums(library: Library, wanted: Filter) -> list[Album]:
-    """Albums of the tracks that meet a filter, in the order of sorting by album."""
+    """Albums of the tracks that meet a filter, in the order of sorting by album.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    wanted : Filter
+        Which tracks.
+    """
     _prepare(library)
     meets = _conditions(library, wanted)
     rows = library.rows(
@@ -322,7 +389,13 @@ def _tag_conditions(library: Library, wanted: Filter) -> list[tuple[str, Any]]:
 
 
 def disagreeing(library: Library) -> list[str]:
-    """Tag and genre, in one string, of every pair in the library that does not agree."""
+    """Tag and genre, in one string, of every pair in the library that does not agree.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
     model = library.model()
     labels = model.labels if model else ()
     rows = library.rows(

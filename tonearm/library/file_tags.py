@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
 
 def file_tags(path: str) -> FileTags:
-    """The tags of a file as the library keeps them; a file that has none it can read has none."""
+    """The tags of a file as the library keeps them; a file that has none it can read has none.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    """
     from tonearm.errors import TagError
     from tonearm.library.store import FileTags
     from tonearm.tagging.read import read_tags

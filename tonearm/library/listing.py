@@ -88,6 +88,13 @@ _TAGS = {
 def rows(library: Library, query: Query = Query()) -> Iterable[Row]:
     """Files that meet a query, in the order of their paths.
 
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    query : Query
+        Which files.
+
     Raises
     ------
     LibraryError

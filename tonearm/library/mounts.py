@@ -10,7 +10,15 @@ from tonearm.library.store import Library, below
 
 
 def is_unmounted(library: Library, root: Path) -> bool:
-    """Whether a folder that held files of another disk is empty now: a mount point."""
+    """Whether a folder that held files of another disk is empty now: a mount point.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    root : Path
+        The folder.
+    """
     try:
         if not root.is_dir() or any(os.scandir(root)):
             return False

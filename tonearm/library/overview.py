@@ -62,7 +62,13 @@ class Overview:
 
 
 def overview(library: Library) -> Overview:
-    """Count everything in one pass over the analysed tracks."""
+    """Count everything in one pass over the analysed tracks.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
     model = library.model()
     labels = model.labels if model else ()
     genres: Counter[str] = Counter()
@@ -115,7 +121,13 @@ def overview(library: Library) -> Overview:
 
 
 def errors(library: Library) -> list[tuple[str, str]]:
-    """Files that could not be read, with the reason."""
+    """Files that could not be read, with the reason.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
     rows = library.rows(
         "SELECT path, error_message FROM tracks WHERE NOT missing AND error_kind IS NOT NULL"
         " ORDER BY path"
@@ -124,7 +136,13 @@ def errors(library: Library) -> list[tuple[str, str]]:
 
 
 def copies(library: Library) -> list[list[str]]:
-    """Groups of files that hold one sound, each group and all of them in the order of paths."""
+    """Groups of files that hold one sound, each group and all of them in the order of paths.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
     rows = library.rows(
         "SELECT sound, path FROM tracks WHERE NOT missing AND sound IN (SELECT sound FROM"
         " (SELECT DISTINCT sound, device, inode FROM tracks WHERE NOT missing"
@@ -140,6 +158,13 @@ def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:
     """Which of the labels a genre tag of any spelling names: "Alternative Rock" is rock.
 
     Compared are all words that follow each other in the tag, written as one.
+
+    Parameters
+    ----------
+    tag : str
+        A genre tag, in any spelling.
+    labels : tuple[str, ...]
+        The genres of the model.
     """
     longest = max(map(len, map(names.key, labels)), default=0)
     words = names.words(tag)

@@ -36,7 +36,13 @@ class Entry(NamedTuple):
 
     @classmethod
     def of(cls, track: Track) -> Entry:
-        """From a track of the library."""
+        """From a track of the library.
+
+        Parameters
+        ----------
+        track : Track
+            Number of the track.
+        """
         return cls(track.path, track.duration_s or 0.0, track.tags.artist, track.tags.title)
 
 
@@ -58,7 +64,13 @@ class TagCondition:
 
     @classmethod
     def parse(cls, text: str) -> TagCondition:
-        """From ``NAME>VALUE``; also ``>=``, ``<`` and ``<=``."""
+        """From ``NAME>VALUE``; also ``>=``, ``<`` and ``<=``.
+
+        Parameters
+        ----------
+        text : str
+            The text.
+        """
         match = _CONDITION.match(text)
         if not match or match[3].count(".") > 1 or match[3] == ".":
             raise LibraryError(f"condition '{text}' is not of the form 'NAME>0.2'")
@@ -97,6 +109,13 @@ class Conditions:
 def select(library: Library, conditions: Conditions) -> list[Entry]:
     """Entries that meet all conditions, in the order of their paths.
 
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    conditions : Conditions
+        What they have in common.
+
     Raises
     ------
     LibraryError
@@ -130,6 +149,15 @@ def with_labels(
     genres: Iterable[str], model: ModelRecord, *, unknown: bool = True
 ) -> tuple[str, ...]:
     """Genres as the model spells them; ``unknown`` may be one.
+
+    Parameters
+    ----------
+    genres : iterable of str
+        Names of genres.
+    model : ModelRecord
+        The model.
+    unknown : bool
+        Whether ``unknown`` is a genre too.
 
     Raises
     ------
@@ -219,7 +247,13 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
 
 
 def title_of(entry: Entry) -> str:
-    """How a track is called in a list, on one line."""
+    """How a track is called in a list, on one line.
+
+    Parameters
+    ----------
+    entry : Entry
+        Number of the entry.
+    """
     name = os.path.splitext(os.path.basename(entry.path))[0]
     shown = entry.title or name
     shown = f"{entry.artist} - {shown}" if entry.artist and entry.title else shown

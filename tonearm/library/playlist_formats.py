@@ -19,7 +19,13 @@ _NOT_IN_XML = {*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE
 
 
 def xspf(entries: Iterable[Entry]) -> Playlist:
-    """XSPF 1, as VLC, Clementine and Strawberry read it."""
+    """XSPF 1, as VLC, Clementine and Strawberry read it.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        The tracks.
+    """
     lines = [_XML, '<playlist version="1" xmlns="http://xspf.org/ns/0/">', "<trackList>"]
     for entry in entries:
         parts = [f"<location>{escape(_url(entry.path))}</location>"]
@@ -65,7 +71,13 @@ def rekordbox(entries: Iterable[Entry], name: str) -> Playlist:
 
 
 def mixxx(entries: Iterable[Entry]) -> Playlist:
-    """M3U8 with whole paths, which Mixxx finds wherever the list lies."""
+    """M3U8 with whole paths, which Mixxx finds wherever the list lies.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        The tracks.
+    """
     lines, left_out = ["#EXTM3U"], []
     for entry in entries:
         if "\n" in entry.path or "\r" in entry.path:

@@ -75,7 +75,13 @@ class Undone:
 
 
 def reviews_path(library: Path) -> Path:
-    """Where the reviews of a library are."""
+    """Where the reviews of a library are.
+
+    Parameters
+    ----------
+    library : Path
+        The library's file.
+    """
     return library.with_name(f"{library.stem}.reviews.sqlite")
 
 
@@ -98,7 +104,7 @@ class Reviews(Database):
         Returns
         -------
         int
-            The step, which an undo takes back as a whole.
+            The step, which an undo reverts as a whole.
         """
         now = time.time()
         rows = [(review.key, review.verdict.value, review.genre, now) for review in reviews]
@@ -108,7 +114,15 @@ class Reviews(Database):
         return step
 
     def drop(self, keys: Iterable[str], *, step: int | None = None) -> int:
-        """Forget what was said of these sounds; steps as of :meth:`put`."""
+        """Forget what was said of these sounds; steps as of :meth:`put`.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Keys of sounds.
+        step : int or None
+            Number of the step.
+        """
         known = list(keys)
         with self.transaction():
             step = self._remember(known, step, time.time())
@@ -116,7 +130,13 @@ class Reviews(Database):
         return step
 
     def undo(self, step: int | None = None) -> Undone | None:
-        """Restore what was said before a step, the last one without a number; None without any."""
+        """Restore what was said before a step, the last one without a number; None without any.
+
+        Parameters
+        ----------
+        step : int or None
+            Number of the step.
+        """
         with self.transaction():
             if step is None:
                 step = self.rows("SELECT max(id) FROM steps")[0][0]
@@ -148,7 +168,13 @@ class Reviews(Database):
 
 
 def attach(library: Library) -> None:
-    """Let queries of an open library see the table ``reviews``; empty where there is none yet."""
+    """Let queries of an open library see the table ``reviews``; empty where there is none yet.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
     path = reviews_path(library.path)
     if library.rows("SELECT 1 FROM pragma_database_list WHERE name = 'reviewed'"):
         return
@@ -161,7 +187,15 @@ def attach(library: Library) -> None:
 
 
 def of_keys(library: Library, keys: Iterable[str | None]) -> dict[str, Review]:
-    """Reviews by sound key, of a library to which they are attached."""
+    """Reviews by sound key, of a library to which they are attached.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    keys : iterable of str or None
+        Keys of sounds.
+    """
     rows = library.rows(
         "SELECT key, verdict, genre FROM reviews WHERE key IN (SELECT value FROM json_each(?))",
         [json.dumps([key for key in keys if key is not None])],
@@ -177,7 +211,7 @@ def corrections(library: Library, *, encoder: str) -> list[Correction]:
     library : Library
         Where the windows are; reviews are read from next to it.
     encoder : str
-        Checksum of who has to have heard them; sounds of another encoder are left out.
+        Checksum of the encoder; sounds that only another encoder analysed are left out.
     """
     attach(library)
     rows = library.rows(

@@ -41,6 +41,15 @@ class Probe:
     def of(cls, embeddings: Embeddings, model: Model, *, key: str | None = None) -> Probe:
         """Of a file that the library need not have, as ``model`` encoded it.
 
+        Parameters
+        ----------
+        embeddings : Embeddings
+            Of the sound.
+        model : Model
+            The model that made them.
+        key : str or None
+            Key of the sound.
+
         Examples
         --------
         >>> embeddings = classifier.embed("midnight_walk.mp3")
@@ -62,7 +71,17 @@ class Match:
 def probe_of(
     library: Library, path: str | os.PathLike[str], key: str | None = None
 ) -> Probe | None:
-    """A file that the library has analysed, found by its path or its sound key."""
+    """A file that the library has analysed, found by its path or its sound key.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    path : path
+        The file.
+    key : str or None
+        Key of the sound.
+    """
     column, value = ("s.key", key) if key else ("t.path", as_stored(path))
     sql = (
         "SELECT s.pooled, s.duration_s, m.encoder, s.key FROM sounds s"  # noqa: S608

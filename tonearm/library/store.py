@@ -1,6 +1,6 @@
 """The library on disk: one SQLite file in write-ahead mode, whose SQL stays within this folder.
 
-Two tables hold what matters. A row of ``sounds`` is what was heard, found by its sound key; a row
+Two tables hold what matters. A row of ``sounds`` is an analysed sound, found by its key; a row
 of ``tracks`` is a file: path, times, tags, and which sound it holds. So a file that moves or is
 tagged changes its track alone, and a copy is a second track of one sound. Paths are kept as the
 bytes of the file system, absolute. A sound keeps the mean of its embeddings, float32 [d]; the
@@ -168,7 +168,7 @@ class Library(Database):
         return int(self.rows("SELECT id FROM models WHERE sha256 = ?", [model.sha256])[0][0])
 
     def model(self) -> ModelRecord | None:
-        """The model that decided most of the library; None while nothing is heard."""
+        """The model that classified most of the library; None while nothing is analysed."""
         found = self.rows(
             "SELECT sha256, name, encoder, labels, names FROM models m JOIN"
             " (SELECT model, COUNT(*) n FROM sounds GROUP BY model) c ON c.model = m.id"
@@ -198,7 +198,7 @@ class Library(Database):
         self.write("INSERT OR REPLACE INTO settings VALUES ('model_path', ?)", [[stored]])
 
     def sound_id(self, key: str, encoder: str) -> int | None:
-        """Number of a sound, if that encoder has heard it."""
+        """Number of a sound, if that encoder has analysed it."""
         found = self.rows(
             "SELECT s.id FROM sounds s JOIN models m ON m.id = s.model"
             " WHERE s.key = ? AND m.encoder = ?",

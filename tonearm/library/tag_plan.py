@@ -73,7 +73,13 @@ class TagPlan:
     unreadable: list[tuple[str, str]] = field(default_factory=list)
 
     def with_action(self, action: Action) -> list[PlannedFile]:
-        """The files that this happens to."""
+        """The files that this happens to.
+
+        Parameters
+        ----------
+        action : Action
+            What happens to the files.
+        """
         return [file for file in self.files if file.proposal.action is action]
 
 

@@ -43,7 +43,7 @@ class RunResult:
     total : int
         Files to change; without any there is no run.
     run, undoes : int or None
-        Its number in the journal, and that of the run it takes back.
+        Its number in the journal, and that of the run it undoes.
     paths : list of str
         Files that are changed.
     failures : list of (path, reason)
@@ -65,7 +65,15 @@ ProgressCallback = Callable[[RunResult], None]
 
 @contextmanager
 def open_journal(place: Path, library: Library | None) -> Iterator[Journal]:
-    """The journal next to the library at ``place``, for writing; the library is open, or gone."""
+    """The journal next to the library at ``place``, for writing; the library is open, or gone.
+
+    Parameters
+    ----------
+    place : Path
+        The library's file.
+    library : Library or None
+        The library, open.
+    """
     with Journal(journal_path(place), write=True) as journal:
         _refresh_recovered(library, journal)
         yield journal
@@ -121,6 +129,21 @@ def undo_run(
 ) -> RunResult:
     """Restore the genres of a run's files, by default those of the last run.
 
+    Parameters
+    ----------
+    library : Library or None
+        The library, open.
+    journal : Journal
+        The journal, open.
+    number : int or None
+        Number of the run; None is the last one that is not undone.
+    command : str
+        The run's name in the history.
+    keep_mtime : bool
+        Keep the time of the last change.
+    on_progress : ProgressCallback
+        Called at the beginning and after each file.
+
     Raises
     ------
     LibraryError
@@ -168,7 +191,17 @@ class PlannedUndo:
 def plan_undo(
     library: Library | None, journal: Journal, number: int | None
 ) -> tuple[int, list[PlannedUndo]]:
-    """The number of the run that :func:`undo_run` would undo, and what becomes of its files."""
+    """The number of the run that :func:`undo_run` would undo, and what becomes of its files.
+
+    Parameters
+    ----------
+    library : Library or None
+        The library, open.
+    journal : Journal
+        The journal, open.
+    number : int or None
+        Number of the run; None is the last one that is not undone.
+    """
     undone = journal.run(number)
     planned = []
     for entry in reversed(journal.entries(undone.id)):
@@ -253,6 +286,13 @@ def require_unchanged(library: Library, path: str) -> None:
     """Raise TagError for a file that is not as the library knows it.
 
     By its row as it is now: of two names of one file, the first may just have been written.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    path : str
+        The file.
     """
     try:
         now = FileStatus.of(os.stat(path))

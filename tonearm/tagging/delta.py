@@ -44,7 +44,13 @@ class Delta:
 
     @classmethod
     def from_json(cls, text: str) -> Delta:
-        """Back from :meth:`to_json`."""
+        """Back from :meth:`to_json`.
+
+        Parameters
+        ----------
+        text : str
+            The text.
+        """
         values = json.loads(text)
         edits = tuple(
             Edit(int(offset), int(length), bytes.fromhex(data))
@@ -55,6 +61,13 @@ class Delta:
 
 def delta_of(original: str | os.PathLike[str], changed: str | os.PathLike[str]) -> Delta:
     """The delta from a changed file back to its original.
+
+    Parameters
+    ----------
+    original : path
+        The file as it was.
+    changed : path
+        The file as it is now.
 
     Raises
     ------
@@ -73,13 +86,25 @@ def delta_of(original: str | os.PathLike[str], changed: str | os.PathLike[str]) 
 
 
 def digest_of(path: str | os.PathLike[str]) -> str:
-    """Digest of a file's content, to be compared with those of a delta."""
+    """Digest of a file's content, to be compared with those of a delta.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
     with open(path, "rb") as file:
         return digest(file)
 
 
 def digest(file: BinaryIO) -> str:
-    """Digest of an open file's content."""
+    """Digest of an open file's content.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        The open file.
+    """
     file.seek(0)
     return _digest_of(iter(lambda: file.read(1 << 20), b""))
 

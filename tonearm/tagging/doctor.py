@@ -40,7 +40,13 @@ class Player:
     joint: str = ""
 
     def shows(self, values: Sequence[str]) -> list[str]:
-        """The genres that it shows for the values in a tag."""
+        """The genres that it shows for the values in a tag.
+
+        Parameters
+        ----------
+        values : sequence of str
+            The values in a tag.
+        """
         found = list(values[:1] if self.first_only else values)
         if self.splits:
             pattern = f"[{re.escape(self.splits)}]"
@@ -95,6 +101,11 @@ class Diagnosis:
 
 def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
     """Read all tags of a file.
+
+    Parameters
+    ----------
+    path : path
+        The file.
 
     Raises
     ------

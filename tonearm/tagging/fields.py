@@ -1,4 +1,4 @@
-"""The genre fields of a file, bit by bit: read, replaced, put back.
+"""The genre fields of a file, bit by bit: read, replaced, restored.
 
 ``GenreFields`` is what the journal keeps: each genre and marker item of each of the file's tags
 with its place, so that an undo restores form, order and encoding, and absence too.
@@ -52,11 +52,23 @@ class GenreFields:
     tags: Mapping[str, TagFields]
 
     def same_as(self, other: GenreFields) -> bool:
-        """Whether the genre is the same, bit by bit, wherever in the tags it stands."""
+        """Whether the genre is the same, bit by bit, wherever in the tags it stands.
+
+        Parameters
+        ----------
+        other : GenreFields
+            The fields to compare with.
+        """
         return self._bare() == other._bare()
 
     def fits(self, other: GenreFields) -> bool:
-        """Whether each tag with a genre is one that ``other`` knows, and can be put back to."""
+        """Whether each tag with a genre is one that ``other`` has too, so that it can be restored.
+
+        Parameters
+        ----------
+        other : GenreFields
+            The fields to compare with.
+        """
         return all(name in other.tags for name, tag in self.tags.items() if tag.items)
 
     def _bare(self) -> dict[str, list[bytes]]:
@@ -78,7 +90,13 @@ class GenreFields:
 
     @classmethod
     def from_json(cls, text: str) -> GenreFields:
-        """Back from :meth:`to_json`."""
+        """Back from :meth:`to_json`.
+
+        Parameters
+        ----------
+        text : str
+            The text.
+        """
         return cls(
             {
                 name: TagFields(
@@ -94,6 +112,11 @@ class GenreFields:
 def read_fields(path: str | os.PathLike[str]) -> GenreFields:
     """The genre fields of a file as they are.
 
+    Parameters
+    ----------
+    path : path
+        The file.
+
     Raises
     ------
     TagError
@@ -107,6 +130,11 @@ def other_items(path: str | os.PathLike[str]) -> dict[str, tuple[bytes, ...]]:
     """All items of a file's tags but the genre fields, bit by bit, to be compared.
 
     A tag that is not there yet counts as what it would begin with.
+
+    Parameters
+    ----------
+    path : path
+        The file.
     """
     found = {}
     for name, tag in open_raw(path).tags.items():
@@ -120,6 +148,13 @@ def same_sound_bytes(path: str | os.PathLike[str], copy: str | os.PathLike[str])
 
     FFmpeg takes the tag behind Monkey's Audio for a part of the last packet, and does not read
     OptimFROG at all.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    copy : path
+        Its copy.
     """
     first, second = open_raw(path).sound, open_raw(copy).sound
     if first is None or second is None:
@@ -141,6 +176,11 @@ def written_genres(path: str | os.PathLike[str]) -> list[str]:
 
     For genres that a strict reader takes for nothing: bytes that do not fit their declared
     encoding, unknown types, tags behind other tags.
+
+    Parameters
+    ----------
+    path : path
+        The file.
     """
     file = open_raw(path)
     keys = getattr(file, "keys", {})
@@ -160,6 +200,15 @@ def edits_for_genres(
     The first tag of the file gets them, and each other one that has a genre already or that some
     players read alone (``follows``); they take the place of the old ones. A file that has them
     already needs no edits.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    genres : sequence of str
+        Names of genres.
+    guesses : sequence of str
+        Those of the genres that Tonearm chose.
     """
     with _explained(path):
         file = open_raw(path)
@@ -192,6 +241,13 @@ def _with_genres(
 
 def edits_for_fields(path: str | os.PathLike[str], wanted: GenreFields) -> list[Edit]:
     """Edits that put genre fields back as they were.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    wanted : GenreFields
+        The fields to restore.
 
     Raises
     ------
@@ -233,7 +289,13 @@ def _fields(tag: RawTag) -> TagFields:
 
 
 def open_raw(path: str | os.PathLike[str]) -> RawFile:
-    """All tags of a file, in bytes; raises TagError where they are damaged."""
+    """All tags of a file, in bytes; raises TagError where they are damaged.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
     with _explained(path):
         return _FILES[sniff(path)](path)
 

@@ -120,14 +120,28 @@ class Journal(Database):
         self._held.close()
 
     def start(self, command: str, *, undoes: int | None = None) -> int:
-        """Number of a new run."""
+        """Number of a new run.
+
+        Parameters
+        ----------
+        command : str
+            The run's name in the history.
+        undoes : int or None
+            Number of the entry or run that this undoes.
+        """
         return self._insert(
             "INSERT INTO runs(started_s, command, undoes) VALUES (?, ?, ?)",
             (time.time(), command, undoes),
         )
 
     def finish(self, run: int) -> None:
-        """The run has come to its end."""
+        """The run has come to its end.
+
+        Parameters
+        ----------
+        run : int
+            Number of the run.
+        """
         self.rows("UPDATE runs SET finished_s = ? WHERE id = ?", (time.time(), run))
 
     def begin(
@@ -140,7 +154,23 @@ class Journal(Database):
         temporary: Path,
         undoes: int | None = None,
     ) -> int:
-        """Number of an entry: a copy of the file is about to be made."""
+        """Number of an entry: a copy of the file is about to be made.
+
+        Parameters
+        ----------
+        run : int
+            Number of the run.
+        path : Path
+            The file.
+        before : GenreFields
+            The genre fields before the change.
+        genres : sequence of str
+            Names of genres.
+        temporary : Path
+            Its edited copy.
+        undoes : int or None
+            Number of the entry or run that this undoes.
+        """
         return self._insert(
             "INSERT INTO entries(run, path, state, temporary, before, old_genres, undoes)"
             " VALUES (?, ?, 'begun', ?, ?, ?, ?)",
@@ -157,7 +187,19 @@ class Journal(Database):
     def verified(
         self, entry: int, *, after: GenreFields, genres: Sequence[str], delta: Delta
     ) -> None:
-        """The copy is good and about to be renamed over the file: flushed to the disk."""
+        """The copy is good and about to be renamed over the file: flushed to the disk.
+
+        Parameters
+        ----------
+        entry : int
+            Number of the entry.
+        after : GenreFields
+            The genre fields after it.
+        genres : sequence of str
+            Names of genres.
+        delta : Delta
+            The way back to the original.
+        """
         self.rows("PRAGMA synchronous = FULL")
         with self.transaction():
             self.rows("INSERT OR REPLACE INTO deltas VALUES (?, ?)", (entry, delta.to_json()))
@@ -168,7 +210,13 @@ class Journal(Database):
         self.rows("PRAGMA synchronous = NORMAL")
 
     def delta(self, entry: int) -> Delta | None:
-        """What the change replaced, byte by byte; None for entries that do not have it."""
+        """What the change replaced, byte by byte; None for entries that do not have it.
+
+        Parameters
+        ----------
+        entry : int
+            Number of the entry.
+        """
         if not self.rows("SELECT 1 FROM sqlite_master WHERE name = 'deltas'"):
             return None  # an old journal, open to read
         found = self.rows("SELECT delta FROM deltas WHERE entry = ?", (entry,))
@@ -178,7 +226,13 @@ class Journal(Database):
             return None
 
     def done(self, entry: int) -> None:
-        """The file is changed. What it undoes is undone with the same commit."""
+        """The file is changed. What it undoes is undone with the same commit.
+
+        Parameters
+        ----------
+        entry : int
+            Number of the entry.
+        """
         with self.transaction():
             self.rows("UPDATE entries SET state = 'done' WHERE id = ?", (entry,))
             # Undoing an undo makes the first change count again, and so on.
@@ -196,14 +250,32 @@ class Journal(Database):
         return None if number is None else int(number)
 
     def failed(self, entry: int, reason: str) -> None:
-        """The file is as it was."""
+        """The file is as it was.
+
+        Parameters
+        ----------
+        entry : int
+            Number of the entry.
+        reason : str
+            Why, for people, without the path.
+        """
         self.rows(
             "UPDATE entries SET state = 'failed', reason = ? WHERE id = ?",
             (reason.encode("utf-8", "replace").decode(), entry),
         )
 
     def refused(self, run: int, path: Path, reason: str) -> None:
-        """A file that was skipped before anything was done to it."""
+        """A file that was skipped before anything was done to it.
+
+        Parameters
+        ----------
+        run : int
+            Number of the run.
+        path : Path
+            The file.
+        reason : str
+            Why, for people, without the path.
+        """
         entry = self._insert(
             "INSERT INTO entries(run, path, state, temporary, before, old_genres)"
             " VALUES (?, ?, 'failed', x'', '{}', '[]')",
@@ -212,13 +284,27 @@ class Journal(Database):
         self.failed(entry, reason)
 
     def keep_identity(self, entry: int, identity: FileIdentity) -> None:
-        """Keep which track a changed file is, since its path may change."""
+        """Keep which track a changed file is, since its path may change.
+
+        Parameters
+        ----------
+        entry : int
+            Number of the entry.
+        identity : FileIdentity
+            Which track it is.
+        """
         self.rows(
             "INSERT OR REPLACE INTO held VALUES (?, ?, ?)", (entry, identity.track, identity.key)
         )
 
     def identity(self, entry: int) -> FileIdentity | None:
-        """Which track it is; None where the library did not have the file."""
+        """Which track it is; None where the library did not have the file.
+
+        Parameters
+        ----------
+        entry : int
+            Number of the entry.
+        """
         found = self.rows("SELECT track, key FROM held WHERE entry = ?", (entry,))
         return FileIdentity(*found[0]) if found else None
 
@@ -285,6 +371,11 @@ class Journal(Database):
     def run(self, number: int | None) -> Run:
         """A run by its number, or the latest ``tag`` that is not undone.
 
+        Parameters
+        ----------
+        number : int or None
+            Number of the run; None is the last one that is not undone.
+
         Raises
         ------
         LibraryError
@@ -308,7 +399,13 @@ class Journal(Database):
         raise LibraryError("nothing to undo: no `tonearm tag --write` is left in the journal")
 
     def entries(self, run: int) -> list[Entry]:
-        """Files of a run in their order."""
+        """Files of a run in their order.
+
+        Parameters
+        ----------
+        run : int
+            Number of the run.
+        """
         rows = self.rows(
             "SELECT id, run, path, state, before, after, old_genres, new_genres, reason,"
             " undone_by IS NOT NULL FROM entries WHERE run = ? ORDER BY id",
@@ -325,6 +422,11 @@ def next_to_undo(runs: Sequence[Run]) -> Run | None:
 
     An undo that was interrupted goes on, and one that restored nothing (the disk was not there)
     does not count; one that skipped some files came to its end.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        All runs, the latest first.
     """
     undone_runs = {
         run.undoes
@@ -338,7 +440,13 @@ def next_to_undo(runs: Sequence[Run]) -> Run | None:
 
 
 def journal_path(library: Path) -> Path:
-    """Where the journal of a library is."""
+    """Where the journal of a library is.
+
+    Parameters
+    ----------
+    library : Path
+        The library's file.
+    """
     return library.with_name(f"{library.stem}.journal.sqlite")
 
 

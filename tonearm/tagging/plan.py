@@ -38,7 +38,7 @@ PLACEHOLDERS = (
 )
 # Where people and programs put several genres into one value.
 _PARTS = re.compile(r"[;/,|\\]")
-# A map is a few lines; what is longer, or never ends, is no map.
+# A map is a few lines; anything longer, or endless, is not one.
 _LONGEST_MAP_BYTES = 1 << 20
 _DISC = re.compile(r"[\s_-]*[(\[]?\b(?:cd|disc|disk)\s*\d+\b[)\]]?\s*$", re.IGNORECASE)
 _VARIOUS = frozenset({"variousartists", "various", "va", "diverse", "compilation", "compilations"})
@@ -163,28 +163,64 @@ def propose(
 def of_a_person(
     genres: Sequence[str], guesses: Collection[str], placeholders: Collection[str]
 ) -> tuple[str, ...]:
-    """Those of the genres that a person wrote: no guess and no placeholder."""
+    """Those of the genres that a person wrote: no guess and no placeholder.
+
+    Parameters
+    ----------
+    genres : sequence of str
+        Names of genres.
+    guesses : collection of str
+        Those of the genres that Tonearm chose.
+    placeholders : collection of str
+        Keys of names that count as no genre.
+    """
     return tuple(
         genre for genre in genres if genre not in guesses and key(genre) not in placeholders
     )
 
 
 def parts(genre: str) -> list[str]:
-    """The genres in one value: ``Rock; Pop`` and ``Rock/Pop`` are two."""
+    """The genres in one value: ``Rock; Pop`` and ``Rock/Pop`` are two.
+
+    Parameters
+    ----------
+    genre : str
+        One value of a genre tag.
+    """
     return [part.strip() for part in _PARTS.split(genre) if part.strip()]
 
 
 def lost(
     old: Sequence[str], new: Sequence[str], guesses: Collection[str], rules: Rules
 ) -> tuple[str, ...]:
-    """Genres of a person that a change removes."""
+    """Genres of a person that a change removes.
+
+    Parameters
+    ----------
+    old : sequence of str
+        Genres before.
+    new : sequence of str
+        Genres after.
+    guesses : collection of str
+        Those of the genres that Tonearm chose.
+    rules : Rules
+        How to decide.
+    """
     kept = {key(part) for genre in new for part in (genre, *parts(genre))}
     by_person = of_a_person(old, guesses, rules.placeholders)
     return tuple(genre for genre in by_person if key(genre) not in kept)
 
 
 def chosen_names(prediction: Prediction, rules: Rules) -> tuple[str, ...]:
-    """The most likely genres in the collection's spelling; none where the rules exclude them."""
+    """The most likely genres in the collection's spelling; none where the rules exclude them.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        What the sound is.
+    rules : Rules
+        How to decide.
+    """
     chosen: list[str] = []
     for genre, probability in list(prediction.probabilities.items())[: rules.max_genres]:
         if probability < SECOND_SHARE * prediction.confidence or genre in rules.never:
@@ -199,6 +235,11 @@ def pooled(predictions: Sequence[Prediction]) -> Prediction | None:
 
     Unknown where half of the tracks are. None for an album of different genres, where at most half
     of the known tracks sound like the album's mean: there each file stands for itself.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        Of each track.
 
     Examples
     --------
@@ -227,6 +268,15 @@ def album_key(
 
     An album is its artist and title. Without an album artist, or by various artists, it is its
     folder and title. ``CD 1`` and ``CD 2`` are one, in titles and in names of folders.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    album : str or None
+        Title of the album in the tags.
+    album_artist : str or None
+        Artist of the album in the tags.
     """
     if not album:
         return None
@@ -243,6 +293,11 @@ def read_names(path: Path) -> dict[str, tuple[str, ...]]:
     """A vocabulary map: TOML lines such as ``hiphop = "Hip-Hop/Rap"``, or a list of names.
 
     An empty list means that the genre is never written.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
 
     Raises
     ------

@@ -53,7 +53,13 @@ _APE = ("Title", "Artist", "Album", "Album Artist", "Genre", MARKER)
 
 
 def read_artist(path: str | os.PathLike[str]) -> str | None:
-    """Who made a recording; None also for a file whose tags cannot be read."""
+    """Who made a recording; None also for a file whose tags cannot be read.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
     try:
         return read_tags(path).artist
     except TagError:
@@ -62,6 +68,11 @@ def read_artist(path: str | os.PathLike[str]) -> str | None:
 
 def read_tags(path: str | os.PathLike[str]) -> Tags:
     """Tags of one file.
+
+    Parameters
+    ----------
+    path : path
+        The file.
 
     Raises
     ------
@@ -91,7 +102,13 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
 
 
 def others(path: str | os.PathLike[str]) -> dict[str, object]:
-    """All that mutagen reads of a file's tags but the genre and the marker, to be compared."""
+    """All that mutagen reads of a file's tags but the genre and the marker, to be compared.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
     kind = sniff(path)
     kept: dict[str, object] = {}
     for loaded in load(path, kind, translate=False):

@@ -195,7 +195,17 @@ def restore(
 
 
 def undo_outlook(entry: Entry, journal: Journal, path: str) -> tuple[bool, str | None]:
-    """Whether every byte of a file would come back, and why it would not be restored at all."""
+    """Whether every byte of a file would come back, and why it would not be restored at all.
+
+    Parameters
+    ----------
+    entry : Entry
+        The change.
+    journal : Journal
+        The journal, open.
+    path : str
+        The file.
+    """
     target = Path(os.path.realpath(path))
     try:
         with _explained(target):
@@ -223,7 +233,17 @@ def _is_as_written(path: str, delta: Delta) -> bool:
 def refusal(
     path: str | os.PathLike[str], genres: Sequence[str], *, guesses: Sequence[str]
 ) -> str | None:
-    """Why genres cannot be written into a file; None if they can, as far as can be told before."""
+    """Why genres cannot be written into a file; None if they can, as far as one can know.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    genres : sequence of str
+        Names of genres.
+    guesses : sequence of str
+        Those of the genres that Tonearm chose.
+    """
     target = Path(os.path.realpath(path))
     try:
         with _explained(target):
@@ -258,10 +278,16 @@ def _owner_words(status: os.stat_result) -> str:
 
 
 def check(target: Path) -> None:
-    """Raise TagError for a file that must not be replaced."""
+    """Raise TagError for a file that must not be replaced.
+
+    Parameters
+    ----------
+    target : Path
+        The file.
+    """
     status = target.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise TagError(f"{target}: is no file")
+        raise TagError(f"{target}: is not a file")
     if status.st_nlink > 1:
         raise TagError(
             f"{target}: has {status.st_nlink} names (hard links), which writing would part"
@@ -273,7 +299,19 @@ def check(target: Path) -> None:
 def write_copy(
     target: Path, temporary: Path, edits: Sequence[Edit], *, keep_mtime: bool = False
 ) -> None:
-    """The edited copy, on the disk, with the rights, owner and attributes of the file."""
+    """The edited copy, on the disk, with the rights, owner and attributes of the file.
+
+    Parameters
+    ----------
+    target : Path
+        The file.
+    temporary : Path
+        Its edited copy.
+    edits : sequence of Edit
+        The edits.
+    keep_mtime : bool
+        Keep the time of the last change.
+    """
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
     with open(descriptor, "wb") as copy, target.open("rb") as source:
         copy_edited(source, copy, edits)
@@ -287,6 +325,13 @@ def compare(target: Path, temporary: Path) -> GenreFields:
 
     Sound is compared by its bytes, or by FFmpeg's packets where tags stand among them; tags and
     pictures by mutagen and item by item.
+
+    Parameters
+    ----------
+    target : Path
+        The file.
+    temporary : Path
+        Its edited copy.
 
     Raises
     ------
@@ -322,7 +367,17 @@ def _check_genres(target: Path, temporary: Path, genres: Sequence[str]) -> None:
 
 
 def put_in_place(target: Path, temporary: Path, status: FileStatus) -> None:
-    """Rename the copy over the file, if that is as it was when it was read."""
+    """Rename the copy over the file, if that is as it was when it was read.
+
+    Parameters
+    ----------
+    target : Path
+        The file.
+    temporary : Path
+        Its edited copy.
+    status : FileStatus
+        The file's size, times and place on the disk.
+    """
     if FileStatus.of(target.stat()) != status:
         raise TagError(f"{target}: was changed meanwhile by another program")
     os.replace(temporary, target)
