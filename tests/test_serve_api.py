@@ -197,7 +197,9 @@ def test_one_track(client, folder):
     number = ids(client)["midnight_walk.mp3"]
     track = client.get(f"/api/v1/tracks/{number}").json()
     assert track["path"] == str(folder / "midnight_walk.mp3") and track["genre"] == "jazz"
-    expected = Classifier.load().predict(folder / "midnight_walk.mp3", timeline=True).to_dict()
+    expected = (
+        Classifier.load().predict(folder / "midnight_walk.mp3", timeline=True, tags=True).to_dict()
+    )
     assert client.get(f"/api/v1/tracks/{number}/timeline").json() == expected
     drawn = client.get(f"/api/v1/tracks/{number}/picture").json()
     assert drawn["duration_s"] == pytest.approx(track["duration_s"], abs=0.1)

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from tonearm import __version__
+from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import TonearmError
 from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.model.classifier import Classifier
@@ -23,6 +25,16 @@ from tonearm.serve.service import Service
 from tonearm.serve.uploads import Limits
 
 _STATIC = Path(__file__).parent / "static"
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def example_files() -> dict[str, Path]:
+    """Pieces of music in the folder next to the package, by name."""
+    if not _EXAMPLES.is_dir():
+        return {}
+    return {
+        path.name: path for path in _EXAMPLES.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES
+    }
 
 
 def create_app(
@@ -124,6 +136,19 @@ def create_app(
             for genre in known
         ]
         return Json({"schema": schema.SCHEMA, "genres": rows, "splitting": SPLITTING})
+
+    @server.get("/examples", summary="Pieces to try", response_model=schema.Examples)
+    def examples() -> Response:
+        """Names of files that come with a checkout; none with an installed package."""
+        return Json({"schema": schema.SCHEMA, "examples": sorted(example_files())})
+
+    @server.get("/examples/{name}", summary="A piece to try", response_class=FileResponse)
+    def example(name: str) -> Response:
+        """The file as it is."""
+        found = example_files().get(name)
+        if found is None:
+            raise HTTPException(404, f"no example {name!r}")
+        return FileResponse(found)
 
     app.include_router(server)
 

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tonearm.errors import DecodeError
+from tonearm.library.file_tags import file_tags
 from tonearm.model.batch import Options
 from tonearm.model.prediction import Prediction
 from tonearm.serve.problems import Json, problem, to_bytes
@@ -50,6 +51,9 @@ async def predict(
         Query(pattern="^([1-9][0-9]{0,5}|all)$", description="Windows to analyse, or all"),
     ] = None,
     draw: Annotated[bool, Query(description="Add `picture`: spectrogram and waveform")] = False,
+    quick: Annotated[
+        bool, Query(description="Among lines, `quick` and `about` first: some windows, and tags")
+    ] = False,
 ) -> Response:
     """Give the same object as ``tonearm predict --format jsonl``, `path` being the file's name.
 
@@ -63,6 +67,12 @@ async def predict(
     upload = await service.uploads.receive(request)
 
     def work(emit: Emit, report: Report) -> None:
+        if quick:
+            few = Options(count=None, timeline=False, tags=False)
+            first = service.analyst.predict(upload.path, few, on_progress=report)
+            if isinstance(first, Prediction):
+                emit({"quick": _without_place(first, upload).to_dict()})
+                emit({"about": _about(upload)})
         options = Options(count=count, timeline=timeline, tags=tags)
         found = service.analyst.predict(upload.path, options, on_progress=report)
         emit({"answer": _without_place(found, upload).to_dict()})
@@ -117,6 +127,12 @@ async def _whole(service: Service, request: Request, work: Work) -> Response:
         words = f"{values['path']}: {values['error']['message']}"
         return problem(422, "unreadable", words, **values)
     return Json({**values, **drawn})
+
+
+def _about(upload: Upload) -> dict[str, Any]:
+    """What its tags say."""
+    tags = file_tags(str(upload.path))
+    return {"title": tags.title, "artist": tags.artist, "genres": list(tags.genres)}
 
 
 def _without_place(found: Prediction | DecodeError, upload: Upload) -> Prediction | DecodeError:

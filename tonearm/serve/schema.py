@@ -309,3 +309,9 @@ class Health(Answer):
     start_id: str = Field(description="Changes when the server is started again")
     model: str
     labels: list[str]
+
+
+class Examples(Answer):
+    """Pieces to try."""
+
+    examples: list[str] = Field(examples=[["midnight_walk.mp3"]])

@@ -21,7 +21,7 @@ from tonearm.files import FileStatus
 from tonearm.genres import UNKNOWN
 from tonearm.genres import find as known_genre
 from tonearm.library import browse, overview
-from tonearm.library.reviews import Review, attach
+from tonearm.library.reviews import Review, attach, of_keys
 from tonearm.library.similar import probe_of, similar
 from tonearm.library.store import Track
 from tonearm.model.batch import Options
@@ -194,7 +194,7 @@ async def track_timeline(request: Request, number: TrackId) -> Response:
     found, _ = find(service, number)
 
     def make(report: Report) -> dict[str, Any]:
-        options = Options(timeline=True, tags=False, count=None)
+        options = Options(timeline=True, tags=True, count=None)
         return service.analyst.predict(found.path, options, on_progress=report).to_dict()
 
     values = await _made(service, request, "timeline", found.path, make)
@@ -236,7 +236,12 @@ def similar_tracks(
                 f"{os.path.basename(found.path)}: was not analysed, so there is nothing to compare"
             )
         matches = similar(library, probe, count=count)
-    rows = [{**row(match.track, None), "similarity": match.similarity} for match in matches]
+        attach(library)
+        said = of_keys(library, (match.track.key for match in matches))
+    rows = [
+        {**row(match.track, said.get(match.track.key or "")), "similarity": match.similarity}
+        for match in matches
+    ]
     return Json({"schema": schema.SCHEMA, "id": number, "tracks": rows})
 
 

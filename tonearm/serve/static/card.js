@@ -1,7 +1,7 @@
 // One file on its way, and what it is.
 import { predict } from "./api.js";
-import { el, button, clock, percent } from "./dom.js";
-import { nameOf, swatch } from "./genres.js";
+import { el, bar, button, clock, percent } from "./dom.js";
+import { badge, nameOf, swatch } from "./genres.js";
 import { makePicture } from "./picture.js";
 import * as player from "./player.js";
 import { verdict, lower } from "./words.js";
@@ -44,7 +44,7 @@ export function makeCard(file, { onremove }) {
     body,
   );
   const picture = makePicture({ label: name, onseek: (seconds) => play(seconds) });
-  let [answer, unwatch] = [null, null];
+  let [answer, first, about, unwatch] = [null, null, null, null];
 
   const sound = { key, source, title: name };
   const play = (seconds) => player.play(sound, seconds);
@@ -62,34 +62,91 @@ export function makeCard(file, { onremove }) {
     onremove(card);
   }
 
+  title.addEventListener("click", () => node.classList.toggle("open"));
+
   function bad(message) {
     node.className = "card bad";
     title.textContent = "Could not be read";
-    words.textContent = message;
+    words.textContent = /^[A-Z]/.test(message) ? message : `${name} ${message}`;
     body.replaceChildren();
   }
+
+  /** The genre; of some windows at first, then of the whole. */
+  function showVerdict(values, note = "") {
+    node.className = values.genre || values.mix ? "card" : "card unknown";
+    title.textContent = values.genre ? nameOf(values.genre) : values.mix ? "Changes" : "Unknown";
+    words.textContent = `${values.mix ? mixOf(values.mix) : verdict(values)}${note}`;
+    icon.replaceChildren(swatch(values.genre, "large"));
+    const meter = el("meter", { min: 0, max: 1, "aria-label": "Confidence" });
+    meter.value = values.confidence;
+    // A full bar at 94 % of a genre that it is not would look like an answer.
+    const known = values.genre ? [meter, el("span", {}, percent(values.confidence))] : [];
+    confidence.replaceChildren(...known);
+    if (body.firstElementChild === progress || !body.contains(picture.node))
+      body.replaceChildren(picture.node, progress);
+    playing.disabled = false;
+    unwatch ??= player.watch(follow);
+  }
+
+  const mixOf = (mix) =>
+    Object.entries(mix)
+      .map(([genre, part]) => `${lower(genre)} ${percent(part)}`)
+      .join(", ");
 
   function show(values) {
     if (values.error) return bad(values.error.message);
     answer = values;
-    node.className = values.genre ? "card" : "card unknown";
-    title.textContent = values.genre ? nameOf(values.genre) : "Unknown";
-    words.textContent = verdict(values);
-    icon.replaceChildren(swatch(values.genre, "large"));
-    const meter = el("meter", {
-      min: 0,
-      max: 1,
-      value: values.confidence,
-      "aria-label": "Confidence",
-    });
-    confidence.replaceChildren(meter, el("span", {}, percent(values.confidence)));
-    label.textContent = `${name} · ${clock(values.duration_s)}`;
+    showVerdict(values);
+    progress.remove();
     const warnings = (values.warnings ?? []).join("; ");
     if (warnings) body.before(el("p", { class: "warning" }, warnings));
     picture.setTimeline(values.timeline, values.duration_s);
-    body.replaceChildren(picture.node);
-    playing.disabled = false;
-    unwatch = player.watch(follow);
+    body.append(details(values));
+    describe();
+  }
+
+  /** All probabilities, styles and moods, for who wants them. */
+  function details({ probabilities, styles, tags }) {
+    const rows = (values, isGenre) =>
+      Object.entries(values ?? {})
+        .slice(0, 10)
+        .map(([label_, value]) =>
+          el(
+            "li",
+            {},
+            isGenre ? badge(label_) : el("span", {}, label_),
+            bar(value),
+            el("span", { class: "confidence" }, percent(value)),
+          ),
+        );
+    const part = (heading, values, isGenre = false) =>
+      Object.keys(values ?? {}).length
+        ? el(
+            "div",
+            {},
+            el("h3", {}, heading),
+            el("ul", { class: "probabilities" }, ...rows(values, isGenre)),
+          )
+        : null;
+    return el(
+      "details",
+      { class: "more" },
+      el("summary", {}, "All probabilities"),
+      el(
+        "div",
+        { class: "columns" },
+        part("Genres", probabilities, true),
+        part("Styles", styles),
+        part("Moods and sounds", tags),
+      ),
+    );
+  }
+
+  function describe() {
+    const said = [about?.artist, about?.title].filter(Boolean).join(" – ");
+    const tag = about?.genres?.length ? `tag: ${about.genres.join(", ")}` : "";
+    const length = answer ? clock(answer.duration_s) : "";
+    label.textContent = [said || name, said ? name : "", length, tag].filter(Boolean).join(" · ");
   }
 
   function follow(state) {
@@ -116,8 +173,14 @@ export function makeCard(file, { onremove }) {
       title.textContent = values.sent < 1 ? "Sending" : "Waiting";
       progress.value = values.sent * 0.2;
     } else if (values.progress !== undefined && !answer) {
-      title.textContent = "Analysing";
-      progress.value = 0.2 + 0.8 * values.progress;
+      if (!first) title.textContent = "Analysing";
+      progress.value = (first ? 0 : 0.2) + (first ? 1 : 0.8) * values.progress;
+    } else if (values.quick) {
+      first = values.quick;
+      showVerdict(first, ", from some windows");
+    } else if (values.about) {
+      about = values.about;
+      describe();
     } else if (values.answer) show(values.answer);
     else if (values.picture) picture.setPicture(values.picture);
   }
@@ -129,13 +192,20 @@ export function makeCard(file, { onremove }) {
     get answer() {
       return answer;
     },
+    get about() {
+      return about;
+    },
     get failed() {
       return node.classList.contains("bad");
     },
     async analyse() {
       if (stop.signal.aborted) return;
       try {
-        await predict(file, { report, signal: stop.signal, options: "timeline=true&draw=true" });
+        await predict(file, {
+          report,
+          signal: stop.signal,
+          options: "timeline=true&draw=true&tags=true&quick=true",
+        });
         if (!answer && !card.failed) bad("no answer came");
       } catch (error) {
         if (!answer) bad(error.message);

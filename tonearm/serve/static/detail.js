@@ -1,5 +1,6 @@
 // One track of the library: picture, timeline, similar tracks, and the review.
 import { audioOf, get } from "./api.js";
+import { saidOf } from "./columns.js";
 import { el, button, clock, percent } from "./dom.js";
 import { badge, nameOf, swatch } from "./genres.js";
 import { makePicture } from "./picture.js";
@@ -157,7 +158,7 @@ export function makeDetail({ act, onclose, onopen, large = false }) {
         drawSound(places.sounds, row, values);
         places.facts.querySelector(".probabilities")?.replaceWith(barsOf(values.probabilities));
         const seek = (at) => play(at);
-        if (values.reasons) places.reasons.append(makeReasons(values, { seek, row, onopen }));
+        places.reasons.append(makeReasons(values, { seek, row, onopen }));
       }),
       ask(`/similar/${row.id}?count=6`).then((answer) => places.like.append(...alikeOf(answer))),
     ]);
@@ -202,7 +203,7 @@ export function makeDetail({ act, onclose, onopen, large = false }) {
         class: "part",
         "aria-label": `Play ${sound.title}`,
       });
-      start.append(badge(row.genre, sound.title));
+      start.append(badge(row.genre, sound.title), saidOf(row));
       return el("li", {}, start);
     });
     return [el("h3", {}, "Sounds like"), el("ul", {}, ...rows)];

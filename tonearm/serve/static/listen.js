@@ -1,11 +1,29 @@
 // The view for single files: drop, choose or record; one card each.
-import { el, button, count, say } from "./dom.js";
+import { get } from "./api.js";
+import { save, toCsv } from "./csv.js";
+import { el, button, count, fail, number, say } from "./dom.js";
 import { makeCard } from "./card.js";
 import { onDrop, sounds } from "./drop.js";
+import { badge } from "./genres.js";
 import { makeMicrophone } from "./microphone.js";
 import * as player from "./player.js";
 
 const AT_ONCE = 3;
+const MANY = 5; // more files than that are a table
+const CSV = {
+  file: (card) => card.name,
+  title: (card) => card.about?.title,
+  artist: (card) => card.about?.artist,
+  genre: (card) => card.answer?.genre ?? (card.failed ? "" : "unknown"),
+  nearest: (card) => card.answer?.nearest,
+  confidence: (card) => card.answer?.confidence,
+};
+const ORDERS = {
+  "": "As added",
+  name: "By name",
+  genre: "By genre",
+  confidence: "Least confident first",
+};
 
 export function makeListen() {
   const cards = [];
@@ -27,6 +45,7 @@ export function makeListen() {
   const folder = choose("Choose a folder", { webkitdirectory: true, id: "folder" }, (found) =>
     add(sounds(found)),
   );
+  const examples = el("div", { class: "ways examples" });
   const zone = el(
     "section",
     { class: "drop", "aria-label": "Add music" },
@@ -37,18 +56,63 @@ export function makeListen() {
       { class: "quiet" },
       "Nothing leaves this machine. What you drop is analysed and forgotten.",
     ),
+    examples,
   );
+  offer().catch(fail);
+
+  /** Pieces to try, where there are some. */
+  async function offer() {
+    const names = (await get("/examples")).examples.slice(0, 3);
+    if (names.length) examples.append(el("span", { class: "quiet" }, "Or try"));
+    for (const name of names)
+      examples.append(
+        button(name, async () => {
+          const answer = await fetch(`/api/v1/examples/${encodeURIComponent(name)}`);
+          add([new File([await answer.blob()], name)]);
+        }),
+      );
+  }
+
+  function sort() {
+    const by = {
+      name: (card) => card.name.toLowerCase(),
+      genre: (card) => card.answer?.genre ?? "~",
+      confidence: (card) => card.answer?.confidence ?? 2,
+    }[order.value];
+    const sorted = by
+      ? cards.toSorted((a, b) => (by(a) < by(b) ? -1 : by(a) > by(b) ? 1 : 0))
+      : cards;
+    list.append(...sorted.map((card) => card.node));
+  }
+
+  function countGenres() {
+    const genres = new Map();
+    for (const { answer } of cards)
+      if (answer) genres.set(answer.genre, (genres.get(answer.genre) ?? 0) + 1);
+    const rows = [...genres].sort((a, b) => b[1] - a[1]);
+    tally.replaceChildren(
+      ...rows.map(([genre, n]) => el("li", { class: "chip" }, badge(genre), ` ${number(n)}`)),
+    );
+  }
   const summary = el("p", { class: "summary" });
   const clear = button("Clear all", () => [...cards].forEach((card) => card.remove()), {
     hidden: true,
   });
+  const tally = el("ul", { class: "chips", "aria-label": "Files of each genre" });
+  const order = el(
+    "select",
+    { "aria-label": "Sort", onchange: sort, hidden: true },
+    ...Object.entries(ORDERS).map(([value, text]) => el("option", { value }, text)),
+  );
+  const csv = button("Export CSV", () => save(toCsv(cards, CSV), "tonearm.csv"), { hidden: true });
   const list = el("ul", { class: "cards", "aria-label": "Results" });
   const node = el(
     "div",
     { class: "listen" },
     el("h1", { class: "unseen" }, "Listen"),
     zone,
-    el("div", { class: "bar" }, summary, clear),
+    el("div", { class: "bar" }, summary, order, csv, clear),
+    tally,
     list,
   );
 
@@ -86,6 +150,10 @@ export function makeListen() {
   function update() {
     node.classList.toggle("some", cards.length > 0);
     clear.hidden = cards.length < 2;
+    const many = cards.length > MANY;
+    node.classList.toggle("many", many);
+    order.hidden = csv.hidden = tally.hidden = !many;
+    if (many) countGenres();
     const failed = cards.filter((card) => card.failed).length;
     const analysed = cards.filter((card) => card.answer).length;
     const parts = cards.length ? [`${analysed} of ${count(cards.length, "file")} analysed`] : [];

@@ -1,46 +1,57 @@
-// Why a track is what it is: moods and styles, telling windows to listen to, and the nearest
-// tracks with what a person said of them.
+// Why a track is what it is: reasons in words, moods and styles, moments to listen to, and a
+// comparison with the nearest track of the second genre.
 import { get } from "./api.js";
+import { soundOf } from "./detail.js";
 import { el, button, clock, percent } from "./dom.js";
 import { badge, nameOf } from "./genres.js";
 import * as player from "./player.js";
 
-/** Pairs of a name and a number, whichever of the two forms the server has. */
-const pairs = (values) =>
-  Array.isArray(values)
-    ? values.map((value) => [value.name ?? value.tag ?? value[0], value.weight ?? value[1] ?? 0])
-    : Object.entries(values ?? {});
+const MOMENTS = 4;
+const TAGS = 8;
+
+/** The stretches that say the genre most clearly. */
+function moments({ timeline, genre, nearest }) {
+  return (timeline ?? [])
+    .filter((segment) => segment.genre === (genre ?? nearest))
+    .sort((a, b) => b.confidence - a.confidence)
+    .slice(0, MOMENTS);
+}
 
 /**
- * @param {any} values a prediction with `reasons`
+ * @param {any} values the prediction of the whole track, with moods
  * @param {{seek: (at: number) => void, row: import("./api.js").Track,
  *   onopen: (row: any) => void}} how
  */
-export function makeReasons({ reasons, probabilities }, { seek, row, onopen }) {
+export function makeReasons(values, { seek, row, onopen }) {
   const node = el("section", { class: "why", "aria-label": "Why" }, el("h3", {}, "Why"));
-  const tags = pairs(reasons.tags).slice(0, 6);
-  if (tags.length)
+  const reasons = values.reasons ?? [];
+  if (reasons.length) node.append(el("ul", {}, ...reasons.map((text) => el("li", {}, text))));
+  const styles = Object.keys(values.styles ?? {}).slice(0, 3);
+  const tags = Object.keys(values.tags ?? {}).slice(0, TAGS);
+  const words = [...styles, ...tags.filter((tag) => !styles.includes(tag))];
+  if (words.length)
+    node.append(el("ul", { class: "chips", "aria-label": "Moods and styles" }, ...words.map(chip)));
+  const buttons = moments(values).map((segment) =>
+    button(`▶ ${clock(segment.start_s)} · ${percent(segment.confidence)}`, () =>
+      seek(segment.start_s),
+    ),
+  );
+  if (buttons.length)
     node.append(
-      el("ul", { class: "chips" }, ...tags.map(([name]) => el("li", { class: "chip" }, name))),
+      el("p", { class: "quiet" }, "Most typical moments"),
+      el("div", { class: "moments" }, ...buttons),
     );
-  const windows = reasons.windows ?? [];
-  if (windows.length) node.append(el("p", { class: "quiet" }, "Most typical moments"));
-  const moments = windows.slice(0, 5).map((window) => {
-    const at = window.start_s ?? window;
-    const text = window.probability ? `${clock(at)} · ${percent(window.probability)}` : clock(at);
-    return button(`▶ ${text}`, () => seek(at), { "aria-label": `Play from ${clock(at)}` });
-  });
-  if (moments.length) node.append(el("div", { class: "moments" }, ...moments));
-  const second = Object.keys(probabilities ?? {})[1];
+  const second = Object.keys(values.probabilities ?? {})[1];
   if (second) node.append(compare(row, second, onopen));
   return node;
 }
 
+const chip = (text) => el("li", { class: "chip" }, text);
+
 /** A button that plays the nearest track of the second genre, and this one again. */
 function compare(row, second, onopen) {
   let other = null;
-  const text = `Compare with the nearest ${nameOf(second)}`;
-  const node = button(text, async () => {
+  const node = button(`Compare with the nearest ${nameOf(second)}`, async () => {
     other ??= (await get(`/similar/${row.id}?count=100`)).tracks.find(
       (track) => track.genre === second,
     );
@@ -49,11 +60,9 @@ function compare(row, second, onopen) {
       node.disabled = true;
       return;
     }
-    const { soundOf } = await import("./detail.js");
-    const mine = player.playing() === soundOf(row).key;
-    const next = mine ? other : row;
+    const next = player.playing() === soundOf(row).key ? other : row;
     player.play(soundOf(next, () => onopen(next)));
-    node.replaceChildren(badge(next.genre, `B/A: ${next.title || next.name}`));
+    node.replaceChildren(badge(next.genre, `Plays: ${next.title || next.name}`));
   });
   return node;
 }
