@@ -313,3 +313,42 @@ def test_filters_are_in_the_address(page, own):
     expect(page.get_by_role("combobox", name="By sound")).to_have_value("")
     page.go_forward()
     expect(shown).to_have_text(f"{total} tracks shown")
+
+
+def test_tracks_on_the_map_are_chosen_by_a_lasso(page, own):
+    page.goto(f"{own}/#map")
+    canvas = page.locator("canvas.points")
+    expect(canvas).to_have_attribute("aria-label", "Map of 600 tracks", timeout=20_000)
+    page.get_by_role("button", name="Lasso").click()
+    box = canvas.bounding_box()
+    edge = 4
+    corners = [(edge, edge), (box["width"] / 2, edge)]
+    corners += [(box["width"] / 2, box["height"] - edge), (edge, box["height"] - edge)]
+    page.mouse.move(box["x"] + edge, box["y"] + edge)
+    page.mouse.down()
+    for x, y in corners[1:]:
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=4)
+    page.mouse.up()
+    chosen = page.locator(".mapped .shown")
+    expect(chosen).to_have_text(re.compile(r"^\d+ tracks selected$"))
+    number = int(chosen.inner_text().split()[0])
+    assert 100 < number < 500, "the left half"
+    page.get_by_role("button", name="Reject").click()
+    expect(page.locator(".toast").last).to_contain_text(f"{number} tracks reviewed.")
+    assert api(page, "/tracks?review=reject")["total"] == number
+
+
+def test_review_view_chooses_by_number_and_counts(page, own):
+    page.goto(f"{own}/#review")
+    head = page.locator(".place")
+    expect(head).to_have_text("1 of 600")
+    first = page.locator(".detail.large h2").inner_text()
+    page.keyboard.press("3")
+    expect(head).to_have_text("2 of 600")
+    wait_until_sent(page)
+    (row,) = api(page, "/tracks?review=some")["tracks"]
+    assert row["title"] == first and row["review"]["genre"] == "country"
+    page.keyboard.press("z")
+    expect(head).to_have_text("1 of 600")
+    wait_until_sent(page)
+    assert api(page, "/tracks?review=some")["total"] == 0

@@ -17,7 +17,18 @@ from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import TonearmError
 from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.model.classifier import Classifier
-from tonearm.serve import jobs, predict, review, scan, schema, strict, tags, tracks
+from tonearm.serve import (
+    jobs,
+    playlist,
+    predict,
+    review,
+    scan,
+    schema,
+    sound_map,
+    strict,
+    tags,
+    tracks,
+)
 from tonearm.serve.compress import Compress
 from tonearm.serve.guard import Guard
 from tonearm.serve.problems import Json, add_handlers
@@ -100,7 +111,7 @@ def create_app(
     )
     app.state.service = service
     add_handlers(app)
-    for part in (predict, tracks, review, tags, scan, jobs):
+    for part in (predict, tracks, review, tags, scan, sound_map, playlist, jobs):
         app.include_router(part.router, dependencies=[Depends(strict.known_parameters)])
 
     server = APIRouter(

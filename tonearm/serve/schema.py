@@ -315,3 +315,23 @@ class Examples(Answer):
     """Pieces to try."""
 
     examples: list[str] = Field(examples=[["midnight_walk.mp3"]])
+
+
+class MapAnswer(Answer):
+    """Points of all tracks; arrays in base64, little-endian."""
+
+    total: int
+    genres: list[str] = Field(description="What the indices mean; 0 is none of them")
+    ids: str = Field(description="uint32 [n]")
+    places: str = Field(description="uint16 [n, 2]")
+    genre: str = Field(description="uint8 [n], by sound")
+    tag: str = Field(description="uint8 [n], by the file's tag")
+    said: str = Field(description="uint8 [n], by a person's review")
+
+
+class PlaylistAnswer(Answer):
+    """A playlist."""
+
+    text: str = Field(description="The file")
+    folder: str = Field(description="Where it has to lie for its paths to hold")
+    tracks: int

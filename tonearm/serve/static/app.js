@@ -7,6 +7,7 @@ import { tellEnd } from "./ends.js";
 import { makeJobs, runJob } from "./jobs.js";
 import { makeList } from "./list.js";
 import { makeListen } from "./listen.js";
+import { makeMap } from "./map.js";
 import { makeOverview } from "./overview.js";
 import { makePlayer } from "./player.js";
 import * as reviews from "./reviews.js";
@@ -19,8 +20,15 @@ const makers = {
   overview: () => makeOverview({ undoRun }),
   list: () => makeList({ onchange: () => changed(false) }),
   review: () => makeReview(),
+  map: () => makeMap({ onchange: () => changed() }),
 };
-const titles = { listen: "Listen", overview: "Overview", list: "List", review: "Review" };
+const titles = {
+  listen: "Listen",
+  overview: "Overview",
+  list: "List",
+  review: "Review",
+  map: "Map",
+};
 const made = {};
 
 function show() {

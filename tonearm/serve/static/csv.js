@@ -28,9 +28,10 @@ export function toCsv(rows, columns = COLUMNS) {
   return [Object.keys(columns), ...lines].map((values) => values.join(",")).join("\r\n");
 }
 
-/** @param {string} text @param {string} name */
-export function save(text, name) {
-  const url = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" }));
+/** Hand over a file; a spreadsheet needs the mark at its beginning to take it for UTF-8. */
+export function save(text, name, type = "text/csv") {
+  const parts = type === "text/csv" ? ["\ufeff", text] : [text];
+  const url = URL.createObjectURL(new Blob(parts, { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

@@ -1,0 +1,209 @@
+"""The library in two dimensions: what sounds alike lies together, and stays where it is.
+
+A few hundred sounds, the landmarks, are laid out once by t-SNE and kept next to the library; every
+other sound lies at the weighted mean of the landmarks that it sounds most like. So a track that
+is added moves nothing, and 100,000 tracks cost one product of matrices. Against a plane of
+principal components: ``python -m runs.map_projection``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm.library.store import Library
+
+Float32 = NDArray[np.float32]
+
+LANDMARKS = 600
+_NEAREST = 6
+_SHARPNESS = 24.0  # of cosines: the nearest landmark counts most, the sixth still a little
+_PERPLEXITY = 25.0
+_STEPS = 350
+_BLOCK = 20_000
+
+
+@dataclass(frozen=True)
+class Map:
+    """Places of sounds.
+
+    Parameters
+    ----------
+    sounds : int64 [n]
+        Numbers of the sounds.
+    places : float32 [n, 2]
+        Where they lie, from 0 to 1.
+    """
+
+    sounds: NDArray[np.int64]
+    places: Float32
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Sounds with their places, by which others are placed.
+
+    Parameters
+    ----------
+    mean : float32 [d]
+        Of the square roots of their embeddings.
+    units : float32 [m, d]
+        Their directions from that mean.
+    places : float32 [m, 2]
+        Where they lie.
+    """
+
+    mean: Float32
+    units: Float32
+    places: Float32
+
+
+def map_path(library: Path) -> Path:
+    """Where the landmarks of a library are kept."""
+    return library.with_name(f"{library.stem}.map.npz")
+
+
+def make_map(library: Library) -> Map:
+    """Place every sound of the commonest encoder that a file of the library holds.
+
+    Parameters
+    ----------
+    library : Library
+        Open; its landmarks are made where there are none that fit.
+    """
+    model = library.model()
+    rows = library.rows(
+        "SELECT s.id, s.pooled FROM sounds s JOIN models m ON m.id = s.model WHERE m.encoder = ?"
+        " AND EXISTS (SELECT 1 FROM tracks WHERE sound = s.id AND NOT missing) ORDER BY s.id",
+        [model.encoder if model else ""],
+    )
+    if not rows:
+        return Map(np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
+    numbers, blobs = zip(*rows, strict=True)
+    roots = np.sqrt(
+        np.maximum(np.frombuffer(b"".join(blobs), np.float32).reshape(len(rows), -1), 0)
+    )
+    landmarks = _kept(library.path, roots) or _made(library.path, roots)
+    return Map(np.array(numbers, np.int64), place(roots, landmarks))
+
+
+def place(roots: Float32, landmarks: Landmarks) -> Float32:
+    """Where sounds lie among landmarks.
+
+    Parameters
+    ----------
+    roots : float32 [n, d]
+        Square roots of mean embeddings.
+    landmarks : Landmarks
+
+    Returns
+    -------
+    float32 [n, 2]
+    """
+    placed = np.empty((len(roots), 2), np.float32)
+    nearest = min(_NEAREST, len(landmarks.units))
+    for at in range(0, len(roots), _BLOCK):
+        likeness = units_of(roots[at : at + _BLOCK], landmarks.mean) @ landmarks.units.T
+        chosen = np.argpartition(-likeness, nearest - 1, axis=1)[:, :nearest]
+        near = np.take_along_axis(likeness, chosen, axis=1)
+        weights = np.exp(_SHARPNESS * (near - near.max(axis=1, keepdims=True)))
+        weights /= weights.sum(axis=1, keepdims=True)
+        placed[at : at + _BLOCK] = np.einsum("nk,nkd->nd", weights, landmarks.places[chosen])
+    return placed
+
+
+def make_landmarks(roots: Float32, *, count: int = LANDMARKS) -> Landmarks:
+    """Lay out some of the sounds, chosen by chance with a fixed seed.
+
+    Parameters
+    ----------
+    roots : float32 [n, d]
+        Square roots of mean embeddings.
+    count : int
+        How many landmarks at most.
+    """
+    rng = np.random.default_rng(0)
+    chosen = roots[np.sort(rng.permutation(len(roots))[:count])]
+    mean = chosen.mean(axis=0)
+    units = units_of(chosen, mean)
+    places = _tsne(units) if len(units) > 4 else np.arange(2 * len(units)).reshape(-1, 2) % 5
+    low, high = places.min(axis=0), places.max(axis=0)
+    return Landmarks(
+        mean, units, ((places - low) / np.maximum(high - low, 1e-6)).astype(np.float32)
+    )
+
+
+def units_of(roots: Float32, mean: Float32) -> Float32:
+    """Directions from the mean: float32 [n, d] of length 1."""
+    centred = roots - mean
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    units: Float32 = centred / np.maximum(lengths, np.float32(1e-6))
+    return units
+
+
+def _kept(path: Path, roots: Float32) -> Landmarks | None:
+    """The landmarks made before; none where they are of another encoder, or the library grew."""
+    try:
+        with np.load(map_path(path)) as kept:
+            landmarks = Landmarks(kept["mean"], kept["units"], kept["places"])
+    except (OSError, ValueError, KeyError):
+        return None
+    fits = landmarks.units.shape[1] == roots.shape[1]
+    outgrown = len(landmarks.units) < LANDMARKS and len(roots) > 2 * len(landmarks.units)
+    return landmarks if fits and not outgrown else None
+
+
+def _made(path: Path, roots: Float32) -> Landmarks:
+    landmarks = make_landmarks(roots)
+    target = map_path(path)
+    fresh = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with fresh.open("wb") as file:
+            np.savez(file, **vars(landmarks))
+        fresh.replace(target)
+    except OSError:  # a read-only place: made again next time
+        fresh.unlink(missing_ok=True)
+    return landmarks
+
+
+def _tsne(units: Float32) -> NDArray[np.float64]:
+    """t-SNE (van der Maaten and Hinton 2008), exact, from the two principal components on."""
+    n = len(units)
+    distances = np.maximum(2 - 2 * (units @ units.T).astype(np.float64), 0)
+    joint = _affinities(distances, min(_PERPLEXITY, (n - 1) / 3))
+    left, scale, _ = np.linalg.svd(units - units.mean(axis=0), full_matrices=False)
+    places = left[:, :2] * scale[:2]
+    places = 1e-2 * places / places.std()
+    speed, gains = np.zeros_like(places), np.ones_like(places)
+    for step in range(_STEPS):
+        early = step < _STEPS // 4
+        squares = (places**2).sum(axis=1)
+        kernel = 1 / (1 + squares[:, None] + squares - 2 * places @ places.T)
+        np.fill_diagonal(kernel, 0)
+        pull = (joint * (12 if early else 1) - kernel / kernel.sum()) * kernel
+        slope = 4 * (pull.sum(axis=1)[:, None] * places - pull @ places)
+        gains = np.where(np.sign(slope) != np.sign(speed), gains + 0.2, gains * 0.8).clip(0.01)
+        speed = (0.5 if early else 0.8) * speed - max(n / 12, 50) * gains * slope
+        places = places + speed
+    centred: NDArray[np.float64] = places - places.mean(axis=0)
+    return centred
+
+
+def _affinities(distances: NDArray[np.float64], perplexity: float) -> NDArray[np.float64]:
+    """How near each is to each, by a width of its own that gives the perplexity: [n, n]."""
+    n = len(distances)
+    away = distances + np.where(np.eye(n, dtype=bool), np.inf, 0)
+    low, high = np.full(n, 1e-4), np.full(n, 1e5)
+    for _ in range(40):  # halving, in logarithms
+        precision = np.sqrt(low * high)
+        weights = np.exp(-(away - away.min(axis=1, keepdims=True)) * precision[:, None])
+        weights /= weights.sum(axis=1, keepdims=True)
+        entropy = -(weights * np.log(np.maximum(weights, 1e-12))).sum(axis=1)
+        wide = entropy > np.log(perplexity)
+        low, high = np.where(wide, precision, low), np.where(wide, high, precision)
+    joint: NDArray[np.float64] = np.maximum((weights + weights.T) / (2 * n), 1e-12)
+    return joint

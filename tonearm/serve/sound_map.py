@@ -1,0 +1,71 @@
+"""``map``: every track as a point, packed, with what it may be coloured by."""
+
+from __future__ import annotations
+
+import base64
+import json
+from functools import cache
+
+import numpy as np
+from fastapi import APIRouter, Request
+from numpy.typing import NDArray
+from starlette.responses import Response
+
+from tonearm.library.overview import known_genres
+from tonearm.library.reviews import attach
+from tonearm.library.sound_map import make_map
+from tonearm.library.store import Library
+from tonearm.serve import schema
+from tonearm.serve.problems import Json
+from tonearm.serve.service import service_of
+
+router = APIRouter(prefix=schema.PREFIX, tags=["map"])
+_FULL = 65_535
+
+
+@router.get("/map", summary="Every track as a point, by its sound", response_model=schema.MapAnswer)
+def track_map(request: Request) -> Response:
+    """Arrays in base64, little-endian, a value a track.
+
+    ``places`` are uint16 [n, 2]. ``genre``, ``tag`` and ``said`` are uint8: an index into
+    ``genres``, where 0 is none.
+    """
+    with service_of(request).library() as library:
+        attach(library)
+        made = make_map(library)
+        rows = library.rows(
+            "SELECT t.id, t.sound, s.genre, t.genres, r.genre FROM tracks t"
+            " JOIN sounds s ON s.id = t.sound LEFT JOIN reviews r ON r.key = s.key"
+            " WHERE NOT t.missing ORDER BY t.id"
+        )
+        labels = _labels(library)
+    index = {genre: number for number, genre in enumerate(labels, start=1)}
+    where = np.searchsorted(made.sounds, np.array([row[1] for row in rows], np.int64))
+    where = np.minimum(where, max(0, len(made.sounds) - 1))
+    placed = [i for i, row in enumerate(rows) if made.sounds[where[i]] == row[1]]
+
+    @cache
+    def tagged(text: str) -> int:
+        named = set[str]().union(*(known_genres(tag, labels) for tag in json.loads(text)))
+        return min((index[genre] for genre in named), default=0)
+
+    def packed(values: NDArray[np.generic]) -> str:
+        return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
+
+    chosen = [rows[i] for i in placed]
+    places = np.round(made.places[where[placed]].clip(0, 1) * _FULL).astype("<u2")
+    values = {
+        "total": len(chosen),
+        "genres": list(labels),
+        "ids": packed(np.array([row[0] for row in chosen], "<u4")),
+        "places": packed(places),
+        "genre": packed(np.array([index.get(row[2], 0) for row in chosen], np.uint8)),
+        "tag": packed(np.array([tagged(row[3]) for row in chosen], np.uint8)),
+        "said": packed(np.array([index.get(row[4], 0) for row in chosen], np.uint8)),
+    }
+    return Json({"schema": schema.SCHEMA, **values})
+
+
+def _labels(library: Library) -> tuple[str, ...]:
+    model = library.model()
+    return model.labels if model else ()

@@ -1,0 +1,265 @@
+// The library as points: what sounds alike lies together. Wheel and drag move, a lasso selects.
+import { get, send } from "./api.js";
+import * as address from "./address.js";
+import { save } from "./csv.js";
+import { soundOf } from "./detail.js";
+import { askGenre } from "./dialogs.js";
+import { el, button, count, fail, toast } from "./dom.js";
+import { all, badge, nameOf } from "./genres.js";
+import { runJob } from "./jobs.js";
+import { dots } from "./points.js";
+import * as player from "./player.js";
+import * as reviews from "./reviews.js";
+
+const NEAR = 9; // pixels from the pointer
+const FULL = 65_535;
+const COLOURS = { genre: "By sound", tag: "Genre tag", said: "What you said" };
+
+const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
+
+/** Whether a point lies in a polygon: a ray from it crosses the edge an odd number of times. */
+function inside(x, y, polygon) {
+  let odd = false;
+  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
+    const [[xi, yi], [xj, yj]] = [polygon[i], polygon[j]];
+    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) odd = !odd;
+  }
+  return odd;
+}
+
+/** @param {{onchange: () => void}} how */
+export function makeMap({ onchange }) {
+  const colours = {};
+  let [ids, places, genres] = [new Uint32Array(), new Uint16Array(), []];
+  let [by, lasso, drag, frame, hovered] = ["genre", null, null, 0, -1];
+  const view = { x: 0.5, y: 0.5, zoom: 1 };
+  /** @type {Set<number>} */
+  const selected = new Set(); // indices
+  const canvas = el("canvas", { class: "points", tabindex: 0, role: "img", "aria-label": "Map" });
+  const tip = el("div", { class: "tip", hidden: true });
+  const legend = el("ul", { class: "chips", "aria-label": "Genres" });
+  const chosen = el("p", { class: "shown" }, "Hold Shift and draw round tracks to select them.");
+  const colour = el(
+    "select",
+    { "aria-label": "Coloured by", onchange: () => ((by = colour.value), relegend(), redraw()) },
+    ...Object.entries(COLOURS).map(([value, text]) => el("option", { value }, text)),
+  );
+  const draw = button("Lasso", () => pressed(draw, draw.getAttribute("aria-pressed") !== "true"), {
+    "aria-pressed": "false",
+  });
+  const acts = [
+    button("Accept", () => review("accept")),
+    button("Change…", () => review("change")),
+    button("Reject", () => review("reject")),
+    button("Playlist", playlist),
+  ];
+  const node = el(
+    "div",
+    { class: "mapped" },
+    el("h1", { class: "unseen" }, "Map"),
+    el("div", { class: "bar" }, chosen, ...acts, draw, colour),
+    legend,
+    el("div", { class: "sky" }, canvas, tip),
+  );
+  const pressed = (control, on) => control.setAttribute("aria-pressed", String(on));
+  const setActs = () => acts.forEach((act) => (act.disabled = !selected.size));
+  setActs();
+
+  async function load() {
+    const data = await get("/map");
+    ids = new Uint32Array(bytes(data.ids));
+    places = new Uint16Array(bytes(data.places));
+    genres = [null, ...data.genres];
+    for (const name of Object.keys(COLOURS)) colours[name] = new Uint8Array(bytes(data[name]));
+    canvas.setAttribute("aria-label", `Map of ${count(data.total, "track")}`);
+    relegend();
+    redraw();
+  }
+
+  function relegend() {
+    const counts = new Map();
+    for (const index of colours[by] ?? []) counts.set(index, (counts.get(index) ?? 0) + 1);
+    const rows = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 14);
+    legend.replaceChildren(
+      ...rows.map(([index, files]) => {
+        const none = by === "genre" ? "Unknown" : "None";
+        const name = index ? nameOf(genres[index]) : none;
+        const mark = badge(genres[index], `${name} ${files.toLocaleString("en")}`);
+        if (by !== "genre") return el("li", { class: "chip" }, mark);
+        const to = address.href("list", { genre: genres[index] ?? "unknown" });
+        return el("li", {}, el("a", { class: "chip", href: to }, mark));
+      }),
+    );
+  }
+
+  /** Pixels of a place, in the view as it is. */
+  function frameOf() {
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    const scale = Math.min(width, height) * 0.94 * view.zoom;
+    return { scale, left: width / 2 - view.x * scale, top: height / 2 - view.y * scale };
+  }
+
+  const redraw = () => (frame ||= requestAnimationFrame(paint));
+
+  function paint() {
+    frame = 0;
+    if (!canvas.clientWidth) return;
+    const known = new Map(all().map((row) => [row.genre, row.colour]));
+    const palette = genres.map((genre) => known.get(genre ?? "unknown"));
+    dots(canvas, { places, values: colours[by], palette, selected, hovered, ...frameOf() });
+    if (!lasso) return;
+    const c = canvas.getContext("2d");
+    c.beginPath();
+    for (const [x, y] of lasso) c.lineTo(x, y);
+    c.closePath();
+    c.strokeStyle = c.fillStyle = getComputedStyle(canvas).getPropertyValue("--accent");
+    c.lineWidth = 2;
+    c.stroke();
+    c.globalAlpha = 0.15;
+    c.fill();
+    c.globalAlpha = 1;
+  }
+
+  /** The index of the point next to the pointer, or -1. */
+  function nearest(x, y) {
+    const { scale, left, top } = frameOf();
+    let [best, distance] = [-1, NEAR ** 2];
+    for (let i = 0; i < ids.length; i++) {
+      const dx = (places[2 * i] / FULL) * scale + left - x;
+      const dy = (places[2 * i + 1] / FULL) * scale + top - y;
+      const square = dx * dx + dy * dy;
+      if (square < distance) [best, distance] = [i, square];
+    }
+    return best;
+  }
+
+  function select() {
+    const { scale, left, top } = frameOf();
+    selected.clear();
+    for (let i = 0; i < ids.length; i++) {
+      const [x, y] = [
+        (places[2 * i] / FULL) * scale + left,
+        (places[2 * i + 1] / FULL) * scale + top,
+      ];
+      if (inside(x, y, lasso)) selected.add(i);
+    }
+    chosen.textContent = `${count(selected.size, "track")} selected`;
+    setActs();
+  }
+
+  const chosenIds = () => [...selected].map((i) => ids[i]);
+
+  async function review(verdict) {
+    try {
+      const genre = verdict === "change" ? await askGenre(null) : null;
+      if (verdict === "change" && !genre) return;
+      const said = { ids: chosenIds(), verdict, ...(genre ? { genre } : {}) };
+      const { result } = await runJob("/review/all", said);
+      const left = result.left_out ? `, ${result.left_out} reviewed before left as they are` : "";
+      const undo = { text: "Undo", run: reviews.undo };
+      toast(`${count(result.reviewed, "track")} reviewed${left}.`, { action: undo });
+      await load();
+      onchange();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async function playlist() {
+    try {
+      const { text, folder } = await send("/playlist", { ids: chosenIds() });
+      save(text, "tonearm.m3u8", "audio/x-mpegurl");
+      toast(`Its paths hold in ${folder}: keep it there.`);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    const at = [event.offsetX, event.offsetY];
+    if (event.shiftKey || draw.getAttribute("aria-pressed") === "true") lasso = [at];
+    else drag = { at, x: view.x, y: view.y, moved: false };
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (lasso) lasso.push([event.offsetX, event.offsetY]);
+    else if (drag) {
+      const { scale } = frameOf();
+      view.x = drag.x - (event.offsetX - drag.at[0]) / scale;
+      view.y = drag.y - (event.offsetY - drag.at[1]) / scale;
+      drag.moved ||= Math.hypot(event.offsetX - drag.at[0], event.offsetY - drag.at[1]) > 4;
+    } else hover(event);
+    redraw();
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    if (lasso) select();
+    else if (drag && !drag.moved) play(nearest(event.offsetX, event.offsetY));
+    [lasso, drag] = [null, null];
+    redraw();
+  });
+  canvas.addEventListener("pointerleave", () => (tip.hidden = true));
+  const zoomBy = (factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) => {
+    const before = frameOf();
+    view.zoom = Math.max(0.8, Math.min(60, view.zoom * factor));
+    const { scale } = frameOf();
+    view.x += (x - before.left) / before.scale - view.x - (x - canvas.clientWidth / 2) / scale;
+    view.y += (y - before.top) / before.scale - view.y - (y - canvas.clientHeight / 2) / scale;
+    redraw();
+  };
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      zoomBy(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
+    },
+    { passive: false },
+  );
+  canvas.addEventListener("keydown", (event) => {
+    const step = 0.1 / view.zoom;
+    const run = {
+      ArrowLeft: () => (view.x -= step),
+      ArrowRight: () => (view.x += step),
+      ArrowUp: () => (view.y -= step),
+      ArrowDown: () => (view.y += step),
+      "+": () => zoomBy(1.3),
+      "-": () => zoomBy(1 / 1.3),
+      0: () => Object.assign(view, { x: 0.5, y: 0.5, zoom: 1 }),
+    }[event.key];
+    if (!run) return;
+    event.preventDefault();
+    run();
+    redraw();
+  });
+
+  let asking = 0;
+  async function hover(event) {
+    const i = nearest(event.offsetX, event.offsetY);
+    if (i === hovered) return;
+    hovered = i;
+    const asked = (asking += 1);
+    tip.hidden = true;
+    if (i < 0) return;
+    const [x, y] = [event.offsetX, event.offsetY];
+    const row = await get(`/tracks/${ids[i]}`).catch(() => null);
+    if (!row || asked !== asking) return;
+    tip.replaceChildren(el("strong", {}, soundOf(row).title), badge(row.genre));
+    tip.style.setProperty("left", `${Math.min(x + 12, canvas.clientWidth - 260)}px`);
+    tip.style.setProperty("top", `${y + 14}px`);
+    tip.hidden = false;
+  }
+
+  async function play(i) {
+    if (i < 0) return;
+    const row = await get(`/tracks/${ids[i]}`);
+    player.play(soundOf(row, () => address.go("list", { text: row.title || row.name })));
+  }
+
+  new ResizeObserver(redraw).observe(canvas);
+  return {
+    node,
+    show() {
+      player.setShown(null);
+      load().catch(fail);
+    },
+  };
+}
