@@ -51,8 +51,45 @@ def test_drop_a_file_and_read_the_verdict(page, many):
     expect(card.locator(".what")).to_have_text("Jazz", timeout=20_000)
     expect(card.locator(".verdict")).to_contain_text("jazz")
     sure = Classifier.load().predict(PIECES[2], timeline=True).confidence
-    expect(card.locator(".confidence")).to_contain_text(f"{100 * sure:.0f} %")
+    expect(card.locator(".head .confidence")).to_contain_text(f"{100 * sure:.0f} %")
     expect(page.locator(".summary")).to_have_text("1 of 1 file analysed")
+
+
+def test_a_genre_comes_before_the_whole_is_analysed(page, many):
+    """From some windows at first, said so; tags, and in the end the whole and the details."""
+    page.goto(many)
+    page.evaluate(
+        """() => {
+            window.seen = [];
+            new MutationObserver(() => {
+                const text = document.querySelector('.card .verdict')?.textContent;
+                if (text && seen.at(-1) !== text) seen.push(text);
+            }).observe(document, {subtree: true, childList: true, characterData: true});
+        }"""
+    )
+    page.set_input_files("#files", PIECES[2])
+    card = page.locator(".card")
+    expect(card.locator("summary")).to_be_visible(timeout=20_000)
+    expect(card.locator(".file")).to_contain_text("Tonearm – Midnight Walk")
+    seen = page.evaluate("() => window.seen")
+    assert len(seen) == 2 and seen[0].endswith(", from some windows")
+    assert "some windows" not in seen[1]
+    card.locator("summary").click()
+    expect(card.locator(".columns")).to_contain_text("Classical")
+
+
+def test_more_than_five_files_are_a_table(page, many, tmp_path):
+    paths = [wav(tmp_path / f"{i}.wav", music(i, 3)) for i in range(6)]
+    page.goto(many)
+    page.set_input_files("#files", paths)
+    expect(page.locator(".summary")).to_have_text("6 of 6 files analysed", timeout=60_000)
+    tally = page.get_by_role("list", name="Files of each genre")
+    assert sum(int(text) for text in re.findall(r"\d+$", tally.inner_text(), re.M)) == 6
+    page.get_by_role("combobox", name="Sort").select_option("confidence")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    rows = download.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert rows[0] == "file,title,artist,genre,nearest,confidence" and len(rows) == 7
 
 
 def test_a_bad_file_and_an_unknown_sound_look_different(page, many, tmp_path):
@@ -86,7 +123,7 @@ def test_play_and_seek(page, many):
     page.set_input_files("#files", PIECES[2])
     card = page.locator(".card")
     slider = card.get_by_role("slider")
-    expect(slider).to_be_visible(timeout=20_000)
+    expect(card.locator("progress")).to_have_count(0, timeout=20_000)
     box = slider.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
     expect(card).to_have_class(re.compile("playing"))

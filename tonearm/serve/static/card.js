@@ -84,6 +84,7 @@ export function makeCard(file, { onremove }) {
     confidence.replaceChildren(...known);
     if (body.firstElementChild === progress || !body.contains(picture.node))
       body.replaceChildren(picture.node, progress);
+    if (!answer) picture.setTimeline([], values.duration_s);
     playing.disabled = false;
     unwatch ??= player.watch(follow);
   }
