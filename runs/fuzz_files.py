@@ -4,6 +4,7 @@ Each file has to have its row, no run may end, nothing may take longer than the 
 may change. The built-in model is used, as for a user. Files that break a rule are kept in --keep.
 
     python -m runs.fuzz_files --count 3000 --vorbis 300
+    python -m runs.fuzz_files --files FOLDER        # such as the tests of mutagen and beets
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import httpx
 
 from runs.mutants import mutant, wrong_bit_in_setup
 from tests.support.small_files import CONTAINERS, music, retag, write
+from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.serve.predict import PATH
 
 SONG_S = 2.0
@@ -51,13 +53,17 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3_000, help="mutants, of all containers")
     parser.add_argument("--vorbis", type=int, default=300, help="Vorbis files with a wrong bit")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--files", type=Path, help="a folder of files to feed instead")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", choices=["predict", "scan", "page"], action="append")
     parser.add_argument("--keep", type=Path, help="folder for files that break a rule")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "mutants"
-        make(folder, args.count, args.vorbis, args.seed)
+        if args.files:
+            gather(args.files, folder)
+        else:
+            make(folder, args.count, args.vorbis, args.seed)
         before = digests(folder)
         faults = 0
         for way in args.only or ["predict", "scan", "page"]:
@@ -104,6 +110,14 @@ def make(folder: Path, count: int, vorbis: int, seed: int) -> None:
     for i in range(vorbis):
         made = wrong_bit_in_setup(rng, whole["plain.ogg"])
         (folder / f"setup-{i:04}.ogg").write_bytes(made)
+
+
+def gather(source: Path, folder: Path) -> None:
+    """Copy what is named like audio below a folder into one folder."""
+    folder.mkdir(parents=True)
+    named = (path for path in sorted(source.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES)
+    for i, path in enumerate(path for path in named if path.is_file()):
+        shutil.copy(path, folder / f"{i:05}-{path.name}")
 
 
 def digests(folder: Path) -> dict[str, str]:

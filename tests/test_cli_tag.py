@@ -209,6 +209,7 @@ def test_json(music, tonearm):
         "confidence": 0.9,
         "album": None,
         "reason": None,
+        "damage": None,
         "written": True,
     }
     assert [entry["action"] for entry in found["files"]] == [
@@ -331,3 +332,17 @@ def test_many_changes_are_summed(music, tonearm, monkeypatch):
 def test_a_map_that_never_ends(tonearm, music):
     with pytest.raises(TagError, match="longer than 1 MB"):
         tonearm("tag", "--map", "/dev/zero")
+
+
+def test_a_damaged_file_is_named_where_it_would_be_tagged(tonearm, music, tmp_path):
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        sound = library.rows("SELECT sound FROM tracks WHERE path = ?", [os.fsencode(music["a"])])
+        words = "truncated or damaged: 3.0 of 9.0 s could be decoded"
+        library.write("UPDATE sounds SET warning = ? WHERE id = ?", [[words, *sound[0]]])
+    planned = tonearm("tag")
+    assert "1 damaged, and classified by what is left:" in planned.output
+    assert f"{music['a']}: truncated or damaged: 3.0 of 9.0 s" in planned.output
+    rows = json.loads(tonearm("tag", "--format", "json").stdout)["files"]
+    assert {row["path"]: row["damage"] for row in rows if row["damage"]} == {str(music["a"]): words}
+    status = json.loads(tonearm("status", "--format", "json").stdout)
+    assert status["damaged"] == 1

@@ -69,7 +69,12 @@ def test_without_its_first_line_only_the_name_says_that_it_is_a_playlist(tmp_pat
 
 @given(st.binary(max_size=60))
 def test_no_list_raises(data: bytes) -> None:
-    for each in (data, b"#EXTM3U\n" + data, codecs.BOM_UTF16_LE + data):
+    for each in (
+        data,
+        b"#EXTM3U\nfile://[" + data,
+        b"#EXTM3U\n" + data,
+        codecs.BOM_UTF16_LE + data,
+    ):
         paths_in(each, folder=HERE)
 
 

@@ -135,3 +135,12 @@ def test_a_path_found_from_the_folder_of_the_list_is_the_track(parts):
     line = made.data.split(b"\n")[2].decode()
     assert not made.left_out and not line.startswith("#")
     assert os.path.normpath(os.path.join("/music/lists", line)) == os.path.normpath(path)
+
+
+def test_of_copies_one_is_listed_unless_all_are_asked_for(library):
+    number = library.sound_id("a", MODEL.encoder)
+    library.put_track(as_stored("/m/a copy"), STATUS, FileTags(), sound=number)
+    paths = [entry.path for entry in select(library, Conditions())]
+    assert [os.path.basename(path) for path in paths] == ["a", "b", "c", "d"]
+    paths = [entry.path for entry in select(library, Conditions(copies=True))]
+    assert [os.path.basename(path) for path in paths] == ["a", "a copy", "b", "c", "d"]

@@ -464,4 +464,5 @@ def test_what_training_analysed_is_not_analysed_again(case, model):
     result = case.scan()
     assert (result.recognised, result.analysed, case.analysed()) == (1, 0, [])
     track = case.tracks()["a.mp3"]
-    assert (track.duration_s, track.warning, len(track.probabilities)) == (61.5, "torn", 10)
+    assert (track.duration_s, track.warning) == (61.5, "torn")
+    assert len(track.probabilities) == len(model.labels)

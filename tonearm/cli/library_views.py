@@ -51,6 +51,7 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
         (seen.untagged, "without a genre tag"),
         (seen.tagged_by_tonearm, "with a genre tag by Tonearm"),
         (seen.disagreeing, "tagged as another genre than by sound"),
+        (seen.damaged, "damaged (`tonearm list --damaged` names them)"),
         (seen.copies, "copies of another file (--copies names them)"),
         (seen.failed, "not read (--errors names them)"),
         (seen.missing, "gone since they were scanned"),

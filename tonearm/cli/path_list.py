@@ -6,7 +6,7 @@ import codecs
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 _PLAYLIST = "#EXTM3U"
@@ -71,7 +71,8 @@ def _holds_at_even(data: bytes, unit: bytes) -> bool:
 def _entry(entry: str, folder: Path) -> Path:
     """The path of an entry of a playlist, which may be a URL, or written by Windows."""
     if entry.startswith("file://"):
-        return Path(unquote(urlsplit(entry).path))
+        host, slash, rest = entry.removeprefix("file://").partition("/")
+        return Path(unquote(slash + rest) or host)
     path = folder / entry
     if os.sep == "/" and "\\" in entry and not path.exists():
         return folder / entry.replace("\\", "/")

@@ -84,6 +84,9 @@ def playlist(
         bool | None,
         typer.Option("--has-genre/--no-genre", help="Whether the files' tags name a genre."),
     ] = None,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="List every copy of a sound, not one.")
+    ] = False,
     output_format: Annotated[
         PlaylistForm, typer.Option("--format", "-f", help="For which program.")
     ] = PlaylistForm.m3u8,
@@ -106,6 +109,7 @@ def playlist(
         min_length_s=_in_seconds(min_length),
         max_length_s=_in_seconds(max_length),
         has_genre=has_genre,
+        copies=copies,
     )
     with Library(location(library)) as opened:
         entries = playlists.select(opened, conditions)

@@ -107,6 +107,10 @@ def tag(
         from tonearm.cli.tag_views import show_plan
 
         show_plan(plan, rules, result, details=details)
+        console.report(
+            "damaged, and classified by what is left",
+            [(file.track.path, file.track.warning) for file in writes if file.track.warning],
+        )
     library_options.close("skipped", failures, interrupted=bool(result and result.interrupted))
 
 
@@ -182,6 +186,7 @@ def _print_json(
             "album": file.album,
             "written": file.track.path in written,
             "reason": file.reason,
+            "damage": file.track.warning,
         }
         for file in plan.files
     ]

@@ -34,6 +34,8 @@ class Overview:
     untagged, tagged_by_tonearm, disagreeing : int
         Analysed tracks without a genre tag; with one by Tonearm; with one by a person that names
         a known genre other than the one by sound.
+    damaged : int
+        Analysed tracks that were classified by what is left of them.
     copies : int
         Files whose sound another file holds too; links to one file do not count.
     errors : dict of str to int
@@ -52,6 +54,7 @@ class Overview:
     untagged: int
     tagged_by_tonearm: int
     disagreeing: int
+    damaged: int
     copies: int
     errors: dict[str, int]
     model: str | None
@@ -96,6 +99,10 @@ def overview(library: Library) -> Overview:
         " GROUP BY 1 ORDER BY 2 DESC, 1"
     )
     tracks, missing = library.rows("SELECT count(*), coalesce(sum(missing), 0) FROM tracks")[0]
+    damaged = library.rows(
+        "SELECT count(*) FROM tracks t JOIN sounds s ON s.id = t.sound"
+        " WHERE NOT t.missing AND s.warning IS NOT NULL"
+    )[0][0]
     # A sound of two rows or more, looked at closer: links to one file are no copies.
     copies = library.rows(
         "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(DISTINCT device || ' ' || inode) n"
@@ -114,6 +121,7 @@ def overview(library: Library) -> Overview:
         untagged=untagged,
         tagged_by_tonearm=by_tonearm,
         disagreeing=disagreeing,
+        damaged=damaged,
         copies=copies,
         errors=dict(failed),
         model=model.name if model else None,

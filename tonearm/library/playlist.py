@@ -95,6 +95,8 @@ class Conditions:
         Length of the track.
     has_genre : bool or None
         Whether the file's own tags name a genre.
+    copies : bool
+        Whether all files of one sound are listed, not only the first.
     """
 
     genres: tuple[str, ...] = ()
@@ -104,6 +106,7 @@ class Conditions:
     min_length_s: float | None = None
     max_length_s: float | None = None
     has_genre: bool | None = None
+    copies: bool = False
 
 
 def select(library: Library, conditions: Conditions) -> list[Entry]:
@@ -131,10 +134,16 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
         where.append("s.id IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(numbers))
     sql = (
-        "SELECT t.path, s.duration_s, t.artist, t.title FROM tracks t"  # noqa: S608
+        "SELECT s.id, t.path, s.duration_s, t.artist, t.title FROM tracks t"  # noqa: S608
         f" JOIN sounds s ON s.id = t.sound WHERE {' AND '.join(where)} ORDER BY t.path"
     )
-    return [Entry(os.fsdecode(path), *rest) for path, *rest in library.rows(sql, values)]
+    entries: list[Entry] = []
+    listed: set[int] = set()
+    for sound, path, *rest in library.rows(sql, values):
+        if conditions.copies or sound not in listed:
+            listed.add(sound)
+            entries.append(Entry(os.fsdecode(path), *rest))
+    return entries
 
 
 def _with_labels(conditions: Conditions, model: ModelRecord) -> Conditions:

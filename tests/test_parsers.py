@@ -1,0 +1,48 @@
+"""What the package parses itself, fed with damaged input: the short form of the guided fuzzing."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the serve extra is not installed")
+
+from runs.mutants import mutant
+from runs.parser_targets import TARGETS, seeds
+from tonearm.errors import TonearmError
+
+# Found by guided fuzzing: target, input.
+FOUND = [
+    ("mp3", b""),
+    ("walkers", b""),
+    ("walkers", b"OggS\0\x02" + bytes(20) + b"\xff"),  # cut off inside a page's header
+    ("tables", b"#EXTM3U\nfile://[\n"),
+]
+
+
+def parse(target: str, data: bytes, folder: Path) -> None:
+    path = folder / "input"
+    path.write_bytes(data)
+    with suppress(TonearmError, OSError):
+        TARGETS[target](path, data)
+
+
+@pytest.mark.parametrize(("target", "data"), FOUND)
+def test_what_was_found_stays_mended(target: str, data: bytes, tmp_path: Path) -> None:
+    parse(target, data, tmp_path)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_damaged_input_raises_only_what_is_expected(target: str, tmp_path: Path) -> None:
+    corpus, work = tmp_path / "corpus", tmp_path / "work"
+    corpus.mkdir()
+    work.mkdir()
+    seeds(target, corpus)
+    whole = [path.read_bytes() for path in sorted(corpus.iterdir())]
+    assert whole
+    rng = random.Random(5)
+    for i in range(150):
+        parse(target, mutant(rng, whole[i % len(whole)], rng.choice(whole)), work)
