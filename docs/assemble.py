@@ -3,7 +3,7 @@
     python docs/assemble.py build/site-source
 
 The command reference, the HTTP API and the JSON Schema come from the program. Links between files
-of the repository become links between pages; those to files that are no pages become plain text.
+of the repository become links between pages; links to other files become plain text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def gather(target: Path) -> None:
-    """Write every page below ``target``, anew."""
+    """Write every page below ``target`` again."""
     shutil.rmtree(target, ignore_errors=True)
     for path in sorted(DOCS.rglob("*")):
         if path.is_file() and path.suffix not in (".py", ".pyc"):

@@ -62,8 +62,8 @@ def fill(
     Raises
     ------
     DatasetError
-        When the file is no such .npz, one of its arrays holds no numbers, or the store there has
-        another front end.
+        If the file is not such an .npz, one of its arrays does not hold numbers, or the store
+        there has another front end.
     """
     out = Path(out)
     try:
@@ -79,7 +79,7 @@ def fill(
     arrays = list(_each(kind, values))
     for name, array, _ in arrays:
         if array.ndim != 2 or not np.isfinite(array).all():
-            raise DatasetError(f"{npz_path}: {kind} of {name!r} are no numbers: {array.shape}")
+            raise DatasetError(f"{npz_path}: {kind} of {name!r} are not numbers: {array.shape}")
     if kind == "logmel":
         store = open_store(out / prepare.FEATURES, identity(ARRAY_SPEC), create=True)
     old = index.load(out) if (out / index.FILE_NAME).exists() else Index(())

@@ -1,4 +1,4 @@
-"""Fitting the detector of what is no music: a logistic line on the log-odds of the tags.
+"""Fit the out-of-domain detector: a logistic line on the log-odds of the tags.
 
 Learnt from windows of music against windows of sounds and of simple tunes made by code
 (``runs/other_sounds.py``). The limit is set on music of artists the line had not seen, for each
@@ -32,7 +32,7 @@ SHIFTS = 6
 
 @dataclass(frozen=True)
 class Sounds:
-    """Windows [n, 50] that are no music of the genres, with the kind of each; and tunes [m, 50]."""
+    """Windows [n, 50] of sounds that are not music, with the kind of each; and tunes [m, 50]."""
 
     windows: NDArray[np.float32]
     kinds: NDArray[np.str_]

@@ -1,9 +1,9 @@
 """Reading the research copy of GTZAN that the head is made from: tags, artists, splits.
 
 The folder (``--gtzan``, or ``TONEARM_GTZAN``) holds ``taggram_msd_train.npz`` and
-``taggram_audio_dev.npz`` (tag probabilities of windows), ``logmel_dev.npz`` (spectra without their
-scale), ``artists.tsv``, ``splits/*.txt``, ``audio/GENRE/*.flac``. GTZAN's clips carry no licence:
-nothing of them goes into the repository.
+``taggram_audio_dev.npz`` (tag probabilities of windows), ``logmel_dev.npz`` (spectrograms without
+their scale), ``artists.tsv``, ``splits/*.txt``, ``audio/GENRE/*.flac``. GTZAN's clips carry no
+licence: nothing of them goes into the repository.
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
     python -m runs.measure_unknown --gtzan DIR --sounds sounds.npz --music DIR --effects DIR
 
-Both folders may be given several times; the list is ``runs/real_music.tsv`` unless told otherwise.
+Both folders may be given several times; the list is ``runs/real_music.tsv`` by default.
 
 ``sounds.npz`` is what ``runs/other_sounds.py`` wrote. The list names real recordings, one
 collection a line, by tabs: ``folder`` (a pattern below one of the folders given), ``label`` (a
 genre; ``none`` for music of none of them; nothing where there is no reference; ``effects`` or
 ``voices``), ``source`` of the label, and ``without``: words that leave a path out. Recordings are
-heard through the public API, 30 of a collection, spread evenly over the sorted names.
+analysed through the public API, 30 of a collection, spread evenly over the sorted names.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Collection:
 
     @property
     def shortest_s(self) -> float:
-        """Jingles are no music to judge; effects are short by nature."""
+        """Jingles are too short to classify; effects are short by nature."""
         return SHORTEST_EFFECT_S if self.label in NO_MUSIC else SHORTEST_MUSIC_S
 
     def paths(self, roots: Iterable[Path]) -> list[Path]:
@@ -158,13 +158,13 @@ def valid_rows(
 
 
 def plain_row(collection: Collection, answers: list[Answer]) -> tuple[object, ...]:
-    """A collection that is no music."""
+    """A collection that is not music."""
     count, rejected = len(answers), sum(not answer.known for answer in answers)
     return collection.label, collection.folder, count, rejected, f"{rejected / count:.2f}"
 
 
 def music_row(collection: Collection, answers: list[Answer]) -> tuple[object, ...]:
-    """A collection of music, with what its recordings were taken for."""
+    """A collection of music, with the genres of its recordings."""
     known = [answer for answer in answers if answer.known]
     rejected = len(answers) - len(known)
     right = sum(answer.nearest == collection.label for answer in known)
@@ -196,7 +196,7 @@ def table(columns: str, rows: Iterable[tuple[object, ...]]) -> None:
 def report_recordings(
     classifier: Classifier, collections: list[Collection], *, music: list[Path], effects: list[Path]
 ) -> None:
-    """Hear what is found below the folders, and print it: what is no music, then music."""
+    """Analyse everything in the folders, and print it: other sounds, then music."""
     plain_rows, music_rows = [], []
     pooled: dict[str, list[Answer]] = {label: [] for label in NO_MUSIC}
     for collection in collections:

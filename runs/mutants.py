@@ -107,7 +107,7 @@ def _overwrite(rng: random.Random, copy: bytearray, _: bytes) -> None:
 
 
 def _lie(rng: random.Random, copy: bytearray, _: bytes) -> None:
-    """A number that is no size of anything, in either order of bytes."""
+    """A number that is not the size of anything, in either order of bytes."""
     size = rng.choice([1, 2, 4, 8])
     value = rng.choice(_LYING) & (1 << 8 * size) - 1
     at = _place(rng, copy)

@@ -1,4 +1,4 @@
-"""Hear the sounds and tunes made by code, for the detector of what is no music.
+"""Analyse the sounds and tunes made by code, for the out-of-domain detector.
 
     python -m runs.other_sounds --backbone backbone.onnx --out sounds.npz
 

@@ -38,7 +38,7 @@ ELECTRONIC = LABELS.index("electronic")
 # How much a track of free music counts, where a clip of GTZAN counts 1: for genres that GTZAN
 # has, its own artists are the better guide; of electronic music there is no other.
 FREE_MASS, FREE_ELECTRONIC_MASS = 0.3, 1.0
-# Nats off the electronic genre: orchestras were taken for it, and some clips of GTZAN.
+# Nats off the electronic genre: orchestras were called electronic, and some clips of GTZAN.
 PRIOR = np.where(np.arange(len(LABELS)) == ELECTRONIC, -1.0, 0.0)
 GATES = (
     Gate(

@@ -2,7 +2,7 @@
 
     for tune in make(seed=0, per_style=8): ...      # float32 [192000], mono, 16 kHz
 
-They widen the rejector's idea of music beyond the clips of GTZAN: orchestra, choir, lone
+They widen the detector's idea of music beyond the clips of GTZAN: orchestra, choir, lone
 instruments, loud guitars. Nobody would call them good; all of them are notes, keys and beats.
 The same for a seed, a version of fluidsynth and a soundfont (FluidR3, MIT).
 
@@ -229,7 +229,7 @@ def record(name: str, rng: Rng, soundfont_path: Path, folder: Path) -> Tune:
 
 
 def make(*, seed: int, per_style: int, soundfont_path: Path = SOUNDFONT_PATH) -> Iterator[Tune]:
-    """So many tunes of each style in turn; the rejector is learnt from eight of seed 0.
+    """So many tunes of each style in turn; the built-in detector learned from eight of seed 0.
 
     Raises
     ------

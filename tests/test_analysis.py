@@ -66,7 +66,7 @@ def test_after_training_a_scan_analyses_nothing(
     ended = tonearm("train", clips, "-o", tmp_path / "run")
     assert ended.code == 1 and "drone/notes.mp3" in ended.err
     with Library(library_path()) as library:
-        assert not list(library.tracks()), "training files are no tracks of the library"
+        assert not list(library.tracks()), "training files are not tracks of the library"
     ended = tonearm("scan", clips)
     assert "0 analysed, 8 recognised" in ended.out
     with Library(library_path()) as library:

@@ -1,4 +1,4 @@
-"""Whole files, spans and blocks; and everything that is no audio, each with its own plain error."""
+"""Whole files, spans and blocks; and files that are not audio, each with a plain error."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_suffixes_are_lower_case_with_a_dot() -> None:
     assert {".mp3", ".flac", ".m4a", ".ogg", ".opus", ".wma", ".au"} <= audio.AUDIO_SUFFIXES
 
 
-# What is no audio.
+# Files that are not audio.
 
 
 def test_missing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The model that ships: what the README says it says, and what it must not take for music."""
+"""The model that ships: what the README says it says, and what it must not call music."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ SOUNDS = {
 def test_other_sounds_are_unknown(shipped: Classifier, name: str) -> None:
     embeddings = shipped.embed(SOUNDS[name].astype(np.float32), RATE_HZ)
     prediction = shipped.classify(embeddings.values)
-    assert prediction.genre is None, f"{name} is taken for {prediction.genre}"
+    assert prediction.genre is None, f"{name} is called {prediction.genre}"
     assert prediction.nearest in BUILTIN_GENRES
 
 

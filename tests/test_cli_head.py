@@ -42,14 +42,14 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def embeddings(tmp_path: Path) -> Path:
-    """A prepared folder of ten tracks a genre, by ten artists, that was heard."""
+    """A prepared folder of ten tracks per genre, by ten artists, with embeddings."""
     rng = np.random.default_rng(0)
     rows = [
         Row(f"{genre}/{i}.wav", f"{genre}{i}", rng.beta(1 + g, 3, (2, 50)).tolist())
         for g, genre in enumerate(GENRES)
         for i in range(10)
     ]
-    return fill(tmp_path / "heard", model_file.load().encoder_sha256, rows)
+    return fill(tmp_path / "data", model_file.load().encoder_sha256, rows)
 
 
 def change(folder: Path, name: str, **values: str) -> None:
@@ -115,12 +115,12 @@ def test_evaluate_measures_a_head_on_the_split_it_was_trained_on(
     assert trained.exit_code == 0, says(trained)
     split = splits.load(run / "split.txt")
     assert split == splits.grouped(index.load(embeddings), seed=3)
-    judged = tonearm("evaluate", run / "model.tonearm", embeddings)
-    assert judged.stdout.startswith(f"valid of grouped-3 {split.sha256[:12]}")
+    measured = tonearm("evaluate", run / "model.tonearm", embeddings)
+    assert measured.stdout.startswith(f"valid of grouped-3 {split.sha256[:12]}")
     said = [line.split("\t") for line in trained.stdout.splitlines()]
     assert said[0][0] == "grouped-3, valid, tracks"
-    assert f"tracks   {said[0][1]}" in judged.stdout
-    assert "was trained on" not in judged.stderr
+    assert f"tracks   {said[0][1]}" in measured.stdout
+    assert "was trained on" not in measured.stderr
     assert tonearm("train", embeddings, "--output", run).exit_code == 0
     assert not (run / "split.txt").exists(), "the split of the model that was here before"
 

@@ -1,4 +1,4 @@
-"""``tonearm predict`` stopped by Ctrl-C, or by whoever read its output."""
+"""``tonearm predict`` stopped by Ctrl-C, or by a reader of its output."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def test_ctrl_c(tmp_path: Path, model_path: Path) -> None:
     lines = [child.stdout.readline() for _ in range(3)]
     child.send_signal(signal.SIGINT)
     lines += child.stdout.read().splitlines()
-    told = child.stderr.read()
+    said = child.stderr.read()
     child.stdout.close()
     child.stderr.close()
-    assert child.wait(60) == 130, told
-    assert told == "interrupted; what was analysed until then is written\n"
+    assert child.wait(60) == 130, said
+    assert said == "interrupted; what was analysed until then is written\n"
     names = [Path(json.loads(line)["path"]).name for line in lines]
     assert names == [f"{i:04}.wav" for i in range(len(names))]
     assert 3 <= len(names) < 2_000
@@ -122,7 +122,7 @@ def test_broken_pipe_is_no_failure(form: str, tmp_path: Path, model_path: Path) 
     assert child.stdout is not None and child.stderr is not None
     assert child.stdout.readline()
     child.stdout.close()
-    told = child.stderr.read()
+    said = child.stderr.read()
     child.stderr.close()
-    assert child.wait(60) == 0, told
-    assert told == ""
+    assert child.wait(60) == 0, said
+    assert said == ""

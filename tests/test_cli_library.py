@@ -83,7 +83,7 @@ def test_status(scanned):
     assert "8 tracks, 0:34 of sound, analysed by" in ran.stdout
     assert f"{music}/broken.flac: is not an audio file that Tonearm can read" in ran.stdout
     assert f"{music}/album ☃/1.mp3\n= {music}/copy.mp3\n" in ran.stdout
-    assert "link.mp3" not in ran.stdout, "a link to a file is no copy of it"
+    assert "link.mp3" not in ran.stdout, "a link to a file is not a copy of it"
     assert "\x1b" not in ran.stdout
     values = json.loads(tonearm("status", "--errors", "-f", "json", library=library).stdout)
     assert (values["tracks"], values["analysed"], values["failed"], values["copies"]) == (
@@ -93,15 +93,15 @@ def test_status(scanned):
         1,
     )
     assert values["genres"] == {"unknown": 7}
-    assert sum(values["confidence"]) == 0, "nobody is sure of what is unknown"
+    assert sum(values["confidence"]) == 0, "unknown tracks have no confidence"
     assert "confidence" not in ran.stdout
     assert values["failed_files"][0]["path"] == f"{music}/broken.flac"
 
 
 def test_how_sure_counts_known_tracks_alone(tmp_path):
     paths = [small_files.wav(tmp_path / f"{i}.wav", small_files.music(i, 1.0)) for i in range(3)]
-    shares = ({"jazz": 0.95}, {"blues": 0.42}, {})
-    library = tagged.library_of(tmp_path / "l.sqlite", dict(zip(paths, shares, strict=True)))
+    given = ({"jazz": 0.95}, {"blues": 0.42}, {})
+    library = tagged.library_of(tmp_path / "l.sqlite", dict(zip(paths, given, strict=True)))
     lines = tonearm("status", library=library).stdout.splitlines()
     assert [line.split()[-2:] for line in lines if "–" in line and line.split()[-2] != "0"] == [
         ["1", "50%"],

@@ -136,7 +136,7 @@ def test_order_does_not_depend_on_jobs(jobs: str, tonearm: Command, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "said"),
     [
         ([], "name files or folders"),
         (["--windows", "0"], "1 or more"),
@@ -151,12 +151,12 @@ def test_order_does_not_depend_on_jobs(jobs: str, tonearm: Command, tmp_path: Pa
         (["--nonsense"], "nonsense"),
     ],
 )
-def test_wrong_usage(arguments: list[str], told: str, tonearm: Command, music: Path) -> None:
+def test_wrong_usage(arguments: list[str], said: str, tonearm: Command, music: Path) -> None:
     paths = [music] if arguments else []
     run = tonearm("predict", *paths, *arguments)
     assert run.code == 2
     assert run.out == ""
-    assert told in run.err and "Traceback" not in run.err
+    assert said in run.err and "Traceback" not in run.err
 
 
 def test_nothing_to_analyse(tonearm: Command, tmp_path: Path) -> None:

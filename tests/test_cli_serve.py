@@ -52,7 +52,7 @@ def test_an_empty_token_is_one_line(tonearm, tmp_path):
 def test_what_cannot_be_served_is_one_line_at_the_start(tonearm, tmp_path, form):
     pytest.importorskip("fastapi")
     library, folder = tmp_path / "l.sqlite", tmp_path / "music"
-    words = {"nothing": "does not exist", "file": "is no folder", "text": "is not a database"}
+    words = {"nothing": "does not exist", "file": "is not a folder", "text": "is not a database"}
     words |= {"newer": "newer Tonearm", "model": "which is gone"}
     if form == "file":
         folder.write_text("no folder")

@@ -89,7 +89,7 @@ def test_write_undo_history_and_redo(music, tonearm):
     written = {path: path.read_bytes() for path in music.values()}
     assert genres(music) == {"a": ("Jazz",), "b": ("Rock",), "c": (), "d": ("Hip-Hop",), "e": ()}
     again = tonearm("tag", "--write")
-    assert "0 files to write" in again.stdout, "its own guesses are no person's, and the same"
+    assert "0 files to write" in again.stdout, "its own guesses are not a person's, and the same"
     assert "2 skipped: have that genre already" in again.stdout
     assert "run 2: 2 of 2 files of run 1 restored" in tonearm("undo").stdout
     assert {path: path.read_bytes() for path in music.values()} == before
@@ -224,7 +224,7 @@ def test_json(music, tonearm):
 
 
 def test_what_an_interrupted_run_wrote_is_not_taken_for_changed(music, tonearm, monkeypatch):
-    """Killed between the renaming and the library's row: the next run tells the library."""
+    """Killed between the renaming and the library's row: the next run updates the library."""
 
     def crash(_library, _path):
         raise SystemExit("killed")

@@ -16,8 +16,8 @@ def noise(seed: int, seconds: float) -> np.ndarray:
     """Noise whose bands change every tenth of a second, as music does."""
     rng = np.random.default_rng(seed)
     frames = round(seconds * 10)
-    spectra = rng.gamma(0.3, size=(frames, 401)) * np.exp(2j * np.pi * rng.random((frames, 401)))
-    samples = np.fft.irfft(spectra, n=800, axis=1).ravel()
+    bins = rng.gamma(0.3, size=(frames, 401)) * np.exp(2j * np.pi * rng.random((frames, 401)))
+    samples = np.fft.irfft(bins, n=800, axis=1).ravel()
     return (0.5 * samples / np.abs(samples).max()).astype(np.float32)
 
 

@@ -30,14 +30,17 @@ def moved_jazz(head: Head) -> Tracks:
     return Tracks(found.windows, ["jazz"] * 20, found.groups)
 
 
-def shares(head: Head, tracks: Tracks, label: str) -> float:
+def mean_probability(head: Head, tracks: Tracks, label: str) -> float:
     place = head.labels.index(label)
     return float(np.mean([head.classify(w).probabilities[place] for w in tracks.windows]))
 
 
 def test_genres_move_toward_what_was_said(head: Head, moved_jazz: Tracks) -> None:
     corrected = corrections.correct(head, moved_jazz, names=None)
-    assert shares(corrected, moved_jazz, "jazz") > shares(head, moved_jazz, "jazz") + 0.05
+    assert (
+        mean_probability(corrected, moved_jazz, "jazz")
+        > mean_probability(head, moved_jazz, "jazz") + 0.05
+    )
     assert corrected.labels == head.labels
     assert corrected.calibration == head.calibration
     assert corrected.detector is head.detector

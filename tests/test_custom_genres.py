@@ -311,4 +311,4 @@ def test_the_gain_counts_what_would_be_called_unknown(monkeypatch):
     monkeypatch.setattr("tonearm.training.known_region.NEAR", 0.0)
     gain = custom_genres.measure_gain(old, new, names=NAMES, base=shy)
     assert gain.new["d"]["recall"] == 1 and gain.new["d"]["unknown"] >= 8
-    assert gain.new["d"]["interval_95"][0] < 0.6, "five artists are no certainty"
+    assert gain.new["d"]["interval_95"][0] < 0.6, "five artists leave doubt"

@@ -86,9 +86,11 @@ def test_every_answer_is_given_and_the_figures_follow_from_them(folder: Path) ->
     answers, labels = values["answers"], values["labels"]
     assert [row["path"] for row in answers] == sorted(row["path"] for row in answers)
     truth = [labels.index(row["genre"]) for row in answers]
-    shares = np.array([[row["probabilities"][label] for label in labels] for row in answers])
-    assert (shares.argmax(axis=1) == truth).mean() == pytest.approx(values["tracks"]["accuracy"])
-    loss = -np.log(shares[np.arange(len(truth)), truth]).mean()
+    probabilities = np.array([[row["probabilities"][label] for label in labels] for row in answers])
+    assert (probabilities.argmax(axis=1) == truth).mean() == pytest.approx(
+        values["tracks"]["accuracy"]
+    )
+    loss = -np.log(probabilities[np.arange(len(truth)), truth]).mean()
     assert loss == pytest.approx(values["tracks"]["log_loss"])
     wrong = {
         row["path"]

@@ -124,7 +124,7 @@ def changing(tmp_path: Path) -> Path:
 def test_a_track_is_classified_as_predict_does(
     changing: Path, tmp_path: Path, analysed_before: bool, model: Model
 ) -> None:
-    """Whichever command hears first, and whatever head is the first to be result."""
+    """Whichever command analyses first, and whatever head is used first."""
     said = Classifier(model).predict(changing / "blues" / "song.wav")
     prepare.prepare_folder(changing, tmp_path / "p", spec=replace(MUSICNN_SPEC, scale="db"))
     if analysed_before:

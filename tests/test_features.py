@@ -92,7 +92,7 @@ def test_filters_have_unit_area_and_cover_the_range(spec: FeatureSpec) -> None:
     inside = (np.arange(filters.shape[1]) * bin_hz > spec.mel_low_hz + bin_hz) & (
         np.arange(filters.shape[1]) * bin_hz < spec.mel_high_hz - bin_hz
     )
-    assert (filters.sum(axis=0)[inside] > 0).all(), "a bin that no band hears"
+    assert (filters.sum(axis=0)[inside] > 0).all(), "a bin that is in no band"
 
 
 def test_filters_are_shared_and_read_only() -> None:
@@ -125,7 +125,7 @@ def test_uncentred_is_the_padded_signal_cut() -> None:
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_block_boundaries_do_not_matter(spec: FeatureSpec) -> None:
-    # 1,100 frames are two whole blocks and a part; each frame alone is no block at all.
+    # 1,100 frames are two whole blocks and a part; each frame alone is not even one block.
     samples = music(spec, 1_100 * spec.frame_s)
     whole = mel_power(samples, spec)
     assert len(whole) > 1_024

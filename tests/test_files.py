@@ -17,10 +17,12 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX links and rig
 
 
 def found(*paths: Path, errors: list[tuple[Path, OSError]] | None = None) -> list[Path]:
-    told: list[tuple[Path, OSError]] = [] if errors is None else errors
-    result = list(find(paths, suffixes={".mp3", ".flac"}, on_error=lambda *args: told.append(args)))
+    reported: list[tuple[Path, OSError]] = [] if errors is None else errors
+    result = list(
+        find(paths, suffixes={".mp3", ".flac"}, on_error=lambda *args: reported.append(args))
+    )
     if errors is None:
-        assert not told
+        assert not reported
     return result
 
 
@@ -96,8 +98,8 @@ from pathlib import Path
 from tonearm.files import find
 if os.geteuid() == 0:  # root may read everything
     os.setgid(65534); os.setuid(65534)
-told = lambda path, error: print("told", path, error.strerror)
-for path in find(["m"], suffixes={".mp3"}, on_error=told):
+report = lambda path, error: print("bad", path, error.strerror)
+for path in find(["m"], suffixes={".mp3"}, on_error=report):
     print(path)
 """
     try:
@@ -106,7 +108,7 @@ for path in find(["m"], suffixes={".mp3"}, on_error=told):
         )
     finally:
         (tmp_path / "m" / "locked").chmod(0o755)
-    assert ended.stdout.splitlines() == ["m/a.mp3", "told m/locked Permission denied", "m/z/c.mp3"]
+    assert ended.stdout.splitlines() == ["m/a.mp3", "bad m/locked Permission denied", "m/z/c.mp3"]
 
 
 def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:

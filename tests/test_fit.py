@@ -44,7 +44,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Two genres that anyone tells apart, ten clips each."""
+    """Two genres that are easy to distinguish, ten clips each."""
     root = tmp_path_factory.mktemp("data")
     music.folder(root / "music", ["bass", "treble"], 10, seconds=6)
     made = prepare.prepare_folder(root / "music", root / "prepared", spec=COARSE, jobs=2)

@@ -25,19 +25,19 @@ def test_every_track_is_held_out_once_with_all_of_its_group(
     assert sorted(held_out) == list(range(len(tracks)))
 
 
-def counts(dealt: np.ndarray, labels: list[str], parts: int) -> np.ndarray:
+def counts(assigned: np.ndarray, labels: list[str], parts: int) -> np.ndarray:
     """Tracks of each label (down) in each part (across)."""
     names = sorted(set(labels))
     found = np.zeros((len(names), parts), dtype=int)
-    np.add.at(found, (np.searchsorted(names, labels), dealt), 1)
+    np.add.at(found, (np.searchsorted(names, labels), assigned), 1)
     return found
 
 
 def test_groups_of_one_size_come_out_even() -> None:
     labels = [label for label in "abcd" for _ in range(60)]
     groups = [f"{label}{i // 3}" for label in "abcd" for i in range(60)]
-    dealt = folds.assign_groups(labels, groups, fractions=[0.25] * 4, seed=0)
-    assert counts(dealt, labels, 4).tolist() == [[15] * 4] * 4
+    assigned = folds.assign_groups(labels, groups, fractions=[0.25] * 4, seed=0)
+    assert counts(assigned, labels, 4).tolist() == [[15] * 4] * 4
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -65,8 +65,8 @@ def test_artists_of_several_labels_and_one_that_outweighs_the_rest() -> None:
 
 def test_another_seed_deals_otherwise_and_the_same_alike() -> None:
     labels, groups = ["a", "b"] * 20, [f"g{i}" for i in range(40)]
-    dealt = [
+    assigned = [
         folds.assign_groups(labels, groups, fractions=[0.5, 0.5], seed=s).tolist()
         for s in (0, 0, 1)
     ]
-    assert dealt[0] == dealt[1] != dealt[2]
+    assert assigned[0] == assigned[1] != assigned[2]

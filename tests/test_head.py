@@ -70,9 +70,9 @@ def test_average_by_hand() -> None:
 
 def test_unsure_is_unknown() -> None:
     windows = np.array([[0.3, 0.3, 0.5]])
-    likeliest = softmax(0.6, 0.4, 0.75).max()
-    assert head(min_confidence=likeliest - 0.01).classify(windows).known
-    unsure = head(min_confidence=likeliest + 0.01).classify(windows)
+    highest = softmax(0.6, 0.4, 0.75).max()
+    assert head(min_confidence=highest - 0.01).classify(windows).known
+    unsure = head(min_confidence=highest + 0.01).classify(windows)
     assert not unsure.known
     np.testing.assert_allclose(unsure.probabilities, softmax(0.6, 0.4, 0.75))
 

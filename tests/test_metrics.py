@@ -129,7 +129,7 @@ def test_metrics_of_anything_stay_in_bounds(seed: int, n: int) -> None:
     assert 0 <= table["ece"] <= 1
     rows = metrics.coverage(truth, probabilities)
     cuts = [row["min_confidence"] for row in rows]
-    assert cuts == sorted(cuts), "fewer tracks, and not the surer ones"
+    assert cuts == sorted(cuts), "fewer tracks, and not the more confident ones"
     guess = probabilities.argmax(axis=1)
     assert rows[0]["accuracy"] == pytest.approx(metrics.accuracy(truth, guess))
     counts = metrics.confusion(truth, guess, classes=3)

@@ -10,7 +10,7 @@ from support.fakes import HIGH_HZ, LOW_HZ, MIDDLE_HZ
 from support.sounds import tone, write_sndfile
 
 from tonearm import Classifier
-from tonearm.model.mix import shares
+from tonearm.model.mix import fractions
 from tonearm.tagging.plan import Action, Rules, propose
 from tonearm.timeline.segments import Segment
 
@@ -78,4 +78,4 @@ def test_a_short_track_is_no_mix(tiny: Classifier, tmp_path: Path) -> None:
 
 def test_shares_are_fractions_of_the_track() -> None:
     found = [Segment(0, 50, None, 1), Segment(50, 125, "pop", 1), Segment(125, 200, "jazz", 1)]
-    assert shares(found) == {"pop": 0.375, "jazz": 0.375, "unknown": 0.25}
+    assert fractions(found) == {"pop": 0.375, "jazz": 0.375, "unknown": 0.25}

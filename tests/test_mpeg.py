@@ -215,7 +215,7 @@ def test_frames_that_lie_a_little_elsewhere(stray: bytes, tmp_path: Path) -> Non
 def test_no_frames_at_a_constant_rate(tmp_path: Path) -> None:
     assert constant_rate(vbr(tmp_path, xing=True)) is None
     path = mp3(tmp_path / "a.mp3", xing=True)
-    path.write_bytes(path.read_bytes()[:50_000])  # fewer than it states: told apart by decoding
+    path.write_bytes(path.read_bytes()[:50_000])  # fewer than it states: only decoding shows it
     assert constant_rate(path) is None
 
 

@@ -102,8 +102,8 @@ def test_an_album_is_the_mean_of_its_known_tracks():
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=9))
-def test_the_order_of_tracks_does_not_matter(shares):
-    predictions = [predicted({"jazz": share, "rock": 1 - share}, known=True) for share in shares]
+def test_the_order_of_tracks_does_not_matter(given):
+    predictions = [predicted({"jazz": share, "rock": 1 - share}, known=True) for share in given]
     forward, back = pooled(predictions), pooled(predictions[::-1])
     if forward is None or back is None:
         assert forward is back

@@ -111,12 +111,12 @@ def test_a_picture_of_a_flac_and_an_id3_tag_in_front_do_not_count(files, tmp_pat
 
 
 @pytest.mark.parametrize("suffix", [".ogg", ".opus"])
-def test_ogg_pages_that_are_cut_anew_do_not_count(tmp_path, suffix):
+def test_ogg_pages_that_are_cut_again_do_not_count(tmp_path, suffix):
     path = small_files.write(tmp_path / f"song{suffix}", small_files.music(3, 70.0))
-    anew = tmp_path / f"again{suffix}"
+    again = tmp_path / f"again{suffix}"
     with (
         av.open(str(path)) as source,
-        av.open(str(anew), "w", format="ogg", options={"page_duration": "200000"}) as sink,
+        av.open(str(again), "w", format="ogg", options={"page_duration": "200000"}) as sink,
     ):
         stream = source.streams.audio[0]
         copy = sink.add_stream_from_template(stream)
@@ -124,10 +124,10 @@ def test_ogg_pages_that_are_cut_anew_do_not_count(tmp_path, suffix):
             if packet.dts is not None:
                 packet.stream = copy
                 sink.mux(packet)
-    assert anew.stat().st_size != path.stat().st_size
-    assert sound_key(anew) == sound_key(path)
+    assert again.stat().st_size != path.stat().st_size
+    assert sound_key(again) == sound_key(path)
     small_files.retag(path, text="Jazz", bulk=200_000)
-    assert sound_key(path) == sound_key(anew)
+    assert sound_key(path) == sound_key(again)
 
 
 def remux(path: Path, to: Path) -> Path:

@@ -113,7 +113,7 @@ def test_a_file_and_a_link_to_it_are_one_file(folder, place):
         ((sound,),) = library.rows("SELECT id FROM sounds")
         status = FileStatus.of(path.stat())
         library.put_track(as_stored(link), status, file_tags(str(link)), sound=sound)
-        # A file of before that had its number, and one of the same sound, are no names of it.
+        # A file of before that had its number, and one of the same sound, are not names of it.
         library.put_track(b"/gone", status._replace(mtime_ns=1), file_tags(str(path)), sound=sound)
         library.put_track(b"/copy", status._replace(inode=1), file_tags(str(path)), sound=sound)
     done = write(place, [path, link])
@@ -130,13 +130,13 @@ def test_one_that_fails_is_named_and_the_rest_is_done(folder, place):
     paths = sorted(folder.iterdir())
     tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
     os.utime(paths[0], ns=(1, 2))
-    told = []
+    reports = []
     done = write(
         place,
         [*paths, folder / "new.flac"],
-        on_progress=lambda done: told.append((done.total, len(done.paths), len(done.failures))),
+        on_progress=lambda done: reports.append((done.total, len(done.paths), len(done.failures))),
     )
-    assert told == [(4, 0, 0), (4, 0, 1), (4, 1, 1), (4, 2, 1), (4, 2, 2)]
+    assert reports == [(4, 0, 0), (4, 0, 1), (4, 1, 1), (4, 2, 1), (4, 2, 2)]
     assert done.failures == [
         (str(paths[0]), "changed since the scan; run `tonearm scan` again"),
         (str(folder / "new.flac"), MOVED),
@@ -200,11 +200,11 @@ def test_ctrl_c_settles_what_is_open(folder, place, monkeypatch):
 def test_ctrl_c_between_a_file_and_its_row_leaves_no_row_behind(folder, place, monkeypatch):
     paths = sorted(folder.iterdir())
     tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
-    genuine, told = Library.update_file, []
+    genuine, updated = Library.update_file, []
 
     def update(library, path, tags):
-        told.append(path)
-        if len(told) == 2:
+        updated.append(path)
+        if len(updated) == 2:
             raise KeyboardInterrupt
         genuine(library, path, tags)
 

@@ -189,4 +189,4 @@ def test_neighbours_judged_alike_as_pieces_become_one() -> None:
     )
     assert [part.genre for part in parts] == [None, "jazz"]
     assert parts[0].end_s == parts[1].start_s == pytest.approx(120)
-    assert (0, 40) in asked, "the joined part is judged again"
+    assert (0, 40) in asked, "the joined segment is classified again"

@@ -1,4 +1,4 @@
-"""What a person wrote is read, in whatever bytes; what nobody wrote is no genre."""
+"""What a person wrote is read, in whatever bytes; what nobody wrote is not a genre."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def tag_list(*items):
 
 
 def with_udta(path, *udta):
-    """The tags of an M4A whose movie atom is its last, made anew."""
+    """The tags of an M4A whose movie atom is its last, made again."""
     data = path.read_bytes()
     at = data.rindex(b"moov") - 4
     (size,) = struct.unpack_from(">I", data, at)

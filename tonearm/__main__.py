@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C while it loads is no fault either."""
+    """Run the command line; Ctrl-C while it loads is not an error either."""
     try:
         from tonearm.cli import app, console
     except KeyboardInterrupt:

@@ -29,7 +29,7 @@ def find(
 
     Folders are walked recursively in the order of their names, through symbolic links too; one
     reached before (a link that loops) is not entered again. A path that does not exist is
-    yielded as it is, for whoever opens it to report. Names that begin with a dot are skipped:
+    yielded as it is; opening it reports the error. Names that begin with a dot are skipped:
     among them are the ``._song.mp3`` that macOS leaves on foreign disks. So are folders that hold a
     file ``.nomedia``, unless they are named outright.
 
@@ -93,7 +93,7 @@ def is_excluded(path: Path, patterns: Sequence[str]) -> bool:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that points to itself: left to whoever opens it
+    except OSError:  # a link that points to itself: opening it reports the error
         return False
 
 

@@ -24,7 +24,7 @@ GTZAN_GENRES = (
     "reggae",
     "rock",
 )
-# What the built-in model tells apart: GTZAN's ten, and one that its ten folders lack.
+# The genres of the built-in model: GTZAN's ten, and one that GTZAN lacks.
 BUILTIN_GENRES = (*GTZAN_GENRES, "electronic")
 UNKNOWN = "unknown"
 

@@ -79,7 +79,7 @@ def page(browser):
     page = context.new_page()
     faults, hosts = [], set()
     page.on("pageerror", lambda error: faults.append(str(error)))
-    # A refused upload is told on the page; the browser logs its status as well.
+    # A refused upload is shown on the page; the browser logs its status as well.
     page.on(
         "console",
         lambda message: (

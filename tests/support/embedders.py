@@ -30,7 +30,7 @@ def make_embed(log: str):
         if "slow" in name:
             time.sleep(0.3)
         if "bad" in name:
-            raise DecodeError(path, "not-audio", "is no audio")
+            raise DecodeError(path, "not-audio", "is not audio")
         if "fault" in name:
             raise ZeroDivisionError("a fault")
         data = Path(path).read_bytes()

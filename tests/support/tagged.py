@@ -78,15 +78,15 @@ def library_of(place: Path, decisions: dict[Path, dict[str, float]]) -> Path:
     """A library of files with made-up probabilities; none is an unknown sound."""
     with Library(place, write=True) as library, library.transaction():
         model = library.model_id(ModelRecord("0" * 64, "made up", "made up", GTZAN_GENRES, None))
-        for number, (path, shares) in enumerate(decisions.items()):
-            array = np.array([shares.get(genre, 0.0) for genre in GTZAN_GENRES], dtype=np.float32)
+        for number, (path, given) in enumerate(decisions.items()):
+            array = np.array([given.get(genre, 0.0) for genre in GTZAN_GENRES], dtype=np.float32)
             sound = library.put_sound(
                 f"made-{number}",
                 model=model,
                 windows=np.zeros((1, 50), dtype=np.float16),
                 duration_s=1.0,
                 warning=None,
-                prediction=Prediction.of(GTZAN_GENRES, array, known=bool(shares)),
+                prediction=Prediction.of(GTZAN_GENRES, array, known=bool(given)),
             )
             status = FileStatus.of(path.stat())
             library.put_track(os.fsencode(path), status, file_tags(str(path)), sound=sound)

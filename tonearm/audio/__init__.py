@@ -37,7 +37,7 @@ __all__ = [
     "resample",
 ]
 
-# Names by which a folder's files are taken for audio; a file named outright is always tried.
+# A folder's files with these names are audio; a file that is named outright is always tried.
 AUDIO_SUFFIXES = frozenset(
     ".aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .caf .dff .dsf .flac .m4a .m4b .mka .mp2 .mp3 "
     ".mp4 .mpc .oga .ogg .opus .ra .snd .spx .tak .tta .w64 .wav .wave .webm .wma .wv".split()
@@ -175,7 +175,7 @@ def _blocks(
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is no readable file with its own plain reason, before a decoder sees it."""
+    """Reject what is not a readable file, with a plain reason, before a decoder sees it."""
     try:
         status = path.stat()
     except FileNotFoundError:

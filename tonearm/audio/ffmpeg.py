@@ -57,7 +57,7 @@ class AvReader:
     warning : str or None
         What the caller found to be wrong with the file.
     lead : int
-        Samples at the beginning that are no music, which an encoder put there.
+        Samples at the beginning that an encoder added.
     """
 
     seeks = True
@@ -337,7 +337,7 @@ def open_container(
 
     if span is not None:
         return av.open(_Span(path, *span), "r", metadata_errors="replace")
-    # Absolute, or a name like "file:a.mp3" would be taken for an address.
+    # Absolute, because FFmpeg reads a name like "file:a.mp3" as an address.
     address = os.path.abspath(path)
     try:
         container = av.open(address, metadata_errors="replace")

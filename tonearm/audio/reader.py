@@ -108,7 +108,7 @@ def mono(channels: NDArray[np.float32]) -> Float32:
     count = channels.shape[1]
     # A sum of columns is some 30 times as fast as mean(axis=1) on interleaved stereo.
     total = channels[:, 0].copy()
-    with np.errstate(invalid="ignore", over="ignore"):  # damaged floats are dealt with below
+    with np.errstate(invalid="ignore", over="ignore"):  # the next lines handle damaged floats
         for channel in range(1, count):
             total += channels[:, channel]
         total /= count

@@ -53,7 +53,7 @@ _GROUPS = {
 
 
 class _Commands(TyperGroup):
-    """The commands, listed in groups; a reader that stops early (``| head``) is no failure."""
+    """The commands, listed in groups; a reader that stops early (``| head``) is not a failure."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Write the list of commands, group by group."""

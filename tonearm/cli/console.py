@@ -1,4 +1,4 @@
-"""What all commands share of the terminal: data on stdout, progress and reports on stderr."""
+"""The terminal, for all commands: data on stdout, progress and reports on stderr."""
 
 from __future__ import annotations
 
@@ -75,17 +75,17 @@ def output_file(path: Path | None) -> Path | None:
 
 
 def usable_streams() -> None:
-    """Let no sign and no closed stream end a run: what cannot be encoded is spelt."""
+    """Let no character and no closed stream end a run; escape what cannot be encoded."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started this
+        if stream is None:  # the parent process closed it
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
         elif mode == "w" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def rich_console(stream: IO[str]) -> Console:
-    """Rich on a stream; one that is no terminal gets long lines whole."""
+    """Rich on a stream; if it is not a terminal, long lines stay whole."""
     from rich.console import Console
 
     class Plain(Console):
@@ -132,7 +132,7 @@ def report(headline: str, files: Sequence[tuple[str, str]]) -> None:
 
 
 class Progress:
-    """A bar on stderr with rate and time left; nothing at all where stderr is no terminal."""
+    """A bar on stderr with rate and time left; nothing if stderr is not a terminal."""
 
     def __init__(self, total: int | None, *, unit: str) -> None:
         self._unit = unit

@@ -88,7 +88,9 @@ def say_folders(renamed: Mapping[str, str], empty: tuple[str, ...]) -> None:
     for name, genre in renamed.items():
         console.say(f"The folder {console.printable(name)} counts as {console.printable(genre)}.")
     for name in empty:
-        console.say(f"The folder {console.printable(name)} has no audio files: it is no genre.")
+        console.say(
+            f"The folder {console.printable(name)} has no audio files, so it is not a genre."
+        )
 
 
 def say_artists(named: int, made: Index, out: Path, *, before: bool) -> None:

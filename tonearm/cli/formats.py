@@ -87,7 +87,7 @@ def _write_timeline(form: str, stream: IO[str], result: Result, folder: Path | N
 
 
 def to_json(values: dict[str, Any]) -> str:
-    """One line of JSON; a name that is no valid Unicode keeps its odd bytes as escapes."""
+    """One line of JSON; a name that is not valid Unicode keeps its odd bytes as escapes."""
     text = json.dumps(values, ensure_ascii=False, allow_nan=False)
     return text if text.isprintable() else json.dumps(values, allow_nan=False)
 

@@ -1,4 +1,4 @@
-"""What the commands of a library share: options, where the library is, how a run is shown."""
+"""For the commands of a library: common options, where the library is, how a run is shown."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def chosen_model(library: Library, named: Path | None) -> Path | None:
     Raises
     ------
     LibraryError
-        When it is not there: another would classify all of the library again, unasked.
+        If it is missing; another model would classify the whole library again without being asked.
     """
     from tonearm.errors import LibraryError
     from tonearm.model import file as model_file

@@ -59,7 +59,7 @@ def serve(
         raise typer.Exit(console.EXIT_USAGE) from None
     for folder in folders or ():
         if not folder.is_dir():
-            words = "is no folder" if folder.exists() else "does not exist"
+            words = "is not a folder" if folder.exists() else "does not exist"
             raise typer.BadParameter(f"{console.printable(folder)}: {words}", param_hint="FOLDERS")
     place = location(library)
     local = is_loopback(host)
@@ -131,7 +131,7 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRNOTAVAIL:
-            words = f"{host}: is no address of this machine"
+            words = f"{host} is not an address of this machine"
             raise typer.BadParameter(words, param_hint="--host") from None
         words = f"{host}:{port}: {error.strerror}; choose another with --port"
         raise typer.BadParameter(words, param_hint="--port") from None

@@ -1,4 +1,4 @@
-"""Tags as raw items, and changes of a file as edits: what the containers of this folder share.
+"""Tags as raw items, and changes of a file as edits: what all containers of this folder use.
 
 A tag is a list of items in their order, each with all its bytes (an ID3 frame with its header, an
 MP4 atom, a Vorbis comment), so that a change of one leaves the others as they were, bit by bit.

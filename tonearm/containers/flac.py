@@ -1,6 +1,6 @@
 """Blocks and frames of a FLAC file: what STREAMINFO states, and whether the last frame agrees.
 
-A FLAC that was written into a pipe states no length (0 samples) or one that its encoder was told
+A FLAC that was written into a pipe states no length (0 samples) or one that its encoder was given
 and never came true. The last frame knows: its header holds its number or first sample (RFC 9639).
 """
 

@@ -175,7 +175,7 @@ def header_frame(frame: bytes) -> Stated:
 def id3v2_bytes(file: BinaryIO) -> int:
     """Length of the ID3v2 tags at the file's beginning, 0 without one; some files have two.
 
-    What states its length in bytes of eight bits is no tag, to decoders neither.
+    A length in bytes of eight bits means that it is not a tag; decoders agree.
     """
     end = 0
     while True:

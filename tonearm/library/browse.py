@@ -52,7 +52,7 @@ class Filter:
     genre : str or None
         By sound; ``unknown`` for tracks of no known genre.
     min_confidence, max_confidence : float
-        Bounds of the probability of the likeliest genre.
+        Bounds of the probability of the most probable genre.
     tag : 'any', 'none', 'tonearm' or 'person'
         Who wrote the genre in the file's tags.
     disagree : bool

@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Query:
-    """Which files; all conditions hold together, and what is None or False is no condition.
+    """Which files; all conditions hold together, and None or False sets no condition.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ class TagCondition:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the tracks of a playlist have in common; what is None or empty is no condition.
+    """What the tracks of a playlist have in common; None or empty sets no condition.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
             continue
         path = f".{os.sep}{path}" if path.startswith(("#", " ")) else path
         lines += [f"#EXTINF:{round(entry.duration_s)},{title_of(entry)}", path]
-    # Names that are no UTF-8 become the bytes again that they are.
+    # Names that are not UTF-8 become their bytes again.
     return Playlist("\n".join([*lines, ""]).encode("utf-8", "surrogateescape"), left_out)
 
 

@@ -1,4 +1,4 @@
-"""What a person said of a sound: accepted, another genre, or rejected. Kept next to the library.
+"""User reviews of predictions (accepted, corrected, rejected), stored next to the library.
 
 A library can be scanned again, a person's word cannot: so it has a SQLite file of its own, and is
 kept by sound key, so that it stays with a recording that moves or is tagged, and counts for its

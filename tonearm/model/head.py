@@ -65,7 +65,7 @@ class Head:
     calibration : tuple of (weight, temperature)
         Probabilities are the weighted sum of softmax(z / temperature); the weights sum to 1.
     min_confidence : float
-        Below this probability of the likeliest genre the track is unknown.
+        Below this probability of the most probable genre, the track is unknown.
     detector : OutOfDomainDetector or None
         Recognises speech, noise, and music unlike these genres.
     known_region : KnownRegion or None
@@ -159,9 +159,9 @@ class Head:
     def is_confident(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
         """Whether these windows [n, d] of a track suffice, so that no more are analysed.
 
-        They do if the likeliest genre has that probability and they lie as far inside the limit of
-        the detector as they would have to lie outside it to be called unknown; or if they lie twice
-        as far outside.
+        They do if the most probable genre has that probability and they lie as far inside the limit
+        of the detector as they would have to lie outside it to be called unknown; or if they lie
+        twice as far outside.
         """
         track = np.asarray(windows)[None]
         probabilities = self._probabilities(track)
@@ -169,8 +169,8 @@ class Head:
         doubt = self.detector.doubt(len(windows)) if self.detector is not None else 0.0
         if abs(beyond) < doubt:
             return False
-        likeliest = float(probabilities.max())
-        return beyond > 0 or likeliest >= max(confidence, self.min_confidence)
+        highest = float(probabilities.max())
+        return beyond > 0 or highest >= max(confidence, self.min_confidence)
 
     def classify_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
         """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
@@ -187,9 +187,9 @@ class Head:
         beyond = self.detector.excess(log_odds(tracks).mean(axis=1), count)
         if self.known_region is not None:
             near = self.known_region.excess(spread(tracks, self.power).mean(axis=1), count)
-            likeliest = probabilities.argmax(axis=1)
+            nearest = probabilities.argmax(axis=1)
             for label, its in zip(self.known_region.labels, near.T, strict=True):
-                own = likeliest == self.labels.index(label)
+                own = nearest == self.labels.index(label)
                 beyond = np.where(own, np.minimum(beyond, its), beyond)
         return beyond
 

@@ -80,7 +80,7 @@ def with_mix(
             minimum_s=_MINIMUM_S,
             change_cost=change_cost,
         )
-        mix = shares(found)
+        mix = fractions(found)
         known = sorted((share for genre, share in mix.items() if genre != UNKNOWN), reverse=True)
         if known and known[0] < longest and sum(known[1:]) >= _LEAST_OTHER:
             timeline = prediction.timeline or found
@@ -88,12 +88,13 @@ def with_mix(
     return prediction
 
 
-def shares(found: list[Segment]) -> dict[str, float]:
+def fractions(found: list[Segment]) -> dict[str, float]:
     """Fraction of the track for each genre, largest first.
 
     Examples
     --------
-    >>> shares([Segment(0, 30, "jazz", 0.9), Segment(30, 40, None, 0.8), Segment(40, 60, "pop", 1)])
+    >>> jazz, silence = Segment(0, 30, "jazz", 0.9), Segment(30, 40, None, 0.8)
+    >>> fractions([jazz, silence, Segment(40, 60, "pop", 1)])
     {'jazz': 0.5, 'pop': 0.3333, 'unknown': 0.1667}
     """
     lengths: dict[str, float] = {}

@@ -36,15 +36,15 @@ class Prediction:
         The genre; None when the sound is unlike any genre the model knows, or changes genre
         (then ``mix`` is set).
     nearest : str
-        The likeliest genre, also when ``genre`` is None.
+        The most probable genre, even if ``genre`` is None.
     confidence : float
         Calibrated probability that ``nearest`` is right, given that the track is one of the genres.
     probabilities : dict of str to float
         Each genre's probability, highest first, rounded to four places.
     styles : dict of str to float
-        Finer styles, likeliest first; empty where the model has none.
+        Finer styles, most probable first; empty where the model has none.
     tags : dict of str to float
-        Moods, instruments and more, likeliest first; empty unless asked for.
+        Moods, instruments and more, most probable first; empty unless asked for.
     timeline : list of Segment
         From when to when which genre; empty unless asked for.
     mix : dict of str to float or None

@@ -61,7 +61,7 @@ class Reasons:
     Parameters
     ----------
     genre, against : str
-        The likeliest genre and the next.
+        The most probable genre and the next.
     tags : tuple of TagReason
         Largest amount first, whatever its sign.
     windows : tuple of WindowReason

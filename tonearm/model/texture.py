@@ -57,7 +57,7 @@ class TextureHead:
         return len(self.weight)
 
     def settings(self) -> dict[str, Any]:
-        """What is no array, as plain JSON values."""
+        """Everything but arrays, as plain JSON values."""
         return {"calibration": self.calibration, "ask_below": self.ask_below}
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -143,7 +143,7 @@ class Guard:
     def _is_own(self, host: str) -> bool:
         try:
             name = (urlsplit(f"//{host}").hostname or "").lower()
-            _ = urlsplit(f"//{host}").port  # raises where it is no number
+            _ = urlsplit(f"//{host}").port  # raises if it is not a number
         except ValueError:
             return False
         if any(sign in host for sign in "/?#@\\"):

@@ -24,7 +24,7 @@ _STATUS: tuple[tuple[type[TonearmError], int, str], ...] = (
 
 
 class Json(Response):
-    """JSON in UTF-8; a name that is no valid Unicode keeps its odd bytes as escapes."""
+    """JSON in UTF-8; a name that is not valid Unicode keeps its odd bytes as escapes."""
 
     media_type = "application/json"
 

@@ -53,7 +53,7 @@ class TrackFilter(BaseModel):
     album: Id | None = None
 
     def to_filter(self, labels: Sequence[str]) -> browse.Filter:
-        """For the library; a genre may be spelt in any way."""
+        """For the library; in any spelling of the genre."""
         values = self.model_dump()
         for name in ("text", "artist"):
             values[name] = values[name].encode("utf-8", "replace").decode().replace("\0", "")

@@ -68,7 +68,7 @@ class TrackRow(BaseModel):
     genre: str | None = Field(description="By sound; null when unknown", examples=["jazz"])
     nearest: str | None
     confidence: float | None
-    second: str | None = Field(description="The second likeliest genre")
+    second: str | None = Field(description="The second most probable genre")
     probabilities: dict[str, float]
     duration_s: float | None
     review: ReviewRow | None

@@ -83,7 +83,7 @@ class Uploads:
         Raises
         ------
         HTTPException
-            When it is no such form, is too large or slow, or too many arrive at once.
+            If it is not such a form, is too large or slow, or too many arrive at once.
         """
         if self._now >= self.limits.at_once:
             words = f"{self.limits.at_once} files arrive already: try again in a moment"

@@ -28,7 +28,7 @@ from tonearm.training.learnt_sounds import LearntSounds
 Float64 = NDArray[np.float64]
 
 FOLDS = 5
-# Tracks of each old genre drawn where no music of them is at hand.
+# Tracks of each old genre drawn if there is no music of them.
 DRAWN = 50
 
 

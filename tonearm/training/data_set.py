@@ -135,7 +135,7 @@ def outline(data: Path) -> Index:
     Raises
     ------
     DatasetError
-        When it is no folder of music, or one that was not prepared to its end.
+        If it is not a folder of music, or its preparation was interrupted.
     """
     if is_prepared(data):
         return index.load(data.parent if data.name == index.FILE_NAME else data)

@@ -2,8 +2,8 @@
 
 Every figure names its split, its hash and n, and comes with what may flatter it: a split that
 leaks, a model that may have learnt from these very tracks. A track is classified on the windows
-after which `predict` stops, and each window by itself. Answers are the likeliest genre, also where
-the model says "unknown"; ``answered`` counts these. Must not import torch or write reports.
+after which `predict` stops, and each window by itself. Predictions are the most probable genre,
+even if the model says "unknown"; ``answered`` counts these. Must not import torch or write reports.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ModelResult:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Whether each track's likeliest genre is the right one."""
+        """Whether each track's most probable genre is right."""
         return np.asarray(self.probabilities.argmax(axis=1) == self.truth)
 
     @property
@@ -87,7 +87,7 @@ class ModelResult:
         each = metrics.evaluate(
             self.window_truth, self.window_probabilities, labels, groups=self.window_groups
         )
-        # Windows of one track err together: an interval that takes each for itself is no interval.
+        # Windows of one track err together: an interval must not count each by itself.
         del each["interval_95"]
         return {"tracks": tracks, "windows": each, "genres": genre_rows(tracks, labels)}
 

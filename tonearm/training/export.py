@@ -51,7 +51,7 @@ def to_onnx(net: nn.Module, example: Tensor) -> bytes:
     with warnings.catch_warnings():
         # This exporter is called old; the new one (dynamo=True) needs one more package, onnxscript.
         warnings.simplefilter("ignore", DeprecationWarning)
-        # torch says it cannot fold slices with a step, which is no fault.
+        # torch says it cannot fold slices with a step, which is not an error.
         warnings.simplefilter("ignore", UserWarning)
         # torch's LSTM checks sizes while it is traced; `check_parity` is the proof.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]

@@ -330,7 +330,7 @@ def _words() -> str:
     meanings = {
         "interval": "95 % bootstrap. By groups, whole artists are drawn: errors come by the "
         "artist, so it is the one to believe.",
-        "tracks right": "the likeliest genre is the true one, also where the model says unknown.",
+        "tracks right": "the most probable genre is right, even if the model says unknown.",
         "windows right": "each stretch of a few seconds result by itself.",
         "difference": "in points of tracks right, paired by track; won : lost counts the tracks "
         "only this one and only the first one got right.",

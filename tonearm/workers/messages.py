@@ -30,7 +30,7 @@ class Limits:
         A file that has not advanced by a twentieth within so many seconds is given up. Only
         seconds in which this process runs count: not while the machine sleeps or after Ctrl-Z.
     memory_bytes : int
-        Address space that a worker may take on top of what it needs to start; 0 is no limit.
+        Address space that a worker may take on top of what it needs to start; 0 for no limit.
         Without effect on Windows and macOS, which do not offer one.
     """
 

@@ -177,7 +177,7 @@ class Pool:
         now_s = self._tick()
         for i, worker in enumerate(list(self._workers)):
             job = worker.job
-            if self._workers[i] is not worker:  # canceled by whoever got the last event
+            if self._workers[i] is not worker:  # the receiver of the last event cancelled it
                 continue
             news = self._receive(i) if worker.connection in ready else None
             if news is None or isinstance(news, Progress):

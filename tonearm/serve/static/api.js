@@ -38,7 +38,7 @@ const SILENT = "Tonearm does not answer: is `tonearm serve` still running?";
  * @property {Record<string, any>} result
  */
 
-/** An answer that is no success; status 0 where there was none. */
+/** An answer that is not a success; status 0 where there was none. */
 export class Problem extends Error {
   constructor(values) {
     super(values.detail || values.title || "the server did not answer");

@@ -52,7 +52,7 @@ export function makeDetail({ act, onclose, onopen, large = false }) {
     drawSound(sounds, row, null);
     refresh(row);
     unwatch = player.watch(follow);
-    // What plays is what is looked at: another that went on would be taken for this one.
+    // What plays is what is looked at: another one would be mistaken for it.
     const wasPlaying = player.isPlaying();
     timer = window.setTimeout(() => {
       if (wasPlaying && !row.error) play();

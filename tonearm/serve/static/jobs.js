@@ -1,4 +1,4 @@
-// Jobs that run: what, how far, how long, and Stop. Their ends are told once.
+// Jobs that run: what, how far, how long, and Stop. Each end is announced once.
 import { send } from "./api.js";
 import { el, button, clock, number, toast, fail } from "./dom.js";
 import { watchJobs } from "./server.js";
