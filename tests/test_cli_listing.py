@@ -81,6 +81,15 @@ def test_conditions(music, names, options, expected):
     assert "".join(names(*options)) == expected
 
 
+def test_placeholders_count_as_no_genre(music, names, tonearm, tmp_path):
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        library.write("UPDATE tracks SET genres = ?", [['["Other", "12"]']])
+    assert "".join(names("--tag", "none")) == "abc" and names("--tag", "person") == []
+    place = ["--library", tmp_path / "l.sqlite"]
+    assert "3  without a genre tag" in tonearm("status", *place).stdout
+    assert tonearm("playlist", "--has-genre", *place).stdout == "#EXTM3U\n"
+
+
 def test_only_below_a_folder(music, names):
     assert names(music["b"]) == ["b"]
     assert names(music["a"].parent / "elsewhere") == []

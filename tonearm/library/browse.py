@@ -371,9 +371,9 @@ def _tag_conditions(library: Library, wanted: Filter) -> list[tuple[str, Any]]:
     """What the file's tag and a person's review have to be."""
     pairs: list[tuple[str, Any]] = []
     if wanted.tag == "none":
-        pairs.append(("t.genres = '[]'", None))
+        pairs.append(("NOT names_genre(t.genres)", None))
     elif wanted.tag != "any":
-        pairs.append(("t.genres != '[]' AND t.by_tonearm = ?", int(wanted.tag == "tonearm")))
+        pairs.append(("names_genre(t.genres) AND t.by_tonearm = ?", int(wanted.tag == "tonearm")))
     if wanted.disagree:
         pairs.append(
             (

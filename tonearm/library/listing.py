@@ -79,9 +79,10 @@ _SWITCHES = {
     ),
 }
 _TAGS = {
-    "none": "t.genres = '[]'",
-    "tonearm": "t.genres != '[]' AND t.by_tonearm",
-    "person": "t.genres != '[]' AND NOT t.by_tonearm",
+    # What programs write where nobody chose a genre counts as none.
+    "none": "NOT names_genre(t.genres)",
+    "tonearm": "names_genre(t.genres) AND t.by_tonearm",
+    "person": "names_genre(t.genres) AND NOT t.by_tonearm",
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tonearm import genres as names
 from tonearm.genres import UNKNOWN
 from tonearm.library.store import Library
+from tonearm.tagging.plan import names_genre
 
 # Other spellings of genres that the model knows.
 _SPELLINGS = {"rap": "hiphop"}
@@ -87,7 +88,7 @@ def overview(library: Library) -> Overview:
         genres[genre or UNKNOWN] += count
         confidence[place] += count * (genre is not None)
         duration_s += seconds
-        if tags == "[]":
+        if not names_genre(tags):
             untagged += count
         elif own:
             by_tonearm += count

@@ -195,7 +195,9 @@ def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
         where.append("s.duration_s <= ?")
         values.append(conditions.max_length_s)
     if conditions.has_genre is not None:
-        where.append("t.genres != '[]'" if conditions.has_genre else "t.genres = '[]'")
+        where.append(
+            "names_genre(t.genres)" if conditions.has_genre else "NOT names_genre(t.genres)"
+        )
     return where, values
 
 

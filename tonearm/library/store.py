@@ -30,6 +30,7 @@ from tonearm.files import FileStatus
 from tonearm.genres import id3_name
 from tonearm.library.records import FileTags, Known, ModelRecord, Track
 from tonearm.model.prediction import Prediction, rank
+from tonearm.tagging.plan import names_genre
 
 __all__ = [
     "FileStatus",
@@ -103,6 +104,7 @@ class Library(Database):
         self.function("unhexed", bytes.fromhex)
         self.function("folded", folded)
         self.function("genre_tag", _genre_tag)
+        self.function("names_genre", names_genre)
 
     def tracks(
         self,

@@ -6,12 +6,14 @@ of Tonearm but errors, genres and what a prediction is.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from functools import lru_cache
 from math import fsum
 from pathlib import Path
 
@@ -36,6 +38,7 @@ PLACEHOLDERS = (
     "Unclassifiable",
     "Default",
 )
+_PLACEHOLDER_KEYS = frozenset(map(key, PLACEHOLDERS))
 # Where people and programs put several genres into one value.
 _PARTS = re.compile(r"[;/,|\\]")
 # A map is a few lines; anything longer, or endless, is not one.
@@ -101,7 +104,7 @@ class Rules:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     only: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
-    placeholders: frozenset[str] = frozenset(map(key, PLACEHOLDERS))
+    placeholders: frozenset[str] = _PLACEHOLDER_KEYS
     joint: str | None = None
 
 
@@ -177,6 +180,18 @@ def of_a_person(
     return tuple(
         genre for genre in genres if genre not in guesses and key(genre) not in placeholders
     )
+
+
+@lru_cache(maxsize=4_096)
+def names_genre(stored: str) -> bool:
+    """Whether genres as the library keeps them, a JSON list, hold more than placeholders.
+
+    Parameters
+    ----------
+    stored : str
+        The list; a large library has a few hundred different ones.
+    """
+    return any(key(genre) not in _PLACEHOLDER_KEYS for genre in json.loads(stored))
 
 
 def parts(genre: str) -> list[str]:
