@@ -330,3 +330,31 @@ def test_files_that_training_analysed_are_found_until_they_change(path):
         assert library.embeddings.has("k9", "encoder") and not library.embeddings.has(
             "k8", "encoder"
         )
+
+
+def test_texture_and_styles_are_kept(tmp_path):
+    texture = np.arange(8, dtype=np.float16).reshape(2, 4)
+    values, starts = np.float16([[0.5, 0.25]]), np.float32([1.5])
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        made = StoredEmbeddings(values, starts, 9.0, texture=texture)
+        library.embeddings.put("k", "e", made)
+        np.testing.assert_array_equal(library.embeddings.get("k", "e").texture, texture)
+        library.embeddings.put("k", "e", replace(made, texture=None))
+        assert library.embeddings.get("k", "e").texture is None
+        prediction = replace(
+            Prediction.of(MODEL.labels, [0.9, 0.1], known=True), styles={"Hard Rock": 0.31}
+        )
+        sound = library.put_sound(
+            "k",
+            model=library.model_id(MODEL),
+            windows=values,
+            duration_s=9.0,
+            warning=None,
+            prediction=prediction,
+        )
+        status = FileStatus(1, 2, 3, 4, 5)
+        library.put_track(b"/a.mp3", status, FileTags(), sound=sound)
+        (track,) = library.tracks()
+        assert track.styles == track.prediction.styles == {"Hard Rock": 0.31}
+        library.put_predictions(1, [(sound, Prediction.of(MODEL.labels, [0.2, 0.8], known=True))])
+        assert next(library.tracks()).styles == {}

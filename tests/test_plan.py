@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def predicted(probabilities, *, known):
     return Prediction.of(list(probabilities), list(probabilities.values()), known=known)
 
 
-JAZZ = predicted({"jazz": 0.7, "blues": 0.36, "rock": 0.1}, known=True)
+JAZZ = predicted({"jazz": 0.8, "blues": 0.41, "rock": 0.1}, known=True)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +57,8 @@ def test_a_person_s_word_is_never_marked_as_a_guess():
 @pytest.mark.parametrize(
     ("prediction", "action"),
     [
-        (predicted({"jazz": 0.59}, known=True), Action.low_confidence),
-        (predicted({"jazz": 0.6}, known=True), Action.write),
+        (predicted({"jazz": 0.79}, known=True), Action.low_confidence),
+        (predicted({"jazz": 0.8}, known=True), Action.write),
         (predicted({"jazz": 0.9}, known=False), Action.unknown),
     ],
 )
@@ -65,10 +67,33 @@ def test_only_what_is_known_and_sure_is_written(prediction, action):
 
 
 @pytest.mark.parametrize(
-    ("second", "new"), [(0.35, ("Jazz", "Blues")), (0.34, ("Jazz",)), (0.3, ("Jazz",))]
+    ("confidence", "rules", "action"),
+    [
+        (0.69, Rules(), Action.low_confidence),
+        (0.7, Rules(), Action.write),
+        (0.7, Rules(min_confidence=0.71), Action.low_confidence),
+        (0.1, Rules(min_confidence=0.0), Action.write),
+    ],
+)
+def test_an_album_needs_less_confidence_than_a_file(confidence, rules, action):
+    of_album = predicted({"jazz": confidence}, known=True)
+    assert propose(of_album, rules, genres=[], guesses=[], of_album=True).action is action
+
+
+def test_styles_are_further_values_only_where_they_are_wanted():
+    metal = replace(predicted({"metal": 0.9}, known=True), styles={"Hard Rock": 0.4, "Metal": 0.3})
+    assert propose(metal, Rules(), genres=[], guesses=[]).genres == ("Metal",)
+    found = propose(metal, Rules(styles=True), genres=[], guesses=[])
+    assert found.genres == found.guesses == ("Metal", "Hard Rock")
+    never = Rules(styles=True, never=frozenset({"metal"}))
+    assert propose(metal, never, genres=[], guesses=[]).action is Action.excluded
+
+
+@pytest.mark.parametrize(
+    ("second", "new"), [(0.4, ("Jazz", "Blues")), (0.39, ("Jazz",)), (0.3, ("Jazz",))]
 )
 def test_a_second_genre_has_to_be_half_as_likely(second, new):
-    prediction = predicted({"jazz": 0.7, "blues": second}, known=True)
+    prediction = predicted({"jazz": 0.8, "blues": second}, known=True)
     assert propose(prediction, Rules(max_genres=2), genres=[], guesses=[]).genres == new
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,14 +19,14 @@ MODEL = ModelRecord(
 )
 
 
-def put(library, name, shares, words, *, known=True, duration_s=100.0, **tags):
+def put(library, name, shares, words, *, known=True, duration_s=100.0, styles=None, **tags):
     number = library.put_sound(
         name,
         model=library.model_id(MODEL),
         windows=np.float16([words, words]),
         duration_s=duration_s,
         warning=None,
-        prediction=Prediction.of(MODEL.labels, shares, known=known),
+        prediction=replace(Prediction.of(MODEL.labels, shares, known=known), styles=styles or {}),
     )
     library.put_track(as_stored(f"/m/{name}"), STATUS, FileTags(**tags), sound=number)
 
@@ -34,8 +35,9 @@ def put(library, name, shares, words, *, known=True, duration_s=100.0, **tags):
 def library(tmp_path):
     with Library(tmp_path / "l.sqlite", write=True) as library:
         put(library, "b", [0.5, 0.375, 0.125], [0.5, 0.0], genres=("Jazz",), duration_s=300)
-        put(library, "a", [0.75, 0.0, 0.25], [0.125, 0.25])
-        put(library, "c", [0.0, 0.875, 0.125], [0.0, 0.75], duration_s=60)
+        put(library, "a", [0.75, 0.0, 0.25], [0.125, 0.25], styles={"Hard Rock": 0.2})
+        styles = {"Hard Rock": 0.3, "Indie": 0.2}
+        put(library, "c", [0.0, 0.875, 0.125], [0.0, 0.75], duration_s=60, styles=styles)
         put(library, "d", [0.5, 0.25, 0.25], [0.5, 0.5], known=False)
         library.put_track(as_stored("/m/e"), STATUS, FileTags(), error=("empty", "is empty"))
         yield library
@@ -51,6 +53,8 @@ def library(tmp_path):
         ({"genres": ("JAZZ", "Unknown")}, "abd"),
         ({"second": "Rock", "genres": ("ja-zz",)}, "b"),
         ({"min_confidence": 0.75}, "ac"),
+        ({"styles": ("hard rock",)}, "ac"),
+        ({"styles": ("Hard Rock", "Indie")}, "c"),
         ({"second": "pop"}, "ac"),
         ({"second": "rock", "genres": ("jazz",)}, "b"),
         ({"tags": (TagCondition("mellow", ">", 0.125),)}, "bd"),

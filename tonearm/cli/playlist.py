@@ -74,6 +74,9 @@ def playlist(
         list[str] | None,
         typer.Option("--tag", "-t", help="A mood or style: 'Mellow>0.2'; all must hold."),
     ] = None,
+    style: Annotated[
+        list[str] | None, typer.Option(help="With this style; may be repeated.")
+    ] = None,
     min_length: Annotated[
         str | None, typer.Option(callback=_seconds, help="Minimum length: 90 or 1:30.")
     ] = None,
@@ -110,6 +113,7 @@ def playlist(
         max_length_s=_in_seconds(max_length),
         has_genre=has_genre,
         copies=copies,
+        styles=tuple(style or ()),
     )
     with Library(location(library)) as opened:
         entries = playlists.select(opened, conditions)

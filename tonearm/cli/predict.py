@@ -60,6 +60,7 @@ def predict(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of genres to show.")] = 2,
     tags: Annotated[bool, typer.Option("--tags", help="Show moods and instruments too.")] = False,
+    styles: Annotated[bool, typer.Option("--styles", help="Show styles too.")] = False,
     timeline: Annotated[
         bool, typer.Option("--timeline", help="Analyse every second: which genre when.")
     ] = False,
@@ -117,7 +118,7 @@ def predict(
             if len(files) > 1 or can_fork()
             else make_work()
         )
-        view = View(classifier.model.labels, top, _common_folder(files))
+        view = View(classifier.model.labels, top, _common_folder(files), styles)
         write = stack.enter_context(open_writer(output_format, output, view))
         progress = stack.enter_context(console.Progress(len(files), unit="files"))
         results = batch.predict_in_order(pool, files, on_progress=progress.report)

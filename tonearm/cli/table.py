@@ -40,11 +40,14 @@ class View:
         Guesses for each file, as far as the terminal is wide enough.
     below : str
         Folder from which paths are given; empty for whole paths.
+    styles : bool
+        Whether the styles of each file are shown.
     """
 
     labels: tuple[str, ...]
     top: int
     below: str = ""
+    styles: bool = False
 
 
 class Table:
@@ -53,7 +56,7 @@ class Table:
     def __init__(self, stream: IO[str], view: View) -> None:
         # rich takes as long to load as a track to analyse, so it loads during the first one.
         threading.Thread(target=import_module, args=["rich.console"]).start()
-        self._stream, self._below = stream, view.below
+        self._stream, self._below, self._shows_styles = stream, view.below, view.styles
         names = max(len(_name(label)) for label in (None, *view.labels))
         self._genre_cells = min(names, _MOST_GENRE_CELLS) + 1
         self._guess_cells = self._genre_cells + 6
@@ -89,6 +92,8 @@ class Table:
         if result.timeline:
             self._console.print(_strip(result.timeline, self._strip_cells))
             self._console.print(_changes(result.timeline))
+        if result.styles and self._shows_styles:
+            self._console.print(Text(f"  {', '.join(result.styles)}", style="dim"))
         if result.tags:
             tags = ", ".join(list(result.tags)[:TAGS_SHOWN])
             self._console.print(Text(f"  {tags}", style="dim"))

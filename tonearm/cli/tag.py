@@ -12,7 +12,16 @@ import typer
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import Form, FormOption, KeepMtime, Location, location
 from tonearm.genres import find, key
-from tonearm.tagging.plan import PLACEHOLDERS, Action, By, Policy, Rules, read_names
+from tonearm.tagging.plan import (
+    ALBUM_CONFIDENCE,
+    FILE_CONFIDENCE,
+    PLACEHOLDERS,
+    Action,
+    By,
+    Policy,
+    Rules,
+    read_names,
+)
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library
@@ -30,11 +39,18 @@ def tag(
         Policy, typer.Option(help="Only files without a genre, or replace or add.")
     ] = Policy.missing,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Minimum confidence, 0 to 1.")
-    ] = 0.6,
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Minimum confidence.",
+            show_default=f"{ALBUM_CONFIDENCE} of an album, {FILE_CONFIDENCE} of a file alone",
+        ),
+    ] = None,
     max_genres: Annotated[
         int, typer.Option(min=1, max=2, help="2: also a second one, if half as likely.")
     ] = 1,
+    styles: Annotated[bool, typer.Option("--styles", help="Also write styles.")] = False,
     by: Annotated[
         By, typer.Option(help="One genre for each album, or each file its own.")
     ] = By.album,
@@ -84,6 +100,7 @@ def tag(
             never=frozenset(_labels(opened, not_genre or (), "--not-genre")),
             placeholders=frozenset(map(key, placeholders or PLACEHOLDERS)),
             joint=joint,
+            styles=styles,
         )
         journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
         plan = plan_tags(opened, rules, paths=paths, by=by)

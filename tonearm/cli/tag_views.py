@@ -73,7 +73,7 @@ def _show_counts(plan: TagPlan, rules: Rules, result: RunResult | None) -> None:
     words = {
         Action.same: "have that genre already",
         Action.kept: "have a genre that a person wrote (see --policy)",
-        Action.low_confidence: f"confidence below {rules.min_confidence:.0%}",
+        Action.low_confidence: f"confidence below {_limits(rules)}",
         Action.unknown: "unknown: none of the genres that the model knows",
         Action.excluded: "not among the genres to write",
         Action.link: "links to a file that is written",
@@ -105,3 +105,9 @@ def _show_lost(files: Sequence[PlannedFile], *, written: bool) -> None:
 
 def _change(file: PlannedFile) -> str:
     return arrow(file.track.tags.genres, file.proposal.genres)
+
+
+def _limits(rules: Rules) -> str:
+    """The confidence that is wanted of an album and of a file alone, where they differ."""
+    album, file = (rules.least_confidence(of_album=of_album) for of_album in (True, False))
+    return f"{album:.0%}" if album == file else f"{album:.0%} (album) or {file:.0%} (file alone)"

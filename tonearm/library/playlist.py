@@ -97,6 +97,8 @@ class Conditions:
         Whether the file's own tags name a genre.
     copies : bool
         Whether all files of one sound are listed, not only the first.
+    styles : tuple of str
+        All of these styles, in any spelling.
     """
 
     genres: tuple[str, ...] = ()
@@ -107,6 +109,7 @@ class Conditions:
     max_length_s: float | None = None
     has_genre: bool | None = None
     copies: bool = False
+    styles: tuple[str, ...] = ()
 
 
 def select(library: Library, conditions: Conditions) -> list[Entry]:
@@ -194,6 +197,9 @@ def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
     if conditions.max_length_s is not None:
         where.append("s.duration_s <= ?")
         values.append(conditions.max_length_s)
+    for style in conditions.styles:
+        where.append("EXISTS (SELECT 1 FROM json_each(s.styles) e WHERE folded(e.key) = folded(?))")
+        values.append(style)
     if conditions.has_genre is not None:
         where.append(
             "names_genre(t.genres)" if conditions.has_genre else "NOT names_genre(t.genres)"

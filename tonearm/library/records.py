@@ -5,7 +5,7 @@ Imports nothing that reads or writes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tonearm.files import FileStatus
 from tonearm.model.prediction import Prediction
@@ -66,6 +66,7 @@ class Track:
     warning: str | None
     error_kind: str | None
     error_message: str | None
+    styles: dict[str, float] = field(default_factory=dict)
 
     @property
     def prediction(self) -> Prediction | None:
@@ -77,6 +78,7 @@ class Track:
             nearest=self.nearest,
             confidence=self.confidence,
             probabilities=self.probabilities,
+            styles=self.styles,
             path=self.path,
             duration_s=self.duration_s,
             warnings=(self.warning,) if self.warning else (),

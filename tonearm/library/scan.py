@@ -33,7 +33,8 @@ from tonearm.library.store import FileTags, Library, ModelRecord
 from tonearm.library.walk import ListedFile, Walk
 from tonearm.model import file as model_file
 from tonearm.model.file import Model
-from tonearm.model.prediction import Prediction
+from tonearm.model.prediction import PLACES, Prediction
+from tonearm.model.styles import styles_of
 from tonearm.workers import Done, Failure, Limits, Pool, Question
 
 _BATCH = 1_000
@@ -137,6 +138,7 @@ class _Session:
         self, library: Library, model: Model, result: Scan, on_progress: Callable[[], None]
     ) -> None:
         self._library, self._head, self._result = library, model.head, result
+        self._styles, self._names = model.styles, model.embedding_names
         self._on_progress = on_progress
         record = model_of(model)
         self._encoder = record.encoder
@@ -272,4 +274,8 @@ class _Session:
     ) -> Prediction:
         """Classify windows as they are kept, so that classifying again gives the same."""
         output = self._head.classify(windows, texture)
-        return Prediction.of(self._head.labels, output.probabilities, known=output.known)
+        named = Prediction.of(self._head.labels, output.probabilities, known=output.known)
+        names = self._names or ()
+        means = dict(zip(names, windows.mean(axis=0, dtype=np.float64).tolist(), strict=False))
+        rounded = {name: round(mean, PLACES) for name, mean in means.items()}
+        return replace(named, styles=styles_of(self._styles, named.genre, rounded))

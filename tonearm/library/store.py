@@ -49,7 +49,8 @@ CREATE TABLE models(
 CREATE TABLE sounds(
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models,
     duration_s REAL NOT NULL, genre TEXT, nearest TEXT NOT NULL, confidence REAL NOT NULL,
-    warning TEXT, probabilities BLOB NOT NULL, pooled BLOB NOT NULL);
+    warning TEXT, probabilities BLOB NOT NULL, pooled BLOB NOT NULL,
+    styles TEXT NOT NULL DEFAULT '{{}}');
 CREATE TABLE tracks(
     id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, missing INTEGER NOT NULL DEFAULT 0,
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
@@ -64,6 +65,7 @@ CREATE TABLE roots(path BLOB PRIMARY KEY);
 # Version 1 kept the embeddings of each sound in a table of their own, without where they begin.
 _TO_VERSION_2 = f"""{embedding_store.TABLES};
 ALTER TABLE models RENAME COLUMN listener TO encoder;
+ALTER TABLE sounds ADD COLUMN styles TEXT NOT NULL DEFAULT '{{}}';
 INSERT INTO embeddings(key, encoder, duration_s, warning, windows, values_f16)
     SELECT s.key, m.encoder, s.duration_s, s.warning,
         2 * length(w.values_f16) / length(s.pooled), w.values_f16
@@ -83,7 +85,7 @@ SCHEMA = Schema(
 _TRACK_COLUMNS = (
     "t.id, t.path, t.missing, t.size, t.mtime_ns, s.key, s.duration_s, t.title, t.artist, t.album,"
     " t.album_artist, t.genres, t.by_tonearm, t.tag_error, s.genre, s.nearest, s.confidence,"
-    " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message"
+    " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message, s.styles"
 )
 _STATUS = "size, mtime_ns, ctime_ns, device, inode"
 _JOINED = "tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN models m ON m.id = s.model"
@@ -262,11 +264,12 @@ class Library(Database):
         columns = (key, model, duration_s, *predicted, warning, pooled.tobytes())
         number = self.rows(
             "INSERT INTO sounds(key, model, duration_s, genre, nearest, confidence, probabilities,"
-            " warning, pooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " styles, warning, pooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT(key) DO UPDATE SET model = excluded.model,"
             " duration_s = excluded.duration_s, genre = excluded.genre,"
             " nearest = excluded.nearest, confidence = excluded.confidence,"
-            " probabilities = excluded.probabilities, warning = excluded.warning,"
+            " probabilities = excluded.probabilities, styles = excluded.styles,"
+            " warning = excluded.warning,"
             " pooled = excluded.pooled RETURNING id",
             columns,
         )[0][0]
@@ -292,7 +295,7 @@ class Library(Database):
         names = json.loads(labels)
         self.write(
             "UPDATE sounds SET genre = ?, nearest = ?, confidence = ?, probabilities = ?,"
-            " model = ? WHERE id = ?",
+            " styles = ?, model = ? WHERE id = ?",
             (
                 (*_stored_prediction(prediction, names), model, number)
                 for number, prediction in predictions
@@ -370,9 +373,11 @@ def _bounds(paths: Iterable[str | os.PathLike[str]]) -> str:
 
 
 def _stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[Any, ...]:
-    """Genre, nearest, confidence, and float32 [k] in the order of the model's labels."""
+    """Genre, nearest, confidence, float32 [k] in the order of the model's labels, and styles."""
     probabilities = np.array([prediction.probabilities[name] for name in labels], np.float32)
-    return prediction.genre, prediction.nearest, prediction.confidence, probabilities.tobytes()
+    styles = json.dumps(prediction.styles, ensure_ascii=False)
+    numbers = probabilities.tobytes()
+    return prediction.genre, prediction.nearest, prediction.confidence, numbers, styles
 
 
 @lru_cache(maxsize=1_000)
@@ -394,7 +399,7 @@ def _stored_tags(tags: FileTags) -> tuple[Any, ...]:
 def _track(row: tuple[Any, ...]) -> Track:
     (number, path, missing, size, mtime_ns, key, duration_s, title, artist, album) = row[:10]
     (album_artist, genres, by_tonearm, tag_error, genre, nearest, confidence) = row[10:17]
-    (probabilities, labels, warning, error_kind, error_message) = row[17:]
+    (probabilities, labels, warning, error_kind, error_message, styles) = row[17:]
     ranked: dict[str, float] = {}
     if labels is not None:
         ranked = rank(json.loads(labels), np.frombuffer(probabilities, dtype=np.float32))
@@ -422,4 +427,5 @@ def _track(row: tuple[Any, ...]) -> Track:
         warning=warning,
         error_kind=error_kind,
         error_message=error_message,
+        styles=json.loads(styles) if styles else {},
     )

@@ -97,7 +97,7 @@ def plan_tags(
     library : Library
         Open, to read.
     rules : Rules or None
-        How to decide; None fills in missing genres at a confidence of 60 % or more.
+        How to decide; None fills in missing genres where the confidence is high enough.
     paths : iterable of path or None
         Files and folders; None is the whole library.
     by : By
@@ -149,9 +149,17 @@ def _planned(
 ) -> PlannedFile:
     key = _album(track)
     of_album = albums.get(key) if key else None
-    prediction = of_album or prediction
+    if of_album:  # its styles are each track's own
+        styles = prediction.styles if prediction.genre == of_album.genre else {}
+        prediction = replace(of_album, styles=styles)
     guesses = tuple(_guesses(track, rules))
-    proposal = propose(prediction, rules, genres=track.tags.genres, guesses=guesses)
+    proposal = propose(
+        prediction,
+        rules,
+        genres=track.tags.genres,
+        guesses=guesses,
+        of_album=of_album is not None,
+    )
     file = PlannedFile(track, prediction, proposal, track.tags.album if of_album else None)
     if proposal.action is not Action.write:
         return file

@@ -75,6 +75,11 @@ class Action(StrEnum):
     refused = "refused"  # cannot be written safely
 
 
+# From the precision of what is written on collections that the model has not learnt from
+# (docs/experiments/ears.md): an album's tracks together are right more often than a file alone.
+ALBUM_CONFIDENCE, FILE_CONFIDENCE = 0.7, 0.8
+
+
 @dataclass(frozen=True)
 class Rules:
     """How to decide.
@@ -83,8 +88,9 @@ class Rules:
     ----------
     policy : Policy
         What happens to genres that are there.
-    min_confidence : float
-        Predictions below it are not written.
+    min_confidence : float or None
+        Predictions below it are not written; None is `ALBUM_CONFIDENCE` for what an album decides
+        together, and `FILE_CONFIDENCE` for a file alone.
     max_genres : int
         1, or 2 for a second genre too.
     names : mapping of str to tuple of str
@@ -96,16 +102,25 @@ class Rules:
     joint : str or None
         Joins several genres into one value, for players that show only the first; None writes
         true multiple values.
+    styles : bool
+        Also write the styles, as further values.
     """
 
     policy: Policy = Policy.missing
-    min_confidence: float = 0.6
+    min_confidence: float | None = None
     max_genres: int = 1
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     only: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
     placeholders: frozenset[str] = _PLACEHOLDER_KEYS
     joint: str | None = None
+    styles: bool = False
+
+    def least_confidence(self, *, of_album: bool) -> float:
+        """The confidence from which on a prediction is written."""
+        if self.min_confidence is not None:
+            return self.min_confidence
+        return ALBUM_CONFIDENCE if of_album else FILE_CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -123,6 +138,7 @@ def propose(
     *,
     genres: Sequence[str],
     guesses: Collection[str],
+    of_album: bool = False,
 ) -> Proposal:
     """Decide on one file by its tags and its prediction.
 
@@ -136,6 +152,8 @@ def propose(
         The genres in its tags.
     guesses : collection of str
         Those of them that Tonearm wrote earlier.
+    of_album : bool
+        Whether the prediction is that of an album's tracks together.
     """
     old = tuple(genres)
     by_person = of_a_person(old, guesses, rules.placeholders)
@@ -144,7 +162,7 @@ def propose(
         return Proposal(Action.kept, old, skipped)
     if prediction is None or prediction.genre is None:
         return Proposal(Action.unknown, old, skipped)
-    if prediction.confidence < rules.min_confidence:
+    if prediction.confidence < rules.least_confidence(of_album=of_album):
         return Proposal(Action.low_confidence, old, skipped)
     chosen = chosen_names(prediction, rules)
     if not chosen:
@@ -242,6 +260,8 @@ def chosen_names(prediction: Prediction, rules: Rules) -> tuple[str, ...]:
             continue
         if not rules.only or genre in rules.only:
             chosen += rules.names.get(genre, (id3_name(genre),))
+    if rules.styles and chosen:
+        chosen += prediction.styles
     return tuple(dict.fromkeys(chosen))
 
 
