@@ -98,7 +98,10 @@ def test_all_links_of_all_pages(tmp_path: Path) -> None:
     assemble.gather(tmp_path / "pages")
     held = {path.relative_to(tmp_path / "pages").as_posix() for path in tmp_path.rglob("*.md")}
     in_nav = set(re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
-    assert held == in_nav, f"only in one of them: {sorted(held ^ in_nav)}"
+    assert in_nav <= held, f"not there: {sorted(in_nav - held)}"
+    # Experiments come and go; experiments.md links to each.
+    hidden = {name for name in held - in_nav if not name.startswith("experiments/")}
+    assert not hidden, f"nobody finds {sorted(hidden)}"
     from tonearm.serve.predict import PATH
 
     http = (tmp_path / "pages" / "reference" / "http.md").read_text(encoding="utf-8")
