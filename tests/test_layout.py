@@ -166,11 +166,14 @@ def test_the_root_has_at_most_a_dozen_modules() -> None:
     assert len(root) <= 12, root
 
 
-def test_the_readme_shows_every_room() -> None:
+def test_the_readme_shows_every_room_in_the_order_of_imports() -> None:
     readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
     tree = readme[readme.index("tonearm/            the package") :]
-    for name in RANK:
-        assert re.search(rf"[ /]{name}(/|\.py)", tree), f"{name} is not in the README's tree"
+    places = {name: re.search(rf"(?m)^  (\w+\.py )*{name}(/|\.py)", tree) for name in RANK}
+    assert all(places.values()), places
+    shown = sorted(RANK, key=lambda name: places[name].start())
+    ranks = [RANK[name] for name in shown]
+    assert ranks == sorted(ranks, reverse=True), shown
 
 
 def test_no_test_imports_what_is_private() -> None:
