@@ -55,3 +55,36 @@ def test_a_genre_that_is_no_unicode_is_refused(tmp_path: Path) -> None:
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not a folder"):
         folder.look(tmp_path / "nowhere")
+
+
+def listed(tmp_path, *names):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return folder.look(tmp_path)
+
+
+def test_kaggles_folders_of_gtzan(tmp_path):
+    inner = "Data/genres_original"
+    listing = listed(tmp_path, f"{inner}/blues/blues.00000.wav", f"{inner}/rock/rock.00001.wav")
+    assert listing.inside == f"{inner}/"
+    assert dict(listing.genres) == {"blues": "blues", "rock": "rock"}
+    assert [listing.genre(name) for name in listing.names] == ["blues", "rock"]
+    assert listing.below(listing.names[0]) == "blues/blues.00000.wav"
+
+
+@pytest.mark.parametrize("top", ["genres", "GTZAN", "anything"])
+def test_genres_one_folder_deeper(tmp_path, top):
+    listing = listed(tmp_path, f"{top}/blues/a.wav", f"{top}/rock/b.wav")
+    assert listing.inside == f"{top}/"
+
+
+def test_one_genre_of_several_artists_is_one_genre(tmp_path):
+    listing = listed(tmp_path, "electronic/Ann/a.mp3", "electronic/Bob/b.mp3")
+    assert listing.inside == "" and set(listing.genres) == {"electronic"}
+    assert listed(tmp_path / "x", "blues/jazz/a.mp3", "blues/rock/b.mp3").inside == ""
+
+
+def test_folders_of_subsets_are_explained(tmp_path):
+    with pytest.raises(DatasetError, match="divided into test, train instead of genres: name one"):
+        listed(tmp_path, "train/rock/a.wav", "test/rock/b.wav")

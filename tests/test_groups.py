@@ -109,3 +109,45 @@ def test_a_table_names_files_by_path_or_by_name_alone() -> None:
     }
     with pytest.raises(DatasetError, match=r"'001' is 2 files here \(rock/001.mp3, jazz/001.mp3\)"):
         groups.artists_of(names, {"001": "Ann"})
+
+
+@pytest.mark.parametrize("inner", ["wav", "MP3", "train", "audio/wav"])
+def test_folders_of_formats_and_subsets_are_nobodys(inner):
+    assert groups.group_of(f"rock/{inner}/a.wav", artist=None) == f"track:rock/{inner}/a.wav"
+    assert groups.group_of(f"rock/Ann/{inner}/a.wav", artist=None) == "folder:Ann"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Beyoncé", "Beyonce"),
+        ("Sigur Rós", "SIGUR ROS"),
+        ("Davis, Miles", "Miles Davis"),
+        ("Ellington, Duke", "duke ellington"),
+        ("Santana feat. Rob Thomas", "Santana"),
+        ("Jay-Z (featuring Alicia Keys)", "Jay-Z"),
+        ("Eminem ft. Rihanna", "Eminem"),
+    ],
+)
+def test_spellings_of_one_artist(one, other):
+    assert groups.plain_artist(one) == groups.plain_artist(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Crosby, Stills & Nash", "Stills"),
+        ("Earth, Wind & Fire", "Earth"),
+        ("The Feat", "The"),
+        ("Ann & Bob", "Ann"),
+    ],
+)
+def test_names_that_stay_apart(one, other):
+    assert groups.plain_artist(one) != groups.plain_artist(other)
+
+
+def test_the_albums_artist_counts_unless_it_is_various():
+    assert groups.credited("Santana feat. X", "Santana") == "Santana"
+    assert groups.credited("Ann", "Various Artists") == "Ann"
+    assert groups.credited("Ann", None) == "Ann"
+    assert groups.credited(None, "Bob") == "Bob"

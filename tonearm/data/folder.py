@@ -6,6 +6,7 @@ There is one folder per genre; deeper folders are artists or albums. Must not re
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,11 @@ from tonearm import audio
 from tonearm.data.index import genre_of
 from tonearm.errors import DatasetError
 from tonearm.files import find
-from tonearm.genres import key
+from tonearm.genres import GTZAN_GENRES, key
+
+# Folders that hold the folders of genres.
+_WRAPPER = re.compile(r"data|dataset|gtzan|genres(_original)?|audio|music|gtzan[-_ ]?dataset")
+_SUBSETS = frozenset(("train", "training", "test", "testing", "valid", "validation", "val", "eval"))
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,15 @@ class Listing:
         Folders without files.
     failed : tuple of (str, str)
         Files that cannot be used, each with a reason.
+    inside : str
+        The folder that the genre folders are in, with a slash at its end, or empty.
     """
 
     names: tuple[str, ...]
     genres: Mapping[str, str]
     empty: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
+    inside: str = ""
 
     def genre(self, name: str) -> str:
         """Genre of a file, by its folder.
@@ -46,7 +54,17 @@ class Listing:
         name : str
             Path of the file, relative to the folder.
         """
-        return self.genres[name.split("/", maxsplit=1)[0]]
+        return self.genres[self.below(name).split("/", maxsplit=1)[0]]
+
+    def below(self, name: str) -> str:
+        """``genre/…/file`` of a file.
+
+        Parameters
+        ----------
+        name : str
+            Path of the file, relative to the folder.
+        """
+        return name.removeprefix(self.inside)
 
     @property
     def renamed(self) -> dict[str, str]:
@@ -92,9 +110,38 @@ def look(folder: Path, *, out: Path | None = None) -> Listing:
         raise DatasetError(
             f"{folder} has no audio files in folders: it needs a folder for each genre"
         )
-    genres = genres_of(sorted({name.split("/", maxsplit=1)[0] for name in names}))
-    empty = _folders(folder, out) - {*genres, *(name.split("/")[0] for name, _ in failed)}
-    return Listing(tuple(names), genres, tuple(sorted(empty)), tuple(failed))
+    inside = _inside(names)
+    names = [name for name in names if name.removeprefix(inside).count("/")]
+    tops = sorted({name.removeprefix(inside).split("/", maxsplit=1)[0] for name in names})
+    if set(map(str.casefold, tops)) <= _SUBSETS:
+        raise DatasetError(
+            f"{folder / inside} is divided into {', '.join(tops)} instead of genres: name one of "
+            f"these folders, e.g. {folder / inside / tops[-1]}"
+        )
+    genres = genres_of(tops)
+    known = {*genres, *(name.split("/")[0] for name, _ in failed)}
+    empty = _folders(folder / inside, out) - known
+    return Listing(tuple(names), genres, tuple(sorted(empty)), tuple(failed), inside)
+
+
+def _inside(names: list[str]) -> str:
+    """The folder that all genre folders are in, as in GTZAN's ``Data/genres_original/``; or ''.
+
+    A folder alone is not a genre if its own folders are at least two of GTZAN's, or if it is called
+    as data sets are.
+    """
+    inside = ""
+    while True:
+        below = [name.removeprefix(inside).split("/") for name in names]
+        tops = {parts[0] for parts in below}
+        if len(tops) != 1 or min(map(len, below)) < 3:
+            return inside
+        (top,) = tops
+        within = {parts[1] for parts in below}
+        gtzan = {genre_of(name) for name in within} & set(GTZAN_GENRES)
+        if not (_WRAPPER.fullmatch(top.casefold()) or len(gtzan) >= 2) or key(top) in GTZAN_GENRES:
+            return inside
+        inside += f"{top}/"
 
 
 def genres_of(folders: Iterable[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -24,6 +25,14 @@ _ENSEMBLES = frozenset(("the", "trio", "quartet", "quintet", "band"))
 _NOBODY = frozenset(("", "unknown", "unknownartist", "various", "variousartists", "va"))
 # Folders that name no artist and occur under many genres: CD1, Disc 2, Vol. 3, 1999, Singles.
 _NO_NAME = re.compile(r"(cd|dis[ck]|vol|volume|part|side)?\d*|side[ab]|singles|misc|unsorted|other")
+# Folders of a format, or of a subset, below those of genres.
+_KIND = re.compile(
+    r"wavs?|mp3s?|flacs?|oggs?|m4as?|aus?|audio|music|songs?|tracks?|clips?|files?|data|"
+    r"train(ing)?|test(ing)?|val(id(ation)?)?"
+)
+_FEATURING = re.compile(r"\s*[(\[]?\b(feat|ft|featuring)\b\.?\s.*$", re.IGNORECASE)
+# One or two words on each side, so that `Crosby, Stills & Nash` is nobody's last name.
+_LAST_FIRST = re.compile(r"\s*([\w'-]+(?: [\w'-]+)?)\s*,\s*([\w'.-]+(?: [\w'.-]+)?)\s*")
 _HEADERS = frozenset(("clip", "track", "file", "filename", "name", "path", "song"))
 
 
@@ -46,11 +55,27 @@ def group_of(name: str, *, artist: str | None) -> str:
         plain = plain_artist(candidate)
         if plain.replace(" ", "") not in _NOBODY:
             return f"{_ARTIST}{plain}"
-    folders = name.split("/")[:-1]
+    top, *inner = name.split("/")[:-1] or [""]
+    # `rock/wav/a.wav` and `rock/train/a.wav`: such a folder says nothing of who made it.
+    folders = [top, *(folder for folder in inner if not _KIND.fullmatch(folder.casefold()))]
     if len(folders) < 2:
         return f"{_TRACK}{name}"
     named = (folder for folder in folders[1:] if _names_somebody(folder))
     return f"{_FOLDER}{next(named, '/'.join(folders))}"
+
+
+def credited(artist: str | None, album_artist: str | None) -> str | None:
+    """Who a track is by: its album's artist if that names somebody, else its own.
+
+    Guests change from song to song; on a compilation the album is by various artists.
+
+    Parameters
+    ----------
+    artist, album_artist : str or None
+        As the tags say.
+    """
+    of_album = plain_artist(album_artist or "").replace(" ", "")
+    return artist if of_album in _NOBODY else album_artist
 
 
 def _names_somebody(folder: str) -> bool:
@@ -61,6 +86,8 @@ def _names_somebody(folder: str) -> bool:
 def plain_artist(artist: str) -> str:
     """Return one form for all spellings: ``The Dave Brubeck Quartet`` is ``dave brubeck``.
 
+    ``Davis, Miles`` is ``miles davis``, accents do not count, nor does who is featured.
+
     Joint credits are a name of their own. Otherwise all artists who feature each other would be one
     group, and nothing could be held out.
 
@@ -68,7 +95,14 @@ def plain_artist(artist: str) -> str:
     ----------
     artist : str
     """
-    text = re.sub(r"[^\w\s]|_", "", artist.casefold().replace("&", " and ")).split()
+    artist = _FEATURING.sub("", artist)
+    last_first = _LAST_FIRST.fullmatch(artist)
+    if last_first:
+        artist = f"{last_first[2]} {last_first[1]}"
+    # Beyoncé and Beyonce are one: accents are signs of their own in NFKD, and fall away.
+    spelled = unicodedata.normalize("NFKD", artist.casefold()).replace("&", " and ")
+    plain = "".join(char for char in spelled if not unicodedata.combining(char))
+    text = re.sub(r"[^\w\s]|_", "", plain).split()
     # A band may be called The Band: keep the words if nothing else is left.
     return " ".join(word for word in text if word not in _ENSEMBLES) or " ".join(text)
 

@@ -307,7 +307,7 @@ def tracks_of(
         Track(
             name,
             listing.genre(name),
-            groups.group_of(name, artist=named.get(name) or file.artist),
+            groups.group_of(listing.below(name), artist=named.get(name) or file.artist),
             file.key,
             file.duration_s,
         )

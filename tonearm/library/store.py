@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from tonearm.data import embedding_store
 from tonearm.data.embedding_store import AnalysedFile, EmbeddingStore, StoredEmbeddings
+from tonearm.data.groups import credited
 from tonearm.database import Database, Schema
 from tonearm.files import FileStatus
 from tonearm.genres import id3_name
@@ -283,11 +284,14 @@ class Library(Database):
         """A file that a scan or a training run analysed, if it has not changed since."""
         stored = as_stored(path)
         found = self.rows(
-            f"SELECT s.key, t.artist FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
+            f"SELECT s.key, t.artist, t.album_artist FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
             f" WHERE t.path = ? AND ({_STATUS}) = (?, ?, ?, ?, ?)",
             [stored, *status],
         )
-        return AnalysedFile(*found[0]) if found else self.embeddings.file(stored, status)
+        if not found:
+            return self.embeddings.file(stored, status)
+        key, artist, album_artist = found[0]
+        return AnalysedFile(key, credited(artist, album_artist))
 
     def put_predictions(self, model: int, predictions: Iterable[tuple[int, Prediction]]) -> None:
         """Replace the predictions of sounds, by number."""

@@ -24,6 +24,7 @@ from tonearm.containers.mutagen_tags import (
     load_id3,
 )
 from tonearm.containers.riff import ChunkFile, info_values
+from tonearm.data.groups import credited
 from tonearm.errors import TagError
 from tonearm.tagging.fields import written_genres
 
@@ -61,9 +62,10 @@ def read_artist(path: str | os.PathLike[str]) -> str | None:
         The file.
     """
     try:
-        return read_tags(path).artist
+        tags = read_tags(path)
     except TagError:
         return None
+    return credited(tags.artist, tags.album_artist)
 
 
 def read_tags(path: str | os.PathLike[str]) -> Tags:

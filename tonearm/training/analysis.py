@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
+from tonearm.data.groups import credited
 from tonearm.files import FileStatus
 from tonearm.library.file_analysis import Embed, Looked, MakeEmbed, make_work
 from tonearm.library.file_tags import file_tags
@@ -181,6 +182,7 @@ class _Run:
     def _keep(self, file: _File) -> None:
         assert file.looked is not None
         tags = file.looked.tags
-        known = AnalysedFile(file.looked.key, tags.artist)
+        artist = credited(tags.artist, tags.album_artist)
+        known = AnalysedFile(file.looked.key, artist)
         self._library.embeddings.put_file(as_stored(file.path), file.status, known)
         self.found.files[file.name] = known
