@@ -66,6 +66,8 @@ def test_json_of_the_original(tmp_path):
     assert values["mapping"] == ["jazz", "rock"]
     assert values["labels"] == [0] * 10 + [1] * 10
     assert np.array(values["mfcc"]).shape == (20, 130, 13)
+    assert values["tracks"] == [track for track in values["tracks"][::10] for _ in range(10)]
+    assert values["groups"][::10] == ["artist:artist jazz0", "artist:artist rock0"]
 
 
 def test_own_genres_from_folder_to_prediction(folder, prepared, tmp_path):

@@ -1,7 +1,8 @@
 """The JSON of the original scripts: MFCCs of each 3 s segment of a data set, with labels.
 
 ``tonearm prepare FOLDER --json FILE`` writes what the original ``preprocessing.py`` wrote:
-``mapping`` (genres), and ``labels`` and ``mfcc`` of segments. Must not import torch.
+``mapping`` (genres), and ``labels`` and ``mfcc`` of segments; and, which it did not, ``tracks`` and
+``groups`` (artists) of segments, without which no honest split can be made. Must not import torch.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def write_json(
     if not made.source:
         raise DatasetError("this data set came without audio, which --json needs")
     labels: list[int] = []
+    tracks: list[str] = []
+    groups: list[str] = []
     failed = []
     try:
         with replacing(path, "t") as file:
@@ -89,8 +92,11 @@ def write_json(
                     file.write(",\n" if labels else "\n")
                     file.write(json.dumps(np.round(values.astype(float), 4).tolist()))
                     labels.append(made.labels.index(track.genre))
+                    tracks.append(track.name)
+                    groups.append(track.group)
                 on_done()
-            file.write(f'],\n"labels": {json.dumps(labels)}}}\n')
+            more = {"labels": labels, "tracks": tracks, "groups": groups}
+            file.write(f"],\n{json.dumps(more)[1:]}\n")
     except OSError as error:
         raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
     return failed

@@ -68,8 +68,17 @@ class Net(nn.Module):
         ----------
         levels : float32 (batch, frames, bands)
         """
-        x = normalised(levels) @ self.mfcc_basis  # (batch, frames, coefficients)
-        x, _ = self.first(x)
+        return self.classify(normalised(levels) @ self.mfcc_basis)
+
+    def classify(self, mfccs: Tensor) -> Tensor:
+        """(batch, frames, coefficients) -> (batch, labels).
+
+        Parameters
+        ----------
+        mfccs : float32 (batch, frames, coefficients)
+            The original took them as librosa gives them (``examples/original``).
+        """
+        x, _ = self.first(mfccs)
         x, _ = self.second(x)
         x = F.relu(self.hidden(x[:, -1]))
         return cast(Tensor, self.output(x))
