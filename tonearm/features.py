@@ -135,6 +135,11 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 def band_edges_hz(spec: FeatureSpec, parts: int) -> list[float]:
     """Frequencies that divide the mel bands of ``spec`` into so many equal parts.
 
+    Parameters
+    ----------
+    spec : FeatureSpec
+    parts : int
+
     Returns
     -------
     list of float [parts + 1]

@@ -86,7 +86,14 @@ def _walk(
 
 
 def is_excluded(path: Path, patterns: Sequence[str]) -> bool:
-    """Whether a name, or the whole path, is like one of the patterns."""
+    """Whether a name, or the whole path, is like one of the patterns.
+
+    Parameters
+    ----------
+    path : Path
+    patterns : sequence of str
+        As in a shell: ``*`` and ``?``.
+    """
     return any(fnmatch(path.name, pattern) or fnmatch(path, pattern) for pattern in patterns)
 
 

@@ -178,6 +178,11 @@ def same_mean(points: Floats, point: Floats) -> NDArray[np.bool_]:
     """Whether square roots of mean embeddings [n, d] are so near to one [d] that a leak is certain.
 
     Nearer than `embeddings_agree` asks for: songs of one artist lie .07 apart at the nearest.
+
+    Parameters
+    ----------
+    points : float64 [n, d]
+    point : float64 [d]
     """
     return np.asarray(np.linalg.norm(points - point, axis=1) < LEAK_DISTANCE)
 

@@ -56,7 +56,13 @@ class StoredEmbeddings:
 
 
 def texture_of(values: bytes | None, windows: int | None) -> NDArray[np.float16] | None:
-    """The texture [m, t] that these columns hold."""
+    """The texture [m, t] that these columns hold.
+
+    Parameters
+    ----------
+    values : bytes or None
+    windows : int or None
+    """
     if values is None or not windows:
         return None
     return np.frombuffer(values, dtype=np.float16).reshape(windows, -1)

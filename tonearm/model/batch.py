@@ -27,7 +27,13 @@ class Options(TypedDict):
 
 
 def make_predict(classifier: Classifier, options: Options) -> Work:
-    """In a worker: the function that predicts one file."""
+    """In a worker: the function that predicts one file.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    options : Options
+    """
 
     def work(path: FilePath, caller: Caller) -> Prediction | DecodeError:
         return classifier.predict_or_error(path, **options, on_progress=caller.report_progress)
@@ -87,7 +93,14 @@ def predict_many(
 
 
 def result_of(path: FilePath, value: Any | Failure) -> Prediction | DecodeError:  # noqa: ANN401
-    """What a worker gave for a file; a failure as the error that it is."""
+    """What a worker gave for a file; a failure as the error that it is.
+
+    Parameters
+    ----------
+    path : path
+    value : Prediction or Failure
+        What the worker returned.
+    """
     if isinstance(value, Failure):
         return DecodeError(path, value.kind, value.reason)
     result: Prediction | DecodeError = value

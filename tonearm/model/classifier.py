@@ -290,6 +290,18 @@ class Classifier:
         Whatever goes wrong with one file ends as a DecodeError, so that it ends no batch; what is
         wrong with the model is raised.
 
+        Parameters
+        ----------
+        path : path
+        timeline : bool
+            Classify every second.
+        tags : bool
+            Add moods, instruments and more.
+        count : int, 'all' or None
+            Windows to analyse; None stops when confident.
+        on_progress : callable or None
+            Called with the fraction done.
+
         Examples
         --------
         >>> error = classifier.predict_or_error("missing.mp3")

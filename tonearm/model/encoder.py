@@ -125,6 +125,12 @@ class Plan:
 def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
     """An onnxruntime session on the CPU with that many threads, which sleep while they wait.
 
+    Parameters
+    ----------
+    model : bytes
+        An ONNX model.
+    threads : int
+
     Raises
     ------
     ModelError
@@ -180,7 +186,14 @@ class _Network:
 
 
 class Encoder:
-    """Runs a model file's networks on files and samples; any number of threads may share it."""
+    """Runs a model file's networks on files and samples; any number of threads may share it.
+
+    Parameters
+    ----------
+    model : Model
+    threads : int
+        Threads of one run of the network.
+    """
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
         self._model, self._spec = model, model.features
@@ -191,7 +204,16 @@ class Encoder:
         )
 
     def embed(self, reader: audio.AudioReader, path: Path, plan: Plan) -> Embeddings:
-        """Embed an open file; see :meth:`tonearm.model.classifier.Classifier.embed`."""
+        """Embed an open file; see :meth:`tonearm.model.classifier.Classifier.embed`.
+
+        Parameters
+        ----------
+        reader : AudioReader
+        path : Path
+            The file, for messages.
+        plan : Plan
+            How many windows, and when to stop.
+        """
         self._network.load()
         info = reader.info
         samples, warning = info.samples, info.warning

@@ -117,7 +117,12 @@ class Model:
         return self.head.labels
 
     def is_enough(self, windows: np.ndarray[Any, np.dtype[Any]]) -> bool:
-        """Whether these windows [n, d] of a track suffice, so that no more are analysed."""
+        """Whether these windows [n, d] of a track suffice, so that no more are analysed.
+
+        Parameters
+        ----------
+        windows : float32 [n, d]
+        """
         return self.stop_confidence < 1 and self.head.is_confident(
             windows, confidence=self.stop_confidence
         )
@@ -131,7 +136,12 @@ class Model:
         return digest.hexdigest()
 
     def wants_texture(self, windows: np.ndarray[Any, np.dtype[Any]]) -> bool:
-        """Whether the second encoder is asked about a track with these windows [n, d]."""
+        """Whether the second encoder is asked about a track with these windows [n, d].
+
+        Parameters
+        ----------
+        windows : float32 [n, d]
+        """
         return self.texture is not None and self.head.wants_texture(windows)
 
 
@@ -145,13 +155,24 @@ def builtin_path() -> Path:
 
 
 def named(name: str | os.PathLike[str] | None) -> Path | None:
-    """The file that is meant; None for the one of the package, which is also called shipped."""
+    """The file that is meant; None for the one of the package, which is also called shipped.
+
+    Parameters
+    ----------
+    name : path or None
+    """
     path = Path(name) if name is not None else None
     return None if path == Path("shipped") and not path.exists() else path
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> str:
-    """Write a model file whole or not at all; returns the file's SHA-256."""
+    """Write a model file whole or not at all; returns the file's SHA-256.
+
+    Parameters
+    ----------
+    model : Model
+    path : path
+    """
     members = {
         _ENCODER: model.encoder,
         _HEAD: _pack(model.head.arrays()),
@@ -187,6 +208,10 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
 
 def load(path: str | os.PathLike[str] | None = None) -> Model:
     """Read and check a model file; None, or ``shipped``, is the one that comes with the package.
+
+    Parameters
+    ----------
+    path : path or None
 
     Raises
     ------

@@ -137,6 +137,12 @@ class Head:
         """Classify all windows [n, d] of a track together.
 
         Texture windows [m, t] count where the windows alone leave it in doubt.
+
+        Parameters
+        ----------
+        windows : float32 [n, d]
+        texture : float32 [m, t] or None
+            From the second encoder, if it was asked.
         """
         track = np.asarray(windows)[None]
         z = self._logits(track)
@@ -150,7 +156,12 @@ class Head:
         return HeadOutput(probabilities[0], bool(known), unknown)
 
     def wants_texture(self, windows: NDArray[np.floating[Any]]) -> bool:
-        """Whether these windows [n, d] leave the genre in such doubt that texture counts."""
+        """Whether these windows [n, d] leave the genre in such doubt that texture counts.
+
+        Parameters
+        ----------
+        windows : float32 [n, d]
+        """
         if self.texture is None:
             return False
         probabilities = self._probabilities(np.asarray(windows)[None])
@@ -162,6 +173,12 @@ class Head:
         They do if the most probable genre has that probability and they lie as far inside the limit
         of the detector as they would have to lie outside it to be called unknown; or if they lie
         twice as far outside.
+
+        Parameters
+        ----------
+        windows : float32 [n, d]
+        confidence : float
+            The least probability of the most probable genre.
         """
         track = np.asarray(windows)[None]
         probabilities = self._probabilities(track)
@@ -173,7 +190,12 @@ class Head:
         return beyond > 0 or highest >= max(confidence, self.min_confidence)
 
     def classify_each(self, windows: NDArray[np.floating[Any]]) -> Float64:
-        """Probabilities [n, k + 1] of each window by itself; the last is that of unknown."""
+        """Probabilities [n, k + 1] of each window by itself; the last is that of unknown.
+
+        Parameters
+        ----------
+        windows : float32 [n, d]
+        """
         alone = np.asarray(windows)[:, None]
         probabilities = self._probabilities(alone)
         unknown = sigmoid(self._beyond(alone, probabilities))[:, None]
@@ -247,7 +269,13 @@ class Head:
 
     @classmethod
     def from_parts(cls, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Head:
-        """From :meth:`settings` and :meth:`arrays`."""
+        """From :meth:`settings` and :meth:`arrays`.
+
+        Parameters
+        ----------
+        settings : dict
+        arrays : dict of array
+        """
         wide = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
         detector = settings["detector"]
         prefix = "statistics."
@@ -300,13 +328,26 @@ def _mixture(pairs: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...
 
 
 def log_votes(head: Head, windows: NDArray[np.floating[Any]]) -> Float64:
-    """Log probabilities [n, k] of what each window [n, d] votes for, before calibration."""
+    """Log probabilities [n, k] of what each window [n, d] votes for, before calibration.
+
+    Parameters
+    ----------
+    head : Head
+    windows : float32 [n, d]
+    """
     logits = spread(windows, head.power) @ head.weight + head.bias
     return np.asarray(np.log(np.maximum(_softmax(logits), _LEAST_PROBABILITY)))
 
 
 def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float64:
-    """Probabilities [n, k] of logits [n, k]: the mixture of their softmax at each temperature."""
+    """Probabilities [n, k] of logits [n, k]: the mixture of their softmax at each temperature.
+
+    Parameters
+    ----------
+    logits : float64 [n, k]
+    mixture : sequence of (float, float)
+        Weight and temperature of each component.
+    """
     total = np.zeros_like(logits)
     for weight, temperature in mixture:
         total += weight * _softmax(logits / temperature)
@@ -314,12 +355,24 @@ def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float
 
 
 def mean_vote(logits: Float64) -> Float64:
-    """Log of the mean over windows of the softmax of logits [..., n, k]: [..., k]."""
+    """Log of the mean over windows of the softmax of logits [..., n, k]: [..., k].
+
+    Parameters
+    ----------
+    logits : float64 [..., n, k]
+    """
     return np.asarray(np.log(np.maximum(_softmax(logits).mean(axis=-2), _LEAST_PROBABILITY)))
 
 
 def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
-    """Probabilities to a power below 1, which gives the small ones room."""
+    """Probabilities to a power below 1, which gives the small ones room.
+
+    Parameters
+    ----------
+    windows : float32 [n, d]
+        Probabilities.
+    power : float
+    """
     return np.asarray(np.clip(windows, 0, 1), dtype=np.float64) ** power
 
 

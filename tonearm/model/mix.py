@@ -91,6 +91,10 @@ def with_mix(
 def fractions(found: list[Segment]) -> dict[str, float]:
     """Fraction of the track for each genre, largest first.
 
+    Parameters
+    ----------
+    found : list of Segment
+
     Examples
     --------
     >>> jazz, silence = Segment(0, 30, "jazz", 0.9), Segment(30, 40, None, 0.8)

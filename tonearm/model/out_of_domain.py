@@ -37,12 +37,24 @@ class OutOfDomainDetector:
     slope: float
 
     def excess(self, mean: Float64, windows: int) -> Float64:
-        """How far mean log-odds [m, d] over that many windows lie beyond the limit, [m]."""
+        """How far mean log-odds [m, d] over that many windows lie beyond the limit, [m].
+
+        Parameters
+        ----------
+        mean : float64 [m, d]
+        windows : int
+            Number of windows in each mean.
+        """
         line = mean @ self.weight + self.offset
         return np.asarray(line - (self.limit + self.slope / np.sqrt(windows)))
 
     def doubt(self, windows: int) -> float:
-        """Width of the band around ``limit`` in which so many windows do not settle it."""
+        """Width of the band around ``limit`` in which so many windows do not settle it.
+
+        Parameters
+        ----------
+        windows : int
+        """
         return float(2 * self.slope / np.sqrt(windows))
 
 
@@ -71,18 +83,38 @@ class KnownRegion:
     slopes: Float64
 
     def excess(self, mean: Float64, windows: int) -> Float64:
-        """How far means [m, d] over that many windows lie beyond each limit, in nats: [m, a]."""
+        """How far means [m, d] over that many windows lie beyond each limit, in nats: [m, a].
+
+        Parameters
+        ----------
+        mean : float64 [m, d]
+        windows : int
+            Number of windows in each mean.
+        """
         away = ((mean @ self.whiten)[:, None] - self.centres) ** 2
         return np.asarray((away.sum(axis=2) - (self.limits + self.slopes / windows)) / 2)
 
     def fits(self, labels: tuple[str, ...], dimensions: int) -> bool:
-        """Whether it is for a head of these labels over so many numbers."""
+        """Whether it is for a head of these labels over so many numbers.
+
+        Parameters
+        ----------
+        labels : tuple of str
+            Genres of the head.
+        dimensions : int
+            Numbers per window.
+        """
         a, d = len(self.labels), dimensions
         shapes = (self.centres.shape, self.whiten.shape, self.limits.shape, self.slopes.shape)
         return set(self.labels) <= set(labels) and shapes == ((a, d), (d, d), (a,), (a,))
 
     def joined_with(self, more: KnownRegion) -> KnownRegion:
-        """With genres that were added later, by the same statistics."""
+        """With genres that were added later, by the same statistics.
+
+        Parameters
+        ----------
+        more : KnownRegion
+        """
         return KnownRegion(
             (*self.labels, *more.labels),
             np.vstack([self.centres, more.centres]),
@@ -93,11 +125,22 @@ class KnownRegion:
 
 
 def log_odds(windows: NDArray[np.floating[Any]]) -> Float64:
-    """ln(p / (1 - p)) of probabilities kept away from 0 and 1."""
+    """ln(p / (1 - p)) of probabilities kept away from 0 and 1.
+
+    Parameters
+    ----------
+    windows : float64 [..., d]
+        Probabilities.
+    """
     p = np.clip(np.asarray(windows, dtype=np.float64), _LEAST_ODDS, 1 - _LEAST_ODDS)
     return np.asarray(np.log(p / (1 - p)))
 
 
 def sigmoid(x: Float64) -> Float64:
-    """1 / (1 + exp(-x)), without overflow."""
+    """1 / (1 + exp(-x)), without overflow.
+
+    Parameters
+    ----------
+    x : float64 array
+    """
     return np.asarray(0.5 * (1 + np.tanh(x / 2)))

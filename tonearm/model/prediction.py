@@ -133,6 +133,11 @@ def rank(
 ) -> dict[str, float]:
     """Names with their values, highest first, rounded to four places.
 
+    Parameters
+    ----------
+    names : sequence of str [n]
+    values : sequence of float [n]
+
     Examples
     --------
     >>> rank(["a", "b"], [0.2, 0.71239])

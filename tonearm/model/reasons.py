@@ -85,7 +85,15 @@ class Reasons:
 
 
 def reasons_of(model: Model, embeddings: Embeddings, ranked: Sequence[str]) -> Reasons | None:
-    """Why ``ranked[0]`` rather than ``ranked[1]``; None for a head that does not count votes."""
+    """Why ``ranked[0]`` rather than ``ranked[1]``; None for a head that does not count votes.
+
+    Parameters
+    ----------
+    model : Model
+    embeddings : Embeddings
+    ranked : sequence of str
+        Genres, most probable first.
+    """
     head = model.head
     if head.kind != "votes":
         return None
@@ -111,7 +119,15 @@ def reasons_of(model: Model, embeddings: Embeddings, ranked: Sequence[str]) -> R
 def tag_reasons(
     head: Head, windows: NDArray[np.floating[Any]], names: Sequence[str], pair: tuple[int, int]
 ) -> tuple[TagReason, ...]:
-    """The tags of windows [n, d] that spoke most for the first genre of ``pair``, or the second."""
+    """The tags of windows [n, d] that spoke most for the first genre of ``pair``, or the second.
+
+    Parameters
+    ----------
+    head : Head
+    windows : float32 [n, d]
+    names : sequence of str [d]
+        Names of the tags.
+    """
     difference = head.weight[:, pair[0]] - head.weight[:, pair[1]]
     usual = head.statistics.get("mean", np.zeros(head.dimensions))
     amounts = (spread(windows, head.power).mean(axis=0) - usual) * difference
@@ -128,7 +144,18 @@ def window_reasons(
     window_s: float,
     duration_s: float,
 ) -> tuple[tuple[WindowReason, ...], tuple[float, float]]:
-    """The windows that spoke most for the genre; begin and end of the most typical stretch."""
+    """The windows that spoke most for the genre; begin and end of the most typical stretch.
+
+    Parameters
+    ----------
+    head : Head
+    windows : float32 [n, d]
+    starts_s : float64 [n]
+    pair : (int, int)
+        Indices of the genre and of the next one.
+    window_s, duration_s : float
+        Length of a window and of the track.
+    """
     votes = log_votes(head, windows)
     amounts = votes[:, pair[0]] - votes[:, pair[1]]
     order = np.argsort(-amounts, kind="stable")[:_WINDOWS]
@@ -155,7 +182,17 @@ def band_reasons(
     edges_hz: Sequence[float],
     pair: tuple[int, int],
 ) -> tuple[BandReason, ...]:
-    """By groups of mel bands, what the filters of windows [m, f] said for the genre."""
+    """By groups of mel bands, what the filters of windows [m, f] said for the genre.
+
+    Parameters
+    ----------
+    head : TextureHead
+    modulations : float32 [m, f]
+    edges_hz : sequence of float
+        Edges of the groups of bands.
+    pair : (int, int)
+        Indices of the genre and of the next one.
+    """
     if head.modulation_weight is None or head.modulation_mean is None:
         return ()
     difference = head.modulation_weight[:, pair[0]] - head.modulation_weight[:, pair[1]]

@@ -41,7 +41,12 @@ class Style:
 
     @classmethod
     def from_settings(cls, values: dict[str, Any]) -> Style:
-        """From :meth:`settings`."""
+        """From :meth:`settings`.
+
+        Parameters
+        ----------
+        values : dict
+        """
         return cls(
             str(values["name"]), str(values["tag"]), float(values["least"]), tuple(values["genres"])
         )

@@ -93,7 +93,16 @@ class Gate:
 
 
 def closed(gates: Sequence[Gate], labels: Sequence[str], means: Float64) -> Float64:
-    """What to add to the logits [m, k] of tracks with these mean embeddings [m, d]."""
+    """What to add to the logits [m, k] of tracks with these mean embeddings [m, d].
+
+    Parameters
+    ----------
+    gates : sequence of Gate
+    labels : sequence of str [k]
+        Genres of the head.
+    means : float64 [m, d]
+        Mean embeddings of the tracks.
+    """
     added = np.zeros((len(means), len(labels)))
     for gate in gates:
         shut = means[:, list(gate.tags)].sum(axis=1) < gate.least

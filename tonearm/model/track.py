@@ -74,12 +74,24 @@ class Track:
         return audio.broke_off(self._reader, self._samples)
 
     def groups(self, starts: Int64) -> list[Int64]:
-        """Windows that lie so near to each other that they are read in one piece."""
+        """Windows that lie so near to each other that they are read in one piece.
+
+        Parameters
+        ----------
+        starts : int64 [n]
+            First frames, ascending.
+        """
         length = self._spec.window_frames
         return list(windows.group(starts, length, most_frames=self._most_windows * length))
 
     def read_ahead(self, starts: Int64) -> None:
-        """Read single windows now, in rising order, where going back is expensive."""
+        """Read single windows now, in rising order, where going back is expensive.
+
+        Parameters
+        ----------
+        starts : int64 [n]
+            First frames, ascending.
+        """
         if not self._reader.seeks:
             for i, start in enumerate(starts.tolist()):
                 self._ahead[start] = self.cut(starts[i : i + 1])
@@ -131,18 +143,34 @@ class Track:
 
 
 def is_silent(levels: Float64) -> NDArray[np.bool_]:
-    """Which of the windows hold no sound, next to the loudest of them; all if none does."""
+    """Which of the windows hold no sound, next to the loudest of them; all if none does.
+
+    Parameters
+    ----------
+    levels : float64 [n]
+        Power of each window.
+    """
     return np.asarray(levels <= _SILENT * levels.max(initial=0))
 
 
 def spread(groups: int) -> list[int]:
-    """Up to six of so many groups, evenly over the track."""
+    """Up to six of so many groups, evenly over the track.
+
+    Parameters
+    ----------
+    groups : int
+    """
     few = min(groups, _LEVEL_GROUPS)
     return [(2 * i + 1) * groups // (2 * few) for i in range(few)]
 
 
 def track_gain(cuts: list[Cut]) -> float:
-    """Gain on power for a track of which these pieces are known; silence does not count."""
+    """Gain on power for a track of which these pieces are known; silence does not count.
+
+    Parameters
+    ----------
+    cuts : list of Cut
+    """
     levels = np.concatenate([cut.levels for cut in cuts])
     silent = is_silent(levels)
     if silent.any() and not silent.all():
@@ -155,6 +183,11 @@ def quiet_gain(mean_square: float) -> float:
 
     The encoder depends on level: 20 dB down, 60 clips of GTZAN lose 33 points of accuracy. Their
     own levels are -31.2 to -10.5 dBFS, so lifting only what is quieter leaves them as they are.
+
+    Parameters
+    ----------
+    mean_square : float
+        Mean power of the samples.
     """
     if mean_square >= _QUIET or mean_square == 0:
         return 1.0

@@ -70,7 +70,14 @@ class Config:
 
 
 class Modulations(nn.Module):
-    """Levels in, logarithms of the filters' mean and root mean square out; nothing learns."""
+    """Levels in, logarithms of the filters' mean and root mean square out; nothing learns.
+
+    Parameters
+    ----------
+    config : Config
+    bands, frames : int
+        Size of a window.
+    """
 
     bank: Tensor
     smoother: Tensor
@@ -116,7 +123,12 @@ class Modulations(nn.Module):
         return (channels + 2 * len(config.lags)) * (2 * self.groups + 1)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Levels [batch, frames, bands] to features [batch, features]."""
+        """Levels [batch, frames, bands] to features [batch, features].
+
+        Parameters
+        ----------
+        levels : float32 (batch, frames, bands)
+        """
         levels = levels - levels.mean((1, 2), keepdim=True)
         levels = levels / (levels.square().mean((1, 2), keepdim=True) + 1e-6).sqrt()
         image = F.avg_pool2d(levels[:, None], (self.step, 1))  # (batch, 1, frames, bands)
@@ -148,7 +160,16 @@ class Modulations(nn.Module):
 
 
 class Net(nn.Module):
-    """Levels in, logits out; all but ``output`` is fixed."""
+    """Levels in, logits out; all but ``output`` is fixed.
+
+    Parameters
+    ----------
+    config : Config
+    bands, frames : int
+        Size of a window.
+    labels : int
+        Number of genres.
+    """
 
     def __init__(self, config: Config, *, bands: int, frames: int, labels: int) -> None:
         super().__init__()
@@ -157,12 +178,23 @@ class Net(nn.Module):
         self.output = nn.Linear(self.describe.features, labels)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Levels [batch, frames, bands] to logits [batch, labels]."""
+        """Levels [batch, frames, bands] to logits [batch, labels].
+
+        Parameters
+        ----------
+        levels : float32 (batch, frames, bands)
+        """
         return cast(Tensor, self.output(self.describe(levels)))
 
     @torch.no_grad()
     def fit(self, features: Tensor, classes: Tensor) -> None:
-        """Fit ``output`` on features [n, features] of windows of classes [n]."""
+        """Fit ``output`` on features [n, features] of windows of classes [n].
+
+        Parameters
+        ----------
+        features : float32 (n, features)
+        classes : int64 (n,)
+        """
         values = features.double()
         mean, deviation = values.mean(0), values.std(0) + 1e-6
         values = (values - mean) / deviation
