@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mutagen.flac import FLAC
 from support.fakes import HIGH_HZ, LOW_HZ, MIDDLE_HZ
 from support.sounds import tone, write_sndfile
 
 from tonearm import Classifier
+from tonearm.library.scan import scan
+from tonearm.library.store import Library
+from tonearm.library.tag_plan import plan_tags
 from tonearm.model.mix import fractions
 from tonearm.tagging.plan import Action, Rules, propose
 from tonearm.timeline.segments import Segment
@@ -44,6 +49,31 @@ def test_a_mix_is_never_written(tiny: Classifier, tmp_path: Path) -> None:
     assert prediction.mix is not None
     proposal = propose(prediction, Rules(min_confidence=0), genres=[], guesses=[])
     assert proposal.action is Action.unknown and proposal.genres == ()
+
+
+def test_a_scan_keeps_a_mix_without_a_genre_even_on_an_album(
+    tiny: Classifier, tmp_path: Path
+) -> None:
+    music = tmp_path / "album"
+    music.mkdir()
+    for number in range(3):
+        write_sndfile(music / f"{number}.flac", tone(LOW_HZ + number, 20, RATE), RATE)
+    mix = np.concatenate([tone(LOW_HZ, 500, RATE), tone(HIGH_HZ, 220, RATE)])
+    write_sndfile(music / "mix.flac", mix, RATE)
+    for path in music.iterdir():
+        tags = FLAC(path)
+        tags["album"] = "One"
+        tags.save()
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        scan(library, [music], model=tiny.model, jobs=1)
+        plan = plan_tags(library, Rules(min_confidence=0))
+        written = {Path(file.track.path).stem: file.proposal for file in plan.files}
+        library.write("UPDATE sounds SET genre = nearest")
+        scan(library, [music], model=replace(tiny.model, sha256="b" * 64), jobs=1)
+        (again,) = (track for track in library.tracks() if track.path.endswith("mix.flac"))
+    assert written["mix"].action is Action.unknown
+    assert [written[str(number)].genres for number in range(3)] == [("Blues",)] * 3
+    assert again.genre is None, "classified again without audio, it is a mix again"
 
 
 def test_a_whole_timeline_says_the_same(tiny: Classifier, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tonearm.data.embedding_store import StoredEmbeddings, texture_of
 from tonearm.database import alone
@@ -33,6 +32,7 @@ from tonearm.library.store import FileTags, Library, ModelRecord
 from tonearm.library.walk import ListedFile, Walk
 from tonearm.model import file as model_file
 from tonearm.model.file import Model
+from tonearm.model.mix import with_mix
 from tonearm.model.prediction import PLACES, Prediction
 from tonearm.model.styles import styles_of
 from tonearm.workers import Done, Failure, Limits, Pool, Question
@@ -140,6 +140,7 @@ class _Session:
         self._library, self._head, self._result = library, model.head, result
         self._styles, self._names = model.styles, model.embedding_names
         self._on_progress = on_progress
+        self._window_s = model.features.window_s
         record = model_of(model)
         self._encoder = record.encoder
         self._model = library.model_id(record)
@@ -149,17 +150,22 @@ class _Session:
     def reclassify(self) -> None:
         """Classify again, without audio, what the same encoder analysed for another model."""
         sql = (
-            "SELECT s.id, w.values_f16, w.texture_f16, w.texture_windows FROM sounds s"
-            " JOIN models m ON m.id = s.model"
+            "SELECT s.id, w.values_f16, w.starts_f32, s.duration_s, w.texture_f16,"
+            " w.texture_windows FROM sounds s JOIN models m ON m.id = s.model"
             " JOIN embeddings w ON w.key = s.key AND w.encoder = m.encoder"
             " WHERE s.model != ? AND m.encoder = ? LIMIT ?"
         )
         dimensions = self._head.dimensions
         while rows := self._library.rows(sql, [self._model, self._encoder, _BATCH]):
             predictions = []
-            for number, data, *texture in rows:
-                windows = np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions)
-                predictions.append((number, self._classify(windows, texture_of(*texture))))
+            for number, data, starts, duration_s, *texture in rows:
+                kept = StoredEmbeddings(
+                    values=np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions),
+                    starts_s=None if starts is None else np.frombuffer(starts, dtype=np.float32),
+                    duration_s=duration_s,
+                    texture=texture_of(*texture),
+                )
+                predictions.append((number, self._classify(kept)))
             with self._library.transaction():
                 self._library.put_predictions(self._model, predictions)
             self._result.reclassified += len(rows)
@@ -232,7 +238,7 @@ class _Session:
             starts_s=embeddings.starts_s,
             duration_s=embeddings.duration_s,
             warning=embeddings.warning,
-            prediction=self._classify(embeddings.values, embeddings.texture),
+            prediction=self._classify(embeddings),
             texture=embeddings.texture,
         )
 
@@ -269,12 +275,20 @@ class _Session:
             self._result.failures.append((os.fsdecode(path), failure.reason))
             self._result.done += 1
 
-    def _classify(
-        self, windows: NDArray[np.float16], texture: NDArray[np.float16] | None
-    ) -> Prediction:
+    def _classify(self, kept: StoredEmbeddings) -> Prediction:
         """Classify windows as they are kept, so that classifying again gives the same."""
-        output = self._head.classify(windows, texture)
+        windows = kept.values
+        output = self._head.classify(windows, kept.texture)
         named = Prediction.of(self._head.labels, output.probabilities, known=output.known)
+        if kept.starts_s is not None:
+            named = with_mix(
+                named,
+                self._head,
+                windows,
+                starts_s=kept.starts_s,
+                duration_s=kept.duration_s,
+                window_s=self._window_s,
+            )
         names = self._names or ()
         means = dict(zip(names, windows.mean(axis=0, dtype=np.float64).tolist(), strict=False))
         rounded = {name: round(mean, PLACES) for name, mean in means.items()}

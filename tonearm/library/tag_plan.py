@@ -27,6 +27,7 @@ from tonearm.tagging.plan import (
 )
 from tonearm.tagging.read import read_tags
 from tonearm.tagging.write import refusal
+from tonearm.windows import LONG_S
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,9 @@ def _planned(
 ) -> PlannedFile:
     key = _album(track)
     of_album = albums.get(key) if key else None
+    # A long track of no one genre may be a mix: what its album sounds like is not what it is.
+    if prediction.genre is None and (track.duration_s or 0) >= LONG_S:
+        of_album = None
     if of_album:  # its styles are each track's own
         styles = prediction.styles if prediction.genre == of_album.genre else {}
         prediction = replace(of_album, styles=styles)
