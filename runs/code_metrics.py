@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,8 @@ def main() -> None:
     lines = [text.count("\n") for text in texts]
     lengths = [body_lines(function) for tree in trees for function in functions(tree)]
     complexities = [number for _, number in complexity(PACKAGE)]
-    documented = [known for tree in trees for _, known in public_parameters(tree)]
+    aliases = {name for tree in trees for name in described_aliases(tree)}
+    documented = [known for tree in trees for _, known in public_parameters(tree, aliases)]
     comments = sum(map(comment_lines, texts))
     longest = paths[lines.index(max(lines))].relative_to(PACKAGE)
     root = [path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")]
@@ -88,11 +89,21 @@ def complexity(folder: Path) -> list[tuple[str, int]]:
     return rows
 
 
-def public_parameters(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+def described_aliases(tree: ast.Module) -> Iterator[str]:
+    """Names of types such as ``Annotated[Path, typer.Option(help=...)]``, shared by commands."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and "help" in ast.dump(node.value):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
+def public_parameters(
+    tree: ast.Module, aliases: Collection[str] = ()
+) -> Iterator[tuple[str, bool]]:
     """Each parameter of each public function, and whether it has a description.
 
-    A description is an entry under ``Parameters``, a mention in double backticks, or the help text
-    of a command's option. The parameters of ``__init__`` are described by their class.
+    A description is an entry under ``Parameters``, a mention in double backticks, or the text of a
+    command's option or of a query parameter. The parameters of ``__init__`` are described by their
+    class; a ``request`` is the framework's.
     """
     for owner, function in public_functions(tree):
         documented_by = owner if owner is not None and function.name == "__init__" else function
@@ -104,10 +115,12 @@ def public_parameters(tree: ast.Module) -> Iterator[tuple[str, bool]]:
         arguments = function.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         for argument in every:
-            if argument.arg in ("self", "cls") or argument.arg.startswith("_"):
+            if argument.arg in ("self", "cls", "request") or argument.arg.startswith("_"):
                 continue
             hint = ast.dump(argument.annotation) if argument.annotation else ""
-            yield f"{function.name}({argument.arg})", argument.arg in named or "help" in hint
+            words = set(re.findall(r"\w+", hint))
+            described = argument.arg in named or bool(words & {"help", "description", *aliases})
+            yield f"{function.name}({argument.arg})", described
 
 
 def public_functions(tree: ast.Module) -> Iterator[tuple[ast.ClassDef | None, Function]]:

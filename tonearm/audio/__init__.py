@@ -70,6 +70,10 @@ class Audio:
 def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioReader]:
     """Open a file with the first back end that can read it.
 
+    Parameters
+    ----------
+    path : path
+
     Raises
     ------
     DecodeError
@@ -118,12 +122,24 @@ def decode(
 
 
 def blocks(reader: AudioReader, *, block_s: float = _BLOCK_S) -> Iterator[Float32]:
-    """Samples from beginning to end in pieces of ``block_s`` seconds, in bounded memory."""
+    """Samples from beginning to end in pieces of ``block_s`` seconds, in bounded memory.
+
+    Parameters
+    ----------
+    reader : AudioReader
+    block_s : float
+        Length of a piece.
+    """
     return _blocks(reader, 0, None, block=max(1, round(block_s * reader.info.sample_rate_hz)))
 
 
 def length_is_wrong(reader: AudioReader) -> bool:
-    """Whether the sound ends elsewhere than ``reader.info`` says; looks at its end for that."""
+    """Whether the sound ends elsewhere than ``reader.info`` says; looks at its end for that.
+
+    Parameters
+    ----------
+    reader : AudioReader
+    """
     info = reader.info
     if reader.ended_at is None:
         tail = round(_TAIL_S * info.sample_rate_hz)
@@ -135,7 +151,14 @@ def length_is_wrong(reader: AudioReader) -> bool:
 
 
 def broke_off(reader: AudioReader, samples: int) -> bool:
-    """Whether a read found the end of the sound far before ``samples``."""
+    """Whether a read found the end of the sound far before ``samples``.
+
+    Parameters
+    ----------
+    reader : AudioReader
+    samples : int
+        Samples that should be there.
+    """
     ended_at = reader.ended_at
     return ended_at is not None and samples - ended_at > _tolerance(reader.info)
 
@@ -145,12 +168,24 @@ def _tolerance(info: AudioInfo) -> int:
 
 
 def count_samples(reader: AudioReader) -> int:
-    """How many samples there truly are, found by decoding to the end."""
+    """How many samples there truly are, found by decoding to the end.
+
+    Parameters
+    ----------
+    reader : AudioReader
+    """
     return sum(map(len, _blocks(reader, 0, None)))
 
 
 def short_warning(info: AudioInfo, ended_at: int | None) -> str | None:
-    """Words for audio that broke off at sample ``ended_at``; else what the file said itself."""
+    """Words for audio that broke off at sample ``ended_at``; else what the file said itself.
+
+    Parameters
+    ----------
+    info : AudioInfo
+    ended_at : int
+        Samples that are really there.
+    """
     if ended_at is None or info.samples - ended_at <= _tolerance(info):
         return info.warning
     return (
@@ -175,7 +210,12 @@ def _blocks(
 
 
 def check_file(path: Path) -> None:
-    """Reject what is not a readable file, with a plain reason, before a decoder sees it."""
+    """Reject what is not a readable file, with a plain reason, before a decoder sees it.
+
+    Parameters
+    ----------
+    path : Path
+    """
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -22,6 +22,10 @@ from tonearm.errors import DecodeError
 def open_ogg(path: Path) -> AudioReader:
     """A reader of an Ogg file.
 
+    Parameters
+    ----------
+    path : Path
+
     Raises
     ------
     DecodeError
@@ -38,7 +42,13 @@ def open_ogg(path: Path) -> AudioReader:
 
 
 class ChainReader:
-    """The links of a chain, end to end; one of them is open at a time."""
+    """The links of a chain, end to end; one of them is open at a time.
+
+    Parameters
+    ----------
+    path : Path
+    chain : list of Link
+    """
 
     seeks = True
 

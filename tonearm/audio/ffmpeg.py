@@ -332,7 +332,14 @@ def _samples(frame: av.AudioFrame, channels: int) -> Float32:
 def open_container(
     path: str | os.PathLike[str], *, span: tuple[int, int] | None = None
 ) -> av.container.InputContainer:
-    """A file, or some of its bytes, as FFmpeg opens it."""
+    """A file, or some of its bytes, as FFmpeg opens it.
+
+    Parameters
+    ----------
+    path : path
+    span : (int, int) or None
+        Begin and end in bytes; None is the whole file.
+    """
     import av
 
     if span is not None:

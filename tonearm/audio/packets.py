@@ -15,6 +15,10 @@ def packet_digest(path: Path) -> str:
 
     Two files with the same digest decode alike, whatever their tags and pictures.
 
+    Parameters
+    ----------
+    path : Path
+
     Raises
     ------
     DecodeError

@@ -64,7 +64,13 @@ class AudioReader(Protocol):
     seeks: bool
 
     def read(self, start: int, count: int) -> Float32:
-        """Mono samples ``start`` to ``start + count``; fewer where the audio ends before."""
+        """Mono samples ``start`` to ``start + count``; fewer where the audio ends before.
+
+        Parameters
+        ----------
+        start, count : int
+            Samples.
+        """
         ...
 
     def close(self) -> None:
@@ -73,7 +79,14 @@ class AudioReader(Protocol):
 
 
 class ArrayReader:
-    """Mono samples in memory as an open file."""
+    """Mono samples in memory as an open file.
+
+    Parameters
+    ----------
+    samples : float32 [n]
+        Mono audio.
+    sample_rate_hz : int
+    """
 
     ended_at: int | None = None
     seeks = True
@@ -128,7 +141,13 @@ def _power(samples: Float32) -> float:
 
 
 def no_file(path: Path, error: OSError) -> DecodeError:
-    """Why a file that was there could not be opened."""
+    """Why a file that was there could not be opened.
+
+    Parameters
+    ----------
+    path : Path
+    error : OSError
+    """
     if isinstance(error, FileNotFoundError):
         return DecodeError(path, "missing", "disappeared while Tonearm was reading it")
     # FFmpeg gives up on some damaged files with this error as well.
@@ -138,7 +157,13 @@ def no_file(path: Path, error: OSError) -> DecodeError:
 
 
 def plain(error: Exception, path: Path) -> str:
-    """One line of what a decoder said, without the file's name, which the message has already."""
+    """One line of what a decoder said, without the file's name, which the message has already.
+
+    Parameters
+    ----------
+    error : Exception
+    path : Path
+    """
     text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
     said = " ".join(str(text).replace(repr(os.path.abspath(path)), "it").split()).rstrip(".")
     return said[:1].lower() + said[1:] if said[1:2].islower() else said

@@ -50,7 +50,12 @@ class MiscountedMp3Error(DecodeError):
 
 
 class SndfileReader:
-    """WAV, FLAC, MP3, AIFF, AU, CAF, W64 through libsndfile."""
+    """WAV, FLAC, MP3, AIFF, AU, CAF, W64 through libsndfile.
+
+    Parameters
+    ----------
+    path : Path
+    """
 
     seeks = True
 

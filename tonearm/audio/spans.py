@@ -13,7 +13,15 @@ _OFFSET_POWER = 0.01
 
 
 def resample(samples: Float32, from_hz: int, to_hz: int) -> Float32:
-    """Convert the sample rate (soxr, high quality, linear phase, no delay)."""
+    """Convert the sample rate (soxr, high quality, linear phase, no delay).
+
+    Parameters
+    ----------
+    samples : float32 [n]
+        Mono audio.
+    from_hz, to_hz : int
+        Sample rates.
+    """
     if from_hz == to_hz or not len(samples):
         return samples
     import soxr
@@ -27,6 +35,12 @@ def read_span(reader: AudioReader, start: int, stop: int, *, rate_hz: int) -> Fl
     The span is cut a little wider, on a sample that both rates have in common, and trimmed after
     the conversion: equal to cutting the converted whole. Samples before the beginning and past
     the end are zero.
+
+    Parameters
+    ----------
+    reader : AudioReader
+    start, stop : int
+        Samples at ``rate_hz``.
 
     Returns
     -------

@@ -128,7 +128,12 @@ class ApeTag:
 
 
 class ApeFile(RawFile):
-    """WavPack, Musepack, Monkey's Audio and others: an APEv2 tag, and at times ID3v1 after it."""
+    """WavPack, Musepack, Monkey's Audio and others: an APEv2 tag, and at times ID3v1 after it.
+
+    Parameters
+    ----------
+    path : path
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         with open(path, "rb") as file:

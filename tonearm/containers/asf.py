@@ -80,7 +80,12 @@ class _Object:
 
 
 class AsfFile(RawFile):
-    """A WMA or other ASF file."""
+    """A WMA or other ASF file.
+
+    Parameters
+    ----------
+    path : path
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path

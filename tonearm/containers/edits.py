@@ -48,15 +48,34 @@ class Codec(Protocol):
     """How one kind of tag spells a genre."""
 
     def role(self, item: bytes) -> Role | None:
-        """Whether an item is a genre or Tonearm's marker."""
+        """Whether an item is a genre or Tonearm's marker.
+
+        Parameters
+        ----------
+        item : bytes
+            An item of the tag, with its header.
+        """
         ...
 
     def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
-        """Items for genres; the marker names ``guesses``, and there is none without any."""
+        """Items for genres; the marker names ``guesses``, and there is none without any.
+
+        Parameters
+        ----------
+        genres : sequence of str
+        guesses : sequence of str
+            The genres that are Tonearm's.
+        """
         ...
 
     def texts(self, item: bytes) -> list[str]:
-        """The names in a genre item, whatever its bytes; none where nobody wrote a name."""
+        """The names in a genre item, whatever its bytes; none where nobody wrote a name.
+
+        Parameters
+        ----------
+        item : bytes
+            An item of the tag, with its header.
+        """
         ...
 
 
@@ -78,7 +97,14 @@ class RawTag:
 
 
 class RawFile(ABC):
-    """A file's tags, the first of them the one a genre is written to where there is none yet."""
+    """A file's tags, the first of them the one a genre is written to where there is none yet.
+
+    Parameters
+    ----------
+    path : path
+    tags : sequence of RawTag
+        In the order in which players look at them.
+    """
 
     def __init__(self, path: str | os.PathLike[str], tags: Sequence[RawTag]) -> None:
         self.path = path

@@ -40,7 +40,14 @@ class StreamInfo:
 
 
 def stream_info(file: BinaryIO, begin: int) -> StreamInfo | None:
-    """STREAMINFO of the FLAC that begins at ``begin``; None if it does not begin there."""
+    """STREAMINFO of the FLAC that begins at ``begin``; None if it does not begin there.
+
+    Parameters
+    ----------
+    file : binary file
+    begin : int
+        Offset of the FLAC in the file.
+    """
     file.seek(begin)
     head = file.read(8 + _STREAMINFO_BYTES)
     if len(head) < 8 + _STREAMINFO_BYTES or head[:4] != b"fLaC" or head[4] & 0x7F:
@@ -59,6 +66,10 @@ def ends_as_stated(file: BinaryIO) -> bool:
 
     Reads the first and the last kilobytes. Where the last frame is not found (rubbish behind it),
     the answer is no as well.
+
+    Parameters
+    ----------
+    file : binary file
     """
     begin, end = sound_bounds(file)
     info = stream_info(file, begin)

@@ -89,7 +89,14 @@ class Id3Codec:
         return body.replace(b"\xff\0", b"\xff") if item[9] & 0x02 else body
 
     def text(self, name: bytes, text: str) -> bytes:
-        """A frame of text, for tags that are made again."""
+        """A frame of text, for tags that are made again.
+
+        Parameters
+        ----------
+        name : bytes
+            Identifier of the frame.
+        text : str
+        """
         return self._frame(name, text)
 
     def _frame(self, name: bytes, text: str) -> bytes:
@@ -201,7 +208,12 @@ NEW_ID3 = Id3Body(4, 0, b"", (), 0, 0)
 
 
 class MpegFile(RawFile):
-    """ID3v2 in front, ID3v1 at the end, and at times an APEv2 tag before that."""
+    """ID3v2 in front, ID3v1 at the end, and at times an APEv2 tag before that.
+
+    Parameters
+    ----------
+    path : path
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         with open(path, "rb") as file:

@@ -35,6 +35,10 @@ def sniff(path: str | os.PathLike[str]) -> str:
 
     The last stands for all that end in an APEv2 tag: WavPack, Musepack, Monkey's Audio and others.
 
+    Parameters
+    ----------
+    path : path
+
     Raises
     ------
     TagError

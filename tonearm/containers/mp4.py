@@ -78,7 +78,12 @@ class _Place:
 
 
 class Mp4File(RawFile):
-    """An MP4 or M4A file."""
+    """An MP4 or M4A file.
+
+    Parameters
+    ----------
+    path : path
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         with open(path, "rb") as file:

@@ -94,6 +94,12 @@ class ConstantRate:
         """The frames that hold samples ``start`` to ``start + count``, and those they lean on.
 
         None if there are no frames where they should be.
+
+        Parameters
+        ----------
+        file : binary file
+        start, count : int
+            Samples.
         """
         header = self.header
         audio_bytes = max(1, self._place(1) - self.begin - _NO_AUDIO_BYTES)
@@ -118,7 +124,12 @@ class ConstantRate:
 
 
 def states_length(path: Path) -> bool:
-    """Whether the first frame is a header that states the count of frames."""
+    """Whether the first frame is a header that states the count of frames.
+
+    Parameters
+    ----------
+    path : Path
+    """
     with path.open("rb") as file:
         first = _read(file, id3v2_bytes(file), 2 * _LONGEST_FRAME)
     return any(mark in first for mark in _STATED)
@@ -129,6 +140,10 @@ def constant_rate(path: Path) -> ConstantRate | None:
 
     Tags at both ends are not counted as sound: a decoder that divides the file's size by the
     bit rate takes one megabyte of cover art for a minute of music.
+
+    Parameters
+    ----------
+    path : Path
     """
     with path.open("rb") as file:
         begin, end = sound_bounds(file)
@@ -157,7 +172,12 @@ def _is_constant(file: BinaryIO, found: ConstantRate, stated: bytes) -> bool:
 
 
 def header_frame(frame: bytes) -> Stated:
-    """Fields of a Xing or Info frame, by LAME's description of its tag."""
+    """Fields of a Xing or Info frame, by LAME's description of its tag.
+
+    Parameters
+    ----------
+    frame : bytes
+    """
     mark = max(frame.find(b"Xing"), frame.find(b"Info"))
     if mark < 0:
         return Stated(0, 0, 0, 0)
@@ -176,6 +196,10 @@ def id3v2_bytes(file: BinaryIO) -> int:
     """Length of the ID3v2 tags at the file's beginning, 0 without one; some files have two.
 
     A length in bytes of eight bits means that it is not a tag; decoders agree.
+
+    Parameters
+    ----------
+    file : binary file
     """
     end = 0
     while True:
@@ -187,17 +211,32 @@ def id3v2_bytes(file: BinaryIO) -> int:
 
 
 def syncsafe(size: int) -> bytes:
-    """A number in four bytes of seven bits, as ID3v2 writes lengths."""
+    """A number in four bytes of seven bits, as ID3v2 writes lengths.
+
+    Parameters
+    ----------
+    size : int
+    """
     return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
 
 
 def unsyncsafe(data: bytes) -> int:
-    """The number in four bytes of seven bits."""
+    """The number in four bytes of seven bits.
+
+    Parameters
+    ----------
+    data : bytes [4]
+    """
     return data[0] << 21 | data[1] << 14 | data[2] << 7 | data[3]
 
 
 def sound_bounds(file: BinaryIO) -> tuple[int, int]:
-    """Where the sound begins and ends: behind ID3v2, before APEv2, Lyrics3 and ID3v1 tags."""
+    """Where the sound begins and ends: behind ID3v2, before APEv2, Lyrics3 and ID3v1 tags.
+
+    Parameters
+    ----------
+    file : binary file
+    """
     begin, end = id3v2_bytes(file), file.seek(0, os.SEEK_END)
     while (shorter := _before_tag(file, end)) < end:
         end = shorter
@@ -208,6 +247,12 @@ def after_header_frame(file: BinaryIO, begin: int) -> int:
     """Where the music begins: behind a first frame that only states the length.
 
     Programs that copy an MP3 without encoding it write that frame again.
+
+    Parameters
+    ----------
+    file : binary file
+    begin : int
+        Offset of the first frame.
     """
     first = _read(file, begin, _LONGEST_FRAME)
     if len(first) < 4 or not _is_header(first, 0):

@@ -76,7 +76,12 @@ class FrameCount:
 
 
 def count_frames(path: Path) -> FrameCount | None:
-    """Walk through the layer III frames of a file; None if it has none."""
+    """Walk through the layer III frames of a file; None if it has none.
+
+    Parameters
+    ----------
+    path : Path
+    """
     with path.open("rb") as file:
         begin, end = sound_bounds(file)
         if begin >= end:  # an empty file cannot be mapped

@@ -84,7 +84,14 @@ class Link:
 
 
 def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
-    """All pages from ``begin`` on, over whatever is damaged."""
+    """All pages from ``begin`` on, over whatever is damaged.
+
+    Parameters
+    ----------
+    file : binary file
+    begin : int
+        Offset of the first page.
+    """
     if not file.seek(0, os.SEEK_END):  # what is empty cannot be mapped
         return
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -109,6 +116,12 @@ def links(file: BinaryIO, begin: int = 0) -> list[Link]:
     """The chain of an Ogg file, with the first stream of sound in each link.
 
     A link without sound is left out, and so is a file's beginning where its first page is missing.
+
+    Parameters
+    ----------
+    file : binary file
+    begin : int
+        Offset of the first page.
     """
     found: list[Link] = []
     in_headers = False

@@ -49,6 +49,10 @@ class ChunkFile(RawFile):
 
     Tags of a file whose chunks do not add up, or of one with 64-bit sizes, are read though not
     written.
+
+    Parameters
+    ----------
+    path : path
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -182,7 +186,12 @@ def _begins_chunk(file: BinaryIO, start: int) -> bool:
 
 
 class DsfFile(RawFile):
-    """DSF: an ID3 tag at the end, with a pointer to it in the header."""
+    """DSF: an ID3 tag at the end, with a pointer to it in the header.
+
+    Parameters
+    ----------
+    path : path
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         with open(path, "rb") as file:

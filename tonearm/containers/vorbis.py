@@ -88,6 +88,10 @@ class FlacFile(RawFile):
     """FLAC: comments in a metadata block, whose growth a block of padding takes up.
 
     An ID3 tag before it is foreign to FLAC and is left as it is.
+
+    Parameters
+    ----------
+    path : path
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -177,7 +181,12 @@ class _Page:
 
 
 class OggFile(RawFile):
-    """An Ogg file: the comments are the second packet of the sound's stream."""
+    """An Ogg file: the comments are the second packet of the sound's stream.
+
+    Parameters
+    ----------
+    path : path
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         with open(path, "rb") as file:

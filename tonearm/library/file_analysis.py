@@ -84,10 +84,20 @@ def _rounded(path: str, embeddings: Embeddings) -> StoredEmbeddings:
 
 
 def load_embed(model: Path | None) -> Embed:
-    """In a worker: the function that encodes a file with a model file; None is the built-in."""
+    """In a worker: the function that encodes a file with a model file; None is the built-in.
+
+    Parameters
+    ----------
+    model : Path or None
+    """
     return Classifier.load(model, threads=1).embed
 
 
 def embed_of(model: Model) -> Embed:
-    """In a worker: the function that encodes a file with that model."""
+    """In a worker: the function that encodes a file with that model.
+
+    Parameters
+    ----------
+    model : Model
+    """
     return Classifier(model, threads=1).embed

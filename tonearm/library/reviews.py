@@ -86,7 +86,12 @@ def reviews_path(library: Path) -> Path:
 
 
 class Reviews(Database):
-    """The reviews, open for writing; see :class:`~tonearm.database.Database` for what it raises."""
+    """The reviews, open for writing; see :class:`~tonearm.database.Database` for what it raises.
+
+    Parameters
+    ----------
+    path : Path
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, SCHEMA, write=True)

@@ -121,7 +121,12 @@ def scan(
 
 
 def model_of(model: Model) -> ModelRecord:
-    """What the library keeps of a model file."""
+    """What the library keeps of a model file.
+
+    Parameters
+    ----------
+    model : Model
+    """
     return ModelRecord(
         sha256=model.sha256,
         name=model.name,

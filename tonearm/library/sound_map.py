@@ -63,7 +63,12 @@ class Landmarks:
 
 
 def map_path(library: Path) -> Path:
-    """Where the landmarks of a library are kept."""
+    """Where the landmarks of a library are kept.
+
+    Parameters
+    ----------
+    library : Path
+    """
     return library.with_name(f"{library.stem}.map.npz")
 
 
@@ -138,7 +143,14 @@ def make_landmarks(roots: Float32, *, count: int = LANDMARKS) -> Landmarks:
 
 
 def units_of(roots: Float32, mean: Float32) -> Float32:
-    """Directions from the mean: float32 [n, d] of length 1."""
+    """Directions from the mean: float32 [n, d] of length 1.
+
+    Parameters
+    ----------
+    roots : float32 [n, d]
+        Square roots of mean embeddings.
+    mean : float32 [d]
+    """
     centred = roots - mean
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     units: Float32 = centred / np.maximum(lengths, np.float32(1e-6))

@@ -99,7 +99,14 @@ _BELOW = (
 
 
 class Library(Database):
-    """A library file, open; see :class:`~tonearm.database.Database` for what it may raise."""
+    """A library file, open; see :class:`~tonearm.database.Database` for what it may raise.
+
+    Parameters
+    ----------
+    path : path
+    write : bool
+        Open it for writing; it is created if it is missing.
+    """
 
     def __init__(self, path: str | os.PathLike[str], *, write: bool = False) -> None:
         super().__init__(path, SCHEMA, write=write)
@@ -137,12 +144,24 @@ class Library(Database):
         yield from map(_track, self.each_row(sql, values))
 
     def track(self, path: str | os.PathLike[str]) -> Track | None:
-        """The track of exactly that path, missing or not."""
+        """The track of exactly that path, missing or not.
+
+        Parameters
+        ----------
+        path : path
+        """
         found = self.tracks(missing=True, where="t.path = ?", values=[as_stored(path)])
         return next(found, None)
 
     def place_of(self, track: int, key: str) -> str | None:
-        """Path of the track of that number, as long as it holds the sound of that key."""
+        """Path of the track of that number, as long as it holds the sound of that key.
+
+        Parameters
+        ----------
+        track : int
+        key : str
+            Sound key.
+        """
         found = self.rows(
             "SELECT t.path FROM tracks t JOIN sounds s ON s.id = t.sound"
             " WHERE t.id = ? AND s.key = ?",
@@ -151,7 +170,12 @@ class Library(Database):
         return os.fsdecode(found[0][0]) if found else None
 
     def known(self, path: bytes) -> Known | None:
-        """What is known of a path as it is stored."""
+        """What is known of a path as it is stored.
+
+        Parameters
+        ----------
+        path : bytes
+        """
         sql = (
             "SELECT t.id, t.size, t.mtime_ns, t.ctime_ns, t.device, t.inode,"  # noqa: S608
             f" t.error_kind IS NOT NULL, m.encoder FROM {_JOINED} WHERE t.path = ?"
@@ -163,7 +187,12 @@ class Library(Database):
         return Known(number, FileStatus(*status), bool(failed), encoder)
 
     def model_id(self, model: ModelRecord) -> int:
-        """Number of a model, which is entered at its first use."""
+        """Number of a model, which is entered at its first use.
+
+        Parameters
+        ----------
+        model : ModelRecord
+        """
         names = json.dumps(model.names) if model.names else None
         self.write(
             "INSERT OR IGNORE INTO models(sha256, name, encoder, labels, names)"
@@ -198,12 +227,25 @@ class Library(Database):
         return os.fsdecode(found[0][0]) if found else None
 
     def keep_model_path(self, path: Path | None) -> None:
-        """Keep it, for the next scan to go on with the same; None is the built-in."""
+        """Keep it, for the next scan to go on with the same; None is the built-in.
+
+        Parameters
+        ----------
+        path : Path or None
+        """
         stored = as_stored(path) if path is not None else b""
         self.write("INSERT OR REPLACE INTO settings VALUES ('model_path', ?)", [[stored]])
 
     def sound_id(self, key: str, encoder: str) -> int | None:
-        """Number of a sound, if that encoder has analysed it."""
+        """Number of a sound, if that encoder has analysed it.
+
+        Parameters
+        ----------
+        key : str
+            Sound key.
+        encoder : str
+            SHA-256 of the encoder.
+        """
         found = self.rows(
             "SELECT s.id FROM sounds s JOIN models m ON m.id = s.model"
             " WHERE s.key = ? AND m.encoder = ?",
@@ -225,6 +267,10 @@ class Library(Database):
         """Drop files at or below paths, or all that are gone; gives their number.
 
         What no file holds any more goes too. Files on the disk, reviews and the journal stay.
+
+        Parameters
+        ----------
+        paths : iterable of path, or None
         """
         with self.transaction():
             if paths is None:
@@ -258,7 +304,22 @@ class Library(Database):
         prediction: Prediction,
         texture: NDArray[np.float16] | None = None,
     ) -> int:
-        """Keep windows [n, d] and texture [m, t]; a sound that was analysed before is replaced."""
+        """Keep windows [n, d] and texture [m, t]; a sound that was analysed before is replaced.
+
+        Parameters
+        ----------
+        key : str
+            Sound key.
+        model : int
+            Number of the model.
+        windows : float16 [n, d]
+        starts_s : float32 [n] or None
+        duration_s : float
+        warning : str or None
+            What is wrong with the file.
+        prediction : Prediction
+        texture : float16 [m, t] or None
+        """
         pooled = windows.astype(np.float32).mean(axis=0)
         ((encoder, labels),) = self.rows("SELECT encoder, labels FROM models WHERE id = ?", [model])
         predicted = _stored_prediction(prediction, json.loads(labels))
@@ -281,7 +342,14 @@ class Library(Database):
     def analysed_file(
         self, path: str | os.PathLike[str], status: FileStatus
     ) -> AnalysedFile | None:
-        """A file that a scan or a training run analysed, if it has not changed since."""
+        """A file that a scan or a training run analysed, if it has not changed since.
+
+        Parameters
+        ----------
+        path : path
+        status : FileStatus
+            As it is now.
+        """
         stored = as_stored(path)
         found = self.rows(
             f"SELECT s.key, t.artist, t.album_artist FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
@@ -294,7 +362,15 @@ class Library(Database):
         return AnalysedFile(key, credited(artist, album_artist))
 
     def put_predictions(self, model: int, predictions: Iterable[tuple[int, Prediction]]) -> None:
-        """Replace the predictions of sounds, by number."""
+        """Replace the predictions of sounds, by number.
+
+        Parameters
+        ----------
+        model : int
+            Number of the model.
+        predictions : iterable of (int, Prediction)
+            By the number of the sound.
+        """
         ((labels,),) = self.rows("SELECT labels FROM models WHERE id = ?", [model])
         names = json.loads(labels)
         self.write(
@@ -315,7 +391,18 @@ class Library(Database):
         sound: int | None = None,
         error: tuple[str, str] | None = None,
     ) -> None:
-        """Keep a file with its sound, or with the kind and words of its error."""
+        """Keep a file with its sound, or with the kind and words of its error.
+
+        Parameters
+        ----------
+        path : bytes
+        status : FileStatus
+        tags : FileTags
+        sound : int or None
+            Number of its sound.
+        error : (str, str) or None
+            Kind and message.
+        """
         self.write(
             "INSERT OR REPLACE INTO tracks(id, path, size, mtime_ns, ctime_ns, device, inode,"
             " title, artist, album, album_artist, genres, by_tonearm, tag_error, sound,"
@@ -329,6 +416,11 @@ class Library(Database):
 
         All paths by which the library knows that file (links lead to it) follow; nothing happens
         where it does not have this one.
+
+        Parameters
+        ----------
+        path : path
+        tags : FileTags
         """
         status = FileStatus.of(os.stat(path))
         known = self.rows(f"SELECT sound, {_STATUS} FROM tracks WHERE path = ?", [as_stored(path)])  # noqa: S608
@@ -341,7 +433,12 @@ class Library(Database):
 
 
 def as_stored(path: str | os.PathLike[str]) -> bytes:
-    """A path as the library keeps it: absolute, in the bytes of the file system."""
+    """A path as the library keeps it: absolute, in the bytes of the file system.
+
+    Parameters
+    ----------
+    path : path
+    """
     return os.fsencode(os.path.abspath(path))
 
 
@@ -362,7 +459,12 @@ def folded(*values: str | bytes | None) -> str | None:
 
 
 def below(paths: Iterable[str | os.PathLike[str]]) -> tuple[str, str]:
-    """The condition that a track ``t`` lies at or below one of the paths, and its value."""
+    """The condition that a track ``t`` lies at or below one of the paths, and its value.
+
+    Parameters
+    ----------
+    paths : iterable of path
+    """
     return _BELOW, _bounds(paths)
 
 

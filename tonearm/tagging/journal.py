@@ -98,6 +98,10 @@ class Entry:
 class Journal(Database):
     """The journal, open; with ``write``, for one program at a time.
 
+    Parameters
+    ----------
+    path : path
+
     Raises
     ------
     LibraryError

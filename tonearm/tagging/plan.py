@@ -117,7 +117,13 @@ class Rules:
     styles: bool = False
 
     def least_confidence(self, *, of_album: bool) -> float:
-        """The confidence from which on a prediction is written."""
+        """The confidence from which on a prediction is written.
+
+        Parameters
+        ----------
+        of_album : bool
+            Whether the prediction is that of an album.
+        """
         if self.min_confidence is not None:
             return self.min_confidence
         return ALBUM_CONFIDENCE if of_album else FILE_CONFIDENCE

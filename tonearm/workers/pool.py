@@ -154,19 +154,38 @@ class Pool:
         return any(worker.idle for worker in self._workers)
 
     def submit(self, number: int, task: object) -> None:
-        """Give a task to an idle worker; ``number`` names it in events."""
+        """Give a task to an idle worker; ``number`` names it in events.
+
+        Parameters
+        ----------
+        number : int
+        task : object
+            Any picklable value.
+        """
         worker = next(worker for worker in self._workers if worker.idle)
         worker.job = _Job(number, task, self._tick() + self._limits.time_s)
         worker.send(task)
 
     def answer(self, number: int, value: object) -> None:
-        """Answer the question of the task of that number; it goes on with that."""
+        """Answer the question of the task of that number; it goes on with that.
+
+        Parameters
+        ----------
+        number : int
+        value : object
+            Any picklable value.
+        """
         for worker in self._workers:
             if worker.job and worker.job.number == number:
                 worker.send(value)
 
     def cancel(self, number: int) -> None:
-        """End the worker that is busy with the task of that number, and start another."""
+        """End the worker that is busy with the task of that number, and start another.
+
+        Parameters
+        ----------
+        number : int
+        """
         for i, worker in enumerate(self._workers):
             if worker.job and worker.job.number == number:
                 self._replace(i)

@@ -31,19 +31,35 @@ _PARENT_POLL_S = 2.0
 
 
 class Caller:
-    """A worker's line to the pool that gave it a task."""
+    """A worker's line to the pool that gave it a task.
+
+    Parameters
+    ----------
+    connection : Connection
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self._next_at = connection, 0.0
 
     def report_progress(self, fraction: float) -> None:
-        """Report how much of the task is done, 0 to 1; called as often as one likes."""
+        """Report how much of the task is done, 0 to 1; called as often as one likes.
+
+        Parameters
+        ----------
+        fraction : float
+        """
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + _PROGRESS_S
             self._connection.send((Kind.PROGRESS, fraction))
 
     def ask(self, value: object) -> Any:  # noqa: ANN401 - whatever the pool's owner answers
-        """Send a question and wait for the answer."""
+        """Send a question and wait for the answer.
+
+        Parameters
+        ----------
+        value : object
+            Any picklable value.
+        """
         self._connection.send((Kind.QUESTION, value))
         return self._connection.recv()
 
@@ -64,6 +80,12 @@ def attempt(
     """Work on a task in this process; whatever it raises becomes its failure.
 
     But for a ModelError, which would meet every task.
+
+    Parameters
+    ----------
+    work : callable
+    task : object
+    caller : Caller or None
     """
     try:
         return work(task, caller or NoCaller())
@@ -74,7 +96,12 @@ def attempt(
 
 
 def failure_of(error: Exception) -> Failure:
-    """What an exception says of the file that raised it."""
+    """What an exception says of the file that raised it.
+
+    Parameters
+    ----------
+    error : Exception
+    """
     if isinstance(error, DecodeError):
         return Failure(error.kind, error.reason)
     if isinstance(error, OSError):  # vanished, or the disk failed
@@ -89,7 +116,19 @@ def failure_of(error: Exception) -> Failure:
 def live(
     connection: Connection, make_work: MakeWork, memory_bytes: int, inherited: list[Connection]
 ) -> None:
-    """The life of a worker; it ends when the pool, and with it the pipe, is gone."""
+    """The life of a worker; it ends when the pool, and with it the pipe, is gone.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the pool.
+    make_work : callable
+        Returns the function that does a task.
+    memory_bytes : int
+        Limit of the address space; 0 for none.
+    inherited : list of Connection
+        Ends of pipes that a forked process must close.
+    """
     for each in inherited:
         each.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the pool decides
