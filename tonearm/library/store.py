@@ -144,12 +144,7 @@ class Library(Database):
         yield from map(_track, self.each_row(sql, values))
 
     def track(self, path: str | os.PathLike[str]) -> Track | None:
-        """The track of exactly that path, missing or not.
-
-        Parameters
-        ----------
-        path : path
-        """
+        """The track of exactly that path, missing or not."""
         found = self.tracks(missing=True, where="t.path = ?", values=[as_stored(path)])
         return next(found, None)
 
@@ -170,12 +165,7 @@ class Library(Database):
         return os.fsdecode(found[0][0]) if found else None
 
     def known(self, path: bytes) -> Known | None:
-        """What is known of a path as it is stored.
-
-        Parameters
-        ----------
-        path : bytes
-        """
+        """What is known of a path as it is stored."""
         sql = (
             "SELECT t.id, t.size, t.mtime_ns, t.ctime_ns, t.device, t.inode,"  # noqa: S608
             f" t.error_kind IS NOT NULL, m.encoder FROM {_JOINED} WHERE t.path = ?"
@@ -187,12 +177,7 @@ class Library(Database):
         return Known(number, FileStatus(*status), bool(failed), encoder)
 
     def model_id(self, model: ModelRecord) -> int:
-        """Number of a model, which is entered at its first use.
-
-        Parameters
-        ----------
-        model : ModelRecord
-        """
+        """Number of a model, which is entered at its first use."""
         names = json.dumps(model.names) if model.names else None
         self.write(
             "INSERT OR IGNORE INTO models(sha256, name, encoder, labels, names)"
@@ -227,25 +212,12 @@ class Library(Database):
         return os.fsdecode(found[0][0]) if found else None
 
     def keep_model_path(self, path: Path | None) -> None:
-        """Keep it, for the next scan to go on with the same; None is the built-in.
-
-        Parameters
-        ----------
-        path : Path or None
-        """
+        """Keep it, for the next scan to go on with the same; None is the built-in."""
         stored = as_stored(path) if path is not None else b""
         self.write("INSERT OR REPLACE INTO settings VALUES ('model_path', ?)", [[stored]])
 
     def sound_id(self, key: str, encoder: str) -> int | None:
-        """Number of a sound, if that encoder has analysed it.
-
-        Parameters
-        ----------
-        key : str
-            Sound key.
-        encoder : str
-            SHA-256 of the encoder.
-        """
+        """Number of a sound, if that encoder has analysed it."""
         found = self.rows(
             "SELECT s.id FROM sounds s JOIN models m ON m.id = s.model"
             " WHERE s.key = ? AND m.encoder = ?",
@@ -267,10 +239,6 @@ class Library(Database):
         """Drop files at or below paths, or all that are gone; gives their number.
 
         What no file holds any more goes too. Files on the disk, reviews and the journal stay.
-
-        Parameters
-        ----------
-        paths : iterable of path, or None
         """
         with self.transaction():
             if paths is None:
@@ -433,12 +401,7 @@ class Library(Database):
 
 
 def as_stored(path: str | os.PathLike[str]) -> bytes:
-    """A path as the library keeps it: absolute, in the bytes of the file system.
-
-    Parameters
-    ----------
-    path : path
-    """
+    """A path as the library keeps it: absolute, in the bytes of the file system."""
     return os.fsencode(os.path.abspath(path))
 
 
@@ -459,12 +422,7 @@ def folded(*values: str | bytes | None) -> str | None:
 
 
 def below(paths: Iterable[str | os.PathLike[str]]) -> tuple[str, str]:
-    """The condition that a track ``t`` lies at or below one of the paths, and its value.
-
-    Parameters
-    ----------
-    paths : iterable of path
-    """
+    """The condition that a track ``t`` lies at or below one of the paths, and its value."""
     return _BELOW, _bounds(paths)
 
 
