@@ -1,4 +1,6 @@
-"""How well neighbours stay neighbours on the map: ``python -m runs.map_projection DATA.npz``.
+"""How well neighbours stay neighbours on the map of a library.
+
+    python -m runs.map_projection DATA.npz
 
 DATA holds ``tags`` float32 [windows, 50] and ``name`` [windows], as the research data does; sounds
 are names. Compared are a plane of principal components and the map's landmarks, of which only
@@ -20,7 +22,7 @@ NEIGHBOURS = 10
 
 def main() -> None:
     """Print a line for each projection."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     with np.load(parser.parse_args().data) as data:
         names, windows = data["name"], data["tags"]

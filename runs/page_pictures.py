@@ -2,13 +2,12 @@
 
     python -m runs.page_pictures FOLDER
 
-``listen.png`` and ``library.png`` in that folder are the pictures in docs/pictures.
+``listen.png``, ``library.png`` and ``map.png`` in that folder are the pictures in docs/pictures.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import sys
 import tempfile
@@ -29,7 +28,8 @@ from tonearm.library.store import Library
 from tonearm.model import file as model_file
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-WIDTHS = {390: 844, 820: 1180, 1440: 900}
+WIDTHS = {390: 844, 1024: 768, 1920: 1080}
+VIEWS = ("overview", "list", "list?by=album&sort=album", "review", "map")
 RATE_HZ = 44_100
 
 
@@ -52,10 +52,11 @@ def main(folder: Path) -> None:
                 read_tags=file_tags,
                 jobs=1,
             )
+            spread(library)
         with served(path) as address, sync_playwright() as playwright:
             arguments = [*CHROMIUM_ARGUMENTS, "--autoplay-policy=no-user-gesture-required"]
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-            take_two(browser, address, folder, files)
+            take_shown(browser, address, folder, files)
             for scheme in ("light", "dark"):
                 for width, height in WIDTHS.items():
                     page = new_page(browser, width, height, scheme)
@@ -94,50 +95,70 @@ def fill_listen(page: Page, address: str, files: list[Path]) -> None:
     page.goto(address)
     page.set_input_files("#files", files)
     page.wait_for_selector(".card.bad")
-    page.locator(".card canvas.picture").nth(5).wait_for()
-    page.wait_for_timeout(2_500)
+    expect(page.locator(".card progress")).to_have_count(0, timeout=60_000)
+    page.wait_for_timeout(1_500)
 
 
-def look(page: Page, address: str, *, up: int) -> None:
-    """Go to the examples at the end of the library, and accept one."""
-    page.goto(f"{address}/#library")
-    expect(page.locator(".shown")).to_contain_text(re.compile("^10,005 "))
-    page.focus(".grid")
-    page.keyboard.press("End")
-    page.wait_for_timeout(800)
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("a")
-    page.wait_for_timeout(300)
-    for _ in range(up):
-        page.keyboard.press("ArrowUp")
-    page.wait_for_timeout(3_000)
+def look(page: Page, address: str, view: str) -> None:
+    """Open a view, and wait until it is drawn."""
+    page.goto(f"{address}/#{view}")
+    page.wait_for_timeout(3_500)
+
+
+def review_some(page: Page, address: str) -> None:
+    """Go to the examples in the list, and review two of them."""
+    page.goto(f"{address}/#list?sort=path&down=1")
+    expect(page.locator("#row-0 .name")).to_be_visible()
+    for key in ("a", "r"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(400)
+    page.wait_for_timeout(4_000)
+
+
+def spread(library: Library) -> None:
+    """Let made-up sounds of one genre be alike, so that the map has something to show."""
+    rng = np.random.default_rng(0)
+    rows = library.rows("SELECT id, probabilities, pooled FROM sounds WHERE key LIKE 'made-%'")
+    k, d = len(rows[0][1]) // 4, len(rows[0][2]) // 4
+    centres = rng.beta(0.5, 3, (k, d))
+    changed = []
+    for number, probabilities, _ in rows:
+        mixed = np.frombuffer(probabilities, np.float32).astype(float) ** 1.5 @ centres
+        pooled = np.abs(mixed + 0.02 * rng.standard_normal(d)).astype(np.float32)
+        changed.append((pooled.tobytes(), number))
+    with library.transaction():
+        library.write("UPDATE sounds SET pooled = ? WHERE id = ?", changed)
 
 
 def take(page: Page, address: str, folder: Path, files: list[Path], name: str) -> None:
-    """Both views, empty and filled, and a dialog."""
+    """Every view, and the dialogs."""
     page.goto(address)
     page.wait_for_selector(".drop")
     page.screenshot(path=folder / f"start-{name}.png")
     fill_listen(page, address, files)
     page.screenshot(path=folder / f"listen-{name}.png")
-    look(page, address, up=1)
-    page.screenshot(path=folder / f"library-{name}.png")
-    if "1440" not in name:
-        page.click(".row.current .title")
-        page.wait_for_timeout(2_500)
-        page.screenshot(path=folder / f"detail-{name}.png")
-    page.focus(".grid")
+    for view in VIEWS:
+        look(page, address, view)
+        short = "albums" if "album" in view else view
+        page.screenshot(path=folder / f"{short}-{name}.png")
+    review_some(page, address)
+    page.screenshot(path=folder / f"reviewed-{name}.png")
     page.keyboard.press("c")
     page.wait_for_selector("dialog[open]")
-    page.screenshot(path=folder / f"dialog-{name}.png")
+    page.screenshot(path=folder / f"change-{name}.png")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Write…").click()
+    page.wait_for_selector(".plan > *")
+    page.screenshot(path=folder / f"write-{name}.png")
+    page.keyboard.press("Escape")
 
 
-def take_two(browser: Browser, address: str, folder: Path, files: list[Path]) -> None:
-    """Those for the README, in 256 colours."""
+def take_shown(browser: Browser, address: str, folder: Path, files: list[Path]) -> None:
+    """Those for the README and docs, in 256 colours."""
     page = new_page(browser, 1200, 760, "light")
-    fill_listen(page, address, files)
-    picture = page.get_by_role("slider").first
-    box = picture.bounding_box()
+    fill_listen(page, address, [*files[:3], files[-1]])
+    slider = page.locator(".card").first.get_by_role("slider")
+    box = slider.bounding_box()
     assert box
     page.mouse.click(box["x"] + 0.55 * box["width"], box["y"] + 20)
     page.mouse.move(5, 5)
@@ -145,10 +166,16 @@ def take_two(browser: Browser, address: str, folder: Path, files: list[Path]) ->
     page.screenshot(path=folder / "listen.png")
     page.close()
     page = new_page(browser, 1200, 760, "dark")
-    look(page, address, up=2)
+    review_some(page, address)
     page.screenshot(path=folder / "library.png")
     page.close()
-    for path in (folder / "listen.png", folder / "library.png"):
+    page = new_page(browser, 1200, 760, "light")
+    look(page, address, "map")
+    page.wait_for_timeout(4_000)
+    page.screenshot(path=folder / "map.png")
+    page.close()
+    for name in ("listen.png", "library.png", "map.png"):
+        path = folder / name
         Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
 
 

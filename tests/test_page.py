@@ -237,9 +237,21 @@ def test_search_finds_and_narrow_screens_do_not_overflow(page, many):
     page.get_by_label("Search").fill("lanterns")
     expect(page.locator(".shown")).not_to_contain_text("10,000")
     expect(page.locator("#row-0 .cell.artist")).to_have_text("The Lanterns")
-    for width in (320, 390, 820, 1920):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    for view in ("list", "list?by=album&sort=album", "overview", "review", "map", "listen"):
+        page.goto(f"{many}/#{view}")
+        page.wait_for_timeout(300)
+        for width in (320, 390, 820, 1024, 1920):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("() => document.documentElement.scrollWidth") <= width, view
+
+
+def test_the_table_is_in_sight_at_twice_the_size(page, many):
+    page.set_viewport_size({"width": 640, "height": 400})  # 1280 by 800 at 200 %
+    page.goto(f"{many}/#list")
+    expect(page.locator("#row-0 .name")).to_be_visible()
+    page.locator("#row-0").scroll_into_view_if_needed()
+    box = page.locator("#row-0").bounding_box()
+    assert 0 <= box["y"] < 380
 
 
 def test_scan_from_the_page(page, tmp_path):
@@ -297,6 +309,22 @@ def test_axe_finds_nothing_serious(browser, many, scheme, width):
     expect(page.get_by_role("dialog")).to_be_visible()
     check("genres")
     page.keyboard.press("Escape")
+    page.goto(f"{many}/#list?by=album&sort=album&genre=jazz")
+    expect(page.locator(".album").first).to_be_visible()
+    check("albums")
+    page.get_by_role("button", name="Write…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Nothing")
+    check("write")
+    page.keyboard.press("Escape")
+    page.goto(f"{many}/#overview")
+    expect(page.locator(".figure").first).to_be_visible()
+    check("overview")
+    page.goto(f"{many}/#review")
+    expect(page.locator(".place")).to_contain_text("1 of")
+    check("review")
+    page.goto(f"{many}/#map")
+    expect(page.locator(".points")).to_have_attribute("aria-label", re.compile("[0-9]"))
+    check("map")
     page.goto(f"{many}/docs")
     expect(page.get_by_text("POST /api/v1/predict")).to_be_visible()
     check("docs")
