@@ -14,13 +14,13 @@ import numpy as np
 import uvicorn
 from fastapi import FastAPI
 
-from support.small_files import wav
 from tonearm.library.scan import model_of
 from tonearm.library.store import FileStatus, FileTags, Library
 from tonearm.model import file as model_file
 from tonearm.model.prediction import Prediction
 from tonearm.serve.app import create_app
 
+from .small_files import wav
 from .waiting import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -124,6 +124,26 @@ export function makeOverview({ undoRun }) {
     );
   }
 
+  /** What a person corrected can teach the model; the command measures it first. */
+  function learn(seen) {
+    const { accept = 0, change = 0 } = seen.reviewed;
+    if (!accept && !change) return null;
+    return el(
+      "section",
+      { class: "panel" },
+      el("h2", {}, "Learn"),
+      el(
+        "p",
+        {},
+        `You accepted ${count(accept, "track")} and corrected ${number(change)}. `,
+        "See what the model would gain from that, and adopt it:",
+      ),
+      el("p", {}, el("code", {}, "tonearm learn --adopt")),
+      el("p", { class: "quiet" }, "Then scan with the new model: no audio is read again."),
+      el("p", {}, el("code", {}, "tonearm scan --model runs/learn/model.tonearm")),
+    );
+  }
+
   function empty(folders) {
     const words = folders.length
       ? "Press Scan to analyse your folders."
@@ -153,7 +173,8 @@ export function makeOverview({ undoRun }) {
       }
       const hours = number(Math.round(seen.duration_s / 3600));
       heading.textContent = `${count(seen.tracks, "track")}, ${hours} hours, by ${seen.model}`;
-      body.replaceChildren(work(seen), genres(seen), confidence(seen), history(runs));
+      const panels = [work(seen), genres(seen), confidence(seen), learn(seen), history(runs)];
+      body.replaceChildren(...panels.filter(Boolean));
     } catch (error) {
       fail(error);
     }
