@@ -175,6 +175,8 @@ def test_playlist(scanned, tmp_path):
     music, library = scanned
     output = music / "lists.m3u8"
     ran = tonearm("playlist", "--min-length", "0:05", "-o", output, library=library)
+    assert ran.returncode == 0 and ran.stderr == f"3 tracks in {output}\n"  # a sound once
+    ran = tonearm("playlist", "--min-length", "0:05", "--copies", "-o", output, library=library)
     assert ran.returncode == 0 and ran.stderr == f"4 tracks in {output}\n"
     lines = output.read_text().splitlines()
     output.unlink()
