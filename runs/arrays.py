@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.data import folder, groups, index, prepare
+from tonearm.data import copies, folder, groups, index, prepare
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.data.feature_store import checksum, identity, open_store
 from tonearm.data.index import Index, Track
@@ -116,7 +116,12 @@ def _grouped(
             group = groups.group_of(track.name, artist=named[track.name])
             tracks[i] = replace(track, group=group)
     known = [(track.copy_of, track.name) for track in tracks if track.copy_of]
-    return groups.merge_copies(tracks, known + groups.same_sound(tracks))
+    pairs = known + groups.same_sound(tracks)
+    if (out / prepare.FEATURES).exists():
+        store = open_store(out / prepare.FEATURES)
+        levels = {t.name: store.get(t.sound) for t in tracks if store.has(t.sound)}
+        pairs += copies.find_by_spectrogram(levels, frame_s=ARRAY_SPEC.frame_s)
+    return groups.merge_copies(tracks, pairs)
 
 
 def _each(

@@ -96,3 +96,11 @@ def test_more_windows_than_predict_takes() -> None:
     assert caveats.of_windows([4, 4], most=4) == []
     (found,) = caveats.of_windows([4, 5, 9], most=4)
     assert found.kind == "note" and found.text.startswith("2 of the 3 tracks")
+
+
+def test_a_leak_among_unknown_artists_counts_nobody() -> None:
+    (found,) = caveats.of_split(
+        Split("leaking-tracks-0", {}), crossing=(), tracks=tracks("track:a")
+    )
+    assert found.kind == "leak" and "0 artists" not in found.text
+    assert "nobody knows the artists" in found.text

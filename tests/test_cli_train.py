@@ -166,6 +166,7 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
         (("--arch", "lstm", "--device", "tpu"), "not one of auto, cpu, cuda, mps"),
         (("--arch", "lstm", "--resume"), "a run that is resumed keeps its own"),
         (("--resume",), "a head is fitted in seconds"),
+        (("--arch", "lstm", "--resume", "--seed", "3"), "a run that is resumed keeps its own"),
     ],
 )
 def test_usage_errors(prepared, arguments, message):
@@ -235,6 +236,15 @@ def test_a_network_learns_a_genre_of_one_artist(tmp_path):
     assert "NOTE: three is learnt but not measured" in result.stderr
     values = json.loads((tmp_path / "x" / "metrics.json").read_text())["valid"]["tracks"]
     assert set(values["per_genre"]) == {"one", "two"}
+
+
+def test_runs_of_all_seeds_have_one_split(prepared, tmp_path):
+    pytest.importorskip("lightning_fabric")
+    for seed in (0, 1):
+        options = ("--arch", "gabor", "--device", "cpu", "--seed", seed, "-o", tmp_path / str(seed))
+        assert _tonearm("train", prepared, *options).exit_code == 0
+    one, other = ((tmp_path / str(seed) / "split.txt").read_bytes() for seed in (0, 1))
+    assert one == other
 
 
 def test_interrupted_preparation_is_no_data_set(prepared, tmp_path):

@@ -23,14 +23,14 @@ def noise(seed: int, seconds: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def long() -> np.ndarray:
-    return noise(0, 100)
+    return noise(0, 200)
 
 
 def found(**sounds: np.ndarray) -> list[tuple[str, str]]:
     return copies.find({name: copies.fingerprint(x, RATE_HZ) for name, x in sounds.items()})
 
 
-@pytest.mark.parametrize("begin_s", [0, 13.37, 60, 85])
+@pytest.mark.parametrize("begin_s", [0, 13.37, 60, 185])
 def test_an_excerpt_is_found_wherever_it_begins(long: np.ndarray, begin_s: float) -> None:
     begin = round(begin_s * RATE_HZ)
     excerpt = long[begin : begin + 15 * RATE_HZ]
@@ -124,3 +124,35 @@ def test_music_of_one_style_is_not_one_recording() -> None:
     clips = {str(i): music.clip(1, i, seconds=12) for i in range(4)}
     codes = {name: copies.fingerprint(x, music.RATE_HZ) for name, x in clips.items()}
     assert copies.find(codes) == []
+
+
+FRAME_S = 0.0775
+
+
+def clip(seed: int, frames: int = 500) -> np.ndarray:
+    """Levels of notes that begin and end, [frames, 128], in decibels."""
+    rng = np.random.default_rng(seed)
+    steps = np.repeat(rng.normal(0, 12, (frames // 4, 64)), 4, axis=0)
+    return -40 + np.repeat(steps, 2, axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize(("begin", "length"), [(0, 500), (37, 300), (200, 200), (380, 120)])
+def test_clips_of_one_recording_by_their_levels(begin: int, length: int) -> None:
+    one = clip(0)
+    tilt = np.linspace(-6, 6, 128, dtype=np.float32)  # an equaliser
+    noise = np.random.default_rng(9).normal(0, 4, (length, 128)).astype(np.float32)
+    other = 0.7 * one[begin : begin + length] + tilt + noise
+    clips = {"one": one, "none": clip(1), "other": other}
+    assert copies.find_by_spectrogram(clips, frame_s=FRAME_S) == [("one", "other")]
+
+
+def test_a_stretch_too_short_is_no_copy() -> None:
+    one, other = clip(0), clip(1)
+    other[:60] = one[-60:]  # less than six seconds
+    assert copies.find_by_spectrogram({"one": one, "other": other}, frame_s=FRAME_S) == []
+
+
+def test_silent_clips_are_not_alike() -> None:
+    still = np.full((400, 128), -80, dtype=np.float32)
+    assert copies.find_by_spectrogram({"a": still, "b": still + 1}, frame_s=FRAME_S) == []
+    assert copies.find_by_spectrogram({"a": still}, frame_s=FRAME_S) == []

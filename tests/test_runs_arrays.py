@@ -79,6 +79,6 @@ def test_windows_that_are_no_numbers_are_refused_by_name(tmp_path):
     windows = np.full((4, 50), 0.5)
     windows[3, 7] = np.nan
     np.savez(tmp_path / "t.npz", name=np.array(["jazz.1"] * 2 + ["jazz.2"] * 2), tags=windows)
-    with pytest.raises(DatasetError, match=r"t\.npz: tags of 'jazz.2' are no numbers"):
+    with pytest.raises(DatasetError, match=r"t\.npz: tags of 'jazz.2' are not numbers"):
         arrays.fill(tmp_path / "t.npz", tmp_path / "out", encoder_sha256="f" * 64)
     assert not (tmp_path / "out").exists()

@@ -226,3 +226,9 @@ def test_wrong_split_file(tmp_path, text, message):
     (tmp_path / "x").write_text(text)
     with pytest.raises(DatasetError, match=message):
         splits.load(tmp_path / "x")
+
+
+def test_a_folder_of_its_name_does_not_hide_a_split(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gtzan-filtered").mkdir()
+    assert splits.written("gtzan-filtered").sha256 == _FILTERED_SHA256

@@ -79,6 +79,7 @@ def train(
         "--epochs": epochs is not None,
         "--set": bool(settings),
         "--device": device != "auto",
+        "--seed": seed != 0,
         "--model": model is not None,
     }
     _refuse_unheeded({option for option, there in given.items() if there}, arch)
@@ -122,7 +123,7 @@ def _refuse_unheeded(given: set[str], arch: str) -> None:
     else:
         refuse("is for heads: a network starts from nothing", "--model")
     if "--resume" in given:
-        refuse("a run that is resumed keeps its own", "DATA", "--split", "--set")
+        refuse("a run that is resumed keeps its own", "DATA", "--split", "--set", "--seed")
     elif "DATA" not in given:
         raise typer.BadParameter("name a folder of music", param_hint="DATA")
 

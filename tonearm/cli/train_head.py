@@ -24,7 +24,7 @@ def train_head(data: Path, run: heads.HeadRun, *, split: str | None) -> None:
         say_copies(found)
         run.save(_fit_on_all(run, once), name=run.base.name)
     else:
-        chosen = splits.make(split, found.index, seed=run.seed)
+        chosen = splits.make(split, found.index)
         datasets.say_split(chosen, found.index)
         run.save(_fit_on_split(run, found, chosen), name=run.base.name, split=chosen)
     datasets.end(failures, damaged, failed_are="could not be used, and were left out")

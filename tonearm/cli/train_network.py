@@ -124,7 +124,7 @@ def _save_split(run: Run, wanted: str) -> None:
     from tonearm.data import index, splits
 
     made = index.load(run.data)
-    split = splits.make(wanted, made, seed=run.seed)
+    split = splits.make(wanted, made)  # the same for every --seed, so that runs compare
     datasets.say_split(split, made)
     write(Path(run.out) / SPLIT, split.text.encode("utf-8", "surrogateescape"))
 

@@ -33,7 +33,7 @@ from tonearm.workers import Caller, Failure, Pool, Work, in_order
 
 FEATURES, FINGERPRINTS, JOURNAL = "features", "fingerprints", "journal.jsonl"
 ARTISTS = "artists.tsv"
-_FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 1}
+_FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 2}  # 2: of whole files
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
 

@@ -427,4 +427,4 @@ def written(wanted: str) -> Split | None:
     """
     if wanted in (_GROUPED, f"{_RANDOM}tracks", f"{_RANDOM}segments"):
         return None
-    return load(wanted) if os.path.exists(wanted) else official(wanted)
+    return load(wanted) if os.path.isfile(wanted) else official(wanted)

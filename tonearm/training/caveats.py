@@ -53,9 +53,11 @@ def of_split(
         )
         return [Caveat("caveat", text), *of_artists(its, held_apart=False)]
     if split.leaks:
+        who = f"{len(crossing)} artists or tracks are on both sides"
+        if not crossing:
+            who = "nobody knows the artists here, so any of them may be on both sides"
         text = (
-            f"Split {split.name} leaks on purpose: {len(crossing)} artists or tracks are on both "
-            "sides. Its accuracy flatters by ten to thirty points and must not be compared with an "
+            f"Split {split.name} leaks on purpose: {who}. Its accuracy flatters by ten to thirty points and must not be compared with an "
             "honest one."
         )
         return [Caveat("leak", text)]
