@@ -57,8 +57,8 @@ def of_split(
         if not crossing:
             who = "nobody knows the artists here, so any of them may be on both sides"
         text = (
-            f"Split {split.name} leaks on purpose: {who}. Its accuracy flatters by ten to thirty points and must not be compared with an "
-            "honest one."
+            f"Split {split.name} leaks on purpose: {who}. Its accuracy flatters by ten to thirty "
+            "points and must not be compared with an honest one."
         )
         return [Caveat("leak", text)]
     if not crossing:
