@@ -97,7 +97,7 @@ def read_list(path: Path) -> list[Collection]:
     ]
 
 
-def hear(classifier: Classifier, path: Path) -> Answer | None:
+def analyse(classifier: Classifier, path: Path) -> Answer | None:
     """The answer about a file; None if it is damaged."""
     try:
         # Frets on Fire keeps the guitar in a file of its own.
@@ -202,7 +202,7 @@ def report_recordings(
     for collection in collections:
         plain = collection.label in NO_MUSIC
         paths = collection.paths(effects if plain else music)
-        answers = [answer for path in paths if (answer := hear(classifier, path)) is not None]
+        answers = [answer for path in paths if (answer := analyse(classifier, path)) is not None]
         print(f"{collection.folder}: {len(answers)} files", file=sys.stderr, flush=True)
         if answers and plain:
             plain_rows.append(plain_row(collection, answers))

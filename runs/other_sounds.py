@@ -47,7 +47,7 @@ def spread_windows(samples: Float32, count: int) -> Float32:
     return np.stack([spectrum[start : start + frames] for start in starts])
 
 
-def hear(session: ort.InferenceSession, samples: Float32, count: int) -> Float32:
+def tags_of(session: ort.InferenceSession, samples: Float32, count: int) -> Float32:
     """Tag probabilities [n, 50] of a clip."""
     (tags,) = session.run(None, {"features": spread_windows(samples, count)})
     return np.asarray(tags, dtype=np.float32)
@@ -60,10 +60,10 @@ def hear_all(backbone: bytes, *, seed: int = SEED) -> Sounds:
     # Tunes first: they fail sooner where something is missing.
     for tune in tunes.make(seed=seed, per_style=TUNES_PER_STYLE):
         now = _report(tune.style, now)
-        played.append(hear(session, tune.samples, WINDOWS_PER_TUNE))
+        played.append(tags_of(session, tune.samples, WINDOWS_PER_TUNE))
     for sound in sounds.make(seed=seed, per_kind=SOUNDS_PER_KIND):
         now = _report(sound.kind, now)
-        windows.append(hear(session, sound.samples, WINDOWS_PER_SOUND))
+        windows.append(tags_of(session, sound.samples, WINDOWS_PER_SOUND))
         kinds += [sound.kind] * len(windows[-1])
     return Sounds(np.concatenate(windows), np.array(kinds), np.concatenate(played))
 

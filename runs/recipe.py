@@ -26,7 +26,7 @@ from tonearm.training.head_fit import (
     POWER,
     Discriminant,
     augmentation_covariance,
-    own_tags,
+    genre_name_tags,
     track_features,
 )
 
@@ -103,7 +103,7 @@ class Fitted:
 
     def first(self, tags: NDArray[np.floating]) -> Float64:
         """Sum of log votes (z) of a track's tags [n, 50], with prior and gates: [k]."""
-        weight, bias = self.discriminant.line(own_tags(LABELS, MSD_TAGS))
+        weight, bias = self.discriminant.line(genre_name_tags(LABELS, MSD_TAGS))
         z = mean_vote(spread(tags, POWER) @ weight + bias) + PRIOR
         means = np.asarray(tags, dtype=np.float64).mean(axis=0, keepdims=True)
         return np.asarray(z + closed(GATES, LABELS, means)[0])
@@ -146,7 +146,7 @@ def fit_on(
         features,
         classes(genres + [track.label for track in free]),
         k=len(LABELS),
-        hearing=data.scatter({*clips, *real}),
+        augmentation=data.scatter({*clips, *real}),
         mass=np.array([1.0] * len(named) + mass),
     )
     moved = np.concatenate([data.modulations[clip] for clip in named])

@@ -44,7 +44,7 @@ from tonearm.model.head import Head, calibrated
 from tonearm.model.out_of_domain import OutOfDomainDetector
 from tonearm.model.texture import TextureHead
 from tonearm.nets.musicnn import MSD_TAGS
-from tonearm.training.head_fit import Tracks, assemble, calibrate, own_tags
+from tonearm.training.head_fit import Tracks, assemble, calibrate, genre_name_tags
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -152,7 +152,7 @@ def head_of(
 ) -> Head:
     """The head as it ships."""
     first, both = mixture
-    tags = own_tags(LABELS, MSD_TAGS)
+    tags = genre_name_tags(LABELS, MSD_TAGS)
     head = assemble(fitted.discriminant, LABELS, tags, first, detector)
     texture = TextureHead(
         fitted.texture_weight,

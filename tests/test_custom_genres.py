@@ -166,8 +166,8 @@ def test_what_augment_clips_move_is_trusted_less():
     changed = np.zeros((6, 30, len(NAMES)))
     changed[:, :, :6] = rng.normal(0, 0.3, (6, 30, 6))
     weights = [
-        np.abs(heads.fit(tracks, names=NAMES, hearing=hearing).weight)
-        for hearing in (None, heads.augmentation_covariance(changed))
+        np.abs(heads.fit(tracks, names=NAMES, augmentation=augmentation).weight)
+        for augmentation in (None, heads.augmentation_covariance(changed))
     ]
     moved, still = (weights[1][at].sum() / weights[0][at].sum() for at in (slice(6), slice(6, 12)))
     assert moved < 0.5 and moved < 0.5 * still
@@ -269,11 +269,11 @@ def test_model_of_other_labels_cannot_judge():
         custom_genres.evaluate_head(head, _tracks(["a", "c"]))
 
 
-def test_own_tags_are_those_of_the_same_letters_in_any_script():
+def test_genre_name_tags_are_those_of_the_same_letters_in_any_script():
     names = ["rock", "Hip-Hop", "クラシック", "rock"]
-    assert heads.own_tags(("hiphop", "Rock", "polka"), names) == {0: 1, 1: 0}
+    assert heads.genre_name_tags(("hiphop", "Rock", "polka"), names) == {0: 1, 1: 0}
     # Letters beyond a to z are letters: two genres in other scripts are not one.
-    assert heads.own_tags(("ジャズ", "クラシック"), names) == {1: 2}
+    assert heads.genre_name_tags(("ジャズ", "クラシック"), names) == {1: 2}
 
 
 def _shy(head):

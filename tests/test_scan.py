@@ -320,7 +320,7 @@ def test_a_file_named_twice_is_taken_once(case):
     assert (result.found, result.analysed) == (1, 1)
 
 
-def test_another_head_decides_anew_without_hearing(case, model):
+def test_another_head_classifies_again_without_audio(case, model):
     for i in range(5):
         case.add(f"{i}.mp3")
     case.scan()

@@ -268,7 +268,7 @@ def test_cut_off_slow_and_crowded_uploads_leave_nothing(tmp_path):
 
 
 def test_a_client_that_goes_while_its_file_is_heard_leaves_nothing(tmp_path):
-    """The hearing stops, and the next in line is heard."""
+    """The analysis stops, and the next in line begins."""
     import httpx
 
     rate = 16_000

@@ -111,8 +111,8 @@ def predict(
     with ExitStack() as stack:
         stack.enter_context(console.quiet_decoders())
         make_work = partial(batch.make_predict, classifier, options)
-        # A copy of this process, while there are no other threads, is there at once. Where there
-        # are no copies, a process for one file would take longer than the file.
+        # A copy of this process, while there are no other threads, is there at once. Without
+        # copies, a process for one file would take longer than the file.
         pool: Pool | Work = (
             stack.enter_context(Pool(jobs, make_work=make_work, fork=True))
             if len(files) > 1 or can_fork()

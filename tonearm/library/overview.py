@@ -104,7 +104,7 @@ def overview(library: Library) -> Overview:
         "SELECT count(*) FROM tracks t JOIN sounds s ON s.id = t.sound"
         " WHERE NOT t.missing AND s.warning IS NOT NULL"
     )[0][0]
-    # A sound of two rows or more, looked at closer: links to one file are no copies.
+    # A sound of two rows or more, looked at closer: links to one file are not copies.
     copies = library.rows(
         "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(DISTINCT device || ' ' || inode) n"
         " FROM tracks WHERE NOT missing AND sound IN (SELECT sound FROM tracks"

@@ -111,7 +111,7 @@ class Walk:
                 continue
             if os.path.lexists(path):
                 look(path)
-            else:  # it was not named this time, so that is no failure
+            else:  # it was not named this time, so it is not a failure
                 self._unread.add(path)
         read = (root for root in named if root.is_dir() and root not in self._unread)
         self._library.write(
@@ -135,7 +135,7 @@ class Walk:
             if path.is_symlink():
                 return "is a link to nothing, or to itself"
             missing = isinstance(error, FileNotFoundError)
-            self._result.found -= missing  # it was named, and is no file
+            self._result.found -= missing  # it was named, and is not a file
             return "does not exist" if missing else error.strerror or str(error)
         self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
         now = FileStatus.of(status)

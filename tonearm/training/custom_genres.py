@@ -250,7 +250,7 @@ def with_centres(
     learnt = Discriminant(
         statistics["mean"], statistics["deviation"], centres, statistics["covariance"]
     )
-    tags = heads.own_tags(labels, names or ())
+    tags = heads.genre_name_tags(labels, names or ())
     made = heads.assemble(learnt, labels, tags, head.calibration, head.detector)
     # The second encoder's votes are for the old genres alone, so they are left out.
     prior = None

@@ -1,10 +1,10 @@
-"""Fitting a head over tag probabilities: a shrunken linear discriminant and a little knowledge.
+"""Fit a head over tag probabilities: a shrunken linear discriminant and a little prior knowledge.
 
-A track's features are the mean over its windows of ``p ** 0.2``: the power spreads out the small
-probabilities, where most tags live most of the time. A genre that is itself a tag also scores by
-that tag: the tagger learnt the word from far more music than any genre folder holds. The
-discriminant is learnt from tracks and applied to windows, which vote. What was tried beside this,
-and the figures that chose each number here, are in ``docs/experiments/head.md``.
+A track's features are the mean over its windows of ``p ** 0.2``: the power spreads out small
+probabilities, which most tags have most of the time. A genre that is itself a tag also scores by
+that tag (the genre-name prior), because the tagger learnt the word from far more music than a genre
+folder holds. The discriminant learns from tracks and is applied to windows, which vote. What else
+was tried, and the figures that chose each number here, are in ``docs/experiments/head.md``.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ Windows = NDArray[np.floating[Any]]
 
 POWER = 0.2
 SHRINKAGE = 0.2
-# Discriminant units for each standard deviation of the genre's own tag.
-OWN_TAG_WEIGHT = 1.0
+# Discriminant units for each standard deviation of the tag with the genre's name.
+GENRE_NAME_WEIGHT = 1.0
 _FOLDS = 8
 _REPEATS = 3
-# Weight of the scatter that changed hearings of a track cause, beside that within genres.
-HEARING_WEIGHT = 2.0
-# Weight of the scatter between genre centres, beside that within genres: centres made of few
-# artists are in doubt, most where genres differ most.
+# Weight of the augmentation covariance, added to that within genres.
+AUGMENTATION_WEIGHT = 2.0
+# Weight of the scatter between genre centres, added to that within genres: centres of few artists
+# are uncertain, most of all in the directions in which genres differ.
 CENTRE_WEIGHT = 0.1
-# Discriminant units to one unit of a window's vote: the higher, the milder each window votes.
+# Discriminant units for one unit of a window's vote: the higher, the softer the votes.
 VOTE_TEMPERATURE = 3.0
-# Calibration mixes these, first evenly, as if the answers on so many tracks said so.
+# Calibration mixes these temperatures; the prior is an even mixture, worth so many tracks.
 _TEMPERATURES = (0.25, 0.5, 1.0, 2.0)
 _PRIOR_TRACKS = 10
 _STEPS = 200
@@ -47,7 +47,7 @@ _STEPS = 200
 
 @dataclass(frozen=True)
 class Tracks:
-    """Heard tracks: windows [n, d] of each, its label, and the group no split may divide."""
+    """Analysed tracks: windows [n, d] of each, its label, and the group that a split keeps whole."""
 
     windows: Sequence[Windows]
     labels: Sequence[str]
@@ -77,7 +77,7 @@ class Discriminant:
         classes: NDArray[np.int64],
         *,
         k: int,
-        hearing: Float64 | None = None,
+        augmentation: Float64 | None = None,
         mass: Float64 | None = None,
     ) -> Discriminant:
         """From features [n, d] and classes [n] in 0..k-1, each of which must occur.
@@ -98,19 +98,19 @@ class Discriminant:
         residual = scaled - centres[classes]
         covariance = (residual * counts[:, None]).T @ residual / counts.sum()
         covariance += CENTRE_WEIGHT * np.cov(centres.T, bias=True)
-        if hearing is not None:
-            covariance += HEARING_WEIGHT * hearing / np.outer(deviation, deviation)
+        if augmentation is not None:
+            covariance += AUGMENTATION_WEIGHT * augmentation / np.outer(deviation, deviation)
         return cls(mean, deviation, centres, covariance)
 
-    def line(self, own_tags: dict[int, int]) -> tuple[Float64, Float64]:
+    def line(self, genre_name_tags: dict[int, int]) -> tuple[Float64, Float64]:
         """Weight [d, k] and bias [k] from plain features to votes, for equal priors.
 
         The covariance is shrunk toward a multiple of the identity (Friedman 1989); features were
         scaled before, so that common and rare tags are shrunk alike.
         """
         directions, bias = discriminant.directions(self.centres, shrunk(self.covariance))
-        for genre, tag in own_tags.items():
-            directions[tag, genre] += OWN_TAG_WEIGHT
+        for genre, tag in genre_name_tags.items():
+            directions[tag, genre] += GENRE_NAME_WEIGHT
         weight = directions / self.deviation[:, None]
         return weight / VOTE_TEMPERATURE, (bias - self.mean @ weight) / VOTE_TEMPERATURE
 
@@ -126,7 +126,7 @@ def fit(
     names: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     extra: Tracks | None = None,
-    hearing: Float64 | None = None,
+    augmentation: Float64 | None = None,
     detector: OutOfDomainDetector | None = None,
     seed: int = 0,
 ) -> Head:
@@ -142,11 +142,11 @@ def fit(
         Order of the genres; None is the sorted labels that occur.
     extra : Tracks or None
         Learnt from too, but never calibrated on: tracks whose windows are estimates.
-    hearing : float64 [d, d] or None
-        Covariance of the features of one track heard under changes that leave its genre alone
-        (:func:`hearing_scatter`): directions the discriminant shall not trust.
+    augmentation : float64 [d, d] or None
+        Covariance of the features of one track under changes that keep its genre
+        (:func:`augmentation_covariance`): directions that the discriminant must not trust.
     detector : OutOfDomainDetector or None
-        Detector of what is no music of these genres.
+        Out-of-domain detector of the head.
     seed : int
         Of the folds that calibrate.
 
@@ -161,19 +161,21 @@ def fit(
     given = [label for part in everything for label in part.labels]
     groups = [group for part in everything for group in part.groups]
     classes = _classes(given, order)
-    tags = own_tags(order, names or ())
+    tags = genre_name_tags(order, names or ())
     logits, truth = [np.empty((0, len(order)))], [np.empty(0, dtype=np.int64)]
     for fold in _folds(given, groups, seed):
         inside = classes[fold.train]
         if len(np.unique(inside)) < len(order):
             continue  # a genre with all its artists held out has no centre
-        learnt = Discriminant.fit(features[fold.train], inside, k=len(order), hearing=hearing)
+        learnt = Discriminant.fit(
+            features[fold.train], inside, k=len(order), augmentation=augmentation
+        )
         weight, bias = learnt.line(tags)
         for i in fold.held_out[fold.held_out < len(tracks.windows)]:
             logits.append(mean_vote(spread(tracks.windows[i], POWER) @ weight + bias)[None])
             truth.append(classes[i : i + 1])
     mixture = calibrate(np.concatenate(logits), np.concatenate(truth))
-    learnt = Discriminant.fit(features, classes, k=len(order), hearing=hearing)
+    learnt = Discriminant.fit(features, classes, k=len(order), augmentation=augmentation)
     return assemble(learnt, order, tags, mixture, detector)
 
 
@@ -208,7 +210,7 @@ def track_features(windows: Windows) -> Float64:
     return np.asarray(spread(windows, POWER).mean(axis=0))
 
 
-def own_tags(labels: Sequence[str], names: Sequence[str]) -> dict[int, int]:
+def genre_name_tags(labels: Sequence[str], names: Sequence[str]) -> dict[int, int]:
     """Which label is which tag: ``hiphop`` is ``Hip-Hop``, spelling aside."""
     places = {key(name): i for i, name in reversed(list(enumerate(names)))}
     pairs = ((i, places.get(key(label))) for i, label in enumerate(labels))
@@ -225,33 +227,43 @@ def _classes(labels: Sequence[str], order: tuple[str, ...]) -> NDArray[np.int64]
 
 
 def calibrate(logits: Float64, truth: NDArray[np.int64]) -> tuple[tuple[float, float], ...]:
-    """Mixture of temperatures with the most likely shares, given held-out logits [n, k].
+    """Mixture of temperatures with the most likely weights, given held-out logits [n, k].
 
-    One temperature leaves middling confidences too high and low ones too low, since some artists
-    are like nothing the fit has met and others are plain. Fitting the temperatures as well does
-    worse on artists not seen (``docs/experiments/head.md``); the shares alone are found by
-    expectation maximisation.
+    One temperature leaves medium confidences too high and low ones too low, because some artists
+    are unlike all others and some are typical. Fitting the temperatures too is worse for new
+    artists (``docs/experiments/head.md``), so expectation maximisation finds only the weights.
+
+    Parameters
+    ----------
+    logits : float64 [n, k]
+    truth : int64 [n]
     """
     rows, k = np.arange(len(truth)), len(_TEMPERATURES)
     alone = [calibrated(logits, ((1.0, temperature),)) for temperature in _TEMPERATURES]
     likelihood = np.stack([each[rows, truth] for each in alone], axis=1)
-    prior = _PRIOR_TRACKS * _REPEATS  # every track is held out once a repeat
-    shares = np.full(k, 1 / k)
+    prior = _PRIOR_TRACKS * _REPEATS  # every track is held out once in each repeat
+    weights = np.full(k, 1 / k)
     for _ in range(_STEPS):
-        owed = shares * likelihood
+        owed = weights * likelihood
         owed /= owed.sum(axis=1, keepdims=True)
-        shares = (owed.sum(axis=0) + prior / k) / (len(truth) + prior)
-    return tuple(zip(shares.tolist(), _TEMPERATURES, strict=True))
+        weights = (owed.sum(axis=0) + prior / k) / (len(truth) + prior)
+    return tuple(zip(weights.tolist(), _TEMPERATURES, strict=True))
 
 
 def augmentation_covariance(changed: NDArray[np.floating[Any]]) -> Float64:
-    """Covariance [d, d] within tracks of features [changes, tracks, d], each heard under each."""
+    """Covariance [d, d] within tracks of features [changes, tracks, d].
+
+    Parameters
+    ----------
+    changed : float64 [changes, tracks, d]
+        Features of each track under each change.
+    """
     residual = (changed - changed.mean(axis=0)).reshape(-1, changed.shape[-1])
     return np.asarray(residual.T @ residual / len(residual), dtype=np.float64)
 
 
 def _folds(labels: Sequence[str], groups: Sequence[str], seed: int) -> Iterator[Fold]:
-    """Folds that keep groups whole, several times over; none where a genre has one group."""
+    """Folds that keep groups together, repeated; none if a genre has only one group."""
     of_label: dict[str, set[str]] = {}
     for label, group in zip(labels, groups, strict=True):
         of_label.setdefault(label, set()).add(group)
