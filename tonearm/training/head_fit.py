@@ -47,7 +47,7 @@ _STEPS = 200
 
 @dataclass(frozen=True)
 class Tracks:
-    """Analysed tracks: windows [n, d] of each, its label, and the group that a split keeps whole."""
+    """Analysed tracks: windows [n, d], label, and the group that a split keeps whole, of each."""
 
     windows: Sequence[Windows]
     labels: Sequence[str]
