@@ -252,7 +252,7 @@ def test_other_roots_are_left_alone(case):
         ("segv.mp3", "crash", "made its decoder crash (SIGSEGV)"),
         ("memory.mp3", "crash", "(SIGKILL)"),
         ("hang.mp3", "timeout", "no progress in 1 s"),
-        ("bad.mp3", "not-audio", "is no audio"),
+        ("bad.mp3", "not-audio", "is not audio"),
         ("fault.mp3", "internal", "ZeroDivisionError: a fault"),
     ],
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from tonearm.containers.mpeg import (
@@ -94,34 +93,33 @@ def count_frames(path: Path) -> FrameCount | None:
 
 
 def _walk(data: mmap.mmap, at: int, end: int, stated: Stated) -> FrameCount | None:
-    kinds: set[int] = set()
+    # A file has some dozens of different headers, so that most frames cost one look-up.
+    lengths: dict[bytes, int] = {}
     count, first, behind = 0, -1, at
     while at + 4 <= end:
-        length = _length(data[at + 1], data[at + 2]) if data[at] == 0xFF else 0
-        if not length:
-            found = (find_header(data[at : min(at + size, end)]) for size in _RUBBISH_BYTES)
-            ahead = next((i for i in found if i is not None), None)
-            if ahead is None:
-                break
-            at += max(ahead, 1)
-            continue
+        head = data[at : at + 4]
+        length = lengths.get(head)
+        if length is None:
+            header = first_header(head)
+            if header is None:
+                found = (find_header(data[at : min(at + size, end)]) for size in _RUBBISH_BYTES)
+                ahead = next((i for i in found if i is not None), None)
+                if ahead is None:
+                    break
+                at += max(ahead, 1)
+                continue
+            length = header.frame_bytes
         if at + length > end:  # cut short within the frame
             break
+        lengths[head] = length
         if not count:
             first = at
         count += 1
-        # MPEG version, sample rate, and mono or not.
-        kinds.add((data[at + 1] & 0x18) << 8 | data[at + 2] & 0x0C | (data[at + 3] >> 6 == 3))
         at += length
         behind = at
     header = first_header(data[first : first + 4]) if count else None
     if header is None:
         return None
+    # MPEG version, sample rate, and mono or not.
+    kinds = {(head[1] & 0x18, head[2] & 0x0C, head[3] >> 6 == 3) for head in lengths}
     return FrameCount(first, behind, count, header.samples, header.rate_hz, len(kinds) == 1, stated)
-
-
-@lru_cache(maxsize=4_096)
-def _length(second: int, third: int) -> int:
-    """Length of a frame with these bytes in its header; 0 if there is none such."""
-    header = first_header(bytes((0xFF, second, third, 0)))
-    return header.frame_bytes if header else 0
