@@ -47,3 +47,15 @@ def test_clock_by_hand() -> None:
         "1:00:00",
         "10:12:34",
     ]
+
+
+def test_a_command_imports_no_other() -> None:
+    """All commands together take half as long to import as a track to analyse."""
+    code = (
+        "import sys; sys.argv = ['tonearm', 'predict', '--help']\n"
+        "from tonearm.cli.app import main\n"
+        "try:\n    main()\nfinally:\n"
+        "    print([m for m in ('scan', 'tag', 'train') if f'tonearm.cli.{m}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

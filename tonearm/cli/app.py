@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -12,33 +13,33 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from tonearm import __version__
-from tonearm.cli import (
-    completion,
-    console,
-    doctor,
-    evaluate,
-    explain,
-    export,
-    extend,
-    forget,
-    history,
-    learn,
-    listing,
-    models,
-    playlist,
-    predict,
-    prepare,
-    scan,
-    serve,
-    settings,
-    similar,
-    status,
-    tag,
-    train,
-    undo,
-)
+from tonearm.cli import console
 from tonearm.errors import TonearmError
 
+# By name: the module that has the command, and its function.
+_COMMANDS = {
+    "predict": ("predict", "predict"),
+    "explain": ("explain", "explain"),
+    "scan": ("scan", "scan"),
+    "list": ("listing", "list_tracks"),
+    "status": ("status", "status"),
+    "playlist": ("playlist", "playlist"),
+    "similar": ("similar", "similar"),
+    "tag": ("tag", "tag"),
+    "undo": ("undo", "undo"),
+    "history": ("history", "history"),
+    "forget": ("forget", "forget"),
+    "doctor": ("doctor", "doctor"),
+    "export": ("export", "export"),
+    "prepare": ("prepare", "prepare"),
+    "train": ("train", "train"),
+    "extend": ("extend", "extend"),
+    "learn": ("learn", "learn"),
+    "evaluate": ("evaluate", "evaluate"),
+    "models": ("models", "models"),
+    "serve": ("serve", "serve"),
+    "settings": ("settings", "settings"),
+}
 # How --help lists the commands.
 _GROUPS = {
     "Analyse": ("predict", "explain"),
@@ -81,18 +82,6 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-app = typer.Typer(
-    name="tonearm",
-    cls=_Commands,
-    help="Hears the genre of music.",
-    invoke_without_command=True,
-    add_completion=False,  # completion.py offers file names too
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: rich's would cost half of the start-up time
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
 # What somebody sees who types the program's name and nothing else.
 _WELCOME = """\
 Tonearm hears the genre of music. Most people want one of these:
@@ -114,6 +103,8 @@ class _Shell(StrEnum):
 
 def _show_completion(shell: _Shell | None) -> None:
     if shell:
+        from tonearm.cli import completion
+
         print(completion.script(shell), end="")
         raise typer.Exit
 
@@ -124,7 +115,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     context: typer.Context,
     version: Annotated[
@@ -141,38 +131,59 @@ def _options(
         print(_WELCOME)
 
 
-app.command()(predict.predict)
-app.command()(explain.explain)
-app.command()(scan.scan)
-app.command("list")(listing.list_tracks)
-app.command()(status.status)
-app.command()(playlist.playlist)
-app.command()(similar.similar)
-app.command()(tag.tag)
-app.command()(undo.undo)
-app.command()(history.history)
-app.command()(forget.forget)
-app.command()(doctor.doctor)
-app.command()(export.export)
-app.command()(prepare.prepare)
-app.command()(train.train)
-app.command()(extend.extend)
-app.command()(learn.learn)
-app.command()(evaluate.evaluate)
-app.command()(models.models)
-app.command()(serve.serve)
-app.command()(settings.settings)
+def build(only: str | None = None) -> typer.Typer:
+    """The program with all its commands, or with one: each is imported only when it is built.
+
+    Parameters
+    ----------
+    only : str or None
+        The name of a command. Importing all of them takes half as long as analysing a track.
+    """
+    made = typer.Typer(
+        name="tonearm",
+        cls=_Commands,
+        help="Hears the genre of music.",
+        invoke_without_command=True,
+        add_completion=False,  # completion.py offers file names too
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: rich's would cost half of the start-up time
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_options)
+    for name, (module, function) in _COMMANDS.items():
+        if only in (None, name):
+            made.command(name)(getattr(import_module(f"tonearm.cli.{module}"), function))
+    return made
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """``app``, the program with all its commands, for whoever documents or tests it."""
+    if name != "app":
+        raise AttributeError(name)
+    made = globals()["app"] = build()
+    return made
+
+
+def _run(first: str) -> None:
+    from tonearm.cli import completion, settings
+
+    if first == completion.ASK:
+        completion.answer(build(), sys.argv[2:])
+        return
+    if not settings.settings_path().exists():
+        build(first if first in _COMMANDS else None)()
+        return
+    made = build()  # a settings file may name any of the commands
+    commands: Any = get_command(made)
+    made(default_map=settings.defaults(commands.commands))
 
 
 def main() -> None:
     """Run the command line; never ends in a traceback unless ``--verbose`` was given."""
-    if sys.argv[1:2] == [completion.ASK]:
-        completion.answer(app, sys.argv[2:])
-        return
+    first = next(iter(sys.argv[1:]), "")
     try:
         try:
-            commands: Any = get_command(app)
-            app(default_map=settings.defaults(commands.commands))
+            _run(first)
         finally:
             sys.stdout.flush()  # what is left to write may fail too
     except TonearmError as error:

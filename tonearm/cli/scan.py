@@ -57,7 +57,7 @@ def scan(
     ] = False,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--exclude", help="Skip names like this: '*.wav', Podcasts; repeatable."),
+        typer.Option("--exclude", help="Skip names like '*.wav' or Podcasts; repeatable."),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, and analyse what is new.")] = False,
     tag: Annotated[
