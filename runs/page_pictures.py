@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         music = Path(name) / "Music"
-        shutil.copytree(EXAMPLES, music, ignore=shutil.ignore_patterns("*.md"))
+        shutil.copytree(EXAMPLES, music, ignore=shutil.ignore_patterns("*.md", "original"))
         pieces = sorted(music.iterdir())
         files = [make_mix(Path(name) / "Saturday night.flac", pieces), *pieces, make_bad(name)]
         path = Path(name) / "library.sqlite"

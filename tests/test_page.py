@@ -18,7 +18,9 @@ from tonearm.model.classifier import Classifier
 expect = sync_api.expect
 ROOT = Path(__file__).parents[1]
 AXE = find_spec("axe_playwright_python")
-PIECES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix != ".md")
+PIECES = sorted(
+    path for path in (ROOT / "examples").iterdir() if path.is_file() and path.suffix != ".md"
+)
 TITLE = "<script>document.title = 'broken'</script>"
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
