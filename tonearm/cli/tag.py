@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console, library_options
-from tonearm.cli.library_options import Form, FormOption, KeepMtime, Location, location
+from tonearm.cli.library_options import Form, FormOption, Location, location
 from tonearm.genres import find, key
 from tonearm.tagging.plan import (
     ALBUM_CONFIDENCE,
@@ -74,7 +74,12 @@ def tag(
             "--join", help="Join several genres into one value, such as '; '.", hidden=True
         ),
     ] = None,
-    keep_mtime: KeepMtime = False,
+    keep_mtime: Annotated[
+        bool,
+        typer.Option(
+            "--keep-mtime", help="Keep file times; players may miss the change.", hidden=True
+        ),
+    ] = False,
     details: Annotated[bool, typer.Option("--details", help="List every file.")] = False,
     output_format: FormOption = Form.table,
     library: Location = None,
