@@ -25,6 +25,7 @@ MODULES = [
     "tonearm.model.classifier",
     "tonearm.model.encoder",
     "tonearm.model.prediction",
+    "tonearm.model.styles",
     "tonearm.library.records",
     "tonearm.library.scan",
     "tonearm.library.similar",
@@ -44,7 +45,7 @@ def names() -> dict[str, object]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the example pieces, as the working directory."""
-    for path in EXAMPLES.iterdir():
+    for path in filter(Path.is_file, EXAMPLES.iterdir()):
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
