@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import threading
 
 import mutagen
 import pytest
@@ -145,6 +147,20 @@ def test_doctor(music, tonearm):
     assert players["Navidrome"] == ["Rock", "Pop"]
     assert players["Plex"] == ["Rock", "Pop", "Rock/Pop"]
     assert players["Rekordbox"] == ["Rock; Pop"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_doctor_names_a_pipe_and_goes_on(music, tonearm):
+    folder = music["a"].parent
+    os.mkfifo(folder / "pipe.mp3")
+    # Should it wait for a writer, this one comes and lets the test fail.
+    late = threading.Timer(20, lambda: (folder / "pipe.mp3").write_bytes(b""))
+    late.daemon = True
+    late.start()
+    found = json.loads(tonearm("doctor", folder, "-f", "json", code=1).stdout)
+    late.cancel()
+    reasons = {error["path"]: error["message"] for error in found["errors"]}
+    assert reasons[str(folder / "pipe.mp3")] == "is a pipe, not a file"
 
 
 def test_doctor_names_tags_that_disagree(tonearm, tmp_path):

@@ -174,6 +174,12 @@ def test_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_failure_names_the_file_and_not_the_one_beside_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        write_atomically(tmp_path / "none" / "clip.wav", b"new")
+    assert caught.value.filename == os.path.realpath(tmp_path / "none" / "clip.wav")
+
+
 def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
     for name in ("n" * 255, "é" * 122 + "x"):
         write_atomically(tmp_path / name, b"whole")

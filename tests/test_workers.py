@@ -156,6 +156,15 @@ def test_workers_that_cannot_start_say_why() -> None:
         values([("echo", 1)], make_work=tasks.make_dead, jobs=2)
 
 
+def test_processes_that_the_system_refuses_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("tonearm.workers.pool._Worker", refused)
+    with pytest.raises(TonearmError, match=r"cannot be started \(Resource temporarily"):
+        Pool(1, make_work=tasks.make_work)
+
+
 def test_tasks_are_taken_as_there_is_room() -> None:
     taken: list[int] = []
 

@@ -6,6 +6,7 @@ Imports nothing of Tonearm but errors and how long ID3 tags are.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from tonearm.containers.mpeg import id3v2_bytes
@@ -45,6 +46,8 @@ def sniff(path: str | os.PathLike[str]) -> str:
         When the file cannot be read, is empty, or keeps no tags that Tonearm knows.
     """
     try:
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
+            raise TagError(f"{path}: is a pipe, not a file")
         with open(path, "rb") as file:
             file.seek(id3v2_bytes(file))
             head = file.read(_SNIFFED_BYTES)

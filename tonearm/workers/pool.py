@@ -255,7 +255,13 @@ class Pool:
         return None
 
     def _start(self) -> _Worker:
-        return _Worker(self._make_work, self._limits, fork=self._fork, others=self._workers)
+        try:
+            return _Worker(self._make_work, self._limits, fork=self._fork, others=self._workers)
+        except (OSError, EOFError) as error:  # too many processes, or no server that forks them
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise TonearmError(
+                f"the processes that analyse files cannot be started ({reason})"
+            ) from error
 
     def _replace(self, i: int) -> None:
         """A new process in the place of a dead or stuck one."""
