@@ -197,6 +197,13 @@ def test_a_genre_of_few_artists_is_learnt_first_and_measured_next(groups, subset
     assert all(any("rock" in n for n in names) for names in split.subsets.values())
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_second_artist_of_a_genre_is_for_valid_not_for_test(seed):
+    for others in range(3, 9):
+        split = splits.grouped(_index({"rock": others, "jazz": 2}), seed=seed)
+        assert any("jazz" in name for name in split.subsets["valid"]), others
+
+
 def test_genres_of_one_artist_each_cannot_be_measured():
     with pytest.raises(DatasetError, match="every genre is by one artist or group alone"):
         splits.grouped(_index({"rock": 1, "jazz": 1}))

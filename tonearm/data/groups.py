@@ -99,10 +99,9 @@ def plain_artist(artist: str) -> str:
     last_first = _LAST_FIRST.fullmatch(artist)
     if last_first:
         artist = f"{last_first[2]} {last_first[1]}"
-    # Beyoncé and Beyonce are one: accents are signs of their own in NFKD, and fall away.
+    # Beyoncé and Beyonce are one: in NFKD an accent is a character of its own, not of a word.
     spelled = unicodedata.normalize("NFKD", artist.casefold()).replace("&", " and ")
-    plain = "".join(char for char in spelled if not unicodedata.combining(char))
-    text = re.sub(r"[^\w\s]|_", "", plain).split()
+    text = re.sub(r"[^\w\s]|_", "", spelled).split()
     # A band may be called The Band: keep the words if nothing else is left.
     return " ".join(word for word in text if word not in _ENSEMBLES) or " ".join(text)
 
