@@ -76,7 +76,7 @@ def test_examples_of_the_guide(here: Path) -> None:
     test = doctest.DocTestParser().get_doctest("\n".join(lines), {}, "python.md", "python.md", 0)
     assert len(test.examples) > 20
     (here / "music").mkdir()
-    for path in EXAMPLES.iterdir():
+    for path in filter(Path.is_file, EXAMPLES.iterdir()):
         shutil.copy(path, here / "music")
     run(test)
 
