@@ -136,6 +136,14 @@ def test_export(music, tonearm, tmp_path):
     assert [row["missing"] for row in rows] == ["False", "False", "False", "True"]
 
 
+def test_an_empty_list_says_so_to_people_alone(music, tonearm, tmp_path):
+    known = ("--library", tmp_path / "l.sqlite")
+    nothing = tonearm("list", tmp_path / "mistyped", *known)
+    assert (nothing.stdout, nothing.stderr) == ("", "no file of the library is like this\n")
+    assert not tonearm("list", tmp_path / "mistyped", "-f", "csv", *known).output
+    assert not tonearm("list", music["a"], *known).stderr
+
+
 def test_doctor(music, tonearm):
     file = mutagen.File(music["a"])
     file["GENRE"] = ["Rock; Pop", "Rock/Pop"]

@@ -93,9 +93,13 @@ def list_tracks(
         ListForm.json: _json,
         ListForm.m3u8: _m3u8,
     }
+    empty = True
     with Library(location(library)) as opened:
         for piece in writers[output_format](listing.rows(opened, query)):
             sys.stdout.write(piece)
+            empty = False
+    if empty and output_format is ListForm.table:
+        console.say("no file of the library is like this")
 
 
 def _table(rows: Iterable[Row]) -> Iterator[str]:
