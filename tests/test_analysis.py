@@ -13,7 +13,7 @@ from support import music
 from support.prepared import TINY, encoding, library_path
 
 from tonearm.library.store import Library
-from tonearm.training import data_set
+from tonearm.training import dataset
 from tonearm.training.analysis import load_embed
 
 GENRES = ["chirp", "drone"]
@@ -132,9 +132,9 @@ def test_the_table_and_the_copies_of_a_prepared_folder_count(
     # Not by its embeddings, which are but three numbers.
     model = replace(TINY, embedding_names=TINY.labels)
     with encoding(model) as made:
-        assert all(track.copy_of is None for track in data_set.read(root, made).index.tracks)
+        assert all(track.copy_of is None for track in dataset.read(root, made).index.tracks)
     assert tonearm("prepare", root, "--artists", table).code == 0
     with encoding(model) as made:
-        tracks = data_set.read(root, made).index.by_name()
+        tracks = dataset.read(root, made).index.by_name()
     assert tracks["drone/whole.wav"].copy_of == "drone/excerpt.wav"
     assert tracks["drone/Artist drone0 - 00.wav"].group == "artist:ann"

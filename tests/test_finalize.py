@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_dataset import LSTM, folder, split
+from test_batches import LSTM, folder, split
 
 torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from tonearm.training.dataset import Data  # noqa: E402
+from tonearm.training.batches import Data  # noqa: E402
 from tonearm.training.finalize import predict_subset  # noqa: E402
 
 __all__ = ["folder"]

@@ -26,7 +26,7 @@ pytest.importorskip("lightning_fabric")
 
 from tonearm import nets  # noqa: E402
 from tonearm.training import fit  # noqa: E402
-from tonearm.training.dataset import Data  # noqa: E402
+from tonearm.training.batches import Data  # noqa: E402
 from tonearm.training.run import BUNDLE, CHECKPOINT, CURVES, HISTORY, METRICS, RUN, SPLIT, Run  # noqa: E402
 
 EPOCHS = 6

@@ -20,8 +20,8 @@ from tonearm.data.splits import Split
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.model.file import Model
-from tonearm.training import data_set, evaluate, evaluation_set
-from tonearm.training.data_set import Encoding
+from tonearm.training import dataset, evaluate, evaluation_set
+from tonearm.training.dataset import Encoding
 from tonearm.training.evaluate import Evaluation
 from tonearm.training.evaluation_set import EvaluationSet, TrackEmbeddings
 
@@ -94,7 +94,7 @@ def chosen(
 ) -> EvaluationSet:
     """The evaluation set of a folder."""
     with encoding(model) as made:
-        data = data_set.read(folder, made)
+        data = dataset.read(folder, made)
     return evaluation_set.choose(data, wanted=str(split) if split else None, subset=subset)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tonearm.data.splits import Split
     from tonearm.library.store import Library
     from tonearm.model.file import Model
-    from tonearm.training.data_set import DataSet, Encoding
+    from tonearm.training.dataset import DataSet, Encoding
 
 Files = list[tuple[str, str]]  # with what is wrong with each
 
@@ -26,7 +26,7 @@ def encoding(
     library: Library, model: Model, path: Path | None, *, jobs: int | None
 ) -> tuple[Encoding, console.Counting]:
     """How embeddings are had with a model, and the progress to show meanwhile."""
-    from tonearm.training.data_set import Encoding
+    from tonearm.training.dataset import Encoding
 
     counting = console.Counting("files")
     made = Encoding(
@@ -43,11 +43,11 @@ def encoding(
 def read(data: Path, how: tuple[Encoding, console.Counting]) -> DataSet:
     """Read a data set with a progress bar, and say what is odd about its folders."""
     from tonearm.data.prepare import prepared_path
-    from tonearm.training import data_set
+    from tonearm.training import dataset
 
     encoder, counting = how
     with counting:
-        found = data_set.read(data, encoder)
+        found = dataset.read(data, encoder)
     if found.listing is not None:
         say_folders(found.listing.renamed, found.listing.empty)
         say_artists(found.named, found.index, prepared_path(data), before=True)

@@ -37,7 +37,7 @@ def extend(
     First measures, on held-out artists, how well the new genres are recognised and what the old
     ones lose.
     """
-    from tonearm.training import custom_genres, data_set
+    from tonearm.training import custom_genres, dataset
 
     if adopt:
         heads.refuse_unwritable(output)
@@ -49,7 +49,7 @@ def extend(
         heads.head_run(output, model, library, seed=seed, jobs=jobs) as run,
     ):
         custom_genres.checked_statistics(run.base.head)
-        custom_genres.refuse_known(run.base.head, data_set.outline(data).labels)
+        custom_genres.refuse_known(run.base.head, dataset.outline(data).labels)
         found, failures, damaged = run.embedded(data)
         old = None
         if check is not None:

@@ -74,13 +74,13 @@ class HeadRun:
 
     def embedded(self, data: Path) -> tuple[EmbeddedTracks, datasets.Files, datasets.Files]:
         """The tracks of a data set with their embeddings, copies as well; failed; damaged."""
-        from tonearm.training import custom_genres, data_set
+        from tonearm.training import custom_genres, dataset
 
         how = datasets.encoding(self.library, self.base, self.base_path, jobs=self.jobs)
         found = datasets.read(data, how)
         encoder, counting = how
         with counting:
-            kept, failed = data_set.embed(found, found.index.tracks, encoder)
+            kept, failed = dataset.embed(found, found.index.tracks, encoder)
         if not kept and failed:
             name, reason = failed[0]
             place = Path(found.index.source) / name

@@ -131,10 +131,10 @@ def _refuse_unheeded(given: set[str], arch: str) -> None:
 def _refuse_early(data: Path, split: str | None) -> None:
     """Refuse before anything is decoded what would be refused after it."""
     from tonearm.data import splits
-    from tonearm.training import data_set
+    from tonearm.training import dataset
 
     if split is not None:
         splits.written(split)
-    genres = data_set.outline(data).labels
+    genres = dataset.outline(data).labels
     if len(genres) < 2:
         raise DatasetError(f"only one genre ({', '.join(genres)}): two or more are needed")

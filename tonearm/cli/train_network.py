@@ -103,9 +103,9 @@ def _prepared(data: Path, *, jobs: int | None) -> tuple[Path, datasets.Files, da
     """The prepared folder that ``data`` is, or is made into; files that failed; damaged ones."""
     from tonearm.data import index
     from tonearm.data.prepare import prepared_path
-    from tonearm.training import data_set
+    from tonearm.training import dataset
 
-    if data_set.is_prepared(data):
+    if dataset.is_prepared(data):
         return (data.parent if data.name == index.FILE_NAME else data), [], []
     out = prepared_path(data)
     made = datasets.prepare_audio(data, out=out, artists=None, jobs=jobs)

@@ -1,172 +1,221 @@
-"""The tracks of a split as batches of windows; the same whatever number of processes asks.
+"""A data set as training and evaluation see it: an index, and embeddings in the store.
 
-All chance comes from (seed, epoch, step): every process draws the whole batch and keeps its
-part, so that two processes see what one would, and a resumed run what the killed one would have.
-Must not import onnxruntime, or know of Fabric.
+It is a folder of music, or one that ``tonearm prepare`` made. A folder of music needs no
+preparation: its index is made of its listing and of what the embedding store knows of its files.
+Where it was prepared before, the artists given then and the copies found by fingerprint count as
+well. Must not import torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from tonearm import windows
-from tonearm.data import feature_store, groups, index, prepare, splits
-from tonearm.data.feature_store import FeatureStore
-from tonearm.data.index import Track
-from tonearm.data.splits import EXCERPTS, Split
+from tonearm.data import copies, folder, groups, index, prepare
+from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
+from tonearm.data.folder import Listing
+from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError
-from tonearm.features import FeatureSpec
-from tonearm.nets import Architecture
+from tonearm.library.store import Library
+from tonearm.model.file import Model
+from tonearm.training.analysis import Analysis, OnDone, analyse, load_embed
 
-_CACHE_BYTES = 2 * 2**30
+Files = list[tuple[str, str]]  # with what is wrong with each
 
 
 @dataclass(frozen=True)
-class Example:
-    """One window: of which track, beginning where, and its class."""
-
-    track: Track
-    start: int
-    label: int
-
-
-class Data:
-    """The subsets of a split over a prepared folder.
+class Encoding:
+    """How embeddings are had: the store, the model, and how many files at once.
 
     Parameters
     ----------
-    folder : path
-        A prepared folder.
-    split : Split
-    model : Architecture
-        Says how long a window is.
+    library : Library
+        Holds the embedding store; open for writing.
+    model : Model
+        Whose encoder is meant.
+    model_path : Path or None
+        Its file, for the worker processes; None is the built-in model.
+    jobs : int
+    on_start, on_done : callable
+        Called with the number of files to analyse, then after each of them.
     """
 
-    def __init__(self, folder: str | Path, split: Split, model: Architecture) -> None:
-        made = index.load(folder)
-        self.store: FeatureStore = feature_store.open_store(Path(folder) / prepare.FEATURES)
-        self.spec: FeatureSpec = feature_store.spec_of(self.store, window_s=model.window_s)
-        self.split = split
-        found = {subset: splits.find(split, subset, made) for subset in split.subsets}
-        self.subsets = {subset: each.tracks for subset, each in found.items()}
-        self._excerpts = {subset: each.excerpts for subset, each in found.items()}
-        self.labels = tuple(
-            sorted(
-                {track.genre for subset in splits.SUBSETS for track in self.subsets.get(subset, ())}
-            )
+    library: Library
+    model: Model
+    model_path: Path | None = None
+    jobs: int = 1
+    on_start: Callable[[int], None] = lambda _: None
+    on_done: OnDone = lambda _done, _failed: None
+
+    def get(self, key: str) -> StoredEmbeddings | None:
+        """What is in the store of a sound."""
+        return self.library.embeddings.get(key, self.model.encoder_sha256)
+
+    def analyse(self, paths: Mapping[str, Path]) -> Analysis:
+        """Make sure that the store has the embeddings of these files."""
+        return analyse(
+            self.library,
+            paths,
+            encoder=self.model.encoder_sha256,
+            make_embed=partial(load_embed, self.model_path),
+            jobs=self.jobs,
+            on_start=self.on_start,
+            on_done=self.on_done,
         )
-        # Genres by one artist alone: learnt, but never measured.
-        used = [track for subset in self.subsets.values() for track in subset]
-        self.lonely = set(groups.lonely_genres([t.genre for t in used], [t.group for t in used]))
-        self._check()
-        self._cache: dict[str, NDArray[np.generic]] = {}
-        self._cached_bytes = 0
 
-    def _check(self) -> None:
-        """Refuse what no net can learn from, with what is missing."""
-        if len(self.labels) < 2:
-            raise DatasetError(
-                f"only one genre ({', '.join(self.labels) or 'none'}): two or more are needed"
-            )
-        for subset in ("train", "valid"):
-            have = {track.genre for track in self.subsets.get(subset, ())}
-            lost = sorted(set(self.labels) - have - (self.lonely if subset == "valid" else set()))
-            if lost:
-                raise DatasetError(
-                    f"split {self.split.name}: no track of {', '.join(lost)} in its subset {subset}"
-                )
 
-    def levels(self, track: Track) -> NDArray[np.generic]:
-        """Stored levels of a track, kept in memory while there are less than 2 GB of them."""
-        found = self._cache.get(track.sound)
-        if found is None:
-            found = self.store.get(track.sound)
-            if self._cached_bytes + found.nbytes <= _CACHE_BYTES:
-                found = np.array(found)
-                self._cache[track.sound] = found
-                self._cached_bytes += found.nbytes
-        return found
+@dataclass(frozen=True)
+class DataSet:
+    """The tracks of a folder.
 
-    def examples(self, subset: str) -> list[Example]:
-        """Windows of a subset: ten a track, or those excerpts that the split names."""
-        excerpts = self._excerpts.get(subset, {})
-        found = []
-        for track in self.subsets.get(subset, ()):
-            total = len(self.levels(track))
-            starts = windows.place(total, self.spec.window_frames, count=EXCERPTS)
-            label = self.labels.index(track.genre)
-            found += [
-                Example(track, int(start), label)
-                for i, start in enumerate(starts)
-                if track.name not in excerpts or i in excerpts[track.name]
-            ]
-        return found
+    Parameters
+    ----------
+    folder : Path
+        As it was named.
+    index : Index
+    prepared : Path or None
+        The prepared folder, where there is one; it may hold log-mel features.
+    failed, damaged : list of (str, str)
+        Files that are not in the index, and files that are though they are damaged.
+    listing : Listing or None
+        Of a folder of music.
+    named : int
+        How many artists come from the table that `tonearm prepare` was given.
+    """
 
-    def windows(self, examples: Sequence[Example]) -> Tensor:
-        """float32 [n, window_frames, bands]."""
-        cuts = [feature_store.cut(self.levels(e.track), e.start, self.spec) for e in examples]
-        return torch.from_numpy(np.stack(cuts))
+    folder: Path
+    index: Index
+    prepared: Path | None = None
+    failed: Files = field(default_factory=list)
+    damaged: Files = field(default_factory=list)
+    listing: Listing | None = None
+    named: int = 0
 
-    def batches(
-        self, model: Architecture, *, seed: int, epoch: int
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Training batches of an epoch: levels [n, window_frames, bands], targets [n, labels]."""
-        recipe = model.recipe
-        rng = np.random.default_rng([seed, epoch])
-        if recipe.crops == "excerpts":
-            pool = self.examples("train")
-        else:
-            pool = [
-                Example(track, -1, self.labels.index(track.genre))
-                for track in self.subsets["train"]
-            ]
-        order = rng.permutation(len(pool))
-        for step, begin in enumerate(range(0, len(pool), recipe.batch)):
-            chosen = [pool[i] for i in order[begin : begin + recipe.batch]]
-            generator = torch.Generator().manual_seed(
-                int(
-                    np.random.SeedSequence([seed, epoch, step]).generate_state(1, np.uint64)[0] >> 1
-                )
-            )
-            levels = self._levels_of(chosen, model, rng, generator)
-            wanted = torch.tensor([example.label for example in chosen])
-            targets = torch.nn.functional.one_hot(wanted, len(self.labels)).float()
-            smooth = recipe.label_smoothing
-            targets = targets * (1 - smooth) + smooth / len(self.labels)
-            if recipe.mixup:
-                weight = rng.beta(recipe.mixup, recipe.mixup, len(chosen))
-                kept = torch.from_numpy(np.maximum(weight, 1 - weight)).float()
-                other = torch.randperm(len(chosen), generator=generator)
-                at = kept[:, None, None]
-                levels = at * levels + (1 - at) * levels[other]
-                targets = kept[:, None] * targets + (1 - kept[:, None]) * targets[other]
-            yield levels, targets
+    def path_of(self, track: Track) -> Path:
+        """Where the file of a track lies."""
+        return Path(self.index.source) / track.name
 
-    def _levels_of(
-        self,
-        chosen: Sequence[Example],
-        model: Architecture,
-        rng: np.random.Generator,
-        generator: torch.Generator,
-    ) -> Tensor:
-        if model.recipe.crops == "excerpts":
-            levels = self.windows(chosen)
-        else:
-            longer = int(self.spec.window_frames * (1 + model.recipe.margin))
-            wide = FeatureSpec.from_dict({**self.spec.to_dict(), "window_frames": longer})
-            cuts = []
-            for example in chosen:
-                track = self.levels(example.track)
-                last = max(0, len(track) - longer)
-                cuts.append(feature_store.cut(track, int(rng.integers(last + 1)), wide))
-            levels = torch.from_numpy(np.stack(cuts))
-        if model.augment is not None:
-            levels = model.augment(levels, self.spec.window_frames, generator)
-        return levels
+
+def read(data: Path, encoding: Encoding) -> DataSet:
+    """The data set in a folder; the files of a folder of music are analysed for it.
+
+    Raises
+    ------
+    DatasetError
+        When there is none, or no file of it can be read.
+    """
+    if is_prepared(data):
+        root = data.parent if data.name == index.FILE_NAME else data
+        made = index.load(root)
+        return DataSet(root, made, root)  # what failed then was reported then
+    listing = folder.look(data, out=prepare.prepared_path(data))
+    root = data.resolve()
+    found = encoding.analyse({name: root / name for name in listing.names})
+    if not found.files:
+        raise DatasetError(_nothing(data, found.failed))
+    named = prepare.named_artists(tuple(found.files), prepare.prepared_path(root), None)
+    made, damaged = _index(root, listing, found.files, encoding, named)
+    prepared = prepare.prepared_path(data)
+    return DataSet(
+        data,
+        made,
+        prepared if (prepared / index.FILE_NAME).exists() else None,
+        sorted([*listing.failed, *found.failed]),
+        damaged,
+        listing,
+        len(named),
+    )
+
+
+def outline(data: Path) -> Index:
+    """Names and genres of a data set without opening a file; no groups, sounds or lengths.
+
+    Raises
+    ------
+    DatasetError
+        If it is not a folder of music, or its preparation was interrupted.
+    """
+    if is_prepared(data):
+        return index.load(data.parent if data.name == index.FILE_NAME else data)
+    if (data / prepare.JOURNAL).exists():
+        raise DatasetError(f"{data} was not prepared to its end: run `tonearm prepare` again")
+    listing = folder.look(data, out=prepare.prepared_path(data))
+    tracks = [Track(name, listing.genre(name), name, name, 0.0) for name in listing.names]
+    return Index(tuple(tracks), source=str(data))
+
+
+def is_prepared(data: Path) -> bool:
+    """Whether a path is a prepared folder, or the index in one."""
+    return (data.name == index.FILE_NAME and data.is_file()) or (data / index.FILE_NAME).exists()
+
+
+def _nothing(data: Path, failed: Files) -> str:
+    name, reason = failed[0]
+    return f"{data}: none of its {len(failed)} files can be read, e.g. {name}: {reason}"
+
+
+def _index(
+    root: Path,
+    listing: Listing,
+    found: Mapping[str, AnalysedFile],
+    encoding: Encoding,
+    named: Mapping[str, str],
+) -> tuple[Index, Files]:
+    """The index of a folder of music that was analysed, and the files that are damaged."""
+    embeddings, files, damaged = {}, {}, []
+    for name, file in found.items():
+        made = encoding.get(file.key)
+        assert made is not None
+        embeddings[name] = made
+        files[name] = prepare.FileRecord(file.key, made.duration_s, file.artist)
+        if made.warning:
+            damaged.append((name, made.warning))
+    tracks = prepare.tracks_of(listing, files, named)
+    pairs = groups.same_sound(tracks) + _prepared_copies(root, tracks)
+    # A network's embeddings are its answers, which different songs of a genre may share.
+    if encoding.model.embedding_names != encoding.model.labels:
+        pairs += copies.find_by_embeddings(embeddings)
+    return Index(groups.merge_copies(tracks, pairs), (), str(root)), damaged
+
+
+def _prepared_copies(root: Path, tracks: list[Track]) -> list[tuple[str, str]]:
+    """Pairs of names that ``tonearm prepare`` found to be copies of each other."""
+    path = prepare.prepared_path(root) / index.FILE_NAME
+    if not path.exists():
+        return []
+    before = index.load(path).by_name()
+    here = {track.sound: track.name for track in reversed(tracks)}
+    pairs = [
+        (track.sound, before[track.copy_of].sound) for track in before.values() if track.copy_of
+    ]
+    return [
+        (here[one], here[other])
+        for one, other in pairs
+        if one != other and one in here and other in here
+    ]
+
+
+def embed(
+    data: DataSet, tracks: tuple[Track, ...], encoding: Encoding
+) -> tuple[dict[str, StoredEmbeddings], Files]:
+    """Embeddings of tracks by their name, analysed now where the store has none; what failed."""
+    found = {track.name: encoding.get(track.sound) for track in tracks}
+    missing = [track for track in tracks if found[track.name] is None]
+    failed: Files = []
+    if missing and data.index.source:
+        paths = {track.name: data.path_of(track) for track in missing}
+        analysed = encoding.analyse(paths)
+        failed = list(analysed.failed)
+        for track in missing:
+            if track.name not in analysed.files:
+                continue
+            if analysed.files[track.name].key == track.sound:
+                found[track.name] = encoding.get(track.sound)
+            else:
+                failed.append((track.name, "has changed since it was prepared: prepare it again"))
+    elif missing:
+        reason = "is known as an array only, and the embedding store has nothing of it"
+        failed = [(track.name, reason) for track in missing]
+    return {name: made for name, made in found.items() if made is not None}, failed

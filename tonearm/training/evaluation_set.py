@@ -22,9 +22,9 @@ from tonearm.errors import DatasetError, DecodeError, ModelError
 from tonearm.model.classifier import Classifier
 from tonearm.model.encoder import onnx_session
 from tonearm.model.file import Model
-from tonearm.training import caveats, data_set
+from tonearm.training import caveats, dataset
 from tonearm.training.caveats import Caveat
-from tonearm.training.data_set import DataSet, Encoding
+from tonearm.training.dataset import DataSet, Encoding
 from tonearm.training.run import SPLIT
 from tonearm.workers import Caller, Failure, Pool, Work, in_order
 
@@ -159,7 +159,7 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
     chosen = evaluation_set.tracks
     levels = _features(evaluation_set, encoding.model)
     if levels is None and not evaluation_set.excerpts:
-        kept, failed = data_set.embed(evaluation_set.data, chosen, encoding)
+        kept, failed = dataset.embed(evaluation_set.data, chosen, encoding)
         found = {name: made.values.astype(np.float32) for name, made in kept.items()}
     else:
         found, failed = _embed_here(evaluation_set, encoding, levels)
@@ -263,7 +263,7 @@ def look_ahead(
     DatasetError
         When there is no such split or subset, or nothing of it is here.
     """
-    made = data_set.outline(data)
+    made = dataset.outline(data)
     split = splits.written(wanted) if wanted else None
     tracks = _find(split, subset, made, data).tracks if split else made.tracks
     for path, model in models:
@@ -287,5 +287,5 @@ def split_next_to(path: Path, data: Path) -> str | None:
     file = path.with_name(SPLIT)
     if not file.exists():
         return None
-    found = splits.select(splits.load(file), data_set.outline(data))
+    found = splits.select(splits.load(file), dataset.outline(data))
     return str(file) if any(found.values()) else None

@@ -24,7 +24,7 @@ from tonearm.model.file import Model
 from tonearm.model.head import Head, calibrated
 from tonearm.nets import Architecture
 from tonearm.training import charts, learnt_sounds
-from tonearm.training.dataset import Data
+from tonearm.training.batches import Data
 from tonearm.training.export import check_parity, to_onnx
 from tonearm.training.learnt_sounds import LearntSounds
 from tonearm.training.report_charts import curves

@@ -24,7 +24,7 @@ from tonearm import metrics, nets
 from tonearm.data import splits
 from tonearm.errors import DatasetError
 from tonearm.nets import Architecture, Recipe
-from tonearm.training.dataset import Data
+from tonearm.training.batches import Data
 from tonearm.training.finalize import finish, predict_subset
 from tonearm.training.run import CHECKPOINT, HISTORY, RUN, SPLIT, Row, Run, read, write
 

@@ -17,7 +17,7 @@ from tonearm.features import GTZAN_SPEC
 
 torch = pytest.importorskip("torch")
 
-from tonearm.training.dataset import Data, Example  # noqa: E402
+from tonearm.training.batches import Data, Example  # noqa: E402
 
 LSTM = nets.get("lstm")
 FRAMES = 1_293
