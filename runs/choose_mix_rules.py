@@ -6,8 +6,8 @@ minutes; no audio is joined. ``python -m runs.choose_mix_rules FOLDER``
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +67,11 @@ def is_mix(classifier: Classifier, windows: np.ndarray) -> tuple[bool, bool]:
 
 def main() -> None:
     """Print one line for each kind of track."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="clips, one sub-folder a genre")
+    args = parser.parse_args()
     rng, classifier = random.Random(SEED), Classifier.load()
-    clips = embedded(classifier, Path(sys.argv[1]))
+    clips = embedded(classifier, args.folder)
     kinds = {
         f"pieces of {seconds} s": [medley(clips, seconds, rng) for _ in range(MEDLEYS)]
         for seconds in PIECES_S
