@@ -96,6 +96,7 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """Write everything in the block, or nothing."""
         with self._explained():
+            # The write lock at once: a transaction that asks for it later can fail halfway.
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -128,10 +129,10 @@ class Database:
             Values of its placeholders.
         """
         with self._explained():
-            cursor = self._connection.execute(sql, values)
+            cursor = self._connection.execute(sql, values)  # wrong SQL fails here
         while True:
             with self._explained():
-                rows = cursor.fetchmany(1_000)
+                rows = cursor.fetchmany(1_000)  # bounds the memory for a large library
             if not rows:
                 return
             yield from rows
@@ -184,12 +185,14 @@ class Database:
         elif not self.path.exists():
             kind, remedy = self._schema.kind, self._schema.remedy
             raise LibraryError(f"there is no {kind} at {self.path} yet: {remedy}")
+        # isolation_level None: Python's own implicit transactions would interfere with ours.
         uri = _uri(self.path, write=write)
         return sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None)
 
     def _prepare(self, write: bool) -> None:
         """Check whose file it is, and create the tables of a new one."""
         schema = self._schema
+        # One query, so that no other program can change the file between the answers.
         ours, version, empty = self._connection.execute(
             "SELECT (SELECT application_id FROM pragma_application_id),"
             " (SELECT user_version FROM pragma_user_version), NOT EXISTS (SELECT 1 FROM"
@@ -206,11 +209,14 @@ class Database:
             if empty:
                 raise LibraryError(f"the {schema.kind} {self.path} is empty: {schema.remedy}")
             if version < schema.version:
+                # Reading needs the present tables; opening for writing upgrades them.
                 Database(self.path, schema, write=True).close()
             return
+        # With a write-ahead log the page can read while a scan writes.
         self._connection.execute("PRAGMA journal_mode = WAL")
         # With this, a commit survives kill -9. A power failure may lose it, but never half of it.
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        # Off by default in SQLite, for each new connection.
         self._connection.execute("PRAGMA foreign_keys = ON")
         with self.transaction():
             # Checked again: another program may have created the tables in the meantime.
@@ -219,7 +225,7 @@ class Database:
                 self._run(schema.tables)
                 self._connection.execute(f"PRAGMA application_id = {schema.application_id}")
             else:
-                for upgrade in schema.upgrades[found - 1 :]:
+                for upgrade in schema.upgrades[found - 1 :]:  # versions count from 1
                     self._run(upgrade)
             if found != schema.version:
                 self._connection.execute(f"PRAGMA user_version = {schema.version}")
@@ -260,6 +266,7 @@ def alone(path: Path, *, what: str) -> Iterator[None]:
     place = path.with_name(f"{path.name}.lock")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        # No waiting: who holds it may be at work for hours.
         lock = sqlite3.connect(place, timeout=0, isolation_level=None)
         try:
             lock.execute("BEGIN EXCLUSIVE")
@@ -291,7 +298,7 @@ def _uri(path: Path, *, write: bool) -> str:
 
 def _reason(error: sqlite3.Error) -> str:
     """What is wrong with a file and what to do, by SQLite's code: the predicate of a sentence."""
-    code = getattr(error, "sqlite_errorname", "")
+    code = getattr(error, "sqlite_errorname", "")  # SQLITE_BUSY_SNAPSHOT and the like begin alike
     for prefix, words in (
         (
             "SQLITE_BUSY",

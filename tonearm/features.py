@@ -44,6 +44,7 @@ class FeatureSpec:
     scale: Literal["log10", "db"]
 
     def __post_init__(self) -> None:
+        # Above half the sample rate there is nothing to measure (Nyquist).
         if not (0 <= self.mel_low_hz < self.mel_high_hz <= self.sample_rate_hz / 2):
             raise ModelError(
                 f"the mel range {self.mel_low_hz}-{self.mel_high_hz} Hz does not fit audio at "
@@ -123,7 +124,8 @@ TEXTURE_SPEC = FeatureSpec(
 
 def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
     """Slaney's mel scale (Auditory Toolbox 1998): linear to 1 kHz, then 27 steps for each x6.4."""
-    linear = hz * 3 / 200
+    linear = hz * 3 / 200  # 15 mel at 1 kHz, where the curves meet
+    # The maximum avoids log(0): np.where below computes both branches.
     above = 15 + 27 * np.log(np.maximum(hz, 1.0) / 1_000) / np.log(6.4)
     return np.where(hz < 1_000, linear, above)
 
@@ -162,14 +164,17 @@ def mel_filters(spec: FeatureSpec) -> Float32:
     float32 [bands, n_fft // 2 + 1]
         Weights on the power spectrum. The array is shared and read-only.
     """
-    bins_hz = np.arange(spec.n_fft // 2 + 1) * spec.sample_rate_hz / spec.n_fft
+    bins_hz = np.arange(spec.n_fft // 2 + 1) * spec.sample_rate_hz / spec.n_fft  # (bins,)
     ends = _hz_to_mel(np.array([spec.mel_low_hz, spec.mel_high_hz]))
+    # Each triangle begins and ends at its neighbours' centres: two corners more than bands.
     corners_hz = _mel_to_hz(np.linspace(ends[0], ends[1], spec.mel_bands + 2))
     low, centre, high = corners_hz[:-2, None], corners_hz[1:-1, None], corners_hz[2:, None]
-    rising = (bins_hz - low) / (centre - low)
+    rising = (bins_hz - low) / (centre - low)  # (bands, bins)
     falling = (high - bins_hz) / (high - centre)
+    # 2 / width makes every area 1: without it wide bands would be louder than narrow ones.
     filters = np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
     result: Float32 = filters.astype(np.float32)
+    # The cache hands the same array to every caller.
     result.flags.writeable = False
     return result
 
@@ -205,11 +210,12 @@ def mel_power(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Fl
     power = np.empty((frames, spec.mel_bands), dtype=np.float32)
     if not frames:
         return power
+    # A view: frames overlap, and a copy of all would be n_fft / hop times the samples.
     windowed = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_samples]
     filters = mel_filters(spec).T
     for start in range(0, frames, _BLOCK_FRAMES):
         block = windowed[start : start + _BLOCK_FRAMES] * _hann(spec.n_fft)
-        spectrum = np.fft.rfft(block)
+        spectrum = np.fft.rfft(block)  # (block, bins)
         power[start : start + _BLOCK_FRAMES] = (
             np.square(spectrum.real) + np.square(spectrum.imag)
         ) @ filters
@@ -232,9 +238,11 @@ def power_to_db(power: Float32, *, reference: float | None = None) -> Float32:
     """
     if not power.size:
         return power
+    # Digital silence has no maximum to divide by; with the floor it becomes 0 dB throughout.
     loudest = max(float(power.max()), POWER_FLOOR)
     zero_db = loudest if reference is None else reference
     level = 10 * np.log10(np.maximum(power, np.float32(POWER_FLOOR)) / np.float32(zero_db))
+    # The range hangs from the loudest value, whatever counts as 0 dB (librosa's top_db).
     floor = 10 * np.log10(loudest / zero_db) - DYNAMIC_RANGE_DB
     result: Float32 = np.maximum(level, floor).astype(np.float32)
     return result
@@ -270,6 +278,8 @@ def to_level(power: Float32, spec: FeatureSpec) -> Float32:
     spec : FeatureSpec
     """
     if spec.scale == "log10":
+        # Absolute, not relative: a quieter copy is another input. model/track.py lifts quiet
+        # tracks.
         level: Float32 = np.log10(1 + np.float32(10_000) * power)
         return level
     return power_to_db(power)
@@ -291,8 +301,9 @@ def mfcc(log_mel_db: Float32, *, coefficients: int = 13) -> Float32:
     """
     bands = log_mel_db.shape[1]
     order = np.arange(coefficients)[None, :]
-    basis = np.cos(np.pi * order * (2 * np.arange(bands)[:, None] + 1) / (2 * bands))
+    basis = np.cos(np.pi * order * (2 * np.arange(bands)[:, None] + 1) / (2 * bands))  # (bands, n)
     basis *= np.sqrt(2 / bands)
+    # The constant has twice the energy of the other cosines; this makes all of length 1.
     basis[:, 0] = np.sqrt(1 / bands)
     result: Float32 = (log_mel_db @ basis.astype(np.float32)).astype(np.float32)
     return result

@@ -44,6 +44,7 @@ def find(
     exclude : sequence of str
         Patterns (``*.wav``, ``Podcasts``) of names below the folders, or of whole paths.
     """
+    # Device and inode, because two paths may lead to one folder.
     entered: set[tuple[int, int]] = set()
     for path in map(Path, paths):
         if path.is_dir():
@@ -59,6 +60,7 @@ def _walk(
     entered: set[tuple[int, int]],
     exclude: Sequence[str],
 ) -> Iterator[Path]:
+    # A stack of its own: recursion would end at Python's limit in a deep tree.
     pending, named = [folder], folder
     while pending:
         folder = pending.pop()
@@ -82,6 +84,7 @@ def _walk(
                 folders.append(folder / entry.name)
             elif os.path.splitext(entry.name)[1].lower() in suffixes:
                 yield folder / entry.name
+        # The stack gives back the last one first.
         pending.extend(reversed(folders))
 
 
@@ -135,21 +138,26 @@ def replacing(
         Asked at the end; if it says no, the old file stays.
     """
     encoding = None if kind == "b" else "utf-8"
+    # Renaming over a link would replace the link, not the file it names.
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         with open(path, f"w{kind}", encoding=encoding, newline=newline) as file:
             yield file
         return
+    # In the same folder: a rename is atomic only within one file system.
     temporary = path.with_name(_temporary_name(path.name))
     try:
         with open(temporary, f"x{kind}", encoding=encoding, newline=newline) as file:
             yield file
             file.flush()
+            # Without it a power failure after the rename can leave an empty file under the old
+            # name.
             os.fsync(file.fileno())
         if wanted():
             os.replace(temporary, path)
         else:
             temporary.unlink()
+    # Ctrl-C too must not leave the temporary file behind.
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -161,6 +169,7 @@ def replacing(
 def _temporary_name(name: str) -> str:
     """A hidden name for what becomes the file ``name``, within the 255 bytes of file systems."""
     while len(os.fsencode(name)) > _NAME_BYTES:
+        # Whole characters, since a name cut between two bytes would not be valid UTF-8.
         name = name[:-1]
     return f".{name}.{os.getpid()}-{secrets.token_hex(4)}.part"
 
@@ -173,6 +182,7 @@ def is_read_only(path: str | os.PathLike[str]) -> bool:
     path : path
         An existing file.
     """
+    # The mode is asked as well, because root may write to everything.
     return not (os.stat(path).st_mode & 0o222 and os.access(path, os.W_OK))
 
 
@@ -187,6 +197,7 @@ def refusal(folder: str | os.PathLike[str]) -> str | None:
     while not place.exists():
         place = place.parent
     try:
+        # Trying is the only sure answer: quotas, read-only mounts and ACLs are in no mode.
         with tempfile.TemporaryFile(dir=place):
             return None
     except OSError as error:
@@ -229,5 +240,6 @@ class FileStatus(NamedTuple):
 def cores() -> int:
     """Processors this process may use, fewer than the machine has in a container or a batch job."""
     if hasattr(os, "sched_getaffinity"):
+        # os.cpu_count counts those of the machine, also in a job that was given two.
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -31,6 +31,7 @@ UNKNOWN = "unknown"
 # Players (Navidrome, Jellyfin, Plex) split genres at these characters, so a single genre must not
 # contain them.
 SPLITTING = ";,|\\"
+# In characters.
 LONGEST_NAME = 100
 
 _ID3_NAMES = {"hiphop": "Hip-Hop"}
@@ -92,6 +93,7 @@ def find(name: str, known: Iterable[str]) -> str | None:
         Genres, in their inside spelling.
     """
     known = tuple(known)
+    # Exact first: another genre with the same key must not win.
     if name in known:
         return name
     return next((genre for genre in known if key(genre) == key(name)), None)
@@ -108,8 +110,10 @@ def id3_name(genre: str) -> str:
     ----------
     genre : str
     """
+    # "EDM" or "Drum'n'Bass" would lose by any rule of ours.
     if any(map(str.isupper, genre)):
         return genre
+    # HFS+ decomposes the names of folders: e and its accent would be two characters.
     composed = unicodedata.normalize("NFC", genre)
     return _ID3_NAMES.get(key(genre)) or _INITIAL.sub(lambda match: match[0].title(), composed)
 
@@ -123,4 +127,5 @@ def colour(genre: str | None) -> str:
     """
     if genre is None or genre == UNKNOWN:
         return "#9e9e9e"
+    # Not hash(), which Python seeds anew in each process.
     return _COLOURS.get(genre) or _SPARE_COLOURS[sum(genre.encode()) % len(_SPARE_COLOURS)]

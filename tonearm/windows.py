@@ -17,7 +17,7 @@ WindowCount = int | Literal["all"]
 
 # Tracks longer than this have a window for so many more seconds: music may change genre in them.
 LONG_S, _LONG_HOP_S = 600.0, 15.0
-_MOST_WINDOWS = 1_200
+_MOST_WINDOWS = 1_200  # five hours at one window every 15 s
 
 
 def for_length(count: WindowCount, duration_s: float) -> WindowCount:
@@ -68,16 +68,19 @@ def place(
         Ascending, without repeats; n is 1 or more.
     """
     last = total_frames - window_frames
+    # Too short for a window: the reader repeats the sound to fill one.
     if last <= 0:
         return np.zeros(1, dtype=np.int64)
     through = np.arange(0, last + 1, hop_frames or window_frames)
     if through[-1] < last:
         through = np.append(through, last)
+    # Spreading that many would make them overlap, and the same sound would vote twice.
     if count == "all" or count >= len(through):
         return through
+    # Middles of stretches, not their starts: the first seconds of a track are often a fade.
     middles = (np.arange(count) + 0.5) * total_frames / count
     starts = np.round(middles - window_frames / 2).astype(np.int64)
-    return np.clip(starts, 0, last)
+    return np.clip(starts, 0, last)  # rounding may pass either end by a frame
 
 
 def group(
@@ -102,6 +105,7 @@ def group(
         The starts of each group.
     """
     begin = 0
+    # One step past the last window closes the last group.
     for i in range(1, len(starts) + 1):
         apart = i == len(starts) or starts[i] - starts[i - 1] > window_frames
         if apart or starts[i] + window_frames - starts[begin] > most_frames:

@@ -86,6 +86,7 @@ def predict_many(
         yield from predict_in_order(make_predict(classifier, options), paths)
         return
     given = iter(paths)
+    # No more workers than files: each costs a process with the model in it.
     first = list(islice(given, jobs))
     make_work = partial(make_predict, classifier, options)
     with Pool(len(first), make_work=make_work) as pool:

@@ -270,6 +270,7 @@ class Classifier:
         ('jazz', 'jazz')
         """
         with open_source(source, sample_rate_hz) as opened:
+            # All windows, since the most typical ten seconds may lie anywhere.
             plan = Plan("all", reasons=True)
             embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
         prediction = self.classify(replace(embeddings, path=opened.path), tags=True)
@@ -314,6 +315,7 @@ class Classifier:
             )
         except DecodeError as error:
             return error
+        # A broken model fails for every file alike; as an error of each it would fill a table.
         except (ModelError, CancelledError):
             raise
         except Exception as error:
@@ -376,6 +378,7 @@ class Classifier:
         if count is not None:
             return Plan(count, on_progress=on_progress)
         model = self.model
+        # 3.3 windows of GTZAN's clips reach .826; always eight reach .829 (speed.md).
         enough = model.is_enough if model.stop_confidence < 1 else None
         return Plan(model.windows_per_track, enough=enough, grows=True, on_progress=on_progress)
 
@@ -388,6 +391,8 @@ class Classifier:
         starts_s = embeddings.starts_s
 
         def together(start: int, stop: int) -> tuple[str | None, float]:
+            # A segment is classified as a track is, by both encoders; single windows by the first
+            # alone.
             texture = self._texture_within(
                 embeddings, float(starts_s[start]), float(starts_s[stop - 1]) + window_s
             )
@@ -413,8 +418,10 @@ class Classifier:
         texture, starts_s = self._checked_texture(embeddings.texture), embeddings.texture_starts_s
         if texture is None or starts_s is None or self.model.texture is None:
             return None
+        # A track shorter than 30 s has one window, which is the track repeated.
         window_s = min(self.model.texture.features.window_s, embeddings.duration_s)
         shared_s = np.minimum(starts_s + window_s, stop_s) - np.maximum(starts_s, start_s)
+        # A long window that lies half in the next segment speaks for the other genre too.
         inside = texture[shared_s > window_s / 2]
         return inside if len(inside) else None
 

@@ -142,6 +142,7 @@ def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only; they are raised as well
+    # Waiting threads spin by default, which would take the cores from other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -221,6 +222,7 @@ class Encoder:
         known = info.duration_s >= SHORTEST_S or not audio.length_is_wrong(reader)
         if known:
             starts, embeddings = self._embed_track(reader, path, samples, plan)
+        # Windows placed by a wrong length miss part of the music, so they are placed again.
         if not known or audio.length_is_wrong(reader):
             samples = audio.count_samples(reader)
             warning = audio.short_warning(info, samples)
@@ -249,6 +251,7 @@ class Encoder:
         many = windows.for_length(1, samples / reader.info.sample_rate_hz)
         count: WindowCount = "all" if plan.hop_s or many == "all" else max(1, many // 10)
         starts = windows.place(track.frames, spec.window_frames, count=count)
+        # One at a time: 30 s of decoded audio each would add up in a long track.
         rows = [network.outputs(track.cut(starts[i : i + 1]).power) for i in range(len(starts))]
         texture, *more = (np.concatenate(column) for column in zip(*rows, strict=True))
         return {
@@ -280,6 +283,7 @@ class Encoder:
         embeddings, levels = self._embed_all(track, starts, plan.on_progress)
         silent = is_silent(levels)
         if count == "all":
+            # A silent track keeps all of its windows: the detector then calls it unknown.
             kept = ~silent if not silent.all() else ~np.zeros_like(silent)
             return starts[: len(levels)][kept], embeddings[kept]
         # A track that is quiet wherever it was read may be loud elsewhere.
@@ -311,6 +315,7 @@ class Encoder:
                 return None
             embeddings = self._network.run(np.concatenate([cut.power for cut in cuts]))
             done |= dict(zip(few, embeddings, strict=True))
+            # In the order of the track, so that the result is as if all had been read in a row.
             order = sorted(done)
             together = np.stack([done[i] for i in order])
             if on_progress:
@@ -324,6 +329,7 @@ class Encoder:
     ) -> tuple[Float32, Float64]:
         """Embeddings [n, d] and levels [n] of the windows that begin at frames ``starts``."""
         groups = track.groups(starts)
+        # The gain must be known before the first window runs, so six groups are read ahead.
         first = {i: track.cut(groups[i]) for i in spread(len(groups))}
         gain = np.float32(track_gain(list(first.values())))
         parts: list[Float32] = []

@@ -130,6 +130,7 @@ class Model:
     @property
     def encoder_sha256(self) -> str:
         """Identity of the encoders: embeddings of equal encoders can be compared and kept."""
+        # The front end belongs to it: one network on other spectrograms gives other embeddings.
         digest = hashlib.sha256(self.encoder + _canonical(self.features))
         if self.texture is not None:
             digest.update(self.texture.encoder + _canonical(self.texture.features))
@@ -199,6 +200,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
         for name, data in {_MANIFEST: text, **members}.items():
+            # A ZipInfo by name alone is dated 1980: the same model is the same bytes.
             file.writestr(zipfile.ZipInfo(name), data)
         file.comment = f"sha256:{_sha256(text)}".encode()
     data = buffer.getvalue()
@@ -221,6 +223,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
     path = named(path) or builtin_path()
     try:
         with open(path, "rb") as file:
+            # One byte more than allowed tells a file that is too large, without reading it all.
             data = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         raise ModelError(f"{path}: model cannot be read: {error.strerror}") from None
@@ -282,6 +285,7 @@ def _stored_members(data: bytes) -> tuple[dict[str, bytes], str]:
             parts = file.infolist()
             if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
                 raise ModelError("not a Tonearm model: its parts are compressed")
+            # Members that overlap would be a zip bomb even without compression.
             if sum(part.file_size for part in parts) > len(data):
                 raise ModelError("damaged model: it promises more than it holds")
             members = {part.filename: file.read(part) for part in parts}

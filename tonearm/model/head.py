@@ -24,6 +24,7 @@ from tonearm.model.texture import Gate, TextureHead, closed
 Float64 = NDArray[np.float64]
 Kind = Literal["votes", "average"]
 
+# Keeps logarithms finite: a vote counts as 13.8 nats against a genre at most.
 _LEAST_PROBABILITY = 1e-6
 _REGION_ARRAYS = ("centres", "whiten", "limits", "slopes")
 
@@ -145,10 +146,11 @@ class Head:
             From the second encoder, if it was asked.
         """
         track = np.asarray(windows)[None]
-        z = self._logits(track)
+        z = self._logits(track)  # (1, k)
         probabilities = calibrated(z, self.calibration)
         if texture is not None and self.texture is not None and self.wants_texture(windows):
             long_windows = np.asarray(texture, dtype=np.float64)[None]
+            # Votes multiply: weights of .5, .7, 1 and 1.3 gave .829, .831, .834, .834 (ears.md).
             z += mean_vote(long_windows @ self.texture.weight + self.texture.bias)
             probabilities = calibrated(z, self.texture.calibration)
         unknown = float(sigmoid(self._beyond(track, probabilities))[0])
@@ -165,6 +167,8 @@ class Head:
         if self.texture is None:
             return False
         probabilities = self._probabilities(np.asarray(windows)[None])
+        # .8 in the built-in model: 36 % of GTZAN ask, for 1.2 points; if all asked, .1 more
+        # (ears.md).
         return bool(probabilities.max() < self.texture.ask_below)
 
     def is_confident(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
@@ -184,6 +188,8 @@ class Head:
         probabilities = self._probabilities(track)
         beyond = float(self._beyond(track, probabilities)[0])
         doubt = self.detector.doubt(len(windows)) if self.detector is not None else 0.0
+        # Without this 3.1 instead of 3.3 windows are read, but only .69 instead of .84 of the
+        # unknown tracks stay unknown (speed.md, 2 to 8 until .7).
         if abs(beyond) < doubt:
             return False
         highest = float(probabilities.max())
@@ -196,7 +202,7 @@ class Head:
         ----------
         windows : float32 [n, d]
         """
-        alone = np.asarray(windows)[:, None]
+        alone = np.asarray(windows)[:, None]  # (n, 1, d): each window a track of its own
         probabilities = self._probabilities(alone)
         unknown = sigmoid(self._beyond(alone, probabilities))[:, None]
         return np.hstack([probabilities * (1 - unknown), unknown])
@@ -212,6 +218,8 @@ class Head:
             nearest = probabilities.argmax(axis=1)
             for label, its in zip(self.known_region.labels, near.T, strict=True):
                 own = nearest == self.labels.index(label)
+                # Near the genre, and most probable: the second alone let in .41 of effects
+                # (unknown.md).
                 beyond = np.where(own, np.minimum(beyond, its), beyond)
         return beyond
 
@@ -221,7 +229,7 @@ class Head:
 
     def _logits(self, tracks: NDArray[np.floating[Any]]) -> Float64:
         """Sums of log votes (z) of tracks [m, n, d]: [m, k]."""
-        wide = spread(tracks, self.power)
+        wide = spread(tracks, self.power)  # (m, n, d)
         if self.kind == "votes":
             z = mean_vote(wide @ self.weight + self.bias)
         else:
@@ -348,6 +356,7 @@ def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float
     mixture : sequence of (float, float)
         Weight and temperature of each component.
     """
+    # Fixed temperatures with fitted weights: fitting both is unstable for few artists (head.md).
     total = np.zeros_like(logits)
     for weight, temperature in mixture:
         total += weight * _softmax(logits / temperature)
@@ -361,6 +370,7 @@ def mean_vote(logits: Float64) -> Float64:
     ----------
     logits : float64 [..., n, k]
     """
+    # Mean of votes, not of logits: one odd window of thirty units decides nothing (head.md).
     return np.asarray(np.log(np.maximum(_softmax(logits).mean(axis=-2), _LEAST_PROBABILITY)))
 
 
@@ -373,9 +383,10 @@ def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
         Probabilities.
     power : float
     """
+    # Most tags lie below .05; powers of .15 to .33 do equally well (head.md).
     return np.asarray(np.clip(windows, 0, 1), dtype=np.float64) ** power
 
 
 def _softmax(logits: Float64) -> Float64:
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))  # no overflow: the largest is 1
     return np.asarray(odds / odds.sum(axis=-1, keepdims=True))

@@ -54,9 +54,11 @@ def with_mix(
     duration_s, window_s : float
         Length of the track and of one window.
     """
+    # Shorter tracks have too few windows to tell a change from an odd passage.
     if duration_s < LONG_S or len(starts_s) < 2:
         return prediction
     chosen = _apart(starts_s)
+    # Thinned out even where a timeline has a window each second: the rules were chosen at 15 s.
     few, begins_s = windows[chosen], np.asarray(starts_s, dtype=np.float64)[chosen]
     each = head.classify_each(few)
 
@@ -82,6 +84,7 @@ def with_mix(
         )
         mix = fractions(found)
         known = sorted((share for genre, share in mix.items() if genre != UNKNOWN), reverse=True)
+        # Unknown parts do not make a mix: talk between songs is no other genre.
         if known and known[0] < longest and sum(known[1:]) >= _LEAST_OTHER:
             timeline = prediction.timeline or found
             return replace(prediction, genre=None, mix=mix, timeline=timeline)

@@ -45,7 +45,8 @@ class OutOfDomainDetector:
         windows : int
             Number of windows in each mean.
         """
-        line = mean @ self.weight + self.offset
+        line = mean @ self.weight + self.offset  # (m,)
+        # The noise of a mean of n windows falls as 1 / sqrt(n); so does the margin for it.
         return np.asarray(line - (self.limit + self.slope / np.sqrt(windows)))
 
     def doubt(self, windows: int) -> float:
@@ -91,7 +92,8 @@ class KnownRegion:
         windows : int
             Number of windows in each mean.
         """
-        away = ((mean @ self.whiten)[:, None] - self.centres) ** 2
+        away = ((mean @ self.whiten)[:, None] - self.centres) ** 2  # (m, a, d)
+        # Half a squared distance is a log-likelihood in nats, the unit of the detector's line.
         return np.asarray((away.sum(axis=2) - (self.limits + self.slopes / windows)) / 2)
 
     def fits(self, labels: tuple[str, ...], dimensions: int) -> bool:

@@ -143,6 +143,7 @@ def rank(
     >>> rank(["a", "b"], [0.2, 0.71239])
     {'b': 0.7124, 'a': 0.2}
     """
+    # Plain floats: NumPy's float32 does not go into JSON.
     numbers = [float(value) for value in values]
     order = sorted(range(len(numbers)), key=lambda i: -numbers[i])  # stable: ties keep their order
     return {names[i]: round(numbers[i], PLACES) for i in order}

@@ -23,7 +23,7 @@ from tonearm.model.texture import GROUPS, TextureHead
 
 Float64 = NDArray[np.float64]
 
-_TAGS, _WINDOWS = 5, 3
+_TAGS, _WINDOWS = 5, 3  # how many are named
 # What is cut out as the most typical of a track.
 TYPICAL_S = 10.0
 
@@ -128,7 +128,8 @@ def tag_reasons(
     names : sequence of str [d]
         Names of the tags.
     """
-    difference = head.weight[:, pair[0]] - head.weight[:, pair[1]]
+    difference = head.weight[:, pair[0]] - head.weight[:, pair[1]]  # (d,)
+    # Less what is usual: a tag that every track has explains nothing.
     usual = head.statistics.get("mean", np.zeros(head.dimensions))
     amounts = (spread(windows, head.power).mean(axis=0) - usual) * difference
     order = np.argsort(-np.abs(amounts), kind="stable")[:_TAGS]
@@ -156,7 +157,7 @@ def window_reasons(
     window_s, duration_s : float
         Length of a window and of the track.
     """
-    votes = log_votes(head, windows)
+    votes = log_votes(head, windows)  # (n, k)
     amounts = votes[:, pair[0]] - votes[:, pair[1]]
     order = np.argsort(-amounts, kind="stable")[:_WINDOWS]
     found = tuple(

@@ -75,6 +75,7 @@ def styles_of(
     {}
     """
     found = [
+        # By how far it passes its limit: limits differ, since some tags run higher than others.
         (tags[style.tag] / style.least, style)
         for style in styles
         if genre in style.genres and tags.get(style.tag, 0.0) >= style.least

@@ -64,6 +64,7 @@ class Track:
         self._reader, self._spec, self._samples = reader, spec, samples
         self._ahead: dict[int, Cut] = {}
         rate_hz = reader.info.sample_rate_hz
+        # In frames of the front end; nothing is resampled yet.
         self.frames = spec.frames_of(samples * spec.sample_rate_hz // rate_hz)
         fit = int(_READ_SAMPLES / (spec.window_s * rate_hz))
         self._most_windows = max(1, min(_READ_WINDOWS, fit))
@@ -107,6 +108,7 @@ class Track:
         span = audio.read_span(
             self._reader, begin, last * spec.hop_samples + half, rate_hz=spec.sample_rate_hz
         )
+        # The span has its margin, so padding with zeros would put silence inside the music.
         power = mel_power(span, spec, centre=False)
         if len(power) < spec.window_frames:  # a sound shorter than a window is repeated
             power = np.tile(power, (-(-spec.window_frames // len(power)), 1))
@@ -124,6 +126,7 @@ class Track:
         None where nothing is silent, or all. The whole track is decoded to know that.
         """
         length = self._spec.window_frames
+        # At the file's own rate: a level needs no resampling.
         window = round(self._spec.window_s * self._reader.info.sample_rate_hz)
         levels: list[Float64] = []
         for samples in audio.blocks(self._reader, block_s=10 * self._spec.window_s):
@@ -138,6 +141,7 @@ class Track:
         inside = sounds[:-2] & sounds[1:-1] & sounds[2:]  # not half a window of silence
         loud = np.flatnonzero(inside if inside.any() else sounds[1:-1])
         if count < len(loud):
+            # Middles of equal stretches, as in `windows.place`, but of the sounding part alone.
             loud = loud[((np.arange(count) + 0.5) * len(loud) / count).astype(np.int64)]
         return np.unique(np.minimum(loud * length, max(0, self.frames - length)))
 
@@ -161,7 +165,7 @@ def spread(groups: int) -> list[int]:
     groups : int
     """
     few = min(groups, _LEVEL_GROUPS)
-    return [(2 * i + 1) * groups // (2 * few) for i in range(few)]
+    return [(2 * i + 1) * groups // (2 * few) for i in range(few)]  # middles of equal stretches
 
 
 def track_gain(cuts: list[Cut]) -> float:
@@ -173,6 +177,7 @@ def track_gain(cuts: list[Cut]) -> float:
     """
     levels = np.concatenate([cut.levels for cut in cuts])
     silent = is_silent(levels)
+    # Pauses would make a loud track look quiet, and it would be lifted.
     if silent.any() and not silent.all():
         return quiet_gain(float(levels[~silent].mean()))
     return quiet_gain(float(np.mean([cut.mean_square for cut in cuts])))

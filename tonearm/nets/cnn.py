@@ -77,13 +77,17 @@ class Rhythm(nn.Module):
     def __init__(self, config: Config, *, frames: int) -> None:
         super().__init__()
         self.groups = config.rhythm_groups
+        # From 1: the mean level is no rhythm. Up to half the frames: faster pulses alias.
         cycles = torch.arange(1, frames // 2).float()  # a window
         angle = 2 * math.pi / frames * torch.arange(frames).float()[:, None] * cycles
+        # Without a window the jump from end to beginning would leak into every cycle.
         hann = torch.hann_window(frames, periodic=False)[:, None]
+        # Logarithmic, as tempo is perceived: 60 to 120 is as far as 120 to 240 a minute.
         centres = torch.linspace(0, math.log(frames / 2 - 1), config.rhythm_bins)
         distance = (cycles.log()[:, None] - centres).abs() / (centres[1] - centres[0])
         weight = (1 - distance).clamp(min=0)  # (cycles, bins)
         weight = weight[:, weight.sum(0) > 0]  # the lowest can fall between two cycles
+        # Not saved in checkpoints: they follow from the size of a window.
         self.register_buffer("cosine", angle.cos() * hann, persistent=False)
         self.register_buffer("sine", angle.sin() * hann, persistent=False)
         self.register_buffer("pooling", weight / weight.sum(0), persistent=False)
@@ -106,6 +110,7 @@ class Rhythm(nn.Module):
         level = x.reshape(x.shape[0], x.shape[1], self.groups, -1).mean(3).transpose(1, 2)
         level = level - level.mean(2, keepdim=True)  # (batch, groups, frames)
         power = (level @ self.cosine).square() + (level @ self.sine).square()
+        # The small number keeps the root's gradient finite where a band is silent.
         spectrum = (power + 1e-4).sqrt() @ self.pooling  # (batch, groups, bins)
         return cast(Tensor, self.project(self.norm(torch.log(spectrum + 0.3).flatten(1))))
 
@@ -144,6 +149,7 @@ class Net(nn.Module):
         """
         x = normalised(levels)
         image = self.band_norm(x.transpose(1, 2)).transpose(1, 2).unsqueeze(1)
+        # The mean forgets where in the window a sound was, which says nothing of genre.
         texture = self.texture(image).mean((2, 3))  # (batch, channels)
         return cast(Tensor, self.output(self.dropout(torch.cat([texture, self.rhythm(x)], 1))))
 
@@ -175,9 +181,11 @@ def augment(levels: Tensor, frames: int, generator: Generator) -> Tensor:
     """
     batch, longer, bands = levels.shape
     chance = torch.rand(3, batch, generator=generator)
+    # Even in the logarithm, so that faster and slower are as likely.
     taken = frames * torch.exp((chance[0] * 2 - 1) * math.log1p(_STRETCH))
     taken = taken.clamp(max=longer)
     start = chance[1] * (longer - taken)
+    # Affine maps to -1..1: the first row places bands, the second frames.
     theta = torch.zeros(batch, 2, 3)
     theta[:, 0, 0] = 1
     theta[:, 0, 2] = (chance[2] * 2 - 1) * _SHIFT_BANDS * 2 / bands
@@ -185,6 +193,7 @@ def augment(levels: Tensor, frames: int, generator: Generator) -> Tensor:
     theta[:, 1, 2] = (2 * start + taken) / longer - 1
     grid = F.affine_grid(theta, [batch, 1, frames, bands], align_corners=False)
     images = normalised(levels).unsqueeze(1)
+    # Border: what is shifted in repeats the edge. A zero would be the mean level, and a step.
     moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False).squeeze(1)
     return _masked(_masked(moved, 1, generator), 2, generator)
 
@@ -197,4 +206,4 @@ def _masked(x: Tensor, axis: int, generator: Generator) -> Tensor:
     start = (torch.rand(batch, generator=generator) * (size - width + 1)).floor()
     place = torch.arange(size)
     hidden = (place >= start[:, None]) & (place < (start + width)[:, None])  # (batch, size)
-    return x.masked_fill(hidden.unsqueeze(3 - axis), 0.0)
+    return x.masked_fill(hidden.unsqueeze(3 - axis), 0.0)  # 0 is the mean, after `normalised`

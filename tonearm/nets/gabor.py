@@ -89,6 +89,7 @@ class Modulations(nn.Module):
         super().__init__()
         self.config = config
         self.step = max(1, round(frames / WINDOW_S / config.frame_rate))
+        # Groups must divide the bands, whatever front end the spectrograms were made with.
         self.groups = groups = math.gcd(config.groups, bands)
         rate = frames / WINDOW_S / self.step
         for i, hz in enumerate(config.rates_hz):
@@ -129,9 +130,10 @@ class Modulations(nn.Module):
         ----------
         levels : float32 (batch, frames, bands)
         """
-        levels = levels - levels.mean((1, 2), keepdim=True)
+        levels = levels - levels.mean((1, 2), keepdim=True)  # (batch, frames, bands)
         levels = levels / (levels.square().mean((1, 2), keepdim=True) + 1e-6).sqrt()
         image = F.avg_pool2d(levels[:, None], (self.step, 1))  # (batch, 1, frames, bands)
+        # Without each band's mean, which would leak into the slowest rate.
         moving = image - image.mean(2, keepdim=True)
         found: list[tuple[Tensor, Tensor]] = []
         for i, stride in enumerate(self.config.rate_strides):
@@ -142,13 +144,16 @@ class Modulations(nn.Module):
             real, imaginary = (moved @ self.bank).unbind(1)
             real_cosine, real_sine = real.chunk(2, 2)
             cosine, sine = imaginary.chunk(2, 2)
+            # Sum and difference of the four products are the moduli of the two complex filters.
             rising = (real_cosine - sine).square() + (real_sine + cosine).square()
             falling = (real_cosine + sine).square() + (cosine - real_sine).square()
             found += [_averages(each, self.pool_scales) for each in (rising, falling)]
+        # Scales alone, at a rate of 0: timbre that stands still. Every second frame is enough.
         cosine, sine = (image[:, 0, 1::2] @ self.bank).chunk(2, 2)
         found.append(_averages(cosine.square() + sine.square(), self.pool_scales))
         for lag in self.config.lags:
             change = image[:, 0, lag:] - image[:, 0, :-lag]
+            # Apart, because attacks and decays differ: a drum rises at once and falls slowly.
             for part in (change.relu(), (-change).relu()):
                 found.append(
                     (part.mean(1) @ self.pool_bands, part.square().mean(1) @ self.pool_bands)
@@ -195,6 +200,7 @@ class Net(nn.Module):
         features : float32 (n, features)
         classes : int64 (n,)
         """
+        # float64: 1,275 features of a few hundred tracks have a covariance that is nearly singular.
         values = features.double()
         mean, deviation = values.mean(0), values.std(0) + 1e-6
         values = (values - mean) / deviation
@@ -206,7 +212,9 @@ class Net(nn.Module):
         within = discriminant.shrunk((residual.T @ residual).numpy(), self.config.shrinkage)
         scores = discriminant.directions(centres.numpy(), within)
         weight, bias = torch.from_numpy(scores[0].T), torch.from_numpy(scores[1])
+        # The standardising is folded into the layer, so that the exported net takes plain features.
         bias = bias - weight @ (mean / deviation)
+        # Raw scores of 1,275 features are far too sure: sharpness is a first temperature.
         self.output.weight.copy_(self.config.sharpness * weight / deviation)
         self.output.bias.copy_(self.config.sharpness * bias)
 
@@ -218,6 +226,7 @@ def _gabor(frequency: float, width: float, half: int) -> Tensor:
     bell = bell / bell.sum()
     angle = 2 * math.pi * frequency * step
     cosine = bell * angle.cos()
+    # Less its sum, or the cosine would answer to plain loudness; the sine sums to 0 anyway.
     return torch.stack([cosine - bell * cosine.sum(), bell * angle.sin()])
 
 

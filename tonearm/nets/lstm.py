@@ -53,6 +53,7 @@ class Net(nn.Module):
 
     def __init__(self, config: Config, *, bands: int, frames: int, labels: int) -> None:
         super().__init__()
+        # The transform is linear: of the identity it gives its own matrix (bands, coefficients).
         basis = mfcc(np.eye(bands, dtype=np.float32), coefficients=config.coefficients)
         basis *= config.input_scale
         self.register_buffer("mfcc_basis", torch.from_numpy(basis), persistent=False)
@@ -78,9 +79,9 @@ class Net(nn.Module):
         mfccs : float32 (batch, frames, coefficients)
             The original took them as librosa gives them (``examples/original``).
         """
-        x, _ = self.first(mfccs)
+        x, _ = self.first(mfccs)  # (batch, frames, units)
         x, _ = self.second(x)
-        x = F.relu(self.hidden(x[:, -1]))
+        x = F.relu(self.hidden(x[:, -1]))  # the last frame has seen the whole window
         return cast(Tensor, self.output(x))
 
 
@@ -93,6 +94,7 @@ def normalised(levels: Tensor) -> Tensor:
     """
     centred = levels - levels.mean((1, 2), keepdim=True)
     deviation = centred.square().mean((1, 2), keepdim=True).sqrt()
+    # Silence stays 0 instead of becoming amplified rounding errors.
     return centred / (deviation + 1e-3)
 
 
@@ -102,6 +104,7 @@ def _lstm(inputs: int, units: int) -> nn.LSTM:
     nn.init.xavier_uniform_(of_input)
     nn.init.orthogonal_(recurrent)
     nn.init.zeros_(bias)
+    # Torch has two biases that only ever act as their sum; Keras has one.
     nn.init.zeros_(second_bias).requires_grad_(False)
     with torch.no_grad():
         bias[units : 2 * units] = 1  # gates: input, forget, cell, output

@@ -72,6 +72,7 @@ def pool_frames(x: Tensor) -> Tensor:
     ----------
     x : float32 (batch, channels, frames)
     """
+    # Interleaved channel by channel, the order that the checkpoint's next layers expect.
     return torch.stack([x.amax(2), x.mean(2)], 2).flatten(1)
 
 
@@ -98,6 +99,7 @@ class FilterBank(nn.Module):
         x : float32 (batch, 1, frames, bands)
         """
         x = self.conv(pad_frames(x, self.conv.kernel_size[0]))
+        # The maximum over frequency forgets the pitch at which a timbre sounded.
         return cast(Tensor, self.norm(F.relu(x))).amax(3)
 
 
@@ -160,7 +162,7 @@ class Musicnn(nn.Module):
         self.middle = nn.ModuleList(
             MiddleLayer(inputs, filters=width) for inputs in (channels, width, width)
         )
-        pooled = 2 * (channels + 3 * width)
+        pooled = 2 * (channels + 3 * width)  # 753 channels, each by its maximum and its mean
         self.pool_norm = nn.BatchNorm1d(pooled, eps=_NORM_EPS)
         self.hidden = nn.Linear(pooled, config.hidden)
         self.hidden_norm = nn.BatchNorm1d(config.hidden, eps=_NORM_EPS)
@@ -182,6 +184,7 @@ class Musicnn(nn.Module):
         front = torch.cat([bank(x) for bank in self.banks], 1)  # (batch, channels, frames)
         pooled = pool_frames(torch.cat([front, middle_stack(self.middle, front)], 1))
         hidden = F.relu(self.hidden(self.pool_norm(pooled)))
+        # Not a softmax: a track may be rock, guitar and happy at once.
         return torch.sigmoid(self.output(self.hidden_norm(hidden)))
 
 

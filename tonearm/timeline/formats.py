@@ -51,7 +51,7 @@ def _cue(parts: Sequence[Segment], name: str, path: str) -> str:
     """One track per segment. Positions are minutes:seconds:frames; minutes may exceed 99."""
     kind = _CUE_TYPES.get(os.path.splitext(path)[1].lower(), "WAVE")
     lines = [f'FILE "{_quoted(name)}" {kind}']
-    for i, part in enumerate(fewer(parts, most=_CUE_TRACKS), 1):
+    for i, part in enumerate(fewer(parts, most=_CUE_TRACKS), 1):  # tracks count from 1
         # A tiny amount more, so that 1.0 s is not rounded down to 0:74.
         seconds, frames = divmod(int(part.start_s * _CUE_FRAMES + 1e-6), _CUE_FRAMES)
         lines += [
@@ -99,11 +99,14 @@ def fewer(parts: Sequence[Segment], *, most: int) -> list[Segment]:
     """
     left = list(parts)
     while len(left) > most:
+        # The shortest goes first, since it loses the least.
         i = min(range(len(left)), key=lambda i: left[i].end_s - left[i].start_s)
         near = [j for j in (i - 1, i + 1) if 0 <= j < len(left)]
         j = max(near, key=lambda j: left[j].end_s - left[j].start_s)
+        # The longer neighbour names the whole.
         left[min(i, j) : max(i, j) + 1] = [_joined(left[min(i, j)], left[max(i, j)], left[j].genre)]
         k = min(i, j)
+        # From behind, so that a join at k does not move k - 1.
         for at in (k, k - 1):
             if 0 <= at < len(left) - 1 and left[at].genre == left[at + 1].genre:
                 left[at : at + 2] = [_joined(left[at], left[at + 1], left[at].genre)]

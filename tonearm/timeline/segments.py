@@ -77,21 +77,25 @@ def segments(
     # Between two windows of different genres, the change lies halfway between their middles.
     middles = starts_s + window_s / 2
     edges = np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [duration_s]])
+    # Windows of 3 s each second count a third each: they share two thirds of their sound.
     weights = np.minimum(np.diff(edges) / window_s, 1)[:, None]
-    evidence = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) * weights
+    evidence = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) * weights  # (windows, states)
     path = _cheapest_path(evidence, change_cost)
     runs = _runs(path)
+    # The cost of a change alone lets short runs pass that are very sure.
     while len(runs) > 1:
         lengths = [edges[stop] - edges[start] for start, stop in runs]
         shortest = int(np.argmin(lengths))
         if lengths[shortest] >= minimum_s:
             break
+        # One run at a time, since a join may make its neighbours long enough.
         path[slice(*runs[shortest])] = _better_neighbour(runs, shortest, path, evidence)
         runs = _runs(path)
     # Number of real windows before each, to translate indices for `together`.
     before = np.concatenate([[0], np.cumsum(real)])
 
     def classify(start: int, stop: int) -> tuple[str | None, float]:
+        # Only silence, which no head has to classify.
         if before[start] == before[stop]:
             return None, 1.0
         if together:
@@ -116,7 +120,9 @@ def _with_silence(
     real = np.ones(len(starts_s), dtype=np.bool_)
     if None not in states or len(starts_s) < 2:
         return starts_s, probabilities, real
+    # The median, because gaps are what is looked for.
     hop_s = float(np.median(np.diff(starts_s)))
+    # Windows 15 s apart leave gaps that are no silence.
     least_s = max(MINIMUM_S, _GAP_HOPS * hop_s)
     ends = np.concatenate([[0.0], starts_s + window_s])
     begins = np.concatenate([starts_s, [duration_s]])
@@ -154,11 +160,11 @@ def _cheapest_path(log_probabilities: NDArray[np.float64], cost: float) -> NDArr
     """Viterbi with one cost for every change."""
     n, states = log_probabilities.shape
     came_from = np.zeros((n, states), dtype=np.int64)
-    score = log_probabilities[0].copy()
+    score = log_probabilities[0].copy()  # (states,)
     for i in range(1, n):
         # All changes cost the same, so that only a change from the best state can pay.
         best = int(score.argmax())
-        change = score[best] - cost > score
+        change = score[best] - cost > score  # a tie stays: no change without a gain
         came_from[i] = np.where(change, best, np.arange(states))
         score = np.where(change, score[best] - cost, score) + log_probabilities[i]
     path = np.empty(n, dtype=np.int64)
