@@ -87,3 +87,25 @@ def test_speech_is_unknown(shipped: Classifier, voice: str, tmp_path: Path) -> N
     )
     subprocess.run([program, "-v", voice, "-w", str(path), text * 2], check=True)
     assert shipped.predict(path).genre is None
+
+
+def test_readme_and_card_have_the_figures_of_the_model(shipped: Classifier) -> None:
+    found = shipped.model.metrics
+    grouped, valid, left_out = (
+        found[name] for name in ("grouped", "valid_by_train_alone", "left_out")
+    )
+    covered = [grouped["coverage"][share] for share in ("0.9", "0.8", "0.7", "0.5")]
+    figures = [
+        grouped["accuracy"],
+        *grouped["interval_95_by_artist"],
+        *covered,
+        grouped["ece"],
+        valid["accuracy"],
+        *valid["interval_95"],
+        left_out["accuracy"],
+        left_out["ece"],
+    ]
+    for path in (ROOT / "README.md", model_file.builtin_path().with_name("MODEL_CARD.md")):
+        text = path.read_text(encoding="utf-8")
+        for figure in figures:
+            assert f"{figure:.3f}".removeprefix("0") in text, f"{path.name} lacks {figure:.4f}"

@@ -136,11 +136,23 @@ def test_export(music, tonearm, tmp_path):
     assert [row["missing"] for row in rows] == ["False", "False", "False", "True"]
 
 
+def test_export_goes_by_the_name_of_the_file_unless_told(music, tonearm, tmp_path):
+    known = ("--library", tmp_path / "l.sqlite")
+    other = tmp_path / "all.xyz"
+    refused = tonearm("export", "-o", other, *known, code=2)
+    assert ".csv or .parquet" in refused.stderr and not other.exists()
+    tonearm("export", "-o", other, "--format", "csv", *known)
+    assert other.read_text(encoding="utf-8").startswith("path,")
+    assert "name a file" in tonearm("export", "-o", "-", *known, code=2).stderr
+
+
 def test_an_empty_list_says_so_to_people_alone(music, tonearm, tmp_path):
     known = ("--library", tmp_path / "l.sqlite")
     nothing = tonearm("list", tmp_path / "mistyped", *known)
     assert (nothing.stdout, nothing.stderr) == ("", "no file of the library is like this\n")
-    assert not tonearm("list", tmp_path / "mistyped", "-f", "csv", *known).output
+    some = tonearm("list", music["a"], "-f", "csv", *known).stdout
+    none = tonearm("list", tmp_path / "mistyped", "-f", "csv", *known)
+    assert (none.stdout, none.stderr) == (some.splitlines()[0] + "\n", "")
     assert not tonearm("list", music["a"], *known).stderr
 
 
@@ -155,6 +167,18 @@ def test_doctor(music, tonearm):
     assert players["Navidrome"] == ["Rock", "Pop"]
     assert players["Plex"] == ["Rock", "Pop", "Rock/Pop"]
     assert players["Rekordbox"] == ["Rock; Pop"]
+
+
+def test_one_cause_has_one_wording(music, tonearm, tmp_path):
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "nowhere.mp3").symlink_to(tmp_path / "none.mp3")
+    (folder / "itself.mp3").symlink_to(folder / "itself.mp3")
+    for command in ("predict", "scan", "doctor"):
+        library = ("--library", tmp_path / "m.sqlite") if command == "scan" else ()
+        said = tonearm(command, folder, *library, code=1).stderr
+        assert "nowhere.mp3: is a link to a file that does not exist\n" in said, command
+        assert "itself.mp3: is a link to itself\n" in said, command
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")

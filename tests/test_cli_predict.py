@@ -124,7 +124,7 @@ def test_folder_that_cannot_be_read(
     run = tonearm("predict", music, "-f", "jsonl")
     assert run.code == 1
     assert len(rows(run)) == 2
-    assert "c: folder cannot be read: Permission denied" in run.err
+    assert "c: folder cannot be read: permission denied" in run.err
 
 
 @pytest.mark.parametrize("jobs", ["1", "2", "7"])

@@ -38,7 +38,8 @@ def test_a_port_in_use_is_one_line(tonearm, tmp_path):
         port = str(taken.getsockname()[1])
         library = tmp_path / "library.sqlite"
         ended = tonearm("serve", "--no-browser", "--port", port, "--library", library)
-    assert ended.code == 2 and "in use" in ended.err
+    said = f"tonearm: port {port} of 127.0.0.1 is in use; choose another with --port\n"
+    assert (ended.code, ended.err) == (2, said)
 
 
 def test_an_empty_token_is_one_line(tonearm, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tonearm.files import FileStatus, find, write_atomically
+from tonearm.files import FileStatus, find, why_unreadable, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX links and rights")
 
@@ -197,3 +197,16 @@ def test_numbers_of_a_file_fit_a_database_and_stay_apart() -> None:
     assert status.size == 5
     Stat.st_mtime_ns += 1
     assert FileStatus.of(Stat()) != status
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), "does not exist"),
+        (PermissionError(13, "Permission denied"), "cannot be read: permission denied"),
+        (OSError(5, "Input/output error"), "cannot be read: Input/output error"),
+        (OSError("lost"), "cannot be read: lost"),
+    ],
+)
+def test_why_a_file_cannot_be_read(tmp_path: Path, error: OSError, words: str) -> None:
+    assert why_unreadable(tmp_path / "a.mp3", error) == words

@@ -225,7 +225,7 @@ def test_closed_form_is_fitted_in_one_pass(data, tmp_path):
 
 
 def test_run_in_a_folder_that_holds_one(data, whole):
-    with pytest.raises(DatasetError, match="--resume it"):
+    with pytest.raises(DatasetError, match=r"--resume\).* another folder \(-o\), or delete"):
         fit.train(_run(data, whole))
 
 

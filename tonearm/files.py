@@ -5,6 +5,7 @@ Imports nothing of Tonearm.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import tempfile
@@ -105,6 +106,25 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that points to itself: opening it reports the error
         return False
+
+
+def why_unreadable(path: str | os.PathLike[str], error: OSError) -> str:
+    """What is wrong with a file or folder that cannot be read, in the same words everywhere.
+
+    Parameters
+    ----------
+    path : path
+    error : OSError
+        What the system said of it.
+    """
+    if isinstance(error, FileNotFoundError):
+        broken_link = os.path.islink(path)
+        return "is a link to a file that does not exist" if broken_link else "does not exist"
+    if isinstance(error, PermissionError):
+        return "cannot be read: permission denied"
+    if error.errno == errno.ELOOP:
+        return "is a link to itself"
+    return f"cannot be read: {error.strerror or error}"
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

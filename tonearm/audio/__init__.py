@@ -21,7 +21,8 @@ from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.reader import ArrayReader, AudioInfo, AudioReader, Float32, no_file
 from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader
 from tonearm.audio.spans import read_span, resample
-from tonearm.errors import DecodeError
+from tonearm.errors import DecodeError, DecodeKind
+from tonearm.files import why_unreadable
 
 __all__ = [
     "ArrayReader",
@@ -218,21 +219,19 @@ def check_file(path: Path) -> None:
     """
     try:
         status = path.stat()
-    except FileNotFoundError:
-        broken_link = path.is_symlink()
-        reason = "is a link to a file that does not exist" if broken_link else "does not exist"
-        raise DecodeError(path, "missing", reason) from None
-    except PermissionError:
-        raise DecodeError(path, "permission-denied", "cannot be read: permission denied") from None
-    except OSError as error:  # a link to itself, a name too long, a disk that failed
-        raise DecodeError(path, "unreadable", error.strerror or str(error)) from None
+    except OSError as error:  # also a link to itself, a name too long, a disk that failed
+        kinds: dict[type[OSError], DecodeKind]
+        kinds = {FileNotFoundError: "missing", PermissionError: "permission-denied"}
+        kind = kinds.get(type(error), "unreadable")
+        raise DecodeError(path, kind, why_unreadable(path, error)) from None
     if not stat.S_ISREG(status.st_mode):
         what = "folder" if stat.S_ISDIR(status.st_mode) else "pipe, socket or device"
         raise DecodeError(path, "not-a-file", f"is a {what}, not a file")
     if not status.st_size:
         raise DecodeError(path, "empty", "is empty (0 bytes)")
     if not os.access(path, os.R_OK):
-        raise DecodeError(path, "permission-denied", "cannot be read: permission denied")
+        reason = why_unreadable(path, PermissionError())
+        raise DecodeError(path, "permission-denied", reason)
 
 
 def _open_reader(path: Path) -> AudioReader:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import DecodeError
+from tonearm.files import why_unreadable
 
 Float32 = NDArray[np.float32]
 
@@ -152,7 +153,7 @@ def no_file(path: Path, error: OSError) -> DecodeError:
         return DecodeError(path, "missing", "disappeared while Tonearm was reading it")
     # FFmpeg gives up on some damaged files with this error as well.
     if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
-        return DecodeError(path, "permission-denied", "cannot be read: permission denied")
+        return DecodeError(path, "permission-denied", why_unreadable(path, error))
     return DecodeError(path, "unreadable", error.strerror or str(error))
 
 

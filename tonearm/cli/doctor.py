@@ -58,10 +58,10 @@ def doctor(
 
 def _files(paths: list[Path], failures: list[tuple[str, str]]) -> Iterator[Path]:
     from tonearm.audio import AUDIO_SUFFIXES
-    from tonearm.files import find
+    from tonearm.files import find, why_unreadable
 
     def on_error(folder: Path, error: OSError) -> None:
-        failures.append((str(folder), f"folder cannot be read: {error.strerror}"))
+        failures.append((str(folder), f"folder {why_unreadable(folder, error)}"))
 
     yield from find(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error)
 

@@ -27,7 +27,7 @@ class ExportForm(StrEnum):
 
 def export(
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option("--output", "-o", callback=console.output_file, help="The file to write."),
     ],
     output_format: Annotated[
@@ -42,12 +42,23 @@ def export(
     """
     from tonearm.library.store import Library
 
-    parquet = output.suffix.lower() == ".parquet"
-    form = output_format or (ExportForm.parquet if parquet else ExportForm.csv)
+    if output is None:
+        raise typer.BadParameter("name a file; the table is not printed", param_hint="-o")
+    form = output_format or _form_named(output)
     with Library(location(library)) as opened:
         write = _write_csv if form is ExportForm.csv else _write_parquet
         count = write(opened, output)
     console.say(f"{console.counted(count, 'file')} in {console.printable(output)}")
+
+
+def _form_named(output: Path) -> ExportForm:
+    """The kind of table that a file's name asks for."""
+    ending = output.suffix.lower().removeprefix(".")
+    if ending not in set(ExportForm):
+        known = " or ".join(f".{form}" for form in ExportForm)
+        words = f"{console.printable(output)} does not end in {known}; or give --format"
+        raise typer.BadParameter(words, param_hint="-o")
+    return ExportForm(ending)
 
 
 def _rows(library: Library) -> Iterator[dict[str, Any]]:

@@ -127,20 +127,18 @@ def _json(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _csv(rows: Iterable[Row]) -> Iterator[str]:
+    from tonearm.library.listing import Row
+
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    header = True
+    writer.writerow(Row._fields)
+    yield buffer.getvalue()
     for row in rows:
-        values = as_object(row)
-        if header:
-            writer.writerow(values)
-            header = False
-        writer.writerow(
-            [";".join(value) if isinstance(value, list) else value for value in values.values()]
-        )
-        yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
+        values = as_object(row).values()
+        writer.writerow([";".join(value) if isinstance(value, list) else value for value in values])
+        yield buffer.getvalue()
 
 
 def _m3u8(rows: Iterable[Row]) -> Iterator[str]:

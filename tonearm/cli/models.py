@@ -60,13 +60,13 @@ class _Found:
 
 
 def _found(folder: Path) -> _Found:
-    from tonearm.files import find
+    from tonearm.files import find, why_unreadable
     from tonearm.model import file as model_file
 
     failed: Files = []
 
     def on_error(bad: Path, error: OSError) -> None:
-        failed.append((str(bad), f"folder cannot be read: {error.strerror}"))
+        failed.append((str(bad), f"folder {why_unreadable(bad, error)}"))
 
     if not folder.exists():
         return _Found([], failed)

@@ -148,7 +148,7 @@ def _files(
 ) -> list[Path]:
     """Every file to analyse; folders that cannot be read are added to ``failures``."""
     from tonearm.audio import AUDIO_SUFFIXES
-    from tonearm.files import find
+    from tonearm.files import find, why_unreadable
 
     if files_from is not None:
         paths = [*paths, *_listed(files_from)]
@@ -156,7 +156,7 @@ def _files(
         raise typer.BadParameter("name files or folders, or --files-from", param_hint="PATHS")
 
     def on_error(folder: Path, error: OSError) -> None:
-        failures.append((str(folder), f"folder cannot be read: {error.strerror}"))
+        failures.append((str(folder), f"folder {why_unreadable(folder, error)}"))
 
     files = list(find(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error))
     if not files and not failures:

@@ -116,14 +116,15 @@ def own_address(family: socket.AddressFamily) -> str:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """A socket at that address, so that a port in use is one plain line."""
+    """A socket at that address; one that cannot be had is one plain line."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise typer.BadParameter(f"{host}: {error.strerror}", param_hint="--host") from None
+        console.say(f"tonearm: {host}: {error.strerror}; choose another with --host")
+        raise typer.Exit(console.EXIT_USAGE) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -131,8 +132,11 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRNOTAVAIL:
-            words = f"{host} is not an address of this machine"
-            raise typer.BadParameter(words, param_hint="--host") from None
-        words = f"{host}:{port}: {error.strerror}; choose another with --port"
-        raise typer.BadParameter(words, param_hint="--port") from None
+            words = f"{host} is not an address of this machine; choose another with --host"
+        elif error.errno == errno.EADDRINUSE:
+            words = f"port {port} of {host} is in use; choose another with --port"
+        else:
+            words = f"port {port} of {host}: {error.strerror}; choose another with --port"
+        console.say(f"tonearm: {words}")
+        raise typer.Exit(console.EXIT_USAGE) from None
     return listener

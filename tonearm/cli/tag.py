@@ -165,12 +165,13 @@ def _unscanned(library: Library, paths: Sequence[Path]) -> list[tuple[str, str]]
     """Files among those named that the library does not have, and folders that cannot be read."""
     from tonearm.audio import AUDIO_SUFFIXES
     from tonearm.files import find as find_files
+    from tonearm.files import why_unreadable
     from tonearm.library.store import as_stored
 
     failures: list[tuple[str, str]] = []
 
     def on_error(folder: Path, error: OSError) -> None:
-        failures.append((str(folder), f"folder cannot be read: {error.strerror}"))
+        failures.append((str(folder), f"folder {why_unreadable(folder, error)}"))
 
     found = find_files(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error)
     new = [str(path) for path in found if library.known(as_stored(path)) is None]

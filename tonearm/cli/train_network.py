@@ -13,7 +13,7 @@ import typer
 from tonearm import nets
 from tonearm.cli import console, datasets, heads
 from tonearm.errors import DatasetError
-from tonearm.training.run import BUNDLE, CHECKPOINT, METRICS, SPLIT, Precision, Run, read, write
+from tonearm.training.run import BUNDLE, METRICS, SPLIT, Precision, Run, read, refuse_begun, write
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ def train_network(data: Path, asked: Asked, *, split: str, jobs: int | None) -> 
     """Prepare a data set where that is needed, and train a network on it."""
     settings = _settings(asked.settings)
     accelerator, devices = _device(asked.device)
-    if (asked.output / CHECKPOINT).exists():
-        raise DatasetError(f"{asked.output} holds a run already: --resume it, or name another -o")
+    refuse_begun(asked.output)
     folder, failures, damaged = _prepared(data, jobs=jobs)
     run = Run(
         data=str(folder.absolute()),

@@ -1,6 +1,6 @@
 """What kind of file it is, by its first bytes: names lie, and each kind keeps its tags elsewhere.
 
-Imports nothing of Tonearm but errors and how long ID3 tags are.
+Imports nothing of Tonearm but errors, files and how long ID3 tags are.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tonearm.containers.mpeg import id3v2_bytes
 from tonearm.errors import TagError
+from tonearm.files import why_unreadable
 
 _SNIFFED_BYTES = 64
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -52,7 +53,7 @@ def sniff(path: str | os.PathLike[str]) -> str:
             file.seek(id3v2_bytes(file))
             head = file.read(_SNIFFED_BYTES)
     except OSError as error:
-        raise TagError(f"{path}: cannot be read: {error.strerror}") from None
+        raise TagError(f"{path}: {why_unreadable(path, error)}") from None
     for first, kind in _FIRST_BYTES:
         if head.startswith(first):
             return kind

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from tonearm.errors import TagError
+from tonearm.files import why_unreadable
 from tonearm.library.store import Library, Track
 from tonearm.library.tag_runs import Wanted, require_unchanged
 from tonearm.model.prediction import Prediction
@@ -173,7 +174,7 @@ def _planned(
     except TagError as error:
         return _refused(file, str(error), changed=True)
     except OSError as error:
-        return _refused(file, error.strerror or str(error), changed=True)
+        return _refused(file, why_unreadable(track.path, error), changed=True)
     if (status.st_dev, status.st_ino) in written:
         return replace(file, proposal=replace(proposal, action=Action.link))
     reason = refusal(track.path, proposal.genres, guesses=proposal.guesses)

@@ -17,7 +17,7 @@ from pathlib import Path
 from tonearm.containers.edits import Edit
 from tonearm.containers.sound_key import sound_key
 from tonearm.errors import TagError, TonearmError
-from tonearm.files import FileStatus
+from tonearm.files import FileStatus, why_unreadable
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Library, as_stored
 from tonearm.tagging.fields import edits_for_genres
@@ -297,7 +297,7 @@ def require_unchanged(library: Library, path: str) -> None:
     try:
         now = FileStatus.of(os.stat(path))
     except OSError as error:
-        raise TagError(f"{path}: {error.strerror}") from None
+        raise TagError(f"{path}: {why_unreadable(path, error)}") from None
     known = library.known(as_stored(path))
     if known is None or (known.status.size, known.status.mtime_ns) != (now.size, now.mtime_ns):
         raise TagError(f"{path}: changed since the scan; run `tonearm scan` again")

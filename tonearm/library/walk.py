@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonearm.audio import AUDIO_SUFFIXES
-from tonearm.files import find, is_excluded
+from tonearm.files import find, is_excluded, why_unreadable
 from tonearm.library.file_analysis import Looked
 from tonearm.library.mounts import is_unmounted
 from tonearm.library.scan_result import Scan
@@ -96,7 +96,7 @@ class Walk:
 
         def on_error(folder: Path, error: OSError) -> None:
             self._unread.add(folder)
-            reason = f"folder cannot be read: {error.strerror}"
+            reason = f"folder {why_unreadable(folder, error)}"
             self._result.failures.append((str(folder), reason))
 
         def look(path: Path) -> None:
@@ -132,11 +132,9 @@ class Walk:
         try:
             status = os.stat(path)
         except OSError as error:
-            if path.is_symlink():
-                return "is a link to nothing, or to itself"
-            missing = isinstance(error, FileNotFoundError)
+            missing = isinstance(error, FileNotFoundError) and not path.is_symlink()
             self._result.found -= missing  # it was named, and is not a file
-            return "does not exist" if missing else error.strerror or str(error)
+            return why_unreadable(path, error)
         self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
         now = FileStatus.of(status)
         known = self._library.known(stored)

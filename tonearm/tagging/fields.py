@@ -22,6 +22,7 @@ from tonearm.containers.mp4 import Mp4File
 from tonearm.containers.riff import ChunkFile, DsfFile
 from tonearm.containers.vorbis import FlacFile, OggFile
 from tonearm.errors import TagError
+from tonearm.files import why_unreadable
 
 _FILES: dict[str, Callable[[str | os.PathLike[str]], RawFile]] = {
     "mp3": MpegFile,
@@ -305,6 +306,6 @@ def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TagError(f"{path}: cannot be read: {error.strerror}") from None
+        raise TagError(f"{path}: {why_unreadable(path, error)}") from None
     except (IndexError, ValueError, OverflowError, struct.error) as error:
         raise damaged(path, f"its tags are damaged or take no such genre ({error})") from error

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.data.groups import credited
-from tonearm.files import FileStatus
+from tonearm.files import FileStatus, why_unreadable
 from tonearm.library.file_analysis import Embed, Looked, MakeEmbed, make_work
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Library, as_stored
@@ -133,7 +133,7 @@ class _Run:
         try:
             status = FileStatus.of(os.stat(path))
         except OSError as error:
-            self.found.failed.append((name, error.strerror or str(error)))
+            self.found.failed.append((name, why_unreadable(path, error)))
             return True
         file = self._library.analysed_file(path, status)
         if file is None or not self._library.embeddings.has(file.key, self._encoder):
@@ -146,7 +146,7 @@ class _Run:
         try:
             status = FileStatus.of(os.stat(path))
         except OSError as error:
-            self.found.failed.append((name, error.strerror or str(error)))
+            self.found.failed.append((name, why_unreadable(path, error)))
             return
         self._next += 1
         self.in_flight[self._next] = _File(name, path, status)

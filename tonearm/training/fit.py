@@ -26,7 +26,17 @@ from tonearm.errors import DatasetError
 from tonearm.nets import Architecture, Recipe
 from tonearm.training.batches import Data
 from tonearm.training.finalize import finish, predict_subset
-from tonearm.training.run import CHECKPOINT, HISTORY, RUN, SPLIT, Row, Run, read, write
+from tonearm.training.run import (
+    CHECKPOINT,
+    HISTORY,
+    RUN,
+    SPLIT,
+    Row,
+    Run,
+    read,
+    refuse_begun,
+    write,
+)
 
 State = dict[str, Any]
 
@@ -46,13 +56,13 @@ def train(run: Run, *, resume: bool = False, report_progress: ReportProgress | N
         When the data cannot be learned from, or the folder holds another run.
     """
     out = Path(run.out)
-    if (out / CHECKPOINT).exists() and not resume:
-        raise DatasetError(f"{out}: holds a run already: --resume it, or name another --output")
     if resume:
         before = read(out)
         asked = replace(run, out=before.out, devices=before.devices, epochs=before.epochs)
         if asked != before:
             raise DatasetError(f"{out}: holds another run ({before}): name another --output")
+    else:
+        refuse_begun(out)
     try:
         fabric = Fabric(
             accelerator=run.accelerator,

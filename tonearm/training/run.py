@@ -76,6 +76,15 @@ def read(out: Path) -> Run:
         raise DatasetError(f"{out}: no run to resume there") from None
 
 
+def refuse_begun(out: Path) -> None:
+    """DatasetError where a folder holds a run, finished or not: a new one would destroy it."""
+    if (out / CHECKPOINT).exists():
+        raise DatasetError(
+            f"{out} holds a run already: go on with it (--resume), name another folder (-o), "
+            "or delete this one"
+        )
+
+
 def read_history(path: str | os.PathLike[str]) -> dict[str, list[float]] | None:
     """Columns of the ``history.csv`` next to a model file; None where there is none to be read."""
     try:
