@@ -79,6 +79,7 @@ def evaluate(
     from tonearm import files
     from tonearm.model import file as model_file
 
+    # Asked first: an hour of analysis must not end in a report that cannot be written.
     if report is not None and (reason := files.refusal(report.parent)):
         raise DatasetError(f"{report} cannot be written: {reason}")
     paths = [_path_of(name) for name in (model, *(compare or ()))]
@@ -121,10 +122,12 @@ def _evaluate(
     if subset and not wanted:
         raise typer.BadParameter("a subset of what? Name a --split", param_hint="--subset")
     chosen_subset = subset or "valid"
+    # Names alone, before audio is opened.
     evaluation_set.look_ahead(data, models, wanted=wanted, subset=chosen_subset)
     with ExitStack() as stack:
         opened = stack.enter_context(Library(location(library), write=True))
         how = [datasets.encoding(opened, loaded, path, jobs=jobs) for path, loaded in models]
+        # The data set is read by the first model; each then embeds it with its own encoder.
         found = datasets.read(data, how[0])
         chosen = evaluation_set.choose(found, wanted=wanted, subset=chosen_subset)
         embeddings = []

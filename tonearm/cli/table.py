@@ -57,14 +57,17 @@ class Table:
         # rich takes as long to load as a track to analyse, so it loads during the first one.
         threading.Thread(target=import_module, args=["rich.console"]).start()
         self._stream, self._below, self._shows_styles = stream, view.below, view.styles
+        # Columns are fixed at the start: a table that is printed as it comes cannot look ahead.
         names = max(len(_name(label)) for label in (None, *view.labels))
         self._genre_cells = min(names, _MOST_GENRE_CELLS) + 1
         self._guess_cells = self._genre_cells + 6
         width = columns(stream)
         fixed = self._genre_cells + _BAR_CELLS + 6 + _LENGTH_CELLS + 5
+        # As many guesses as leave the name its least.
         fitting = (width - fixed - _LEAST_NAME_CELLS) // self._guess_cells
         self._guesses = max(0, min(view.top - 1, len(view.labels) - 1, fitting))
         room = width - fixed - self._guesses * self._guess_cells
+        # In a very narrow terminal, even half of that.
         self._name_cells = max(_LEAST_NAME_CELLS // 2, min(_MOST_NAME_CELLS, room))
         self._strip_cells = max(20, min(width - 4, 100))
         self._header_due = True
@@ -143,6 +146,7 @@ def fit(text: str, cells: int) -> str:
 
     if cell_len(text) <= cells:
         return set_cell_size(text, cells)
+    # A third for the end, where names of tracks differ: "Artist - Album - 01 …".
     tail_cells = cells // 3
     head = chop_cells(text, cells - tail_cells - 1)[0]
     tail = text
@@ -165,6 +169,7 @@ def _strip(timeline: list[Segment], cells: int) -> Text:
     total_s = timeline[-1].end_s
     line = Text("  ")
     for segment in timeline:
+        # From rounded ends, not rounded lengths: the widths add up to the whole line.
         width = round(segment.end_s / total_s * cells) - round(segment.start_s / total_s * cells)
         label = f"▏{_name(segment.genre)}"[:width] if width else ""
         line.append(label.ljust(width), style=f"black on {colour(segment.genre)}")

@@ -103,6 +103,7 @@ def tag(
             names=_names(opened, names),
             only=frozenset(_labels(opened, genre or (), "--genre")),
             never=frozenset(_labels(opened, not_genre or (), "--not-genre")),
+            # As keys, so that "n/a", "N/A" and "n.a." are one placeholder.
             placeholders=frozenset(map(key, placeholders or PLACEHOLDERS)),
             joint=joint,
             styles=styles,
@@ -214,6 +215,7 @@ def _print_json(
         for file in plan.files
     ]
     refused = [(f.track.path, f.reason or "") for f in plan.with_action(Action.refused)]
+    # A dict, so that a file with two reasons has one row; the last one is of the writing.
     errors = dict([*plan.unreadable, *refused, *failures])
     library_options.print_object(
         {

@@ -72,6 +72,7 @@ def train(
     genre and a few seconds. --arch trains a network from scratch instead.
     """
     output = output or Path("runs") / arch
+    # What was given, not its value: an option that has no effect is refused, not ignored.
     given = {
         "DATA": data is not None,
         "--split": split is not None,
@@ -103,6 +104,7 @@ def train(
             train_network.resume(output, epochs, device)
             return
         assert data is not None
+        # torch is in an extra; asked before anything is decoded.
         train_network.check_extra()
         _refuse_early(data, split)
         asked = train_network.Asked(arch, output, epochs, seed, device, tuple(settings or ()))

@@ -44,6 +44,7 @@ def checksum(sound: bytes) -> str:
     sound : bytes
         Samples, or whatever else identifies a sound.
     """
+    # 128 bits: no two sounds of any collection meet by chance, and names stay short.
     return hashlib.sha256(sound).hexdigest()[:32]
 
 
@@ -74,6 +75,7 @@ class FeatureStore:
         array : array
         """
         stream = io.BytesIO()
+        # Without pickle: a store that somebody shares must not run code.
         np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
         path = self._path(sound)
         try:
@@ -92,6 +94,7 @@ class FeatureStore:
         """
         path = self._path(sound)
         try:
+            # Mapped: a window needs 3 s of a track that may be an hour long.
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         except FileNotFoundError:
             raise DatasetError(
@@ -164,6 +167,7 @@ def spec_of(store: FeatureStore, *, window_s: float) -> FeatureSpec:
         raise DatasetError(f"{store.root} holds {store.identity.get('kind')}, not log-mel")
     values = {k: v for k, v in store.identity.items() if k != "kind"}
     frame_s = values["hop_samples"] / values["sample_rate_hz"]
+    # Rounded down, so that no window is longer than asked.
     return FeatureSpec.from_dict({**values, "window_frames": max(1, int(window_s / frame_s))})
 
 
@@ -210,6 +214,7 @@ def cut(levels: Array, start: int, spec: FeatureSpec) -> Float32:
         window_levels = window_levels[: spec.window_frames]
     window: Float32 = window_levels.astype(np.float32)
     if spec.scale == "db":
+        # Each window relative to its own maximum, as `features.log_mel` does for audio.
         window -= window.max()
         np.maximum(window, np.float32(-DYNAMIC_RANGE_DB), out=window)
     return window

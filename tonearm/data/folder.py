@@ -18,6 +18,7 @@ from tonearm.files import find
 from tonearm.genres import GTZAN_GENRES, key
 
 # Folders that hold the folders of genres.
+# Names as they occur in circulating copies of GTZAN.
 _WRAPPER = re.compile(r"data|dataset|gtzan|genres(_original)?|audio|music|gtzan[-_ ]?dataset")
 _SUBSETS = frozenset(("train", "training", "test", "testing", "valid", "validation", "val", "eval"))
 
@@ -102,6 +103,7 @@ def look(folder: Path, *, out: Path | None = None) -> Listing:
             failed.append((name, "is not in the folder of a genre"))
         elif out is not None and out.resolve() in path.parents:
             continue
+        # Splits and lists have a name a line.
         elif "\n" in name or "\r" in name:
             failed.append((name, "has a line break in its name: rename it"))
         else:
@@ -113,6 +115,7 @@ def look(folder: Path, *, out: Path | None = None) -> Listing:
     inside = _inside(names)
     names = [name for name in names if name.removeprefix(inside).count("/")]
     tops = sorted({name.removeprefix(inside).split("/", maxsplit=1)[0] for name in names})
+    # Somebody else's split by folders is not taken over: it says nothing of artists.
     if set(map(str.casefold, tops)) <= _SUBSETS:
         raise DatasetError(
             f"{folder / inside} is divided into {', '.join(tops)} instead of genres: name one of "
@@ -134,11 +137,13 @@ def _inside(names: list[str]) -> str:
     while True:
         below = [name.removeprefix(inside).split("/") for name in names]
         tops = {parts[0] for parts in below}
+        # At least genre/file must be left below.
         if len(tops) != 1 or min(map(len, below)) < 3:
             return inside
         (top,) = tops
         within = {parts[1] for parts in below}
         gtzan = {genre_of(name) for name in within} & set(GTZAN_GENRES)
+        # A single one of GTZAN's genres may be the name of an artist or album.
         if not (_WRAPPER.fullmatch(top.casefold()) or len(gtzan) >= 2) or key(top) in GTZAN_GENRES:
             return inside
         inside += f"{top}/"

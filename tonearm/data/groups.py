@@ -58,6 +58,7 @@ def group_of(name: str, *, artist: str | None) -> str:
     top, *inner = name.split("/")[:-1] or [""]
     # `rock/wav/a.wav` and `rock/train/a.wav`: such a folder says nothing of who made it.
     folders = [top, *(folder for folder in inner if not _KIND.fullmatch(folder.casefold()))]
+    # Directly in its genre's folder: nothing is known of who made it.
     if len(folders) < 2:
         return f"{_TRACK}{name}"
     named = (folder for folder in folders[1:] if _names_somebody(folder))
@@ -75,6 +76,7 @@ def credited(artist: str | None, album_artist: str | None) -> str | None:
         As the tags say.
     """
     of_album = plain_artist(album_artist or "").replace(" ", "")
+    # "Various Artists" names nobody.
     return artist if of_album in _NOBODY else album_artist
 
 
@@ -181,10 +183,12 @@ def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> t
             group = parent[group]
         return group
 
+    # In the order of the list, so that the original is the first of its copies.
     for pair in sorted(pairs, key=lambda pair: sorted(place[name] for name in pair)):
         first, second = sorted(pair, key=place.__getitem__)
         original.setdefault(second, original.get(first, first))
         ends = sorted(find(tracks[place[name]].group) for name in pair)
+        # The smaller name becomes the group's, whatever the order of pairs.
         parent[ends[1]] = ends[0]
     return tuple(
         replace(track, group=find(track.group), copy_of=original.get(track.name))
@@ -212,6 +216,7 @@ def distinct(tracks: Iterable[Track]) -> tuple[Track, ...]:
     tracks : iterable of Track
     """
     tracks = tuple(tracks)
+    # Which of the genres is right cannot be known, so neither is learnt nor measured.
     unclear = {track.name for found in contradictions(tracks) for track in found}
     first: dict[str, Track] = {}
     for track in tracks:
@@ -246,6 +251,7 @@ def by_written_name(names: Iterable[str]) -> dict[str, list[str]]:
     names = list(names)
     for name in names:
         found[stem(name)].append(name)
+    # A whole path comes last, so it wins over a file name that looks the same.
     return {**found, **{name: [name] for name in names}}
 
 
@@ -264,6 +270,7 @@ def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
         If it cannot be read, or is not such a table.
     """
     try:
+        # utf-8-sig: some spreadsheets begin a table with a byte order mark.
         text = Path(path).read_text("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise DatasetError(f"the artists in {path} cannot be read: {error.strerror}") from None
@@ -311,6 +318,7 @@ def artists_of(names: Collection[str], table: Mapping[str, str]) -> dict[str, st
     found: dict[str, str] = {}
     for clip, artist in table.items():
         meant = known.get(clip, [])
+        # `song.mp3` and `song.flac` of one folder are one song, twice.
         if len({os.path.splitext(name)[0] for name in meant}) > 1:
             raise DatasetError(
                 f"table of artists: {clip!r} is {len(meant)} files here ({', '.join(meant[:3])}): "

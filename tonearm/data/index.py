@@ -97,6 +97,7 @@ class Index:
             "format": FORMAT,
             "version": FORMAT_VERSION,
             "source": self.source,
+            # Counted once more, so that a file that lost lines is noticed.
             "genres": dict(sorted(Counter(track.genre for track in self.tracks).items())),
             "failed": self.failed,
         }
@@ -144,6 +145,7 @@ def load(path: str | os.PathLike[str]) -> Index:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is not an index, or is damaged ({error!r})") from None
+    # Cut off at a line's end, it would still be valid JSON lines.
     if promised != len(index.tracks):
         raise DatasetError(f"{path} is damaged: it has {len(index.tracks)} of {promised} tracks")
     return index
@@ -173,6 +175,7 @@ def genre_of(folder: str) -> str:
     folder : str
     """
     letters = key(folder)
+    # Exact names first: a guess is only for what is none.
     if letters in BUILTIN_GENRES:
         return letters
     if letters in _SPELLINGS:

@@ -21,6 +21,7 @@ from tonearm.errors import DatasetError, DecodeError
 from tonearm.features import GTZAN_SPEC, Float32, mel_power, mfcc, power_to_db
 from tonearm.files import replacing
 
+# As the original: GTZAN's clips are 30 s long.
 TRACK_S = 30
 COEFFICIENTS = 13
 
@@ -39,11 +40,12 @@ def segment_mfccs(samples: Float32) -> list[Float32]:
         13 coefficients, n_fft 2048, hop 512; a last segment that is too short is left out.
     """
     length = TRACK_S * GTZAN_SPEC.sample_rate_hz // EXCERPTS
-    frames = -(-length // GTZAN_SPEC.hop_samples)
+    frames = -(-length // GTZAN_SPEC.hop_samples)  # 130: rounded up
     found = []
     for i in range(EXCERPTS):
         power = mel_power(samples[i * length : (i + 1) * length], GTZAN_SPEC)
         if len(power) == frames:
+            # Absolute decibels, as librosa's mfcc: not relative to a maximum.
             found.append(mfcc(power_to_db(power, reference=1.0), coefficients=COEFFICIENTS))
     return found
 
@@ -90,13 +92,14 @@ def write_json(
                 samples = audio.resample(sound.samples, sound.sample_rate_hz, rate_hz)
                 for values in segment_mfccs(samples):
                     file.write(",\n" if labels else "\n")
+                    # Four decimals are plenty: MFCCs go into the hundreds.
                     file.write(json.dumps(np.round(values.astype(float), 4).tolist()))
                     labels.append(made.labels.index(track.genre))
                     tracks.append(track.name)
                     groups.append(track.group)
                 on_done()
             more = {"labels": labels, "tracks": tracks, "groups": groups}
-            file.write(f"],\n{json.dumps(more)[1:]}\n")
+            file.write(f"],\n{json.dumps(more)[1:]}\n")  # without the opening brace
     except OSError as error:
         raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
     return failed

@@ -116,6 +116,7 @@ def prepare_folder(
     with _Journal(out / JOURNAL) as journal:
         for name in listing.names:
             known = journal.get(name, folder / name)
+            # Known alone is not enough: somebody may have deleted a part of the stores.
             if known and store.has(known["key"]) and prints.has(known["key"]):
                 records[name] = known
         new = [name for name in listing.names if name not in records]
@@ -126,10 +127,12 @@ def prepare_folder(
                 if isinstance(made, Failure):
                     failed.append((name, made.reason))
                 else:
+                    # Stores first, then the journal: a kill between them costs this file alone.
                     made.keep(store, prints)
                     journal.add(name, folder / name, made.record)
                     records[name] = made.record
                 on_done(len(records) + len(failed) - len(listing.failed), len(failed))
+    # In the order of names, so that a resumed run writes the same index.
     records = {name: records[name] for name in listing.names if name in records}
     damaged = [(name, row["warning"]) for name, row in records.items() if row["warning"]]
     if not records:
@@ -140,7 +143,7 @@ def prepare_folder(
     }
     tracks = _merge(tracks_of(listing, files, named), files, prints)
     made = Index(tracks, tuple(sorted(failed)), str(folder))
-    made.save(out / index.FILE_NAME)
+    made.save(out / index.FILE_NAME)  # last: a folder with an index is whole
     return Prepared(made, tuple(damaged), listing.renamed, listing.empty, len(named))
 
 
@@ -157,6 +160,7 @@ def prepared_path(folder: str | os.PathLike[str]) -> Path:
         For the root of the file system, which has nothing next to it.
     """
     folder = Path(folder)
+    # Resolved only where it must be: a link to the music keeps its name.
     folder = folder.resolve() if ".." in folder.parts else folder.absolute()
     if not folder.name:
         raise DatasetError(f"{folder} has no folder next to it: use `tonearm prepare --output`")
@@ -252,6 +256,7 @@ def _prepare_file(
         raise DecodeError(path, "too-short", f"is too short: {sound.duration_s:.3g} s")
     # 16 bits: a lossless copy in another container has the same samples.
     whole = np.round(np.clip(sound.samples, -1, 1) * 32_767).astype("<i2")
+    # With the rate: the same samples at another rate are another sound.
     samples = checksum(f"{sound.sample_rate_hz}".encode() + whole.tobytes())
     key = sound_key(path)
     features = fingerprint = None
@@ -263,7 +268,7 @@ def _prepare_file(
     record = {
         "key": key,
         "samples": samples,
-        "duration_s": round(sound.duration_s, 3),
+        "duration_s": round(sound.duration_s, 3),  # milliseconds
         "warning": sound.warning,
     }
     return _PreparedFile(record, features, fingerprint)
@@ -320,6 +325,7 @@ def _merge(
     tracks: list[Track], files: Mapping[str, FileRecord], prints: FeatureStore
 ) -> tuple[Track, ...]:
     """The tracks with copies marked: same sound key, same samples, or same fingerprint."""
+    # The first of each sound: later ones are its copies anyway.
     first = {track.sound: track.name for track in reversed(tracks)}
     codes = {name: np.asarray(prints.get(sound)) for sound, name in first.items()}
     by_samples = [replace(track, sound=files[track.name].samples or "") for track in tracks]
@@ -363,6 +369,7 @@ class _Journal:
         row = {"name": name, "stamp": _stamp(path), "record": record}
         try:
             self._file.write(json.dumps(row).encode() + b"\n")
+            # Flushed, so that a kill loses the file in flight at most.
             self._file.flush()
         except OSError as error:
             raise DatasetError(f"{self._path}: cannot be written: {error.strerror}") from None

@@ -83,9 +83,11 @@ def overview(library: Library) -> Overview:
         "SELECT s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres, t.by_tonearm,"
         " count(*), sum(s.duration_s) FROM tracks t JOIN sounds s ON s.id = t.sound"
         " WHERE NOT t.missing GROUP BY 1, 2, 3, 4",
+        # Confidence 1.0 belongs to the last bin, not to an eleventh.
         [_BINS, _BINS - 1],
     ):
         genres[genre or UNKNOWN] += count
+        # "Unknown" is no guess to be confident of.
         confidence[place] += count * (genre is not None)
         duration_s += seconds
         if not names_genre(tags):
@@ -94,6 +96,7 @@ def overview(library: Library) -> Overview:
             by_tonearm += count
         elif genre is not None:
             named = set[str]().union(*(known_genres(tag, labels) for tag in json.loads(tags)))
+            # A tag that names no genre of the model ("Other", a decade) cannot disagree.
             disagreeing += count * bool(named and genre not in named)
     failed = library.rows(
         "SELECT error_kind, count(*) FROM tracks WHERE NOT missing AND error_kind IS NOT NULL"
@@ -175,6 +178,7 @@ def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:
     labels : tuple[str, ...]
         The genres of the model.
     """
+    # No run of words longer than the longest label can be one: "rock" in a sentence stays cheap.
     longest = max(map(len, map(names.key, labels)), default=0)
     words = names.words(tag)
     runs: set[str] = set()

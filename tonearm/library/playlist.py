@@ -72,6 +72,7 @@ class TagCondition:
             The text.
         """
         match = _CONDITION.match(text)
+        # The pattern lets "1.2.3" and "." through, which float() would refuse with its own words.
         if not match or match[3].count(".") > 1 or match[3] == ".":
             raise LibraryError(f"condition '{text}' is not of the form 'NAME>0.2'")
         return cls(match[1], match[2], float(match[3]))
@@ -189,6 +190,7 @@ def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
     where: list[str] = ["NOT t.missing", "s.confidence >= ?"]
     values: list[object] = [conditions.min_confidence]
     if conditions.genres:
+        # No genre in the database is "unknown" to a person.
         where.append("coalesce(s.genre, ?) IN (SELECT value FROM json_each(?))")
         values += [UNKNOWN, json.dumps(conditions.genres)]
     if conditions.min_length_s is not None:
@@ -198,6 +200,7 @@ def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
         where.append("s.duration_s <= ?")
         values.append(conditions.max_length_s)
     for style in conditions.styles:
+        # A function of ours: SQLite's lower() knows ASCII alone.
         where.append("EXISTS (SELECT 1 FROM json_each(s.styles) e WHERE folded(e.key) = folded(?))")
         values.append(style)
     if conditions.has_genre is not None:
@@ -211,6 +214,7 @@ def _by_arrays(library: Library, model: ModelRecord, conditions: Conditions) -> 
     """Numbers of the sounds whose probabilities and tags meet the conditions."""
     rows = library.rows(
         "SELECT s.id, s.probabilities, s.pooled FROM sounds s JOIN models m ON m.id = s.model"
+        # Of this model alone: another one's arrays have other genres in other places.
         " WHERE m.sha256 = ?",
         [model.sha256],
     )
@@ -218,6 +222,7 @@ def _by_arrays(library: Library, model: ModelRecord, conditions: Conditions) -> 
     met: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)
     if conditions.second is not None:
         ranked = np.frombuffer(b"".join(probabilities), np.float32).reshape(len(rows), -1)
+        # Stable: genres that are equally likely keep the model's order.
         second = np.argsort(-ranked, axis=1, kind="stable")[:, 1]
         met &= second == model.labels.index(conditions.second)
     positions = {name.lower(): i for i, name in enumerate(model.names or ())}
@@ -248,6 +253,7 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
         Its content, and the paths that M3U cannot hold.
     """
     lines, left_out = ["#EXTM3U"], []
+    # A hundred thousand tracks lie in a few thousand folders; relpath of each would be the cost.
     relative: dict[str, str] = {}  # the way to each folder, with a separator at its end
     for entry in entries:
         head, _, name = entry.path.rpartition(os.sep)
@@ -257,6 +263,7 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
         if "\n" in path or "\r" in path:
             left_out.append(entry.path)
             continue
+        # A line that begins with # is a comment, and players strip spaces.
         path = f".{os.sep}{path}" if path.startswith(("#", " ")) else path
         lines += [f"#EXTINF:{round(entry.duration_s)},{title_of(entry)}", path]
     # Names that are not UTF-8 become their bytes again.

@@ -88,6 +88,7 @@ def mixxx(entries: Iterable[Entry]) -> Playlist:
 
 
 def _url(path: str, *, host: str = "") -> str:
+    # Bytes, not text: a URL holds names that are not UTF-8 as well.
     stored = os.fsencode(path).replace(os.fsencode(os.sep), b"/")
     return f"file://{host}/{quote(stored.lstrip(b'/'))}"
 

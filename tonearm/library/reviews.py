@@ -29,6 +29,7 @@ SCHEMA = Schema(
     version=1,
     tables=f"CREATE TABLE {_TABLE}",
     remedy="run `tonearm serve` and review",
+    # Added to files of older versions when they are opened: each statement must bear repeating.
     later=(
         "CREATE TABLE IF NOT EXISTS steps(id INTEGER PRIMARY KEY AUTOINCREMENT, made_s REAL"
         " NOT NULL); CREATE TABLE IF NOT EXISTS before(step INTEGER NOT NULL REFERENCES steps ON"
@@ -144,6 +145,7 @@ class Reviews(Database):
         """
         with self.transaction():
             if step is None:
+                # Numbers only grow (AUTOINCREMENT), so the largest is the latest.
                 step = self.rows("SELECT max(id) FROM steps")[0][0]
             rows = self.rows("SELECT key, verdict, genre FROM before WHERE step = ?", [step])
             if not rows:
@@ -152,6 +154,7 @@ class Reviews(Database):
             self.write("DELETE FROM reviews WHERE key = ?", [(key,) for key, _, _ in rows])
             self.write(
                 "INSERT INTO reviews VALUES (?,?,?,?)",
+                # A NULL verdict says that nothing had been said: the sound goes back to that.
                 [(*row, now) for row in rows if row[1] is not None],
             )
             self.write("DELETE FROM steps WHERE id = ?", [(step,)])
@@ -163,8 +166,10 @@ class Reviews(Database):
         if step is None:
             inserted = "INSERT INTO steps(made_s) VALUES (?) RETURNING id"
             step = int(self.rows(inserted, [now])[0][0])
+            # Here, so that the list never grows beyond that; `before` follows by CASCADE.
             self.write("DELETE FROM steps WHERE id <= ?", [(step - STEPS_KEPT,)])
         self.write(
+            # IGNORE: reviewed twice in one step, a sound goes back to what was before the step.
             "INSERT OR IGNORE INTO before SELECT ?, k.key, r.verdict, r.genre FROM"
             " (SELECT ? AS key) k LEFT JOIN reviews r ON r.key = k.key",
             [(step, key) for key in keys],
@@ -221,6 +226,7 @@ def corrections(library: Library, *, encoder: str) -> list[Correction]:
     attach(library)
     rows = library.rows(
         "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4, (SELECT max(t.artist) FROM"
+        # Any artist of its files, but always the same one: groups keep them apart in a split.
         " tracks t WHERE t.sound = s.id) FROM reviews r JOIN sounds s ON s.key = r.key"
         " JOIN models m ON m.id = s.model JOIN embeddings w ON w.key = s.key"
         " AND w.encoder = m.encoder WHERE r.genre IS NOT NULL AND m.encoder = ?"

@@ -37,7 +37,7 @@ from tonearm.model.prediction import PLACES, Prediction
 from tonearm.model.styles import styles_of
 from tonearm.workers import Done, Failure, Limits, Pool, Question
 
-_BATCH = 1_000
+_BATCH = 1_000  # sounds in one transaction; a scan that is stopped goes on with the next batch
 
 
 def scan(
@@ -102,8 +102,10 @@ def scan(
     model = model or model_file.load()
     make_embed = make_embed or partial(embed_of, model)
     named = [Path(os.path.abspath(path)) for path in paths]
+    # The lock lies next to the library, so it also keeps a scan by the page or a second shell out.
     with alone(library.path, what="another scan"):
         session = _Session(library, model, result, lambda: on_progress(result))
+        # Before the walk: what needs no audio is right at once, however long the rest takes.
         session.reclassify()
         walk = Walk(library, model.encoder_sha256, result, lambda: on_progress(result))
         walk.walk(named, again=again, retry=retry, exclude=exclude)
@@ -161,6 +163,7 @@ class _Session:
             " WHERE s.model != ? AND m.encoder = ? LIMIT ?"
         )
         dimensions = self._head.dimensions
+        # No OFFSET: a batch that was classified has the new model, and falls out of the query.
         while rows := self._library.rows(sql, [self._model, self._encoder, _BATCH]):
             predictions = []
             for number, data, starts, duration_s, *texture in rows:
@@ -195,12 +198,14 @@ class _Session:
             if file is None:
                 return False
             self._files[number] = file
+            # Bytes of a name that are not UTF-8 survive (surrogateescape).
             pool.submit(number, os.fsdecode(file.path))
         return True
 
     def _is_new(self, number: int, looked: Looked) -> bool:
         """Whether a file is to be analysed, after a first look at it."""
         file = self._files[number] = replace(self._files[number], looked=looked)
+        # Cheapest first: a sound of a track, then one in the store, then one in flight.
         known = self._library.sound_id(looked.key, self._encoder)
         if known is not None:
             self._keep_recognised(file, known)
@@ -227,6 +232,7 @@ class _Session:
                 file.looked.key,
                 sound,
             )
+            # In one transaction with its sound, which a kill would otherwise leave without a file.
             self._library.put_track(file.path, file.status, file.looked.tags, sound=number)
         self._result.analysed += 1
         self._result.done += 1
@@ -258,9 +264,11 @@ class _Session:
 
     def _follow(self, path: bytes, sound: int) -> bool:
         """Give the track of that sound whose file is gone its new path, so that it stays itself."""
+        # Files known to be gone first: they are the likeliest old place.
         for number, old in self._library.rows(
             "SELECT id, path FROM tracks WHERE sound = ? ORDER BY missing DESC, id", [sound]
         ):
+            # A file that is there is a copy, not the old place of this one.
             if not os.path.lexists(old):
                 self._library.write("UPDATE tracks SET path = ? WHERE id = ?", [[path, number]])
                 return True
@@ -295,6 +303,7 @@ class _Session:
                 window_s=self._window_s,
             )
         names = self._names or ()
+        # The head classifies windows; the styles are by the mean over the track.
         means = dict(zip(names, windows.mean(axis=0, dtype=np.float64).tolist(), strict=False))
         rounded = {name: round(mean, PLACES) for name, mean in means.items()}
         return replace(named, styles=styles_of(self._styles, named.genre, rounded))

@@ -82,6 +82,7 @@ def probe_of(
     key : str or None
         Key of the sound.
     """
+    # By key where it is known: a copy at another path has the same.
     column, value = ("s.key", key) if key else ("t.path", as_stored(path))
     sql = (
         "SELECT s.pooled, s.duration_s, m.encoder, s.key FROM sounds s"  # noqa: S608
@@ -139,11 +140,14 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     numbers, durations, blobs = zip(*rows, strict=True)
     pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)
     lengths_s = np.array([*durations, probe.duration_s])
+    # float32 [n + 1, d]; the probe is the last row
     points = np.sqrt(np.maximum(np.vstack([pooled, probe.pooled]), 0))
+    # The mean is the library's alone, so that a probe does not move what it is compared with.
     centred = points - points[:-1].mean(axis=0)
     units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
     likeness = units[:-1] @ units[-1]
     chosen = [len(rows)]  # the probe itself
+    # More than asked for, since copies of one recording take places.
     for i in _falling(likeness, at_least=4 * count):
         if _is_copy(points, lengths_s, i, chosen):
             continue
@@ -160,7 +164,9 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
 
 def _falling(values: Float32, *, at_least: int) -> NDArray[np.int64]:
     """Places of the largest values; all of them only where copies might use up a few."""
+    # Sorting 100,000 to show ten is waste; below this size it does not matter.
     if len(values) > 50 * at_least:
+        # Ties by place, so that the order does not depend on how the values were partitioned.
         few = np.argpartition(-values, 50 * at_least)[: 50 * at_least]
         return few[np.lexsort((few, -values[few]))]
     return np.argsort(-values, kind="stable")

@@ -20,11 +20,11 @@ from tonearm.library.store import Library
 Float32 = NDArray[np.float32]
 
 LANDMARKS = 600
-_NEAREST = 6
+_NEAREST = 6  # landmarks that place a sound
 _SHARPNESS = 24.0  # of cosines: the nearest landmark counts most, the sixth still a little
-_PERPLEXITY = 25.0
+_PERPLEXITY = 25.0  # about how many neighbours a landmark keeps; van der Maaten: 5 to 50
 _STEPS = 350
-_BLOCK = 20_000
+_BLOCK = 20_000  # sounds at once: 20,000 x 600 cosines are 48 MB
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def make_map(library: Library) -> Map:
     roots = np.sqrt(
         np.maximum(np.frombuffer(b"".join(blobs), np.float32).reshape(len(rows), -1), 0)
     )
+    # Kept landmarks come first, so that the map looks the same tomorrow.
     landmarks = _kept(library.path, roots) or _made(library.path, roots)
     return Map(np.array(numbers, np.int64), place(roots, landmarks))
 
@@ -114,7 +115,9 @@ def place(roots: Float32, landmarks: Landmarks) -> Float32:
     for at in range(0, len(roots), _BLOCK):
         likeness = units_of(roots[at : at + _BLOCK], landmarks.mean) @ landmarks.units.T
         chosen = np.argpartition(-likeness, nearest - 1, axis=1)[:, :nearest]
+        # (sounds, nearest)
         near = np.take_along_axis(likeness, chosen, axis=1)
+        # Less the largest, so that exp cannot overflow.
         weights = np.exp(_SHARPNESS * (near - near.max(axis=1, keepdims=True)))
         weights /= weights.sum(axis=1, keepdims=True)
         placed[at : at + _BLOCK] = np.einsum("nk,nkd->nd", weights, landmarks.places[chosen])
@@ -131,10 +134,12 @@ def make_landmarks(roots: Float32, *, count: int = LANDMARKS) -> Landmarks:
     count : int
         How many landmarks at most.
     """
+    # A fixed seed: the same library gives the same map on every machine.
     rng = np.random.default_rng(0)
     chosen = roots[np.sort(rng.permutation(len(roots))[:count])]
     mean = chosen.mean(axis=0)
     units = units_of(chosen, mean)
+    # Too few for t-SNE: any places that differ will do.
     places = _tsne(units) if len(units) > 4 else np.arange(2 * len(units)).reshape(-1, 2) % 5
     low, high = places.min(axis=0), places.max(axis=0)
     return Landmarks(
@@ -165,6 +170,7 @@ def _kept(path: Path, roots: Float32) -> Landmarks | None:
     except (OSError, ValueError, KeyError):
         return None
     fits = landmarks.units.shape[1] == roots.shape[1]
+    # A small map is made anew once there are twice as many sounds, no sooner: places move.
     outgrown = len(landmarks.units) < LANDMARKS and len(roots) > 2 * len(landmarks.units)
     return landmarks if fits and not outgrown else None
 
@@ -172,6 +178,7 @@ def _kept(path: Path, roots: Float32) -> Landmarks | None:
 def _made(path: Path, roots: Float32) -> Landmarks:
     landmarks = make_landmarks(roots)
     target = map_path(path)
+    # Written aside and renamed, so that a reader never meets half a file.
     fresh = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         with fresh.open("wb") as file:
@@ -185,20 +192,27 @@ def _made(path: Path, roots: Float32) -> Landmarks:
 def _tsne(units: Float32) -> NDArray[np.float64]:
     """t-SNE (van der Maaten and Hinton 2008), exact, from the two principal components on."""
     n = len(units)
+    # Of unit vectors: |a - b|^2 = 2 - 2 a.b; rounding may leave it a little below 0.
     distances = np.maximum(2 - 2 * (units @ units.T).astype(np.float64), 0)
+    # A perplexity near n has no solution; a third of the others is the usual bound.
     joint = _affinities(distances, min(_PERPLEXITY, (n - 1) / 3))
     left, scale, _ = np.linalg.svd(units - units.mean(axis=0), full_matrices=False)
     places = left[:, :2] * scale[:2]
+    # Small at first (the paper: 1e-4): near each other, clusters can still change places.
     places = 1e-2 * places / places.std()
     speed, gains = np.zeros_like(places), np.ones_like(places)
     for step in range(_STEPS):
+        # Early exaggeration: attraction times 12 for a quarter of the steps, so that clusters form.
         early = step < _STEPS // 4
         squares = (places**2).sum(axis=1)
+        # (n, n), Student's t with one degree of freedom
         kernel = 1 / (1 + squares[:, None] + squares - 2 * places @ places.T)
         np.fill_diagonal(kernel, 0)
         pull = (joint * (12 if early else 1) - kernel / kernel.sum()) * kernel
         slope = 4 * (pull.sum(axis=1)[:, None] * places - pull @ places)
+        # Gains as of Jacobs (1988): faster where the slope keeps its sign, slower where it turns.
         gains = np.where(np.sign(slope) != np.sign(speed), gains + 0.2, gains * 0.8).clip(0.01)
+        # Learning rate n / 12 (Belkina et al. 2019), momentum .5 then .8 (van der Maaten).
         speed = (0.5 if early else 0.8) * speed - max(n / 12, 50) * gains * slope
         places = places + speed
     centred: NDArray[np.float64] = places - places.mean(axis=0)
@@ -208,6 +222,7 @@ def _tsne(units: Float32) -> NDArray[np.float64]:
 def _affinities(distances: NDArray[np.float64], perplexity: float) -> NDArray[np.float64]:
     """How near each is to each, by a width of its own that gives the perplexity: [n, n]."""
     n = len(distances)
+    # Nothing is its own neighbour.
     away = distances + np.where(np.eye(n, dtype=bool), np.inf, 0)
     low, high = np.full(n, 1e-4), np.full(n, 1e5)
     for _ in range(40):  # halving, in logarithms
@@ -215,6 +230,7 @@ def _affinities(distances: NDArray[np.float64], perplexity: float) -> NDArray[np
         weights = np.exp(-(away - away.min(axis=1, keepdims=True)) * precision[:, None])
         weights /= weights.sum(axis=1, keepdims=True)
         entropy = -(weights * np.log(np.maximum(weights, 1e-12))).sum(axis=1)
+        # log(perplexity) is the entropy to reach: too high means too wide a kernel.
         wide = entropy > np.log(perplexity)
         low, high = np.where(wide, precision, low), np.where(wide, high, precision)
     joint: NDArray[np.float64] = np.maximum((weights + weights.T) / (2 * n), 1e-12)

@@ -116,10 +116,12 @@ def plan_tags(
     write ('Jazz',)
     """
     plan, rules = TagPlan(), rules or Rules()
+    # Of the whole library, whatever `paths` names: half an album may pool to another genre.
     albums = _albums(library) if by is By.album else {}
     written: set[tuple[int, int]] = set()
     for track in library.tracks(paths):
         if track.tags.error:
+            # The plan names the path in a column of its own.
             plan.unreadable.append((track.path, track.tags.error.removeprefix(f"{track.path}: ")))
         elif track.prediction is None:
             plan.unreadable.append((track.path, track.error_message or "is not analysed"))
@@ -169,12 +171,14 @@ def _planned(
     if proposal.action is not Action.write:
         return file
     try:
+        # As the writing does, so that a dry run promises nothing that the run then refuses.
         require_unchanged(library, track.path)
         status = os.stat(track.path)
     except TagError as error:
         return _refused(file, str(error), changed=True)
     except OSError as error:
         return _refused(file, why_unreadable(track.path, error), changed=True)
+    # A second name of one file: the first write serves both, and changes what is found here.
     if (status.st_dev, status.st_ino) in written:
         return replace(file, proposal=replace(proposal, action=Action.link))
     reason = refusal(track.path, proposal.genres, guesses=proposal.guesses)

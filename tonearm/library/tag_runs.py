@@ -106,6 +106,7 @@ def write_all(
 
     def write(item: Wanted, run: int) -> None:
         def edits(target: Path) -> Sequence[Edit]:
+            # Asked inside `change`, after its own stat: nothing can slip in between the two.
             require_unchanged(library, item.path)
             return edits_for_genres(target, item.genres, guesses=item.guesses)
 
@@ -157,6 +158,7 @@ def undo_run(
     undone = journal.run(number)
     entries = [
         (entry, _locate(library, journal, entry))
+        # Backwards: where a run wrote a file twice, the last change is undone first.
         for entry in reversed(journal.entries(undone.id))
         if entry.state == "done" and not entry.undone
     ]
@@ -221,6 +223,7 @@ def _run(
     on_progress: ProgressCallback,
 ) -> RunResult:
     """Change one file after the other, each on its own."""
+    # No run without a file: an empty one in the history would only raise questions.
     if not done.total:
         return done
     done.run = journal.start(command, undoes=done.undoes)
@@ -236,6 +239,7 @@ def _run(
             on_progress(done)
         journal.finish(done.run)
     except KeyboardInterrupt:
+        # The change in flight is settled now, not at the next start.
         journal.recover()
         _refresh_recovered(library, journal)
         done.interrupted = True
@@ -256,6 +260,7 @@ def _locate(library: Library | None, journal: Journal, entry: Entry) -> str:
     Tonearm never wrote to is none.
     """
     identity = journal.identity(entry.id)
+    # A file at the old path wins, even over one that was moved: it is what the journal names.
     if library is None or identity is None or os.path.lexists(entry.path):
         return entry.path
     path = library.place_of(identity.track, identity.key)
@@ -299,5 +304,6 @@ def require_unchanged(library: Library, path: str) -> None:
     except OSError as error:
         raise TagError(f"{path}: {why_unreadable(path, error)}") from None
     known = library.known(as_stored(path))
+    # Not ctime: a chmod or a new link changes it, and neither changes what was read.
     if known is None or (known.status.size, known.status.mtime_ns) != (now.size, now.mtime_ns):
         raise TagError(f"{path}: changed since the scan; run `tonearm scan` again")

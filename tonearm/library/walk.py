@@ -19,8 +19,8 @@ from tonearm.library.mounts import is_unmounted
 from tonearm.library.scan_result import Scan
 from tonearm.library.store import FileStatus, Known, Library, as_stored
 
-_BATCH = 1_000
-_REPORT_S = 0.2
+_BATCH = 1_000  # rows a query, so that a list of any length needs little memory
+_REPORT_S = 0.2  # between two reports: a walk meets thousands of files a second
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Walk:
         self._library, self._encoder, self._result = library, encoder, result
         self._on_progress, self._report_at = on_progress, 0.0
         self._unread: set[Path] = set()  # what is not there, and folders that cannot be read
+        # A library that stays open may be scanned twice, and its temporary tables stay too.
         library.write("DROP TABLE IF EXISTS temp.walked")
         library.write("DROP TABLE IF EXISTS temp.to_do")
         library.write("CREATE TEMP TABLE walked(path BLOB PRIMARY KEY) WITHOUT ROWID")
@@ -88,6 +89,7 @@ class Walk:
             Patterns of what to skip.
         """
         roots = [*named, *map(Path, self._library.roots())] if again else named
+        # An unmounted disk leaves an empty folder: all of its files would count as gone.
         for root in [root for root in roots if is_unmounted(self._library, root)]:
             roots.remove(root)
             self._unread.add(root)
@@ -113,6 +115,7 @@ class Walk:
                 look(path)
             else:  # it was not named this time, so it is not a failure
                 self._unread.add(path)
+        # Only what could be read: a mistyped folder would be looked for ever after.
         read = (root for root in named if root.is_dir() and root not in self._unread)
         self._library.write(
             "INSERT OR IGNORE INTO roots VALUES (?)", ([as_stored(root)] for root in read)
@@ -138,6 +141,7 @@ class Walk:
         self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
         now = FileStatus.of(status)
         known = self._library.known(stored)
+        # The inode and ctime count too: a file that was replaced may keep its size and mtime.
         if known is not None and known.status == now and self._is_settled(known, retry):
             self._result.unchanged += 1
             self._result.failed_before += known.failed
@@ -157,6 +161,7 @@ class Walk:
         """The listed files with their numbers, in the order of the walk."""
         last = 0
         sql = "SELECT * FROM temp.to_do WHERE number > ? ORDER BY number LIMIT ?"
+        # By number, not OFFSET, which would read again all rows before.
         while rows := self._library.rows(sql, [last, _BATCH]):
             for last, path, *status in rows:
                 yield last, ListedFile(path, FileStatus(*status))
@@ -181,6 +186,7 @@ class Walk:
             )
             gone = [(track.id,) for track in not_met if self._is_gone(Path(track.path))]
             self._library.write("UPDATE tracks SET missing = 1 WHERE id = ?", gone)
+            # A file that is gone still holds its sound: back again, it is recognised.
             self._library.write(
                 "DELETE FROM sounds WHERE id NOT IN"
                 " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"

@@ -26,10 +26,12 @@ COOKIE = "tonearm"
 MAX_BODY_BYTES = 2 * 2**20  # of everything but uploads, which count for themselves
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+# "none": the person typed the address, or followed a bookmark.
 _OWN = frozenset({"same-origin", "none"})
 
 _POLICY = "; ".join(
     (
+        # Only from here: markup in the tag of a file can then load nothing and run nothing.
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
@@ -97,6 +99,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        # There are no websockets; 1008 is "policy violation" (RFC 6455).
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -106,7 +109,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("Cache-Control", "no-store")  # answers hold private paths
             await send(message)
 
         refusal = self._refusal(scope)
@@ -123,6 +126,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._is_own(host):
+            # 421 (RFC 9110): the request reached a server that does not answer for that name.
             return problem(421, "foreign-host", f"this server does not answer for host {host!r}")
         if self._is_foreign(scope, headers, host):
             return problem(403, "foreign-origin", "another site's page may not use this server")
@@ -146,6 +150,7 @@ class Guard:
             _ = urlsplit(f"//{host}").port  # raises if it is not a number
         except ValueError:
             return False
+        # urlsplit ends or shifts the host at these, and might see another one than browsers do.
         if any(sign in host for sign in "/?#@\\"):
             return False
         if name in self._names:
@@ -161,6 +166,7 @@ class Guard:
     @staticmethod
     def _is_foreign(scope: Scope, headers: Headers, host: str) -> bool:
         """Whether a browser says that another page is behind the request."""
+        # A link from anywhere may open the page, as long as it only reads and is no API.
         opens_page = (
             scope["method"] in _READING
             and headers.get("sec-fetch-mode") == "navigate"
@@ -171,6 +177,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin != f"{scope['scheme']}://{host}":
             return True
+        # Old browsers and other programs send no such header: Origin and Host decide then.
         return headers.get("sec-fetch-site", "none") not in _OWN
 
     def _has_token(self, headers: Headers) -> bool:
@@ -197,6 +204,7 @@ class _AnsweredError(Exception):
     """The headers are sent: the body is not wanted."""
 
 
+# FastAPI's routes for GET do not answer HEAD.
 async def _head(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer HEAD as GET without its body, which is not made where it would be streamed."""
 
@@ -215,6 +223,7 @@ def _limited(receive: Receive) -> Receive:
 
     async def receive_limited() -> Message:
         nonlocal seen
+        # Counted as it comes: Content-Length may be missing, or wrong.
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > MAX_BODY_BYTES:

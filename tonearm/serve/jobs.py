@@ -23,7 +23,7 @@ from tonearm.serve import schema
 from tonearm.serve.problems import Json, to_bytes
 from tonearm.serve.service import Service, service_of
 
-_TICK_S = 0.25
+_TICK_S = 0.25  # between two looks of the page's stream at the jobs
 _KEPT = 50  # ended jobs that are still shown
 _LOGGER = logging.getLogger("tonearm.serve")
 
@@ -76,6 +76,7 @@ class Job:
             When the job is to stop.
         """
         self.done, self.total, self.message = done, total, message
+        # A job that has just done its last file is done, not stopped.
         if self._cancel.is_set() and done < total:
             raise JobStopped
 
@@ -91,6 +92,7 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         left_s = None
+        # Simple proportion: files of one library take similar times.
         if self.state is JobState.running and 0 < self.done < self.total:
             passed_s = time.monotonic() - self._begun
             left_s = round(passed_s / self.done * (self.total - self.done), 1)
@@ -136,9 +138,11 @@ class Jobs:
             self._last += 1
             job = Job(self._last, kind, title)
             self._jobs[job.number] = job
+            # Jobs that run are never dropped, however many were started after them.
             for number in list(self._jobs)[:-_KEPT]:
                 if self._jobs[number].state is not JobState.running:
                     del self._jobs[number], self._threads[number]
+            # Daemon: a job that hangs must not keep the server from ending.
             thread = threading.Thread(target=_run, args=(job, work), daemon=True)
             self._threads[job.number] = (group, thread)
             thread.start()
@@ -153,6 +157,7 @@ class Jobs:
 
     def latest(self, kind: str) -> Job | None:
         """The last job of a kind."""
+        # A copy of the list: other threads start jobs meanwhile.
         return next((job for job in reversed([*self._jobs.values()]) if job.kind == kind), None)
 
     def all(self) -> list[dict[str, Any]]:
@@ -161,6 +166,7 @@ class Jobs:
 
     def stop(self, timeout_s: float = 20.0) -> None:
         """Cancel all, and wait for them: the server ends."""
+        # Cancel all first, then wait: they end side by side.
         for job in [*self._jobs.values()]:
             job.cancel()
         for _, thread in [*self._threads.values()]:
@@ -175,6 +181,7 @@ def _run(job: Job, work: Work) -> None:
         job.state = JobState.stopped
     except TonearmError as error:
         job.message, job.state = str(error), JobState.failed
+    # A fault costs the job, not the server; the page shows it, the log has the traceback.
     except Exception as error:
         _LOGGER.exception("a job failed")
         job.message = f"a fault of Tonearm: {type(error).__name__}: {error}"

@@ -56,6 +56,7 @@ class TrackFilter(BaseModel):
         """For the library; in any spelling of the genre."""
         values = self.model_dump()
         for name in ("text", "artist"):
+            # As `_clean` does for the same fields of a query.
             values[name] = values[name].encode("utf-8", "replace").decode().replace("\0", "")
         if self.genre:
             values["genre"] = find(self.genre, (*labels, UNKNOWN)) or self.genre
@@ -138,10 +139,12 @@ def review_all(request: Request, said: ReviewAllRequest) -> Response:
             "skipped": 0,
             "left_out": left_out,
         }
+        # Shared with the job, which may be stopped between two batches.
         job.result = counts
         job.report(0, len(ids))
         for at in range(0, len(ids), _BATCH):
             part = ids[at : at + _BATCH]
+            # All batches are one step, so one undo takes all back.
             done, skipped, step = keep(service, part, said.verdict, said.genre, step=counts["step"])
             counts["step"] = step
             counts["reviewed"] += len(done)
@@ -161,6 +164,7 @@ def review_undo(request: Request, wanted: ReviewUndoRequest) -> Response:
     service = service_of(request)
     path = reviews_path(service.library_path)
     undone = None
+    # Opening would make the file; a look must leave nothing behind.
     if path.exists():
         with Reviews(path) as reviews:
             undone = reviews.undo(wanted.step)
@@ -185,6 +189,7 @@ def keep(
     # A known genre by its own name, however it was typed: so it can be learnt from.
     genre = genre and (find(genre, service.classifier.model.labels) or genre)
     accepts = verdict == "accept"
+    # Reviews are by sound key, so a file that was never analysed can have none.
     known = [track for track in found if track.key and (track.genre or not accepts)]
     if known:
         with Reviews(reviews_path(service.library_path)) as reviews:
@@ -204,6 +209,7 @@ def _open_ids(service: Service, said: ReviewAllRequest) -> tuple[list[int], int]
     with service.library() as library:
         if ids is None:
             ids = browse.numbers(library, browse.Filter())
+        # To clear only makes sense for what was reviewed.
         if said.reviewed_too or said.verdict == "clear":
             return ids, 0
         before = set(browse.numbers(library, browse.Filter(review="some")))

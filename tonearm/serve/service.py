@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tonearm.serve.jobs import Jobs
 
 _REMEMBERED = 64
-_LOOK_S = 0.5
+_LOOK_S = 0.5  # between two looks at whether the client is still there
 
 Emit = Callable[[dict[str, Any]], None]
 Report = Callable[[float], None]
@@ -56,6 +56,7 @@ class Service:
         self.uploads = Uploads(limits)
         self.analyst = Analyst(classifier)
         self.jobs = jobs
+        # By it, a page that lost its connection knows whether the server was restarted.
         self.start_id = secrets.token_hex(8)
         self.stopping = threading.Event()  # streams without an end look at it
         self._remembered: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
@@ -92,6 +93,7 @@ class Service:
         gone = threading.Event()
 
         def emit(values: dict[str, Any] | None) -> None:
+            # asyncio's queue is not made for threads: values go in through the loop.
             loop.call_soon_threadsafe(queue.put_nowait, values)
 
         def run() -> None:
@@ -103,9 +105,11 @@ class Service:
                 emit({"progress": round(fraction, 4)})
 
             try:
+                # The client may have left while this waited for a free thread.
                 if not gone.is_set():
                     work(emit, report)
             finally:
+                # Whatever happened: the generator waits for an end.
                 emit(None)
 
         async def watch() -> None:
@@ -119,9 +123,10 @@ class Service:
         try:
             while (values := await queue.get()) is not None:
                 yield values
+            # The end may have come from the watcher: then there is no result to wait for.
             if gone.is_set():
                 raise StoppedError
-            await future
+            await future  # raises what `work` raised
         finally:
             gone.set()
             watcher.cancel()
@@ -135,7 +140,9 @@ class Service:
             if key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
+        # Outside the lock: making takes seconds. Two at once make the same; the later is kept.
         values = make()
+        # A file may be mended or mounted by the next request.
         if "error" in values:
             return values
         with self._remembering:

@@ -25,7 +25,7 @@ from tonearm.tagging import journal as journals
 from tonearm.tagging.plan import Rules, of_a_person
 
 router = APIRouter(prefix=schema.PREFIX, tags=["tags"])
-_CHANGES_SHOWN = 500
+_CHANGES_SHOWN = 500  # of a plan, on the page; the counts are of all
 _FAILURES_SHOWN = 100
 _POLICIES = ("missing", "add", "replace")
 Policy = Literal["missing", "add", "replace"]
@@ -98,6 +98,7 @@ def plan(request: Request, wanted: PlanRequest) -> Response:
     ids = wanted.chosen(service)
     with service.library() as library:
         files = [*browse.unwritten(library, ids)]
+    # All three, so that the page shows what another policy would do before it is chosen.
     by_policy = {policy: _changes(files, policy) for policy in _POLICIES}
     changes = by_policy[wanted.policy]
     counts = Counter(change.group for change in changes)
@@ -134,6 +135,7 @@ def write(request: Request, wanted: WriteRequest) -> Response:
         chosen = {(tuple(group.old), tuple(group.new)) for group in wanted.groups}
 
     def work(job: jobs.Job) -> dict[str, Any]:
+        # Chosen again when the job runs: files may have changed since the plan was shown.
         ids = wanted.chosen(service)
         with service.library(write=True) as library:
             changes = [
@@ -164,6 +166,7 @@ def undo(request: Request, wanted: UndoRequest) -> Response:
     place = journals.journal_path(service.library_path)
     if not place.exists():
         raise HTTPException(409, "nothing was written yet")
+    # Asked before the job starts, so that a wrong number is an error of the request.
     with journals.Journal(place) as journal:
         run = journal.run(wanted.run)
 
@@ -200,8 +203,10 @@ def changed_genres(old: Sequence[str], new: str, policy: str, *, by_tonearm: boo
     person = [*of_a_person(old, old if by_tonearm else (), Rules().placeholders)]
     if not person or policy == "replace":
         return [new]
+    # Something by a person is there, so nothing is missing.
     if policy == "missing":
         return [*old]
+    # In any spelling: "hip hop" and "Hip-Hop" are one genre.
     known = genre_key(new) in map(genre_key, person)
     return person if known else [*person, new]
 

@@ -72,6 +72,7 @@ def filter_of(
     labels = service_of(request).classifier.model.labels
     return browse.Filter(
         text=_clean(text),
+        # A genre that the model does not know finds nothing; it is no error.
         genre=genre and (known_genre(genre, (*labels, UNKNOWN)) or genre),
         min_confidence=min_confidence,
         max_confidence=max_confidence,
@@ -86,6 +87,7 @@ def filter_of(
 
 def _clean(text: str) -> str:
     """A text that SQLite takes."""
+    # Lone surrogates cannot be encoded, and a NUL ends a text in SQLite's functions.
     return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
@@ -165,6 +167,7 @@ def track_audio(request: Request, number: TrackId) -> Response:
     """The file as it is; ranges of bytes are served."""
     found, _ = find(service_of(request), number)
     path = FilePath(found.path)
+    # The scan was a while ago: what was a file may be gone, or a pipe that never ends.
     check_file(path)
     kind = media_type(found.path)
     return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, no-cache"})
@@ -181,6 +184,7 @@ def track_cover(request: Request, number: TrackId) -> Response:
     found, _ = find(service_of(request), number)
     path = cover_of(os.path.dirname(found.path))
     if path is None:
+        # Ten minutes, the absence too, or each row of a list would ask again.
         return Response(status_code=204, headers={"Cache-Control": "private, max-age=600"})
     return FileResponse(path, headers={"Cache-Control": "private, max-age=600"})
 
@@ -285,6 +289,7 @@ def cover_of(folder: str) -> str | None:
     """The image that players show for the files of a folder."""
     try:
         with os.scandir(folder) as entries:
+            # By lower case: Cover.JPG is common.
             names = {entry.name.lower(): entry for entry in entries if entry.is_file()}
     except OSError:
         return None
@@ -300,6 +305,7 @@ def media_type(path: str) -> str:
     """The media type of a file, by its name."""
     suffix = os.path.splitext(path)[1].lower()
     guess = _TYPES.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0] or ""
+    # Never text/html or an image: the file's name must not decide what a browser runs.
     return guess if guess.startswith("audio/") else "application/octet-stream"
 
 
@@ -314,6 +320,7 @@ async def _made(
 
     def work(emit: Emit, report: Report) -> None:
         check_file(FilePath(path))
+        # With size and times in the key, a changed file is analysed again.
         key = (what, path, *map(str, FileStatus.of(os.stat(path))))
         emit({"made": service.remembered(key, lambda: make(report))})
 

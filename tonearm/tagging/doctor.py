@@ -123,6 +123,7 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
         refusal = file.refusal
         for name, tag in file.tags.items():
             items = [item for item in tag.items or () if tag.codec.role(item) == "genre"]
+            # ID3v1 holds a number of a fixed list instead of a name.
             if isinstance(tag.codec, V1Codec):
                 names = [genre_by_number(item[0]) for item in items]
                 texts = [text for text in names if text]
@@ -131,6 +132,7 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
             texts = [text.strip("\0 \n\t") for text in texts]
             if any(texts):
                 tags.append(TagGenres(name, tuple(text for text in texts if text)))
+    # Players are taken to read the first tag, as most do.
     first = tags[0].genres if tags else genres
     return Diagnosis(
         genres=genres,
@@ -144,5 +146,6 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
 def _differs(tag: TagGenres, first: Sequence[str]) -> bool:
     """Whether a tag names other genres; ID3v1 has room for one alone."""
     names = {name.casefold() for name in first}
+    # Several genres in one value, as ID3v2.3 holds them, are no disagreement.
     joined = {"; ".join(first).casefold()}
     return not {name.casefold() for name in tag.genres} <= names | joined

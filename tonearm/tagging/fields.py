@@ -70,6 +70,7 @@ class GenreFields:
         other : GenreFields
             The fields to compare with.
         """
+        # An empty tag needs no restoring, so its absence does not matter.
         return all(name in other.tags for name, tag in self.tags.items() if tag.items)
 
     def _bare(self) -> dict[str, list[bytes]]:
@@ -81,7 +82,7 @@ class GenreFields:
         return json.dumps(
             {
                 name: {
-                    "present": tag.present,
+                    "present": tag.present,  # an undo also removes a tag that writing made
                     "layout": tag.layout,
                     "items": [[place, data.hex()] for place, data in tag.items],
                 }
@@ -139,6 +140,7 @@ def other_items(path: str | os.PathLike[str]) -> dict[str, tuple[bytes, ...]]:
     """
     found = {}
     for name, tag in open_raw(path).tags.items():
+        # A new ID3v2 tag begins with what the ID3v1 tag says: for the copy that is no change.
         items = tag.seed if tag.items is None else tag.items
         found[name] = tuple(item for item in items if not tag.codec.role(item))
     return {name: items for name, items in found.items() if items}
@@ -165,7 +167,7 @@ def same_sound_bytes(path: str | os.PathLike[str], copy: str | os.PathLike[str])
         other.seek(second[0])
         left = first[1] - first[0]
         while left > 0:
-            size = min(left, 1 << 20)
+            size = min(left, 1 << 20)  # 1 MB at a time: a file may be larger than memory
             if one.read(size) != other.read(size):
                 return False
             left -= size
@@ -226,11 +228,14 @@ def _with_genres(
     for number, (name, tag) in enumerate(file.tags.items()):
         old = tag.items or ()
         roles = [tag.codec.role(item) for item in old]
+        # A second tag without a genre is left alone: more to write is more to go wrong.
         if number and "genre" not in roles and not tag.follows:
             continue
+        # One marker is enough, in the first tag; a second could only contradict it.
         new = tag.codec.make(genres, () if number else guesses)
         if new == tuple(item for item, role in zip(old, roles, strict=True) if role):
             continue
+        # In the place of the old genre, or last: other items keep their order.
         place = roles.index("genre") if "genre" in roles else len(old)
         others = [item if not role else None for item, role in zip(old, roles, strict=True)]
         before = [item for item in others[:place] if item is not None]
@@ -263,6 +268,7 @@ def edits_for_fields(path: str | os.PathLike[str], wanted: GenreFields) -> list[
         if tag is None:
             if fields.items:
                 raise TagError(f"{path}: has no {name} tag any more")
+            # It held nothing before either: there is nothing to put back.
             continue
         if fields != _fields(tag):
             contents[name] = _restored(tag, fields)
@@ -272,8 +278,10 @@ def edits_for_fields(path: str | os.PathLike[str], wanted: GenreFields) -> list[
 
 def _restored(tag: RawTag, fields: TagFields) -> Content:
     others = [item for item in tag.items or () if not tag.codec.role(item)]
+    # Nobody added to the tag that writing made, so it goes as a whole.
     if not fields.present and tuple(others) == tag.seed:
         return Content(None, fields.layout)
+    # Places count items with genres, in rising order, so each insert finds its own.
     items = others
     for place, data in fields.items:
         items.insert(place, data)
@@ -307,5 +315,6 @@ def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         raise TagError(f"{path}: {why_unreadable(path, error)}") from None
+    # What parsers of bytes raise on damage; anything else is a fault of ours, and is not hidden.
     except (IndexError, ValueError, OverflowError, struct.error) as error:
         raise damaged(path, f"its tags are damaged or take no such genre ({error})") from error

@@ -45,6 +45,7 @@ class Tags:
     guesses: tuple[str, ...] = ()
 
 
+# Title, artist, album, album artist, genre, marker: `_values` gives them in this order.
 _ID3 = ("TIT2", "TPE1", "TALB", "TPE2", "TCON", f"TXXX:{MARKER}")
 _VORBIS = ("title", "artist", "album", "albumartist", "genre", MARKER)
 _MP4 = ("\xa9nam", "\xa9ART", "\xa9alb", "aART", "\xa9gen", MP4_MARKER)
@@ -82,14 +83,16 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
         When the file cannot be read, keeps no tags that Tonearm knows, or its tags are damaged.
     """
     kind = sniff(path)
-    found: list[tuple[str, ...]] = [()] * 6
+    found: list[tuple[str, ...]] = [()] * 6  # as many as the fields of `_ID3`
     for values in _values(path, kind):
         # Of two tags in one file the first that says something counts, as for most players.
         found = [old or _cleaned(new) for old, new in zip(found, values, strict=True)]
     title, artist, album, album_artist, genre, marker = found
+    # U+FFFD: mutagen met bytes that do not fit their encoding.
     if not genre or any("\ufffd" in name for name in genre):
         genre = _lenient_genres(path) or genre
     genres = tuple(dict.fromkeys(genre))
+    # The marker names genres one by one, or joined where the format holds one value.
     own = {name for text in marker for name in (text, *text.split(JOINT))}
     guesses = tuple(name for name in genres if name in own)
     return Tags(
@@ -128,6 +131,7 @@ def others(path: str | os.PathLike[str]) -> dict[str, object]:
 
 def _is_other(key: str, names: tuple[str, ...]) -> bool:
     key = key.lower()
+    # The first four are compared as other tags are; genre and marker may change.
     return key not in {name.lower() for name in names[4:]} and not key.startswith("tcon")
 
 
@@ -175,6 +179,7 @@ def _loaded(path: str | os.PathLike[str], kind: str) -> list[Loaded]:
         id3 = load_id3(ChunkFile(path).id3_bytes)
         found = [] if id3 is None else [id3]
     if kind == "flac":
+        # A FLAC file may begin with a foreign ID3 tag.
         found += load(path, "mp3", only_id3=True)
     return found
 

@@ -92,7 +92,9 @@ def change(
         journal.refused(run, named, _bare(error, target))
         raise
     name = f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{target.suffix}"
+    # In the same folder, so that the rename stays on one file system and is atomic.
     temporary = target.with_name(name)
+    # Entered before the copy exists: a kill at any moment leaves something to settle by.
     entry = journal.begin(
         run, named, before=before, genres=old.genres, temporary=temporary, undoes=undoes
     )
@@ -104,6 +106,7 @@ def change(
                 _check_genres(target, temporary, genres)
             else:
                 after = _restored(target, temporary, restores)
+            # Made from both files while both exist; by it, undo restores every byte.
             delta = delta_of(target, temporary)
             journal.verified(entry, after=after, genres=genres, delta=delta)
             put_in_place(target, temporary, status)
@@ -118,6 +121,7 @@ def change(
             error = TagError(f"{target}: not written ({reason})")
         journal.failed(entry, _bare(error, target))
         raise error from None
+    # Only now: a kill between rename and here is settled by what the file holds.
     journal.done(entry)
     return entry
 
@@ -164,6 +168,7 @@ def restore(
     place = path or entry.path
     delta = journal.delta(entry.id)
     if delta is not None and not _is_as_written(place, delta):
+        # Somebody changed the file since: bytes cannot come back, but its genre fields may.
         delta = None
 
     def edits(target: Path) -> Sequence[Edit]:
@@ -261,10 +266,12 @@ def refusal(
 
 def _foreign_owner(target: Path) -> str | None:
     """The owner that a copy by this user would not keep."""
+    # Root can give the copy to any owner.
     if not hasattr(os, "geteuid") or os.geteuid() == 0:
         return None
     status, folder = target.stat(), target.parent.stat()
     groups = {os.getegid(), *os.getgroups()}
+    # In a setgid folder, new files get the folder's group.
     if folder.st_mode & stat.S_ISGID:
         groups.add(folder.st_gid)
     if status.st_uid == os.geteuid() and status.st_gid in groups:
@@ -288,6 +295,7 @@ def check(target: Path) -> None:
     status = target.stat()
     if not stat.S_ISREG(status.st_mode):
         raise TagError(f"{target}: is not a file")
+    # A rename gives one name a new file, and leaves the others with the old one.
     if status.st_nlink > 1:
         raise TagError(
             f"{target}: has {status.st_nlink} names (hard links), which writing would part"
@@ -312,11 +320,13 @@ def write_copy(
     keep_mtime : bool
         Keep the time of the last change.
     """
+    # EXCL: never over a file that is there. 0600 until the rights of the original are known.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
     with open(descriptor, "wb") as copy, target.open("rb") as source:
         copy_edited(source, copy, edits)
         copy.flush()
         _take_over(target, temporary, source.fileno(), keep_mtime=keep_mtime)
+        # Before the rename, or a power cut could leave the name with no data behind it.
         os.fsync(copy.fileno())
 
 
@@ -347,6 +357,7 @@ def compare(target: Path, temporary: Path) -> GenreFields:
     if not same:
         raise TagError(f"{target}: other tags would have changed")
     try:
+        # None: tags stand among the sound, so FFmpeg's packets are compared instead.
         same_sound = same_sound_bytes(target, temporary)
         if same_sound is None:
             same_sound = packet_digest(target) == packet_digest(temporary)
@@ -378,11 +389,13 @@ def put_in_place(target: Path, temporary: Path, status: FileStatus) -> None:
     status : FileStatus
         The file's size, times and place on the disk.
     """
+    # Size, both times, device and inode: the smallest change by others is noticed.
     if FileStatus.of(target.stat()) != status:
         raise TagError(f"{target}: was changed meanwhile by another program")
     os.replace(temporary, target)
     # The change is made now, whatever happens to its flushing.
     with contextlib.suppress(OSError, AttributeError):
+        # The rename is an entry of the folder, which is flushed on its own.
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -402,6 +415,7 @@ def _take_over(target: Path, temporary: Path, source: int, *, keep_mtime: bool) 
     """Owner, rights, extended attributes (access lists are among them) and, if asked, times."""
     status = os.fstat(source)
     made = temporary.stat()
+    # Only where it differs: most users may not change an owner.
     if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
         try:
             os.chown(temporary, status.st_uid, status.st_gid)

@@ -92,6 +92,7 @@ def analyse(
     on_start(total)
     if waiting:
         work = partial(make_work, make_embed, file_tags)
+        # No more workers than files: each loads a model of its own.
         with Pool(min(jobs, total), make_work=work) as pool:
             while waiting or run.in_flight:
                 while waiting and pool.idle:
@@ -103,6 +104,7 @@ def analyse(
                     elif isinstance(event.news, Done):
                         run.take(event.number, event.news.value)
                         on_done(total - len(waiting) - len(run.in_flight), len(run.found.failed))
+    # Workers end in any order; figures must not depend on that.
     order = {name: i for i, name in enumerate(paths)}
     files = dict(sorted(run.found.files.items(), key=lambda item: order[item[0]]))
     return Analysis(files, sorted(run.found.failed, key=lambda pair: order[pair[0]]))
@@ -144,6 +146,7 @@ class _Run:
     def submit(self, pool: Pool, name: str, path: Path) -> None:
         """Give a file to an idle worker."""
         try:
+            # Again at once before it is read, since the wait may have been long.
             status = FileStatus.of(os.stat(path))
         except OSError as error:
             self.found.failed.append((name, why_unreadable(path, error)))

@@ -25,7 +25,7 @@ from tonearm.errors import DatasetError
 from tonearm.features import FeatureSpec
 from tonearm.nets import Architecture
 
-_CACHE_BYTES = 2 * 2**30
+_CACHE_BYTES = 2 * 2**30  # GTZAN's 1,000 clips fit; see `levels`
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Data:
             )
         for subset in ("train", "valid"):
             have = {track.genre for track in self.subsets.get(subset, ())}
+            # A lonely genre is learnt, but cannot be in valid: its one artist is in train.
             lost = sorted(set(self.labels) - have - (self.lonely if subset == "valid" else set()))
             if lost:
                 raise DatasetError(
@@ -89,7 +90,7 @@ class Data:
         if found is None:
             found = self.store.get(track.sound)
             if self._cached_bytes + found.nbytes <= _CACHE_BYTES:
-                found = np.array(found)
+                found = np.array(found)  # out of the mapped file
                 self._cache[track.sound] = found
                 self._cached_bytes += found.nbytes
         return found
@@ -123,6 +124,7 @@ class Data:
         if recipe.crops == "excerpts":
             pool = self.examples("train")
         else:
+            # -1: the place is drawn when the batch is made.
             pool = [
                 Example(track, -1, self.labels.index(track.genre))
                 for track in self.subsets["train"]
@@ -130,6 +132,7 @@ class Data:
         order = rng.permutation(len(pool))
         for step, begin in enumerate(range(0, len(pool), recipe.batch)):
             chosen = [pool[i] for i in order[begin : begin + recipe.batch]]
+            # 63 bits: a seed that fits a signed integer.
             generator = torch.Generator().manual_seed(
                 int(
                     np.random.SeedSequence([seed, epoch, step]).generate_state(1, np.uint64)[0] >> 1
@@ -141,6 +144,7 @@ class Data:
             smooth = recipe.label_smoothing
             targets = targets * (1 - smooth) + smooth / len(self.labels)
             if recipe.mixup:
+                # The larger share stays with its own target, so a pair is alike both ways.
                 weight = rng.beta(recipe.mixup, recipe.mixup, len(chosen))
                 kept = torch.from_numpy(np.maximum(weight, 1 - weight)).float()
                 other = torch.randperm(len(chosen), generator=generator)
@@ -159,6 +163,7 @@ class Data:
         if model.recipe.crops == "excerpts":
             levels = self.windows(chosen)
         else:
+            # Wider than a window by `margin`: augmenting shifts and stretches inside it.
             longer = int(self.spec.window_frames * (1 + model.recipe.margin))
             wide = FeatureSpec.from_dict({**self.spec.to_dict(), "window_frames": longer})
             cuts = []

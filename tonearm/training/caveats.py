@@ -13,7 +13,7 @@ from tonearm.data import groups, splits
 from tonearm.data.index import Track
 from tonearm.data.splits import Split
 
-_NAMED = 5
+_NAMED = 5  # names in a sentence; the rest are counted
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ def of_training(training: Mapping[str, Any], split: Split | None, subset: str) -
         return of_base(training)
     if subset in training.get("parts", ["train"]):
         return [Caveat("leak", "These are the tracks the model was trained on.")]
+    # Chosen, not learnt: smaller than a leak, but not nothing.
     if subset == "valid":
         text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
         return [Caveat("note", text)]

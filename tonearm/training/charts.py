@@ -51,8 +51,10 @@ class Series:
 
 def ticks(low: float, high: float, *, count: int, least: float = 0.0) -> list[float]:
     """Round numbers from low to high, at most so many steps, each ``least`` or more."""
+    # `least` keeps counts at whole steps.
     raw = max((high - low) / count, least)
     power = 10.0 ** math.floor(math.log10(raw))
+    # 1, 2, 5, 10: the steps that people read; 1e-9 for rounding.
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     found: list[float] = []
@@ -89,6 +91,7 @@ def chart(
     def at(point: Point) -> Point:
         across = (point[0] - x[0]) / (x[1] - x[0])
         up = (point[1] - y[0]) / (y[1] - y[0])
+        # SVG counts downward.
         return _LEFT + across * (right - _LEFT), bottom - up * (bottom - _TOP)
 
     named = [line for line in series if line.name]

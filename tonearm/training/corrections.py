@@ -24,7 +24,7 @@ from tonearm.training.head_fit import Tracks
 # it was made from, since a library's owner is more right about it than GTZAN.
 PRIOR_TRACKS = 30
 FOLDS = 5
-_FEWEST = 2 * FOLDS
+_FEWEST = 2 * FOLDS  # at least two in each fold
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> 
     scaled, given = custom_genres.scaled_features(head, corrections), np.array(corrections.labels)
     centres = custom_genres.checked_statistics(head)["centres"].copy()
     for i, label in enumerate(head.labels):
-        its = scaled[given == label]
+        its = scaled[given == label]  # (n, d)
         if len(its):
+            # A mean of both: 30 corrections move a centre half of the way.
             centres[i] = (PRIOR_TRACKS * centres[i] + its.sum(axis=0)) / (PRIOR_TRACKS + len(its))
     moved = custom_genres.with_centres(head, centres, labels=head.labels, names=names)
     new = [i for i, label in enumerate(corrections.labels) if label not in head.labels]

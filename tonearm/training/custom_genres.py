@@ -186,6 +186,7 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     probabilities = np.zeros((len(tracks.labels), len(labels)))
     measured = np.zeros(len(tracks.labels), dtype=bool)
     for fold in held_out_folds(tracks.labels, tracks.groups, folds=folds, seed=seed):
+        # Fitted anew in each fold, its calibration too: nothing of what is held out leaks in.
         head = heads.fit(subset(tracks, fold.train), names=names, labels=labels, seed=seed)
         measured[fold.held_out] = True
         for i in fold.held_out:
@@ -222,12 +223,13 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     """
     refuse_known(head, new.labels)
     added = tuple(sorted(set(new.labels)))
-    scaled, given = scaled_features(head, new), np.array(new.labels)
+    scaled, given = scaled_features(head, new), np.array(new.labels)  # (n, d)
     centres = [scaled[given == label].mean(axis=0) for label in added]
-    together = np.vstack([checked_statistics(head)["centres"], *centres])
+    together = np.vstack([checked_statistics(head)["centres"], *centres])  # (old + new, d)
     grown = with_centres(head, together, labels=(*head.labels, *added), names=names)
     if head.detector is None:
         return grown
+    # Else the new genre's own music would be called unknown: the detector knows the old alone.
     near = surroundings(checked_statistics(head), new, labels=added, power=head.power)
     return replace(
         grown, known_region=head.known_region.joined_with(near) if head.known_region else near
@@ -255,6 +257,7 @@ def with_centres(
     # The second encoder's votes are for the old genres alone, so they are left out.
     prior = None
     if head.prior is not None:
+        # Nothing is added for new genres: how common they are is not known.
         prior = np.concatenate([head.prior, np.zeros(len(labels) - len(head.prior))])
     return replace(made, known_region=head.known_region, prior=prior, gates=head.gates)
 
@@ -323,6 +326,7 @@ def measure_gain(
     of_old = folds_for(old.labels, old.groups)
     if not of_old:
         raise DatasetError("every old genre is by one artist alone: the loss cannot be measured")
+    # One count for both, as they go in pairs.
     folds = min(of_old, folds_for(new.labels, new.groups, fewest=1) or of_old)
     old_folds = held_out_folds(old.labels, old.groups, folds=folds, seed=seed)
     new_folds = held_out_folds(new.labels, new.groups, folds=folds, seed=seed)

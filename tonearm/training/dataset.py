@@ -115,6 +115,7 @@ def read(data: Path, encoding: Encoding) -> DataSet:
     found = encoding.analyse({name: root / name for name in listing.names})
     if not found.files:
         raise DatasetError(_nothing(data, found.failed))
+    # The table of artists that `prepare` was given counts here too.
     named = prepare.named_artists(tuple(found.files), prepare.prepared_path(root), None)
     made, damaged = _index(root, listing, found.files, encoding, named)
     prepared = prepare.prepared_path(data)
@@ -139,9 +140,11 @@ def outline(data: Path) -> Index:
     """
     if is_prepared(data):
         return index.load(data.parent if data.name == index.FILE_NAME else data)
+    # A journal without an index: `prepare` was killed on its way.
     if (data / prepare.JOURNAL).exists():
         raise DatasetError(f"{data} was not prepared to its end: run `tonearm prepare` again")
     listing = folder.look(data, out=prepare.prepared_path(data))
+    # Genres and names are enough to refuse early; its name stands for the rest.
     tracks = [Track(name, listing.genre(name), name, name, 0.0) for name in listing.names]
     return Index(tuple(tracks), source=str(data))
 
@@ -173,6 +176,7 @@ def _index(
         if made.warning:
             damaged.append((name, made.warning))
     tracks = prepare.tracks_of(listing, files, named)
+    # Fingerprints need the whole audio, so those of an earlier preparation are used.
     pairs = groups.same_sound(tracks) + _prepared_copies(root, tracks)
     # A network's embeddings are its answers, which different songs of a genre may share.
     if encoding.model.embedding_names != encoding.model.labels:
@@ -186,6 +190,7 @@ def _prepared_copies(root: Path, tracks: list[Track]) -> list[tuple[str, str]]:
     if not path.exists():
         return []
     before = index.load(path).by_name()
+    # Reversed, so that the first track of a sound stands for it.
     here = {track.sound: track.name for track in reversed(tracks)}
     pairs = [
         (track.sound, before[track.copy_of].sound) for track in before.values() if track.copy_of
@@ -211,6 +216,7 @@ def embed(
         for track in missing:
             if track.name not in analysed.files:
                 continue
+            # The file may have changed since: its embeddings would be of another sound.
             if analysed.files[track.name].key == track.sound:
                 found[track.name] = encoding.get(track.sound)
             else:

@@ -58,6 +58,7 @@ def train(run: Run, *, resume: bool = False, report_progress: ReportProgress | N
     out = Path(run.out)
     if resume:
         before = read(out)
+        # Where, on how many devices and how long may differ: the rest makes the figures.
         asked = replace(run, out=before.out, devices=before.devices, epochs=before.epochs)
         if asked != before:
             raise DatasetError(f"{out}: holds another run ({before}): name another --output")
@@ -67,6 +68,7 @@ def train(run: Run, *, resume: bool = False, report_progress: ReportProgress | N
         fabric = Fabric(
             accelerator=run.accelerator,
             devices=run.devices,
+            # Spawned, not forked: CUDA cannot be used in a forked process.
             strategy="ddp_spawn" if run.devices > 1 else "auto",
             precision=run.precision,
         )
@@ -85,6 +87,7 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: ReportProgress) -> Non
     run = Run(**asked)
     model = nets.get(run.model)
     data = Data(run.data, splits.load(Path(run.out) / SPLIT), model)
+    # Before the net is made: its first weights are part of what the seed fixes.
     torch.manual_seed(run.seed)
     net = _build(model, data)
     fit = _Fit(fabric, run, model, data, net)
@@ -97,6 +100,7 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: ReportProgress) -> Non
             report("epoch", asdict(fit.history[-1]))
     fabric.barrier()
     if fabric.is_global_zero:
+        # The first process alone writes, so that two never write one file.
         net.load_state_dict(fit.chosen())
         finish(run, model, data, net.cpu().eval(), fit.history)
 
@@ -130,7 +134,7 @@ class _Fit:
         pool = len(data.examples("train"))
         if model.recipe.crops == "random":
             pool = len(data.subsets["train"])
-        self.steps_per_epoch = -(-pool // model.recipe.batch)
+        self.steps_per_epoch = -(-pool // model.recipe.batch)  # rounded up
 
     @property
     def finished(self) -> bool:
@@ -158,6 +162,7 @@ class _Fit:
             self._set_rate()
             if whole < world:  # each process needs an example
                 continue
+            # Each process draws the whole batch and takes its part, so chance is the same.
             levels = self.fabric.to_device(all_levels[rank::world])
             targets = self.fabric.to_device(all_targets[rank::world])
             logits = self.wrapped(levels)
@@ -170,6 +175,7 @@ class _Fit:
             self.wrapped_optimiser.step()
             self.optimiser.zero_grad()
             self._average()
+            # Mixed targets have no one right class; the larger part counts.
             right = (logits.argmax(1) == targets.argmax(1)).sum()
             totals += torch.tensor([summed.item(), right.item(), len(levels)])
             if self.fabric.is_global_zero:
@@ -205,6 +211,7 @@ class _Fit:
 
     def evaluate(self, loss: float, accuracy: float) -> None:
         """Measure on the validation subset, note the epoch, keep the best weights."""
+        # One process measures and tells the others: all must stop at the same epoch.
         values = [0.0, 0.0, 0.0]
         if self.fabric.is_global_zero:
             values = self._valid()
@@ -236,6 +243,7 @@ class _Fit:
 
     def save(self) -> None:
         """Checkpoint, history: each whole or not at all, the checkpoint last."""
+        # LF on every system, so that a history is the same bytes everywhere.
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, list(asdict(self.history[0])), lineterminator="\n")
         writer.writeheader()
@@ -285,6 +293,7 @@ class _Fit:
         decay = average_decay(self.model.recipe.ema, self.step)
         for name, value in self.net.state_dict().items():
             old = self.averaged[name]
+            # Counters of batch norms are integers, of which there is no average.
             if old.dtype.is_floating_point:
                 old.lerp_(value.to(old.device), 1 - decay)
             else:

@@ -87,6 +87,7 @@ class Discriminant:
         counts = np.ones(len(features)) if mass is None else mass
         mean = np.average(features, axis=0, weights=counts)
         spread_out = np.average((features - mean) ** 2, axis=0, weights=counts)
+        # A tag that never varies must not divide by zero.
         deviation = np.sqrt(spread_out) + 1e-6
         scaled = (features - mean) / deviation
         centres = np.stack(
@@ -95,10 +96,11 @@ class Discriminant:
                 for i in range(k)
             ]
         )
-        residual = scaled - centres[classes]
+        residual = scaled - centres[classes]  # (n, d)
         covariance = (residual * counts[:, None]).T @ residual / counts.sum()
         covariance += CENTRE_WEIGHT * np.cov(centres.T, bias=True)
         if augmentation is not None:
+            # On the scale of standardised features.
             covariance += AUGMENTATION_WEIGHT * augmentation / np.outer(deviation, deviation)
         return cls(mean, deviation, centres, covariance)
 
@@ -109,8 +111,10 @@ class Discriminant:
         scaled before, so that common and rare tags are shrunk alike.
         """
         directions, bias = discriminant.directions(self.centres, shrunk(self.covariance))
+        # Before the division: the weight is for each standard deviation of that tag.
         for genre, tag in genre_name_tags.items():
             directions[tag, genre] += GENRE_NAME_WEIGHT
+        # The head gets plain features: standardising is folded into weight and bias.
         weight = directions / self.deviation[:, None]
         return weight / VOTE_TEMPERATURE, (bias - self.mean @ weight) / VOTE_TEMPERATURE
 
@@ -157,7 +161,7 @@ def fit(
     """
     order = tuple(labels) if labels else tuple(sorted(set(tracks.labels)))
     everything = [tracks, extra] if extra else [tracks]
-    features = np.stack([track_features(w) for part in everything for w in part.windows])
+    features = np.stack([track_features(w) for part in everything for w in part.windows])  # (n, d)
     given = [label for part in everything for label in part.labels]
     groups = [group for part in everything for group in part.groups]
     classes = _classes(given, order)
@@ -171,10 +175,13 @@ def fit(
             features[fold.train], inside, k=len(order), augmentation=augmentation
         )
         weight, bias = learnt.line(tags)
+        # `extra` stands behind `tracks`: estimates are not calibrated on.
         for i in fold.held_out[fold.held_out < len(tracks.windows)]:
+            # Windows vote here as they do in use, so that what is calibrated is what is shown.
             logits.append(mean_vote(spread(tracks.windows[i], POWER) @ weight + bias)[None])
             truth.append(classes[i : i + 1])
     mixture = calibrate(np.concatenate(logits), np.concatenate(truth))
+    # The head itself learns from all; the folds were for its calibration.
     learnt = Discriminant.fit(features, classes, k=len(order), augmentation=augmentation)
     return assemble(learnt, order, tags, mixture, detector)
 
@@ -212,6 +219,7 @@ def track_features(windows: Windows) -> Float64:
 
 def genre_name_tags(labels: Sequence[str], names: Sequence[str]) -> dict[int, int]:
     """Which label is which tag: ``hiphop`` is ``Hip-Hop``, spelling aside."""
+    # Reversed, so that the first of two tags with one spelling counts.
     places = {key(name): i for i, name in reversed(list(enumerate(names)))}
     pairs = ((i, places.get(key(label))) for i, label in enumerate(labels))
     return {i: tag for i, tag in pairs if tag is not None}
@@ -240,7 +248,7 @@ def calibrate(logits: Float64, truth: NDArray[np.int64]) -> tuple[tuple[float, f
     """
     rows, k = np.arange(len(truth)), len(_TEMPERATURES)
     alone = [calibrated(logits, ((1.0, temperature),)) for temperature in _TEMPERATURES]
-    likelihood = np.stack([each[rows, truth] for each in alone], axis=1)
+    likelihood = np.stack([each[rows, truth] for each in alone], axis=1)  # (n, temperatures)
     prior = _PRIOR_TRACKS * _REPEATS  # every track is held out once in each repeat
     weights = np.full(k, 1 / k)
     for _ in range(_STEPS):
@@ -267,8 +275,10 @@ def _folds(labels: Sequence[str], groups: Sequence[str], seed: int) -> Iterator[
     of_label: dict[str, set[str]] = {}
     for label, group in zip(labels, groups, strict=True):
         of_label.setdefault(label, set()).add(group)
+    # No more folds than the rarest genre has groups: some would hold nothing of it.
     count = min(_FOLDS, *map(len, of_label.values()))
     if count < 2:
         return
     for repeat in range(_REPEATS):
+        # A thousand apart: repeats of one seed never meet those of the next.
         yield from k_fold(labels, groups, folds=count, seed=1000 * seed + repeat)

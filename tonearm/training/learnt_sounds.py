@@ -72,6 +72,7 @@ class LearntSounds:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, for `Model.training`."""
+        # Float16 in base64: a thousand means of 50 numbers add 130 kB to a model file.
         data = b"" if self.means is None else self.means.astype("<f2").tobytes()
         return {
             "keys": list(self.keys),
@@ -106,6 +107,7 @@ class LearntSounds:
         if self.means is None or self.means.shape[1] != windows.shape[1]:
             return False
         as_long = copies.lengths_agree(self.lengths_s, length_s)
+        # Square roots, as wherever embeddings are compared: Hellinger's distance.
         points = np.sqrt(np.maximum(self.means[as_long], 0))
         point = np.sqrt(np.maximum(windows.mean(axis=0, dtype=np.float32), 0))
         return bool(copies.same_mean(points, point).any())

@@ -34,8 +34,8 @@ class Limits:
         Without effect on Windows and macOS, which do not offer one.
     """
 
-    time_s: float = 300.0
-    memory_bytes: int = 4 * 2**30
+    time_s: float = 300.0  # a six-hour mix takes some three minutes in all
+    memory_bytes: int = 4 * 2**30  # 4 GiB
 
 
 @dataclass(frozen=True)

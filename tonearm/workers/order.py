@@ -13,6 +13,7 @@ from tonearm.workers.pool import Pool
 Task = TypeVar("Task")
 
 # Tasks in flight or done and waiting for an earlier one, for each worker.
+# More would keep workers busy behind one slow file, and cost memory: outcomes hold arrays.
 _AHEAD = 8
 
 
@@ -94,6 +95,7 @@ def run_one(
     """
     fraction = 0.0
     try:
+        # A worker starts in its own time; meanwhile Ctrl-C and a client that left must be noticed.
         while not pool.idle:
             on_progress(fraction)
             list(pool.events())  # nothing but a worker that starts
@@ -105,6 +107,7 @@ def run_one(
                 if isinstance(event.news, Progress):
                     fraction = event.news.fraction
             on_progress(fraction)
+    # Also KeyboardInterrupt: a worker must not go on with a task that nobody waits for.
     except BaseException:
         pool.cancel(0)
         raise
