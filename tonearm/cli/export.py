@@ -55,8 +55,8 @@ def _form_named(output: Path) -> ExportForm:
     """The kind of table that a file's name asks for."""
     ending = output.suffix.lower().removeprefix(".")
     if ending not in set(ExportForm):
-        known = " or ".join(f".{form}" for form in ExportForm)
-        words = f"{console.printable(output)} does not end in {known}; or give --format"
+        known = " and ".join(f".{form}" for form in ExportForm)
+        words = f"{console.printable(output)}: known are {known}; for other names give --format"
         raise typer.BadParameter(words, param_hint="-o")
     return ExportForm(ending)
 
