@@ -144,6 +144,7 @@ def accuracy_interval(
     if 0 < right.sum() < len(right):
         return bootstrap_interval(right, groups=groups)
     trials = len(right) if groups is None else len(set(groups))
+    # Wilson's other end: after 52 of 52 right answers the true rate may be as low as .93.
     reach = _Z_95**2 / (trials + _Z_95**2)
     return (1 - reach, 1.0) if right.all() else (0.0, reach)
 
@@ -204,6 +205,7 @@ def macro_f1(counts: NDArray[np.int64]) -> float:
         From :func:`confusion`.
     """
     right = np.diag(counts).astype(float)
+    # 2 TP / (2 TP + FP + FN): row and column of a class both count its TP.
     either = counts.sum(axis=0) + counts.sum(axis=1)
     # A genre without tracks has no F1: as 0 it would punish small test sets.
     present = counts.sum(axis=1) > 0
@@ -231,6 +233,7 @@ def reliability(truth: Classes, probabilities: Floats) -> dict[str, Any]:
     count = np.bincount(which, minlength=BINS)
     mean_confidence = np.bincount(which, confidence, BINS) / np.maximum(count, 1)
     share_right = np.bincount(which, right, BINS) / np.maximum(count, 1)
+    # Biased upward for few tracks: a perfect model shows .035 on 443 clips (head.md).
     ece = float(np.sum(count * np.abs(share_right - mean_confidence)) / len(truth))
     return {
         "ece": ece,

@@ -117,6 +117,7 @@ def decode(
         count = None if duration_s is None else max(0, round(duration_s * rate))
         blocks = list(_blocks(reader, start, count))
         samples = np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
+        # Past the end there is nothing to decode, which is no fault of the file.
         if not len(samples) and not start:
             raise DecodeError(path, "empty", "holds no audio samples")
         return Audio(samples, rate, short_warning(reader.info, reader.ended_at))
@@ -145,6 +146,7 @@ def length_is_wrong(reader: AudioReader) -> bool:
     if reader.ended_at is None:
         tail = round(_TAIL_S * info.sample_rate_hz)
         start = max(0, info.samples - tail)
+        # One tail more than stated: a file may be longer than its header says as well.
         there = len(reader.read(start, info.samples - start + tail))
         if there > info.samples - start + _tolerance(info):
             return True
@@ -224,6 +226,7 @@ def check_file(path: Path) -> None:
         kinds = {FileNotFoundError: "missing", PermissionError: "permission-denied"}
         kind = kinds.get(type(error), "unreadable")
         raise DecodeError(path, kind, why_unreadable(path, error)) from None
+    # Opening a pipe would wait for a writer that may never come.
     if not stat.S_ISREG(status.st_mode):
         what = "folder" if stat.S_ISDIR(status.st_mode) else "pipe, socket or device"
         raise DecodeError(path, "not-a-file", f"is a {what}, not a file")
@@ -240,6 +243,7 @@ def _open_reader(path: Path) -> AudioReader:
         try:
             reader = opener(path)
         except DecodeError as error:
+            # The next back end could say nothing better of these.
             if error.kind in ("protected", "no-audio-stream", "missing", "permission-denied"):
                 raise
             reasons.append(error.reason)

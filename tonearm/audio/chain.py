@@ -66,12 +66,14 @@ class ChainReader:
             except DecodeError as error:
                 reasons.append(error.reason)
                 continue
+            # A recorded evening of radio may have hundreds of links: too many to keep open.
             reader.close()
             infos.append(reader.info)
             self._links.append(link)
         if not infos:
             raise DecodeError(path, "not-audio", reasons[0])
         first, rate_hz = infos[0], infos[0].sample_rate_hz
+        # In samples at the first link's rate, to which all are converted.
         lengths = [info.samples * rate_hz // info.sample_rate_hz for info in infos]
         self._starts = [0, *accumulate(lengths)]
         warning = f"{len(reasons)} of its {len(chain)} streams could not be decoded"
@@ -92,6 +94,7 @@ class ChainReader:
         stop = min(start + count, self._starts[-1])
         pieces = [np.empty(0, dtype=np.float32)]
         while start < stop:
+            # The last link that begins at or before `start`.
             i = bisect_right(self._starts, start) - 1
             end = min(stop, self._starts[i + 1])
             piece = self._read_link(i, start - self._starts[i], end - self._starts[i])
@@ -105,8 +108,10 @@ class ChainReader:
     def _read_link(self, i: int, start: int, stop: int) -> Float32:
         reader = self._link(i)
         if reader is None:
+            # Silence keeps the links behind it in their places.
             return np.zeros(stop - start, dtype=np.float32)
         span = read_span(reader, start, stop, rate_hz=self.info.sample_rate_hz)
+        # A link that is short inside the chain is filled up; only at the end is it the end.
         is_last = i == len(self._links) - 1
         if is_last and reader.ended_at is not None:
             there = reader.ended_at * self.info.sample_rate_hz // reader.info.sample_rate_hz

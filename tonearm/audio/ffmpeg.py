@@ -157,6 +157,7 @@ class AvReader:
         rates: set[bytes] = set()
         with contextlib.suppress(*self._errors):
             for packet in self._container.demux(stream):
+                # Either may be missing: time stamps in raw streams, durations in some containers.
                 total += packet.duration or 0
                 end = max(end, (packet.pts or 0) + (packet.duration or 0))
                 if rate_bits and packet.size > len(rate_bits):
@@ -186,6 +187,7 @@ class AvReader:
     def _begin(self) -> None:
         """Decode from the beginning, and learn how time stamps and positions agree."""
         self._decode_on(position=0)
+        # The first is often trimmed; two full ones behind it are needed to see their size.
         frames = list(islice(self._frames, 3))
         if not frames:
             raise DecodeError(self._path, "not-audio", "FFmpeg: nothing in it can be decoded")
@@ -203,6 +205,7 @@ class AvReader:
         if self._grid is None:
             return round(stated)
         origin, step = self._grid
+        # Frames lie on a grid: a time rounded to milliseconds finds its exact sample by that.
         exact = origin + step * round((stated - origin) / step)
         return exact if abs(exact - stated) <= tick_s * rate_hz else round(stated)
 
@@ -211,6 +214,7 @@ class AvReader:
         stream = self._stream
         assert stream.time_base is not None
         target_s = max(0.0, start / self.info.sample_rate_hz - PREROLL_S) + self._begin_s
+        # Backward, because a seek to the nearest point may land behind the samples wanted.
         self._container.seek(int(target_s / stream.time_base), stream=stream, backward=True)
         self._decode_on(position=None)
 
@@ -233,6 +237,7 @@ class AvReader:
     def read(self, start: int, count: int) -> Float32:
         """Mono samples from ``start``; fewer at the end or where the file is damaged."""
         start += self._lead
+        # After a seek the position is unknown until the first frame says it.
         ahead = None if self._position is None else start - self._position
         near = _READ_ON_S * self.info.sample_rate_hz + len(self._left)
         if ahead is None or not 0 <= ahead < near:
@@ -243,6 +248,7 @@ class AvReader:
             if not len(self._left) and not self._refill():
                 break
             assert self._position is not None
+            # What was decoded only to settle the codec, or lies between two spans.
             skip = min(max(0, start - self._position), len(self._left))
             self._position += skip
             self._left = self._left[skip:]
@@ -286,6 +292,7 @@ class AvReader:
 
     def _keep(self, frames: list[av.AudioFrame]) -> None:
         pieces = [self._left]
+        # A stream may change its channels or rate on the way; each form is converted apart.
         for form, alike in groupby(frames, _form):
             parts = [part for frame in alike for part in self._interleaved(frame, form)]
             if parts:
@@ -296,7 +303,7 @@ class AvReader:
         """What the converter still holds at the end; False if nothing."""
         if self._to_float is None or self._position is None:
             return False
-        parts, self._to_float = self._to_float.resample(None), None
+        parts, self._to_float = self._to_float.resample(None), None  # None flushes it
         if parts:
             channels = parts[0].layout.nb_channels
             self._left = mono(np.concatenate([_samples(part, channels) for part in parts]))
@@ -343,6 +350,7 @@ def open_container(
     import av
 
     if span is not None:
+        # Replace: tags in another encoding must not keep the sound from being read.
         return av.open(_Span(path, *span), "r", metadata_errors="replace")
     # Absolute, because FFmpeg reads a name like "file:a.mp3" as an address.
     address = os.path.abspath(path)

@@ -128,9 +128,11 @@ def mono(channels: NDArray[np.float32]) -> Float32:
         total /= count
         if not np.isfinite(total).all():
             good = np.isfinite(channels)
+            # Only now, because np.where over every file would cost more than the sum.
             channels = np.where(good, np.clip(channels, -_DAMAGE, _DAMAGE), np.float32(0))
             total = channels.sum(axis=1) / np.maximum(good.sum(axis=1), 1, dtype=np.float32)
         power, every = float(np.vdot(total, total)), float(np.vdot(channels, channels))
+    # For equal channels power * count is just every; for opposite ones it is 0.
     if count > 1 and power * count < _CANCELLED * every:
         loudest = max(range(count), key=lambda i: _power(channels[:, i]))
         total = channels[:, loudest].copy()

@@ -114,6 +114,7 @@ class SndfileReader:
         """Length of an MP3, if libsndfile can know it."""
         self._frames = constant_rate(self._path)
         if self._frames is not None:
+            # A stated length knows the encoder's padding; division counts whole frames.
             return samples if states_length(self._path) else self._frames.samples
         count = count_frames(self._path)
         # libsndfile says 2^63-1 of some files that are shorter than their encoder's delay.
@@ -155,8 +156,11 @@ class SndfileReader:
             cut = self._frames.cut(file, start, count)
         if cut is None:
             return None
+        # The frames alone are an MP3 too: 7 ms for two windows and the end instead of 21
+        # (speed.md).
         with self._sound_file(io.BytesIO(cut.data)) as part:
             samples = mono(part.read(cut.skip + count, dtype="float32", always_2d=True)[cut.skip :])
+        # Short means that a frame was not where division put it; seeking finds out why.
         return samples if len(samples) == count else None
 
     def _read_by_seeking(self, start: int, count: int) -> Float32:
@@ -182,6 +186,7 @@ class SndfileReader:
         pieces = [np.empty(0, dtype=np.float32)]
         with contextlib.suppress(self._damaged):
             while count > 0:
+                # Small pieces, since the one that meets the damage is lost as a whole.
                 piece = self._read_exactly(start, min(count, _SALVAGE_SAMPLES))
                 if not len(piece):
                     break

@@ -58,6 +58,7 @@ def mono_samples(array: NDArray[Any]) -> Float32:
             f"an array of shape {scaled.shape} is not audio: "
             "[n], [n, channels] or [channels, n] is wanted"
         )
+    # A square array is [n, channels], as soundfile gives it.
     return mono(scaled.T if scaled.shape[0] < scaled.shape[1] else scaled)
 
 
@@ -65,6 +66,7 @@ def _scaled(array: NDArray[Any]) -> Float32:
     kind = array.dtype.kind
     if kind == "f":
         samples = array.astype(np.float32)
+        # `mono` deals with what is no number; it must not decide the peak.
         finite = samples[np.isfinite(samples)]
         if len(finite) and (peak := float(np.abs(finite).max())) > _HIGHEST_FLOAT:
             raise ValueError(

@@ -83,14 +83,15 @@ class ApeTag:
         end = os.fstat(file.fileno()).st_size
         end -= len(find_v1(file))
         end -= _lyrics_bytes(file, end)
+        # The tag is found from its footer: only that has a known place.
         footer = read_at(file, max(0, end - _FENCE.size), _FENCE.size)
         if len(footer) < _FENCE.size or not footer.startswith(_MAGIC):
             if read_at(file, 0, 8) == _MAGIC:
                 raise damaged(path, "its APE tag stands at the beginning")
-            return cls(end, 0, 2_000, _HAS_HEADER, None)
+            return cls(end, 0, 2_000, _HAS_HEADER, None)  # 2,000 is APEv2
         _, version, size, count, flags, _ = _FENCE.unpack(footer)
         header = _FENCE.size if flags & _HAS_HEADER else 0
-        start = end - size - header
+        start = end - size - header  # the stated size counts the footer, but not the header
         if start < 0 or size < _FENCE.size:
             raise damaged(path, "its APE tag has a wrong size")
         if header and read_at(file, start, 8) != _MAGIC:
@@ -120,6 +121,7 @@ class ApeTag:
             return Edit(self.start, self.length, b"")
         body = b"".join(content.items)
         counts = (self.version, len(body) + _FENCE.size, len(content.items))
+        # Header and footer differ in one bit, by which a reader knows the direction.
         footer = _FENCE.pack(_MAGIC, *counts, self.flags & ~_IS_HEADER, bytes(8))
         header = b""
         if self.flags & _HAS_HEADER:
@@ -168,7 +170,7 @@ def _lyrics_bytes(file: BinaryIO, end: int) -> int:
     tail = read_at(file, max(0, end - 15), 15)
     if not tail.endswith(_LYRICS_END) or not tail[:6].isdigit():
         return 0
-    length = int(tail[:6]) + 15
+    length = int(tail[:6]) + 15  # six digits and LYRICS200 are not counted
     return length if read_at(file, max(0, end - length), 11) == b"LYRICSBEGIN" else 0
 
 
@@ -186,7 +188,7 @@ def key_of(item: bytes) -> bytes:
 def _items(data: bytes, count: int) -> tuple[bytes, ...] | None:
     items = []
     while data:
-        key_end = data.find(b"\0", 8)
+        key_end = data.find(b"\0", 8)  # behind size and flags
         if key_end < 0:
             return None
         end = key_end + 1 + int.from_bytes(data[:4], "little")
@@ -194,6 +196,7 @@ def _items(data: bytes, count: int) -> tuple[bytes, ...] | None:
             return None
         items.append(data[:end])
         data = data[end:]
+    # A wrong count means that something was not understood: then nothing is changed.
     return tuple(items) if len(items) == count else None
 
 

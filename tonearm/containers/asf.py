@@ -126,7 +126,7 @@ class AsfFile(RawFile):
 
     def _items(self, within: _Object, end_of: Callable[[bytes, int], int]) -> tuple[bytes, ...]:
         data = self._header[within.start + _OBJECT_BYTES : within.end]
-        position = 2
+        position = 2  # behind the count of descriptors
         items = []
         for _ in range(int.from_bytes(data[:2], "little")):
             end = end_of(data, position)
@@ -150,19 +150,23 @@ class AsfFile(RawFile):
             if name == "asf-library":
                 old, guid = self._library, _LIBRARY
             data = b"" if content.items is None else _object_of(guid, content.items)
+            # A new object goes behind all others, which keeps their order.
             start = old.start if old else self._objects[-1].end
             edit = Edit(start, old.end - old.start if old else 0, data)
             edits.append(edit)
             if name == "asf-library" and self._extension:
                 at, growth = self._extension.start, len(data) - edit.length
+                # The extension's own size, and that of the objects inside it.
                 edits += [self._grown(at + 16, 8, growth), self._grown(at + 42, 4, growth)]
         growth = sum(len(edit.data) - edit.length for edit in edits)
-        edits.append(self._grown(16, 8, growth))
+        edits.append(self._grown(16, 8, growth))  # size of the whole header
         if "asf" in contents:
+            # 1, 0 or -1: the header counts its objects.
             made = (contents["asf"].items is not None) - (self._content is not None)
             edits.append(self._grown(24, 4, made))
         properties = self._object(_FILE_PROPERTIES)
         if properties:
+            # Behind the file's own GUID of 16 bytes: the size of the file.
             edits.append(self._grown(properties.start + _OBJECT_BYTES + 16, 8, growth))
         return edits
 

@@ -158,6 +158,7 @@ def decoded(data: bytes, codec: str = "utf-8") -> str:
             return data.decode(name)
         except UnicodeDecodeError:
             continue
+    # Latin-1 has a character for every byte, so something always comes out.
     return data.decode("latin-1")
 
 
@@ -203,6 +204,7 @@ def edited_pieces(source: BinaryIO, edits: Sequence[Edit]) -> Iterator[bytes]:
         The edits.
     """
     position = 0
+    # Offsets are those of the old file, so one pass from front to back does it.
     for edit in sorted(edits, key=lambda edit: edit.offset):
         assert edit.offset >= position, "edits overlap"
         yield from _pieces(source, position, edit.offset - position)
@@ -214,6 +216,7 @@ def edited_pieces(source: BinaryIO, edits: Sequence[Edit]) -> Iterator[bytes]:
 def _pieces(source: BinaryIO, start: int, count: int | None) -> Iterator[bytes]:
     source.seek(start)
     while count is None or count > 0:
+        # A megabyte at a time: files of many gigabytes are copied too.
         piece = source.read(1 << 20 if count is None else min(count, 1 << 20))
         if not piece:
             return

@@ -14,6 +14,7 @@ from tonearm.containers.mpeg import sound_bounds
 _STREAMINFO_BYTES = 34
 # The end of a file that is searched for its last frame, at most.
 _MOST_TAIL_BYTES = 1 << 20
+# 4 fixed bytes, a number of 7, 2 of size, 2 of rate, a checksum: RFC 9639, 9.1.
 _LONGEST_HEADER = 16
 # Block size codes 1-15 (0 is reserved); 6 and 7 stand at the header's end, in one or two bytes.
 _BLOCK_SIZES = (0, 192, 576, 1_152, 2_304, 4_608, 0, 0, *(256 << i for i in range(8)))
@@ -56,7 +57,7 @@ def stream_info(file: BinaryIO, begin: int) -> StreamInfo | None:
     shortest, longest = int.from_bytes(info[0:2], "big"), int.from_bytes(info[2:4], "big")
     return StreamInfo(
         longest if shortest == longest else 0,
-        int.from_bytes(info[13:18], "big") & (1 << 36) - 1,
+        int.from_bytes(info[13:18], "big") & (1 << 36) - 1,  # 36 bits count the samples
         int.from_bytes(info[7:10], "big"),
     )
 
@@ -80,6 +81,7 @@ def ends_as_stated(file: BinaryIO) -> bool:
     file.seek(end - tail)
     data = file.read(tail)
     at = len(data)
+    # From behind: the first header that agrees is the last frame's.
     while (at := data.rfind(b"\xff", 0, at)) >= 0:
         if _end_of_frame(data[at : at + _LONGEST_HEADER], info) == info.samples:
             return True
@@ -88,6 +90,7 @@ def ends_as_stated(file: BinaryIO) -> bool:
 
 def _end_of_frame(head: bytes, info: StreamInfo) -> int | None:
     """Last sample of the frame of this header; None if it is none."""
+    # A sync of 15 bits; the lowest bit of byte 3 is reserved and 0.
     if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1:
         return None
     number_bytes = 8 - (head[4] ^ 0xFF).bit_length() or 1  # as in UTF-8, up to seven
@@ -113,5 +116,5 @@ def _crc8(data: bytes) -> int:
     for byte in data:
         crc ^= byte
         for _ in range(8):
-            crc = crc << 1 ^ (0x107 if crc & 0x80 else 0)
+            crc = crc << 1 ^ (0x107 if crc & 0x80 else 0)  # x^8 + x^2 + x + 1
     return crc

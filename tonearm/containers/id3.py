@@ -55,6 +55,7 @@ class Id3Codec:
 
     def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
         """One frame with all genres, one with the guesses."""
+        # Only 2.4 has several values in a frame; older players cut the text at a NUL.
         joint = "\0" if self.version == 4 else JOINT
         frames = [self._frame(b"TCON", joint.join(genres))] if genres else []
         if guesses:
@@ -86,6 +87,7 @@ class Id3Codec:
             return b""
         if item[9] & 0x01:  # its length stands in front
             body = body[4:]
+        # 2.4 unsynchronises each frame by itself, older versions the whole tag.
         return body.replace(b"\xff\0", b"\xff") if item[9] & 0x02 else body
 
     def text(self, name: bytes, text: str) -> bytes:
@@ -100,6 +102,7 @@ class Id3Codec:
         return self._frame(name, text)
 
     def _frame(self, name: bytes, text: str) -> bytes:
+        # UTF-8 came with 2.4; older readers know UTF-16 alone.
         encoding = _LATIN1 if _is_latin1(text) else _UTF8 if self.version == 4 else _UTF16
         if encoding == _UTF16:
             # Each string of a frame has its own byte-order mark.
@@ -147,6 +150,7 @@ class Id3Body:
             When it cannot be put together again as it was.
         """
         version, flags = data[3], data[5]
+        # Lengths have seven bits a byte, so that no byte looks like the sync of an MPEG frame.
         if version not in {2, 3, 4} or max(data[6:10]) > 0x7F:
             raise damaged(path, "its ID3 header is broken")
         length = 10 + unsyncsafe(data[6:10])
@@ -159,6 +163,7 @@ class Id3Body:
             body = body.replace(b"\xff\0", b"\xff")
         extended = b""
         if flags & _EXTENDED:
+            # 2.4 counts these four bytes, 2.3 does not.
             size = unsyncsafe(body[:4]) if version == 4 else struct.unpack(">I", body[:4])[0] + 4
             extended = body[:size]
             if size not in {6, 10}:  # more holds a checksum or rules for the tag's size
@@ -181,6 +186,7 @@ class Id3Body:
             extended = extended[:6] + struct.pack(">I", padding)
         body = extended + b"".join(frames) + bytes(padding)
         if self.flags & _UNSYNCHRONISED and self.version < 4:
+            # What a decoder could take for a sync, and what undoing it would take for ours.
             body = re.sub(rb"\xff(?=[\xe0-\xff\0])", b"\xff\0", body)
             body += b"\0" if body.endswith(b"\xff") else b""
         return b"ID3" + bytes([self.version, 0, self.flags]) + syncsafe(len(body)) + body
@@ -196,6 +202,7 @@ class Id3Body:
         frames = content.items or ()
         if content.layout is not None:
             return self.build(frames, content.layout[0])
+        # Padding that shrinks by what the tag grows leaves the sound in its place.
         left = self.length - len(self.build(frames, 0))
         return self.build(frames, left if left >= 0 else NEW_PADDING_BYTES)
 
@@ -296,6 +303,7 @@ def _frames(
 def _walk(data: bytes, version: int, *, safe: bool) -> tuple[tuple[bytes, ...], bytes]:
     header = 6 if version == 2 else 10
     frames = []
+    # Padding is zeros, which are no frame's name.
     while len(data) > header and _FRAME_ID[min(version, 3)].match(data):
         size_bytes = data[3:6] if version == 2 else data[4:8]
         if safe and max(size_bytes) > 0x7F:

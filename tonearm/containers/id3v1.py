@@ -38,6 +38,7 @@ def find_v1(file: BinaryIO) -> bytes:
         The open file.
     """
     size = os.fstat(file.fileno()).st_size
+    # Three bytes more show whether TAG is the end of APETAG.
     tail = read_at(file, max(0, size - _V1_BYTES - 3), _V1_BYTES + 3)
     data = tail[-_V1_BYTES:]
     is_v1 = len(data) == _V1_BYTES and data.startswith(b"TAG") and tail[:3] != b"APE"
@@ -79,6 +80,7 @@ def as_frames(data: bytes) -> tuple[bytes, ...]:
     """
     fields = {b"TIT2": data[3:33], b"TPE1": data[33:63], b"TALB": data[63:93], b"TDRC": data[93:97]}
     comment = data[97:127]
+    # ID3v1.1: a zero and a number at the end of the comment are the track.
     track = comment[29] if comment[28] == 0 else 0
     if track:
         fields[b"TRCK"] = str(track).encode()
@@ -95,8 +97,9 @@ def as_frames(data: bytes) -> tuple[bytes, ...]:
 
 
 def _v1_text(value: bytes) -> bytes:
+    # Fields are padded to 30 bytes, by NUL as the standard says or by spaces.
     return value.split(b"\0")[0].strip()
 
 
 def _v1_frame(name: bytes, text: bytes) -> bytes:
-    return name + syncsafe(len(text) + 1) + b"\0\0\0" + text
+    return name + syncsafe(len(text) + 1) + b"\0\0\0" + text  # two flags, then Latin-1 as 0

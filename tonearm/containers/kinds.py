@@ -62,6 +62,7 @@ def sniff(path: str | os.PathLike[str]) -> str:
         return "wav"
     if head[:4] == b"FORM" and form in {b"AIFF", b"AIFC"}:
         return "aiff"
+    # QuickTime files may begin with another atom; those are not tagged.
     if head[4:8] == b"ftyp":
         return "mp4"
     # MPEG audio has no signature worth the name, and may begin with rubbish: its name decides.

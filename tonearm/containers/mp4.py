@@ -28,10 +28,11 @@ from tonearm.containers.edits import (
 from tonearm.containers.mutagen_tags import genre_by_number
 
 _PATH = (b"udta", b"meta", b"ilst")
+# Version, flags, a reserved word, then iTunes's handler; its name is empty, so a NUL ends it.
 _HANDLER = bytes(8) + b"mdirappl" + bytes(9)
 _UTF8, _UTF16 = 1, 2
 _FIELDS = (b"\xa9nam", b"\xa9ART", b"\xa9alb", b"aART")
-_BASE_OFFSET_PRESENT = 1
+_BASE_OFFSET_PRESENT = 1  # flag of a tfhd
 _MAX_OFFSET = 0xFFFFFFFF
 
 
@@ -93,6 +94,7 @@ class Mp4File(RawFile):
                 raise damaged(path, "has no movie atom: it is cut short or not finished")
             self._moov = moov
             self._data = read_at(file, moov.start, moov.end - moov.start)
+        # A size of 1 says that the true one follows in 8 bytes; no movie atom needs that.
         if self._data[:4] == b"\0\0\0\1":
             raise damaged(path, "its movie atom is longer than 4 GB")
         self.path = path
@@ -107,6 +109,7 @@ class Mp4File(RawFile):
             free = self._free_after(self._places[-1].end)
         layout = (free, len(_PATH) - len(self._places))
         tags = [RawTag("mp4", AtomCodec(), items, layout)]
+        # All are read, since nobody knows which one a player shows.
         for number, way in enumerate(lists[1:], 2):
             tags.append(RawTag(f"mp4-{number}", AtomCodec(), self._items(way[-1])))
         super().__init__(path, tags)
@@ -135,6 +138,7 @@ class Mp4File(RawFile):
 
     def _head(self, place: _Place) -> int:
         """Bytes of an atom before its children: ``meta`` has a version, but not in QuickTime."""
+        # The handler's name would stand 4 bytes earlier if there were no version.
         has_version = place.name == b"meta" and self._data[place.start + 12 :][:4] != b"hdlr"
         return 4 if has_version else 0
 
@@ -151,9 +155,10 @@ class Mp4File(RawFile):
             keys, ilst = atoms[b"keys"], atoms[b"ilst"]
             names = [
                 decoded(self._data[p.start + 8 : p.end]).rpartition(".")[2]
-                for p in _places(self._data, keys.start + 16, keys.end)
+                for p in _places(self._data, keys.start + 16, keys.end)  # behind version and count
             ]
             for item in _places(self._data, ilst.start + 8, ilst.end):
+                # Items of such a list have no names: they are numbered by their key, from 1.
                 number = int.from_bytes(item.name, "big")
                 if 0 < number <= len(names):
                     texts = item_texts(self._data[item.start : item.end])
@@ -163,6 +168,7 @@ class Mp4File(RawFile):
     def _free_after(self, position: int) -> int:
         meta_end = self._places[1].end
         follower = next(iter(_places(self._data, position, meta_end)), None)
+        # iTunes leaves kilobytes here, so that most changes move no sound.
         is_free = follower is not None and follower.name == b"free"
         return follower.end - follower.start if follower and is_free else 0
 
@@ -178,6 +184,7 @@ class Mp4File(RawFile):
         moov = self._removed(content) if content.items is None else self._changed(content)
         shift = len(moov) - len(self._data)
         edits = [Edit(self._moov.start, len(self._data), moov)]
+        # saio holds places of its own, which nothing here would move.
         if shift and b"saio" in self._data:
             raise damaged(self.path, "is encrypted by pieces whose places would move")
         if shift:
@@ -187,6 +194,7 @@ class Mp4File(RawFile):
 
     def _removed(self, content: Content) -> bytes:
         """Without what was made for the tags; as many atoms of the way as were missing before."""
+        # The layout remembers how much of the way was there before the first genre was written.
         missing = content.layout[1] if content.layout else 1
         depth = max(len(_PATH) - missing, 0)
         place = self._places[depth]
@@ -218,6 +226,7 @@ class Mp4File(RawFile):
             free = content.layout[0]
         elif free:
             left = free + old - len(ilst)
+            # An atom has 8 bytes at least: a rest of 1 to 7 cannot be made into one.
             free = left if left >= 8 or not left else NEW_PADDING_BYTES
         data = ilst + (_atom(b"free", bytes(free - 8)) if free else b"")
         return self._replaced(depth - 1, place.start, place.end + self._free, data)
@@ -227,6 +236,7 @@ class Mp4File(RawFile):
         growth = len(data) - (end - start)
         moov = bytearray(self._data)
         for around in [0, *(place.start for place in self._places[:depth])]:
+            # Every atom around counts what is in it.
             size = int.from_bytes(moov[around : around + 4], "big") + growth
             moov[around : around + 4] = size.to_bytes(4, "big")
         moov[start:end] = data
@@ -239,6 +249,7 @@ class Mp4File(RawFile):
             count = int.from_bytes(moov[table + 4 : table + 8], "big")
             codec = f">{count}{'I' if width == 4 else 'Q'}"
             offsets = [
+                # Sound before the movie atom stays where it is.
                 offset + shift if offset >= self._moov.end else offset
                 for offset in struct.unpack_from(codec, moov, table + 8)
             ]
@@ -306,13 +317,13 @@ def _base_offsets(moof: bytes) -> Iterator[tuple[int, int]]:
     """Where a fragment says at which byte of the file its data begin; mostly it does not."""
     for place in _nested(moof, 8, len(moof), (b"traf", b"tfhd")):
         if int.from_bytes(moof[place.start + 9 : place.start + 12], "big") & _BASE_OFFSET_PRESENT:
-            yield place.start + 16, 8
+            yield place.start + 16, 8  # behind header, flags and track number
 
 
 def _index_offsets(mfra: bytes) -> Iterator[tuple[int, int]]:
     """Where the index of fragments holds the place of each, and how many bytes that takes."""
     for place in _nested(mfra, 8, len(mfra), (b"tfra",)):
-        width = 8 if mfra[place.start + 8] == 1 else 4
+        width = 8 if mfra[place.start + 8] == 1 else 4  # version 1 has wide numbers
         lengths = mfra[place.start + 19]  # of three numbers after each place, two bits each
         entry = 2 * width + sum((lengths >> bits & 3) + 1 for bits in (4, 2, 0))
         count = int.from_bytes(mfra[place.start + 20 : place.start + 24], "big")
@@ -328,7 +339,7 @@ def _top_atoms(file: BinaryIO, path: str | os.PathLike[str]) -> Iterator[_Place]
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:], "big")
-        length = length or size - start
+        length = length or size - start  # 0 means to the end of the file
         if length < 8 or start + length > size:
             raise damaged(path, "is cut short, or its atoms do not line up")
         yield _Place(head[4:8], start, start + length)

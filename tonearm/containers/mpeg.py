@@ -22,6 +22,7 @@ _RESERVOIR_BYTES, _SWING_FRAMES = 511, 2
 # Of a frame, what is header, checksum and side information at most.
 _NO_AUDIO_BYTES = 38
 _LONGEST_FRAME = 1_441  # bytes: 320 kb/s at 32 kHz, padded
+# The rate is looked at so many times on the way, and at the beginning.
 _PROBES = 8
 # ISO 11172-3 and 13818-3, layer III: kb/s by bit rate index 1-14, for MPEG-1 or MPEG-2 and 2.5.
 _KILOBITS = {
@@ -103,7 +104,7 @@ class ConstantRate:
         """
         header = self.header
         audio_bytes = max(1, self._place(1) - self.begin - _NO_AUDIO_BYTES)
-        lean = _SWING_FRAMES - (-_RESERVOIR_BYTES // audio_bytes)
+        lean = _SWING_FRAMES - (-_RESERVOIR_BYTES // audio_bytes)  # rounded up
         first = max(0, (start + self.delay) // header.samples - lean)
         last = (start + count + self.delay) // header.samples + 1
         # Encoders differ in which frames they pad, so it may begin a little earlier or later.
@@ -111,6 +112,7 @@ class ConstantRate:
         begin = max(self.begin, place - near)
         data = _read(file, begin, self._place(last + 1) + near - begin)
         length = self._place(first + 1) - place
+        # Nearest first, so that a chance match farther away does not win.
         for away in range(near):
             for i in (place - begin - away, place - begin + away):
                 if i >= 0 and _has_frame(data, self.key, length, at=i):
@@ -165,6 +167,7 @@ def _is_constant(file: BinaryIO, found: ConstantRate, stated: bytes) -> bool:
     length = found.header.frame_bytes
     if stated:
         samples = header_frame(stated).frames * found.header.samples
+        # Two frames: the header frame may count itself, and the last one may be cut off.
         return abs(found.samples - samples) <= 2 * found.header.samples
     step = (found.end - found.begin) // (_PROBES + 1)
     probes = (_read(file, found.begin + step * i, 3 * length) for i in range(_PROBES + 1))
@@ -238,8 +241,10 @@ def sound_bounds(file: BinaryIO) -> tuple[int, int]:
     file : binary file
     """
     begin, end = id3v2_bytes(file), file.seek(0, os.SEEK_END)
+    # Tags stand behind one another, in any order.
     while (shorter := _before_tag(file, end)) < end:
         end = shorter
+    # Tags that leave nothing between them were none: all of it counts as sound.
     return (begin, end) if begin < end else (0, file.seek(0, os.SEEK_END))
 
 
@@ -267,7 +272,7 @@ def _before_tag(file: BinaryIO, end: int) -> int:
     if len(tail) == 128 and tail[:3] == b"TAG":
         return end - 128
     if tail[-32:-24] == b"APETAGEX":
-        header = 32 if tail[-32:][23] & 0x80 else 0
+        header = 32 if tail[-32:][23] & 0x80 else 0  # top bit of the flags: it has one
         return max(0, end - int.from_bytes(tail[-20:-16], "little") - header)
     if tail[-9:] == b"LYRICS200" and tail[-15:-9].isdigit():
         return max(0, end - int(tail[-15:-9]) - 15)
@@ -290,6 +295,7 @@ def find_header(data: bytes) -> int | None:
     while 0 <= (i := data.find(b"\xff", i + 1)) < len(data) - 3:
         if _is_header(data, i):
             following = i + _header(data, i).frame_bytes
+            # Sync bits come by chance in any data; a second header just behind hardly does.
             if following + 4 > len(data) or _is_header(data, following):
                 return i
     return None
@@ -327,7 +333,7 @@ def _has_frame(probe: bytes, key: bytes, length: int, *, at: int | None = None) 
     places = range(len(probe) - length - 4) if at is None else (at,)
     for i in places:
         if _key_at(probe, i) == key:
-            ends = (i + length + extra for extra in (-1, 0, 1))
+            ends = (i + length + extra for extra in (-1, 0, 1))  # with or without padding
             if any(_key_at(probe, end) == key for end in ends):
                 return True
     return False

@@ -106,7 +106,7 @@ def _walk(data: mmap.mmap, at: int, end: int, stated: Stated) -> FrameCount | No
                 ahead = next((i for i in found if i is not None), None)
                 if ahead is None:
                     break
-                at += max(ahead, 1)
+                at += max(ahead, 1)  # 1 at least, or it would never move on
                 continue
             length = header.frame_bytes
         if at + length > end:  # cut short within the frame

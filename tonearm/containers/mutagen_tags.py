@@ -50,6 +50,7 @@ def load(
     name = os.fspath(path)
     try:
         if kind in {"mp3", "ape"}:
+            # In the order in which players of that kind look.
             places = [_ID3_TAG, _APE_TAG] if kind == "mp3" else [_APE_TAG, _ID3_TAG]
             places = [_ID3_TAG] if only_id3 else places
             found = [_load_tag(name, place, translate=translate) for place in places]
@@ -59,6 +60,7 @@ def load(
             options = {} if translate or kind not in _ID3_KINDS else {"translate": False}
             found = [_class(_CLASSES[kind])(name, **options).tags]
     except (MutagenError, OSError) as error:
+        # The message names the file already, and has one line.
         reason = " ".join(str(error).replace(repr(name), "it").split())
         raise TagError(f"{path}: tags cannot be read: {reason or type(error).__name__}") from None
     except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, EOFError) as error:
@@ -158,6 +160,7 @@ def _load_tag(path: str, place: str, *, translate: bool) -> Loaded:
 def _load_ogg(path: str) -> Loaded:
     from mutagen import File
 
+    # Named, because without a list mutagen imports every format it knows to choose from.
     names = ("oggvorbis.OggVorbis", "oggopus.OggOpus", "oggflac.OggFLAC", "oggspeex.OggSpeex")
     opened = File(path, options=list(map(_class, names)))
     if opened is None:

@@ -99,6 +99,7 @@ def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
         size = len(data)
         while at + _PAGE.size <= size:
             mark, version, flags, granule, serial, _, _, segments = _PAGE.unpack_from(data, at)
+            # Rubbish, or a damaged page: on to the next mark.
             if mark != b"OggS" or version:
                 at = data.find(b"OggS", at + 1)
                 if at < 0:
@@ -107,7 +108,7 @@ def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
             body = at + _PAGE.size + segments
             if body > size:  # cut off inside its header
                 return
-            length = sum(data[at + _PAGE.size : body])
+            length = sum(data[at + _PAGE.size : body])  # one byte for each segment
             yield Page(at, flags, granule, serial, body, min(length, size - body))
             at = body + length
 
@@ -131,6 +132,7 @@ def links(file: BinaryIO, begin: int = 0) -> list[Link]:
         if page.is_first:
             packet = _at(file, page.body, min(page.length, 512))
             codec = next((name for first, name in _CODECS if packet.startswith(first)), "")
+            # First pages in a row are streams of one link, side by side (a film and its sound).
             if not in_headers:
                 if found:
                     found[-1].end = page.start

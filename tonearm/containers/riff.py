@@ -66,6 +66,7 @@ class ChunkFile(RawFile):
             self._size = os.fstat(file.fileno()).st_size
             chunks, fault = _chunks(file, self._order, self._form_size)
             refusal = refusal or fault
+            # A new chunk goes to the end: the sound keeps its place.
             self._end = chunks[-1].end if chunks else 12
             self._id3 = next((c for c in chunks if c.name in _ID3_CHUNKS), None)
             self._infos: dict[str, _Chunk] = {}
@@ -76,7 +77,7 @@ class ChunkFile(RawFile):
                 if data[:3] != b"ID3" or len(data) < 10:
                     raise damaged(path, "its ID3 chunk holds no ID3 tag")
                 self._body = Id3Body.parse(data, path)
-                self._rest = data[self._body.length :]
+                self._rest = data[self._body.length :]  # kept as it is
             tags = [self._body.tag() if self._id3 else RawTag("id3v2.4", Id3Codec(4), None)]
             for chunk in chunks:
                 if chunk.name == b"LIST" and read_at(file, chunk.start + 8, 4) == b"INFO":
@@ -140,6 +141,7 @@ def info_values(path: str | os.PathLike[str]) -> list[list[str]]:
         When the chunk is damaged.
     """
     infos = [tag for tag in ChunkFile(path).tags.values() if isinstance(tag.codec, InfoCodec)]
+    # Reversed, so that the first chunk wins where two name the same field.
     items = [item for tag in reversed(infos) for item in tag.items or ()]
     texts = {item[:4]: _info_text(item) for item in items}
     names = (b"INAM", b"IART", b"IPRD", b"", b"IGNR", b"")
@@ -162,12 +164,14 @@ def _chunks(
     while start + 8 <= form_end:
         head = read_at(file, start, 8)
         size = int.from_bytes(head[4:], order)
+        # RF64 writes all ones here, and the true size into ds64.
         if size == _MAX_SIZE and head[:4] == b"data" and data_size:
             size = data_size
         end = start + 8 + size
         if end > file_size:
             return chunks, "its chunks do not line up"
         padded = min(end + (size & 1), file_size)
+        # Some writers forget the pad byte; only a known chunk name at that place proves it.
         if padded > end and _begins_chunk(file, end) and not _begins_chunk(file, padded):
             padded, fault = end, "has a chunk of odd length without its pad byte"
         chunks.append(_Chunk(head[:4], start, size, padded))
@@ -224,6 +228,7 @@ class DsfFile(RawFile):
         (content,) = contents.values()
         start = self._start or self._size
         data = b"" if content.items is None else self._body.replaced(content)
+        # Bytes 12 to 28: the file's size, then the place of the tag, 0 for none.
         header = (start + len(data)).to_bytes(8, "little")
         header += (start if data else 0).to_bytes(8, "little")
         return [Edit(12, 16, header), Edit(start, self._size - start, data)]
@@ -240,6 +245,7 @@ def _info_text(item: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
+        # LIST INFO states no encoding; what is not UTF-8 is mostly Windows' Western one.
         return value.decode("latin-1")
 
 

@@ -86,6 +86,7 @@ def sound_key(path: str | os.PathLike[str]) -> str:
 def _hash(described: list[bytes], length: int, blocks: Iterator[bytes]) -> str:
     digest = hashlib.blake2b(_VERSION, digest_size=_KEY_BYTES)
     for part in (*described, str(length).encode()):
+        # Lengths first, so that parts cut elsewhere give another key.
         digest.update(len(part).to_bytes(8, "big") + part)
     for block in blocks:
         digest.update(block)
@@ -96,7 +97,7 @@ def _blocks(file: BinaryIO, sound: _Sound) -> Iterator[bytes]:
     """The probes, or all of the audio if it is short or the probes hold next to nothing."""
     last = sound.length - _PROBE_BYTES
     if last > _PROBES * _PROBE_BYTES:
-        places = [last * i // (_PROBES - 1) for i in range(_PROBES)]
+        places = [last * i // (_PROBES - 1) for i in range(_PROBES)]  # both ends among them
         probes = [b"".join(_read(file, sound, place, _PROBE_BYTES)) for place in places]
         full = sum(len(zlib.compress(probe, 1)) > _PACKED * len(probe) for probe in probes)
         if full >= _PROBES // 2:
@@ -206,13 +207,13 @@ def _chunked(
             sound.spans.append((at, inside))
         elif header[:4] == describing:
             sound.described.append(_at(file, at, min(inside, _PROBE_BYTES)))
-        at += -(-(length if length <= left else left) // even) * even
+        at += -(-(length if length <= left else left) // even) * even  # rounded up to be even
     return sound
 
 
 def _dsf(file: BinaryIO, begin: int, end: int) -> _Sound:
     described = _at(file, begin + 28, 52)  # the format chunk has one size only
-    length = int.from_bytes(_at(file, begin + 84, 8), "little") - 12
+    length = int.from_bytes(_at(file, begin + 84, 8), "little") - 12  # its own header counts
     at = begin + 92
     return _Sound([(at, max(0, min(length, end - at)))], [described])
 
@@ -249,6 +250,7 @@ def _matroska(file: BinaryIO, at: int, end: int) -> _Sound:
     sound = _Sound([])
     while at + 5 <= end:
         header = _at(file, at, 12)
+        # EBML: leading zero bits of the first byte say how many bytes follow it.
         number_bytes = 9 - header[0].bit_length()
         if number_bytes > 4:
             break
@@ -258,7 +260,7 @@ def _matroska(file: BinaryIO, at: int, end: int) -> _Sound:
         mask = (1 << 7 * size_bytes) - 1
         length = int.from_bytes(field_, "big") & mask
         at += number_bytes + size_bytes
-        if length == mask or length > end - at:
+        if length == mask or length > end - at:  # all ones: unknown, as in streams
             length = end - at
         if number == _SEGMENT:
             continue  # what stands in it follows

@@ -31,6 +31,7 @@ from tonearm.containers.mpeg import id3v2_bytes
 _VENDOR = b"Tonearm"
 _COMMENT_BLOCK, _PADDING_BLOCK = 4, 1
 _MAX_BLOCK = 0xFFFFFF
+# Mark, version, flags, granule, serial, number, checksum, count of segments (RFC 3533).
 _PAGE = struct.Struct("<4sBBqIIIB")
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _MAX_SEGMENTS = 255
@@ -68,6 +69,7 @@ class _Comments:
     def parse(cls, data: bytes, path: str | os.PathLike[str]) -> _Comments:
         parts: list[bytes] = []
         count, position = 1, 0
+        # The vendor comes first, then the count, then so many comments.
         while len(parts) <= count:
             end = position + 4 + int.from_bytes(data[position : position + 4], "little")
             if end > len(data) or len(data) < position + 4:
@@ -126,6 +128,7 @@ class FlacFile(RawFile):
             edits.append(Edit(old.start, 4 + old.length, b""))
         else:
             data = self._comments.build(content.items)
+            # FLAC states the size of a block in three bytes: 16 MB.
             if len(data) > _MAX_BLOCK:
                 raise damaged(self.path, "has no room for more comments")
             last = old.last if old else False
@@ -133,6 +136,7 @@ class FlacFile(RawFile):
             start = old.start if old else first.start + 4 + first.length
             edits.append(Edit(start, 4 + old.length if old else 0, block))
             if old is None and first.last:
+                # The new block is the last one now; the flag must be on it alone.
                 edits.append(Edit(first.start, 1, bytes([first.kind])))
                 edits[0] = Edit(start, 0, bytes([_COMMENT_BLOCK | 0x80]) + block[1:])
         padding_is_last = self._padding is not None and self._padding.last
@@ -198,6 +202,7 @@ class OggFile(RawFile):
                 self._pages.append(_ogg_page(file, self._pages[-1].end, path))
             if any(page.serial != first.serial for page in self._pages):
                 raise damaged(path, "holds several streams at once, such as a film")
+            # To grow there would move sound to other pages, whose granules would be wrong.
             if any(page.granule > 0 or page.flags & _LAST for page in self._pages):
                 raise damaged(path, "its comments share an Ogg page with sound")
             data = b"".join(
@@ -228,8 +233,10 @@ class OggFile(RawFile):
         body = self._comments.build(content.items or ())
         prefix = self._prefix
         if prefix[:1] == bytes([_COMMENT_BLOCK]) or prefix[:1] == bytes([_COMMENT_BLOCK | 0x80]):
+            # FLAC in Ogg keeps its block header in the packet, with the length of what follows.
             prefix = prefix[:1] + len(body).to_bytes(3, "big")
         packet = prefix + body
+        # A packet ends at the first segment below 255, so a multiple of 255 needs an empty one.
         segments = b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255])
         own = len(segments)
         segments += self._tail_segments
@@ -270,6 +277,8 @@ class OggFile(RawFile):
                 if page.serial == serial:
                     raw = bytearray(read_at(file, start, page.end - start))
                     raw[18:22] = struct.pack("<I", page.number + shift)
+                    # The number is in the checksum, so the page is read, but only its header is
+                    # written.
                     edits.append(Edit(start, 27, _with_checksum(bytes(raw))[:27]))
                 start = page.end
         return edits
@@ -330,6 +339,7 @@ def _page_counts(total: int, wanted: tuple[int, ...]) -> list[int]:
     """Segments for each page: as before as far as possible, so that no page gets a new number."""
     *head, _ = wanted
     rest = total - sum(head)
+    # As long as the last page takes the difference, no sound has to be numbered again.
     if 0 < rest <= _MAX_SEGMENTS:
         return [*head, rest]
     full, rest = divmod(total, _MAX_SEGMENTS)

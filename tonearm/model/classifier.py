@@ -68,6 +68,7 @@ class Classifier:
 
     def __reduce__(self) -> tuple[Callable[[Model, int], Classifier], tuple[Model, int]]:
         """Pickle the model, so that another process makes a Classifier of its own."""
+        # An onnxruntime session cannot be pickled, the bytes of its network can.
         return _restored, (self.model, self._threads)
 
     @classmethod
@@ -196,6 +197,7 @@ class Classifier:
             timeline=self._segments(embeddings, windows) if timeline else [],
             warnings=embeddings.warnings,
         )
+        # A mix may take the genre away, so styles come after it.
         whole = with_mix(
             named,
             self.model.head,
@@ -405,7 +407,7 @@ class Classifier:
         return segments(
             starts_s,
             head.classify_each(windows),
-            (*self.model.labels, None),
+            (*self.model.labels, None),  # the last state is unknown
             together=together,
             duration_s=embeddings.duration_s,
             window_s=window_s,

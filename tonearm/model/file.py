@@ -194,8 +194,10 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
         "styles": [style.settings() for style in model.styles],
         "training": model.training,
         "metrics": model.metrics,
+        # The manifest vouches for the members, the zip's comment for the manifest.
         "sha256": {name: _sha256(data) for name, data in members.items()},
     }
+    # NaN is no JSON: other languages could not read the file.
     text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
@@ -233,6 +235,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
         return _parse(_checked_members(data), _sha256(data))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
+    # All that a hostile manifest was found to cause; `runs/fuzz_parsers` has a target for it.
     except (KeyError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
         raise ModelError(f"{path}: model lacks a part or has a wrong one: {error!r}") from None
 
@@ -275,6 +278,7 @@ def _checked_members(data: bytes) -> dict[str, bytes]:
     for name, expected in values["sha256"].items():
         if name not in members or _sha256(members[name]) != expected:
             raise ModelError(f"damaged model: {name} does not match its checksum")
+    # Members without a hash are dropped: nothing unchecked can be used.
     return {name: members[name] for name in (_MANIFEST, *values["sha256"])}
 
 

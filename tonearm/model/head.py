@@ -153,6 +153,7 @@ class Head:
             # Votes multiply: weights of .5, .7, 1 and 1.3 gave .829, .831, .834, .834 (ears.md).
             z += mean_vote(long_windows @ self.texture.weight + self.texture.bias)
             probabilities = calibrated(z, self.texture.calibration)
+        # The detector's line is a logistic regression, so its distance in nats is a log-odds.
         unknown = float(sigmoid(self._beyond(track, probabilities))[0])
         known = probabilities.max() >= self.min_confidence and unknown <= 0.5
         return HeadOutput(probabilities[0], bool(known), unknown)
@@ -236,6 +237,7 @@ class Head:
             mean = np.maximum(wide.mean(axis=1), _LEAST_PROBABILITY)
             z = np.log(mean) @ self.weight + self.bias
         if self.prior is not None:
+            # One nat less for electronic in the built-in model (ears.md).
             z = z + self.prior
         if self.gates:
             z = z + closed(self.gates, self.labels, np.asarray(tracks, np.float64).mean(axis=1))

@@ -56,6 +56,7 @@ class OutOfDomainDetector:
         ----------
         windows : int
         """
+        # Twice, because `excess` counts from one margin outside: so far is one margin inside.
         return float(2 * self.slope / np.sqrt(windows))
 
 

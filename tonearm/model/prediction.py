@@ -120,6 +120,7 @@ class Prediction:
             "nearest": self.nearest,
             "confidence": self.confidence,
             "probabilities": dict(self.probabilities),
+            # Left out rather than null: the key itself says that the track is a mix.
             **({} if self.mix is None else {"mix": dict(self.mix)}),
             "styles": dict(self.styles),
             "tags": dict(self.tags),

@@ -171,8 +171,10 @@ def window_reasons(
     middles = starts_s + window_s / 2
     # Mean of what lies within five seconds of each window's middle.
     near = np.abs(middles[:, None] - middles) <= TYPICAL_S / 2
+    # Probabilities, because a mean of logarithms would be ruled by the worst window.
     likely = np.exp(votes[:, pair[0]])
     best = int(((near * likely).sum(axis=1) / near.sum(axis=1)).argmax())
+    # Moved inward at both ends, so that it is ten seconds wherever the track has as many.
     start_s = max(0.0, min(float(middles[best]) - TYPICAL_S / 2, duration_s - TYPICAL_S))
     return found, (round(start_s, 2), round(min(start_s + TYPICAL_S, duration_s), 2))
 

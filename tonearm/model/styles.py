@@ -80,5 +80,6 @@ def styles_of(
         for style in styles
         if genre in style.genres and tags.get(style.tag, 0.0) >= style.least
     ]
+    # By the number alone, since two styles cannot be compared.
     found.sort(key=lambda pair: -pair[0])
     return {style.name: tags[style.tag] for _, style in found[:MOST]}

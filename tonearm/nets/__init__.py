@@ -90,9 +90,11 @@ def get(name: str) -> Architecture:
     DatasetError
         When there is none of that name.
     """
+    # A head is listed with them for people, but is fitted without torch.
     if name not in ARCHITECTURES or name == "head":
         known = ", ".join(key for key in ARCHITECTURES if key != "head")
         raise DatasetError(f"no network {name!r}; there are: {known}")
+    # By name: imports at the top would load torch, and --help has 0.3 s (architecture.md).
     module = importlib.import_module(f"tonearm.nets.{name}")
     return Architecture(
         name,
