@@ -56,7 +56,8 @@ class OutOfDomainDetector:
         ----------
         windows : int
         """
-        # Twice, because `excess` counts from one margin outside: so far is one margin inside.
+        # Twice the margin: `excess` counts from one margin outside the limit, this leads to one
+        # inside.
         return float(2 * self.slope / np.sqrt(windows))
 
 
