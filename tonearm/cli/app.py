@@ -79,6 +79,7 @@ class _Commands(TyperGroup):
 
 def _drop_output() -> None:
     """Let what cannot be written go: Python would try again at its end, and exit with 120."""
+    # A closed pipe stays closed; /dev/null takes the rest.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -171,6 +172,7 @@ def _run(first: str) -> None:
         completion.answer(build(), sys.argv[2:])
         return
     if not settings.settings_path().exists():
+        # Without settings only the one command is imported.
         build(first if first in _COMMANDS else None)()
         return
     made = build()  # a settings file may name any of the commands
@@ -200,6 +202,7 @@ def main() -> None:
             raise
         where = f"{console.printable(str(error.filename))}: " if error.filename else ""
         console.say(f"tonearm: {where}{error.strerror or error}")
+        # stdout may be what failed (a full disk); a second failure must not hide the first.
         try:
             sys.stdout.flush()
         except OSError:

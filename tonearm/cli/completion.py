@@ -92,6 +92,7 @@ def candidates(app: Typer, words: Sequence[str]) -> list[str]:
     before = [word for word in before if word != "="]  # bash splits --format=json into three
     current = "" if current == "=" else current
     program, *commands = pages(app)
+    # The command is the first word that is no option.
     chosen = next((word for word in before if not word.startswith("-")), None)
     if chosen is None:
         offers = [f"{page.name}\t{page.summary}" for page in commands]
@@ -110,6 +111,7 @@ def _of_command(page: Page, before: Sequence[str], current: str) -> Iterator[str
     elif equals and name.startswith("--"):
         entry = next((entry for entry in page.options if name in entry.names), None)
         values = _values(entry) if entry else ()
+        # `:files` is left out: the shell would complete the whole word, --name= included.
         yield from (f"{name}={value}" for value in values if not value.startswith(":"))
     elif current.startswith("-"):
         yield from _options(page, before)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tonearm.training.caveats import Caveat
 
+# 2 is click's own for wrong usage; 130 is 128 + SIGINT, as shells have it.
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -97,6 +98,7 @@ def rich_console(stream: IO[str]) -> Console:
 
 def columns(stream: IO[str]) -> int:
     """Width of a terminal, or of a page where the stream is none."""
+    # 120: pipes and files have no width, and lines must not depend on who reads.
     return shutil.get_terminal_size().columns if stream.isatty() else 120
 
 
@@ -222,7 +224,8 @@ def _new_bar() -> Bar:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
-        transient=True,
+        transient=True,  # the bar goes when the work is done: reports are what stays
+        # Else Rich sends what is printed to stdout to its own console, on stderr.
         redirect_stdout=False,
         redirect_stderr=False,
     )
@@ -243,6 +246,7 @@ def quiet_decoders() -> Iterator[None]:
     except (OSError, ValueError):  # a test's or a host program's stand-in
         yield
         return
+    # At the level of descriptors: C libraries know nothing of sys.stderr.
     kept = os.dup(number)
     void = os.open(os.devnull, os.O_WRONLY)
     python_stderr.flush()

@@ -153,6 +153,7 @@ def say_split(split: Split, made: Index) -> None:
 def end(failures: Files, damaged: Files, *, failed_are: str) -> None:
     """Name the files that failed, and those used though damaged; exit with 1 if there are any."""
     console.report("damaged, used as far as they can be read", damaged)
+    # A file may fail twice, when it is read and when it is analysed.
     console.report(failed_are, list(dict.fromkeys(failures)))
     if failures or damaged:
         raise typer.Exit(console.EXIT_FAILED_FILES)

@@ -96,6 +96,7 @@ class HeadRun:
         from tonearm.model import file as model_file
         from tonearm.training.run import SPLIT
 
+        # The checksum will be that of the file that is written now.
         made = replace(self.base, name=name, sha256="", **vars(fitted))
         path = self.output / f"model{model_file.SUFFIX}"
         try:
@@ -140,6 +141,7 @@ def also_learnt(base: Model, more: str, sounds: LearntSounds) -> Values:
     learnt = base.training.get("data") or base.training.get("split") or "what it does not say"
     return {
         **base.training,
+        # What it learnt from stays true of everything that starts from it.
         "data": f"{learnt}; and {more}",
         "base": base.sha256,
         learnt_sounds.FIELD: sounds.and_(before).to_dict(),

@@ -109,10 +109,12 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
     interrupted = False
     with ExitStack() as stack:
         opened = stack.enter_context(Library(options.library, write=True))
+        # Neither named nor scanned before: nothing to do is a mistake, not a success.
         if not (paths or opened.roots() or next(opened.strays(), None)):
             raise typer.BadParameter("name folders to scan", param_hint="PATHS")
         model = chosen_model(opened, options.model)
         loaded = model_file.load(model)
+        # Once the model could be loaded: a wrong path must not be kept for the next scan.
         opened.keep_model_path(model)
         stack.enter_context(console.quiet_decoders())
         show = stack.enter_context(_Shown())
@@ -130,6 +132,7 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
                 result=result,
                 on_progress=show.update,
             )
+        # What was analysed is committed; the summary still follows.
         except KeyboardInterrupt:
             interrupted = True
     _report(result, options)
@@ -156,6 +159,7 @@ def _watch(context: typer.Context, options: _Options, paths: Sequence[Path], *, 
 
     with Library(options.library) as opened:
         folders = [Path(path) for path in opened.roots()]
+    # Files are scanned once; only folders can be watched.
     folders = [path for path in map(Path.resolve, paths) if path.is_dir()] or folders
 
     def on_change(changed: list[Path]) -> None:

@@ -13,6 +13,7 @@ import typer
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, ModelOption, chosen_model, location
 
+# Not 8000 or 8080, where something else often listens.
 _DEFAULT_PORT = 8137
 
 
@@ -64,16 +65,19 @@ def serve(
     place = location(library)
     local = is_loopback(host)
     if token is None and not local:
+        # 18 bytes, 144 bits: not to be guessed, and still short enough to copy.
         token = secrets.token_urlsafe(18)
     app = create_app(
         place,
         _checked(place, model),
         token,
         folders=folders or (),
+        # Only names of this machine: others can be made to point here (DNS rebinding).
         names={host} if local else {host, *machine_names()},
         any_address=not local,
     )
     with contextlib.closing(_listening(host, port)) as listener:
+        # Port 0 asks the system for a free one.
         port = listener.getsockname()[1]
         query = f"?token={quote(token, safe='')}" if token else ""
         everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - compared only
@@ -83,6 +87,7 @@ def serve(
         if not local:
             console.say("others on the network can reach it; what they send is not encrypted")
         if browser:
+            # Half a second: the server starts after this line, and must answer the browser.
             threading.Timer(0.5, webbrowser.open, [here]).start()
         with console.quiet_decoders():
             run(app, listener, verbose=verbose)
@@ -126,6 +131,7 @@ def _listening(host: str, port: int) -> socket.socket:
         console.say(f"tonearm: {host}: {error.strerror}; choose another with --host")
         raise typer.Exit(console.EXIT_USAGE) from None
     try:
+        # Else a restart would have to wait a minute for old connections.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(256)

@@ -32,6 +32,7 @@ def train_network(data: Path, asked: Asked, *, split: str, jobs: int | None) -> 
     """Prepare a data set where that is needed, and train a network on it."""
     settings = _settings(asked.settings)
     accelerator, devices = _device(asked.device)
+    # Refused before an hour of preparing.
     refuse_begun(asked.output)
     folder, failures, damaged = _prepared(data, jobs=jobs)
     run = Run(
@@ -66,6 +67,7 @@ def check_extra() -> None:
     try:
         import tonearm.training.fit  # noqa: F401
     except ModuleNotFoundError as error:
+        # A module of ours that is missing is a fault, not an extra.
         if (error.name or "").startswith("tonearm"):
             raise
         raise DatasetError(
@@ -158,6 +160,7 @@ class _Live:
         if self._bar is None:
             self._bar = console.Progress(self._epochs, unit="epochs")
             self._bar.__enter__()
+            # A run that is resumed begins in the middle of the bar.
             self._done = values["epochs"] - values["epochs"] % 1
             self._bar.advance(amount=self._done)
         self._bar.advance(amount=values["epochs"] - self._done)

@@ -16,7 +16,7 @@ from tonearm.cli import console
 
 # How long a folder has to be quiet before what changed in it is looked at: copies take a while.
 _QUIET_MS = 1_600
-_RETRY_S = 5.0
+_RETRY_S = 5.0  # between two looks for a folder that is away
 
 
 def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> None:
@@ -58,6 +58,7 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
                 found = _concerned({Path(path) for _, path in changes})
                 if found:
                     on_change(found)
+                # A folder came or went: begin anew with those that are there.
                 if [folder for folder in folders if folder.is_dir()] != present:
                     break
         except (FileNotFoundError, OSError) as error:
@@ -75,10 +76,12 @@ def _concerned(changed: set[Path]) -> list[Path]:
     """Files to scan, and for what went, its folder."""
     found: set[Path] = set()
     for path in changed:
+        # Tonearm's own copies begin with a dot, and so do those of many programs that sync.
         if any(part.startswith(".") for part in path.parts[1:]):
             continue
         if path.is_dir():
             found.add(path)
         elif path.suffix.lower() in AUDIO_SUFFIXES:
+            # What is gone cannot be scanned; its folder tells that it is.
             found.add(path if path.exists() else path.parent)
     return sorted(path for path in found if path.exists())

@@ -29,7 +29,7 @@ _LEAKING = "leaking-"
 _GROUPED, _RANDOM = "grouped", "random-"
 _HEADER = "# tonearm-split 1"
 _LISTS = Path(__file__).parent / "lists"
-FRACTIONS = (0.7, 0.15, 0.15)
+FRACTIONS = (0.7, 0.15, 0.15)  # of the tracks of each genre
 # The original experiment cut each clip of 30 s into ten excerpts and trained on 75 % of them.
 EXCERPTS = 10
 _LEAKING_TRAIN = 0.75
@@ -50,6 +50,7 @@ class Split:
     @cached_property
     def text(self) -> str:
         """The canonical text, which is saved and hashed."""
+        # Sorted, so that the hash does not depend on the order in which it was made.
         rows = sorted((subset, name) for subset, names in self.subsets.items() for name in names)
         for _, name in rows:
             if "\n" in name or "\r" in name:
@@ -100,6 +101,7 @@ def load(path: str | os.PathLike[str]) -> Split:
             raise DatasetError(f"{path}, line {number}: {subset!r} is not a subset ({known})")
         subsets[subset].append(name)
     counts = Counter(name for names in subsets.values() for name in names)
+    # In two subsets it would leak; in one it would count twice.
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise DatasetError(f"{path} names tracks twice: {', '.join(twice[:5])}")
@@ -183,6 +185,7 @@ def find_all(split: Split, index: Index) -> dict[str, Subset]:
     index : Index
     """
     named = _named(split, index)
+    # Over all subsets: the copy with another genre may be in another one.
     used = {track.name: track for subset in SUBSETS for track in named.get(subset, _NOTHING).tracks}
     unclear = {track.name for each in groups.contradictions(used.values()) for track in each}
     return {subset: _once(found, unclear) for subset, found in named.items()}
@@ -262,6 +265,7 @@ def is_official(split: Split) -> bool:
     split : Split
     """
     path = _LISTS / f"{split.name}.split"
+    # By its hash: a list that was edited is somebody's own, and is checked like one.
     return path.exists() and load(path).sha256 == split.sha256
 
 
@@ -288,6 +292,7 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
     """
     seen: dict[str, dict[str, str]] = defaultdict(dict)
     for subset, tracks in select(split, index).items():
+        # Tracks that are excluded may be by anybody.
         if subset in SUBSETS:
             for track in tracks:
                 seen[track.group].setdefault(subset, track.name)
@@ -358,6 +363,7 @@ def _scarce(tracks: Sequence[Track], of_genre: Mapping[str, set[str]]) -> dict[s
     placed: dict[str, int] = {}
     for _, own in sorted(of_genre.items()):
         if len(own) < len(SUBSETS):
+            # By name where sizes are equal: sets have no order.
             for subset, group in enumerate(sorted(own, key=lambda group: (-sizes[group], group))):
                 placed[group] = min(subset, placed.get(group, subset))
     return placed
@@ -384,6 +390,7 @@ def leaking(
     for genre in index.labels:
         names = [track.name for track in index.tracks if track.genre == genre]
         if unit == "segments":
+            # Excerpts of one clip on both sides: what makes such a split flatter most.
             names = [f"{name}#{i}" for name in names for i in range(EXCERPTS)]
         shuffled = [str(name) for name in rng.permutation(names)]
         edge = round(len(shuffled) * _LEAKING_TRAIN)

@@ -25,6 +25,7 @@ _STATES = {
     "analysed": "t.sound IS NOT NULL",
     "failed": "t.error_kind IS NOT NULL",
     "damaged": "s.warning IS NOT NULL",
+    # Links to one file are one copy: device and inode tell them apart.
     "copy": "t.sound IN (SELECT sound FROM (SELECT DISTINCT sound, device, inode FROM tracks"
     " WHERE NOT missing AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)",
 }
@@ -143,6 +144,7 @@ def numbers(
         How to sort.
     """
     _prepare(library)
+    # -1 is SQLite's word for no limit.
     return _sorted(library, _conditions(library, wanted), order, offset=0, limit=-1)
 
 

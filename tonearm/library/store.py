@@ -92,6 +92,7 @@ _STATUS = "size, mtime_ns, ctime_ns, device, inode"
 _JOINED = "tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN models m ON m.id = s.model"
 # Tracks that are, or lie below, one of the paths whose bounds are given; any number of paths.
 _BELOW = (
+    # Two bounds, not LIKE: they can use the index on paths, and no byte is a wildcard.
     "t.id IN (SELECT x.id FROM json_each(?) CROSS JOIN tracks x"
     " WHERE x.path >= unhexed(json_extract(value, '$[0]'))"
     " AND x.path < unhexed(json_extract(value, '$[1]')))"
@@ -139,6 +140,7 @@ class Library(Database):
             where, values = f"({where}) AND {_BELOW}", (*values, _bounds(below))
         sql = (
             f"SELECT {_TRACK_COLUMNS} FROM {_JOINED} WHERE ({where})"  # noqa: S608
+            # 0 or 1: with `missing`, both.
             f" AND t.missing <= {int(missing)} ORDER BY t.path"
         )
         yield from map(_track, self.each_row(sql, values))
@@ -179,6 +181,7 @@ class Library(Database):
     def model_id(self, model: ModelRecord) -> int:
         """Number of a model, which is entered at its first use."""
         names = json.dumps(model.names) if model.names else None
+        # IGNORE: the same model file may be used under another name.
         self.write(
             "INSERT OR IGNORE INTO models(sha256, name, encoder, labels, names)"
             " VALUES (?, ?, ?, ?, ?)",
@@ -191,6 +194,7 @@ class Library(Database):
         found = self.rows(
             "SELECT sha256, name, encoder, labels, names FROM models m JOIN"
             " (SELECT model, COUNT(*) n FROM sounds GROUP BY model) c ON c.model = m.id"
+            # The later of two that are equal: it was used last.
             " ORDER BY c.n DESC, m.id DESC LIMIT 1"
         )
         if not found:
@@ -247,6 +251,7 @@ class Library(Database):
                 paths = list(paths)
                 condition, value = _BELOW, [_bounds(paths)]
                 stored = ((as_stored(path),) for path in paths)
+                # Else the next scan of everything would bring the files back.
                 self.write("DELETE FROM roots WHERE path = ?", stored)
             count = self.rows(f"SELECT count(*) FROM tracks t WHERE {condition}", value)[0][0]  # noqa: S608
             self.rows(
@@ -288,6 +293,7 @@ class Library(Database):
         prediction : Prediction
         texture : float16 [m, t] or None
         """
+        # float32 [d]
         pooled = windows.astype(np.float32).mean(axis=0)
         ((encoder, labels),) = self.rows("SELECT encoder, labels FROM models WHERE id = ?", [model])
         predicted = _stored_prediction(prediction, json.loads(labels))
@@ -295,6 +301,7 @@ class Library(Database):
         number = self.rows(
             "INSERT INTO sounds(key, model, duration_s, genre, nearest, confidence, probabilities,"
             " styles, warning, pooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            # The number stays, so that tracks keep their sound when it is analysed again.
             " ON CONFLICT(key) DO UPDATE SET model = excluded.model,"
             " duration_s = excluded.duration_s, genre = excluded.genre,"
             " nearest = excluded.nearest, confidence = excluded.confidence,"
@@ -320,6 +327,7 @@ class Library(Database):
         """
         stored = as_stored(path)
         found = self.rows(
+            # All five: what was analysed may have been replaced since.
             f"SELECT s.key, t.artist, t.album_artist FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
             f" WHERE t.path = ? AND ({_STATUS}) = (?, ?, ?, ?, ?)",
             [stored, *status],
@@ -374,6 +382,7 @@ class Library(Database):
         self.write(
             "INSERT OR REPLACE INTO tracks(id, path, size, mtime_ns, ctime_ns, device, inode,"
             " title, artist, album, album_artist, genres, by_tonearm, tag_error, sound,"
+            # The number of a known path stays: the journal refers to tracks by it.
             " error_kind, error_message) VALUES ((SELECT id FROM tracks WHERE path = ?1),"
             " ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             [(path, *status, *_stored_tags(tags), sound, *(error or (None, None)))],
@@ -418,6 +427,7 @@ def folded(*values: str | bytes | None) -> str | None:
     if not texts:
         return None
     text = "\n".join(texts).casefold()
+    # NFC is slow, and changes nothing in ASCII.
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
@@ -431,7 +441,9 @@ def _bounds(paths: Iterable[str | os.PathLike[str]]) -> str:
     bounds = []
     for path in map(as_stored, paths):
         inside = path.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep)
+        # The path itself: nothing lies between a name and the same name with a zero byte.
         bounds.append((path.hex(), path.hex() + "00"))
+        # Below it: from its separator to the next byte, which is no separator.
         bounds.append((inside.hex(), (inside[:-1] + bytes([inside[-1] + 1])).hex()))
     return json.dumps(bounds)
 

@@ -93,6 +93,7 @@ class Analyst:
         try:
             yield pool
         finally:
+            # Put back also after a failure: the pool replaces a worker that died.
             with self._lock:
                 self._idle.append(pool)
 

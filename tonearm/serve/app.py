@@ -80,6 +80,7 @@ def create_app(
     TonearmError
         When the token is empty: every request would bring it.
     """
+    # None asks for nothing on purpose; "" is a variable that somebody left empty.
     if token == "":
         raise TonearmError("an empty token lets everybody in: name a longer one, or none")
     model_path = Path(model) if model is not None else None
@@ -96,6 +97,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with service.running():
             yield
+            # Streams first: they have no end of their own, and would keep the server.
             service.stopping.set()
             service.jobs.stop()
 
@@ -156,6 +158,7 @@ def create_app(
     @server.get("/examples/{name}", summary="A piece to try", response_class=FileResponse)
     def example(name: str) -> Response:
         """The file as it is."""
+        # By the names that exist: a name with ../ in it is just not among them.
         found = example_files().get(name)
         if found is None:
             raise HTTPException(404, f"no example {name!r}")
@@ -173,6 +176,7 @@ def create_app(
 
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     strict.describe(app)
+    # The last one added is the outermost: the guard sees every request first.
     app.add_middleware(Compress)
     app.add_middleware(
         Guard, token=token, names=names, any_address=any_address, upload_path=predict.PATH

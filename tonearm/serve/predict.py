@@ -67,6 +67,7 @@ async def predict(
     upload = await service.uploads.receive(request)
 
     def work(emit: Emit, report: Report) -> None:
+        # A few windows first: the page shows something early, and the whole follows.
         if quick:
             few = Options(count=None, timeline=False, tags=False)
             first = service.analyst.predict(upload.path, few, on_progress=report)

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from tonearm.errors import DecodeError, LibraryError, TagError, TonearmError
 
 _LOGGER = logging.getLogger("tonearm.serve")
+# The first that fits counts, so the base class is last.
 _STATUS: tuple[tuple[type[TonearmError], int, str], ...] = (
     (DecodeError, 422, "unreadable"),
     (LibraryError, 409, "library"),
@@ -36,6 +37,7 @@ class Json(Response):
 def to_bytes(values: object) -> bytes:
     """One line of JSON."""
     try:
+        # NaN is no JSON: better an error here than in every client.
         return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:  # half a surrogate pair, as of a name in an unknown encoding
         return json.dumps(values, allow_nan=False).encode()
@@ -83,6 +85,7 @@ def add_handlers(app: FastAPI) -> None:
 
     def on_other(_: Request, error: Exception) -> Response:
         _LOGGER.error("a request failed", exc_info=error)
+        # The type alone: a message may hold paths of the server. The log has all.
         return problem(500, "internal", f"a fault of Tonearm: {type(error).__name__}")
 
     app.add_exception_handler(HTTPException, on_http)

@@ -59,7 +59,7 @@ def folders(service: Service) -> list[str]:
         with service.library() as library:
             before = library.roots()
     named = [str(folder) for folder in service.folders]
-    return list(dict.fromkeys([*before, *named]))
+    return list(dict.fromkeys([*before, *named]))  # in order, each once
 
 
 def _scan(service: Service, job: jobs.Job) -> dict[str, Any]:
@@ -73,6 +73,7 @@ def _scan(service: Service, job: jobs.Job) -> dict[str, Any]:
             job.report(now.done, now.to_do)
 
     with Library(service.library_path, write=True) as library:
+        # So that a later `tonearm scan` goes on with the same model.
         library.keep_model_path(service.model_path)
         scanning.scan(
             library,
@@ -89,6 +90,7 @@ def _scan(service: Service, job: jobs.Job) -> dict[str, Any]:
 
 
 def _result(scan: Scan) -> dict[str, Any]:
+    # Not isinstance: `looking` is a bool, which is an int too.
     counts = {key: value for key, value in vars(scan).items() if type(value) is int}
     failures = [
         {"path": path, "message": message} for path, message in scan.failures[:_FAILURES_SHOWN]

@@ -23,8 +23,8 @@ from tonearm.features import DYNAMIC_RANGE_DB, FeatureSpec, mel_power, power_to_
 
 MOST_COLUMNS = 1_000
 _SHORTEST_COLUMN_S = 0.05
-_BANDS_JOINED = 2
-_BLOCK_S = 20.0
+_BANDS_JOINED = 2  # neighbours: half of the data to send
+_BLOCK_S = 20.0  # in memory at once, whatever the length
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,12 @@ def _drawn(
     read_s = 0.0
     for samples in audio.blocks(reader, block_s=_BLOCK_S):
         at = _columns(len(samples), read_s, rate_hz, duration_s, columns)
+        # Where a column begins: its peak is the largest of its run of samples.
         starts = np.flatnonzero(np.diff(at, prepend=-1))
         np.maximum.at(peaks, at[starts], np.maximum.reduceat(np.abs(samples), starts))
         own = audio.resample(samples, rate_hz, spec.sample_rate_hz)
         if len(own) >= spec.n_fft:
+            # Not centred: blocks would each be padded, and every seam would show.
             levels = mel_power(own, spec, centre=False)
             middle_s = read_s + spec.n_fft / 2 / spec.sample_rate_hz
             at = _columns(len(levels), middle_s, 1 / spec.frame_s, duration_s, columns)
@@ -114,6 +116,7 @@ def _drawn(
     # Means of neighbours; of an odd number of bands the highest is alone.
     first = np.arange(0, spec.mel_bands, _BANDS_JOINED)
     joined = np.add.reduceat(power, first, axis=1) / np.diff(first, append=spec.mel_bands)
+    # 0 to 1: power_to_db ends at -80.
     fractions = 1 + power_to_db(joined.astype(np.float32)) / DYNAMIC_RANGE_DB
     return Picture(
         duration_s,

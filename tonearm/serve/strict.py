@@ -34,6 +34,7 @@ def known_parameters(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
+    # From the description that clients read, so that both cannot differ.
     operation = request.app.openapi()["paths"][route.path_format][request.method.lower()]
     parameters = operation.get("parameters", ())
     known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
@@ -67,6 +68,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
     )
     schemas = described["components"]["schemas"]
     schemas["Problem"] = Problem.model_json_schema()
+    # FastAPI's own forms of errors, which never leave this server.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

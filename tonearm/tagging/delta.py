@@ -78,8 +78,10 @@ def delta_of(original: str | os.PathLike[str], changed: str | os.PathLike[str]) 
         with _mapped(old_file) as old, _mapped(new_file) as new:
             edits = tuple(_edits(old, new))
         before, after = digest(old_file), digest(new_file)
+        # The journal keeps every delta.
         if sum(len(edit.data) for edit in edits) > _LONGEST:
             raise TagError(f"{original}: too much of it would change to be undone")
+        # Proved before anything is replaced, rather than trusted.
         if _digest_of(edited_pieces(new_file, edits)) != before:
             raise TagError(f"{original}: its old bytes could not be kept")
     return Delta(edits, before, after)
@@ -110,6 +112,7 @@ def digest(file: BinaryIO) -> str:
 
 
 def _digest_of(pieces: Iterator[bytes]) -> str:
+    # 160 bits: no two files of a library meet by chance.
     state = hashlib.blake2b(digest_size=20)
     for piece in pieces:
         state.update(piece)

@@ -49,6 +49,7 @@ SCHEMA = Schema(
     tables=_TABLES,
     remedy="nothing was written by `tonearm tag --write`",
     later=(
+        # Not in version 1: an older Tonearm ignores these, and restores fields instead of bytes.
         "CREATE TABLE IF NOT EXISTS held(entry INTEGER PRIMARY KEY REFERENCES entries,"
         " track INTEGER NOT NULL, key TEXT NOT NULL);"
         "CREATE TABLE IF NOT EXISTS deltas(entry INTEGER PRIMARY KEY REFERENCES entries,"
@@ -112,6 +113,7 @@ class Journal(Database):
         self.recovered: list[str] = []
         with contextlib.ExitStack() as stack:
             if write:
+                # Before the database is opened: two starts must not settle at once.
                 stack.enter_context(alone(Path(path), what="another `tonearm tag` or `undo`"))
             super().__init__(path, SCHEMA, write=write)
             stack.callback(super().close)
@@ -204,6 +206,7 @@ class Journal(Database):
         delta : Delta
             The way back to the original.
         """
+        # For this commit: after it the rename may come, and a power cut must find it on the disk.
         self.rows("PRAGMA synchronous = FULL")
         with self.transaction():
             self.rows("INSERT OR REPLACE INTO deltas VALUES (?, ?)", (entry, delta.to_json()))
@@ -265,6 +268,7 @@ class Journal(Database):
         """
         self.rows(
             "UPDATE entries SET state = 'failed', reason = ? WHERE id = ?",
+            # Reasons may hold names of files that are not UTF-8, which SQLite refuses.
             (reason.encode("utf-8", "replace").decode(), entry),
         )
 
@@ -323,6 +327,7 @@ class Journal(Database):
             " WHERE state IN ('begun', 'verified')"
         )
         last = self.rows(
+            # The library is told after each file; a kill may have come in between.
             "SELECT path FROM entries WHERE state = 'done' AND run ="
             " (SELECT MAX(id) FROM runs WHERE finished_s IS NULL) ORDER BY id DESC LIMIT 1"
         )
@@ -335,12 +340,14 @@ class Journal(Database):
                     with contextlib.suppress(OSError):
                         os.unlink(copy)
                 self.failed(entry, "interrupted before it was written")
+            # The folder alone: where that is there, a missing copy was renamed, or never made.
             elif os.path.isdir(os.path.dirname(os.path.realpath(name))):
                 self._settle(entry, name, before, after)
             # Else its disk is away, and the entry stays open until it is back.
         self.rows("UPDATE runs SET finished_s = ? WHERE finished_s IS NULL", (INTERRUPTED,))
 
     def _settle(self, entry: int, path: str, before: str, after: str | None) -> None:
+        # Never verified, so never renamed.
         if after is None:
             self.failed(entry, "interrupted before it was written")
             return

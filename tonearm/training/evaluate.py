@@ -94,6 +94,7 @@ class ModelResult:
     def mistakes(self, count: int = MISTAKES) -> list[dict[str, Any]]:
         """Wrong answers, the most confident first."""
         guess, confidence = self.probabilities.argmax(axis=1), self.probabilities.max(axis=1)
+        # Stable: equal confidences keep the order of tracks, so a report is always the same.
         order = [i for i in np.argsort(-confidence, kind="stable") if not self.right[i]]
         labels = self.model.labels
         return [
@@ -115,6 +116,7 @@ class ModelResult:
             "name": self.model.name,
             "sha256": self.model.sha256,
             "labels": list(self.model.labels),
+            # The list of learnt sounds would be longer than all figures.
             "training": {k: v for k, v in self.model.training.items() if k != learnt_sounds.FIELD},
             "warnings": [vars(caveat) for caveat in self.caveats],
             **self.figures,
@@ -159,6 +161,7 @@ class Evaluation:
         first, *others = self.results
         groups = [track.group for track in first.tracks]
         rows = []
+        # Paired by track: two models err on the same tracks, which would widen plain intervals.
         for other in others:
             plain = metrics.difference(first.right, other.right)
             by_group = metrics.difference(first.right, other.right, groups=groups)
@@ -172,6 +175,7 @@ class Evaluation:
                     "interval_95_by_group": [by_group.low, by_group.high],
                     "only_this_right": int((other.right & ~first.right).sum()),
                     "only_first_right": int((first.right & ~other.right).sum()),
+                    # A model that saw the test wins by that alone.
                     "one_leaks": other.leaks is not first.leaks,
                 }
             )
@@ -220,6 +224,7 @@ def evaluate(
     DatasetError
         When no track was analysed by all.
     """
+    # On the same tracks, or the difference would be one of tracks and not of models.
     shared = [
         track
         for track in evaluation_set.tracks
@@ -306,6 +311,7 @@ def _until_confident(model: Model, embeddings: Windows, evaluation_set: Evaluati
 
 def _each_window(head: Head, embeddings: Windows) -> metrics.Floats:
     """Probabilities [m, k] of each window by itself, were it one of the genres."""
+    # The last column is "unknown", which is not asked here.
     return replace(head, detector=None).classify_each(embeddings)[:, :-1]
 
 

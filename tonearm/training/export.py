@@ -102,6 +102,7 @@ def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, toleranc
     session = onnx_session(onnx_bytes)
     name = session.get_inputs()[0].name
     worst = 0.0
+    # A single row too: the batch axis must stay free.
     for batch in (example, example[:1]):
         with torch.no_grad():
             wanted = net(batch).numpy()
@@ -109,6 +110,7 @@ def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, toleranc
         if given.shape != wanted.shape:
             raise ModelError(f"the exported model gives {given.shape}, the net {wanted.shape}")
         difference = float(np.abs(given - wanted).max())
+        # Not `>`: so written, a difference that is not a number is refused too.
         if not difference <= tolerance:
             raise ModelError(
                 f"the exported model differs from the net by {difference:.2g} on a batch of "
@@ -151,6 +153,7 @@ class _Bank(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 1, frames, bands) -> (batch, filters, frames): the maximum over frequency."""
         frames = x.shape[2]
+        # Padded to whole steps; what that adds is cut off below.
         x = F.pad(pad_frames(x, self.length), (0, 0, 0, -frames % self.step))
         maxima = self.conv(x).amax(3).unflatten(1, (-1, self.step))
         return cast(Tensor, maxima.transpose(2, 3).flatten(2)[:, :, :frames])
@@ -171,11 +174,13 @@ class _Fused(nn.Module):
             scale, shift = _affine(bank.norm)
             weight, bias = bank.conv.weight, cast(Tensor, bank.conv.bias)
             taps = weight.flatten(1)
+            # The largest answer that any input within bounds could give.
             loudest = F.relu(taps).sum(1) * inputs.max() - F.relu(-taps).sum(1) * inputs.min()
             moves = scale.abs() * F.relu(loudest + bias) > _STILL
             weight = weight * scale[:, None, None, None]
             step = 1 if weight.shape[3] > 1 else _STEP
             self.banks.append(_Bank(weight[moves], (scale * bias)[moves], step=step))
+            # A negative scale has turned the filter round; `forward` turns its maximum back.
             signs.append(torch.where(scale < 0, -1.0, 1.0)[moves])
             shifts.append(shift)
             moving.append(moves)
@@ -192,6 +197,7 @@ class _Fused(nn.Module):
         scale, pool_shift = _affine(net.pool_norm)
         bias = net.hidden.bias + net.hidden.weight @ pool_shift
         weight = net.hidden.weight * scale
+        # `forward` puts maxima before means; musicnn's own layer alternates them.
         of_max, of_mean = weight[:, 0::2], weight[:, 1::2]
         bias = bias + (of_max + of_mean)[:, : len(shift)] @ shift
         used = torch.ones(of_max.shape[1], dtype=torch.bool)

@@ -30,8 +30,8 @@ from tonearm.training.learnt_sounds import LearntSounds
 from tonearm.training.report_charts import curves
 from tonearm.training.run import BUNDLE, CURVES, METRICS, Row, Run, write
 
-_BATCH = 64
-_TOLERANCE = 1e-4
+_BATCH = 64  # windows at once
+_TOLERANCE = 1e-4  # of probabilities; float32 on two engines
 _TEMPERATURES = np.geomspace(0.2, 5, 121)
 _NOTICE = "Trained from scratch with Tonearm; no other weights are in it.\n"
 
@@ -66,6 +66,7 @@ def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
     place = {name: i for i, name in enumerate(names)}
     owner = np.array([place[example.track.name] for example in examples])
     truth = np.array([example.label for example in examples], dtype=np.int64)
+    # Mean of probabilities over each track's windows: [tracks, labels].
     sums = np.zeros((len(names), len(data.labels)))
     np.add.at(sums, owner, probabilities)
     counts = np.bincount(owner)
@@ -90,10 +91,12 @@ def finish(
     found = predict_subset(net, data, "valid")
     head = _head(data.labels, found)
     encoder = nn.Sequential(net, nn.Softmax(1)).eval()
+    # A few windows are enough: an export that is wrong is wrong everywhere.
     example = data.windows(data.examples("valid")[:4])
     onnx_bytes = to_onnx(encoder, example)
     difference = check_parity(encoder, onnx_bytes, example, tolerance=_TOLERANCE)
     split = data.split
+    # Test tracks were neither learnt from nor chosen on.
     used = {
         subset: len(tracks)
         for subset, tracks in data.subsets.items()
@@ -148,12 +151,14 @@ def _sounds(data: Data) -> LearntSounds:
 
 def _head(labels: tuple[str, ...], found: Found) -> Head:
     """The mean over windows with the temperature of least loss on the validation tracks."""
+    # A track whose genre was given no chance must not make a loss of infinity.
     logs = np.log(np.maximum(found.track_probabilities, 1e-6))
 
     def loss(temperature: float) -> float:
         return metrics.log_loss(found.track_truth, calibrated(logs, ((1.0, temperature),)))
 
     best = float(min(_TEMPERATURES, key=loss))
+    # The network has voted already: the head passes its probabilities on, and calibrates.
     k = len(labels)
     return Head(labels, "average", np.eye(k), np.zeros(k), calibration=((1.0, best),))
 

@@ -183,6 +183,7 @@ def _confusion(result: ModelResult) -> str:
         for j, count in enumerate(counts[i]):
             kind = "right" if i == j else "wrong"
             fraction = count / total if total else 0.0
+            # Digits in the colour of the paper from half on, where the cell is dark.
             strong = " strong" if fraction > 0.5 else ""
             text = str(count) if count else ""
             cells.append(
@@ -258,6 +259,7 @@ def _comparison(evaluation: Evaluation, names: Sequence[str]) -> str:
 def _side_by_side(evaluation: Evaluation, names: Sequence[str], chosen: Sequence[int]) -> str:
     changes = [None, *evaluation.differences]
     ends = [abs(end) for row in changes if row for end in row["interval_95_by_group"]]
+    # At least five points, or a difference of nothing would fill the chart.
     widest = max(0.05, *ends)
     rows = []
     for i in chosen:
