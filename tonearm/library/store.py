@@ -140,7 +140,6 @@ class Library(Database):
             where, values = f"({where}) AND {_BELOW}", (*values, _bounds(below))
         sql = (
             f"SELECT {_TRACK_COLUMNS} FROM {_JOINED} WHERE ({where})"  # noqa: S608
-            # 0 or 1: with `missing`, both.
             f" AND t.missing <= {int(missing)} ORDER BY t.path"
         )
         yield from map(_track, self.each_row(sql, values))
@@ -181,7 +180,6 @@ class Library(Database):
     def model_id(self, model: ModelRecord) -> int:
         """Number of a model, which is entered at its first use."""
         names = json.dumps(model.names) if model.names else None
-        # IGNORE: the same model file may be used under another name.
         self.write(
             "INSERT OR IGNORE INTO models(sha256, name, encoder, labels, names)"
             " VALUES (?, ?, ?, ?, ?)",
@@ -194,7 +192,6 @@ class Library(Database):
         found = self.rows(
             "SELECT sha256, name, encoder, labels, names FROM models m JOIN"
             " (SELECT model, COUNT(*) n FROM sounds GROUP BY model) c ON c.model = m.id"
-            # The later of two that are equal: it was used last.
             " ORDER BY c.n DESC, m.id DESC LIMIT 1"
         )
         if not found:
@@ -293,8 +290,7 @@ class Library(Database):
         prediction : Prediction
         texture : float16 [m, t] or None
         """
-        # float32 [d]
-        pooled = windows.astype(np.float32).mean(axis=0)
+        pooled = windows.astype(np.float32).mean(axis=0)  # (d,)
         ((encoder, labels),) = self.rows("SELECT encoder, labels FROM models WHERE id = ?", [model])
         predicted = _stored_prediction(prediction, json.loads(labels))
         columns = (key, model, duration_s, *predicted, warning, pooled.tobytes())
@@ -327,7 +323,6 @@ class Library(Database):
         """
         stored = as_stored(path)
         found = self.rows(
-            # All five: what was analysed may have been replaced since.
             f"SELECT s.key, t.artist, t.album_artist FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
             f" WHERE t.path = ? AND ({_STATUS}) = (?, ?, ?, ?, ?)",
             [stored, *status],
@@ -427,7 +422,6 @@ def folded(*values: str | bytes | None) -> str | None:
     if not texts:
         return None
     text = "\n".join(texts).casefold()
-    # NFC is slow, and changes nothing in ASCII.
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
@@ -441,9 +435,7 @@ def _bounds(paths: Iterable[str | os.PathLike[str]]) -> str:
     bounds = []
     for path in map(as_stored, paths):
         inside = path.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep)
-        # The path itself: nothing lies between a name and the same name with a zero byte.
         bounds.append((path.hex(), path.hex() + "00"))
-        # Below it: from its separator to the next byte, which is no separator.
         bounds.append((inside.hex(), (inside[:-1] + bytes([inside[-1] + 1])).hex()))
     return json.dumps(bounds)
 
