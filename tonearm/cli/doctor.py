@@ -67,6 +67,7 @@ def _files(paths: list[Path], failures: list[tuple[str, str]]) -> Iterator[Path]
 
 
 def _is_notable(diagnosis: Diagnosis) -> bool:
+    # Kodi joins several for display, which is no other genre.
     shown = {tuple(genres) for name, genres in diagnosis.players.items() if name != "Kodi"}
     return diagnosis.disagree or diagnosis.refusal is not None or len(shown) > 1
 

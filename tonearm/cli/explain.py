@@ -119,6 +119,7 @@ def _print_table(prediction: Prediction, why: Reasons) -> None:
     ]
     rows = [(reason.tag, reason.amount) for reason in why.tags]
     rows += [(f"{_hertz(band.low_hz)}-{_hertz(band.high_hz)}", band.amount) for band in why.bands]
+    # The longest bar is that of the largest reason, of whatever size.
     largest = max((abs(amount) for _, amount in rows), default=1.0) or 1.0
     width = max((len(name) for name, _ in rows), default=0)
     for name, amount in rows:

@@ -48,6 +48,7 @@ def extend(
         heads.interruptible(again),
         heads.head_run(output, model, library, seed=seed, jobs=jobs) as run,
     ):
+        # Both asked before anything is analysed.
         custom_genres.checked_statistics(run.base.head)
         custom_genres.refuse_known(run.base.head, dataset.outline(data).labels)
         found, failures, damaged = run.embedded(data)
@@ -100,6 +101,7 @@ def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
         return custom_genres.measure_gain(
             old, new, names=base.embedding_names, base=base.head, seed=run.seed
         )
+    # It would be lost and gained at once.
     both = sorted(set(old.labels) & set(new.labels))
     if both:
         raise DatasetError(

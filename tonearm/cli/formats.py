@@ -63,12 +63,14 @@ def _writer(form: str, stream: IO[str], view: View, *, folder: Path | None) -> I
     if form == "table":
         yield Table(stream, view).write
     elif form == "jsonl":
+        # Flushed line by line: another program may read along.
         yield lambda result: print(to_json(result.to_dict()), file=stream, flush=True)
     elif form == "json":
         results: list[Result] = []
         try:
             yield results.append
         finally:
+            # Also after Ctrl-C: a list that breaks off would be no JSON.
             rows = ",\n ".join(to_json(result.to_dict()) for result in results)
             print(f"[{rows}]", file=stream)
     elif form in FORMATS:
@@ -89,10 +91,12 @@ def _write_timeline(form: str, stream: IO[str], result: Result, folder: Path | N
 def to_json(values: dict[str, Any]) -> str:
     """One line of JSON; a name that is not valid Unicode keeps its odd bytes as escapes."""
     text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+    # Control characters and lone surrogates are escaped: some terminals act on them.
     return text if text.isprintable() else json.dumps(values, allow_nan=False)
 
 
 def _write_csv(stream: IO[str], row: list[str]) -> None:
+    # Through a buffer: what is not UTF-8 is escaped before the stream refuses it.
     line = io.StringIO(newline="")
     csv.writer(line).writerow(row)
     stream.write(line.getvalue().encode("utf-8", "backslashreplace").decode())
@@ -102,6 +106,7 @@ def _write_csv(stream: IO[str], row: list[str]) -> None:
 def _csv_row(result: Result) -> list[str]:
     if isinstance(result, DecodeError):
         return [result.path, *[""] * 9, result.reason]
+    # A model of one genre has no second.
     second, probability = [*result.probabilities.items(), ("", "")][1]
     timeline = (
         f"{segment.start_s}-{segment.end_s} {segment.genre or 'unknown'}"

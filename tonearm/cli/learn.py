@@ -42,6 +42,7 @@ def learn(
         given = Tracks(
             [correction.windows for correction in found],
             [correction.genre for correction in found],
+            # Without an artist the sound key stands for itself.
             [group_of(correction.key, artist=correction.artist) for correction in found],
         )
         learnt = learning.measure(base.head, given, names=base.embedding_names, seed=seed)
@@ -50,6 +51,7 @@ def learn(
             f"{heads.signed(learnt.difference)}\tn={learnt.n} by {learnt.groups} groups"
         )
         console.caveat(caveats.of_artists(given.groups))
+        # The built-in never saw a person's library; another model may have.
         if base.sha256 != model_file.load().sha256:
             console.caveat(caveats.of_base(base.training))
         if not adopt:

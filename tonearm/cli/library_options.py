@@ -105,6 +105,7 @@ def _is_foreign(library: Library) -> bool:
 
 def command() -> str:
     """The command as it was typed, which names the run in the history."""
+    # Quoted, so that it can be typed again.
     return shlex.join(["tonearm", *sys.argv[1:]])
 
 
@@ -116,6 +117,7 @@ def progress() -> Iterator[Callable[[RunResult], None]]:
 
         def report_progress(result: RunResult) -> None:
             nonlocal bar
+            # The first call comes before any file: it only says how many there are.
             if bar is None:
                 bar = stack.enter_context(console.Progress(result.total, unit="files"))
             else:

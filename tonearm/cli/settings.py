@@ -59,6 +59,7 @@ def defaults(commands: Mapping[str, Any]) -> dict[str, Any]:
         own = table.get(name, {})
         options = _options(command)
         _require_known(path, f"[{name}] ", own, set(options))
+        # A command's own table wins over what is said for all.
         merged = {**{k: v for k, v in common.items() if k in options}, **own}
         if merged:
             found[name] = {options[key].name: value for key, value in merged.items()}
@@ -102,10 +103,12 @@ def _rows(commands: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[dict
         for option, parameter in _options(command).items():
             variable = parameter.envvar
             value, source = parameter.default, "program"
+            # A default that is made when it is asked for has no value to show.
             if callable(value):
                 value = None
             if parameter.name in file.get(name, {}):
                 value, source = file[name][parameter.name], "settings file"
+            # The environment wins over the file, as it does when a command runs.
             if isinstance(variable, str) and variable in os.environ:
                 value, source = os.environ[variable], f"${variable}"
             value = getattr(value, "value", value)

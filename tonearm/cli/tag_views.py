@@ -35,6 +35,7 @@ def _lines(files: Iterable[PlannedFile], *, details: bool) -> Iterable[str]:
     """One line a change; files of an album with the same change are one line."""
     groups: Counter[tuple[str, str, bool]] = Counter()
     for file in files:
+        # With --details each file is a line, and its path its name.
         name = file.track.path if details or file.album is None else file.album
         change = f"{_change(file)}  {file.prediction.confidence:.0%}"
         if file.reason:

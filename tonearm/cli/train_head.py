@@ -47,6 +47,7 @@ def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
     tracks, names = found.tracks, run.base.embedding_names
     folds = custom_genres.folds_for(tracks.labels, tracks.groups)
     unknown = without_artist(tracks.groups)
+    # Where nothing is grouped, "group" would say more than is known.
     unit = "track" if unknown["track"] == len(tracks.groups) else "group"
     evaluated = f"{folds} folds by {unit}, seed {run.seed}" if folds else "not at all"
     metrics: heads.Values = {}
@@ -64,6 +65,7 @@ def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
         "tracks": len(tracks.labels),
         learnt_sounds.FIELD: found.sounds().to_dict(),
     }
+    # Of all tracks: the folds only measured.
     head = head_fit.fit(tracks, names=names, seed=run.seed)
     return heads.FittedHead(head, training, metrics)
 

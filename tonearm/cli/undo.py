@@ -36,6 +36,7 @@ def undo(
         _show_plan(place, run)
         return
     with ExitStack() as stack:
+        # The journal alone is enough, should the library be gone.
         opened = stack.enter_context(Library(place, write=True)) if place.exists() else None
         journal = stack.enter_context(open_journal(place, opened))
         report_progress = stack.enter_context(library_options.progress())

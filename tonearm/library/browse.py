@@ -301,6 +301,7 @@ def albums(library: Library, wanted: Filter) -> list[Album]:
         name = title or os.path.basename(os.path.dirname(os.fsdecode(path)))
         old = found.get(key) or Album(first, name, artist, 0, None, 0)
         new = replace(old, first=min(old.first, first), tracks=old.tracks + count)
+        # The commonest genre so far; of equal ones the first stays.
         if genre is not None and count > old.agree:
             new = replace(new, genre=genre, agree=count)
         found[key] = new
@@ -316,6 +317,7 @@ def _prepare(library: Library) -> None:
 def _album_key(path: bytes, album: str | None, album_artist: str | None) -> str:
     place = os.fsdecode(path)
     key = album_key(place, album=album, album_artist=album_artist) or (os.path.dirname(place), "")
+    # Unit separator: names do not hold it, so no two keys join to one text.
     return "\x1f".join(key).encode("utf-8", "replace").decode()
 
 
@@ -400,6 +402,7 @@ def disagreeing(library: Library) -> list[str]:
     """
     model = library.model()
     labels = model.labels if model else ()
+    # A distinct pair once: a large library has some hundred of them.
     rows = library.rows(
         "SELECT DISTINCT t.genres, s.genre FROM tracks t JOIN sounds s ON s.id = t.sound"
         " WHERE t.genres != '[]' AND NOT t.by_tonearm AND s.genre IS NOT NULL"

@@ -155,6 +155,7 @@ def _conditions(library: Library, query: Query) -> tuple[list[str], list[object]
     if query.genres and model is not None:
         names = with_labels(query.genres, model)
         where.append(
+            # Files that were never analysed are not "unknown": nothing was asked of them.
             "t.sound IS NOT NULL AND coalesce(s.genre, ?) IN (SELECT value FROM json_each(?))"
         )
         values += [UNKNOWN, json.dumps(names)]
@@ -163,6 +164,7 @@ def _conditions(library: Library, query: Query) -> tuple[list[str], list[object]
             where.append(f"s.confidence {sign} ?")
             values.append(bound)
     if query.disagree:
+        # Joined as `disagreeing` joins them: few pairs, so that SQLite compares strings alone.
         where.append("NOT t.by_tonearm AND t.genres || s.genre IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(disagreeing(library)))
     return where, values

@@ -30,4 +30,5 @@ def is_unmounted(library: Library, root: Path) -> bool:
         f"SELECT t.device FROM tracks t WHERE NOT t.missing AND {condition} LIMIT 1",  # noqa: S608
         [value],
     )
+    # An empty folder on the same disk was emptied by somebody.
     return bool(held) and held[0][0] != device

@@ -20,7 +20,7 @@ from tonearm.serve.problems import Json
 from tonearm.serve.service import service_of
 
 router = APIRouter(prefix=schema.PREFIX, tags=["map"])
-_FULL = 65_535
+_FULL = 65_535  # 16 bits a coordinate: finer than any screen, at half of float32
 
 
 @router.get("/map", summary="Every track as a point, by its sound", response_model=schema.MapAnswer)
@@ -42,11 +42,13 @@ def track_map(request: Request) -> Response:
     index = {genre: number for number, genre in enumerate(labels, start=1)}
     where = np.searchsorted(made.sounds, np.array([row[1] for row in rows], np.int64))
     where = np.minimum(where, max(0, len(made.sounds) - 1))
+    # Sounds of another encoder have no place on this map.
     placed = [i for i, row in enumerate(rows) if made.sounds[where[i]] == row[1]]
 
     @cache
     def tagged(text: str) -> int:
         named = set[str]().union(*(known_genres(tag, labels) for tag in json.loads(text)))
+        # The first in the model's order, where a tag names several.
         return min((index[genre] for genre in named), default=0)
 
     def packed(values: NDArray[np.generic]) -> str:

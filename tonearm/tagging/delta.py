@@ -140,6 +140,7 @@ def _common(old: mmap.mmap, new: mmap.mmap, i: int, j: int) -> int:
     """How many bytes agree from there on."""
     start, most = i, min(len(old) - i, len(new) - j)
     size = _PIECE
+    # By halves: 64 KB at a time, then down to the byte that differs.
     while size:
         while i - start + size <= most and old[i : i + size] == new[j : j + size]:
             i, j = i + size, j + size
@@ -163,4 +164,5 @@ def _next_anchor(old: mmap.mmap, new: mmap.mmap, i: int, j: int) -> tuple[int, i
             found = new.find(anchor, j, j + step + _FAR)
             if found >= 0:
                 return step, found - j
+    # Nothing agrees any more: all that is left is replaced.
     return len(old) - i, len(new) - j

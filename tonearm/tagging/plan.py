@@ -163,6 +163,7 @@ def propose(
     """
     old = tuple(genres)
     by_person = of_a_person(old, guesses, rules.placeholders)
+    # What Tonearm wrote earlier keeps its mark where the file stays as it is.
     skipped = tuple(genre for genre in old if genre in guesses)
     if by_person and rules.policy is Policy.missing:
         return Proposal(Action.kept, old, skipped)
@@ -175,6 +176,7 @@ def propose(
         return Proposal(Action.excluded, old, skipped)
     new = chosen
     if rules.policy is Policy.add:
+        # Whole values and their parts: "Rock/Pop" has Rock already.
         known = {key(part) for genre in by_person for part in (genre, *parts(genre))}
         chosen = tuple(name for name in chosen if key(name) not in known)
         new = by_person + chosen
@@ -262,6 +264,7 @@ def chosen_names(prediction: Prediction, rules: Rules) -> tuple[str, ...]:
     """
     chosen: list[str] = []
     for genre, probability in list(prediction.probabilities.items())[: rules.max_genres]:
+        # A second genre only if it is at least half as likely as the first.
         if probability < SECOND_SHARE * prediction.confidence or genre in rules.never:
             continue
         if not rules.only or genre in rules.only:
@@ -290,6 +293,7 @@ def pooled(predictions: Sequence[Prediction]) -> Prediction | None:
     {'jazz': 0.75, 'rock': 0.25}
     """
     known = [prediction for prediction in predictions if prediction.genre is not None]
+    # Unknown by all of its tracks: any of them says so.
     if not known:
         return predictions[0] if predictions else None
     labels = list(known[0].probabilities)
@@ -322,8 +326,10 @@ def album_key(
     if not album:
         return None
     folder = os.path.dirname(os.path.abspath(path))
+    # A folder called "CD 1" is one disc of the album above it.
     if not _DISC.sub("", os.path.basename(folder)):
         folder = os.path.dirname(folder)
+    # An album may itself be called "Disc 1".
     title = (_DISC.sub("", album) or album).casefold().strip()
     if album_artist and key(album_artist) not in _VARIOUS:
         return album_artist.casefold(), title
@@ -349,6 +355,7 @@ def read_names(path: Path) -> dict[str, tuple[str, ...]]:
 
     try:
         with path.open("rb") as file:
+            # One more than allowed, so that a longer file is noticed without being read.
             data = file.read(_LONGEST_MAP_BYTES + 1)
         if len(data) > _LONGEST_MAP_BYTES:
             raise TagError(f"{path} is not a map: it is longer than 1 MB.")

@@ -28,7 +28,7 @@ from tonearm.training.dataset import DataSet, Encoding
 from tonearm.training.run import SPLIT
 from tonearm.workers import Caller, Failure, Pool, Work, in_order
 
-_RUN_WINDOWS = 64
+_RUN_WINDOWS = 64  # at once through the network
 
 Windows = NDArray[np.float32]
 
@@ -179,6 +179,7 @@ def _features(evaluation_set: EvaluationSet, model: Model) -> FeatureStore | Non
     if root is None or not (root / prepare.FEATURES).exists():
         return None
     levels = feature_store.open_store(root / prepare.FEATURES)
+    # Features of another front end would be other inputs than the model learnt from.
     return levels if levels.identity == feature_store.identity(model.features) else None
 
 
@@ -220,6 +221,7 @@ class _Encoder:
         self._session = onnx_session(model.encoder)
 
     def __call__(self, track: Track) -> Windows:
+        # Without excerpts: the windows that predict would take.
         if not self._set.excerpts:
             return self._embedded(track, self._model.windows_per_track)
         every = self._embedded(track, EXCERPTS)
@@ -288,4 +290,5 @@ def split_next_to(path: Path, data: Path) -> str | None:
     if not file.exists():
         return None
     found = splits.select(splits.load(file), dataset.outline(data))
+    # A split of other music says nothing about this data.
     return str(file) if any(found.values()) else None

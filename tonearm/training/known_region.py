@@ -42,10 +42,11 @@ def surroundings(
     power : float
         As of the head.
     """
+    # Whitened, distances are Mahalanobis' by the spread within the old genres.
     whiten = np.linalg.inv(np.linalg.cholesky(heads.shrunk(statistics["covariance"]))).T
     whiten /= statistics["deviation"][:, None]
     windows = [spread(each, power) @ whiten for each in new.windows]
-    means = np.stack([each.mean(axis=0) for each in windows])
+    means = np.stack([each.mean(axis=0) for each in windows])  # (n, d)
     given, groups = np.array(new.labels), np.array(new.groups)
     centres = np.stack([means[given == label].mean(axis=0) for label in labels])
     limits, slopes = np.full(len(labels), -np.inf), np.zeros(len(labels))
@@ -53,6 +54,7 @@ def surroundings(
         own = np.flatnonzero(given == label)
         if len(own) < 2:
             continue  # nothing says how far it reaches
+        # One artist alone: other tracks of the same have to do.
         alone = len(set(groups[own])) < 2
         tracks, each = [], []
         for i in own:

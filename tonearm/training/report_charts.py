@@ -11,7 +11,7 @@ from tonearm.training.evaluate import ModelResult
 from tonearm.training.run import History
 
 _LEAST_KEPT = 5  # accuracy of fewer tracks is noise
-_MOST_POINTS = 300
+_MOST_POINTS = 300  # of a line: about as many as the drawing has pixels across
 _LOSSES = {"loss": "train", "valid_loss": "valid"}
 _ACCURACIES = {
     "accuracy": "train, windows",
@@ -39,6 +39,7 @@ def reliability(result: ModelResult) -> str:
         "",
         [(confidence, right) for confidence, right, _ in full],
         line=False,
+        # The area of a dot, not its radius, stands for the number of tracks.
         radii=[3 + 8 * (count / most) ** 0.5 for _, _, count in full],
         notes=[f"{c} tracks: confidence {percent(s)}, right {percent(r)}" for s, r, c in full],
     )
@@ -81,6 +82,7 @@ def coverage(many: Sequence[ModelResult], names: Sequence[str]) -> str:
         x_label="fraction answered",
         y_label="right",
         x=(0, 1),
+        # From .5 or lower, so that two reports look alike.
         y=(max(0.0, min(0.5, low - 0.05)), 1.02),
         as_percent=(True, True),
     )

@@ -24,7 +24,7 @@ from tonearm.errors import TonearmError
 from tonearm.workers.messages import Done, Event, Failure, Kind, Limits, Progress, Question
 from tonearm.workers.worker import MakeWork, failure_of, live
 
-_POLL_S = 0.5
+_POLL_S = 0.5  # longest wait for news; time limits are looked at as often
 # A longer pause between two looks was a sleeping machine or Ctrl-Z, and counts as this much.
 _LONGEST_TICK_S = 2.0
 # Within the time limit a file has to advance by this much: a mix of ten hours has no other limit.
@@ -88,6 +88,7 @@ class _Worker:
 
     def end(self) -> None:
         self.connection.close()
+        # Killed, not asked: a decoder that hangs in C hears no signal that Python handles.
         self.process.kill()
         self.process.join()
 
@@ -122,6 +123,7 @@ class Pool:
         try:
             for _ in range(jobs):
                 self._workers.append(self._start())
+        # Also Ctrl-C in between: no process may be left behind.
         except BaseException:
             self.close()
             raise
@@ -199,6 +201,7 @@ class Pool:
             if self._workers[i] is not worker:  # the receiver of the last event cancelled it
                 continue
             news = self._receive(i) if worker.connection in ready else None
+            # Not for a question or a result: a file that just got done is done.
             if news is None or isinstance(news, Progress):
                 news = self._give_up(i, now_s) or news
             if job and news:
@@ -222,6 +225,7 @@ class Pool:
         elif kind == Kind.BEGUN and job:
             job.begun = True
         elif kind == Kind.PROGRESS and job:
+            # In steps: what creeps by less would never be given up.
             if value >= job.advanced_to + _LEAST_ADVANCE:
                 job.advanced_to, job.deadline_s = value, self._now_s + self._limits.time_s
             return Progress(value)
@@ -247,6 +251,7 @@ class Pool:
         worker = self._workers[i]
         job = worker.job
         self._replace(i)
+        # It had begun, or dies for the second time: the task is to blame.
         if job is None or job.begun or job.again:
             return Done(Failure("crash", _crashed(worker.process))) if job else None
         job.again, job.deadline_s = True, self._now_s + self._limits.time_s
@@ -292,6 +297,7 @@ def _safe_method() -> str:
 
     Never forked from this process, which may hold threads and locks of a host program.
     """
+    # spawn, which starts Python anew, is all that Windows offers.
     offered = multiprocessing.get_all_start_methods()
     return "forkserver" if "forkserver" in offered else "spawn"
 
@@ -314,6 +320,7 @@ def _too_slow(limits: Limits) -> str:
 
 
 def _exit_code(process: BaseProcess) -> int | None:
+    # Its end may come a moment after that of its pipe.
     process.join(1)
     return process.exitcode
 

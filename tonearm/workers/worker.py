@@ -26,8 +26,8 @@ Work = Callable[[Any, "Caller"], Any]
 # Called once in each worker: it may load a model that all its files share.
 MakeWork = Callable[[], Work]
 
-_PROGRESS_S = 0.1
-_PARENT_POLL_S = 2.0
+_PROGRESS_S = 0.1  # between two reports: a file of seconds must not be slowed by talk
+_PARENT_POLL_S = 2.0  # so long may a worker outlive its pool
 
 
 class Caller:
@@ -139,6 +139,7 @@ def live(
         except Exception as error:
             connection.send((Kind.BROKEN, _stated(error)))
             return
+        # After the model is loaded: its memory is not the file's fault.
         _limit_memory(memory_bytes)
         connection.send((Kind.READY, None))
         caller = Caller(connection)
@@ -174,6 +175,7 @@ def _end_with_parent(parent_pid: int) -> None:
     assert parent is not None
     while os.getppid() == parent_pid and not wait([parent.sentinel], timeout=_PARENT_POLL_S):
         pass
+    # Not sys.exit: that ends this thread alone, and not the decoder in the other.
     os._exit(1)
 
 
@@ -187,5 +189,6 @@ def _limit_memory(extra_bytes: int) -> None:
         used = int(file.read().split()[0]) * resource.getpagesize()
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     limit = used + extra_bytes
+    # A lower limit from outside stays.
     if most == resource.RLIM_INFINITY or limit < most:
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
