@@ -64,6 +64,7 @@ def _form_named(output: Path) -> ExportForm:
 def _rows(library: Library) -> Iterator[dict[str, Any]]:
     model = library.model()
     labels = model.labels if model else ()
+    # With those that are gone: a table may be a person's only record of them.
     for track in library.tracks(missing=True):
         yield {
             "path": track.path,
@@ -79,6 +80,7 @@ def _rows(library: Library) -> Iterator[dict[str, Any]]:
             "nearest": track.nearest,
             "confidence": track.confidence,
             "error": track.error_message or track.tags.error,
+            # A column for each genre, so that the header is right from the first row on.
             **{f"p_{label}": track.probabilities.get(label) for label in labels},
         }
 

@@ -27,6 +27,7 @@ def forget(
     """
     from tonearm.library.store import Library
 
+    # Neither or both: what would be meant must not be guessed where rows are dropped.
     if bool(paths) == gone:
         raise typer.BadParameter("name folders, or give --gone", param_hint="PATHS")
     with Library(location(library), write=True) as opened:

@@ -56,6 +56,7 @@ def _run_line(run: Run) -> str:
     notes = [f"{run.done:,} written"]
     notes += [f"{run.failed:,} skipped"] if run.failed else []
     notes += [f"{run.undone:,} restored since"] if run.undone else []
+    # None: it runs now, or was killed and nothing has settled it yet.
     notes += ["interrupted"] if run.finished_s in {None, INTERRUPTED} else []
     what = f"undo of run {run.undoes}" if run.undoes else console.printable(run.command)
     return f"{run.id:>4}  {when}  {what}: {', '.join(notes)}"

@@ -39,6 +39,7 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
     if known:
         console.print(Text("\nconfidence", style="dim underline"))
     largest = max(1, *seen.confidence)
+    # From the lowest tenth that holds tracks; empty ones below say nothing.
     first = next((i for i, count in enumerate(seen.confidence) if count), len(seen.confidence))
     for i in range(len(seen.confidence) - 1, first - 1, -1):
         count = seen.confidence[i]
@@ -65,6 +66,7 @@ def show_matches(matches: list[Match]) -> None:
     from rich.text import Text
 
     console = rich_console(sys.stdout)
+    # What the other columns leave, and never less than a short title.
     cells = max(20, console.width - 42)
     header = f"{'alike':7}{'genre':11}{'confidence':12}{'length':>9}  track"
     console.print(Text(header, style="dim underline"))

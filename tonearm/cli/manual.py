@@ -12,6 +12,7 @@ from pathlib import Path
 from tonearm import __version__
 from tonearm.cli.reference import PROGRAM, Entry, Page
 
+# One table for man pages and docs: `console` has the same numbers.
 EXIT_CODES = (
     ("0", "Nothing new is wrong."),
     ("1", "Something failed. Each failure is named with its reason in a closing summary."),
@@ -26,6 +27,7 @@ def write_man(found: Sequence[Page], folder: Path) -> list[Path]:
     paths = []
     for page in found:
         path = folder / f"{_man_name(page)}.1"
+        # LF on every system: man pages are packaged from any of them.
         path.write_text(man(page, found), encoding="utf-8", newline="\n")
         paths.append(path)
     return paths
@@ -96,6 +98,7 @@ def _table(headline: str, entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _in_markdown(text: str) -> str:
+    # Help is plain text, in which these signs stand for themselves.
     return text.replace("<", "&lt;").replace("|", "\\|").replace("[", "\\[").replace("*", "\\*")
 
 
@@ -104,6 +107,7 @@ def _man_name(page: Page) -> str:
 
 
 def _item(term: str, text: str) -> tuple[str, str, str]:
+    # An empty line would end the item.
     return ".TP", f".B {_escaped(term)}", _text(text) or "\\&"
 
 
@@ -114,6 +118,7 @@ def _text(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
+    # A bare hyphen may be set as a typographic one, which nobody can paste into a shell.
     return text.replace("\\", "\\e").replace("-", "\\-")
 
 

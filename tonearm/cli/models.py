@@ -32,11 +32,13 @@ def models(
     from tonearm.model import file as model_file
     from tonearm.nets import ARCHITECTURES
 
+    # A folder that was named must be there; runs/ need not.
     if folder is not None and not folder.exists():
         raise DatasetError(f"{folder}: is not there")
     found = _found(folder or Path("runs"))
     failures = found.failed
     listed = []
+    # The built-in one comes first, whatever lies in the folder.
     for path in (model_file.builtin_path(), *found.paths):
         try:
             listed.append(_described(path))
@@ -98,6 +100,7 @@ def _described(path: Path) -> Values:
 def _measured(values: Values, where: str = "") -> Values | None:
     """The first accuracy in a model's metrics, and where it stands; of tracks before windows."""
     if isinstance(values.get("accuracy"), float):
+        # By artist, then by group, then by track: tracks of one artist err together.
         kinds = ("interval_95_by_artist", "interval_95_by_group", "interval_95")
         ends = next((values[kind] for kind in kinds if values.get(kind)), None)
         n = values.get("n")

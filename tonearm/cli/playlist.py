@@ -47,6 +47,7 @@ Output = Annotated[
 
 def _seconds(text: str | None) -> str | None:
     parts = (text or "0").split(":")
+    # A fraction is fine; signs and exponents, which float() takes, are slips here.
     if len(parts) > 3 or not all(part.replace(".", "", 1).isdecimal() for part in parts):
         raise typer.BadParameter("Give seconds, minutes:seconds or hours:minutes:seconds.")
     return text
@@ -128,6 +129,7 @@ def write_playlist(
 
     made = _made(entries, output, form)
     if output is None:
+        # As bytes: names that are not UTF-8 must come out as they are.
         sys.stdout.buffer.write(made.data)
     else:
         try:
@@ -155,4 +157,5 @@ def _made(entries: list[Entry], output: Path | None, form: PlaylistForm) -> Play
         return playlist_formats.rekordbox(entries, output.stem if output else "Tonearm")
     if form is PlaylistForm.mixxx:
         return playlist_formats.mixxx(entries)
+    # Relative to where the list will lie; on stdout to where one is.
     return m3u8(entries, output.parent if output else os.curdir)

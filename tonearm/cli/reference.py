@@ -64,6 +64,7 @@ def pages(app: Typer) -> list[Page]:
     ['tonearm', 'predict']
     """
     root: Any = get_command(app)
+    # resilient_parsing: help is asked for without the arguments that a run needs.
     context = root.make_context(PROGRAM, [], resilient_parsing=True)
     found = [_page(PROGRAM, root, context)]
     for name, command in root.commands.items():
@@ -96,6 +97,7 @@ def _entries(command: Any, context: Any) -> Iterator[tuple[str, Entry]]:  # noqa
             Entry(
                 written=" ".join(written.split()),
                 help=" ".join(text.split()),
+                # Positional arguments have no name to be typed.
                 names=(*parameter.opts, *parameter.secondary_opts) if kind == "option" else (),
                 takes_value=not getattr(parameter, "is_flag", False),
                 choices=tuple(str(getattr(choice, "value", choice)) for choice in choices),
@@ -106,5 +108,6 @@ def _entries(command: Any, context: Any) -> Iterator[tuple[str, Entry]]:  # noqa
 
 def _paragraphs(text: str) -> str:
     """Lines that belong together as one; a blank line stays between paragraphs."""
+    # The backspace is click's mark for a block that must not be wrapped.
     blocks = text.replace("\b", "").strip().split("\n\n")
     return "\n\n".join(" ".join(block.split()) for block in blocks)

@@ -34,6 +34,7 @@ def similar(
     from tonearm.library.similar import similar as search
     from tonearm.library.store import Library
 
+    # Else -o would be ignored, or a table written where a player expects a list.
     if output is not None and output_format != "m3u8":
         raise typer.BadParameter("goes with --format m3u8", param_hint="-o")
     with Library(location(library)) as opened:
@@ -71,6 +72,7 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
     from tonearm.errors import LibraryError
     from tonearm.library.similar import Probe, probe_of
 
+    # The key first: a file that moved since the scan is known by it.
     key = sound_key(file) if file.is_file() and file.stat().st_size else None
     known = probe_of(opened, file, key)
     if known is not None:
@@ -79,6 +81,7 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
 
     classifier = Classifier.load(chosen_model(opened, model), threads=cores())
     kept = opened.model()
+    # Embeddings of two encoders have no distance from each other.
     if kept is not None and kept.encoder != classifier.model.encoder_sha256:
         raise LibraryError(
             f"{opened.path}: analysed by another model ({kept.name}): name it with --model, or "

@@ -144,6 +144,7 @@ class EmbeddingStore:
         row = (key, encoder, made.duration_s, made.warning, len(values), values.tobytes(), starts)
         texture: tuple[bytes | None, int | None] = (None, None)
         if made.texture is not None:
+            # Windows are counted apart: a texture may have another number of them.
             texture = (made.texture.astype(np.float16).tobytes(), len(made.texture))
         self._database.write(
             "INSERT OR REPLACE INTO embeddings(key, encoder, duration_s, warning, windows,"
@@ -164,6 +165,7 @@ class EmbeddingStore:
         """
         found = self._database.rows(
             "SELECT key, artist FROM analysed WHERE path = ?"
+            # The same five as of a scan: see `FileStatus`.
             " AND (size, mtime_ns, ctime_ns, device, inode) = (?, ?, ?, ?, ?)",
             [path, *status],
         )
@@ -189,5 +191,6 @@ class EmbeddingStore:
         """Drop the embeddings of sounds that no file holds any more."""
         self._database.write(
             "DELETE FROM embeddings WHERE key NOT IN (SELECT key FROM sounds)"
+            # Files of a training run count too, though no scan knows them.
             " AND key NOT IN (SELECT key FROM analysed)"
         )

@@ -63,6 +63,7 @@ def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
 
     def work(path: str, caller: Caller) -> StoredEmbeddings | None:
         check_file(Path(path))
+        # The cheap part; what it finds may make the rest needless.
         looked = Looked(sound_key(path), read_tags(path))
         return _rounded(path, embed(path)) if caller.ask(looked) else None
 
@@ -70,6 +71,7 @@ def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
 
 
 def _rounded(path: str, embeddings: Embeddings) -> StoredEmbeddings:
+    # Float16 as it is stored, so that a scan and a later classification see the same numbers.
     windows = embeddings.values.astype(np.float16)
     if not np.isfinite(windows).all():
         reason = "cannot be analysed: the model's answer to it is not a number"
@@ -90,6 +92,7 @@ def load_embed(model: Path | None) -> Embed:
     ----------
     model : Path or None
     """
+    # One thread: each core has a worker of its own.
     return Classifier.load(model, threads=1).embed
 
 

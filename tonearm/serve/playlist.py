@@ -27,8 +27,10 @@ def playlist(request: Request, wanted: Selection) -> Response:
         attach(library)
         chosen = browse.numbers(library, browse.Filter()) if ids is None else ids
         tracks = [track for track, _ in browse.with_reviews(library, chosen)]
+        # Where the music lies: paths in the list are short from there.
         folder = next(iter(library.roots()), os.sep)
     made = m3u8(map(Entry.of, tracks), folder)
+    # JSON is text: a name that is not UTF-8 cannot be held here as it can in a file.
     text = made.data.decode("utf-8", "replace")
     values = {"text": text, "folder": folder, "tracks": len(tracks) - len(made.left_out)}
     return Json({"schema": schema.SCHEMA, **values})

@@ -19,6 +19,7 @@ class _Server(uvicorn.Server):
     service: Service
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Before uvicorn waits for open requests, of which an event stream is one.
         self.service.stopping.set()
         super().handle_exit(sig, frame)
 
@@ -29,6 +30,7 @@ def run(app: FastAPI, listener: socket.socket, *, verbose: bool = False) -> None
         app,
         log_level="info" if verbose else "error",
         access_log=verbose,
+        # Which server it is concerns nobody who asks.
         server_header=False,
         timeout_graceful_shutdown=3,
         timeout_keep_alive=15,

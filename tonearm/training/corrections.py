@@ -102,8 +102,10 @@ def measure(
             "be measured; go on reviewing"
         )
     before, after = np.zeros(n), np.zeros(n)
+    # No more folds than artists, or some would hold nothing.
     folds = min(FOLDS, groups)
     for fold in k_fold(corrections.labels, corrections.groups, folds=folds, seed=seed):
+        # Anew in each fold, with the corrections of other artists alone.
         corrected = correct(head, custom_genres.subset(corrections, fold.train), names=names)
         for i in map(int, fold.held_out):
             before[i] = _nearest(head, corrections, i) == corrections.labels[i]

@@ -274,6 +274,7 @@ def _side_by_side(evaluation: Evaluation, names: Sequence[str], chosen: Sequence
             against = "<td class=text colspan=2>not comparable: one of the two leaks</td>"
         else:
             low, high = change["interval_95_by_group"]
+            # All bars on one scale, so that they can be compared by eye.
             bar = charts.interval(
                 change["difference"], low, high, stretch=(-widest, widest), colour=i, mark=0
             )
@@ -306,6 +307,7 @@ def _recalls(evaluation: Evaluation, names: Sequence[str]) -> str:
     ]
     heads = "".join(f"<th>{escape(name)}</th>" for name in names)
     rows = []
+    # By the first model's genres: all were measured on the same tracks.
     for genre, row in columns[0].items():
         cells = "".join(f"<td>{column[genre]['recall']:.0%}</td>" for column in columns)
         rows.append(f"<tr><th scope=row>{escape(genre)}</th><td>{row['n']}</td>{cells}</tr>")

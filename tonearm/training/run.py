@@ -20,6 +20,7 @@ from tonearm.files import write_atomically
 
 RUN, SPLIT, CHECKPOINT = "run.json", "split.txt", "checkpoint.pt"
 HISTORY, CURVES, METRICS, BUNDLE = "history.csv", "curves.svg", "metrics.json", "model.tonearm"
+# As Lightning Fabric names them.
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 History = Mapping[str, Sequence[float]]  # columns of history.csv
 
