@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tonearm.model.prediction import Prediction
     from tonearm.model.reasons import Reasons
 
-_BAR_CELLS = 12
+_BAR_CELLS = 12  # of the largest reason
 
 
 class ExplainFormat(StrEnum):

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 TAGS_SHOWN = 6
 _BAR_CELLS = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_LENGTH_CELLS = 8
+_LENGTH_CELLS = 8  # 1:02:07, and a space
 _LEAST_NAME_CELLS, _MOST_NAME_CELLS = 16, 60
-_MOST_GENRE_CELLS = 16
+_MOST_GENRE_CELLS = 16  # longer names of own genres are cut
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def assign_groups(
         members.setdefault(group, []).append(i)
     # Sorted first, so that the order of the input does not matter; the shuffle then breaks ties.
     order = list(np.random.default_rng(seed).permutation(sorted(members)))
-    order.sort(key=lambda group: -len(members[group]))
+    order.sort(key=lambda group: -len(members[group]))  # stable: the shuffle decides ties
     of_label = Counter(labels)
     have: list[Counter[str]] = [Counter() for _ in fractions]
     assigned = np.zeros(len(labels), dtype=np.int64)

@@ -15,7 +15,7 @@ from tonearm.tagging.plan import names_genre
 
 # Other spellings of genres that the model knows.
 _SPELLINGS = {"rap": "hiphop"}
-_BINS = 10
+_BINS = 10  # tenths of confidence
 
 
 @dataclass(frozen=True)

@@ -219,14 +219,14 @@ def _by_arrays(library: Library, model: ModelRecord, conditions: Conditions) -> 
         [model.sha256],
     )
     numbers, probabilities, pooled = zip(*rows, strict=True)
-    met: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)
+    met: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)  # (sounds,)
     if conditions.second is not None:
-        ranked = np.frombuffer(b"".join(probabilities), np.float32).reshape(len(rows), -1)
+        ranked = np.frombuffer(b"".join(probabilities), np.float32).reshape(len(rows), -1)  # (n, k)
         # Stable: genres that are equally likely keep the model's order.
         second = np.argsort(-ranked, axis=1, kind="stable")[:, 1]
         met &= second == model.labels.index(conditions.second)
     positions = {name.lower(): i for i, name in enumerate(model.names or ())}
-    means = np.frombuffer(b"".join(pooled), np.float32).reshape(len(rows), -1)
+    means = np.frombuffer(b"".join(pooled), np.float32).reshape(len(rows), -1)  # (sounds, tags)
     for condition in conditions.tags:
         place = positions.get(condition.name.lower())
         if place is None:

@@ -138,14 +138,14 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
             return []
         raise LibraryError(f"{library.path}: nothing in it to compare: run `tonearm scan FOLDER`")
     numbers, durations, blobs = zip(*rows, strict=True)
-    pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)
-    lengths_s = np.array([*durations, probe.duration_s])
+    pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)  # (n, d)
+    lengths_s = np.array([*durations, probe.duration_s])  # (n + 1,)
     # float32 [n + 1, d]; the probe is the last row
     points = np.sqrt(np.maximum(np.vstack([pooled, probe.pooled]), 0))
     # The mean is the library's alone, so that a probe does not move what it is compared with.
     centred = points - points[:-1].mean(axis=0)
     units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
-    likeness = units[:-1] @ units[-1]
+    likeness = units[:-1] @ units[-1]  # (n,)
     chosen = [len(rows)]  # the probe itself
     # More than asked for, since copies of one recording take places.
     for i in _falling(likeness, at_least=4 * count):

@@ -137,7 +137,7 @@ def make_landmarks(roots: Float32, *, count: int = LANDMARKS) -> Landmarks:
     # A fixed seed: the same library gives the same map on every machine.
     rng = np.random.default_rng(0)
     chosen = roots[np.sort(rng.permutation(len(roots))[:count])]
-    mean = chosen.mean(axis=0)
+    mean = chosen.mean(axis=0)  # (d,)
     units = units_of(chosen, mean)
     # Too few for t-SNE: any places that differ will do.
     places = _tsne(units) if len(units) > 4 else np.arange(2 * len(units)).reshape(-1, 2) % 5
@@ -156,7 +156,7 @@ def units_of(roots: Float32, mean: Float32) -> Float32:
         Square roots of mean embeddings.
     mean : float32 [d]
     """
-    centred = roots - mean
+    centred = roots - mean  # (n, d)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     units: Float32 = centred / np.maximum(lengths, np.float32(1e-6))
     return units
@@ -204,7 +204,7 @@ def _tsne(units: Float32) -> NDArray[np.float64]:
     for step in range(_STEPS):
         # Early exaggeration: attraction times 12 for a quarter of the steps, so that clusters form.
         early = step < _STEPS // 4
-        squares = (places**2).sum(axis=1)
+        squares = (places**2).sum(axis=1)  # (n,)
         # (n, n), Student's t with one degree of freedom
         kernel = 1 / (1 + squares[:, None] + squares - 2 * places @ places.T)
         np.fill_diagonal(kernel, 0)

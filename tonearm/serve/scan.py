@@ -23,7 +23,7 @@ from tonearm.serve.problems import Json
 from tonearm.serve.service import Service, service_of
 
 router = APIRouter(prefix=schema.PREFIX, tags=["scan"])
-_FAILURES_SHOWN = 100
+_FAILURES_SHOWN = 100  # all are counted
 
 
 @router.get(

@@ -55,7 +55,7 @@ def track_map(request: Request) -> Response:
         return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
 
     chosen = [rows[i] for i in placed]
-    places = np.round(made.places[where[placed]].clip(0, 1) * _FULL).astype("<u2")
+    places = np.round(made.places[where[placed]].clip(0, 1) * _FULL).astype("<u2")  # (n, 2)
     values = {
         "total": len(chosen),
         "genres": list(labels),

@@ -89,7 +89,7 @@ def _drawn(
     rate_hz, duration_s = reader.info.sample_rate_hz, reader.info.duration_s
     columns = int(np.clip(duration_s / _SHORTEST_COLUMN_S, 1, MOST_COLUMNS))
     power = np.zeros((columns, spec.mel_bands), dtype=np.float64)
-    frames = np.zeros(columns)
+    frames = np.zeros(columns)  # frames that fell into each column
     peaks = np.zeros(columns, dtype=np.float32)
     read_s = 0.0
     for samples in audio.blocks(reader, block_s=_BLOCK_S):
@@ -100,10 +100,10 @@ def _drawn(
         own = audio.resample(samples, rate_hz, spec.sample_rate_hz)
         if len(own) >= spec.n_fft:
             # Not centred: blocks would each be padded, and every seam would show.
-            levels = mel_power(own, spec, centre=False)
+            levels = mel_power(own, spec, centre=False)  # (frames, bands)
             middle_s = read_s + spec.n_fft / 2 / spec.sample_rate_hz
             at = _columns(len(levels), middle_s, 1 / spec.frame_s, duration_s, columns)
-            np.add.at(power, at, levels)
+            np.add.at(power, at, levels)  # several frames may share a column
             np.add.at(frames, at, 1)
         read_s += len(samples) / rate_hz
         on_progress(min(1.0, read_s / max(duration_s, 1e-3)))

@@ -26,7 +26,7 @@ from tonearm.tagging.plan import Rules, of_a_person
 
 router = APIRouter(prefix=schema.PREFIX, tags=["tags"])
 _CHANGES_SHOWN = 500  # of a plan, on the page; the counts are of all
-_FAILURES_SHOWN = 100
+_FAILURES_SHOWN = 100  # the job counts all
 _POLICIES = ("missing", "add", "replace")
 Policy = Literal["missing", "add", "replace"]
 

@@ -138,7 +138,7 @@ class Data:
                     np.random.SeedSequence([seed, epoch, step]).generate_state(1, np.uint64)[0] >> 1
                 )
             )
-            levels = self._levels_of(chosen, model, rng, generator)
+            levels = self._levels_of(chosen, model, rng, generator)  # (n, frames, bands)
             wanted = torch.tensor([example.label for example in chosen])
             targets = torch.nn.functional.one_hot(wanted, len(self.labels)).float()
             smooth = recipe.label_smoothing
@@ -147,8 +147,8 @@ class Data:
                 # The larger share stays with its own target, so a pair is alike both ways.
                 weight = rng.beta(recipe.mixup, recipe.mixup, len(chosen))
                 kept = torch.from_numpy(np.maximum(weight, 1 - weight)).float()
-                other = torch.randperm(len(chosen), generator=generator)
-                at = kept[:, None, None]
+                other = torch.randperm(len(chosen), generator=generator)  # partner of each
+                at = kept[:, None, None]  # (n, 1, 1)
                 levels = at * levels + (1 - at) * levels[other]
                 targets = kept[:, None] * targets + (1 - kept[:, None]) * targets[other]
             yield levels, targets

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-WIDTH, HEIGHT = 340, 250
+WIDTH, HEIGHT = 340, 250  # units of the viewBox: a chart is as wide as its place
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38, 20, 24, 36
 COLOURS = 6
 _LEGEND_ROW = 15

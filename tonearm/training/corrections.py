@@ -101,7 +101,7 @@ def measure(
             f"{n} corrections, all of one artist ({corrections.groups[0]}): what they bring cannot "
             "be measured; go on reviewing"
         )
-    before, after = np.zeros(n), np.zeros(n)
+    before, after = np.zeros(n), np.zeros(n)  # 1 where right
     # No more folds than artists, or some would hold nothing.
     folds = min(FOLDS, groups)
     for fold in k_fold(corrections.labels, corrections.groups, folds=folds, seed=seed):

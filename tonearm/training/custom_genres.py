@@ -183,8 +183,8 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     folds = folds_for(tracks.labels, tracks.groups)
     if not folds:
         raise DatasetError("every genre is by one artist alone: nothing can be measured")
-    probabilities = np.zeros((len(tracks.labels), len(labels)))
-    measured = np.zeros(len(tracks.labels), dtype=bool)
+    probabilities = np.zeros((len(tracks.labels), len(labels)))  # rows that no fold measures stay 0
+    measured = np.zeros(len(tracks.labels), dtype=bool)  # (n,)
     for fold in held_out_folds(tracks.labels, tracks.groups, folds=folds, seed=seed):
         # Fitted anew in each fold, its calibration too: nothing of what is held out leaks in.
         head = heads.fit(subset(tracks, fold.train), names=names, labels=labels, seed=seed)

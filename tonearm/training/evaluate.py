@@ -317,7 +317,7 @@ def _each_window(head: Head, embeddings: Windows) -> metrics.Floats:
 
 def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[str, Any]]:
     """A row for each genre that occurs: n, recall, precision, F1, most frequent confusion."""
-    counts = np.array(figures["confusion"])
+    counts = np.array(figures["confusion"])  # (k, k): true, answered
     rows = []
     for i, label in enumerate(labels):
         n, guessed, right = int(counts[i].sum()), int(counts[:, i].sum()), int(counts[i, i])

@@ -173,7 +173,7 @@ class _Fused(nn.Module):
         for bank in cast(Iterable[FilterBank], net.banks):
             scale, shift = _affine(bank.norm)
             weight, bias = bank.conv.weight, cast(Tensor, bank.conv.bias)
-            taps = weight.flatten(1)
+            taps = weight.flatten(1)  # (filters, taps)
             # The largest answer that any input within bounds could give.
             loudest = F.relu(taps).sum(1) * inputs.max() - F.relu(-taps).sum(1) * inputs.min()
             moves = scale.abs() * F.relu(loudest + bias) > _STILL
@@ -210,8 +210,8 @@ class _Fused(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """As `Musicnn.forward`."""
-        x = self.input_norm(features.unsqueeze(1))
-        maxima = [bank(x) for bank in self.banks]
+        x = self.input_norm(features.unsqueeze(1))  # (batch, 1, frames, bands)
+        maxima = [bank(x) for bank in self.banks]  # each (batch, filters, frames)
         sign = cast(Tensor, self.sign)
         front = sign * F.relu(sign * torch.cat(maxima, 1))
         stack = middle_stack(self.middle, torch.cat([front, torch.ones_like(front[:, :1])], 1))

@@ -61,15 +61,15 @@ def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
             logits: Tensor = net(data.windows(examples[begin : begin + _BATCH]).to(device))
             # In double precision on the processor: Apple's devices have none.
             pieces.append(torch.softmax(logits.cpu().double(), 1).numpy())
-    probabilities = np.concatenate(pieces)
+    probabilities = np.concatenate(pieces)  # (windows, labels)
     names = list(dict.fromkeys(example.track.name for example in examples))
     place = {name: i for i, name in enumerate(names)}
-    owner = np.array([place[example.track.name] for example in examples])
+    owner = np.array([place[example.track.name] for example in examples])  # track of each window
     truth = np.array([example.label for example in examples], dtype=np.int64)
     # Mean of probabilities over each track's windows: [tracks, labels].
     sums = np.zeros((len(names), len(data.labels)))
     np.add.at(sums, owner, probabilities)
-    counts = np.bincount(owner)
+    counts = np.bincount(owner)  # windows of each track
     track_truth = np.zeros(len(names), dtype=np.int64)
     track_truth[owner] = truth
     groups = {example.track.name: example.track.group for example in examples}

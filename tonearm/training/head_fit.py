@@ -85,11 +85,11 @@ class Discriminant:
         ``mass`` [n] is how much each track counts; None is all alike.
         """
         counts = np.ones(len(features)) if mass is None else mass
-        mean = np.average(features, axis=0, weights=counts)
+        mean = np.average(features, axis=0, weights=counts)  # (d,)
         spread_out = np.average((features - mean) ** 2, axis=0, weights=counts)
         # A tag that never varies must not divide by zero.
         deviation = np.sqrt(spread_out) + 1e-6
-        scaled = (features - mean) / deviation
+        scaled = (features - mean) / deviation  # (n, d)
         centres = np.stack(
             [
                 np.average(scaled[classes == i], axis=0, weights=counts[classes == i])
@@ -97,7 +97,7 @@ class Discriminant:
             ]
         )
         residual = scaled - centres[classes]  # (n, d)
-        covariance = (residual * counts[:, None]).T @ residual / counts.sum()
+        covariance = (residual * counts[:, None]).T @ residual / counts.sum()  # (d, d)
         covariance += CENTRE_WEIGHT * np.cov(centres.T, bias=True)
         if augmentation is not None:
             # On the scale of standardised features.
@@ -115,7 +115,7 @@ class Discriminant:
         for genre, tag in genre_name_tags.items():
             directions[tag, genre] += GENRE_NAME_WEIGHT
         # The head gets plain features: standardising is folded into weight and bias.
-        weight = directions / self.deviation[:, None]
+        weight = directions / self.deviation[:, None]  # (d, k)
         return weight / VOTE_TEMPERATURE, (bias - self.mean @ weight) / VOTE_TEMPERATURE
 
 
@@ -164,7 +164,7 @@ def fit(
     features = np.stack([track_features(w) for part in everything for w in part.windows])  # (n, d)
     given = [label for part in everything for label in part.labels]
     groups = [group for part in everything for group in part.groups]
-    classes = _classes(given, order)
+    classes = _classes(given, order)  # (n,)
     tags = genre_name_tags(order, names or ())
     logits, truth = [np.empty((0, len(order)))], [np.empty(0, dtype=np.int64)]
     for fold in _folds(given, groups, seed):
@@ -250,9 +250,9 @@ def calibrate(logits: Float64, truth: NDArray[np.int64]) -> tuple[tuple[float, f
     alone = [calibrated(logits, ((1.0, temperature),)) for temperature in _TEMPERATURES]
     likelihood = np.stack([each[rows, truth] for each in alone], axis=1)  # (n, temperatures)
     prior = _PRIOR_TRACKS * _REPEATS  # every track is held out once in each repeat
-    weights = np.full(k, 1 / k)
+    weights = np.full(k, 1 / k)  # (temperatures,)
     for _ in range(_STEPS):
-        owed = weights * likelihood
+        owed = weights * likelihood  # (n, temperatures)
         owed /= owed.sum(axis=1, keepdims=True)
         weights = (owed.sum(axis=0) + prior / k) / (len(truth) + prior)
     return tuple(zip(weights.tolist(), _TEMPERATURES, strict=True))

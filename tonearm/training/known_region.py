@@ -45,7 +45,7 @@ def surroundings(
     # Whitened, distances are Mahalanobis' by the spread within the old genres.
     whiten = np.linalg.inv(np.linalg.cholesky(heads.shrunk(statistics["covariance"]))).T
     whiten /= statistics["deviation"][:, None]
-    windows = [spread(each, power) @ whiten for each in new.windows]
+    windows = [spread(each, power) @ whiten for each in new.windows]  # (windows, d) each
     means = np.stack([each.mean(axis=0) for each in windows])  # (n, d)
     given, groups = np.array(new.labels), np.array(new.groups)
     centres = np.stack([means[given == label].mean(axis=0) for label in labels])
