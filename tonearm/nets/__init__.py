@@ -83,7 +83,7 @@ def get(name: str) -> Architecture:
     Parameters
     ----------
     name : str
-        A key of :data:`MODELS`.
+        A key of :data:`ARCHITECTURES`.
 
     Raises
     ------

@@ -7,7 +7,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LEAST_BYTES = 1_000  # less fits into one packet anyway
 _LEVEL = 5  # 9 takes five times as long for 2 % less
-
 _AS_IT_IS = ("/audio", "/cover", "/events", "/predict")
 
 
@@ -21,7 +20,5 @@ class Compress:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Compress, or pass on."""
         path = scope.get("path", "")
-        as_it_is = (
-            path.endswith(("/audio", "/cover", "/events", "/predict")) or "/examples/" in path
-        )
+        as_it_is = path.endswith(_AS_IT_IS) or "/examples/" in path
         await (self._plain if as_it_is else self._gzip)(scope, receive, send)
