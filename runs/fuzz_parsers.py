@@ -6,7 +6,7 @@ and the run goes on. Input that takes longer than ten seconds ends the run.
 
 Atheris wants an environment of its own, with the package and its dependencies on PYTHONPATH:
 
-    python -m runs.fuzz_parsers tags --seconds 600 --findings /tmp/findings
+    python -m runs.fuzz_parsers tags --seconds 600 --findings findings
 """
 
 from __future__ import annotations

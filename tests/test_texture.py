@@ -61,7 +61,7 @@ def test_it_is_asked_only_where_the_first_is_in_doubt(model, clip) -> None:
     assert asked.texture_starts_s is not None and asked.texture_starts_s[0] < 1
     assert confident.embed(clip, RATE_HZ).texture is None
     assert doubting.embed(clip, RATE_HZ, timeline=True).texture is not None
-    # The texture moves the answer, and is left alone by a head that does not want it.
+    # The texture moves the answer, and is ignored by a head that does not want it.
     both = doubting.classify(asked).probabilities
     alone = doubting.classify(asked.values).probabilities
     assert both != alone == confident.classify(asked).probabilities | {}

@@ -127,5 +127,5 @@ def colour(genre: str | None) -> str:
     """
     if genre is None or genre == UNKNOWN:
         return "#9e9e9e"
-    # Not hash(), which Python seeds anew in each process.
+    # Not hash(), which Python seeds differently in each process.
     return _COLOURS.get(genre) or _SPARE_COLOURS[sum(genre.encode()) % len(_SPARE_COLOURS)]

@@ -58,7 +58,7 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
                 found = _concerned({Path(path) for _, path in changes})
                 if found:
                     on_change(found)
-                # A folder came or went: begin anew with those that are there.
+                # A folder came or went: begin again with those that are there.
                 if [folder for folder in folders if folder.is_dir()] != present:
                     break
         except (FileNotFoundError, OSError) as error:

@@ -170,7 +170,7 @@ def _kept(path: Path, roots: Float32) -> Landmarks | None:
     except (OSError, ValueError, KeyError):
         return None
     fits = landmarks.units.shape[1] == roots.shape[1]
-    # A small map is made anew once there are twice as many sounds, no sooner: places move.
+    # A small map is made again once there are twice as many sounds, no sooner: places move.
     outgrown = len(landmarks.units) < LANDMARKS and len(roots) > 2 * len(landmarks.units)
     return landmarks if fits and not outgrown else None
 

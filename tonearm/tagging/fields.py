@@ -228,7 +228,7 @@ def _with_genres(
     for number, (name, tag) in enumerate(file.tags.items()):
         old = tag.items or ()
         roles = [tag.codec.role(item) for item in old]
-        # A second tag without a genre is left alone: more to write is more to go wrong.
+        # A second tag without a genre stays as it is: more to write is more to go wrong.
         if number and "genre" not in roles and not tag.follows:
             continue
         # One marker is enough, in the first tag; a second could only contradict it.
@@ -268,7 +268,7 @@ def edits_for_fields(path: str | os.PathLike[str], wanted: GenreFields) -> list[
         if tag is None:
             if fields.items:
                 raise TagError(f"{path}: has no {name} tag any more")
-            # It held nothing before either: there is nothing to put back.
+            # It held nothing before either: there is nothing to restore.
             continue
         if fields != _fields(tag):
             contents[name] = _restored(tag, fields)

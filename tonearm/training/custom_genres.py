@@ -186,7 +186,7 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     probabilities = np.zeros((len(tracks.labels), len(labels)))  # rows that no fold measures stay 0
     measured = np.zeros(len(tracks.labels), dtype=bool)  # (n,)
     for fold in held_out_folds(tracks.labels, tracks.groups, folds=folds, seed=seed):
-        # Fitted anew in each fold, its calibration too: nothing of what is held out leaks in.
+        # Fitted again in each fold, its calibration too: nothing of what is held out leaks in.
         head = heads.fit(subset(tracks, fold.train), names=names, labels=labels, seed=seed)
         measured[fold.held_out] = True
         for i in fold.held_out:

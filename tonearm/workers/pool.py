@@ -297,7 +297,7 @@ def _safe_method() -> str:
 
     Never forked from this process, which may hold threads and locks of a host program.
     """
-    # spawn, which starts Python anew, is all that Windows offers.
+    # spawn, which starts a new Python, is all that Windows offers.
     offered = multiprocessing.get_all_start_methods()
     return "forkserver" if "forkserver" in offered else "spawn"
 
