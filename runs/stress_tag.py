@@ -29,8 +29,9 @@ from tests.support import tagged
 from tonearm.audio.packets import packet_digest
 from tonearm.errors import LibraryError
 from tonearm.tagging.fields import read_fields
-from tonearm.tagging.journal import TEMPORARY_PREFIX, Journal, journal_path
+from tonearm.tagging.journal import Journal, journal_path
 from tonearm.tagging.read import others, read_tags
+from tonearm.tagging.replace import TEMPORARY_PREFIX
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import pytest
 from support import small_files, tagged
 
 from tonearm.errors import LibraryError, TagError
-from tonearm.tagging import write
+from tonearm.tagging import replace, write
 from tonearm.tagging.fields import edits_for_genres, read_fields
 from tonearm.tagging.journal import Journal
 from tonearm.tagging.read import read_tags
@@ -139,7 +139,7 @@ def test_a_crash_at_each_step_is_done_or_not_done(song, place, point, monkeypatc
             patch.setattr(journal if hasattr(journal, point) else write, point, crash)
         with pytest.raises(SystemExit):
             tag(song, journal)
-    left = [name for name in os.listdir(song.parent) if name.startswith(write.TEMPORARY_PREFIX)]
+    left = [name for name in os.listdir(song.parent) if name.startswith(replace.TEMPORARY_PREFIX)]
     assert len(left) == (point not in {"write_copy", "done"})
     with Journal(place, write=True) as journal:
         (entry,) = journal.entries(1)
@@ -161,13 +161,15 @@ def test_a_crash_within_the_copy_leaves_the_file(song, place, monkeypatch):
         crash()
 
     with Journal(place, write=True) as journal, monkeypatch.context() as patch:
-        patch.setattr(write, "copy_edited", half)
+        patch.setattr(replace, "copy_edited", half)
         with pytest.raises(SystemExit):
             tag(song, journal)
     with Journal(place, write=True) as journal:
         assert journal.entries(1)[0].reason == "interrupted before it was written"
     assert song.read_bytes() == data
-    assert not [name for name in os.listdir(song.parent) if name.startswith(write.TEMPORARY_PREFIX)]
+    assert not [
+        name for name in os.listdir(song.parent) if name.startswith(replace.TEMPORARY_PREFIX)
+    ]
 
 
 def test_a_change_by_others_after_a_crash_is_not_ours(song, place, monkeypatch):
@@ -222,7 +224,7 @@ def test_killed_at_any_moment(tmp_path, place):
             latest = max(done, key=lambda entry: entry.id, default=None)
             expected = latest.new_genres if latest else ("Rock",)
             assert read_tags(path).genres == expected, "the journal knows"
-        assert not list(tmp_path.glob(f"{write.TEMPORARY_PREFIX}*"))
+        assert not list(tmp_path.glob(f"{replace.TEMPORARY_PREFIX}*"))
     with Journal(place, write=True) as journal:
         done = [e for run in journal.runs() for e in journal.entries(run.id) if e.state == "done"]
         run = journal.start("undo")

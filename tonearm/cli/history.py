@@ -11,7 +11,7 @@ from tonearm.cli import console, library_options
 from tonearm.cli.library_options import Form, FormOption, Location, arrow, location
 
 if TYPE_CHECKING:
-    from tonearm.tagging.journal import Entry, Run
+    from tonearm.tagging.journal_records import Entry, Run
 
 
 def history(
@@ -50,7 +50,7 @@ def history(
 
 
 def _run_line(run: Run) -> str:
-    from tonearm.tagging.journal import INTERRUPTED
+    from tonearm.tagging.journal_records import INTERRUPTED
 
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started_s))
     notes = [f"{run.done:,} written"]

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from tonearm.genres import UNKNOWN
 from tonearm.library.overview import known_genres
 from tonearm.library.reviews import Review, attach, of_keys
-from tonearm.library.store import Library, Track, folded
+from tonearm.library.rows import folded
+from tonearm.library.store import Library, Track
 from tonearm.tagging.plan import album_key
 
 TagState = Literal["any", "none", "tonearm", "person"]

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from tonearm.genres import UNKNOWN
 from tonearm.library.browse import disagreeing
 from tonearm.library.playlist import with_labels
-from tonearm.library.store import Library, below
+from tonearm.library.rows import below
+from tonearm.library.store import Library
 
 
 class Row(NamedTuple):

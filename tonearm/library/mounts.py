@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from tonearm.files import FileStatus
-from tonearm.library.store import Library, below
+from tonearm.library.rows import below
+from tonearm.library.store import Library
 
 
 def is_unmounted(library: Library, root: Path) -> bool:

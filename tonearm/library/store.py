@@ -14,23 +14,31 @@ from __future__ import annotations
 
 import json
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.data import embedding_store
 from tonearm.data.embedding_store import AnalysedFile, EmbeddingStore, StoredEmbeddings
 from tonearm.data.groups import credited
-from tonearm.database import Database, Schema
+from tonearm.database import Database
 from tonearm.files import FileStatus
-from tonearm.genres import id3_name
 from tonearm.library.records import FileTags, Known, ModelRecord, Track
-from tonearm.model.prediction import Prediction, rank
+from tonearm.library.rows import (
+    BELOW,
+    TRACK_COLUMNS,
+    as_stored,
+    bounds_of,
+    folded,
+    genre_tag,
+    stored_prediction,
+    stored_tags,
+    track_of,
+)
+from tonearm.library.schema import SCHEMA
+from tonearm.model.prediction import Prediction
 from tonearm.tagging.plan import names_genre
 
 __all__ = [
@@ -43,60 +51,8 @@ __all__ = [
     "as_stored",
 ]
 
-_TABLES = f"""{embedding_store.TABLES};
-CREATE TABLE models(
-    id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
-    encoder TEXT NOT NULL, labels TEXT NOT NULL, names TEXT);
-CREATE TABLE sounds(
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models,
-    duration_s REAL NOT NULL, genre TEXT, nearest TEXT NOT NULL, confidence REAL NOT NULL,
-    warning TEXT, probabilities BLOB NOT NULL, pooled BLOB NOT NULL,
-    styles TEXT NOT NULL DEFAULT '{{}}');
-CREATE TABLE tracks(
-    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, missing INTEGER NOT NULL DEFAULT 0,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
-    device INTEGER NOT NULL, inode INTEGER NOT NULL, sound INTEGER REFERENCES sounds,
-    title TEXT, artist TEXT, album TEXT, album_artist TEXT,
-    genres TEXT NOT NULL DEFAULT '[]', by_tonearm INTEGER NOT NULL DEFAULT 0, tag_error TEXT,
-    error_kind TEXT, error_message TEXT);
-CREATE INDEX tracks_sound ON tracks(sound, missing);
-CREATE INDEX sounds_model ON sounds(model);
-CREATE TABLE roots(path BLOB PRIMARY KEY);
-"""
-# Version 1 kept the embeddings of each sound in a table of their own, without where they begin.
-_TO_VERSION_2 = f"""{embedding_store.TABLES};
-ALTER TABLE models RENAME COLUMN listener TO encoder;
-ALTER TABLE sounds ADD COLUMN styles TEXT NOT NULL DEFAULT '{{}}';
-INSERT INTO embeddings(key, encoder, duration_s, warning, windows, values_f16)
-    SELECT s.key, m.encoder, s.duration_s, s.warning,
-        2 * length(w.values_f16) / length(s.pooled), w.values_f16
-    FROM windows w JOIN sounds s ON s.id = w.sound JOIN models m ON m.id = s.model;
-DROP TABLE windows
-"""  # noqa: S608
-SCHEMA = Schema(
-    "library",
-    application_id=0x544F4E45,  # "TONE"
-    version=2,
-    tables=_TABLES,
-    remedy="run `tonearm scan FOLDER`",
-    later="CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value BLOB NOT NULL)",
-    upgrades=(_TO_VERSION_2,),
-)
-
-_TRACK_COLUMNS = (
-    "t.id, t.path, t.missing, t.size, t.mtime_ns, s.key, s.duration_s, t.title, t.artist, t.album,"
-    " t.album_artist, t.genres, t.by_tonearm, t.tag_error, s.genre, s.nearest, s.confidence,"
-    " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message, s.styles"
-)
 _STATUS = "size, mtime_ns, ctime_ns, device, inode"
 _JOINED = "tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN models m ON m.id = s.model"
-# Tracks that are, or lie below, one of the paths whose bounds are given; any number of paths.
-_BELOW = (
-    # Two bounds, not LIKE: they can use the index on paths, and no byte is a wildcard.
-    "t.id IN (SELECT x.id FROM json_each(?) CROSS JOIN tracks x"
-    " WHERE x.path >= unhexed(json_extract(value, '$[0]'))"
-    " AND x.path < unhexed(json_extract(value, '$[1]')))"
-)
 
 
 class Library(Database):
@@ -114,7 +70,7 @@ class Library(Database):
         self.embeddings = EmbeddingStore(self)
         self.function("unhexed", bytes.fromhex)
         self.function("folded", folded)
-        self.function("genre_tag", _genre_tag)
+        self.function("genre_tag", genre_tag)
         self.function("names_genre", names_genre)
 
     def tracks(
@@ -137,12 +93,12 @@ class Library(Database):
             A further condition in SQL, for the modules of this folder.
         """
         if below is not None:
-            where, values = f"({where}) AND {_BELOW}", (*values, _bounds(below))
+            where, values = f"({where}) AND {BELOW}", (*values, bounds_of(below))
         sql = (
-            f"SELECT {_TRACK_COLUMNS} FROM {_JOINED} WHERE ({where})"  # noqa: S608
+            f"SELECT {TRACK_COLUMNS} FROM {_JOINED} WHERE ({where})"  # noqa: S608
             f" AND t.missing <= {int(missing)} ORDER BY t.path"
         )
-        yield from map(_track, self.each_row(sql, values))
+        yield from map(track_of, self.each_row(sql, values))
 
     def track(self, path: str | os.PathLike[str]) -> Track | None:
         """The track of exactly that path, missing or not."""
@@ -232,8 +188,8 @@ class Library(Database):
 
     def strays(self) -> Iterator[Path]:
         """Files that lie in none of these folders: they were named one by one."""
-        sql = f"SELECT t.path FROM tracks t WHERE NOT {_BELOW} ORDER BY t.path"  # noqa: S608
-        for (path,) in self.each_row(sql, [_bounds(self.roots())]):
+        sql = f"SELECT t.path FROM tracks t WHERE NOT {BELOW} ORDER BY t.path"  # noqa: S608
+        for (path,) in self.each_row(sql, [bounds_of(self.roots())]):
             yield Path(os.fsdecode(path))
 
     def forget(self, paths: Iterable[str | os.PathLike[str]] | None) -> int:
@@ -246,7 +202,7 @@ class Library(Database):
                 condition, value = "t.missing", []
             else:
                 paths = list(paths)
-                condition, value = _BELOW, [_bounds(paths)]
+                condition, value = BELOW, [bounds_of(paths)]
                 stored = ((as_stored(path),) for path in paths)
                 # Else the next scan of everything would bring the files back.
                 self.write("DELETE FROM roots WHERE path = ?", stored)
@@ -292,7 +248,7 @@ class Library(Database):
         """
         pooled = windows.astype(np.float32).mean(axis=0)  # (d,)
         ((encoder, labels),) = self.rows("SELECT encoder, labels FROM models WHERE id = ?", [model])
-        predicted = _stored_prediction(prediction, json.loads(labels))
+        predicted = stored_prediction(prediction, json.loads(labels))
         columns = (key, model, duration_s, *predicted, warning, pooled.tobytes())
         number = self.rows(
             "INSERT INTO sounds(key, model, duration_s, genre, nearest, confidence, probabilities,"
@@ -348,7 +304,7 @@ class Library(Database):
             "UPDATE sounds SET genre = ?, nearest = ?, confidence = ?, probabilities = ?,"
             " styles = ?, model = ? WHERE id = ?",
             (
-                (*_stored_prediction(prediction, names), model, number)
+                (*stored_prediction(prediction, names), model, number)
                 for number, prediction in predictions
             ),
         )
@@ -380,7 +336,7 @@ class Library(Database):
             # The number of a known path stays: the journal refers to tracks by it.
             " error_kind, error_message) VALUES ((SELECT id FROM tracks WHERE path = ?1),"
             " ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-            [(path, *status, *_stored_tags(tags), sound, *(error or (None, None)))],
+            [(path, *status, *stored_tags(tags), sound, *(error or (None, None)))],
         )
 
     def update_file(self, path: str | os.PathLike[str], tags: FileTags) -> None:
@@ -400,100 +356,5 @@ class Library(Database):
             "UPDATE tracks SET size = ?, mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?,"  # noqa: S608
             " title = ?, artist = ?, album = ?, album_artist = ?, genres = ?, by_tonearm = ?,"
             f" tag_error = ? WHERE sound IS ? AND ({_STATUS}) = (?, ?, ?, ?, ?)",
-            ((*status, *_stored_tags(tags), *before) for before in known),
+            ((*status, *stored_tags(tags), *before) for before in known),
         )
-
-
-def as_stored(path: str | os.PathLike[str]) -> bytes:
-    """A path as the library keeps it: absolute, in the bytes of the file system."""
-    return os.fsencode(os.path.abspath(path))
-
-
-def folded(*values: str | bytes | None) -> str | None:
-    """Texts and paths as one, for comparing and sorting: without case, accents in one spelling.
-
-    Called for each row of a search, so it is kept short.
-    """
-    texts = [
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        for value in values
-        if value is not None
-    ]
-    if not texts:
-        return None
-    text = "\n".join(texts).casefold()
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
-
-
-def below(paths: Iterable[str | os.PathLike[str]]) -> tuple[str, str]:
-    """The condition that a track ``t`` lies at or below one of the paths, and its value."""
-    return _BELOW, _bounds(paths)
-
-
-def _bounds(paths: Iterable[str | os.PathLike[str]]) -> str:
-    """For each path where its own name and the names below it begin and end, as JSON."""
-    bounds = []
-    for path in map(as_stored, paths):
-        inside = path.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep)
-        bounds.append((path.hex(), path.hex() + "00"))
-        bounds.append((inside.hex(), (inside[:-1] + bytes([inside[-1] + 1])).hex()))
-    return json.dumps(bounds)
-
-
-def _stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[Any, ...]:
-    """Genre, nearest, confidence, float32 [k] in the order of the model's labels, and styles."""
-    probabilities = np.array([prediction.probabilities[name] for name in labels], np.float32)
-    styles = json.dumps(prediction.styles, ensure_ascii=False)
-    numbers = probabilities.tobytes()
-    return prediction.genre, prediction.nearest, prediction.confidence, numbers, styles
-
-
-@lru_cache(maxsize=1_000)
-def _genre_tag(genre: str) -> str:
-    """The tags of a file that has this genre alone, as they are stored."""
-    return json.dumps([id3_name(genre)])
-
-
-def _stored_tags(tags: FileTags) -> tuple[Any, ...]:
-    words = (tags.title, tags.artist, tags.album, tags.album_artist, tags.error)
-    # Tags of foreign programs hold halves of surrogate pairs at times, which SQLite refuses.
-    title, artist, album, album_artist, error = (
-        word and word.encode("utf-8", "replace").decode() for word in words
-    )
-    genres = json.dumps(tags.genres)
-    return title, artist, album, album_artist, genres, int(tags.by_tonearm), error
-
-
-def _track(row: tuple[Any, ...]) -> Track:
-    (number, path, missing, size, mtime_ns, key, duration_s, title, artist, album) = row[:10]
-    (album_artist, genres, by_tonearm, tag_error, genre, nearest, confidence) = row[10:17]
-    (probabilities, labels, warning, error_kind, error_message, styles) = row[17:]
-    ranked: dict[str, float] = {}
-    if labels is not None:
-        ranked = rank(json.loads(labels), np.frombuffer(probabilities, dtype=np.float32))
-    return Track(
-        id=number,
-        path=os.fsdecode(path),
-        missing=bool(missing),
-        size=size,
-        mtime_ns=mtime_ns,
-        key=key,
-        duration_s=duration_s,
-        tags=FileTags(
-            title,
-            artist,
-            album,
-            album_artist,
-            tuple(json.loads(genres)),
-            bool(by_tonearm),
-            tag_error,
-        ),
-        genre=genre,
-        nearest=nearest,
-        confidence=confidence,
-        probabilities=ranked,
-        warning=warning,
-        error_kind=error_kind,
-        error_message=error_message,
-        styles=json.loads(styles) if styles else {},
-    )

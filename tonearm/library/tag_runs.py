@@ -21,7 +21,8 @@ from tonearm.files import FileStatus, why_unreadable
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Library, as_stored
 from tonearm.tagging.fields import edits_for_genres
-from tonearm.tagging.journal import Entry, FileIdentity, Journal, journal_path
+from tonearm.tagging.journal import Journal, journal_path
+from tonearm.tagging.journal_records import Entry, FileIdentity
 from tonearm.tagging.write import change, restore, undo_outlook
 
 

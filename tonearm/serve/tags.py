@@ -22,6 +22,7 @@ from tonearm.serve.problems import Json
 from tonearm.serve.review import Id, Selection
 from tonearm.serve.service import service_of
 from tonearm.tagging import journal as journals
+from tonearm.tagging.journal_records import next_to_undo
 from tonearm.tagging.plan import Rules, of_a_person
 
 router = APIRouter(prefix=schema.PREFIX, tags=["tags"])
@@ -193,7 +194,7 @@ def history(request: Request) -> Response:
         return Json({"schema": schema.SCHEMA, "runs": [], "next": None})
     with journals.Journal(place) as journal:
         runs = journal.runs()
-    coming = journals.next_to_undo(runs)
+    coming = next_to_undo(runs)
     values = {"runs": [vars(run) for run in runs[:100]], "next": coming.id if coming else None}
     return Json({"schema": schema.SCHEMA, **values})
 

@@ -14,21 +14,23 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tonearm.database import Database, Schema, alone
-from tonearm.errors import LibraryError, TagError
+from tonearm.errors import LibraryError
 from tonearm.tagging.delta import Delta
-from tonearm.tagging.fields import GenreFields, read_fields
-
-# Stands for the end of a run that did not come to it.
-INTERRUPTED = 0.0
-# How the names of copies begin; nothing else is ever removed.
-TEMPORARY_PREFIX = ".tonearm-"
-# What a damaged entry raises when it is parsed.
-_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
+from tonearm.tagging.fields import GenreFields
+from tonearm.tagging.journal_records import (
+    INTERRUPTED,
+    UNREADABLE,
+    Entry,
+    FileIdentity,
+    Run,
+    entry_of,
+    next_to_undo,
+)
+from tonearm.tagging.recovery import what_became_of
 
 _TABLES = """
 CREATE TABLE runs(
@@ -56,44 +58,6 @@ SCHEMA = Schema(
         " delta TEXT NOT NULL)"
     ),
 )
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of ``tag --write`` or ``undo``; times in seconds since 1970."""
-
-    id: int
-    started_s: float
-    finished_s: float | None
-    command: str
-    undoes: int | None
-    done: int
-    failed: int
-    undone: int
-
-
-@dataclass(frozen=True)
-class FileIdentity:
-    """Whose file it was in the library: the track's number, and the key of its sound."""
-
-    track: int
-    key: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file of a run; ``before`` is None where the entry cannot be read any more."""
-
-    id: int
-    run: int
-    path: str
-    state: str
-    before: GenreFields | None
-    after: GenreFields | None
-    old_genres: tuple[str, ...]
-    new_genres: tuple[str, ...]
-    reason: str | None
-    undone: bool
 
 
 class Journal(Database):
@@ -229,7 +193,7 @@ class Journal(Database):
         found = self.rows("SELECT delta FROM deltas WHERE entry = ?", (entry,))
         try:
             return Delta.from_json(found[0][0]) if found else None
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
 
     def done(self, entry: int) -> None:
@@ -333,40 +297,15 @@ class Journal(Database):
         )
         self.recovered = [os.fsdecode(row[0]) for row in last]
         for entry, path, temporary, before, after in rows:
-            name, copy = os.fsdecode(path), os.fsdecode(temporary)
-            if os.path.lexists(copy):
-                # As long as there is a copy, it was not renamed.
-                if _is_copy_of(copy, name):
-                    with contextlib.suppress(OSError):
-                        os.unlink(copy)
-                self.failed(entry, "interrupted before it was written")
-            # The folder alone: where that is there, a missing copy was renamed, or never made.
-            elif os.path.isdir(os.path.dirname(os.path.realpath(name))):
-                self._settle(entry, name, before, after)
+            name = os.fsdecode(path)
+            found = what_became_of(name, os.fsdecode(temporary), before, after)
+            if found.written:
+                self.done(entry)
+                self.recovered.append(name)
+            elif found.reason is not None:
+                self.failed(entry, found.reason)
             # Else its disk is away, and the entry stays open until it is back.
         self.rows("UPDATE runs SET finished_s = ? WHERE finished_s IS NULL", (INTERRUPTED,))
-
-    def _settle(self, entry: int, path: str, before: str, after: str | None) -> None:
-        # Never verified, so never renamed.
-        if after is None:
-            self.failed(entry, "interrupted before it was written")
-            return
-        try:
-            present = read_fields(path)
-            is_written = present.same_as(GenreFields.from_json(after))
-            is_old = present.same_as(GenreFields.from_json(before))
-        except TagError as error:
-            self.failed(entry, f"interrupted, and cannot be read now: {error}")
-        except _UNREADABLE:
-            self.failed(entry, "interrupted, and its entry cannot be read")
-        else:
-            if is_written:
-                self.done(entry)
-                self.recovered.append(path)
-            elif is_old:
-                self.failed(entry, "interrupted before it was written")
-            else:
-                self.failed(entry, "interrupted, and changed since by another program")
 
     def runs(self) -> list[Run]:
         """All runs, the latest first."""
@@ -422,32 +361,10 @@ class Journal(Database):
             " undone_by IS NOT NULL FROM entries WHERE run = ? ORDER BY id",
             (run,),
         )
-        return [_entry(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     def _insert(self, sql: str, values: Sequence[Any]) -> int:
         return int(self.rows(f"{sql} RETURNING id", values)[0][0])
-
-
-def next_to_undo(runs: Sequence[Run]) -> Run | None:
-    """Of all runs, the latest first, the one that an undo without a number undoes.
-
-    An undo that was interrupted goes on, and one that restored nothing (the disk was not there)
-    does not count; one that skipped some files came to its end.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        All runs, the latest first.
-    """
-    undone_runs = {
-        run.undoes
-        for run in runs
-        if run.finished_s not in {None, INTERRUPTED} and run.undone < run.done
-    }
-    for run in runs:
-        if run.undoes is None and run.undone < run.done and run.id not in undone_runs:
-            return run
-    return None
 
 
 def journal_path(library: Path) -> Path:
@@ -459,29 +376,3 @@ def journal_path(library: Path) -> Path:
         The library's file.
     """
     return library.with_name(f"{library.stem}.journal.sqlite")
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    number, run, path, state, before, after, old_genres, new_genres, reason, undone = row
-    entry = Entry(number, run, _path(path), str(state), None, None, (), (), reason, bool(undone))
-    try:
-        return replace(
-            entry,
-            before=GenreFields.from_json(before),
-            after=GenreFields.from_json(after) if after else None,
-            old_genres=tuple(map(str, json.loads(old_genres))),
-            new_genres=tuple(map(str, json.loads(new_genres))),
-        )
-    except _UNREADABLE:
-        return replace(entry, reason="its entry in the journal cannot be read")
-
-
-def _path(stored: Any) -> str:  # noqa: ANN401 - whatever a damaged journal holds
-    return os.fsdecode(stored) if isinstance(stored, bytes) else str(stored)
-
-
-def _is_copy_of(copy: str, path: str) -> bool:
-    """Whether a file's name and place are those of a copy that Tonearm makes."""
-    folder, name = os.path.split(copy)
-    same = os.path.realpath(folder) == os.path.dirname(os.path.realpath(path))
-    return same and name.startswith(TEMPORARY_PREFIX)

@@ -7,19 +7,16 @@ that undo could not restore) is not touched.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import secrets
-import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tonearm.audio.packets import packet_digest
-from tonearm.containers.edits import JOINT, Edit, copy_edited
+from tonearm.containers.edits import JOINT, Edit
 from tonearm.errors import DecodeError, LibraryError, TagError
-from tonearm.files import FileStatus, is_read_only
+from tonearm.files import FileStatus
 from tonearm.tagging.delta import Delta, delta_of, digest_of
 from tonearm.tagging.fields import (
     GenreFields,
@@ -29,18 +26,19 @@ from tonearm.tagging.fields import (
     read_fields,
     same_sound_bytes,
 )
-from tonearm.tagging.journal import TEMPORARY_PREFIX, Entry, Journal
+from tonearm.tagging.journal import Journal
+from tonearm.tagging.journal_records import Entry
 from tonearm.tagging.read import others, read_tags
-
-_REASONS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the disk takes no file that long",
-    errno.EROFS: "the disk is read-only",
-    errno.EACCES: "its folder may not be written",
-    errno.EPERM: "may not be replaced (it or its folder is protected)",
-    errno.ENOENT: "moved or deleted since (`tonearm scan` finds what moved)",
-}
+from tonearm.tagging.replace import (
+    REASONS,
+    TEMPORARY_PREFIX,
+    check,
+    explained,
+    foreign_owner,
+    put_in_place,
+    remove,
+    write_copy,
+)
 
 
 def change(
@@ -81,7 +79,7 @@ def change(
     # The journal keeps the path as it was named: by that the library knows the file.
     named, target = Path(os.path.abspath(path)), Path(os.path.realpath(path))
     try:
-        with _explained(target):
+        with explained(target):
             status = FileStatus.of(target.stat())
             check(target)
             edits = edits_for(target)
@@ -99,7 +97,7 @@ def change(
         run, named, before=before, genres=old.genres, temporary=temporary, undoes=undoes
     )
     try:
-        with _explained(target):
+        with explained(target):
             write_copy(target, temporary, edits, keep_mtime=keep_mtime)
             if restores is None:
                 after = compare(target, temporary)
@@ -111,10 +109,10 @@ def change(
             journal.verified(entry, after=after, genres=genres, delta=delta)
             put_in_place(target, temporary, status)
     except LibraryError:  # of the journal, without which nothing is written
-        _remove(temporary)
+        remove(temporary)
         raise
     except Exception as error:
-        _remove(temporary)
+        remove(temporary)
         if not isinstance(error, TagError):
             # A fault of Tonearm's own costs one file's change, not the run.
             reason = f"{type(error).__name__}: {error}"
@@ -213,7 +211,7 @@ def undo_outlook(entry: Entry, journal: Journal, path: str) -> tuple[bool, str |
     """
     target = Path(os.path.realpath(path))
     try:
-        with _explained(target):
+        with explained(target):
             check(target)
         delta = journal.delta(entry.id)
         if delta is not None and _is_as_written(path, delta):
@@ -251,83 +249,17 @@ def refusal(
     """
     target = Path(os.path.realpath(path))
     try:
-        with _explained(target):
+        with explained(target):
             check(target)
             if not os.access(target.parent, os.W_OK | os.X_OK):
-                return _REASONS[errno.EACCES]
-            foreign = _foreign_owner(target)
+                return REASONS[errno.EACCES]
+            foreign = foreign_owner(target)
         if foreign:
             return foreign
         edits_for_genres(target, genres, guesses=guesses)
     except TagError as error:
         return _bare(error, target)
     return None
-
-
-def _foreign_owner(target: Path) -> str | None:
-    """The owner that a copy by this user would not keep."""
-    # Root can give the copy to any owner.
-    if not hasattr(os, "geteuid") or os.geteuid() == 0:
-        return None
-    status, folder = target.stat(), target.parent.stat()
-    groups = {os.getegid(), *os.getgroups()}
-    # In a setgid folder, new files get the folder's group.
-    if folder.st_mode & stat.S_ISGID:
-        groups.add(folder.st_gid)
-    if status.st_uid == os.geteuid() and status.st_gid in groups:
-        return None
-    return _owner_words(status)
-
-
-def _owner_words(status: os.stat_result) -> str:
-    owner = f"belongs to user {status.st_uid}, group {status.st_gid}"
-    return f"{owner}, which only they or root can keep"
-
-
-def check(target: Path) -> None:
-    """Raise TagError for a file that must not be replaced.
-
-    Parameters
-    ----------
-    target : Path
-        The file.
-    """
-    status = target.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise TagError(f"{target}: is not a file")
-    # A rename gives one name a new file, and leaves the others with the old one.
-    if status.st_nlink > 1:
-        raise TagError(
-            f"{target}: has {status.st_nlink} names (hard links), which writing would part"
-        )
-    if is_read_only(target):
-        raise TagError(f"{target}: is read-only")
-
-
-def write_copy(
-    target: Path, temporary: Path, edits: Sequence[Edit], *, keep_mtime: bool = False
-) -> None:
-    """The edited copy, on the disk, with the rights, owner and attributes of the file.
-
-    Parameters
-    ----------
-    target : Path
-        The file.
-    temporary : Path
-        Its edited copy.
-    edits : sequence of Edit
-        The edits.
-    keep_mtime : bool
-        Keep the time of the last change.
-    """
-    # EXCL: never over a file that is there. 0600 until the rights of the original are known.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
-    with open(descriptor, "wb") as copy, target.open("rb") as source:
-        copy_edited(source, copy, edits)
-        copy.flush()
-        _take_over(target, temporary, source.fileno(), keep_mtime=keep_mtime)
-        # Before the rename, or a power cut could leave the name with no data behind it.
-        os.fsync(copy.fileno())
 
 
 def compare(target: Path, temporary: Path) -> GenreFields:
@@ -375,67 +307,3 @@ def _check_genres(target: Path, temporary: Path, genres: Sequence[str]) -> None:
     if JOINT.join(found) != JOINT.join(genres):
         reason = f"{JOINT.join(genres) or 'none'} would read as {JOINT.join(found) or 'none'}"
         raise TagError(f"{target}: {reason}")
-
-
-def put_in_place(target: Path, temporary: Path, status: FileStatus) -> None:
-    """Rename the copy over the file, if that is as it was when it was read.
-
-    Parameters
-    ----------
-    target : Path
-        The file.
-    temporary : Path
-        Its edited copy.
-    status : FileStatus
-        The file's size, times and place on the disk.
-    """
-    # Size, both times, device and inode: the smallest change by others is noticed.
-    if FileStatus.of(target.stat()) != status:
-        raise TagError(f"{target}: was changed meanwhile by another program")
-    os.replace(temporary, target)
-    # The change is made now, whatever happens to its flushing.
-    with contextlib.suppress(OSError, AttributeError):
-        # The rename is an entry of the folder, which is flushed on its own.
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _remove(temporary: Path) -> None:
-    with contextlib.suppress(OSError):
-        temporary.unlink()
-
-
-_O_BINARY: int = getattr(os, "O_BINARY", 0)
-
-
-def _take_over(target: Path, temporary: Path, source: int, *, keep_mtime: bool) -> None:
-    """Owner, rights, extended attributes (access lists are among them) and, if asked, times."""
-    status = os.fstat(source)
-    made = temporary.stat()
-    # Only where it differs: most users may not change an owner.
-    if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
-        try:
-            os.chown(temporary, status.st_uid, status.st_gid)
-        except OSError:
-            raise TagError(f"{target}: {_owner_words(status)}") from None
-    if hasattr(os, "listxattr"):
-        with contextlib.suppress(OSError):  # a file system without any
-            for name in os.listxattr(target):
-                with contextlib.suppress(OSError):  # the system's own, which it sets itself
-                    os.setxattr(temporary, name, os.getxattr(target, name))
-    if stat.S_IMODE(made.st_mode) != stat.S_IMODE(status.st_mode):
-        os.chmod(temporary, stat.S_IMODE(status.st_mode))
-    if keep_mtime:
-        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-@contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-        raise TagError(f"{target}: {reason}") from None

@@ -1,0 +1,46 @@
+"""The tables of the library's file, and how those of earlier versions become these."""
+
+from __future__ import annotations
+
+from tonearm.data import embedding_store
+from tonearm.database import Schema
+
+_TABLES = f"""{embedding_store.TABLES};
+CREATE TABLE models(
+    id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+    encoder TEXT NOT NULL, labels TEXT NOT NULL, names TEXT);
+CREATE TABLE sounds(
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models,
+    duration_s REAL NOT NULL, genre TEXT, nearest TEXT NOT NULL, confidence REAL NOT NULL,
+    warning TEXT, probabilities BLOB NOT NULL, pooled BLOB NOT NULL,
+    styles TEXT NOT NULL DEFAULT '{{}}');
+CREATE TABLE tracks(
+    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, missing INTEGER NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+    device INTEGER NOT NULL, inode INTEGER NOT NULL, sound INTEGER REFERENCES sounds,
+    title TEXT, artist TEXT, album TEXT, album_artist TEXT,
+    genres TEXT NOT NULL DEFAULT '[]', by_tonearm INTEGER NOT NULL DEFAULT 0, tag_error TEXT,
+    error_kind TEXT, error_message TEXT);
+CREATE INDEX tracks_sound ON tracks(sound, missing);
+CREATE INDEX sounds_model ON sounds(model);
+CREATE TABLE roots(path BLOB PRIMARY KEY);
+"""
+# Version 1 kept the embeddings of each sound in a table of their own, without where they begin.
+_TO_VERSION_2 = f"""{embedding_store.TABLES};
+ALTER TABLE models RENAME COLUMN listener TO encoder;
+ALTER TABLE sounds ADD COLUMN styles TEXT NOT NULL DEFAULT '{{}}';
+INSERT INTO embeddings(key, encoder, duration_s, warning, windows, values_f16)
+    SELECT s.key, m.encoder, s.duration_s, s.warning,
+        2 * length(w.values_f16) / length(s.pooled), w.values_f16
+    FROM windows w JOIN sounds s ON s.id = w.sound JOIN models m ON m.id = s.model;
+DROP TABLE windows
+"""  # noqa: S608
+SCHEMA = Schema(
+    "library",
+    application_id=0x544F4E45,  # "TONE"
+    version=2,
+    tables=_TABLES,
+    remedy="run `tonearm scan FOLDER`",
+    later="CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value BLOB NOT NULL)",
+    upgrades=(_TO_VERSION_2,),
+)
