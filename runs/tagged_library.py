@@ -30,6 +30,8 @@ VARIANTS = {
     "v1": (".mp3", "-c:a libmp3lame -b:a 96k -id3v2_version 0 -write_id3v1 1"),
     "gain": (".mp3", "-c:a libmp3lame -b:a 96k -map_metadata -1"),
     "bare": (".mp3", "-c:a libmp3lame -b:a 96k -map_metadata -1 -write_xing 0 -id3v2_version 0"),
+    "mp2": (".mp2", "-c:a mp2 -b:a 128k -id3v2_version 0"),
+    "tta": (".tta", "-c:a tta -map_metadata -1"),
     "flac": (".flac", "-c:a flac"),
     "flacid3": (".flac", "-c:a flac"),
     "ogg": (".ogg", "-c:a libvorbis"),
@@ -39,6 +41,7 @@ VARIANTS = {
     "m4a": (".m4a", "-c:a aac"),
     "fast": (".m4a", "-c:a aac -movflags +faststart"),
     "frag": (".m4a", "-c:a aac -movflags +frag_keyframe+empty_moov"),
+    "alac": (".m4a", "-c:a alac"),
     "aiff": (".aiff", "-write_id3v2 1"),
     "wav": (".wav", "-map_metadata -1"),
     "info": (".wav", ""),
@@ -121,7 +124,7 @@ def retag(path: Path, variant: str, number: int) -> None:
             tags.add(id3.TCON(encoding=number % 2, text=[genre]))
         version = 3 if variant == "v23" else 4
         file.save(v2_version=version) if version == 4 else tags.save(path, v2_version=3, v1=2)
-    elif variant in {"m4a", "fast"}:
+    elif variant in {"m4a", "fast", "alac"}:
         tags.pop("\xa9gen", None)
         tags["covr"] = [PICTURE * 300]
         if genre:
