@@ -30,6 +30,7 @@ LAYERS = [
     "tagging",
     "library",
     "training",
+    "distributed",
     "serve",
     "cli",
 ]
@@ -48,6 +49,9 @@ IMPORTERS = {
     "mutagen": ["containers/mutagen_tags.py"],
     "sqlite3": ["database.py"],
     "watchfiles": ["cli/watch.py"],
+    "ray": ["distributed/"],
+    "fsspec": ["distributed/storage.py"],
+    "pyarrow": ["distributed/", "library/table.py"],
     "typer": ["cli/"],
     "rich": ["cli/"],
     "fastapi": ["serve/"],

@@ -6,6 +6,8 @@ Imports nothing of Tonearm.
 from __future__ import annotations
 
 import errno
+import io
+import mmap
 import os
 import secrets
 import tempfile
@@ -13,10 +15,43 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, BinaryIO, Literal, NamedTuple, cast
 
 # Of a temporary file's name; the rest is for what makes it unique.
 _NAME_BYTES = 200
+
+
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """The path itself if it knows how to open what it names, else a :class:`pathlib.Path`.
+
+    An object of a store on the network is read through a path of its own kind
+    (:mod:`tonearm.distributed.storage`): it has ``open``, ``stat``, ``name`` and ``suffix`` as a
+    pathlib.Path has, and nothing else is asked of what is only read.
+
+    Parameters
+    ----------
+    path : path
+    """
+    return cast("Path", path) if hasattr(path, "open") else Path(path)
+
+
+@contextmanager
+def mapped(file: BinaryIO) -> Iterator[mmap.mmap | bytes]:
+    """All bytes of an open file: mapped where the system has it, else read from the store.
+
+    Parameters
+    ----------
+    file : binary file
+        Not an empty one, which cannot be mapped.
+    """
+    try:
+        number = file.fileno()
+    except io.UnsupportedOperation:
+        file.seek(0)
+        yield file.read()
+        return
+    with mmap.mmap(number, 0, access=mmap.ACCESS_READ) as data:
+        yield data
 
 
 def find(

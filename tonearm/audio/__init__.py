@@ -22,7 +22,7 @@ from tonearm.audio.reader import ArrayReader, AudioInfo, AudioReader, Float32, n
 from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader
 from tonearm.audio.spans import read_span, resample
 from tonearm.errors import DecodeError, DecodeKind
-from tonearm.files import why_unreadable
+from tonearm.files import as_path, why_unreadable
 
 __all__ = [
     "ArrayReader",
@@ -80,7 +80,7 @@ def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioReader]:
     DecodeError
         With the kind, and the reason of every back end when none could.
     """
-    path = Path(path)
+    path = as_path(path)
     check_file(path)
     reader = _open_reader(path)
     try:
@@ -232,7 +232,8 @@ def check_file(path: Path) -> None:
         raise DecodeError(path, "not-a-file", f"is a {what}, not a file")
     if not status.st_size:
         raise DecodeError(path, "empty", "is empty (0 bytes)")
-    if not os.access(path, os.R_OK):
+    # Whether an object of a store may be read shows when it is.
+    if isinstance(path, Path) and not os.access(path, os.R_OK):
         reason = why_unreadable(path, PermissionError())
         raise DecodeError(path, "permission-denied", reason)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
 from tonearm.errors import DecodeError
+from tonearm.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -353,7 +354,8 @@ def open_container(
         # Replace: tags in another encoding must not keep the sound from being read.
         return av.open(_Span(path, *span), "r", metadata_errors="replace")
     # Absolute, because FFmpeg reads a name like "file:a.mp3" as an address.
-    address = os.path.abspath(path)
+    opened = as_path(path)
+    address = os.path.abspath(path) if isinstance(opened, Path) else opened.open("rb")
     try:
         container = av.open(address, metadata_errors="replace")
     except TypeError:  # PyAV 19 has no such argument
@@ -369,7 +371,7 @@ class _Span(io.RawIOBase):
     """The bytes of a file from ``start`` to ``end`` as a file."""
 
     def __init__(self, path: str | os.PathLike[str], start: int, end: int) -> None:
-        self._file = open(path, "rb")  # noqa: SIM115 - FFmpeg closes it
+        self._file = as_path(path).open("rb")  # FFmpeg closes it
         self._start, self._length = start, end - start
         self._at = 0
 

@@ -124,7 +124,9 @@ class SndfileReader:
 
     def _open(self) -> soundfile.SoundFile:
         self._raw.seek(0)
-        if os.name == "nt":  # where a number that Python opened may mean nothing to libsndfile
+        # On Windows a number that Python opened may mean nothing to libsndfile; an object of a
+        # store has none.
+        if os.name == "nt" or not isinstance(self._path, Path):
             return self._sound_file(self._raw)
         # By number libsndfile reads the file itself: a sixth quicker than asking Python each time.
         return self._sound_file(self._raw.fileno(), closefd=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tonearm.containers.mpeg import id3v2_bytes
 from tonearm.errors import TagError
-from tonearm.files import why_unreadable
+from tonearm.files import as_path, why_unreadable
 
 _SNIFFED_BYTES = 64
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -47,9 +47,9 @@ def sniff(path: str | os.PathLike[str]) -> str:
         When the file cannot be read, is empty, or keeps no tags that Tonearm knows.
     """
     try:
-        if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
+        if stat.S_ISFIFO(as_path(path).stat().st_mode):  # opening it would wait for a writer
             raise TagError(f"{path}: is a pipe, not a file")
-        with open(path, "rb") as file:
+        with as_path(path).open("rb") as file:
             file.seek(id3v2_bytes(file))
             head = file.read(_SNIFFED_BYTES)
     except OSError as error:

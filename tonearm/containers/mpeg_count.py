@@ -19,6 +19,7 @@ from tonearm.containers.mpeg import (
     header_frame,
     sound_bounds,
 )
+from tonearm.files import mapped
 
 # Rubbish between two frames that is searched for the next one: first a little, then a lot.
 _RUBBISH_BYTES = (1 << 12, 1 << 20)
@@ -88,11 +89,11 @@ def count_frames(path: Path) -> FrameCount | None:
         after = after_header_frame(file, begin)
         file.seek(begin)
         stated = header_frame(file.read(after - begin))
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with mapped(file) as data:
             return _walk(data, after, end, stated)
 
 
-def _walk(data: mmap.mmap, at: int, end: int, stated: Stated) -> FrameCount | None:
+def _walk(data: mmap.mmap | bytes, at: int, end: int, stated: Stated) -> FrameCount | None:
     # A file has some dozens of different headers, so that most frames cost one look-up.
     lengths: dict[bytes, int] = {}
     count, first, behind = 0, -1, at

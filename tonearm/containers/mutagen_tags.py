@@ -11,9 +11,11 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from tonearm.errors import TagError
+from tonearm.files import as_path
 
 # Mutagen's classes have no common base with what is used of them here.
 Loaded = Any
@@ -48,17 +50,20 @@ def load(
     from mutagen import MutagenError
 
     name = os.fspath(path)
+    place = as_path(path)
+    # An object of a store has no name by which mutagen could open it.
+    opened = name if isinstance(place, Path) else place.open("rb")
     try:
         if kind in {"mp3", "ape"}:
             # In the order in which players of that kind look.
             places = [_ID3_TAG, _APE_TAG] if kind == "mp3" else [_APE_TAG, _ID3_TAG]
             places = [_ID3_TAG] if only_id3 else places
-            found = [_load_tag(name, place, translate=translate) for place in places]
+            found = [_load_tag(opened, each, translate=translate) for each in places]
         elif kind == "ogg":
-            found = [_load_ogg(name)]
+            found = [_load_ogg(opened)]
         else:
             options = {} if translate or kind not in _ID3_KINDS else {"translate": False}
-            found = [_class(_CLASSES[kind])(name, **options).tags]
+            found = [_class(_CLASSES[kind])(opened, **options).tags]
     except (MutagenError, OSError) as error:
         # The message names the file already, and has one line.
         reason = " ".join(str(error).replace(repr(name), "it").split())
@@ -147,25 +152,28 @@ def v1_number(genre: str) -> int:
     return names.index(genre.lower()) if genre.lower() in names else 255
 
 
-def _load_tag(path: str, place: str, *, translate: bool) -> Loaded:
+def _load_tag(opened: str | IO[bytes], place: str, *, translate: bool) -> Loaded:
     from mutagen.apev2 import APENoHeaderError
     from mutagen.id3 import ID3NoHeaderError
 
     options = {"translate": translate} if place == _ID3_TAG else {}
     with suppress(APENoHeaderError, ID3NoHeaderError):
-        return _class(place)(path, **options)
+        if not isinstance(opened, str):
+            opened.seek(0)
+        return _class(place)(opened, **options)
     return None
 
 
-def _load_ogg(path: str) -> Loaded:
+def _load_ogg(opened: str | IO[bytes]) -> Loaded:
     from mutagen import File
 
     # Named, because without a list mutagen imports every format it knows to choose from.
     names = ("oggvorbis.OggVorbis", "oggopus.OggOpus", "oggflac.OggFLAC", "oggspeex.OggSpeex")
-    opened = File(path, options=list(map(_class, names)))
-    if opened is None:
-        raise TagError(f"{path}: an Ogg file, but of no sound that has tags")
-    return opened.tags
+    found = File(opened, options=list(map(_class, names)))
+    if found is None:
+        name = opened if isinstance(opened, str) else getattr(opened, "name", "a file")
+        raise TagError(f"{name}: an Ogg file, but of no sound that has tags")
+    return found.tags
 
 
 def _class(name: str) -> Loaded:

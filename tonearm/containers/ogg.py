@@ -7,12 +7,13 @@ between two pages that do not touch is skipped.
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
+
+from tonearm.files import mapped
 
 _PAGE = struct.Struct("<4sBBqIIIB")
 _CONTINUED, _FIRST = 1, 2
@@ -94,7 +95,7 @@ def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
     """
     if not file.seek(0, os.SEEK_END):  # what is empty cannot be mapped
         return
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with mapped(file) as data:
         at = begin
         size = len(data)
         while at + _PAGE.size <= size:

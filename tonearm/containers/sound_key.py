@@ -29,6 +29,7 @@ from typing import BinaryIO, Literal
 
 from tonearm.containers import ogg
 from tonearm.containers.mpeg import after_header_frame, sound_bounds
+from tonearm.files import as_path
 
 _VERSION = b"1"  # a change of anything here makes all keys new
 _PROBES = 16
@@ -73,7 +74,7 @@ def sound_key(path: str | os.PathLike[str]) -> str:
     OSError
         When the file cannot be read.
     """
-    with open(path, "rb", buffering=0) as file:
+    with as_path(path).open("rb", buffering=0) as file:
         begin, end = sound_bounds(file)
         file.seek(begin)
         head = file.read(16)

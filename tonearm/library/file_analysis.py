@@ -6,9 +6,10 @@ Scanning a library and preparing a data set both give this to the workers of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,16 +17,17 @@ from tonearm.audio import check_file
 from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.errors import DecodeError
+from tonearm.files import as_path
 from tonearm.library.store import FileTags
-from tonearm.model.classifier import Classifier
+from tonearm.model.classifier import Classifier, FilePath
 from tonearm.model.encoder import Embeddings
 from tonearm.model.file import Model
-from tonearm.workers import Caller, Work
+from tonearm.workers import Caller, Done, Failure, Pool, Question, Work
 
-Embed = Callable[[str], Embeddings]
+Embed = Callable[[FilePath], Embeddings]
 # Called once in each worker: it may load a model that all its files share.
 MakeEmbed = Callable[[], Embed]
-ReadTags = Callable[[str], FileTags]
+ReadTags = Callable[[Any], FileTags]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class Looked:
     tags: FileTags
 
 
-def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
+def make_work(
+    make_embed: MakeEmbed, read_tags: ReadTags, place: Callable[[Any], FilePath] = str
+) -> Work:
     """In a worker: the function that looks at a file, and analyses it if its sound is new.
 
     Parameters
@@ -52,6 +56,8 @@ def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
         Gives the function that encodes a file.
     read_tags : callable
         Reads the tags of a file.
+    place : callable
+        Gives the path of a task; one of its own kind for an object of a store.
 
     Returns
     -------
@@ -61,8 +67,9 @@ def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
     """
     embed = make_embed()
 
-    def work(path: str, caller: Caller) -> StoredEmbeddings | None:
-        check_file(Path(path))
+    def work(task: object, caller: Caller) -> StoredEmbeddings | None:
+        path = place(task)
+        check_file(as_path(path))
         # The cheap part; what it finds may make the rest needless.
         looked = Looked(sound_key(path), read_tags(path))
         return _rounded(path, embed(path)) if caller.ask(looked) else None
@@ -70,7 +77,62 @@ def make_work(make_embed: MakeEmbed, read_tags: ReadTags) -> Work:
     return work
 
 
-def _rounded(path: str, embeddings: Embeddings) -> StoredEmbeddings:
+class Keeper(Protocol):
+    """Whoever keeps what workers find: a library, or the rows of a table."""
+
+    def is_new(self, number: int, looked: Looked) -> bool:
+        """Whether a file's sound is to be analysed, after a first look at the file."""
+        ...
+
+    def take_in(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
+        """What became of a file; None where its sound was not new."""
+        ...
+
+
+def analyse(
+    pool: Pool,
+    tasks: Iterator[tuple[int, Any]],
+    keeper: Keeper,
+    *,
+    on_progress: Callable[[], None] = lambda: None,
+) -> None:
+    """Analyse a batch of files: the one function for it, on this machine and on a cluster.
+
+    Parameters
+    ----------
+    pool : Pool
+        Of :func:`make_work`; it is idle before and after.
+    tasks : iterator of (int, object)
+        Files by number, taken as workers get idle.
+    keeper : Keeper
+    on_progress : callable
+        Called after each piece of news, and twice a second; may raise to stop.
+    """
+    given: set[int] = set()
+
+    def give() -> bool:
+        """Give every idle worker a file; False once there are no more."""
+        while pool.idle:
+            number, task = next(tasks, (0, None))
+            if task is None:
+                return False
+            given.add(number)
+            pool.submit(number, task)
+        return True
+
+    while give() or given:
+        for event in pool.events():
+            give()  # first, so that the worker works while this is kept
+            if isinstance(event.news, Question):
+                pool.answer(event.number, keeper.is_new(event.number, event.news.value))
+            elif isinstance(event.news, Done):
+                given.discard(event.number)
+                keeper.take_in(event.number, event.news.value)
+            on_progress()
+        on_progress()  # also while one file takes long
+
+
+def _rounded(path: FilePath, embeddings: Embeddings) -> StoredEmbeddings:
     # Float16 as it is stored, so that a scan and a later classification see the same numbers.
     windows = embeddings.values.astype(np.float16)
     if not np.isfinite(windows).all():

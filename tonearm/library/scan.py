@@ -19,10 +19,12 @@ import numpy as np
 from tonearm.data.embedding_store import StoredEmbeddings, texture_of
 from tonearm.database import alone
 from tonearm.files import cores
+from tonearm.library.classify import classify_stored
 from tonearm.library.file_analysis import (
     Looked,
     MakeEmbed,
     ReadTags,
+    analyse,
     embed_of,
     make_work,
 )
@@ -32,10 +34,7 @@ from tonearm.library.store import FileTags, Library, ModelRecord
 from tonearm.library.walk import ListedFile, Walk
 from tonearm.model import file as model_file
 from tonearm.model.file import Model
-from tonearm.model.mix import with_mix
-from tonearm.model.prediction import PLACES, Prediction
-from tonearm.model.styles import styles_of
-from tonearm.workers import Done, Failure, Limits, Pool, Question
+from tonearm.workers import Failure, Limits, Pool
 
 _BATCH = 1_000  # sounds in one transaction; a scan that is stopped goes on with the next batch
 
@@ -144,10 +143,8 @@ class _Session:
     def __init__(
         self, library: Library, model: Model, result: Scan, on_progress: Callable[[], None]
     ) -> None:
-        self._library, self._head, self._result = library, model.head, result
-        self._styles, self._names = model.styles, model.embedding_names
+        self._library, self._loaded_model, self._result = library, model, result
         self._on_progress = on_progress
-        self._window_s = model.features.window_s
         record = model_of(model)
         self._encoder = record.encoder
         self._model = library.model_id(record)
@@ -162,7 +159,7 @@ class _Session:
             " JOIN embeddings w ON w.key = s.key AND w.encoder = m.encoder"
             " WHERE s.model != ? AND m.encoder = ? LIMIT ?"
         )
-        dimensions = self._head.dimensions
+        dimensions = self._loaded_model.head.dimensions
         # No OFFSET: a batch that was classified has the new model, and falls out of the query.
         while rows := self._library.rows(sql, [self._model, self._encoder, _BATCH]):
             predictions = []
@@ -173,7 +170,7 @@ class _Session:
                     duration_s=duration_s,
                     texture=texture_of(*texture),
                 )
-                predictions.append((number, self._classify(kept)))
+                predictions.append((number, classify_stored(self._loaded_model, kept)))
             with self._library.transaction():
                 self._library.put_predictions(self._model, predictions)
             self._result.reclassified += len(rows)
@@ -181,28 +178,16 @@ class _Session:
 
     def analyse(self, pool: Pool, to_do: Iterator[tuple[int, ListedFile]]) -> None:
         """Give files to the workers, and keep what they find, until the list is done."""
-        while self._give(pool, to_do) or self._files:
-            for event in pool.events():
-                self._give(pool, to_do)  # first, so that the worker works while this is written
-                if isinstance(event.news, Question):
-                    pool.answer(event.number, self._is_new(event.number, event.news.value))
-                elif isinstance(event.news, Done):
-                    self._take_in(event.number, event.news.value)
-                self._on_progress()
-            self._on_progress()  # also while one file takes long
+        analyse(pool, self._tasks(to_do), self, on_progress=self._on_progress)
 
-    def _give(self, pool: Pool, to_do: Iterator[tuple[int, ListedFile]]) -> bool:
-        """Give every idle worker a file; False once there are no more."""
-        while pool.idle:
-            number, file = next(to_do, (0, None))
-            if file is None:
-                return False
+    def _tasks(self, to_do: Iterator[tuple[int, ListedFile]]) -> Iterator[tuple[int, str]]:
+        """Each file's number and path, as a worker gets idle."""
+        for number, file in to_do:
             self._files[number] = file
             # Bytes of a name that are not UTF-8 survive (surrogateescape).
-            pool.submit(number, os.fsdecode(file.path))
-        return True
+            yield number, os.fsdecode(file.path)
 
-    def _is_new(self, number: int, looked: Looked) -> bool:
+    def is_new(self, number: int, looked: Looked) -> bool:
         """Whether a file is to be analysed, after a first look at it."""
         file = self._files[number] = replace(self._files[number], looked=looked)
         # Cheapest first: a sound of a track, then one in the store, then one in flight.
@@ -218,7 +203,8 @@ class _Session:
             return True
         return False
 
-    def _take_in(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
+    def take_in(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
+        """Keep what became of a file."""
         file = self._files.pop(number)
         if isinstance(outcome, StoredEmbeddings):
             self._keep_analysed(file, outcome)
@@ -249,7 +235,7 @@ class _Session:
             starts_s=embeddings.starts_s,
             duration_s=embeddings.duration_s,
             warning=embeddings.warning,
-            prediction=self._classify(embeddings),
+            prediction=classify_stored(self._loaded_model, embeddings),
             texture=embeddings.texture,
         )
 
@@ -287,23 +273,3 @@ class _Session:
         for path in (file.path, *(copy.path for copy in copies)):
             self._result.failures.append((os.fsdecode(path), failure.reason))
             self._result.done += 1
-
-    def _classify(self, kept: StoredEmbeddings) -> Prediction:
-        """Classify windows as they are kept, so that classifying again gives the same."""
-        windows = kept.values
-        output = self._head.classify(windows, kept.texture)
-        named = Prediction.of(self._head.labels, output.probabilities, known=output.known)
-        if kept.starts_s is not None:
-            named = with_mix(
-                named,
-                self._head,
-                windows,
-                starts_s=kept.starts_s,
-                duration_s=kept.duration_s,
-                window_s=self._window_s,
-            )
-        names = self._names or ()
-        # The head classifies windows; the styles are by the mean over the track.
-        means = dict(zip(names, windows.mean(axis=0, dtype=np.float64).tolist(), strict=False))
-        rounded = {name: round(mean, PLACES) for name, mean in means.items()}
-        return replace(named, styles=styles_of(self._styles, named.genre, rounded))

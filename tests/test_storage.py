@@ -1,0 +1,174 @@
+"""Objects of a store, read by range: what is read, how much of it, and what a store may answer."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+
+fsspec = pytest.importorskip("fsspec")
+
+from support.small_files import music, write  # noqa: E402
+
+from tonearm import Classifier  # noqa: E402
+from tonearm.containers.sound_key import sound_key  # noqa: E402
+from tonearm.distributed import storage  # noqa: E402
+from tonearm.distributed.storage import ObjectPath, is_uri, patiently  # noqa: E402
+from tonearm.errors import TonearmError  # noqa: E402
+
+
+@pytest.fixture
+def put():
+    """Puts bytes into a store in memory; gives the object's URI."""
+    store = fsspec.filesystem("memory")
+
+    def put(name, data):
+        store.pipe_file(f"/bucket/{name}", data)
+        return f"memory://bucket/{name}"
+
+    yield put
+    store.rm("/bucket", recursive=True)
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch):
+    monkeypatch.setattr(storage.time, "sleep", lambda _: None)
+
+
+def test_any_range_is_what_the_object_holds(put):
+    data = os.urandom(200_000)
+    path = ObjectPath(put("a.bin", data))
+    places = [
+        (0, 10),
+        (199_990, 300_000),
+        (16_383, 16_385),
+        (70_000, 150_000),
+        (5, 5),
+        (0, 200_000),
+    ]
+    for start, stop in places:
+        assert path.read(start, stop) == data[start:stop], (start, stop)
+
+
+def test_a_block_is_fetched_once_and_reading_on_takes_larger_ranges(put):
+    data = os.urandom(2_000_000)
+    path = ObjectPath(put("a.bin", data))
+    with path.open("rb") as file:
+        pieces = iter(lambda: file.read(4_096), b"")
+        assert b"".join(pieces) == data
+    assert path.bytes_read == len(data)
+    # 123 blocks of 16 KB: 1, 2, 4 … 64 of them at once.
+    assert path.requests < 12
+    path.read(0, len(data))
+    assert path.bytes_read == len(data)
+
+
+def test_a_large_object_does_not_stay_in_memory(put, monkeypatch):
+    monkeypatch.setattr(storage, "_KEPT_BYTES", 100_000)
+    data = os.urandom(1_000_000)
+    path = ObjectPath(put("a.bin", data))
+    assert b"".join(path.read(i, i + 10_000) for i in range(0, len(data), 10_000)) == data
+    assert sum(map(len, path._blocks.values())) <= 100_000
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".wav", ".flac", ".ogg", ".m4a"])
+def test_an_object_has_the_key_and_the_embeddings_of_the_file(put, tmp_path, suffix):
+    local = write(tmp_path / f"song{suffix}", music(1, 6.0))
+    path = ObjectPath(put(local.name, local.read_bytes()))
+    assert sound_key(path) == sound_key(local)
+    classifier = Classifier.load()
+    there, here = classifier.embed(path), classifier.embed(local)
+    assert there.values.tolist() == here.values.tolist()
+    assert (there.path, there.duration_s) == (str(path), here.duration_s)
+
+
+def test_a_copy_holds_what_was_read_and_is_as_long(put):
+    data = b"\1" * 100_000
+    path = ObjectPath(put("a.mp3", data))
+    path.read(40_000, 40_001)
+    with path.copied() as copy:
+        held = copy.read_bytes()
+        assert (copy.suffix, len(held)) == (".mp3", len(data))
+        assert held.count(1) == 16_384
+        assert held[40_000] == 1
+    assert not copy.exists()
+
+
+def test_what_may_pass_is_tried_again():
+    answers = iter([OSError("503 Slow Down"), ConnectionError("reset"), None])
+
+    def ask():
+        error = next(answers)
+        if error:
+            raise error
+        return "data"
+
+    assert patiently(ask) == "data"
+
+
+def test_what_is_final_is_not_tried_again():
+    asked = []
+
+    def ask():
+        asked.append(1)
+        raise FileNotFoundError("s3://bucket/gone.mp3")
+
+    with pytest.raises(FileNotFoundError):
+        patiently(ask)
+    assert len(asked) == 1
+
+
+def test_a_store_without_credentials_is_a_matter_of_permission():
+    class NoCredentialsError(Exception):
+        """Named as botocore's, which has no base class that others share."""
+
+    def ask():
+        raise NoCredentialsError("Unable to locate credentials")
+
+    with pytest.raises(PermissionError, match="no credentials for the store"):
+        patiently(ask)
+
+
+def test_a_store_that_never_answers_is_given_up():
+    asked = []
+
+    def ask():
+        asked.append(1)
+        raise OSError("503 Slow Down")
+
+    with pytest.raises(OSError, match="503"):
+        patiently(ask)
+    assert len(asked) == 5
+
+
+def test_a_connection_that_ends_early_is_not_the_end_of_the_object(put, monkeypatch):
+    data = os.urandom(50_000)
+    path = ObjectPath(put("a.bin", data))
+    store, name = path._opened()
+    whole = store.cat_file
+    cut = iter([1_000, None])
+    monkeypatch.setattr(
+        store, "cat_file", lambda *a, **k: whole(*a, **k)[: next(cut, None)], raising=True
+    )
+    assert path.read(0, 50_000) == data
+    assert name.endswith("a.bin")
+
+
+def test_a_file_object_seeks_as_a_file_does(put):
+    with ObjectPath(put("a.bin", b"0123456789")).open("rb") as file:
+        assert (file.seek(-3, os.SEEK_END), file.read(), file.read(1)) == (7, b"789", b"")
+        assert (file.seek(2), file.seek(1, os.SEEK_CUR), file.read(2)) == (2, 3, b"34")
+        with pytest.raises(io.UnsupportedOperation):
+            file.fileno()
+
+
+def test_a_scheme_makes_a_uri():
+    assert is_uri("s3://bucket/a.mp3")
+    assert not is_uri("/music/a.mp3")
+    assert not is_uri("C:/music/a.mp3")
+
+
+def test_an_unknown_store_is_named():
+    with pytest.raises(TonearmError, match="names a store that is not known"):
+        storage.file_system("floppy://a.mp3")
