@@ -11,6 +11,7 @@ file that it opens at all.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -36,6 +37,7 @@ Found = Iterator[tuple[Path, list[str]]]
 
 def main() -> None:
     """Write, read, and print the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         files = list(written(Path(scratch)))
         failed = []
