@@ -1,6 +1,7 @@
 # make demo [MUSIC=folder]   classify the pieces in examples/, or your music
 # make bench [MUSIC=folder]  time and memory next to other programs, about an hour
 # make docs                  the documentation as a site in build/site, with its links checked
+# make site                  the page that needs no server, as static files in build/browser
 # make test                  lint, types and every test, in an environment it makes itself
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ MUSIC ?= examples
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo docs test lint lint-page bench clean
+.PHONY: demo docs site test lint lint-page bench clean
 
 demo: .venv/core
 	@$(BIN)/tonearm predict --timeline "$(patsubst ~%,$(HOME)%,$(MUSIC))"; code=$$?; \
@@ -27,9 +28,12 @@ lint: .venv/all lint-page
 # The page's JavaScript: format, lint and types, with the packages of package-lock.json.
 lint-page:
 	@if command -v npm >/dev/null; then \
-	  [ node_modules -nt package-lock.json ] || { npm ci --no-progress && touch node_modules; }; \
-	  npm run --silent lint; \
+	  $(MAKE) --no-print-directory node_modules && npm run --silent lint; \
 	else echo "skipped: checks of the page's JavaScript (Node is not installed)"; fi
+
+node_modules: package-lock.json
+	npm ci --no-progress
+	@touch $@
 
 bench: .venv/all
 	$(BIN)/python -m benchmarks --music "$(patsubst ~%,$(HOME)%,$(MUSIC))"
@@ -40,6 +44,12 @@ docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q --strict
 	$(BIN)/python docs/check_site.py build/site
 	@echo "build/site/index.html"
+
+site: .venv/core
+	@command -v npm >/dev/null || { echo "make site wants Node: install npm"; exit 2; }
+	@$(MAKE) --no-print-directory node_modules
+	$(BIN)/python site/build.py build/browser
+	@echo "build/browser: python -m http.server -d build/browser"
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

@@ -76,6 +76,12 @@ export const query = (values) =>
   ).toString();
 
 export const audioOf = (id) => `${BASE}/tracks/${id}/audio`;
+
+/** A piece of music to try. @param {string} name @returns {Promise<File>} */
+export async function exampleFile(name) {
+  const answer = await fetch(`${BASE}/examples/${encodeURIComponent(name)}`);
+  return new File([await answer.blob()], name);
+}
 export const eventsUrl = `${BASE}/events`;
 
 /**

@@ -1,5 +1,5 @@
 // The view for single files: drop, choose or record; one card each.
-import { get } from "./api.js";
+import { exampleFile, get } from "./api.js";
 import { save, toCsv } from "./csv.js";
 import { el, button, count, fail, number, say } from "./dom.js";
 import { makeCard } from "./card.js";
@@ -65,12 +65,7 @@ export function makeListen() {
     const names = (await get("/examples")).examples.slice(0, 3);
     if (names.length) examples.append(el("span", { class: "quiet" }, "Or try"));
     for (const name of names)
-      examples.append(
-        button(name, async () => {
-          const answer = await fetch(`/api/v1/examples/${encodeURIComponent(name)}`);
-          add([new File([await answer.blob()], name)]);
-        }),
-      );
+      examples.append(button(name, async () => add([await exampleFile(name)])));
   }
 
   function sort() {

@@ -1,0 +1,171 @@
+// From embeddings to probabilities, as `tonearm/model/head.py`: votes of windows, calibration, the
+// out-of-domain detector, gates, and the second encoder's votes.
+
+/** @typedef {import("./model.js").Model} Model */
+/** @typedef {ArrayLike<number>} Row */
+/**
+ * @typedef {object} HeadOutput
+ * @property {number[]} probabilities
+ * @property {boolean} known
+ * @property {number} unknown
+ */
+
+/** @param {Row} logits @param {number} [temperature] @returns {number[]} */
+export function softmax(logits, temperature = 1) {
+  let most = -Infinity;
+  for (let i = 0; i < logits.length; i++) most = Math.max(most, logits[i]);
+  const odds = Array.from(logits, (value) => Math.exp((value - most) / temperature));
+  const sum = odds.reduce((a, b) => a + b, 0);
+  return odds.map((value) => value / sum);
+}
+
+const sigmoid = (/** @type {number} */ x) => 0.5 * (1 + Math.tanh(x / 2));
+const clip = (/** @type {number} */ x, /** @type {number} */ low, /** @type {number} */ high) =>
+  Math.max(low, Math.min(high, x));
+
+/** Mean of rows. @param {Row[]} rows @returns {number[]} */
+export function meanRow(rows) {
+  const sums = new Array(rows[0].length).fill(0);
+  for (const row of rows) for (let i = 0; i < sums.length; i++) sums[i] += row[i];
+  return sums.map((sum) => sum / rows.length);
+}
+
+/** The largest of them. @param {number[]} values */
+export const argmax = (values) => values.indexOf(Math.max(...values));
+
+export class Head {
+  /** @param {Model} model */
+  constructor({ head, arrays, rules }) {
+    this.settings = head;
+    this.labels = head.labels;
+    this.arrays = arrays;
+    this.rules = rules;
+  }
+
+  /** Probabilities to a power below 1. @param {Row} window @returns {number[]} */
+  spread(window) {
+    return Array.from(window, (value) => clip(value, 0, 1) ** this.settings.power);
+  }
+
+  /** `row @ weight + bias`. @param {Row} row @param {string} weight @param {string} bias */
+  linear(row, weight, bias) {
+    const [{ data }, k] = [this.arrays[weight], this.labels.length];
+    const sums = Array.from(this.arrays[bias].data);
+    for (let i = 0; i < row.length; i++)
+      for (let j = 0; j < k; j++) sums[j] += row[i] * data[i * k + j];
+    return sums;
+  }
+
+  /** Log of the mean vote. @param {number[][]} logits one row a window */
+  meanVote(logits) {
+    const mean = meanRow(logits.map((row) => softmax(row)));
+    return mean.map((value) => Math.log(Math.max(value, this.rules.least_vote)));
+  }
+
+  /** Log votes of each window. @param {Row[]} windows */
+  logVotes(windows) {
+    return windows.map((window) =>
+      softmax(this.linear(this.spread(window), "weight", "bias")).map((value) =>
+        Math.log(Math.max(value, this.rules.least_vote)),
+      ),
+    );
+  }
+
+  /** @param {Row[]} windows */
+  logits(windows) {
+    const wide = windows.map((window) => this.spread(window));
+    let z;
+    if (this.settings.kind === "votes")
+      z = this.meanVote(wide.map((row) => this.linear(row, "weight", "bias")));
+    else {
+      const logs = meanRow(wide).map((value) => Math.log(Math.max(value, this.rules.least_vote)));
+      z = this.linear(logs, "weight", "bias");
+    }
+    const prior = this.arrays.prior?.data;
+    if (prior) z = z.map((value, i) => value + prior[i]);
+    const means = this.settings.gates.length ? meanRow(windows) : [];
+    for (const gate of this.settings.gates) {
+      const sum = gate.tags.reduce((total, tag) => total + means[tag], 0);
+      if (sum < gate.least) z[this.labels.indexOf(gate.label)] += this.rules.closed;
+    }
+    return z;
+  }
+
+  /** @param {number[]} z @param {[number, number][]} mixture */
+  calibrated(z, mixture) {
+    const total = new Array(z.length).fill(0);
+    for (const [weight, temperature] of mixture)
+      softmax(z, temperature).forEach((value, i) => (total[i] += weight * value));
+    return total;
+  }
+
+  /** By the first encoder alone. @param {Row[]} windows */
+  probabilities(windows) {
+    return this.calibrated(this.logits(windows), this.settings.calibration);
+  }
+
+  /**
+   * How far a track lies beyond what is known; -Infinity without a detector.
+   *
+   * @param {Row[]} windows
+   */
+  beyond(windows) {
+    const detector = this.settings.detector;
+    if (!detector) return -Infinity;
+    const { least_odds } = this.rules;
+    const odds = windows.map((window) =>
+      Array.from(window, (value) => {
+        const p = clip(value, least_odds, 1 - least_odds);
+        return Math.log(p / (1 - p));
+      }),
+    );
+    const weight = this.arrays.detector.data;
+    const line = meanRow(odds).reduce((sum, value, i) => sum + value * weight[i], detector.offset);
+    return line - (detector.limit + detector.slope / Math.sqrt(windows.length));
+  }
+
+  /** Whether the windows leave it in such doubt that texture counts. @param {Row[]} windows */
+  wantsTexture(windows) {
+    const second = this.settings.texture;
+    return second !== null && Math.max(...this.probabilities(windows)) < second.ask_below;
+  }
+
+  /**
+   * All windows of a track together.
+   *
+   * @param {Row[]} windows
+   * @param {?Row[]} [texture]
+   * @returns {HeadOutput}
+   */
+  classify(windows, texture = null) {
+    let z = this.logits(windows);
+    let probabilities = this.calibrated(z, this.settings.calibration);
+    const second = this.settings.texture;
+    if (texture?.length && second && this.wantsTexture(windows)) {
+      const votes = texture.map((row) => this.linear(row, "texture.weight", "texture.bias"));
+      const vote = this.meanVote(votes);
+      z = z.map((value, i) => value + vote[i]);
+      probabilities = this.calibrated(z, second.calibration);
+    }
+    const unknown = sigmoid(this.beyond(windows));
+    const known = Math.max(...probabilities) >= this.settings.min_confidence && unknown <= 0.5;
+    return { probabilities, known, unknown };
+  }
+
+  /** Each window by itself, and last the probability of unknown. @param {Row[]} windows */
+  classifyEach(windows) {
+    return windows.map((window) => {
+      const unknown = sigmoid(this.beyond([window]));
+      return [...this.probabilities([window]).map((value) => value * (1 - unknown)), unknown];
+    });
+  }
+
+  /** Whether no more windows are needed. @param {Row[]} windows @param {number} confidence */
+  isConfident(windows, confidence) {
+    const beyond = this.beyond(windows);
+    const slope = this.settings.detector?.slope ?? 0;
+    if (Math.abs(beyond) < (2 * slope) / Math.sqrt(windows.length)) return false;
+    const highest = Math.max(...this.probabilities(windows));
+    return beyond > 0 || highest >= Math.max(confidence, this.settings.min_confidence);
+  }
+}
