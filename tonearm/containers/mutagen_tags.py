@@ -6,10 +6,12 @@ frames, turns ID3v2.3 into 2.4). It is imported when the first file is read.
 
 from __future__ import annotations
 
+import base64
 import io
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +22,7 @@ from tonearm.files import as_path
 # Mutagen's classes have no common base with what is used of them here.
 Loaded = Any
 _ID3_TAG, _APE_TAG = "id3.ID3", "apev2.APEv2"
+_FRONT = 3  # the picture type of a front cover, in ID3, FLAC and ASF alike
 _ID3_KINDS = frozenset({"wav", "aiff", "dsf"})
 _CLASSES = {
     "wav": "wave.WAVE",
@@ -47,13 +50,11 @@ def load(
     only_id3 : bool
         Whether only an ID3 tag is looked for.
     """
-    from mutagen import MutagenError
-
     name = os.fspath(path)
     place = as_path(path)
     # An object of a store has no name by which mutagen could open it.
     opened = name if isinstance(place, Path) else place.open("rb")
-    try:
+    with _readable(name):
         if kind in {"mp3", "ape"}:
             # In the order in which players of that kind look.
             places = [_ID3_TAG, _APE_TAG] if kind == "mp3" else [_APE_TAG, _ID3_TAG]
@@ -64,14 +65,23 @@ def load(
         else:
             options = {} if translate or kind not in _ID3_KINDS else {"translate": False}
             found = [_class(_CLASSES[kind])(opened, **options).tags]
+    return [tags for tags in found if tags is not None]
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Whatever mutagen raises, as one TagError with the reason."""
+    from mutagen import MutagenError
+
+    try:
+        yield
     except (MutagenError, OSError) as error:
         # The message names the file already, and has one line.
         reason = " ".join(str(error).replace(repr(name), "it").split())
-        raise TagError(f"{path}: tags cannot be read: {reason or type(error).__name__}") from None
+        raise TagError(f"{name}: tags cannot be read: {reason or type(error).__name__}") from None
     except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, EOFError) as error:
         # Damage that mutagen's parsers did not foresee.
-        raise TagError(f"{path}: tags are damaged ({type(error).__name__}: {error})") from error
-    return [tags for tags in found if tags is not None]
+        raise TagError(f"{name}: tags are damaged ({type(error).__name__}: {error})") from error
 
 
 def is_binary(value: object) -> bool:
@@ -94,6 +104,72 @@ def flac_pictures(path: str | os.PathLike[str]) -> list[bytes]:
         The file.
     """
     return [picture.write() for picture in _class(_CLASSES["flac"])(os.fspath(path)).pictures]
+
+
+def pictures(path: str | os.PathLike[str], kind: str) -> list[tuple[bool, bytes]]:
+    """The pictures in a file's tags, each with whether it is the front cover.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    kind : str
+        Kind of the file, see :func:`~tonearm.containers.kinds.sniff`.
+
+    Raises
+    ------
+    TagError
+        When its tags cannot be read.
+    """
+    found: list[tuple[bool, bytes]] = []
+    if kind == "flac":
+        name = os.fspath(path)
+        with _readable(name):
+            own = _class(_CLASSES["flac"])(name).pictures
+        return [(picture.type == _FRONT, picture.data) for picture in own]
+    for tags in load(path, kind):
+        # What one format calls its pictures, no other does: so each is asked for all of them.
+        if hasattr(tags, "getall"):
+            found += [(frame.type == _FRONT, frame.data) for frame in tags.getall("APIC")]
+            continue
+        found += [(True, bytes(data)) for data in _values(tags, "covr")]
+        for text in _values(tags, "metadata_block_picture"):
+            picture = _vorbis_picture(text)
+            found += [(picture.type == _FRONT, picture.data)] if picture else []
+        for attribute in _values(tags, "WM/Picture"):
+            found += [(attribute.value[:1] == b"\x03", _asf_picture(attribute.value))]
+        for name in ("Cover Art (Front)", "Cover Art (Back)"):
+            # An APEv2 picture begins with a file name, which a NUL ends.
+            for value in _values(tags, name)[:1]:
+                found.append((name.endswith("(Front)"), bytes(value.value).partition(b"\0")[2]))
+    return found
+
+
+def _values(tags: Loaded, name: str) -> list[Any]:
+    try:
+        value = tags[name]
+    except (KeyError, ValueError, TypeError):
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _vorbis_picture(text: str) -> Loaded | None:
+    """The FLAC picture that a Vorbis comment holds in base64; None where it holds none."""
+    from mutagen import MutagenError
+
+    with suppress(MutagenError, ValueError, TypeError, struct.error):
+        return _class("flac.Picture")(base64.b64decode(text))
+    return None
+
+
+def _asf_picture(data: bytes) -> bytes:
+    """The image in WM/Picture: type, length, then two UTF-16 texts that NULs end, then it."""
+    at = 5
+    for _ in range(2):
+        while data[at : at + 2] not in {b"\0\0", b""}:
+            at += 2
+        at += 2
+    return data[at:]
 
 
 def load_id3(data: bytes) -> Loaded | None:

@@ -24,6 +24,8 @@ from tonearm.model.file import Model
 
 Float32 = NDArray[np.float32]
 
+_OTHER_GENRE = np.float32(-2)  # below every cosine
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -96,7 +98,7 @@ def probe_of(
     return Probe(np.frombuffer(pooled, dtype=np.float32), duration_s, encoder, found)
 
 
-def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
+def similar(library: Library, probe: Probe, *, count: int, genre: str | None = None) -> list[Match]:
     """The tracks nearest to a sound, nearest first; of copies one, and none of the sound itself.
 
     Parameters
@@ -107,6 +109,8 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
         What to be like.
     count : int
         How many at most.
+    genre : str or None
+        Only tracks of that genre by sound, however far away.
 
     Raises
     ------
@@ -123,7 +127,7 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     'gravel_and_honey.wav'
     """
     rows = library.rows(
-        "SELECT s.id, s.duration_s, s.pooled FROM sounds s JOIN models m ON m.id = s.model"
+        "SELECT s.id, s.duration_s, s.pooled, s.genre FROM sounds s JOIN models m ON m.id = s.model"
         " WHERE m.encoder = ? AND s.key IS NOT ?"
         " AND EXISTS (SELECT 1 FROM tracks WHERE sound = s.id AND NOT missing)",
         [probe.encoder, probe.key],
@@ -137,7 +141,7 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
         if held and held == own:  # all there is are copies of it
             return []
         raise LibraryError(f"{library.path}: nothing in it to compare: run `tonearm scan FOLDER`")
-    numbers, durations, blobs = zip(*rows, strict=True)
+    numbers, durations, blobs, genres = zip(*rows, strict=True)
     pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)  # (n, d)
     lengths_s = np.array([*durations, probe.duration_s])  # (n + 1,)
     # float32 [n + 1, d]; the probe is the last row
@@ -146,9 +150,14 @@ def similar(library: Library, probe: Probe, *, count: int) -> list[Match]:
     centred = points - points[:-1].mean(axis=0)
     units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
     likeness = units[:-1] @ units[-1]  # (n,)
+    if genre is not None:
+        # The mean stays that of the whole library.
+        likeness = np.where([own == genre for own in genres], likeness, _OTHER_GENRE)
     chosen = [len(rows)]  # the probe itself
     # More than asked for, since copies of one recording take places.
     for i in _falling(likeness, at_least=4 * count):
+        if likeness[i] == _OTHER_GENRE:  # as are all that follow
+            break
         if _is_copy(points, lengths_s, i, chosen):
             continue
         chosen.append(i)

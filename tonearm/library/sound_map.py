@@ -195,21 +195,31 @@ def _tsne(units: Float32) -> NDArray[np.float64]:
     # Of unit vectors: |a - b|^2 = 2 - 2 a.b; rounding may leave it a little below 0.
     distances = np.maximum(2 - 2 * (units @ units.T).astype(np.float64), 0)
     # A perplexity near n has no solution; a third of the others is the usual bound.
-    joint = _affinities(distances, min(_PERPLEXITY, (n - 1) / 3))
+    joint = _affinities(distances, min(_PERPLEXITY, (n - 1) / 3)).astype(np.float32)
+    wanted = 12 * joint  # early exaggeration: attraction times 12, so that clusters form
+    dx, dy, kernel, pull = (np.empty((n, n), np.float32) for _ in range(4))  # made once
     left, scale, _ = np.linalg.svd(units - units.mean(axis=0), full_matrices=False)
     places = left[:, :2] * scale[:2]
     # Small at first (the paper: 1e-4): near each other, clusters can still change places.
     places = 1e-2 * places / places.std()
     speed, gains = np.zeros_like(places), np.ones_like(places)
     for step in range(_STEPS):
-        # Early exaggeration: attraction times 12 for a quarter of the steps, so that clusters form.
         early = step < _STEPS // 4
-        squares = (places**2).sum(axis=1)  # (n,)
-        # (n, n), Student's t with one degree of freedom
-        kernel = 1 / (1 + squares[:, None] + squares - 2 * places @ places.T)
+        across, along = places.T.astype(np.float32)
+        # Differences, not products of matrices: BLAS would start threads for two columns, which
+        # on a busy machine takes six times as long as the sums themselves.
+        np.subtract.outer(across, across, out=dx)
+        np.subtract.outer(along, along, out=dy)
+        # Student's t with one degree of freedom
+        np.multiply(dx, dx, out=kernel)
+        kernel += 1
+        kernel += np.multiply(dy, dy, out=pull)
+        np.reciprocal(kernel, out=kernel)
         np.fill_diagonal(kernel, 0)
-        pull = (joint * (12 if early else 1) - kernel / kernel.sum()) * kernel
-        slope = 4 * (pull.sum(axis=1)[:, None] * places - pull @ places)
+        np.multiply(kernel, np.float32(-1 / kernel.sum(dtype=np.float64)), out=pull)
+        pull += wanted if early else joint
+        pull *= kernel
+        slope = 4 * np.stack([np.einsum("ij,ij->i", pull, axis) for axis in (dx, dy)], axis=1)
         # Gains as of Jacobs (1988): faster where the slope keeps its sign, slower where it turns.
         gains = np.where(np.sign(slope) != np.sign(speed), gains + 0.2, gains * 0.8).clip(0.01)
         # Learning rate n / 12 (Belkina et al. 2019), momentum .5 then .8 (van der Maaten).

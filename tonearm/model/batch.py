@@ -6,7 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from tonearm.errors import DecodeError
 from tonearm.workers import Failure, Pool, Work, attempt, in_order
@@ -24,6 +24,7 @@ class Options(TypedDict):
     timeline: bool
     tags: bool
     count: WindowCount | None
+    reasons: NotRequired[bool]
 
 
 def make_predict(classifier: Classifier, options: Options) -> Work:

@@ -141,13 +141,7 @@ class Classifier:
         >>> classifier.embed(stereo, 44_100, count="all").duration_s
         10.0
         """
-        plan = self._plan(count, timeline, on_progress)
-        with open_source(source, sample_rate_hz) as opened:
-            embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
-            if not np.isfinite(embeddings.values).all():
-                reason = "holds sound that the model answers without numbers; it may be damaged"
-                raise DecodeError(opened.shown, "unreadable", reason)
-        return replace(embeddings, path=opened.path)
+        return self._embed(source, sample_rate_hz, self._plan(count, timeline, on_progress))
 
     def classify(
         self,
@@ -217,6 +211,7 @@ class Classifier:
         timeline: bool = False,
         tags: bool = False,
         count: WindowCount | None = None,
+        reasons: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> Prediction:
         """Name the genre of a track: :meth:`embed`, then :meth:`classify`.
@@ -231,6 +226,8 @@ class Classifier:
             Give moods and instruments as well.
         count, on_progress : int, 'all' or None; callable or None
             As for :meth:`embed`.
+        reasons : bool
+            Say why as well, of the windows that are analysed; the answer stays the same.
 
         Raises
         ------
@@ -245,10 +242,18 @@ class Classifier:
         >>> prediction.to_dict()["duration_s"]
         22.11
         """
-        embeddings = self.embed(
-            source, sample_rate_hz, count=count, timeline=timeline, on_progress=on_progress
-        )
-        return self.classify(embeddings, timeline=timeline, tags=tags)
+        plan = replace(self._plan(count, timeline, on_progress), reasons=reasons)
+        embeddings = self._embed(source, sample_rate_hz, plan)
+        # Reasons ask the second encoder of every track; the answer heeds it only where it would
+        # have been asked anyway.
+        heeded = embeddings
+        if reasons and not self.model.wants_texture(embeddings.values):
+            heeded = replace(embeddings, texture=None, texture_starts_s=None)
+        prediction = self.classify(heeded, timeline=timeline, tags=tags)
+        if not reasons:
+            return prediction
+        ranked = list(prediction.probabilities)
+        return replace(prediction, reasons=reasons_of(self.model, embeddings, ranked))
 
     def explain(self, source: Source, sample_rate_hz: float | None = None) -> Prediction:
         """Name the genre of a track, with its tags and the reasons.
@@ -271,11 +276,9 @@ class Classifier:
         >>> reasons.genre, reasons.tags[0].tag
         ('jazz', 'jazz')
         """
-        with open_source(source, sample_rate_hz) as opened:
-            # All windows, since the most typical ten seconds may lie anywhere.
-            plan = Plan("all", reasons=True)
-            embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
-        prediction = self.classify(replace(embeddings, path=opened.path), tags=True)
+        # All windows, since the most typical ten seconds may lie anywhere.
+        embeddings = self._embed(source, sample_rate_hz, Plan("all", reasons=True))
+        prediction = self.classify(embeddings, tags=True)
         ranked = list(prediction.probabilities)
         return replace(prediction, reasons=reasons_of(self.model, embeddings, ranked))
 
@@ -286,6 +289,7 @@ class Classifier:
         timeline: bool = False,
         tags: bool = False,
         count: WindowCount | None = None,
+        reasons: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> Prediction | DecodeError:
         """:meth:`predict`, but a file that fails is a result too: the error is returned.
@@ -302,6 +306,8 @@ class Classifier:
             Add moods, instruments and more.
         count : int, 'all' or None
             Windows to analyse; None stops when confident.
+        reasons : bool
+            Say why as well.
         on_progress : callable or None
             Called with the fraction done.
 
@@ -313,7 +319,12 @@ class Classifier:
         """
         try:
             return self.predict(
-                path, timeline=timeline, tags=tags, count=count, on_progress=on_progress
+                path,
+                timeline=timeline,
+                tags=tags,
+                count=count,
+                reasons=reasons,
+                on_progress=on_progress,
             )
         except DecodeError as error:
             return error
@@ -368,6 +379,14 @@ class Classifier:
         self._plan(count, timeline, None)  # refuses a wrong count before the first file
         options = batch.Options(timeline=timeline, tags=tags, count=count)
         return batch.predict_many(self, paths, options, jobs=jobs or cores())
+
+    def _embed(self, source: Source, sample_rate_hz: float | None, plan: Plan) -> Embeddings:
+        with open_source(source, sample_rate_hz) as opened:
+            embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
+            if not np.isfinite(embeddings.values).all():
+                reason = "holds sound that the model answers without numbers; it may be damaged"
+                raise DecodeError(opened.shown, "unreadable", reason)
+        return replace(embeddings, path=opened.path)
 
     def _plan(
         self,

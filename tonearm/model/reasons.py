@@ -159,24 +159,64 @@ def window_reasons(
     """
     votes = log_votes(head, windows)  # (n, k)
     amounts = votes[:, pair[0]] - votes[:, pair[1]]
-    order = np.argsort(-amounts, kind="stable")[:_WINDOWS]
     found = tuple(
         WindowReason(
             round(float(starts_s[i]), 2),
             round(min(float(starts_s[i]) + window_s, duration_s), 2),
             round(float(amounts[i]), 2),
         )
-        for i in order
+        for i in _apart(np.argsort(-amounts, kind="stable"), starts_s, window_s)
     )
+    typical_s = typical_stretch(
+        head, windows, starts_s, pair[0], window_s=window_s, duration_s=duration_s
+    )
+    return found, typical_s
+
+
+def typical_stretch(
+    head: Head,
+    windows: NDArray[np.floating[Any]],
+    starts_s: NDArray[np.floating[Any]],
+    label: int,
+    *,
+    window_s: float,
+    duration_s: float,
+    length_s: float = TYPICAL_S,
+) -> tuple[float, float]:
+    """Begin and end of the seconds that are most typical of a genre, as far as windows know.
+
+    Parameters
+    ----------
+    head : Head
+    windows : float32 [n, d]
+    starts_s : float64 [n]
+    label : int
+        Index of the genre.
+    window_s, duration_s : float
+        Length of a window and of the track.
+    length_s : float
+        How long the stretch is, where the track is as long.
+    """
     middles = starts_s + window_s / 2
-    # Mean of what lies within five seconds of each window's middle.
-    near = np.abs(middles[:, None] - middles) <= TYPICAL_S / 2
+    # Mean of what lies within half a length of each window's middle.
+    near = np.abs(middles[:, None] - middles) <= length_s / 2
     # Probabilities, because a mean of logarithms would be ruled by the worst window.
-    likely = np.exp(votes[:, pair[0]])
+    likely = np.exp(log_votes(head, windows)[:, label])
     best = int(((near * likely).sum(axis=1) / near.sum(axis=1)).argmax())
-    # Moved inward at both ends, so that it is ten seconds wherever the track has as many.
-    start_s = max(0.0, min(float(middles[best]) - TYPICAL_S / 2, duration_s - TYPICAL_S))
-    return found, (round(start_s, 2), round(min(start_s + TYPICAL_S, duration_s), 2))
+    # Moved inward at both ends, so that it has its length wherever the track has as much.
+    start_s = max(0.0, min(float(middles[best]) - length_s / 2, duration_s - length_s))
+    return round(start_s, 2), round(min(start_s + length_s, duration_s), 2)
+
+
+def _apart(order: NDArray[np.int64], starts_s: Float64, window_s: float) -> list[int]:
+    """The first windows of ``order`` that do not overlap, as those of a timeline would."""
+    chosen: list[int] = []
+    for i in map(int, order):
+        if all(abs(starts_s[i] - starts_s[other]) >= 0.99 * window_s for other in chosen):
+            chosen.append(i)
+        if len(chosen) == _WINDOWS:
+            break
+    return chosen
 
 
 def band_reasons(

@@ -27,6 +27,7 @@ from tonearm.serve import (
     sound_map,
     strict,
     tags,
+    track,
     tracks,
 )
 from tonearm.serve.compress import Compress
@@ -113,7 +114,7 @@ def create_app(
     )
     app.state.service = service
     add_handlers(app)
-    for part in (predict, tracks, review, tags, scan, sound_map, playlist, jobs):
+    for part in (predict, tracks, track, review, tags, scan, sound_map, playlist, jobs):
         app.include_router(part.router, dependencies=[Depends(strict.known_parameters)])
 
     server = APIRouter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any, cast
@@ -19,10 +20,13 @@ from tonearm.serve.problems import Json, problem, to_bytes
 from tonearm.serve.schema import PREFIX, PredictionAnswer
 from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
 from tonearm.serve.uploads import Upload
+from tonearm.tagging.cover import embedded_cover
 from tonearm.windows import WindowCount
 
 PATH = f"{PREFIX}/predict"
 LINES = "application/x-ndjson"
+
+_LARGEST_COVER_BYTES = 2 * 2**20  # as base64 in a line; larger ones are not worth their wait
 
 router = APIRouter(tags=["listen"])
 _FORM = {
@@ -50,6 +54,7 @@ async def predict(
         str | None,
         Query(pattern="^([1-9][0-9]{0,5}|all)$", description="Windows to analyse, or all"),
     ] = None,
+    reasons: Annotated[bool, Query(description="Add `reasons`: what spoke for the genre")] = False,
     draw: Annotated[bool, Query(description="Add `picture`: spectrogram and waveform")] = False,
     quick: Annotated[
         bool, Query(description="Among lines, `quick` and `about` first: some windows, and tags")
@@ -58,9 +63,9 @@ async def predict(
     """Give the same object as ``tonearm predict --format jsonl``, `path` being the file's name.
 
     With ``Accept: application/x-ndjson`` come lines instead: ``{"progress": 0.4}`` as it goes,
-    ``{"answer": ...}``, and with ``draw`` at last ``{"picture": ...}``. A file that cannot be read
-    is a problem of kind ``unreadable`` that holds the command line's ``error``, or, among lines, an
-    answer with ``error``.
+    ``{"answer": ...}``, then, where they are asked for, ``{"reasons": ...}`` and
+    ``{"picture": ...}``. A file that cannot be read is a problem of kind ``unreadable`` that holds
+    the command line's ``error``, or, among lines, an answer with ``error``.
     """
     service = service_of(request)
     count = cast("WindowCount | None", int(windows) if windows and windows != "all" else windows)
@@ -74,9 +79,11 @@ async def predict(
             if isinstance(first, Prediction):
                 emit({"quick": _without_place(first, upload).to_dict()})
                 emit({"about": _about(upload)})
-        options = Options(count=count, timeline=timeline, tags=tags)
+        options = Options(count=count, timeline=timeline, tags=tags, reasons=reasons)
         found = service.analyst.predict(upload.path, options, on_progress=report)
         emit({"answer": _without_place(found, upload).to_dict()})
+        if reasons and isinstance(found, Prediction):
+            emit({"reasons": found.reasons and found.reasons.to_dict()})
         if draw and isinstance(found, Prediction):
             try:
                 drawn = service.analyst.picture(upload.path, on_progress=report)
@@ -116,24 +123,32 @@ async def _lines(service: Service, request: Request, work: Work) -> AsyncIterato
 
 async def _whole(service: Service, request: Request, work: Work) -> Response:
     values: dict[str, Any] = {}
-    drawn: dict[str, Any] = {}
+    more: dict[str, Any] = {}
     try:
         async for part in service.analyse(request, work):
             values = part.get("answer", values)
-            if "picture" in part:
-                drawn = {"picture": part["picture"]}
+            more |= {name: part[name] for name in ("reasons", "picture") if name in part}
     except StoppedError:
         raise HTTPException(504, "the analysis took too long") from None
     if "error" in values:
         words = f"{values['path']}: {values['error']['message']}"
         return problem(422, "unreadable", words, **values)
-    return Json({**values, **drawn})
+    return Json({**values, **more})
 
 
 def _about(upload: Upload) -> dict[str, Any]:
     """What its tags say."""
     tags = file_tags(str(upload.path))
-    return {"title": tags.title, "artist": tags.artist, "genres": list(tags.genres)}
+    cover = embedded_cover(upload.path)
+    shown = None
+    if cover and len(cover.data) <= _LARGEST_COVER_BYTES:
+        shown = f"data:{cover.media_type};base64,{base64.b64encode(cover.data).decode()}"
+    return {
+        "title": tags.title,
+        "artist": tags.artist,
+        "genres": list(tags.genres),
+        "cover": shown,
+    }
 
 
 def _without_place(found: Prediction | DecodeError, upload: Upload) -> Prediction | DecodeError:

@@ -81,7 +81,9 @@ def add_handlers(app: FastAPI) -> None:
 
     def on_tonearm(_: Request, error: Exception) -> Response:
         status, kind = next((s, k) for base, s, k in _STATUS if isinstance(error, base))
-        return problem(status, kind, str(error))
+        # The command line's own object of a file that it could not read.
+        more = error.to_dict() if isinstance(error, DecodeError) else {}
+        return problem(status, kind, str(error), **more)
 
     def on_other(_: Request, error: Exception) -> Response:
         _LOGGER.error("a request failed", exc_info=error)

@@ -70,6 +70,7 @@ class TrackRow(BaseModel):
     confidence: float | None
     second: str | None = Field(description="The second most probable genre")
     probabilities: dict[str, float]
+    styles: dict[str, float] = Field(description="Finer styles, most probable first")
     duration_s: float | None
     review: ReviewRow | None
     warning: str | None = Field(description="What is damaged")
@@ -96,6 +97,47 @@ class TrackAnswer(TrackRow):
     version: int = Field(alias="schema")
     tag_error: str | None
     type: str = Field(description="Media type", examples=["audio/mpeg"])
+    typical_s: list[float] | None = Field(description="Begin and end of its most typical seconds")
+
+
+class TagReason(BaseModel):
+    """A tag that spoke for the genre, or against it."""
+
+    tag: str = Field(examples=["saxophone"])
+    amount: float = Field(description="Log odds; below 0 it spoke for the other genre")
+
+
+class WindowReason(BaseModel):
+    """Seconds that spoke for the genre."""
+
+    start_s: float
+    end_s: float
+    amount: float
+
+
+class BandReason(BaseModel):
+    """A part of the spectrum, by how its movement spoke for the genre."""
+
+    low_hz: float
+    high_hz: float
+    amount: float
+
+
+class Reasons(BaseModel):
+    """Why a track was given its genre, rather than the next one."""
+
+    genre: str
+    against: str
+    tags: list[TagReason]
+    windows: list[WindowReason]
+    bands: list[BandReason]
+    typical_s: list[float]
+
+
+class ReasonsAnswer(Reasons, Answer):
+    """Why a track of the library was given its genre."""
+
+    id: int
 
 
 class SimilarRow(TrackRow):

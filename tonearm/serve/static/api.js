@@ -19,6 +19,7 @@ const SILENT = "Tonearm does not answer: is `tonearm serve` still running?";
  * @property {?number} confidence
  * @property {?string} second
  * @property {Record<string, number>} probabilities
+ * @property {Record<string, number>} styles most probable first
  * @property {?number} duration_s
  * @property {?{verdict: string, genre: ?string}} review
  * @property {?string} warning

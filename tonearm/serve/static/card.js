@@ -4,6 +4,7 @@ import { el, bar, button, clock, percent } from "./dom.js";
 import { badge, nameOf, swatch } from "./genres.js";
 import { makePicture } from "./picture.js";
 import * as player from "./player.js";
+import { drawReasons } from "./reasons.js";
 import { verdict, lower } from "./words.js";
 
 let numbers = 0;
@@ -19,6 +20,7 @@ export function makeCard(file, { onremove }) {
   const confidence = el("span", { class: "confidence" });
   const progress = el("progress", { max: 1, value: 0, "aria-label": `Analysing ${name}` });
   const body = el("div", { class: "body" }, progress);
+  const why = el("div", { class: "why" });
   const now = el("p", { class: "now" });
   const playing = button("▶", toggle, {
     class: "play",
@@ -27,6 +29,7 @@ export function makeCard(file, { onremove }) {
   });
   const away = button("×", remove, { class: "plain away", "aria-label": `Remove ${name}` });
   const icon = el("span", { class: "icon", "aria-hidden": "true" });
+  const cover = el("span", { class: "holds-cover" });
   const label = el("p", { class: "file" }, name);
   const node = el(
     "li",
@@ -34,6 +37,7 @@ export function makeCard(file, { onremove }) {
     el(
       "div",
       { class: "head" },
+      cover,
       playing,
       icon,
       el("div", { class: "said" }, title, words),
@@ -75,7 +79,7 @@ export function makeCard(file, { onremove }) {
   function showVerdict(values, note = "") {
     node.className = values.genre || values.mix ? "card" : "card unknown";
     title.textContent = values.genre ? nameOf(values.genre) : values.mix ? "Changes" : "Unknown";
-    words.textContent = `${values.mix ? mixOf(values.mix) : verdict(values)}${note}`;
+    words.textContent = `${inWords(values)}${note}`;
     icon.replaceChildren(swatch(values.genre, "large"));
     const meter = el("meter", { min: 0, max: 1, "aria-label": "Confidence" });
     meter.value = values.confidence;
@@ -87,6 +91,13 @@ export function makeCard(file, { onremove }) {
     if (!answer) picture.setTimeline([], values.duration_s);
     playing.disabled = false;
     unwatch ??= player.watch(follow);
+  }
+
+  /** "almost certainly rock; hard rock" */
+  function inWords(values) {
+    const styles = Object.keys(values.styles ?? {}).slice(0, 2);
+    const said = values.mix ? mixOf(values.mix) : verdict(values);
+    return styles.length ? `${said}; ${styles.join(", ")}` : said;
   }
 
   const mixOf = (mix) =>
@@ -132,13 +143,14 @@ export function makeCard(file, { onremove }) {
     return el(
       "details",
       { class: "more" },
-      el("summary", {}, "All probabilities"),
+      el("summary", {}, "Why, and all probabilities"),
       el(
         "div",
         { class: "columns" },
         part("Genres", probabilities, true),
         part("Styles", styles),
         part("Moods and sounds", tags),
+        why,
       ),
     );
   }
@@ -169,22 +181,35 @@ export function makeCard(file, { onremove }) {
     if (now.textContent !== text) now.textContent = text;
   }
 
-  function report(values) {
-    if (values.sent !== undefined) {
-      title.textContent = values.sent < 1 ? "Sending" : "Waiting";
-      progress.value = values.sent * 0.2;
-    } else if (values.progress !== undefined && !answer) {
+  /** What to do with each kind of line that the server sends. */
+  const takers = {
+    sent(fraction) {
+      title.textContent = fraction < 1 ? "Sending" : "Waiting";
+      progress.value = fraction * 0.2;
+    },
+    progress(fraction) {
+      if (answer) return;
       if (!first) title.textContent = "Analysing";
-      progress.value = (first ? 0 : 0.2) + (first ? 1 : 0.8) * values.progress;
-    } else if (values.quick) {
-      first = values.quick;
+      progress.value = (first ? 0 : 0.2) + (first ? 1 : 0.8) * fraction;
+    },
+    quick(values) {
+      first = values;
       showVerdict(first, ", from some windows");
-    } else if (values.about) {
-      about = values.about;
+    },
+    about(values) {
+      about = values;
+      if (about.cover)
+        cover.replaceChildren(el("img", { class: "cover large", src: about.cover, alt: "" }));
       describe();
-    } else if (values.answer) show(values.answer);
-    else if (values.picture) picture.setPicture(values.picture);
-  }
+    },
+    answer: show,
+    reasons: (values) => {
+      if (values) why.append(el("h3", {}, "Why"), ...drawReasons(values, (at) => play(at)));
+    },
+    picture: (values) => values && picture.setPicture(values),
+  };
+  const report = (values) =>
+    Object.entries(values).forEach(([name, value]) => takers[name]?.(value));
 
   const card = {
     node,
@@ -205,7 +230,7 @@ export function makeCard(file, { onremove }) {
         await predict(file, {
           report,
           signal: stop.signal,
-          options: "timeline=true&draw=true&tags=true&quick=true",
+          options: "timeline=true&draw=true&tags=true&quick=true&reasons=true",
         });
         if (!answer && !card.failed) bad("no answer came");
       } catch (error) {

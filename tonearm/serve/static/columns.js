@@ -34,6 +34,9 @@ function tag(row) {
   return el("span", { class: row.by_tonearm ? "own" : "" }, row.genres.join(", "));
 }
 
+/** @param {Track} row the most probable first */
+const styles = (row) => Object.keys(row.styles).slice(0, 3).join(", ");
+
 const title = (row) => [
   el("span", { class: "name" }, row.title || row.name),
   el("span", { class: "artist quiet" }, row.artist || ""),
@@ -45,6 +48,7 @@ export const CHOICES = {
   folder: "Folder",
   tag: "Genre tag",
   genre: "By sound",
+  styles: "Styles",
   confidence: "Confidence",
   length: "Length",
   said: "Review",
@@ -67,7 +71,7 @@ export const choose = (names) => localStorage.setItem(STORE, JSON.stringify(name
 /** What fits: on a phone the rest of a row stands below its title. */
 function fitting(names) {
   const drop = new Set();
-  if (innerWidth <= 1300) drop.add("length").add("folder");
+  if (innerWidth <= 1300) drop.add("length").add("folder").add("styles");
   if (innerWidth <= 1100) drop.add("artist").add("album");
   if (innerWidth <= 640) drop.add("tag");
   return names.filter((name) => !drop.has(name));
@@ -85,6 +89,7 @@ export function makeColumns(isSelected) {
     { name: "tag", sort: "tag", width: "minmax(6rem, 1.2fr)", cell: tag },
     { name: "genre", sort: "genre", width: "minmax(7.5rem, 1.4fr)", cell: bySound },
     { name: "confidence", sort: "confidence", width: "7.5rem", cell: confidence },
+    { name: "styles", width: "minmax(6rem, 1.2fr)", cell: styles },
     {
       name: "length",
       sort: "duration",

@@ -9,6 +9,7 @@ const COLUMNS = {
   album: (row) => row.album,
   "genre tag": (row) => row.genres.join("; "),
   genre: (row) => row.genre ?? (row.error ? "" : "unknown"),
+  styles: (row) => Object.keys(row.styles).join("; "),
   nearest: (row) => row.nearest,
   confidence: (row) => row.confidence,
   review: (row) => row.review?.verdict,

@@ -1,32 +1,33 @@
 // One track of the library: picture, timeline, similar tracks, and the review.
-import { audioOf, get } from "./api.js";
+import { get } from "./api.js";
 import { saidOf } from "./columns.js";
 import { el, button, clock, percent } from "./dom.js";
 import { badge, nameOf, swatch } from "./genres.js";
+import { makeCover } from "./cover.js";
 import { makePicture } from "./picture.js";
 import * as player from "./player.js";
-import { makeReasons } from "./reasons.js";
+import { makeWhy } from "./reasons.js";
+import { soundOf } from "./sounds.js";
 import { verdict, lower } from "./words.js";
 
 /** @typedef {import("./api.js").Track} Track */
 
 const WAIT_MS = 250; // who leafs through quickly asks nothing of the server
 
-/** @param {Track} row */
-export const soundOf = (row, onopen = undefined) => ({
-  key: `track-${row.id}`,
-  source: audioOf(row.id),
-  title: [row.artist, row.title || row.name].filter(Boolean).join(" – "),
-  onopen,
-});
+/** A network has no reasons, which is no fault. */
+const ifNone = (error) => {
+  if (error.status === 409) return null;
+  throw error;
+};
 
 /**
  * The panel of the current track.
  *
  * @param {{act: (verdict: string) => void, onclose: () => void, onopen: (row: Track) => void,
- *   large?: boolean}} how
+ *   large?: boolean, startOf?: (row: Track) => Promise<number>}} how `startOf` says from where a
+ *   track is played at first
  */
-export function makeDetail({ act, onclose, onopen, large = false }) {
+export function makeDetail({ act, onclose, onopen, large = false, startOf = async () => 0 }) {
   const node = el("aside", { class: large ? "detail large" : "detail", "aria-label": "Track" });
   node.hidden = true;
   /** @type {?Track} */
@@ -55,7 +56,7 @@ export function makeDetail({ act, onclose, onopen, large = false }) {
     // What plays is what is looked at: another one would be mistaken for it.
     const wasPlaying = player.isPlaying();
     timer = window.setTimeout(() => {
-      if (wasPlaying && !row.error) play();
+      if (wasPlaying && !row.error) begin(row);
       fetchAll(row, { facts, like, sounds, reasons });
     }, WAIT_MS);
   }
@@ -76,6 +77,12 @@ export function makeDetail({ act, onclose, onopen, large = false }) {
     );
 
   /** @param {Track} row */
+  async function begin(row) {
+    const at = await startOf(row);
+    if (shown === row) play(at);
+  }
+
+  /** @param {Track} row */
   function head(row) {
     const playing = button("▶", toggle, { class: "play", "aria-label": "Play" });
     const length = row.duration_s ? clock(row.duration_s) : "";
@@ -84,6 +91,7 @@ export function makeDetail({ act, onclose, onopen, large = false }) {
     return el(
       "div",
       { class: "head" },
+      makeCover(row),
       playing,
       el("div", { class: "said" }, el("h2", {}, row.title || row.name), el("p", {}, said), now),
       large ? null : close,
@@ -153,18 +161,22 @@ export function makeDetail({ act, onclose, onopen, large = false }) {
     if (row.error) return;
     const results = await Promise.allSettled([
       ask(`/tracks/${row.id}/picture`).then((values) => drawn.setPicture(values)),
-      ask(`/tracks/${row.id}/timeline`).then((values) => {
+      ask(`/tracks/${row.id}/timeline`).then(async (values) => {
         drawn.setTimeline(values.timeline, values.duration_s);
         drawSound(places.sounds, row, values);
         places.facts.querySelector(".probabilities")?.replaceWith(barsOf(values.probabilities));
+        // The server has both from one analysis, so this one is there at once.
+        const reasons = await ask(`/tracks/${row.id}/reasons`).catch(ifNone);
         const seek = (at) => play(at);
-        places.reasons.append(makeReasons(values, { seek, row, onopen }));
+        places.reasons.append(makeWhy({ reasons, prediction: values, seek, row, onopen }));
       }),
       ask(`/similar/${row.id}?count=6`).then((answer) => places.like.append(...alikeOf(answer))),
     ]);
-    for (const { reason } of /** @type {any[]} */ (results))
-      if (reason && reason.name !== "AbortError")
-        places.facts.append(el("p", { class: "warning" }, reason.message));
+    const reasons = results.flatMap((result) => ("reason" in result ? [result.reason] : []));
+    const faults = reasons.filter((reason) => reason.name !== "AbortError");
+    // A file that is gone fails each of them in the same words.
+    for (const message of new Set(faults.map((reason) => reason.message)))
+      places.facts.append(el("p", { class: "warning" }, message));
   }
 
   /** @param {Track} row */
@@ -210,7 +222,9 @@ export function makeDetail({ act, onclose, onopen, large = false }) {
   }
 
   function toggle() {
-    if (shown && !shown.error) player.toggle(soundOf(shown, () => onopen(shown)));
+    if (!shown || shown.error) return;
+    if (player.playing() === soundOf(shown).key) player.toggle(soundOf(shown));
+    else begin(shown);
   }
 
   function follow(state) {

@@ -1,5 +1,5 @@
 // Headers of albums: the cover, how many tracks agree, and one button for all of them.
-import { audioOf } from "./api.js";
+import { coverOf } from "./cover.js";
 import { el, button } from "./dom.js";
 import { nameOf, swatch } from "./genres.js";
 
@@ -22,7 +22,7 @@ function header(album, accept) {
   const agree = album.agree ? `${album.agree} of ${album.tracks} ${genre}` : "unknown";
   const name = [album.artist, album.title].filter(Boolean).join(" – ");
   const cover = el("img", { class: "cover", alt: "", loading: "lazy" });
-  cover.src = audioOf(album.first).replace("/audio", "/cover");
+  cover.src = coverOf(album.first);
   cover.addEventListener("error", () => cover.replaceWith(swatch(album.genre)));
   return el(
     "div",

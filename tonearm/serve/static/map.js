@@ -2,7 +2,6 @@
 import { get, send } from "./api.js";
 import * as address from "./address.js";
 import { save } from "./csv.js";
-import { soundOf } from "./detail.js";
 import { askGenre } from "./dialogs.js";
 import { el, button, count, fail, toast } from "./dom.js";
 import { all, badge, nameOf } from "./genres.js";
@@ -10,6 +9,7 @@ import { runJob } from "./jobs.js";
 import { dots } from "./points.js";
 import * as player from "./player.js";
 import * as reviews from "./reviews.js";
+import { soundOf } from "./sounds.js";
 
 const NEAR = 9; // pixels from the pointer
 const FULL = 65_535;

@@ -1,68 +1,134 @@
-// Why a track is what it is: reasons in words, moods and styles, moments to listen to, and a
-// comparison with the nearest track of the second genre.
+// Why a track is what it is: what spoke for its genre and for the next one, moments to listen to,
+// and a comparison with the nearest track of that next genre.
 import { get } from "./api.js";
-import { soundOf } from "./detail.js";
-import { el, button, clock, percent } from "./dom.js";
+import { el, button, clock, fail } from "./dom.js";
 import { badge, nameOf } from "./genres.js";
 import * as player from "./player.js";
+import { soundOf } from "./sounds.js";
 
-const MOMENTS = 4;
-const TAGS = 8;
+const WORDS = 8;
 
-/** The stretches that say the genre most clearly. */
-function moments({ timeline, genre, nearest }) {
-  return (timeline ?? [])
-    .filter((segment) => segment.genre === (genre ?? nearest))
-    .sort((a, b) => b.confidence - a.confidence)
-    .slice(0, MOMENTS);
+/**
+ * @typedef {object} Reasons
+ * @property {string} genre
+ * @property {string} against
+ * @property {{tag: string, amount: number}[]} tags
+ * @property {{start_s: number, end_s: number, amount: number}[]} windows
+ * @property {{low_hz: number, high_hz: number, amount: number}[]} bands
+ * @property {number[]} typical_s
+ */
+
+/** @param {number} hz */
+const hertz = (hz) => (hz >= 1000 ? `${(hz / 1000).toFixed(1)} kHz` : `${Math.round(hz)} Hz`);
+
+/**
+ * What spoke for the genre (to the right) and for the next one (to the left), and when.
+ *
+ * @param {Reasons} reasons
+ * @param {(at: number) => void} seek plays from there
+ */
+export function drawReasons(reasons, seek) {
+  const [genre, against] = [nameOf(reasons.genre), nameOf(reasons.against)];
+  const rows = [
+    ...reasons.tags.map(({ tag, amount }) => ({ name: tag, amount })),
+    ...reasons.bands.map(({ low_hz, high_hz, amount }) => ({
+      name: `movement, ${hertz(low_hz)} to ${hertz(high_hz)}`,
+      amount,
+    })),
+  ];
+  const most = Math.max(0.01, ...rows.map((row) => Math.abs(row.amount)));
+  return [
+    el(
+      "p",
+      { class: "sides" },
+      el("span", {}, `← for ${against}`),
+      el("span", {}, `for ${genre} →`),
+    ),
+    el(
+      "ul",
+      { class: "shares", "aria-label": `What spoke for ${genre} and for ${against}` },
+      ...rows.map(({ name, amount }) => share(name, amount, most, amount < 0 ? against : genre)),
+    ),
+    el("p", { class: "quiet" }, `Moments that speak most for ${genre}`),
+    el("div", { class: "moments" }, ...moments(reasons).map((span) => moment(span, seek))),
+  ];
+}
+
+/** @param {string} name @param {number} amount @param {number} most @param {string} side */
+function share(name, amount, most, side) {
+  const bar = el("span", { class: amount < 0 ? "part-of against" : "part-of" });
+  bar.style.setProperty("width", `${(50 * Math.abs(amount)) / most}%`);
+  const track = el("span", { class: "both", "aria-hidden": "true" }, bar);
+  const said = el("span", { class: "unseen" }, `speaks for ${side}, by ${Math.abs(amount)}`);
+  return el("li", {}, el("span", {}, name), track, said);
+}
+
+/** @param {Reasons} reasons the most typical stretch, then the single windows */
+function moments({ typical_s, windows }) {
+  const [start, end] = typical_s;
+  return [{ start_s: start, end_s: end, typical: true }, ...windows];
 }
 
 /**
- * @param {any} values the prediction of the whole track, with moods
- * @param {{seek: (at: number) => void, row: import("./api.js").Track,
- *   onopen: (row: any) => void}} how
+ * @param {{start_s: number, end_s: number, typical?: boolean}} span
+ * @param {(at: number) => void} seek
  */
-export function makeReasons(values, { seek, row, onopen }) {
+function moment({ start_s, end_s, typical }, seek) {
+  const text = `▶ ${clock(start_s)}–${clock(end_s)}`;
+  return button(typical ? `${text}, most typical` : text, () => seek(start_s));
+}
+
+/**
+ * Styles and moods of a prediction; nothing where there are none.
+ *
+ * @param {{styles?: Record<string, number>, tags?: Record<string, number>}} values
+ */
+export function wordsOf({ styles, tags }) {
+  const words = [...new Set([...Object.keys(styles ?? {}), ...Object.keys(tags ?? {})])];
+  if (!words.length) return [];
+  const chips = words.slice(0, WORDS).map((text) => el("li", { class: "chip" }, text));
+  return [el("ul", { class: "chips", "aria-label": "Styles and moods" }, ...chips)];
+}
+
+/**
+ * Why a track of the library has its genre.
+ *
+ * @param {{reasons: ?Reasons, prediction: any, row: import("./api.js").Track,
+ *   seek: (at: number) => void, onopen: (row: import("./api.js").Track) => void}} what
+ */
+export function makeWhy({ reasons, prediction, row, seek, onopen }) {
   const node = el("section", { class: "why", "aria-label": "Why" }, el("h3", {}, "Why"));
-  const reasons = values.reasons ?? [];
-  if (reasons.length) node.append(el("ul", {}, ...reasons.map((text) => el("li", {}, text))));
-  const styles = Object.keys(values.styles ?? {}).slice(0, 3);
-  const tags = Object.keys(values.tags ?? {}).slice(0, TAGS);
-  const words = [...styles, ...tags.filter((tag) => !styles.includes(tag))];
-  if (words.length)
-    node.append(el("ul", { class: "chips", "aria-label": "Moods and styles" }, ...words.map(chip)));
-  const buttons = moments(values).map((segment) =>
-    button(`▶ ${clock(segment.start_s)} · ${percent(segment.confidence)}`, () =>
-      seek(segment.start_s),
-    ),
-  );
-  if (buttons.length)
-    node.append(
-      el("p", { class: "quiet" }, "Most typical moments"),
-      el("div", { class: "moments" }, ...buttons),
-    );
-  const second = Object.keys(values.probabilities ?? {})[1];
+  node.append(...wordsOf(prediction));
+  if (reasons) node.append(...drawReasons(reasons, seek));
+  const second = reasons?.against ?? Object.keys(prediction.probabilities ?? {})[1];
   if (second) node.append(compare(row, second, onopen));
   return node;
 }
 
-const chip = (text) => el("li", { class: "chip" }, text);
-
-/** A button that plays the nearest track of the second genre, and this one again. */
+/**
+ * A button that plays the nearest track of the second genre, and this one again.
+ *
+ * @param {import("./api.js").Track} row
+ * @param {string} second
+ * @param {(row: import("./api.js").Track) => void} onopen
+ */
 function compare(row, second, onopen) {
-  let other = null;
-  const node = button(`Compare with the nearest ${nameOf(second)}`, async () => {
-    other ??= (await get(`/similar/${row.id}?count=100`)).tracks.find(
-      (track) => track.genre === second,
-    );
+  /** @type {import("./api.js").Track | undefined} */
+  let other;
+  const node = button(`Compare with the nearest ${nameOf(second)}`, () => next().catch(fail), {
+    class: "compare",
+  });
+  async function next() {
+    const path = `/similar/${row.id}?count=1&genre=${encodeURIComponent(second)}`;
+    other ??= (await get(path)).tracks[0];
     if (!other) {
-      node.textContent = `No ${nameOf(second)} track sounds like this one`;
+      node.textContent = `No ${nameOf(second)} in the library to compare with`;
       node.disabled = true;
       return;
     }
-    const next = player.playing() === soundOf(row).key ? other : row;
-    player.play(soundOf(next, () => onopen(next)));
-    node.replaceChildren(badge(next.genre, `Plays: ${next.title || next.name}`));
-  });
+    const chosen = player.playing() === soundOf(other).key ? row : other;
+    player.play(soundOf(chosen, () => onopen(chosen)));
+    node.replaceChildren(badge(chosen.genre, `Plays: ${chosen.title || chosen.name}. The other`));
+  }
   return node;
 }

@@ -7,7 +7,6 @@ import { el, button, fail, number } from "./dom.js";
 import { badge, labels, nameOf, swatch } from "./genres.js";
 import { filtersOf, toQuery } from "./filters.js";
 import { bindKeys } from "./keys.js";
-import * as player from "./player.js";
 import * as reviews from "./reviews.js";
 
 /** @typedef {import("./api.js").Track} Track */
@@ -38,6 +37,7 @@ export function makeReview() {
   const detail = makeDetail({
     act,
     large: true,
+    startOf,
     onclose: () => {},
     onopen: (row) => address.go("list", { text: row.title || row.name }),
   });
@@ -151,12 +151,10 @@ export function makeReview() {
     rows.push(...page.tracks.filter((row) => !known.has(row.id)));
   }
 
-  /** Play from the middle of the most typical fifteen seconds, or from a third of the track. */
-  async function playTypical() {
-    const row = rows[place];
-    if (!row) return;
-    if (player.isPlaying()) return detail.toggle();
-    detail.play(Math.max(0, (row.duration_s ?? 0) / 3));
+  /** The most typical fifteen seconds begin there; a third of the track where none are known. */
+  async function startOf(row) {
+    const { typical_s } = await get(`/tracks/${row.id}`).catch(() => ({ typical_s: null }));
+    return typical_s?.[0] ?? (row.duration_s ?? 0) / 3;
   }
 
   function show(now) {
@@ -182,7 +180,7 @@ export function makeReview() {
   );
   bindKeys(() => visible, {
     ...byNumber,
-    " ": playTypical,
+    " ": detail.toggle,
     a: () => act("accept"),
     c: () => act("change"),
     r: () => act("reject"),

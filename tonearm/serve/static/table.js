@@ -80,7 +80,9 @@ export function makeTable(how) {
       role: "columnheader",
       "aria-sort": "none",
     });
-    if (!column.sort) cell.append(el("span", { class: "unseen" }, column.title));
+    // Boxes need no title to be seen, what is not sorted has one that cannot be pressed.
+    const plain = column.name === "pick" ? "unseen" : "quiet";
+    if (!column.sort) cell.append(el("span", { class: plain }, column.title));
     else
       cell.append(
         el("button", { type: "button", onclick: () => onsort(column.sort) }, column.title),

@@ -1,0 +1,88 @@
+"""Why a track is what it is, on the page: reasons, moments, covers, styles, and a comparison."""
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the serve extra is not installed")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from support.serving import CHROMIUM
+
+expect = sync_api.expect
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+SONG = Path(__file__).parents[1] / "examples" / "midnight_walk.mp3"
+# One pixel: a real picture, since a browser shows no other.
+COVER = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+
+
+def test_reasons_moments_cover_and_the_nearest_of_the_second_genre(page, few):
+    address, folder = few
+    (folder / "cover.png").write_bytes(COVER)
+    page.goto(f"{address}/#list?text=midnight")
+    why = page.get_by_role("region", name="Why")
+    expect(why.get_by_role("list", name=re.compile("^What spoke for Jazz"))).to_be_visible(
+        timeout=20_000
+    )
+    expect(why.locator(".shares li").first).to_contain_text(re.compile(r"speaks for \w+, by"))
+    page.locator(".moments button").nth(1).click()
+    player = page.get_by_role("region", name="Player")
+    expect(player.locator(".plays")).to_contain_text("Midnight Walk")
+    start = re.search(r"(\d+):(\d\d)", page.locator(".moments button").nth(1).inner_text())
+    assert page.locator(".player input").evaluate("node => Number(node.value)") >= int(start[2])
+    compare = why.locator(".compare")
+    expect(compare).to_have_text(re.compile("^Compare with the nearest "))
+    compare.click()
+    expect(compare).to_have_text(re.compile("^(Plays: |No )"))
+    page.goto("about:blank")
+
+
+def test_review_plays_from_the_most_typical_seconds(page, few):
+    address, _ = few
+    page.goto(f"{address}/#review?text=midnight&review=")
+    heading = page.locator(".detail.large h2")
+    expect(heading).to_have_text("Midnight Walk")
+    number = page.evaluate("() => fetch('/api/v1/tracks?text=midnight').then((a) => a.json())")
+    number = number["tracks"][0]["id"]
+    begin = page.evaluate("id => fetch(`/api/v1/tracks/${id}`).then((a) => a.json())", number)[
+        "typical_s"
+    ][0]
+    page.keyboard.press("Space")
+    slider = page.locator(".player input")
+    expect(page.get_by_role("region", name="Player")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert begin <= slider.evaluate("node => Number(node.value)") <= begin + 5
+    page.goto("about:blank")
+
+
+def test_a_dropped_file_says_why_and_shows_its_cover(page, many, tmp_path):
+    import mutagen.id3
+
+    song = tmp_path / SONG.name
+    song.write_bytes(SONG.read_bytes())
+    tags = mutagen.id3.ID3(song)
+    tags.add(mutagen.id3.APIC(mime="image/png", type=3, desc="", data=COVER))
+    tags.save()
+    page.goto(many)
+    page.set_input_files("#files", song)
+    card = page.locator(".card")
+    expect(card.locator("summary")).to_be_visible(timeout=20_000)
+    expect(card.locator(".cover")).to_be_visible()
+    card.locator("summary").click()
+    expect(card.locator(".shares li").first).to_be_visible()
+    card.locator(".moments button").first.click()
+    expect(card).to_have_class(re.compile("playing"))
+
+
+def test_styles_are_a_column(page, many):
+    page.goto(f"{many}/#list")
+    expect(page.locator("#row-0 .name")).to_be_visible()
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_label("Styles").check()
+    page.get_by_role("button", name="Show these").click()
+    page.set_viewport_size({"width": 1600, "height": 800})
+    expect(page.get_by_role("columnheader", name="Styles")).to_be_visible()
