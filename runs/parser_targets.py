@@ -18,7 +18,7 @@ from starlette.requests import Request
 from tests.support.fakes import tiny_model
 from tests.support.small_files import CONTAINERS, music, retag, write
 from tonearm.cli.path_list import paths_in
-from tonearm.containers import flac, mpeg, mpeg_count, ogg
+from tonearm.containers import edges, flac, mpeg, mpeg_count, ogg
 from tonearm.containers.edits import copy_edited
 from tonearm.containers.kinds import sniff
 from tonearm.containers.sound_key import sound_key
@@ -51,8 +51,8 @@ def mp3(path: Path, _: bytes) -> None:
     mpeg.states_length(path)
     mpeg_count.count_frames(path)
     with path.open("rb") as file:
-        mpeg.sound_bounds(file)
-        mpeg.id3v2_bytes(file)
+        edges.sound_bounds(file)
+        edges.id3v2_bytes(file)
 
 
 def walkers(path: Path, _: bytes) -> None:

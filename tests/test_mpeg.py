@@ -15,7 +15,8 @@ from support.sounds import id3v2, noise, sweep, write_av, write_sndfile
 from tonearm import audio
 from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.sndfile import SndfileReader
-from tonearm.containers.mpeg import constant_rate, id3v2_bytes, states_length
+from tonearm.containers.edges import id3v2_bytes
+from tonearm.containers.mpeg import constant_rate, states_length
 
 SECONDS = 8.0
 PLAIN = {"write_xing": "0", "id3v2_version": "0"}

@@ -57,7 +57,7 @@ def test_tags_at_the_end_of_an_mp3_do_not_count(files, tmp_path):
     path = tmp_path / "song.mp3"
     audio = files[".mp3"].read_bytes()
     with files[".mp3"].open("rb") as file:
-        from tonearm.containers.mpeg import sound_bounds
+        from tonearm.containers.edges import sound_bounds
 
         audio = audio[slice(*sound_bounds(file))]
     id3v1 = b"TAG" + bytes(125)
@@ -85,7 +85,7 @@ def test_two_id3_tags_and_padding_behind_them_do_not_count(files, tmp_path):
     path = tmp_path / "song.mp3"
     tag = b"ID3\x04\x00\x00\x00\x00\x01\x00" + bytes(128)
     with files[".mp3"].open("rb") as file:
-        from tonearm.containers.mpeg import sound_bounds
+        from tonearm.containers.edges import sound_bounds
 
         begin, end = sound_bounds(file)
         file.seek(begin)

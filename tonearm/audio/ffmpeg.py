@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
+from tonearm.containers.asf import is_encrypted
 from tonearm.errors import DecodeError
 from tonearm.files import as_path
 
@@ -37,8 +38,7 @@ _RATE_BITS = {
 }
 # More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
 _MOST_CHANNELS = 64
-# "Content Encryption Object" of a Windows Media file, and MP4's encrypted sample entries.
-_ASF_ENCRYPTION_ID = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
+# MP4's encrypted sample entries.
 _MP4_ENCRYPTED = frozenset({"drms", "drmi", "enca", "p608"})
 # What is in these lies in other files: a song must not be able to have those read.
 _LISTS_OF_FILES = frozenset({"concat", "hls", "dash", "imf", "webm_dash_manifest"})
@@ -408,4 +408,4 @@ def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
     if "asf" not in container.format.name:
         return False
     with path.open("rb") as file:
-        return _ASF_ENCRYPTION_ID in file.read(65_536)
+        return is_encrypted(file)

@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from tonearm.containers.edges import tag_before
 from tonearm.containers.edits import (
-    JOINT,
-    MARKER,
     Content,
     Edit,
+    NamedCodec,
     RawFile,
     RawTag,
-    Role,
     damaged,
     decoded,
     read_at,
@@ -29,22 +28,27 @@ _FENCE = struct.Struct("<8sIIII8s")  # header and footer: magic, version, size, 
 _MAGIC = b"APETAGEX"
 _HAS_HEADER, _IS_HEADER = 1 << 31, 1 << 29
 _BINARY = 0b110  # or a link
-_LYRICS_END = b"LYRICS200"
+_LYRICS_BEGIN = b"LYRICSBEGIN"
 _MUSIC = frozenset({b"title", b"artist", b"album"})
 
 
-class ApeCodec:
+class ApeCodec(NamedCodec):
     """Items: size, flags, key, NUL, value; several values of one key are separated by NUL."""
 
-    def role(self, item: bytes) -> Role | None:
-        """Keys are compared without their case."""
-        key = key_of(item)
-        return "genre" if key == b"genre" else "marker" if key == MARKER.lower().encode() else None
+    genre_name = "Genre"
 
-    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
-        """One item each."""
-        items = [_item("Genre", "\0".join(genres))] if genres else []
-        return tuple(items + ([_item(MARKER, JOINT.join(guesses))] if guesses else []))
+    def name_of(self, item: bytes) -> str:
+        """The key."""
+        return key_of(item).decode("latin-1")
+
+    def item(self, name: str, text: str) -> bytes:
+        """An item of text."""
+        value = text.encode()
+        return struct.pack("<II", len(value), 0) + name.encode() + b"\0" + value
+
+    def genre_items(self, genres: Sequence[str]) -> list[bytes]:
+        """One item with all values."""
+        return [self.item(self.genre_name, "\0".join(genres))]
 
     def texts(self, item: bytes) -> list[str]:
         """Its values; a binary item holds none."""
@@ -82,7 +86,9 @@ class ApeTag:
         """
         end = os.fstat(file.fileno()).st_size
         end -= len(find_v1(file))
-        end -= _lyrics_bytes(file, end)
+        before = tag_before(file, end)
+        if before and before.kind == "lyrics3" and read_at(file, before.start, 11) == _LYRICS_BEGIN:
+            end = before.start
         # The tag is found from its footer: only that has a known place.
         footer = read_at(file, max(0, end - _FENCE.size), _FENCE.size)
         if len(footer) < _FENCE.size or not footer.startswith(_MAGIC):
@@ -165,15 +171,6 @@ class ApeFile(RawFile):
         return edits
 
 
-def _lyrics_bytes(file: BinaryIO, end: int) -> int:
-    """Length of a Lyrics3v2 tag that ends there: its size, six digits, stands before its end."""
-    tail = read_at(file, max(0, end - 15), 15)
-    if not tail.endswith(_LYRICS_END) or not tail[:6].isdigit():
-        return 0
-    length = int(tail[:6]) + 15  # six digits and LYRICS200 are not counted
-    return length if read_at(file, max(0, end - length), 11) == b"LYRICSBEGIN" else 0
-
-
 def key_of(item: bytes) -> bytes:
     """An item's key in lower case.
 
@@ -198,8 +195,3 @@ def _items(data: bytes, count: int) -> tuple[bytes, ...] | None:
         data = data[end:]
     # A wrong count means that something was not understood: then nothing is changed.
     return tuple(items) if len(items) == count else None
-
-
-def _item(key: str, text: str) -> bytes:
-    value = text.encode()
-    return struct.pack("<II", len(value), 0) + key.encode() + b"\0" + value

@@ -7,46 +7,90 @@ sound are counted in packets, so that the header may grow.
 
 from __future__ import annotations
 
+import io
 import os
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from tonearm.containers.edits import (
-    JOINT,
-    MARKER,
     Content,
     Edit,
+    NamedCodec,
     RawFile,
     RawTag,
-    Role,
     damaged,
     decoded,
     read_at,
 )
 
+# Behind its header: the file's own number, the count of packets, two reserved bytes.
+DATA, DATA_HEAD_BYTES = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c"), 50
+_ENCRYPTION = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
 _EXTENDED_CONTENT = bytes.fromhex("40a4d0d207e3d21197f000a0c95ea850")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _HEADER_EXTENSION = bytes.fromhex("b503bf5f2ea9cf118ee300c00c205365")
 _LIBRARY = bytes.fromhex("941c23449894d149a1411d134e457054")
 _EXTENSION_BYTES = 46  # GUID, size, GUID, number, size of the objects in it
 _HEADER_BYTES = 30  # GUID, size, count of objects, two reserved
-_OBJECT_BYTES = 24
+OBJECT_BYTES = 24
 _TEXT = 0
 
 
-class DescriptorCodec:
+@dataclass(frozen=True)
+class AsfObject:
+    """One object; ``fits`` is whether its size can be true."""
+
+    guid: bytes
+    start: int
+    end: int
+    fits: bool
+
+
+def objects(file: BinaryIO, at: int, end: int) -> Iterator[AsfObject]:
+    """Objects one after another; one whose size cannot be true reaches to the end.
+
+    Parameters
+    ----------
+    file : binary file
+    at, end : int
+        Where the first object begins, and where no other does.
+    """
+    while at + OBJECT_BYTES <= end:
+        head = read_at(file, at, OBJECT_BYTES)
+        length = int.from_bytes(head[16:], "little")
+        fits = OBJECT_BYTES <= length <= end - at
+        stop = at + length if fits else end
+        yield AsfObject(head[:16], at, stop, fits)
+        at = stop
+
+
+def is_encrypted(file: BinaryIO) -> bool:
+    """Whether the header names a licence: the Content Encryption Object.
+
+    Parameters
+    ----------
+    file : binary file
+    """
+    size = int.from_bytes(read_at(file, 16, 8), "little")
+    return any(found.guid == _ENCRYPTION for found in objects(file, _HEADER_BYTES, size))
+
+
+class DescriptorCodec(NamedCodec):
     """Length and name in UTF-16, type, length and value; a name may come several times."""
 
-    def role(self, item: bytes) -> Role | None:
-        """By name."""
-        length = int.from_bytes(item[:2], "little")
-        return _role(item[2 : 2 + length])
+    genre_name = "WM/Genre"
 
-    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
-        """One descriptor for each genre."""
-        items = [_descriptor("WM/Genre", genre) for genre in genres]
-        return tuple(items + ([_descriptor(MARKER, JOINT.join(guesses))] if guesses else []))
+    def name_of(self, item: bytes) -> str:
+        """Behind its length."""
+        return _name(item[2 : 2 + int.from_bytes(item[:2], "little")])
+
+    def item(self, name: str, text: str) -> bytes:
+        """A descriptor."""
+        name_bytes, value = (f"{part}\0".encode("utf-16-le") for part in (name, text))
+        head = struct.pack("<H", len(name_bytes)) + name_bytes
+        return head + struct.pack("<HH", _TEXT, len(value)) + value
 
     def texts(self, item: bytes) -> list[str]:
         """The value, where it is a text."""
@@ -54,13 +98,12 @@ class DescriptorCodec:
         return _asf_texts(int.from_bytes(item[start : start + 2], "little"), item[start + 4 :])
 
 
-class RecordCodec:
+class RecordCodec(DescriptorCodec):
     """Records of the library: language, stream, lengths and type, name, value."""
 
-    def role(self, item: bytes) -> Role | None:
-        """By name."""
-        length = int.from_bytes(item[4:6], "little")
-        return _role(item[12 : 12 + length])
+    def name_of(self, item: bytes) -> str:
+        """Behind the numbers."""
+        return _name(item[12 : 12 + int.from_bytes(item[4:6], "little")])
 
     def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
         """None: all genres are descriptors."""
@@ -70,13 +113,6 @@ class RecordCodec:
         """The value, where it is a text."""
         start = 12 + int.from_bytes(item[4:6], "little")
         return _asf_texts(int.from_bytes(item[6:8], "little"), item[start:])
-
-
-@dataclass(frozen=True)
-class _Object:
-    guid: bytes
-    start: int
-    end: int
 
 
 class AsfFile(RawFile):
@@ -101,7 +137,7 @@ class AsfFile(RawFile):
         items = self._items(self._content, _descriptor_end) if self._content else None
         tags = [RawTag("asf", DescriptorCodec(), items)]
         self._extension = self._object(_HEADER_EXTENSION)
-        self._library: _Object | None = None
+        self._library: AsfObject | None = None
         if self._extension:
             inner = self._walk(self._extension.start + _EXTENSION_BYTES, self._extension.end)
             self._library = next((found for found in inner if found.guid == _LIBRARY), None)
@@ -111,21 +147,17 @@ class AsfFile(RawFile):
             )
         super().__init__(path, tags)
 
-    def _walk(self, start: int, end: int) -> list[_Object]:
-        objects = []
-        while start + _OBJECT_BYTES <= end:
-            length = int.from_bytes(self._header[start + 16 : start + 24], "little")
-            if length < _OBJECT_BYTES or start + length > end:
-                raise damaged(self.path, "the objects of its header do not line up")
-            objects.append(_Object(self._header[start : start + 16], start, start + length))
-            start += length
-        return objects
+    def _walk(self, start: int, end: int) -> list[AsfObject]:
+        found = list(objects(io.BytesIO(self._header), start, end))
+        if not all(each.fits for each in found):
+            raise damaged(self.path, "the objects of its header do not line up")
+        return found
 
-    def _object(self, guid: bytes) -> _Object | None:
+    def _object(self, guid: bytes) -> AsfObject | None:
         return next((found for found in self._objects if found.guid == guid), None)
 
-    def _items(self, within: _Object, end_of: Callable[[bytes, int], int]) -> tuple[bytes, ...]:
-        data = self._header[within.start + _OBJECT_BYTES : within.end]
+    def _items(self, within: AsfObject, end_of: Callable[[bytes, int], int]) -> tuple[bytes, ...]:
+        data = self._header[within.start + OBJECT_BYTES : within.end]
         position = 2  # behind the count of descriptors
         items = []
         for _ in range(int.from_bytes(data[:2], "little")):
@@ -167,7 +199,7 @@ class AsfFile(RawFile):
         properties = self._object(_FILE_PROPERTIES)
         if properties:
             # Behind the file's own GUID of 16 bytes: the size of the file.
-            edits.append(self._grown(properties.start + _OBJECT_BYTES + 16, 8, growth))
+            edits.append(self._grown(properties.start + OBJECT_BYTES + 16, 8, growth))
         return edits
 
     def _grown(self, at: int, width: int, growth: int) -> Edit:
@@ -176,9 +208,8 @@ class AsfFile(RawFile):
         return Edit(at, width, (value + growth).to_bytes(width, "little"))
 
 
-def _role(name: bytes) -> Role | None:
-    text = name.decode("utf-16-le", "replace").rstrip("\0").lower()
-    return "genre" if text == "wm/genre" else "marker" if text == MARKER.lower() else None
+def _name(data: bytes) -> str:
+    return data.decode("utf-16-le", "replace").rstrip("\0").lower()
 
 
 def _asf_texts(kind: int, value: bytes) -> list[str]:
@@ -197,14 +228,4 @@ def _record_end(data: bytes, start: int) -> int:
 
 def _object_of(guid: bytes, items: Sequence[bytes]) -> bytes:
     body = struct.pack("<H", len(items)) + b"".join(items)
-    return guid + struct.pack("<Q", _OBJECT_BYTES + len(body)) + body
-
-
-def _descriptor(name: str, text: str) -> bytes:
-    name_bytes, value = (f"{part}\0".encode("utf-16-le") for part in (name, text))
-    return (
-        struct.pack("<H", len(name_bytes))
-        + name_bytes
-        + struct.pack("<HH", _TEXT, len(value))
-        + value
-    )
+    return guid + struct.pack("<Q", OBJECT_BYTES + len(body)) + body

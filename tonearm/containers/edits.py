@@ -79,6 +79,74 @@ class Codec(Protocol):
         ...
 
 
+class ItemCodec(ABC):
+    """A codec that makes some items for genres, and one more for the marker."""
+
+    @abstractmethod
+    def genre_items(self, genres: Sequence[str]) -> list[bytes]:
+        """Items for genres, of which there is one at least.
+
+        Parameters
+        ----------
+        genres : sequence of str
+        """
+
+    @abstractmethod
+    def marker_item(self, text: str) -> bytes:
+        """Tonearm's own item.
+
+        Parameters
+        ----------
+        text : str
+            The genres that are Tonearm's, joined.
+        """
+
+    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
+        """Genre items, and the marker behind them."""
+        items = self.genre_items(genres) if genres else []
+        return tuple([*items, self.marker_item(JOINT.join(guesses))] if guesses else items)
+
+
+class NamedCodec(ItemCodec):
+    """A codec of items that each have a name, whose case does not matter."""
+
+    genre_name: str
+
+    @abstractmethod
+    def name_of(self, item: bytes) -> str:
+        """An item's name in lower case.
+
+        Parameters
+        ----------
+        item : bytes
+            An item of the tag, with its header.
+        """
+
+    @abstractmethod
+    def item(self, name: str, text: str) -> bytes:
+        """An item of text.
+
+        Parameters
+        ----------
+        name, text : str
+        """
+
+    def role(self, item: bytes) -> Role | None:
+        """By the name."""
+        name = self.name_of(item)
+        if name == self.genre_name.lower():
+            return "genre"
+        return "marker" if name == MARKER.lower() else None
+
+    def genre_items(self, genres: Sequence[str]) -> list[bytes]:
+        """One item for each genre."""
+        return [self.item(self.genre_name, genre) for genre in genres]
+
+    def marker_item(self, text: str) -> bytes:
+        """An item of Tonearm's name."""
+        return self.item(MARKER, text)
+
+
 @dataclass(frozen=True)
 class RawTag:
     """One tag of a file.
@@ -137,6 +205,24 @@ def damaged(path: str | os.PathLike[str], what: str) -> TagError:
         What is wrong, for people.
     """
     return TagError(f"{path}: {what}")
+
+
+def padding_for(room: int, needed: int, *, least: int = 0) -> int:
+    """Padding behind a tag that changed: what is left of its room, or some where it outgrew it.
+
+    Padding that shrinks by what the tag grows leaves the sound in its place.
+
+    Parameters
+    ----------
+    room : int
+        Bytes of the old tag and the padding behind it.
+    needed : int
+        Bytes of the new tag.
+    least : int
+        What padding takes at least, where it has a header of its own.
+    """
+    left = room - needed
+    return left if left >= least or not left else NEW_PADDING_BYTES
 
 
 def decoded(data: bytes, codec: str = "utf-8") -> str:

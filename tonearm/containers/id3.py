@@ -14,21 +14,22 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from tonearm.containers.ape import ApeTag
+from tonearm.containers.edges import syncsafe, unsyncsafe
 from tonearm.containers.edits import (
     JOINT,
     MARKER,
-    NEW_PADDING_BYTES,
     Content,
     Edit,
+    ItemCodec,
     RawFile,
     RawTag,
     Role,
     damaged,
     decoded,
+    padding_for,
     read_at,
 )
 from tonearm.containers.id3v1 import as_frames, find_v1, v1_edit, v1_tag
-from tonearm.containers.mpeg import syncsafe, unsyncsafe
 from tonearm.containers.mutagen_tags import genre_names
 from tonearm.errors import TagError
 
@@ -39,7 +40,7 @@ _CODECS = {_LATIN1: "latin-1", _UTF16: "utf-16", 2: "utf-16-be", _UTF8: "utf-8"}
 
 
 @dataclass(frozen=True)
-class Id3Codec:
+class Id3Codec(ItemCodec):
     """Frames of one version."""
 
     version: int
@@ -53,14 +54,14 @@ class Id3Codec:
             return "marker"
         return None
 
-    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
-        """One frame with all genres, one with the guesses."""
+    def genre_items(self, genres: Sequence[str]) -> list[bytes]:
+        """One frame with all genres."""
         # Only 2.4 has several values in a frame; older players cut the text at a NUL.
-        joint = "\0" if self.version == 4 else JOINT
-        frames = [self._frame(b"TCON", joint.join(genres))] if genres else []
-        if guesses:
-            frames.append(self._frame(b"TXXX", f"{MARKER}\0{JOINT.join(guesses)}"))
-        return tuple(frames)
+        return [self._frame(b"TCON", ("\0" if self.version == 4 else JOINT).join(genres))]
+
+    def marker_item(self, text: str) -> bytes:
+        """A frame of the user's own."""
+        return self._frame(b"TXXX", f"{MARKER}\0{text}")
 
     def texts(self, item: bytes) -> list[str]:
         """Names in a genre frame, also where its bytes do not fit the encoding that it states."""
@@ -202,9 +203,7 @@ class Id3Body:
         frames = content.items or ()
         if content.layout is not None:
             return self.build(frames, content.layout[0])
-        # Padding that shrinks by what the tag grows leaves the sound in its place.
-        left = self.length - len(self.build(frames, 0))
-        return self.build(frames, left if left >= 0 else NEW_PADDING_BYTES)
+        return self.build(frames, padding_for(self.length, len(self.build(frames, 0))))
 
     def tag(self) -> RawTag:
         """As items."""

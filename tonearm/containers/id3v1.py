@@ -6,11 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from tonearm.containers.edges import V1_BYTES, syncsafe, tag_before
 from tonearm.containers.edits import Content, Edit, RawTag, Role, read_at
-from tonearm.containers.mpeg import syncsafe
 from tonearm.containers.mutagen_tags import v1_number
-
-_V1_BYTES = 128
 
 
 class V1Codec:
@@ -38,11 +36,12 @@ def find_v1(file: BinaryIO) -> bytes:
         The open file.
     """
     size = os.fstat(file.fileno()).st_size
-    # Three bytes more show whether TAG is the end of APETAG.
-    tail = read_at(file, max(0, size - _V1_BYTES - 3), _V1_BYTES + 3)
-    data = tail[-_V1_BYTES:]
-    is_v1 = len(data) == _V1_BYTES and data.startswith(b"TAG") and tail[:3] != b"APE"
-    return data if is_v1 else b""
+    tag = tag_before(file, size)
+    if tag is None or tag.kind != "id3v1":
+        return b""
+    # Three bytes more show whether TAG is a part of APETAGEX.
+    is_ape = tag.start >= 3 and read_at(file, tag.start - 3, 3) == b"APE"
+    return b"" if is_ape else read_at(file, tag.start, V1_BYTES)
 
 
 def v1_tag(data: bytes) -> RawTag:

@@ -1,7 +1,7 @@
 """MP4 tags in bytes: the atoms of ``moov.udta.meta.ilst``.
 
-An atom is its size (big-endian, with the 8 bytes of its header), its name and its content. What
-grows moves the sound behind it, whose places are listed in ``stco``, ``co64`` and ``tfhd`` atoms.
+What grows moves the sound behind it, whose places are listed in ``stco``, ``co64`` and ``tfhd``
+atoms. Atoms themselves are in ``mp4_atoms.py``.
 """
 
 from __future__ import annotations
@@ -9,21 +9,31 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from tonearm.containers.edits import (
-    JOINT,
     MP4_MARKER,
-    NEW_PADDING_BYTES,
     Content,
     Edit,
+    ItemCodec,
     RawFile,
     RawTag,
     Role,
     damaged,
     decoded,
+    padding_for,
     read_at,
+)
+from tonearm.containers.mp4_atoms import (
+    Atom,
+    atom_of,
+    atoms,
+    base_offsets,
+    children,
+    index_offsets,
+    inner,
+    nested,
+    offset_tables,
 )
 from tonearm.containers.mutagen_tags import genre_by_number
 
@@ -32,11 +42,10 @@ _PATH = (b"udta", b"meta", b"ilst")
 _HANDLER = bytes(8) + b"mdirappl" + bytes(9)
 _UTF8, _UTF16 = 1, 2
 _FIELDS = (b"\xa9nam", b"\xa9ART", b"\xa9alb", b"aART")
-_BASE_OFFSET_PRESENT = 1  # flag of a tfhd
 _MAX_OFFSET = 0xFFFFFFFF
 
 
-class AtomCodec:
+class AtomCodec(ItemCodec):
     """``©gen`` with a ``data`` atom for each genre; ``gnre`` is a number, ID3v1's plus 1."""
 
     def role(self, item: bytes) -> Role | None:
@@ -44,38 +53,28 @@ class AtomCodec:
         if item[4:8] in {b"\xa9gen", b"gnre"}:
             return "genre"
         if item[4:8] == b"----":
-            names = [content[4:] for name, content in _children(item[8:]) if name != b"data"]
+            names = [content[4:] for name, content in children(item[8:]) if name != b"data"]
             _, mean, name = MP4_MARKER.split(":")
             return "marker" if names == [mean.encode(), name.encode()] else None
         return None
 
-    def make(self, genres: Sequence[str], guesses: Sequence[str]) -> tuple[bytes, ...]:
-        """One atom each."""
-        items = []
-        if genres:
-            items.append(_atom(b"\xa9gen", b"".join(_data(genre) for genre in genres)))
-        if guesses:
-            _, mean, name = MP4_MARKER.split(":")
-            names = _atom(b"mean", bytes(4) + mean.encode())
-            names += _atom(b"name", bytes(4) + name.encode())
-            items.append(_atom(b"----", names + _data(JOINT.join(guesses))))
-        return tuple(items)
+    def genre_items(self, genres: Sequence[str]) -> list[bytes]:
+        """One atom with all genres."""
+        return [atom_of(b"\xa9gen", b"".join(_data(genre) for genre in genres))]
+
+    def marker_item(self, text: str) -> bytes:
+        """A free-form atom."""
+        _, mean, name = MP4_MARKER.split(":")
+        names = atom_of(b"mean", bytes(4) + mean.encode())
+        names += atom_of(b"name", bytes(4) + name.encode())
+        return atom_of(b"----", names + _data(text))
 
     def texts(self, item: bytes) -> list[str]:
         """Each value; numbers of ``gnre`` are ID3v1's plus 1."""
         if item[4:8] == b"gnre":
-            numbers = [int.from_bytes(data[8:], "big") for name, data in _children(item[8:])]
+            numbers = [int.from_bytes(data[8:], "big") for name, data in children(item[8:])]
             return [name for name in map(genre_by_number, (n - 1 for n in numbers)) if name]
         return item_texts(item)
-
-
-@dataclass(frozen=True)
-class _Place:
-    """An atom within ``moov``."""
-
-    name: bytes
-    start: int
-    end: int
 
 
 class Mp4File(RawFile):
@@ -120,23 +119,23 @@ class Mp4File(RawFile):
         if "genre" in self.keys:
             self.refusal = "keeps its genre as a QuickTime key"
 
-    def _ways(self, way: list[_Place], start: int, end: int) -> Iterator[list[_Place]]:
+    def _ways(self, way: list[Atom], start: int, end: int) -> Iterator[list[Atom]]:
         """All ways to a list of tags, as far as they lead."""
-        for place in _places(self._data, start, end):
+        for place in inner(self._data, start, end):
             if place.name == _PATH[len(way)]:
                 longer = [*way, place]
                 yield longer
                 if len(longer) < len(_PATH):
-                    yield from self._ways(longer, place.start + 8 + self._head(place), place.end)
+                    yield from self._ways(longer, place.body + self._head(place), place.end)
 
-    def _items(self, ilst: _Place) -> tuple[bytes, ...]:
-        content = self._data[ilst.start + 8 : ilst.end]
-        items = tuple(_atom(name, part) for name, part in _children(content))
+    def _items(self, ilst: Atom) -> tuple[bytes, ...]:
+        content = self._data[ilst.body : ilst.end]
+        items = tuple(atom_of(name, part) for name, part in children(content))
         if b"".join(items) != content:
             raise damaged(self.path, "the atoms of its tags do not line up")
         return items
 
-    def _head(self, place: _Place) -> int:
+    def _head(self, place: Atom) -> int:
         """Bytes of an atom before its children: ``meta`` has a version, but not in QuickTime."""
         # The handler's name would stand 4 bytes earlier if there were no version.
         has_version = place.name == b"meta" and self._data[place.start + 12 :][:4] != b"hdlr"
@@ -145,19 +144,19 @@ class Mp4File(RawFile):
     def _quicktime_keys(self) -> dict[str, list[str]]:
         """Values of a ``meta`` with a list of keys, by the last word of their names."""
         found: dict[str, list[str]] = {}
-        metas = [p for p in _places(self._data, 8, len(self._data)) if p.name == b"meta"]
-        metas += list(_nested(self._data, 8, len(self._data), (b"udta", b"meta")))
+        metas = [p for p in inner(self._data, 8, len(self._data)) if p.name == b"meta"]
+        metas += list(nested(self._data, 8, len(self._data), (b"udta", b"meta")))
         for meta in metas:
-            start = meta.start + 8 + self._head(meta)
-            atoms = {p.name: p for p in _places(self._data, start, meta.end)}
-            if b"keys" not in atoms or b"ilst" not in atoms:
+            start = meta.body + self._head(meta)
+            parts = {p.name: p for p in inner(self._data, start, meta.end)}
+            if b"keys" not in parts or b"ilst" not in parts:
                 continue
-            keys, ilst = atoms[b"keys"], atoms[b"ilst"]
+            keys, ilst = parts[b"keys"], parts[b"ilst"]
             names = [
-                decoded(self._data[p.start + 8 : p.end]).rpartition(".")[2]
-                for p in _places(self._data, keys.start + 16, keys.end)  # behind version and count
+                decoded(self._data[p.body : p.end]).rpartition(".")[2]
+                for p in inner(self._data, keys.body + 8, keys.end)  # behind version and count
             ]
-            for item in _places(self._data, ilst.start + 8, ilst.end):
+            for item in inner(self._data, ilst.body, ilst.end):
                 # Items of such a list have no names: they are numbered by their key, from 1.
                 number = int.from_bytes(item.name, "big")
                 if 0 < number <= len(names):
@@ -167,7 +166,7 @@ class Mp4File(RawFile):
 
     def _free_after(self, position: int) -> int:
         meta_end = self._places[1].end
-        follower = next(iter(_places(self._data, position, meta_end)), None)
+        follower = next(iter(inner(self._data, position, meta_end)), None)
         # iTunes leaves kilobytes here, so that most changes move no sound.
         is_free = follower is not None and follower.name == b"free"
         return follower.end - follower.start if follower and is_free else 0
@@ -201,20 +200,20 @@ class Mp4File(RawFile):
         return self._replaced(depth, place.start, place.end, b"")
 
     def _changed(self, content: Content) -> bytes:
-        ilst = _atom(b"ilst", b"".join(content.items or ()))
+        ilst = atom_of(b"ilst", b"".join(content.items or ()))
         depth = len(self._places)
         if depth < len(_PATH):
             data = ilst
             if depth < 2:
-                data = _atom(b"meta", bytes(4) + _atom(b"hdlr", _HANDLER) + data)
+                data = atom_of(b"meta", bytes(4) + atom_of(b"hdlr", _HANDLER) + data)
             if depth < 1:
-                data = _atom(b"udta", data)
+                data = atom_of(b"udta", data)
             if not depth:
                 return self._replaced(0, len(self._data), len(self._data), data)
             parent = self._places[-1]
-            start = parent.start + 8 + self._head(parent)
+            start = parent.body + self._head(parent)
             if parent.name == b"meta":  # behind its handler
-                handler = next(_places(self._data, start, parent.end), None)
+                handler = next(inner(self._data, start, parent.end), None)
                 if handler is None or handler.name != b"hdlr":
                     raise damaged(self.path, "its tags' atom does not begin with a handler")
                 start = handler.end
@@ -225,10 +224,9 @@ class Mp4File(RawFile):
         if content.layout:
             free = content.layout[0]
         elif free:
-            left = free + old - len(ilst)
             # An atom has 8 bytes at least: a rest of 1 to 7 cannot be made into one.
-            free = left if left >= 8 or not left else NEW_PADDING_BYTES
-        data = ilst + (_atom(b"free", bytes(free - 8)) if free else b"")
+            free = padding_for(free + old, len(ilst), least=8)
+        data = ilst + (atom_of(b"free", bytes(free - 8)) if free else b"")
         return self._replaced(depth - 1, place.start, place.end + self._free, data)
 
     def _replaced(self, depth: int, start: int, end: int, data: bytes) -> bytes:
@@ -245,7 +243,7 @@ class Mp4File(RawFile):
     def _shifted(self, moov: bytes, shift: int) -> bytes:
         """Chunk offsets of sound that lies behind the movie atom, moved."""
         changed = bytearray(moov)
-        for table, width in _offset_tables(moov, 8, len(moov)):
+        for table, width in offset_tables(moov, 8, len(moov)):
             count = int.from_bytes(moov[table + 4 : table + 8], "big")
             codec = f">{count}{'I' if width == 4 else 'Q'}"
             offsets = [
@@ -265,7 +263,7 @@ class Mp4File(RawFile):
             for atom in self._top:
                 if atom.name in {b"moof", b"mfra"}:
                     data = read_at(file, atom.start, atom.end - atom.start)
-                    offsets = _base_offsets(data) if atom.name == b"moof" else _index_offsets(data)
+                    offsets = base_offsets(data) if atom.name == b"moof" else index_offsets(data)
                     for at, width in offsets:
                         offset = int.from_bytes(data[at : at + width], "big")
                         if offset >= self._moov.end:
@@ -283,7 +281,7 @@ def item_texts(item: bytes) -> list[str]:
         One item of the tag, with its header.
     """
     texts = []
-    for name, data in _children(item[8:]):
+    for name, data in children(item[8:]):
         if name == b"data" and len(data) > 8:
             kind = int.from_bytes(data[:4], "big")
             text = decoded(data[8:], "utf-16-be" if kind == _UTF16 else "utf-8")
@@ -313,74 +311,12 @@ def mp4_values(path: str | os.PathLike[str]) -> Iterator[list[list[str]]]:
     yield [file.keys.get(name, []) for name in ("title", "artist", "album", "", "genre", "")]
 
 
-def _base_offsets(moof: bytes) -> Iterator[tuple[int, int]]:
-    """Where a fragment says at which byte of the file its data begin; mostly it does not."""
-    for place in _nested(moof, 8, len(moof), (b"traf", b"tfhd")):
-        if int.from_bytes(moof[place.start + 9 : place.start + 12], "big") & _BASE_OFFSET_PRESENT:
-            yield place.start + 16, 8  # behind header, flags and track number
-
-
-def _index_offsets(mfra: bytes) -> Iterator[tuple[int, int]]:
-    """Where the index of fragments holds the place of each, and how many bytes that takes."""
-    for place in _nested(mfra, 8, len(mfra), (b"tfra",)):
-        width = 8 if mfra[place.start + 8] == 1 else 4  # version 1 has wide numbers
-        lengths = mfra[place.start + 19]  # of three numbers after each place, two bits each
-        entry = 2 * width + sum((lengths >> bits & 3) + 1 for bits in (4, 2, 0))
-        count = int.from_bytes(mfra[place.start + 20 : place.start + 24], "big")
-        for number in range(count):
-            yield place.start + 24 + number * entry + width, width
-
-
-def _top_atoms(file: BinaryIO, path: str | os.PathLike[str]) -> Iterator[_Place]:
-    size = os.fstat(file.fileno()).st_size
-    start = 0
-    while start + 8 <= size:
-        head = read_at(file, start, 16)
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:], "big")
-        length = length or size - start  # 0 means to the end of the file
-        if length < 8 or start + length > size:
+def _top_atoms(file: BinaryIO, path: str | os.PathLike[str]) -> Iterator[Atom]:
+    for atom in atoms(file, 0, os.fstat(file.fileno()).st_size):
+        if atom.size and not atom.fits:
             raise damaged(path, "is cut short, or its atoms do not line up")
-        yield _Place(head[4:8], start, start + length)
-        start += length
-
-
-def _places(data: bytes, start: int, end: int) -> Iterator[_Place]:
-    """Atoms one after another, up to what is none (QuickTime ends a list with a zero)."""
-    while start + 8 <= end:
-        length = int.from_bytes(data[start : start + 4], "big")
-        if length < 8 or start + length > end:
-            return
-        yield _Place(data[start + 4 : start + 8], start, start + length)
-        start += length
-
-
-def _children(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for place in _places(data, 0, len(data)):
-        yield place.name, data[place.start + 8 : place.end]
-
-
-def _nested(data: bytes, start: int, end: int, names: Sequence[bytes]) -> Iterator[_Place]:
-    for place in _places(data, start, end):
-        if place.name == names[0]:
-            if len(names) == 1:
-                yield place
-            else:
-                yield from _nested(data, place.start + 8, place.end, names[1:])
-
-
-def _offset_tables(moov: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Where each chunk offset table's content begins, and the bytes of an offset."""
-    way = (b"trak", b"mdia", b"minf", b"stbl")
-    for name, width in ((b"stco", 4), (b"co64", 8)):
-        for place in _nested(moov, start, end, (*way, name)):
-            yield place.start + 8, width
-
-
-def _atom(name: bytes, content: bytes) -> bytes:
-    return (len(content) + 8).to_bytes(4, "big") + name + content
+        yield atom
 
 
 def _data(text: str) -> bytes:
-    return _atom(b"data", struct.pack(">II", _UTF8, 0) + text.encode())
+    return atom_of(b"data", struct.pack(">II", _UTF8, 0) + text.encode())

@@ -3,16 +3,17 @@
 Encoders either state the count of frames in a header frame (Xing, Info, VBRI) or, for constant bit
 rates, leave it to be divided out. Decoders divide in every case, which for a variable rate without
 a header is wrong by any factor. At a constant rate the frames that hold a moment can be found by
-division as well, where a decoder reads its way there. Reads a few kilobytes; imports nothing of
-Tonearm.
+division as well, where a decoder reads its way there. Reads a few kilobytes.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+from tonearm.containers.edges import id3v2_bytes, sound_bounds
+from tonearm.containers.edits import read_at
 
 _STATED = (b"Xing", b"Info", b"VBRI")
 # What decoders cut off before the encoder's own delay (LAME's tag, "DECDELAY").
@@ -110,7 +111,7 @@ class ConstantRate:
         # Encoders differ in which frames they pad, so it may begin a little earlier or later.
         place, near = self._place(first), header.frame_bytes // 2
         begin = max(self.begin, place - near)
-        data = _read(file, begin, self._place(last + 1) + near - begin)
+        data = read_at(file, begin, self._place(last + 1) + near - begin)
         length = self._place(first + 1) - place
         # Nearest first, so that a chance match farther away does not win.
         for away in range(near):
@@ -133,7 +134,7 @@ def states_length(path: Path) -> bool:
     path : Path
     """
     with path.open("rb") as file:
-        first = _read(file, id3v2_bytes(file), 2 * _LONGEST_FRAME)
+        first = read_at(file, id3v2_bytes(file), 2 * _LONGEST_FRAME)
     return any(mark in first for mark in _STATED)
 
 
@@ -150,10 +151,10 @@ def constant_rate(path: Path) -> ConstantRate | None:
     with path.open("rb") as file:
         begin, end = sound_bounds(file)
         after = after_header_frame(file, begin)
-        stated = _read(file, begin, after - begin)
+        stated = read_at(file, begin, after - begin)
         if stated and b"Info" not in stated:  # Xing and VBRI head variable rates
             return None
-        first = _read(file, after, 3 * _LONGEST_FRAME)
+        first = read_at(file, after, 3 * _LONGEST_FRAME)
         start = next((i for i in range(len(first) - 4) if _is_header(first, i)), None)
         if start is None:
             return None
@@ -170,7 +171,7 @@ def _is_constant(file: BinaryIO, found: ConstantRate, stated: bytes) -> bool:
         # Two frames: the header frame may count itself, and the last one may be cut off.
         return abs(found.samples - samples) <= 2 * found.header.samples
     step = (found.end - found.begin) // (_PROBES + 1)
-    probes = (_read(file, found.begin + step * i, 3 * length) for i in range(_PROBES + 1))
+    probes = (read_at(file, found.begin + step * i, 3 * length) for i in range(_PROBES + 1))
     return all(_has_frame(probe, found.key, length) for probe in probes)
 
 
@@ -195,59 +196,6 @@ def header_frame(frame: bytes) -> Stated:
     return Stated(values[0], values[1], trim >> 12, trim & 0xFFF)
 
 
-def id3v2_bytes(file: BinaryIO) -> int:
-    """Length of the ID3v2 tags at the file's beginning, 0 without one; some files have two.
-
-    A length in bytes of eight bits means that it is not a tag; decoders agree.
-
-    Parameters
-    ----------
-    file : binary file
-    """
-    end = 0
-    while True:
-        head = _read(file, end, 10)
-        if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 0x7F:
-            return end
-        # Neither these ten bytes count nor those of a footer, which a flag announces.
-        end += 10 + unsyncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
-
-
-def syncsafe(size: int) -> bytes:
-    """A number in four bytes of seven bits, as ID3v2 writes lengths.
-
-    Parameters
-    ----------
-    size : int
-    """
-    return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
-
-
-def unsyncsafe(data: bytes) -> int:
-    """The number in four bytes of seven bits.
-
-    Parameters
-    ----------
-    data : bytes [4]
-    """
-    return data[0] << 21 | data[1] << 14 | data[2] << 7 | data[3]
-
-
-def sound_bounds(file: BinaryIO) -> tuple[int, int]:
-    """Where the sound begins and ends: behind ID3v2, before APEv2, Lyrics3 and ID3v1 tags.
-
-    Parameters
-    ----------
-    file : binary file
-    """
-    begin, end = id3v2_bytes(file), file.seek(0, os.SEEK_END)
-    # Tags stand behind one another, in any order.
-    while (shorter := _before_tag(file, end)) < end:
-        end = shorter
-    # Tags that leave nothing between them were none: all of it counts as sound.
-    return (begin, end) if begin < end else (0, file.seek(0, os.SEEK_END))
-
-
 def after_header_frame(file: BinaryIO, begin: int) -> int:
     """Where the music begins: behind a first frame that only states the length.
 
@@ -259,29 +207,11 @@ def after_header_frame(file: BinaryIO, begin: int) -> int:
     begin : int
         Offset of the first frame.
     """
-    first = _read(file, begin, _LONGEST_FRAME)
+    first = read_at(file, begin, _LONGEST_FRAME)
     if len(first) < 4 or not _is_header(first, 0):
         return begin
     length = _header(first, 0).frame_bytes
     return begin + length if any(mark in first[:length] for mark in _STATED) else begin
-
-
-def _before_tag(file: BinaryIO, end: int) -> int:
-    """Where the tag begins that ends at ``end``; ``end`` itself without one."""
-    tail = _read(file, max(0, end - 128), min(128, end))
-    if len(tail) == 128 and tail[:3] == b"TAG":
-        return end - 128
-    if tail[-32:-24] == b"APETAGEX":
-        header = 32 if tail[-32:][23] & 0x80 else 0  # top bit of the flags: it has one
-        return max(0, end - int.from_bytes(tail[-20:-16], "little") - header)
-    if tail[-9:] == b"LYRICS200" and tail[-15:-9].isdigit():
-        return max(0, end - int(tail[-15:-9]) - 15)
-    return end
-
-
-def _read(file: BinaryIO, start: int, count: int) -> bytes:
-    file.seek(start)
-    return file.read(count)
 
 
 def first_header(data: bytes) -> Header | None:

@@ -10,6 +10,7 @@ import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
+from tonearm.containers.edges import sound_bounds
 from tonearm.containers.mpeg import (
     DECODER_DELAY,
     Stated,
@@ -17,7 +18,6 @@ from tonearm.containers.mpeg import (
     find_header,
     first_header,
     header_frame,
-    sound_bounds,
 )
 from tonearm.files import mapped
 

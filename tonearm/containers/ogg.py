@@ -7,16 +7,20 @@ between two pages that do not touch is skipped.
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from tonearm.containers.edits import read_at
 from tonearm.files import mapped
 
-_PAGE = struct.Struct("<4sBBqIIIB")
-_CONTINUED, _FIRST = 1, 2
+# Mark, version, flags, granule, serial, number, checksum, count of segments.
+HEADER = struct.Struct("<4sBBqIIIB")
+CONTINUED, FIRST, LAST = 1, 2, 4
+MAX_SEGMENTS = 255
 # By the first bytes of a stream's first packet.
 _CODECS = (
     (b"\1vorbis", "vorbis"),
@@ -26,21 +30,30 @@ _CODECS = (
 )
 
 
-@dataclass(frozen=True)
-class Page:
-    """One page: where it begins, what its header says, and where its content lies."""
+class Page(NamedTuple):
+    """One page: what its header says, and where its content lies.
+
+    ``segments`` are the lengths of its pieces; a packet goes on in the next one while they are 255.
+    """
 
     start: int
     flags: int
     granule: int
     serial: int
+    number: int
+    segments: bytes
     body: int
     length: int
 
     @property
     def is_first(self) -> bool:
         """Whether a stream begins with it."""
-        return bool(self.flags & _FIRST)
+        return bool(self.flags & FIRST)
+
+    @property
+    def end(self) -> int:
+        """Where the next page begins."""
+        return self.body + self.length
 
 
 @dataclass
@@ -84,6 +97,29 @@ class Link:
         return max(0, self.granule - skipped) / rate_hz if rate_hz else None
 
 
+def page_at(file: BinaryIO, start: int) -> Page | None:
+    """The page that begins there; None if none does.
+
+    Parameters
+    ----------
+    file : binary file
+    start : int
+        Offset of the page.
+    """
+    head = read_at(file, start, HEADER.size + MAX_SEGMENTS)
+    return _page(head, 0, start) if len(head) >= HEADER.size else None
+
+
+def _page(data: bytes | mmap.mmap, at: int, start: int) -> Page | None:
+    """The page at byte ``at`` of the data, which is byte ``start`` of the file."""
+    mark, version, flags, granule, serial, number, _, count = HEADER.unpack_from(data, at)
+    if mark != b"OggS" or version:
+        return None
+    segments = data[at + HEADER.size : at + HEADER.size + count]
+    body = start + HEADER.size + count
+    return Page(start, flags, granule, serial, number, segments, body, sum(segments))
+
+
 def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
     """All pages from ``begin`` on, over whatever is damaged.
 
@@ -98,20 +134,18 @@ def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
     with mapped(file) as data:
         at = begin
         size = len(data)
-        while at + _PAGE.size <= size:
-            mark, version, flags, granule, serial, _, _, segments = _PAGE.unpack_from(data, at)
+        while at + HEADER.size <= size:
+            page = _page(data, at, at)
             # Rubbish, or a damaged page: on to the next mark.
-            if mark != b"OggS" or version:
+            if page is None:
                 at = data.find(b"OggS", at + 1)
                 if at < 0:
                     return
                 continue
-            body = at + _PAGE.size + segments
-            if body > size:  # cut off inside its header
+            if page.body > size:  # cut off inside its header
                 return
-            length = sum(data[at + _PAGE.size : body])  # one byte for each segment
-            yield Page(at, flags, granule, serial, body, min(length, size - body))
-            at = body + length
+            at = page.end
+            yield page if at <= size else page._replace(length=size - page.body)
 
 
 def links(file: BinaryIO, begin: int = 0) -> list[Link]:
@@ -129,9 +163,9 @@ def links(file: BinaryIO, begin: int = 0) -> list[Link]:
     in_headers = False
     end = begin
     for page in pages(file, begin):
-        end = page.body + page.length
+        end = page.end
         if page.is_first:
-            packet = _at(file, page.body, min(page.length, 512))
+            packet = read_at(file, page.body, min(page.length, 512))
             codec = next((name for first, name in _CODECS if packet.startswith(first)), "")
             # First pages in a row are streams of one link, side by side (a film and its sound).
             if not in_headers:
@@ -159,8 +193,3 @@ def _add(link: Link, page: Page) -> None:
     link.sound.append((page.body, page.length))
     if page.granule > 0:
         link.granule = page.granule
-
-
-def _at(file: BinaryIO, offset: int, count: int) -> bytes:
-    file.seek(offset)
-    return file.read(count)

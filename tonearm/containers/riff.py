@@ -1,20 +1,16 @@
-"""WAV, AIFF and DSF in bytes: an ID3 tag in a chunk, and WAV's own LIST INFO with its genre."""
+"""Tags of WAV and AIFF in bytes: ID3 in a chunk, and WAV's own LIST INFO with its genre."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
+from tonearm.containers.chunks import AIFF, ALL_ONES, WAV, Chunk, Form, chunks
 from tonearm.containers.edits import JOINT, Content, Edit, RawFile, RawTag, Role, damaged, read_at
 from tonearm.containers.id3 import NEW_ID3, Id3Body, Id3Codec
 
 _ID3_CHUNKS = frozenset({b"ID3 ", b"id3 "})
-_MAX_SIZE = 0xFFFFFFFF
-_NAMES_OF_TAGS = frozenset(
-    {*_ID3_CHUNKS, b"LIST", b"bext", b"cue ", b"fact", b"data", b"_PMX", b"iXML"}
-)
 
 
 class InfoCodec:
@@ -36,14 +32,6 @@ class InfoCodec:
         return _info_text(item).split(";")
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    name: bytes
-    start: int  # of its header
-    size: int  # of its content
-    end: int  # with the byte that makes its length even
-
-
 class ChunkFile(RawFile):
     """WAV (little-endian) or AIFF (big-endian).
 
@@ -61,27 +49,28 @@ class ChunkFile(RawFile):
             head = read_at(file, 0, 12)
             if head[:4] not in {b"RIFF", b"FORM"}:
                 refusal = f"is {head[:4].decode('latin-1')}, in which no tags are written"
-            self._order: Literal["little", "big"] = "big" if head[:4] == b"FORM" else "little"
+            form = AIFF if head[:4] == b"FORM" else WAV
+            self._order = form.order
             self._form_size = int.from_bytes(head[4:8], self._order)
             self._size = os.fstat(file.fileno()).st_size
-            chunks, fault = _chunks(file, self._order, self._form_size)
+            found, fault = _lined_up(file, form, self._form_size)
             refusal = refusal or fault
             # A new chunk goes to the end: the sound keeps its place.
-            self._end = chunks[-1].end if chunks else 12
-            self._id3 = next((c for c in chunks if c.name in _ID3_CHUNKS), None)
-            self._infos: dict[str, _Chunk] = {}
+            self._end = found[-1].end if found else 12
+            self._id3 = next((c for c in found if c.name in _ID3_CHUNKS), None)
+            self._infos: dict[str, Chunk] = {}
             self._body, self._rest = NEW_ID3, b""
             self.id3_bytes = b""
             if self._id3:
-                data = self.id3_bytes = read_at(file, self._id3.start + 8, self._id3.size)
+                data = self.id3_bytes = read_at(file, self._id3.body, self._id3.size)
                 if data[:3] != b"ID3" or len(data) < 10:
                     raise damaged(path, "its ID3 chunk holds no ID3 tag")
                 self._body = Id3Body.parse(data, path)
                 self._rest = data[self._body.length :]  # kept as it is
             tags = [self._body.tag() if self._id3 else RawTag("id3v2.4", Id3Codec(4), None)]
-            for chunk in chunks:
-                if chunk.name == b"LIST" and read_at(file, chunk.start + 8, 4) == b"INFO":
-                    items = _subchunks(read_at(file, chunk.start + 12, chunk.size - 4))
+            for chunk in found:
+                if chunk.name == b"LIST" and read_at(file, chunk.body, 4) == b"INFO":
+                    items = _subchunks(read_at(file, chunk.body + 4, chunk.size - 4))
                     if items is None:
                         raise damaged(path, "its LIST INFO chunk is damaged")
                     name = f"info-{len(self._infos)}" if self._infos else "info"
@@ -109,7 +98,7 @@ class ChunkFile(RawFile):
                 edits.append(self._id3_edit(content))
         growth = sum(len(edit.data) - edit.length for edit in edits)
         size = self._form_size + growth
-        if size > _MAX_SIZE:
+        if size > ALL_ONES:
             raise damaged(self.path, "has no room for a tag: it would exceed 4 GB")
         return [*edits, Edit(4, 4, size.to_bytes(4, self._order))]
 
@@ -150,88 +139,23 @@ def info_values(path: str | os.PathLike[str]) -> list[list[str]]:
     return found
 
 
-def _chunks(
-    file: BinaryIO, order: Literal["little", "big"], form_size: int
-) -> tuple[list[_Chunk], str | None]:
+def _lined_up(file: BinaryIO, form: Form, form_size: int) -> tuple[list[Chunk], str | None]:
     """The chunks, as far as they can be followed, and what does not add up."""
-    chunks: list[_Chunk] = []
+    found: list[Chunk] = []
     file_size = os.fstat(file.fileno()).st_size
     fault = None
-    start, form_end = 12, 8 + form_size
+    form_end = 8 + form_size
     if form_end > file_size + (form_size & 1):
         form_end, fault = file_size, "is cut short, or its header counts wrong"
-    data_size = _size_of_data(file)
-    while start + 8 <= form_end:
-        head = read_at(file, start, 8)
-        size = int.from_bytes(head[4:], order)
-        # RF64 writes all ones here, and the true size into ds64.
-        if size == _MAX_SIZE and head[:4] == b"data" and data_size:
-            size = data_size
-        end = start + 8 + size
-        if end > file_size:
-            return chunks, "its chunks do not line up"
-        padded = min(end + (size & 1), file_size)
-        # Some writers forget the pad byte; only a known chunk name at that place proves it.
-        if padded > end and _begins_chunk(file, end) and not _begins_chunk(file, padded):
-            padded, fault = end, "has a chunk of odd length without its pad byte"
-        chunks.append(_Chunk(head[:4], start, size, padded))
-        start = padded
-    return chunks, fault
-
-
-def _size_of_data(file: BinaryIO) -> int | None:
-    """Of the sound in RF64 and BW64, whose first chunk holds sizes of 64 bits."""
-    head = read_at(file, 12, 24)
-    return int.from_bytes(head[16:24], "little") if head[:4] == b"ds64" else None
-
-
-def _begins_chunk(file: BinaryIO, start: int) -> bool:
-    return read_at(file, start, 4) in _NAMES_OF_TAGS
-
-
-class DsfFile(RawFile):
-    """DSF: an ID3 tag at the end, with a pointer to it in the header.
-
-    Parameters
-    ----------
-    path : path
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        with open(path, "rb") as file:
-            head = read_at(file, 0, 28)
-            self._size = os.fstat(file.fileno()).st_size
-            stated = int.from_bytes(head[12:20], "little")
-            self._start = int.from_bytes(head[20:28], "little")
-            if stated != self._size or self._start > self._size:
-                raise damaged(path, "is cut short, or its header counts wrong")
-            self._body, tag = NEW_ID3, RawTag("id3v2.4", Id3Codec(4), None)
-            if self._start:
-                data = read_at(file, self._start, self._size - self._start)
-                if data[:3] != b"ID3" or len(data) < 10:
-                    raise damaged(path, "its header points to no ID3 tag")
-                self._body = Id3Body.parse(data, path)
-                if self._body.length != len(data):
-                    raise damaged(path, "its ID3 tag is not its end")
-                tag = self._body.tag()
-        super().__init__(path, [tag])
-        self.sound = (28, self._start or self._size)
-
-    def edits(self, contents: Mapping[str, Content]) -> list[Edit]:
-        """The tag, and header fields for size and place.
-
-        Parameters
-        ----------
-        contents : Mapping[str, Content]
-            New content, by the tag's name.
-        """
-        (content,) = contents.values()
-        start = self._start or self._size
-        data = b"" if content.items is None else self._body.replaced(content)
-        # Bytes 12 to 28: the file's size, then the place of the tag, 0 for none.
-        header = (start + len(data)).to_bytes(8, "little")
-        header += (start if data else 0).to_bytes(8, "little")
-        return [Edit(12, 16, header), Edit(start, self._size - start, data)]
+    for chunk in chunks(file, 12, file_size, form, may_lack_pad=True):
+        if chunk.start + 8 > form_end or not chunk.fits:
+            break
+        if not chunk.is_padded:
+            fault = "has a chunk of odd length without its pad byte"
+        found.append(chunk)
+    if (found[-1].end if found else 12) + 8 <= form_end:
+        fault = "its chunks do not line up"
+    return found, fault
 
 
 def _chunk(

@@ -25,10 +25,16 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-from tonearm.containers import ogg
-from tonearm.containers.mpeg import after_header_frame, sound_bounds
+from tonearm.containers import asf, flac, ogg
+from tonearm.containers.chunks import AIFF, CAF, DSDIFF, WAV, Form, chunks
+from tonearm.containers.edges import sound_bounds
+from tonearm.containers.edits import read_at
+from tonearm.containers.kinds import container_of
+from tonearm.containers.matroska import CLUSTER, elements
+from tonearm.containers.mp4_atoms import atoms
+from tonearm.containers.mpeg import after_header_frame
 from tonearm.files import as_path
 
 _VERSION = b"1"  # a change of anything here makes all keys new
@@ -41,11 +47,6 @@ _PACKED = 0.25
 # Of a stream's first packet, what names codec, rate and channels; behind it stands Opus's gain,
 # which taggers change.
 _OGG_IDENTITY_BYTES = 16
-_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
-_MP4_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
-_ALL_ONES = 0xFFFFFFFF
-_EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 
 
 @dataclass
@@ -76,8 +77,7 @@ def sound_key(path: str | os.PathLike[str]) -> str:
     """
     with as_path(path).open("rb", buffering=0) as file:
         begin, end = sound_bounds(file)
-        file.seek(begin)
-        head = file.read(16)
+        head = read_at(file, begin, 16)
         sound = _locate(file, head, begin, end)
         if not sound.length:  # a damaged container: all of it then
             sound = _Sound([(begin, end - begin)])
@@ -121,42 +121,24 @@ def _read(file: BinaryIO, sound: _Sound, start: int, count: int) -> Iterator[byt
         start = max(0, start - length)
 
 
-def _locate(file: BinaryIO, head: bytes, begin: int, end: int) -> _Sound:  # noqa: PLR0911
+def _locate(file: BinaryIO, head: bytes, begin: int, end: int) -> _Sound:
     """Find the audio by the container's structure; an unknown one counts as audio throughout."""
-    if head[:4] == b"OggS":
-        return _ogg(file, begin)
-    if head[:4] == b"fLaC":
-        return _flac(file, begin + 4, end)
-    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
-        return _chunked(file, begin + 12, end, "little", 4, wanted=b"data", describing=b"fmt ")
-    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        return _chunked(file, begin + 12, end, "big", 4, wanted=b"SSND", describing=b"COMM")
-    if head[:4] == b"FRM8":
-        return _chunked(file, begin + 16, end, "big", 8, wanted=b"DSD ", describing=b"PROP")
-    if head[:4] == b"caff":
-        return _chunked(file, begin + 8, end, "big", 8, wanted=b"data", describing=b"desc", even=1)
-    if head[:4] == b"DSD ":
-        return _dsf(file, begin, end)
-    if head[4:8] in _MP4_BOXES:
-        return _mp4(file, begin, end)
-    if head == _ASF_HEADER:
-        return _asf(file, begin, end)
-    if head[:4] == _EBML.to_bytes(4, "big"):
-        return _matroska(file, begin, end)
+    container = container_of(head)
+    if container in _CHUNKED:
+        form, skipped, wanted, describing = _CHUNKED[container]
+        return _chunked(file, begin + skipped, end, form, wanted=wanted, describing=describing)
+    locate = _LOCATE.get(container or "")
+    if locate is not None:
+        return locate(file, begin, end)
     while begin < end and head and not head.strip(b"\0"):  # padding that a tagger left behind
         begin += len(head)
-        head = _at(file, begin, 16)
+        head = read_at(file, begin, 16)
     begin += len(head) - len(head.lstrip(b"\0"))
     begin = after_header_frame(file, begin)
     return _Sound([(begin, end - begin)])
 
 
-def _at(file: BinaryIO, offset: int, count: int) -> bytes:
-    file.seek(offset)
-    return file.read(count)
-
-
-def _ogg(file: BinaryIO, begin: int) -> _Sound:
+def _ogg(file: BinaryIO, begin: int, _: int) -> _Sound:
     """Bodies of the pages behind the headers, which taggers number and cut again."""
     sound = _Sound([])
     for link in ogg.links(file, begin):
@@ -165,107 +147,68 @@ def _ogg(file: BinaryIO, begin: int) -> _Sound:
     return sound
 
 
-def _flac(file: BinaryIO, at: int, end: int) -> _Sound:
-    described = []
-    while len(header := _at(file, at, 4)) == 4:
-        length = int.from_bytes(header[1:], "big")
-        if header[0] & 0x7F == 0:  # STREAMINFO, which holds the MD5 of the samples
-            described.append(_at(file, at + 4, min(length, 34)))
-        at += 4 + length
-        if header[0] & 0x80:
-            break
-    return _Sound([(at, max(0, end - at))], described)
+def _flac(file: BinaryIO, begin: int, end: int) -> _Sound:
+    sound, at = _Sound([]), begin + 4
+    for block in flac.metadata(file, at):
+        if block.kind == flac.STREAMINFO:  # which holds the MD5 of the samples
+            length = min(block.length, flac.STREAMINFO_BYTES)
+            sound.described.append(read_at(file, block.start + 4, length))
+        at = block.end
+    sound.spans.append((at, max(0, end - at)))
+    return sound
 
 
 def _chunked(
-    file: BinaryIO,
-    at: int,
-    end: int,
-    order: Literal["little", "big"],
-    size_bytes: int,
-    *,
-    wanted: bytes,
-    describing: bytes,
-    even: int = 2,
+    file: BinaryIO, at: int, end: int, form: Form, *, wanted: bytes, describing: bytes
 ) -> _Sound:
-    """RIFF, IFF and their kin: a name of four bytes, a size, the content, a byte to be even."""
     sound = _Sound([])
-    wide = (
-        0  # length of the sound in the ds64 chunk of RF64 and BW64, whose own fields are too short
-    )
-    while at + 4 + size_bytes <= end:
-        header = _at(file, at, 4 + size_bytes)
-        length = int.from_bytes(header[4:], order)
-        at += len(header)
-        if header[:4] == b"ds64":
-            wide = int.from_bytes(_at(file, at + 8, 8), "little")
-        elif header[:4] == wanted and wide and length == _ALL_ONES:
-            length = wide
-        # A size of all ones, or of nothing, is that of a recorder which was cut off, or RF64.
-        left = end - at
-        inside = length if 0 < length <= left else left
-        if header[:4] == wanted:
-            sound.spans.append((at, inside))
-        elif header[:4] == describing:
-            sound.described.append(_at(file, at, min(inside, _PROBE_BYTES)))
-        at += -(-(length if length <= left else left) // even) * even  # rounded up to be even
+    for chunk in chunks(file, at, end, form):
+        if chunk.name == wanted:
+            sound.spans.append((chunk.body, chunk.inside))
+        elif chunk.name == describing:
+            length = min(chunk.inside, _PROBE_BYTES)
+            sound.described.append(read_at(file, chunk.body, length))
     return sound
 
 
 def _dsf(file: BinaryIO, begin: int, end: int) -> _Sound:
-    described = _at(file, begin + 28, 52)  # the format chunk has one size only
-    length = int.from_bytes(_at(file, begin + 84, 8), "little") - 12  # its own header counts
+    described = read_at(file, begin + 28, 52)  # the format chunk has one size only
+    length = int.from_bytes(read_at(file, begin + 84, 8), "little") - 12  # its own header counts
     at = begin + 92
     return _Sound([(at, max(0, min(length, end - at)))], [described])
 
 
-def _mp4(file: BinaryIO, at: int, end: int) -> _Sound:
-    sound = _Sound([])
-    while at + 8 <= end:
-        header = _at(file, at, 16)
-        length, inside = int.from_bytes(header[:4], "big"), 8
-        if length == 1:  # the size stands behind the name, in eight bytes
-            length, inside = int.from_bytes(header[8:16], "big"), 16
-        if not inside <= length <= end - at:
-            length = end - at
-        if header[4:8] == b"mdat":
-            sound.spans.append((at + inside, length - inside))
-        at += length
-    return sound
+def _mp4(file: BinaryIO, begin: int, end: int) -> _Sound:
+    found = (atom for atom in atoms(file, begin, end) if atom.name == b"mdat")
+    return _Sound([(atom.body, atom.end - atom.body) for atom in found])
 
 
-def _asf(file: BinaryIO, at: int, end: int) -> _Sound:
-    while at + 24 <= end:
-        header = _at(file, at, 24)
-        length = int.from_bytes(header[16:], "little")
-        if not 24 <= length <= end - at:
-            length = end - at
-        if header[:16] == _ASF_DATA:
-            # Behind the file's own number, the count of packets and two reserved bytes.
-            return _Sound([(at + 50, max(0, length - 50))])
-        at += length
-    return _Sound([])
+def _asf(file: BinaryIO, begin: int, end: int) -> _Sound:
+    found = next((each for each in asf.objects(file, begin, end) if each.guid == asf.DATA), None)
+    if found is None:
+        return _Sound([])
+    at = found.start + asf.DATA_HEAD_BYTES
+    return _Sound([(at, max(0, found.end - at))])
 
 
-def _matroska(file: BinaryIO, at: int, end: int) -> _Sound:
-    sound = _Sound([])
-    while at + 5 <= end:
-        header = _at(file, at, 12)
-        # EBML: leading zero bits of the first byte say how many bytes follow it.
-        number_bytes = 9 - header[0].bit_length()
-        if number_bytes > 4:
-            break
-        number = int.from_bytes(header[:number_bytes], "big")
-        size_bytes = 9 - header[number_bytes].bit_length()
-        field_ = header[number_bytes : number_bytes + size_bytes]
-        mask = (1 << 7 * size_bytes) - 1
-        length = int.from_bytes(field_, "big") & mask
-        at += number_bytes + size_bytes
-        if length == mask or length > end - at:  # all ones: unknown, as in streams
-            length = end - at
-        if number == _SEGMENT:
-            continue  # what stands in it follows
-        if number == _CLUSTER:
-            sound.spans.append((at, length))
-        at += length
-    return sound
+def _matroska(file: BinaryIO, begin: int, end: int) -> _Sound:
+    found = (each for each in elements(file, begin, end) if each.number == CLUSTER)
+    return _Sound([(each.body, each.end - each.body) for each in found])
+
+
+# By container: form of its chunks, bytes before the first, the chunk of sound, what describes it.
+_CHUNKED = {
+    "wav": (WAV, 12, b"data", b"fmt "),
+    "aiff": (AIFF, 12, b"SSND", b"COMM"),
+    "dsdiff": (DSDIFF, 16, b"DSD ", b"PROP"),
+    "caf": (CAF, 8, b"data", b"desc"),
+}
+_LOCATE = {
+    "ogg": _ogg,
+    "flac": _flac,
+    "dsf": _dsf,
+    "mp4": _mp4,
+    "quicktime": _mp4,
+    "asf": _asf,
+    "matroska": _matroska,
+}

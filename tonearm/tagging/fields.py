@@ -15,12 +15,14 @@ from dataclasses import dataclass
 
 from tonearm.containers.ape import ApeFile
 from tonearm.containers.asf import AsfFile
+from tonearm.containers.dsf import DsfFile
 from tonearm.containers.edits import Content, Edit, RawFile, RawTag, damaged
+from tonearm.containers.flac import FlacFile
 from tonearm.containers.id3 import MpegFile
 from tonearm.containers.kinds import sniff
 from tonearm.containers.mp4 import Mp4File
-from tonearm.containers.riff import ChunkFile, DsfFile
-from tonearm.containers.vorbis import FlacFile, OggFile
+from tonearm.containers.ogg_tags import OggFile
+from tonearm.containers.riff import ChunkFile
 from tonearm.errors import TagError
 from tonearm.files import why_unreadable
 

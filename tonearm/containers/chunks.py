@@ -1,0 +1,108 @@
+"""Chunks of RIFF, IFF and their kin: a name of four bytes, a size, the content, bytes to be even.
+
+WAV, AIFF, DSDIFF and CAF are such lists. RF64 and BW64 have sizes of 64 bits in a chunk of their
+own, ``ds64``, and all ones in the field that is too short. A size of all ones, or of nothing, is
+that of a recorder that was cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+from tonearm.containers.edits import read_at
+
+ALL_ONES = 0xFFFFFFFF
+_NAMES = frozenset(
+    {b"ID3 ", b"id3 ", b"LIST", b"bext", b"cue ", b"fact", b"data", b"_PMX", b"iXML"}
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a family of files writes chunks: order of bytes, bytes of a size, what lengths divide."""
+
+    order: Literal["little", "big"]
+    size_bytes: int = 4
+    even: int = 2
+
+
+WAV, AIFF = Form("little"), Form("big")
+DSDIFF, CAF = Form("big", 8), Form("big", 8, even=1)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One chunk.
+
+    Parameters
+    ----------
+    name : bytes
+    start, body, end : int
+        Where its header, its content and the next chunk begin.
+    size : int
+        Of its content, as stated.
+    inside : int
+        Bytes that can be its content: up to the end where nothing, or too much, is stated.
+    is_padded : bool
+        False where the byte that makes its length even is missing.
+    """
+
+    name: bytes
+    start: int
+    body: int
+    end: int
+    size: int
+    inside: int
+    is_padded: bool = True
+
+    @property
+    def fits(self) -> bool:
+        """Whether the file holds as much as is stated."""
+        return self.size == self.inside or not self.size
+
+
+def chunks(
+    file: BinaryIO, at: int, end: int, form: Form, *, may_lack_pad: bool = False
+) -> Iterator[Chunk]:
+    """The chunks from ``at`` to ``end``, over sizes that are wrong.
+
+    Parameters
+    ----------
+    file : binary file
+    at, end : int
+        Where the first chunk begins, and where no other does.
+    form : Form
+    may_lack_pad : bool
+        Look for the next chunk one byte earlier too, where some writers put it. Not for sound
+        keys, which would be other ones then.
+    """
+    wide = 0  # length of the sound by ds64
+    while at + 4 + form.size_bytes <= end:
+        header = read_at(file, at, 4 + form.size_bytes)
+        name, size, body = header[:4], int.from_bytes(header[4:], form.order), at + len(header)
+        if name == b"ds64":
+            wide = int.from_bytes(read_at(file, body + 8, 8), "little")
+        elif name == b"data" and wide and size == ALL_ONES:
+            size = wide
+        left = end - body
+        bare = body + min(size, left)
+        padded = min(body + -(-(bare - body) // form.even) * form.even, end)  # rounded up
+        # Only a known chunk name at that place proves that the pad byte was forgotten.
+        lacks_pad = may_lack_pad and padded > bare and _begins(file, bare)
+        lacks_pad = lacks_pad and not _begins(file, padded)
+        yield Chunk(
+            name,
+            start=at,
+            body=body,
+            end=bare if lacks_pad else padded,
+            size=size,
+            inside=size if 0 < size <= left else left,
+            is_padded=not lacks_pad,
+        )
+        at = bare if lacks_pad else padded
+
+
+def _begins(file: BinaryIO, at: int) -> bool:
+    return read_at(file, at, 4) in _NAMES
