@@ -53,7 +53,7 @@ class Track:
         Its sound key: the key of its features and embeddings.
     duration_s : float
     copy_of : str or None
-        Name of the earlier track that holds the same recording.
+        Name of the track that holds the same recording, or the whole of it.
     """
 
     name: str

@@ -33,7 +33,7 @@ from tonearm.workers import Caller, Failure, Pool, Work, in_order
 
 FEATURES, FINGERPRINTS, JOURNAL = "features", "fingerprints", "journal.jsonl"
 ARTISTS = "artists.tsv"
-_FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 2}  # 2: of whole files
+_FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 3}  # 3: at three speeds
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
 
