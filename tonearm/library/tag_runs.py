@@ -279,7 +279,7 @@ def _refresh_recovered(library: Library | None, journal: Journal) -> None:
 
 
 def _refresh(library: Library | None, path: str) -> None:
-    """ProgressCallback the library what was written, or the next scan would read the file again.
+    """Tell the library what was written, or the next scan would read the file again.
 
     A file that cannot be looked at any more is the next scan's to find.
     """
