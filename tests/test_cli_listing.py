@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from tonearm.cli.app import app
 from tonearm.library.store import Library, as_stored
+from tonearm.tagging.doctor import PLAYERS
 
 
 @pytest.fixture
@@ -183,6 +184,13 @@ def test_one_cause_has_one_wording(music, tonearm, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_players_differ_by_container():
+    shown = {p.name: {k: p.shows(["A", "B"], k) for k in ("mp4", "asf", "flac")} for p in PLAYERS}
+    assert shown["MPD"] == {"mp4": ["A"], "asf": ["B"], "flac": ["A", "B"]}
+    assert shown["Kodi"] == {"mp4": ["A"], "asf": ["A / B"], "flac": ["A / B"]}
+    assert shown["Rekordbox"]["flac"] == ["A"] and shown["Plex"]["mp4"] == ["A", "B"]
+
+
 def test_doctor_names_a_pipe_and_goes_on(music, tonearm):
     folder = music["a"].parent
     os.mkfifo(folder / "pipe.mp3")

@@ -137,3 +137,13 @@ def test_an_ape_tag_in_an_mp3(song, full):
     assert ("Genre" in APEv2(path)) is full
     tagged.put_back(path, before)
     assert path.read_bytes() == data
+
+
+def test_tta_with_an_apev2_tag_gets_the_genre_in_both(song):
+    path = song(".tta")  # FFmpeg leaves its name in an APEv2 tag
+    original = path.read_bytes()
+    before = tagged.write(path, ["Jazz"])
+    assert tagged.ffmpeg_genre(path) == "Jazz"
+    assert id3.ID3(path)["TCON"].text == ["Jazz"]
+    tagged.put_back(path, before)
+    assert path.read_bytes() == original

@@ -228,6 +228,7 @@ class MpegFile(RawFile):
             if head[:3] == b"ID3":
                 length = 10 + unsyncsafe(head[6:10])
                 self._body = Id3Body.parse(read_at(file, 0, length), path)
+            is_tta = read_at(file, self._body.length, 4) == b"TTA1"
             second = _second_tag(file, self._body.length, path)
             size = os.fstat(file.fileno()).st_size
             self._v1 = find_v1(file)
@@ -236,9 +237,11 @@ class MpegFile(RawFile):
         tags = [self._id3(has_id3=head[:3] == b"ID3")]
         if self._ape.items is not None:
             tags.append(self._ape.tag())
-            # Its player's tags are APEv2, as its other fields are; of TTA files FFmpeg reads one.
-            if tags[0].items is None and (self._ape.names_music() or head[:4] == b"TTA1"):
+            # Its player's tags are APEv2, as its other fields are.
+            if tags[0].items is None and (self._ape.names_music() or is_tta):
                 tags.reverse()
+            # FFmpeg reads only the APEv2 tag of a TTA file that has one, and TagLib only the other.
+            tags[1] = replace(tags[1], follows=is_tta)
         if self._v1:
             tags.append(v1_tag(self._v1))
         if second is not None:
