@@ -11,7 +11,6 @@ import typer
 
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import Form, FormOption
-from tonearm.faults import Faults
 
 if TYPE_CHECKING:
     from tonearm.tagging.doctor import Diagnosis
@@ -33,7 +32,7 @@ def doctor(
     from tonearm.errors import TagError
     from tonearm.tagging.doctor import diagnose
 
-    failures = Faults()
+    failures: list[tuple[str, str]] = []
     found: list[tuple[str, Diagnosis]] = []
     count = 0
     for path in _files(paths, failures):
@@ -41,26 +40,30 @@ def doctor(
         try:
             diagnosis = diagnose(path)
         except TagError as error:
-            failures.add(path, error)
+            failures.append((str(path), str(error).removeprefix(f"{path}: ")))
             continue
         alone = len(paths) == 1 and path == paths[0]
         if every or alone or _is_notable(diagnosis):
             found.append((str(path), diagnosis))
     if output_format is Form.json:
         files = [{"path": path, **asdict(diagnosis)} for path, diagnosis in found]
-        library_options.print_object({"files": files, "errors": failures.to_dicts()})
+        errors = [{"path": path, "message": reason} for path, reason in failures]
+        library_options.print_object({"files": files, "errors": errors})
     else:
         for name, diagnosis in found:
             _show(name, diagnosis)
         print(f"{console.counted(count, 'file')}, {len(found):,} shown")
-    console.close("without readable tags", failures)
+    library_options.close("without readable tags", failures, interrupted=False)
 
 
-def _files(paths: list[Path], failures: Faults) -> Iterator[Path]:
+def _files(paths: list[Path], failures: list[tuple[str, str]]) -> Iterator[Path]:
     from tonearm.audio import AUDIO_SUFFIXES
-    from tonearm.files import find
+    from tonearm.files import find, why_unreadable
 
-    yield from find(paths, suffixes=AUDIO_SUFFIXES, on_error=failures.add_folder)
+    def on_error(folder: Path, error: OSError) -> None:
+        failures.append((str(folder), f"folder {why_unreadable(folder, error)}"))
+
+    yield from find(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error)
 
 
 def _is_notable(diagnosis: Diagnosis) -> bool:

@@ -13,7 +13,6 @@ import typer
 from tonearm.cli import console, datasets
 from tonearm.cli.library_options import Location, location
 from tonearm.errors import DatasetError
-from tonearm.faults import Faults
 
 if TYPE_CHECKING:
     from tonearm.model.file import Model
@@ -101,12 +100,8 @@ def evaluate(
     console.caveat(result.evaluation_set.caveats())
     for each in result.results:
         console.caveat(result.caveats_of(each), about=f"{each.path}: ")
-    console.close(
-        "could not be analysed, and are in no figure",
-        [*data_failures, *result.failed],
-        damaged=damaged,
-        damaged_are=datasets.DAMAGED_ARE,
-    )
+    failed_are = "could not be analysed, and are in no figure"
+    datasets.end([*data_failures, *result.failed], damaged, failed_are=failed_are)
 
 
 def _evaluate(
@@ -117,7 +112,7 @@ def _evaluate(
     subset: str | None,
     library: Path | None,
     jobs: int | None,
-) -> tuple[Evaluation, Faults, Faults]:
+) -> tuple[Evaluation, datasets.Files, datasets.Files]:
     """The evaluation, the files of the data set that failed, and the damaged ones."""
     from tonearm.library.store import Library
     from tonearm.training import evaluate as evaluation

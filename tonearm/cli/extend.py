@@ -55,16 +55,10 @@ def extend(
         old = None
         if check is not None:
             checked, more, also = run.embedded(check)
-            failures += more
-            damaged += also
+            failures, damaged = failures + more, damaged + also
             old = checked.once().tracks
         _extend(run, found.once(), old, adopt=adopt)
-    console.close(
-        "could not be used, and were left out",
-        failures,
-        damaged=damaged,
-        damaged_are=datasets.DAMAGED_ARE,
-    )
+    datasets.end(failures, damaged, failed_are="could not be used, and were left out")
 
 
 def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, adopt: bool) -> None:

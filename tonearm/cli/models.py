@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from tonearm.cli import console
+from tonearm.cli.datasets import Files
 from tonearm.cli.evaluate import HASH_SHOWN, Format, ends
 from tonearm.errors import DatasetError, TonearmError
-from tonearm.faults import Faults
 
 Values = dict[str, Any]
 
@@ -43,12 +43,14 @@ def models(
         try:
             listed.append(_described(path))
         except TonearmError as error:
-            failures.add(path, error)
+            failures.append((str(path), str(error).removeprefix(f"{path}: ")))
     if output_format is Format.json:
         print(json.dumps({"schema": 1, "trainable": ARCHITECTURES, "models": listed}, indent=1))
     else:
         _print_models(listed, ARCHITECTURES)
-    console.close("could not be read", failures)
+    console.report("could not be read", failures)
+    if failures:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,21 @@ class _Found:
     """Model files in a folder, and folders that could not be read."""
 
     paths: list[Path]
-    failed: Faults
+    failed: Files
 
 
 def _found(folder: Path) -> _Found:
-    from tonearm.files import find
+    from tonearm.files import find, why_unreadable
     from tonearm.model import file as model_file
 
-    failed = Faults()
+    failed: Files = []
+
+    def on_error(bad: Path, error: OSError) -> None:
+        failed.append((str(bad), f"folder {why_unreadable(bad, error)}"))
+
     if not folder.exists():
         return _Found([], failed)
-    paths = list(find([folder], suffixes={model_file.SUFFIX}, on_error=failed.add_folder))
+    paths = list(find([folder], suffixes={model_file.SUFFIX}, on_error=on_error))
     return _Found(paths, failed)
 
 

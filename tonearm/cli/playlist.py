@@ -142,7 +142,9 @@ def write_playlist(
     if not entries:
         console.say("no track meets all of these conditions")
     reason = "an M3U cannot hold a name with a line break"
-    console.close("left out", [(path, reason) for path in made.left_out])
+    console.report("left out", [(path, reason) for path in made.left_out])
+    if made.left_out:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
 
 
 def _made(entries: list[Entry], output: Path | None, form: PlaylistForm) -> Playlist:

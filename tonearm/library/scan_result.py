@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tonearm.faults import Faults
-
 
 @dataclass
 class Scan:
@@ -29,7 +27,7 @@ class Scan:
         Files of earlier scans that are not there any more.
     reclassified : int
         Sounds that another model classified again, from the embeddings that are kept.
-    failures, damaged : Faults
+    failures, damaged : list of (path, reason)
         Files that could not be read; files classified by a part of them.
     """
 
@@ -44,5 +42,5 @@ class Scan:
     moved: int = 0
     gone: int = 0
     reclassified: int = 0
-    failures: Faults = field(default_factory=Faults)
-    damaged: Faults = field(default_factory=Faults)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = field(default_factory=list)

@@ -284,7 +284,6 @@ class RunRow(BaseModel):
     done: int
     failed: int
     undone: int
-    undone_by: list[int] = []
 
 
 class History(Answer):
