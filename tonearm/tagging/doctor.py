@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from tonearm.containers.id3v1 import V1Codec
 from tonearm.containers.kinds import sniff
@@ -40,7 +39,7 @@ class Player:
 
     name: str
     splits: str = ""
-    one_of_several: Mapping[str, int] = MappingProxyType({})
+    one_of_several: Mapping[str, int] = field(default_factory=dict)
     joint: str = ""
 
     def shows(self, values: Sequence[str], kind: str = "") -> list[str]:
