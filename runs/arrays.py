@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.data import copies, folder, groups, index, prepare
+from runs import array_copies
+from tonearm.data import folder, groups, index, prepare
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.data.feature_store import checksum, identity, open_store
 from tonearm.data.index import Index, Track
@@ -120,7 +121,7 @@ def _grouped(
     if (out / prepare.FEATURES).exists():
         store = open_store(out / prepare.FEATURES)
         levels = {t.name: store.get(t.sound) for t in tracks if store.has(t.sound)}
-        pairs += copies.find_by_spectrogram(levels, frame_s=ARRAY_SPEC.frame_s)
+        pairs += array_copies.find(levels, frame_s=ARRAY_SPEC.frame_s)
     return groups.merge_copies(tracks, pairs)
 
 

@@ -136,5 +136,5 @@ def test_the_table_and_the_copies_of_a_prepared_folder_count(
     assert tonearm("prepare", root, "--artists", table).code == 0
     with encoding(model) as made:
         tracks = dataset.read(root, made).index.by_name()
-    assert tracks["drone/whole.wav"].copy_of == "drone/excerpt.wav"
+    assert tracks["drone/excerpt.wav"].copy_of == "drone/whole.wav"
     assert tracks["drone/Artist drone0 - 00.wav"].group == "artist:ann"

@@ -93,12 +93,39 @@ def test_write_undo_history_and_redo(music, tonearm):
     assert "2 skipped: have that genre already" in again.stdout
     assert "run 2: 2 of 2 files of run 1 restored" in tonearm("undo").stdout
     assert {path: path.read_bytes() for path in music.values()} == before
-    assert "2 restored since" in tonearm("history").stdout
-    assert "none → Jazz  (restored)" in tonearm("history", 1).stdout
+    assert "2 files tagged, undone by run 2" in tonearm("history").stdout
+    assert "none → Jazz  (undone since)" in tonearm("history", 1).stdout
     with pytest.raises(LibraryError, match="nothing to undo"):
         tonearm("undo")
     tonearm("undo", 2)
     assert {path: path.read_bytes() for path in music.values()} == written
+
+
+def test_history_says_what_became_of_a_run_after_undoing_an_undo(music, tonearm):
+    def lines():
+        return [line.split("  ", 2)[-1].split(": ", 1)[1] for line in history()]
+
+    def history():
+        return tonearm("history").stdout.splitlines()[::-1]
+
+    tonearm("tag", "--write")
+    assert lines() == ["2 files tagged"]
+    tonearm("undo")
+    assert lines() == ["2 files tagged, undone by run 2", "2 files restored"]
+    tonearm("undo", 2)
+    assert lines() == [
+        "2 files tagged, undone by run 2 and again done by run 3",
+        "2 files restored, undone by run 3",
+        "2 files tagged again as by run 1",
+    ]
+    music["a"].unlink()
+    tonearm("undo", 3)
+    assert lines()[1:] == [
+        "2 files restored, 1 of them undone by run 3",
+        "2 files tagged again as by run 1, 1 of them undone by run 4",
+        "1 file restored again as by run 2, 1 skipped",
+    ]
+    assert lines()[0] == "2 files tagged, 1 of them undone by run 2"
 
 
 def test_the_library_follows(music, tonearm, tmp_path):
@@ -157,7 +184,7 @@ def test_what_cannot_be_written_is_named_and_the_rest_is_done(music, tonearm):
     assert "a.flac: none → Jazz  90%  (not written: has 2 names" in result.stdout
     assert "1 skipped: cannot be written" in result.stdout
     assert genres(music)["d"] == ("Hip-Hop",)
-    assert "1 written, 1 skipped" in tonearm("history").stdout
+    assert "1 file tagged, 1 skipped" in tonearm("history").stdout
     (_, line) = tonearm("history", 1).stdout.splitlines()
     assert "a.flac: not written  (has 2 names (hard links)" in line
     undone = tonearm("undo")

@@ -70,6 +70,16 @@ def test_copies_are_one_group_and_point_to_the_first() -> None:
     assert len({track.group for track in merged[1:]}) == 1 != merged[0].group
 
 
+def test_the_whole_is_kept_and_the_excerpt_is_the_copy() -> None:
+    lengths_s = {"excerpt": 30.0, "whole": 200.0, "again": 200.05, "other": 90.0}
+    tracks = [Track(name, "rock", name, name, length) for name, length in lengths_s.items()]
+    merged = groups.merge_copies(tracks, [("excerpt", "again"), ("again", "whole")])
+    assert [track.copy_of for track in merged] == ["whole", None, "whole", None]
+    assert [track.name for track in groups.distinct(merged)] == ["whole", "other"]
+    without = [track for track in merged if track.name != "whole"]
+    assert [track.name for track in groups.distinct(without)] == ["again", "other"]
+
+
 def test_a_recording_counts_once_and_not_at_all_where_its_genre_is_in_doubt() -> None:
     tracks = [
         track("rock/a"),

@@ -66,10 +66,10 @@ def test_folder_without_index_says_what_to_do(tmp_path):
 
 
 def _wrong(codes, share, seed):
-    """The codes with that share of their bits turned, but for each tenth code."""
+    """The codes with that share of their bits turned, but for a few codes."""
     rng = np.random.default_rng(seed)
     bits = rng.random((len(codes), 32)) < share
-    bits[::10] = False
+    bits[::41] = False  # in step with no comparison that skips frames
     return codes ^ np.packbits(bits, axis=1).view(">u4")[:, 0].astype(np.uint32)
 
 

@@ -20,7 +20,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up. A module imports from its own folder and from the lines above its own.
 LAYERS = [
     "errors genres files windows",
-    "features metrics database workers",
+    "features metrics database workers faults",
     "containers",
     "audio",
     "timeline",

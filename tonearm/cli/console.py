@@ -133,6 +133,35 @@ def report(headline: str, files: Sequence[tuple[str, str]]) -> None:
         say(f"  {printable(name)}: {printable(reason)}")
 
 
+def close(
+    headline: str,
+    failed: Iterable[tuple[str, str]],
+    *,
+    damaged: Sequence[tuple[str, str]] = (),
+    damaged_are: str = "damaged, classified by what is left",
+    interrupted: str | None = None,
+) -> None:
+    """The end of a run: name the files that are damaged or failed, and exit if there are any.
+
+    ``interrupted`` is what to say where Ctrl-C ended it; ``headline`` and ``damaged_are`` go on
+    from the number of files.
+    """
+    # A file may fail twice, when it is read and when it is analysed.
+    failed = list(dict.fromkeys(failed))
+    report(damaged_are, damaged)
+    report(headline, failed)
+    leave(faults=bool(failed or damaged), interrupted=interrupted)
+
+
+def leave(*, faults: bool, interrupted: str | None) -> None:
+    """Exit where files are at fault, or where Ctrl-C ended the run, which it says."""
+    if interrupted is not None:
+        say(interrupted)
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if faults:
+        raise typer.Exit(EXIT_FAILED_FILES)
+
+
 class Progress:
     """A bar on stderr with rate and time left; nothing if stderr is not a terminal."""
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from tonearm.cli import console
 from tonearm.files import cores
 
@@ -19,7 +17,8 @@ if TYPE_CHECKING:
     from tonearm.model.file import Model
     from tonearm.training.dataset import DataSet, Encoding
 
-Files = list[tuple[str, str]]  # with what is wrong with each
+# What the summary of a run says of damaged files.
+DAMAGED_ARE = "damaged, used as far as they can be read"
 
 
 def encoding(
@@ -148,12 +147,3 @@ def say_split(split: Split, made: Index) -> None:
     ]
     if lost:
         console.say(f"The split {split.name} names tracks that are not here: {', '.join(lost)}.")
-
-
-def end(failures: Files, damaged: Files, *, failed_are: str) -> None:
-    """Name the files that failed, and those used though damaged; exit with 1 if there are any."""
-    console.report("damaged, used as far as they can be read", damaged)
-    # A file may fail twice, when it is read and when it is analysed.
-    console.report(failed_are, list(dict.fromkeys(failures)))
-    if failures or damaged:
-        raise typer.Exit(console.EXIT_FAILED_FILES)

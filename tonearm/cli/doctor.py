@@ -11,6 +11,7 @@ import typer
 
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import Form, FormOption
+from tonearm.faults import Faults
 
 if TYPE_CHECKING:
     from tonearm.tagging.doctor import Diagnosis
@@ -32,7 +33,7 @@ def doctor(
     from tonearm.errors import TagError
     from tonearm.tagging.doctor import diagnose
 
-    failures: list[tuple[str, str]] = []
+    failures = Faults()
     found: list[tuple[str, Diagnosis]] = []
     count = 0
     for path in _files(paths, failures):
@@ -40,30 +41,26 @@ def doctor(
         try:
             diagnosis = diagnose(path)
         except TagError as error:
-            failures.append((str(path), str(error).removeprefix(f"{path}: ")))
+            failures.add(path, error)
             continue
         alone = len(paths) == 1 and path == paths[0]
         if every or alone or _is_notable(diagnosis):
             found.append((str(path), diagnosis))
     if output_format is Form.json:
         files = [{"path": path, **asdict(diagnosis)} for path, diagnosis in found]
-        errors = [{"path": path, "message": reason} for path, reason in failures]
-        library_options.print_object({"files": files, "errors": errors})
+        library_options.print_object({"files": files, "errors": failures.to_dicts()})
     else:
         for name, diagnosis in found:
             _show(name, diagnosis)
         print(f"{console.counted(count, 'file')}, {len(found):,} shown")
-    library_options.close("without readable tags", failures, interrupted=False)
+    console.close("without readable tags", failures)
 
 
-def _files(paths: list[Path], failures: list[tuple[str, str]]) -> Iterator[Path]:
+def _files(paths: list[Path], failures: Faults) -> Iterator[Path]:
     from tonearm.audio import AUDIO_SUFFIXES
-    from tonearm.files import find, why_unreadable
+    from tonearm.files import find
 
-    def on_error(folder: Path, error: OSError) -> None:
-        failures.append((str(folder), f"folder {why_unreadable(folder, error)}"))
-
-    yield from find(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error)
+    yield from find(paths, suffixes=AUDIO_SUFFIXES, on_error=failures.add_folder)
 
 
 def _is_notable(diagnosis: Diagnosis) -> bool:

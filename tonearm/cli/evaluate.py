@@ -13,6 +13,7 @@ import typer
 from tonearm.cli import console, datasets
 from tonearm.cli.library_options import Location, location
 from tonearm.errors import DatasetError
+from tonearm.faults import Faults
 
 if TYPE_CHECKING:
     from tonearm.model.file import Model
@@ -100,8 +101,12 @@ def evaluate(
     console.caveat(result.evaluation_set.caveats())
     for each in result.results:
         console.caveat(result.caveats_of(each), about=f"{each.path}: ")
-    failed_are = "could not be analysed, and are in no figure"
-    datasets.end([*data_failures, *result.failed], damaged, failed_are=failed_are)
+    console.close(
+        "could not be analysed, and are in no figure",
+        [*data_failures, *result.failed],
+        damaged=damaged,
+        damaged_are=datasets.DAMAGED_ARE,
+    )
 
 
 def _evaluate(
@@ -112,7 +117,7 @@ def _evaluate(
     subset: str | None,
     library: Path | None,
     jobs: int | None,
-) -> tuple[Evaluation, datasets.Files, datasets.Files]:
+) -> tuple[Evaluation, Faults, Faults]:
     """The evaluation, the files of the data set that failed, and the damaged ones."""
     from tonearm.library.store import Library
     from tonearm.training import evaluate as evaluation

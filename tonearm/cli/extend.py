@@ -55,10 +55,16 @@ def extend(
         old = None
         if check is not None:
             checked, more, also = run.embedded(check)
-            failures, damaged = failures + more, damaged + also
+            failures += more
+            damaged += also
             old = checked.once().tracks
         _extend(run, found.once(), old, adopt=adopt)
-    datasets.end(failures, damaged, failed_are="could not be used, and were left out")
+    console.close(
+        "could not be used, and were left out",
+        failures,
+        damaged=damaged,
+        damaged_are=datasets.DAMAGED_ARE,
+    )
 
 
 def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, adopt: bool) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from tonearm.cli import console, datasets
 from tonearm.errors import DatasetError
+from tonearm.faults import Faults
 
 if TYPE_CHECKING:
     from tonearm.data.splits import Split
@@ -72,7 +73,7 @@ class HeadRun:
     seed: int
     jobs: int | None
 
-    def embedded(self, data: Path) -> tuple[EmbeddedTracks, datasets.Files, datasets.Files]:
+    def embedded(self, data: Path) -> tuple[EmbeddedTracks, Faults, Faults]:
         """The tracks of a data set with their embeddings, copies as well; failed; damaged."""
         from tonearm.training import custom_genres, dataset
 
@@ -89,7 +90,7 @@ class HeadRun:
             )
         embeddings = {name: made.values for name, made in kept.items()}
         tracks = custom_genres.embedded_tracks(found.index, embeddings)
-        return tracks, [*found.failed, *failed], found.damaged
+        return tracks, Faults([*found.failed, *failed]), found.damaged
 
     def save(self, fitted: FittedHead, *, name: str, split: Split | None = None) -> None:
         """Write the model file and, next to it, its split, for `evaluate` to find."""

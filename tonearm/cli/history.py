@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +21,10 @@ def history(
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """List the runs that wrote genres."""
+    """List the runs that wrote genres.
+
+    Says of each run what it did to how many files, and which later run undid that.
+    """
     from tonearm.tagging.journal import Journal, journal_path
 
     place = location(library)
@@ -32,7 +36,7 @@ def history(
                 library_options.print_object({"runs": [vars(found) for found in runs]})
             else:
                 for found in runs:
-                    print(_run_line(found))
+                    print(_run_line(found, runs))
             return
         number = journal.run(run).id
         entries = journal.entries(number)
@@ -42,24 +46,57 @@ def history(
         )
         return
     for entry in entries:
-        note = entry.reason or ("restored" if entry.undone else "")
+        note = entry.reason or ("undone since" if entry.undone else "")
         line = f"{console.printable(entry.path)}: {arrow(entry.old_genres, entry.new_genres)}"
         if entry.state != "done":
             line = f"{console.printable(entry.path)}: not written"
         print(f"{line}{f'  ({console.printable(note)})' if note else ''}")
 
 
-def _run_line(run: Run) -> str:
+def _run_line(run: Run, runs: Sequence[Run]) -> str:
+    """One line: when, what was done to how many files, and what became of that since."""
     from tonearm.tagging.journal_records import INTERRUPTED
 
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started_s))
-    notes = [f"{run.done:,} written"]
+    first = _undone(run, runs)
+    undoes = len(first)  # 0 of a tag, 1 of its undo, 2 of the undo of that, and so on
+    notes = [f"{console.counted(run.done, 'file')} {'restored' if undoes % 2 else 'tagged'}"]
+    if undoes > 1:
+        notes[0] += f" again as by run {first[1].id}"
     notes += [f"{run.failed:,} skipped"] if run.failed else []
-    notes += [f"{run.undone:,} restored since"] if run.undone else []
+    notes += _since(run, runs)
     # None: it runs now, or was killed and nothing has settled it yet.
     notes += ["interrupted"] if run.finished_s in {None, INTERRUPTED} else []
     what = f"undo of run {run.undoes}" if run.undoes else console.printable(run.command)
     return f"{run.id:>4}  {when}  {what}: {', '.join(notes)}"
+
+
+def _undone(run: Run, runs: Sequence[Run]) -> list[Run]:
+    """The run that it undoes, the one that this undoes, and so on, to the ``tag`` at the end."""
+    numbers = {each.id: each for each in runs}
+    found: list[Run] = []
+    # Numbers rise, so a damaged journal cannot lead round in a circle.
+    while run.undoes is not None and run.undoes < run.id and run.undoes in numbers:
+        run = numbers[run.undoes]
+        found.append(run)
+    return found
+
+
+def _since(run: Run, runs: Sequence[Run]) -> list[str]:
+    """What later runs made of it: its files hold what it wrote, or what stood there before."""
+    if run.undone:
+        some = "" if run.undone == run.done else f"{run.undone:,} of them "
+        return [f"{some}undone by run {', '.join(map(str, run.undone_by))}"]
+    undo = next((each for each in runs if each.undoes == run.id and each.done), None)
+    # Undone in turn, or nothing of it would count again.
+    return [f"undone by run {undo.id} and again done by run {_last(undo, runs)}"] if undo else []
+
+
+def _last(run: Run, runs: Sequence[Run]) -> int:
+    """The last run of those that undo it, undo that one, and so on."""
+    while found := [each for each in runs if each.undoes == run.id and each.done]:
+        run = found[0]
+    return run.id
 
 
 def _entry_object(entry: Entry) -> dict[str, object]:

@@ -127,13 +127,9 @@ def progress() -> Iterator[Callable[[RunResult], None]]:
 
 
 def close(headline: str, failures: Sequence[tuple[str, str]], *, interrupted: bool) -> None:
-    """Report failures, and exit with the code for them."""
-    console.report(headline, failures)
-    if interrupted:
-        console.say("interrupted; what was written until then is in `tonearm history`")
-        raise typer.Exit(console.EXIT_INTERRUPTED)
-    if failures:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+    """The end of a run that writes tags."""
+    words = "interrupted; what was written until then is in `tonearm history`"
+    console.close(headline, failures, interrupted=words if interrupted else None)
 
 
 def arrow(old: Iterable[str], new: Iterable[str]) -> str:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.datasets import Files
 from tonearm.cli.evaluate import HASH_SHOWN, Format, ends
 from tonearm.errors import DatasetError, TonearmError
+from tonearm.faults import Faults
 
 Values = dict[str, Any]
 
@@ -43,14 +43,12 @@ def models(
         try:
             listed.append(_described(path))
         except TonearmError as error:
-            failures.append((str(path), str(error).removeprefix(f"{path}: ")))
+            failures.add(path, error)
     if output_format is Format.json:
         print(json.dumps({"schema": 1, "trainable": ARCHITECTURES, "models": listed}, indent=1))
     else:
         _print_models(listed, ARCHITECTURES)
-    console.report("could not be read", failures)
-    if failures:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+    console.close("could not be read", failures)
 
 
 @dataclass(frozen=True)
@@ -58,21 +56,17 @@ class _Found:
     """Model files in a folder, and folders that could not be read."""
 
     paths: list[Path]
-    failed: Files
+    failed: Faults
 
 
 def _found(folder: Path) -> _Found:
-    from tonearm.files import find, why_unreadable
+    from tonearm.files import find
     from tonearm.model import file as model_file
 
-    failed: Files = []
-
-    def on_error(bad: Path, error: OSError) -> None:
-        failed.append((str(bad), f"folder {why_unreadable(bad, error)}"))
-
+    failed = Faults()
     if not folder.exists():
         return _Found([], failed)
-    paths = list(find([folder], suffixes={model_file.SUFFIX}, on_error=on_error))
+    paths = list(find([folder], suffixes={model_file.SUFFIX}, on_error=failed.add_folder))
     return _Found(paths, failed)
 
 

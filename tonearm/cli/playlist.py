@@ -142,9 +142,7 @@ def write_playlist(
     if not entries:
         console.say("no track meets all of these conditions")
     reason = "an M3U cannot hold a name with a line break"
-    console.report("left out", [(path, reason) for path in made.left_out])
-    if made.left_out:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+    console.close("left out", [(path, reason) for path in made.left_out])
 
 
 def _made(entries: list[Entry], output: Path | None, form: PlaylistForm) -> Playlist:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from tonearm.cli import console
+from tonearm.faults import Faults
 from tonearm.files import cores
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ def predict(
         raise typer.BadParameter("a timeline analyses all of a track", param_hint="--windows")
     if any(_same_file(path, output) for path in paths or ()):
         raise typer.BadParameter("is one of the files to analyse", param_hint="--output")
-    failures: list[tuple[str, str]] = []
-    damaged: list[tuple[str, str]] = []
+    failures = Faults()
+    damaged = Faults()
     files = _files(paths or [], files_from, failures)
     if output_format in _OF_ONE_TIMELINE and len(files) > 1:
         reason = f"{output_format} holds one file's timeline; {len(files)} are named"
@@ -107,7 +108,7 @@ def predict(
         tags=tags,
         count=cast("WindowCount | None", int(count) if count and count != "all" else count),
     )
-    interrupted = False
+    interrupted = None
     with ExitStack() as stack:
         stack.enter_context(console.quiet_decoders())
         make_work = partial(batch.make_predict, classifier, options)
@@ -127,38 +128,27 @@ def predict(
                 with progress.aside():
                     write(result)
                 if isinstance(result, DecodeError):
-                    failures.append((result.path, result.reason))
+                    failures.add(result.path, result)
                 elif result.warnings:
-                    damaged.append((str(result.path), "; ".join(result.warnings)))
+                    damaged.add(str(result.path), "; ".join(result.warnings))
                 progress.report(number, 1.0)
                 progress.advance(0, failures=len(failures))
         except KeyboardInterrupt:
-            interrupted = True
-    console.report("damaged, classified by what is left", damaged)
-    console.report("could not be read", failures)
-    if interrupted:
-        console.say("interrupted; what was analysed until then is written")
-        raise typer.Exit(console.EXIT_INTERRUPTED)
-    if failures or damaged:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+            interrupted = "interrupted; what was analysed until then is written"
+    console.close("could not be read", failures, damaged=damaged, interrupted=interrupted)
 
 
-def _files(
-    paths: list[Path], files_from: str | None, failures: list[tuple[str, str]]
-) -> list[Path]:
+def _files(paths: list[Path], files_from: str | None, failures: Faults) -> list[Path]:
     """Every file to analyse; folders that cannot be read are added to ``failures``."""
     from tonearm.audio import AUDIO_SUFFIXES
-    from tonearm.files import find, why_unreadable
+    from tonearm.files import find
 
     if files_from is not None:
         paths = [*paths, *_listed(files_from)]
     if not paths:
         raise typer.BadParameter("name files or folders, or --files-from", param_hint="PATHS")
 
-    def on_error(folder: Path, error: OSError) -> None:
-        failures.append((str(folder), f"folder {why_unreadable(folder, error)}"))
-
-    files = list(find(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error))
+    files = list(find(paths, suffixes=AUDIO_SUFFIXES, on_error=failures.add_folder))
     if not files and not failures:
         console.say(f"tonearm: no audio files in {', '.join(map(console.printable, paths))}")
         raise typer.Exit(console.EXIT_USAGE)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.datasets import Files, end, prepare_audio
+from tonearm.cli.datasets import DAMAGED_ARE, prepare_audio
+from tonearm.faults import Faults
 
 if TYPE_CHECKING:
     from tonearm.data.index import Index
@@ -49,7 +50,7 @@ def prepare(
 
     output = output or prepared_path(folder)
     table = groups.read_artists(artists) if artists else None
-    failures: Files = []
+    failures = Faults()
     try:
         done = prepare_audio(folder, out=output, artists=table, jobs=jobs)
         failures += done.index.failed
@@ -60,10 +61,10 @@ def prepare(
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
     for genre, count in index.describe(done.index)["genres"].items():
         print(f"{console.printable(genre)}\t{count}")
-    end(failures, list(done.damaged), failed_are="could not be used")
+    console.close("could not be used", failures, damaged=done.damaged, damaged_are=DAMAGED_ARE)
 
 
-def _write_json(made: Index, path: Path) -> Files:
+def _write_json(made: Index, path: Path) -> Faults:
     from tonearm.data import original_json
 
     with (

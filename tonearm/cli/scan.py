@@ -90,11 +90,9 @@ def scan(
     if watch and not interrupted:
         _watch(context, options, paths or (), tag=tag)
         return
-    if interrupted:
-        console.say("interrupted; what was analysed is kept; scan again to continue")
-        raise typer.Exit(console.EXIT_INTERRUPTED)
-    if result.failures or result.damaged:
-        raise typer.Exit(console.EXIT_FAILED_FILES)
+    words = "interrupted; what was analysed is kept; scan again to continue"
+    faults = bool(result.failures or result.damaged)
+    console.leave(faults=faults, interrupted=words if interrupted else None)
 
 
 def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
@@ -144,7 +142,7 @@ def _report(result: Scan, options: _Options) -> None:
     if options.form is Form.json:
         values = {name: value for name, value in asdict(result).items() if name != "looking"}
         for name in ("failures", "damaged"):
-            values[name] = [{"path": p, "message": why} for p, why in getattr(result, name)]
+            values[name] = getattr(result, name).to_dicts()
         print_object(values)
     elif not options.quiet or news:
         print(_summary(result), flush=True)

@@ -11,6 +11,7 @@ import typer
 
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import Form, FormOption, Location, location
+from tonearm.faults import Fault, Faults
 from tonearm.genres import find, key
 from tonearm.tagging.plan import (
     ALBUM_CONFIDENCE,
@@ -110,7 +111,7 @@ def tag(
         )
         journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
         plan = plan_tags(opened, rules, paths=paths, by=by)
-        unscanned = _unscanned(opened, paths) if paths else []
+        unscanned = _unscanned(opened, paths) if paths else Faults()
         writes = plan.with_action(Action.write)
         # Those that cannot be written come along, for the history to name them.
         refused = plan.with_action(Action.refused)
@@ -119,11 +120,11 @@ def tag(
             result = _write(opened, journal, [*writes, *refused], keep_mtime)
     # What can never be written is shown where it stands; cron must not fail on it every day.
     expected = {file.track.path for file in refused if not file.changed}
-    failures = [*unscanned]
+    failures = unscanned
     if result:
-        failures += [each for each in result.failures if each[0] not in expected]
+        failures += [fault for fault in result.failures if fault.path not in expected]
     elif write:
-        failures += [(file.track.path, file.reason or "") for file in refused if file.changed]
+        failures += [Fault(file.track.path, file.reason or "") for file in refused if file.changed]
     if output_format is Form.json:
         _print_json(plan, result, failures)
     else:
@@ -162,21 +163,17 @@ def _labels(library: Library, genres: Iterable[str], option: str) -> list[str]:
     return [label or genre for genre, label in found.items()]
 
 
-def _unscanned(library: Library, paths: Sequence[Path]) -> list[tuple[str, str]]:
+def _unscanned(library: Library, paths: Sequence[Path]) -> Faults:
     """Files among those named that the library does not have, and folders that cannot be read."""
     from tonearm.audio import AUDIO_SUFFIXES
     from tonearm.files import find as find_files
-    from tonearm.files import why_unreadable
     from tonearm.library.store import as_stored
 
-    failures: list[tuple[str, str]] = []
-
-    def on_error(folder: Path, error: OSError) -> None:
-        failures.append((str(folder), f"folder {why_unreadable(folder, error)}"))
-
-    found = find_files(paths, suffixes=AUDIO_SUFFIXES, on_error=on_error)
-    new = [str(path) for path in found if library.known(as_stored(path)) is None]
-    return [*failures, *((path, "is not scanned yet: run `tonearm scan` on it") for path in new)]
+    faults = Faults()
+    found = find_files(paths, suffixes=AUDIO_SUFFIXES, on_error=faults.add_folder)
+    for path in [path for path in found if library.known(as_stored(path)) is None]:
+        faults.add(path, "is not scanned yet: run `tonearm scan` on it")
+    return faults
 
 
 def _write(

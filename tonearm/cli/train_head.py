@@ -27,7 +27,12 @@ def train_head(data: Path, run: heads.HeadRun, *, split: str | None) -> None:
         chosen = splits.make(split, found.index)
         datasets.say_split(chosen, found.index)
         run.save(_fit_on_split(run, found, chosen), name=run.base.name, split=chosen)
-    datasets.end(failures, damaged, failed_are="could not be used, and were left out")
+    console.close(
+        "could not be used, and were left out",
+        failures,
+        damaged=damaged,
+        damaged_are=datasets.DAMAGED_ARE,
+    )
 
 
 def say_copies(found: EmbeddedTracks) -> None:

@@ -13,6 +13,7 @@ import typer
 from tonearm import nets
 from tonearm.cli import console, datasets, heads
 from tonearm.errors import DatasetError
+from tonearm.faults import Faults
 from tonearm.training.run import BUNDLE, METRICS, SPLIT, Precision, Run, read, refuse_begun, write
 
 
@@ -48,7 +49,12 @@ def train_network(data: Path, asked: Asked, *, split: str, jobs: int | None) -> 
     )
     _save_split(run, split)
     _train(run, resume=False)
-    datasets.end(failures, damaged, failed_are="could not be used, and were left out")
+    console.close(
+        "could not be used, and were left out",
+        failures,
+        damaged=damaged,
+        damaged_are=datasets.DAMAGED_ARE,
+    )
 
 
 def resume(output: Path, epochs: int | None, device: str) -> None:
@@ -100,17 +106,17 @@ def _device(text: str) -> tuple[str, int]:
     return name, int(count or 1)
 
 
-def _prepared(data: Path, *, jobs: int | None) -> tuple[Path, datasets.Files, datasets.Files]:
+def _prepared(data: Path, *, jobs: int | None) -> tuple[Path, Faults, Faults]:
     """The prepared folder that ``data`` is, or is made into; files that failed; damaged ones."""
     from tonearm.data import index
     from tonearm.data.prepare import prepared_path
     from tonearm.training import dataset
 
     if dataset.is_prepared(data):
-        return (data.parent if data.name == index.FILE_NAME else data), [], []
+        return (data.parent if data.name == index.FILE_NAME else data), Faults(), Faults()
     out = prepared_path(data)
     made = datasets.prepare_audio(data, out=out, artists=None, jobs=jobs)
-    return out, list(made.index.failed), list(made.damaged)
+    return out, Faults(made.index.failed), Faults(made.damaged)
 
 
 def _train(run: Run, *, resume: bool) -> None:

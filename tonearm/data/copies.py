@@ -1,25 +1,24 @@
 """Copies of one recording: what counts as a copy, and how copies are found.
 
 Two files hold one recording if their sound keys are equal, or if they sound the same. The latter is
-decided in one of three ways, and the thresholds of all are here:
+decided in one of two ways, and the thresholds of both are here:
 
-- By fingerprint, if the whole audio is decoded anyway (``tonearm prepare``): other encodings,
-  levels, beginnings and excerpts are found. The fingerprint is that of Haitsma & Kalker (ISMIR
-  2002): the sign of the difference of band energies over bands and time, 32 bits every 32 ms. Two
-  tracks are compared where some of their codes are equal. They are copies if fewer than
-  `MOST_WRONG` of the bits differ in their overlap.
-- By spectrogram, if only log-mel levels are available (arrays of clips): two clips are copies if
-  the local contrast of their levels correlates at some offset. Every pair is compared, which is
-  too slow for whole libraries.
-- By embeddings, if nothing else is available (the library, ``tonearm train``): other
-  encodings and levels of the same length are found, excerpts are not.
+- By fingerprint, if the whole audio is decoded anyway (``tonearm prepare`` and ``audit``): other
+  encodings, levels, speeds and beginnings, and excerpts of long files. The fingerprint is that of
+  Haitsma & Kalker (ISMIR 2002): the sign of the difference of band energies over bands and time,
+  32 bits every 32 ms. Equal codes are found in a sorted list, so that no pair of tracks is compared
+  that has none. Around each of them, a stretch of 6 s is compared bit by bit.
+- By embeddings, if nothing else is available (the library, ``tonearm train``): other encodings and
+  levels of the same length are found, excerpts are not.
 
 Must not read files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,34 +30,37 @@ from tonearm.features import FeatureSpec, mel_power
 
 Codes = NDArray[np.uint32]
 Floats = NDArray[np.floating[Any]]
+Places = NDArray[np.int64]
 
-# 8 kHz, so that encoders' low-passes do not matter; 33 bands give 32 differences.
+# 4 kHz, so that encoders' low-passes do not matter; 33 bands give 32 differences. Windows of 0.4 s
+# overlap by eleven twelfths, so that it matters little where between two frames a copy begins.
 _SPEC = FeatureSpec(
-    sample_rate_hz=8_000,
-    n_fft=2_048,
-    hop_samples=256,
+    sample_rate_hz=4_000,
+    n_fft=1_536,
+    hop_samples=128,
     mel_bands=33,
-    mel_low_hz=200.0,
-    mel_high_hz=2_000.0,
+    mel_low_hz=180.0,
+    mel_high_hz=1_750.0,
     window_frames=1,
     scale="db",
 )
-# Measured on GTZAN: one recording as mp3 of 24-32 kbit/s .16, Ogg .09, cut anywhere .01 (worst of
-# 12); the best of 400 offsets between different recordings .48.
+# Sampled at these rates and read as one of 4 kHz, a sound is 0, 1 and 2 % faster. A code survives
+# half a percent of speed, so these reach copies that are up to 2 % faster; slower ones are found
+# from the other side.
+_RATES_HZ = (4_000, 3_960, 3_922)
+# The rate in between saves resampling three times from 44.1 kHz.
+_FIRST_RATE_HZ = 8_000
 MOST_WRONG = 0.3
-# An overlap shorter than 3 s is a jingle, a sample, or chance.
+# What is compared around equal codes. Of 6 s, 3 s of one sound must be in common: less is a jingle,
+# a sample, or chance.
+_STRETCH_FRAMES = 188
 _LEAST_FRAMES = 94
+# Frames next to each other are alike: every fourth says as much as all.
+_STEP = 4
 # A code that occurs in many tracks (a held note, near silence) is no evidence, and comparing all
 # pairs of its places would take forever.
 _MOST_SHARED = 64
-# Correlation of spectrogram contrasts. Set on the 710 clips of GTZAN that it was measured on: of 45
-# repeats, listed from memory of Sturm's index, 44 reach it, the lowest .53; and two pairs that are
-# not listed (reggae 91/92 and 75/92, at .91 and .69; 75/91 is listed). The next lies at .499: two
-# parts of one song.
-ALIKE = 0.51
-LEAST_COMMON_S = 6.0
-_LEVEL_FLOOR = 1.2  # decibels: noise in silence is not blown up
-_CLIPS_AT_ONCE = 64
+_HITS_AT_ONCE = 500_000
 # Without encoder delay, copies in other encodings have the same length to a millisecond.
 COPY_LENGTH_S = 0.1
 # Distance of the square roots of mean embeddings. Transcodes of 24 tracks (AAC 96 kb/s, Opus 64
@@ -79,7 +81,7 @@ _LEAST_SPAN_S = 6.0
 
 
 def fingerprint(samples: NDArray[np.float32], sample_rate_hz: int) -> Codes:
-    """Codes of mono audio, uint32 [frames]; 0 in silence.
+    """Codes of mono audio at three speeds, uint32 [3, frames]; 0 in silence and past the end.
 
     Parameters
     ----------
@@ -87,7 +89,17 @@ def fingerprint(samples: NDArray[np.float32], sample_rate_hz: int) -> Codes:
         Mono audio.
     sample_rate_hz : int
     """
-    power = mel_power(resample(samples, sample_rate_hz, _SPEC.sample_rate_hz), _SPEC)
+    samples = resample(samples, sample_rate_hz, _FIRST_RATE_HZ)
+    rows = [_codes(resample(samples, _FIRST_RATE_HZ, rate_hz)) for rate_hz in _RATES_HZ]
+    codes = np.zeros((len(rows), len(rows[0])), dtype=np.uint32)  # (speeds, frames)
+    for row, found in zip(codes, rows, strict=True):
+        row[: len(found)] = found
+    return codes
+
+
+def _codes(samples: NDArray[np.float32]) -> Codes:
+    """Codes [frames] of audio at 4 kHz."""
+    power = mel_power(samples, _SPEC)
     if len(power) < 2:
         return np.empty(0, dtype=np.uint32)
     level = np.log(power + np.float32(1e-10))
@@ -97,24 +109,19 @@ def fingerprint(samples: NDArray[np.float32], sample_rate_hz: int) -> Codes:
     return codes
 
 
-def fraction_wrong(a: Codes, b: Codes, offset: int) -> float:
-    """Fraction of bits that differ if frame i of ``b`` lies on frame i + offset of ``a``.
+@dataclass(frozen=True)
+class _Tape:
+    """The codes of all tracks one after the other: codes, and the track of each frame, [frames]."""
 
-    1.0 if they overlap for less than 3 s of sound.
+    codes: Codes
+    owner: Places
+    begins: Places  # [tracks + 1]
 
-    Parameters
-    ----------
-    a, b : uint32 [frames]
-        Codes from :func:`fingerprint`.
-    offset : int
-        Frames by which ``b`` begins later than ``a``.
-    """
-    a, b = a[max(0, offset) :], b[max(0, -offset) :]
-    length = min(len(a), len(b))
-    sounding = (a[:length] != 0) & (b[:length] != 0)
-    if sounding.sum() < _LEAST_FRAMES:
-        return 1.0
-    return float(np.bitwise_count(a[:length] ^ b[:length])[sounding].mean() / 32)
+    @classmethod
+    def of(cls, rows: list[Codes]) -> _Tape:
+        lengths = [len(row) for row in rows]
+        owner = np.repeat(np.arange(len(rows)), lengths)
+        return cls(np.concatenate(rows), owner, np.cumsum([0, *lengths]))
 
 
 def find(fingerprints: Mapping[str, Codes]) -> list[tuple[str, str]]:
@@ -122,43 +129,93 @@ def find(fingerprints: Mapping[str, Codes]) -> list[tuple[str, str]]:
 
     Parameters
     ----------
-    fingerprints : mapping of str to uint32 [frames]
-        Codes of each track, by its name.
+    fingerprints : mapping of str to uint32 [speeds, frames]
+        Codes of each track (:func:`fingerprint`), by its name; those at the sound's own speed
+        come first, and may be alone: uint32 [frames].
     """
     names = list(fingerprints)
-    if not names:
-        return []
-    codes = np.concatenate([fingerprints[name] for name in names])
-    lengths = [len(fingerprints[name]) for name in names]
-    owner = np.repeat(np.arange(len(names)), lengths)
-    frame = np.concatenate([np.arange(length) for length in lengths])
-    # Equal codes lie next to each other in this order, so that no pair of tracks need be compared.
-    order = np.argsort(codes, kind="stable")
-    order = order[codes[order] != 0]
-    edges = np.flatnonzero(np.diff(codes[order]) != 0) + 1
-    runs = np.split(order, edges)
-    # Every pair of equal codes votes for an offset between two tracks.
-    votes: dict[tuple[int, int], dict[int, int]] = {}
-    for places in runs:
-        if not 2 <= len(places) <= _MOST_SHARED:
-            continue
-        for i, one in enumerate(places):
-            for other in places[i + 1 :]:
-                if owner[one] != owner[other]:
-                    a, b = (one, other) if owner[one] < owner[other] else (other, one)
-                    offsets = votes.setdefault((int(owner[a]), int(owner[b])), {})
-                    offset = int(frame[a] - frame[b])
-                    offsets[offset] = offsets.get(offset, 0) + 1
-    pairs = []
-    for (a, b), offsets in votes.items():
-        # Three offsets, because an encoder's delay falls between two frames.
-        likely = sorted(offsets, key=lambda offset: -offsets[offset])[:3]
-        if any(
-            fraction_wrong(fingerprints[names[a]], fingerprints[names[b]], offset) < MOST_WRONG
-            for offset in likely
-        ):
-            pairs.append((names[a], names[b]))
-    return pairs
+    pairs: set[tuple[int, int]] = set()
+    for one, other, wrong in _compared([np.atleast_2d(codes) for codes in fingerprints.values()]):
+        copies = wrong < MOST_WRONG
+        found = np.stack([one[copies], other[copies]], axis=1)
+        pairs.update((min(a, b), max(a, b)) for a, b in np.unique(found, axis=0).tolist())
+    return [(names[a], names[b]) for a, b in sorted(pairs)]
+
+
+def least_wrong(fingerprints: Mapping[str, Codes]) -> float:
+    """Smallest fraction of bits that differ between two of the tracks; 1.0 without equal codes.
+
+    Parameters
+    ----------
+    fingerprints : mapping of str to uint32 [speeds, frames]
+        As :func:`find` takes them.
+    """
+    codes = [np.atleast_2d(each) for each in fingerprints.values()]
+    return min((float(wrong.min(initial=1.0)) for *_, wrong in _compared(codes)), default=1.0)
+
+
+def _compared(codes: list[Codes]) -> Iterator[tuple[Places, Places, Floats]]:
+    """Two tracks, and the fraction of bits that differ, wherever codes of them are equal."""
+    if not codes:
+        return
+    tape = _Tape.of([each[0] for each in codes])
+    order = np.argsort(tape.codes, kind="stable")
+    order = order[tape.codes[order] != 0]
+    for speed in range(max(map(len, codes))):
+        asked = _Tape.of([each[speed] if speed < len(each) else each[0][:0] for each in codes])
+        for here, there in _equal_codes(asked, tape, order):
+            one, other = asked.owner[here], tape.owner[there]
+            # At its own speed, a pair of tracks is seen from both sides.
+            wanted = one < other if speed == 0 else one != other
+            wrong = _fraction_wrong(asked, tape, here[wanted], there[wanted])
+            yield one[wanted], other[wanted], wrong
+
+
+def _equal_codes(asked: _Tape, tape: _Tape, order: Places) -> Iterator[tuple[Places, Places]]:
+    """Places in ``asked`` and in ``tape`` that have one code, a piece at a time.
+
+    ``order`` are the places of the tape, sorted by their codes.
+    """
+    # A code that a held note repeats is looked up once.
+    fresh = np.flatnonzero((asked.codes != 0) & (np.diff(asked.codes, prepend=np.uint32(0)) != 0))
+    # Sorted, so that what is looked up one after the other lies next to each other.
+    places = fresh[np.argsort(asked.codes[fresh], kind="stable")]
+    known = tape.codes[order]
+    first = np.searchsorted(known, asked.codes[places], side="left")
+    counts = np.searchsorted(known, asked.codes[places], side="right") - first
+    evident = (counts > 0) & (counts <= _MOST_SHARED)
+    places, first, counts = places[evident], first[evident], counts[evident]
+    total = np.cumsum(counts)
+    pieces = np.arange(0, counts.sum(), _HITS_AT_ONCE)
+    for begin, end in pairwise([*np.searchsorted(total, pieces), len(places)]):
+        many = counts[begin:end]
+        here = np.repeat(places[begin:end], many)
+        nth = np.arange(len(here)) - np.repeat(np.cumsum(many) - many, many)
+        yield here, order[np.repeat(first[begin:end], many) + nth]
+
+
+def _fraction_wrong(asked: _Tape, tape: _Tape, here: Places, there: Places) -> Floats:
+    """Fraction of bits that differ in the stretch around each pair of places, [places].
+
+    1.0 where the tracks overlap for less than 3 s of sound.
+    """
+    one, other = asked.owner[here], tape.owner[there]
+    back = np.minimum(here - asked.begins[one], there - tape.begins[other])
+    ahead = np.minimum(asked.begins[one + 1] - here, tape.begins[other + 1] - there)
+    # Around the place, but within both tracks.
+    start = np.maximum(-back, np.minimum(-_STRETCH_FRAMES // 2, ahead - _STRETCH_FRAMES))
+    wrong = np.zeros(len(here), dtype=np.int64)
+    sounding = np.zeros(len(here), dtype=np.int64)
+    for step in range(0, _STRETCH_FRAMES, _STEP):
+        at = start + step
+        inside = at < ahead
+        a = asked.codes[np.where(inside, here + at, here)]
+        b = tape.codes[np.where(inside, there + at, there)]
+        inside &= (a != 0) & (b != 0)
+        wrong += np.bitwise_count(a ^ b) * inside
+        sounding += inside
+    enough = sounding * _STEP >= _LEAST_FRAMES
+    return np.where(enough, wrong / np.maximum(32 * sounding, 1), 1.0)
 
 
 def lengths_agree(one_s: Floats | float, other_s: float) -> NDArray[np.bool_]:
@@ -239,69 +296,3 @@ def _windows_agree(one: StoredEmbeddings, other: StoredEmbeddings) -> bool:
         for values in (one.values[of_one], other.values[of_other])
     ]
     return bool(np.linalg.norm(roots[0] - roots[1], axis=1).mean() < WINDOW_DISTANCE)
-
-
-def find_by_spectrogram(levels: Mapping[str, Floats], *, frame_s: float) -> list[tuple[str, str]]:
-    """Pairs of names whose clips hold one recording, by their log-mel levels alone.
-
-    Parameters
-    ----------
-    levels : mapping of str to float [frames, bands]
-        Decibels, of clips of up to a minute. The loudness of a clip does not matter.
-    frame_s : float
-        Seconds from one frame to the next.
-
-    Returns
-    -------
-    list of (str, str)
-    """
-    names = list(levels)
-    if len(names) < 2:
-        return []
-    contrasts = [_contrast(np.asarray(levels[name], dtype=np.float32), frame_s) for name in names]
-    frames = max(map(len, contrasts))
-    size = 1 << int(np.ceil(np.log2(2 * frames)))
-    stacked = np.zeros((len(names), contrasts[0].shape[1], frames), dtype=np.float32)
-    for row, contrast in zip(stacked, contrasts, strict=True):
-        row[:, : len(contrast)] = contrast.T
-    spectra = np.fft.rfft(stacked, size, axis=2).astype(np.complex64)  # (clips, bands, bins)
-    energy = np.zeros((len(names), frames + 1))
-    energy[:, 1:] = np.square(stacked).sum(axis=1).cumsum(axis=1)
-    least = round(LEAST_COMMON_S / frame_s)
-    lags = np.arange(least - frames, frames - least + 1)
-    if not len(lags):
-        return []
-    pairs = []
-    for i, name in enumerate(names):
-        for begin in range(i + 1, len(names), _CLIPS_AT_ONCE):
-            others = slice(begin, begin + _CLIPS_AT_ONCE)
-            # The sum over bands of all correlations at once, by the convolution theorem.
-            product = (spectra[i] * spectra[others].conj()).sum(axis=1)
-            found = np.fft.irfft(product, size, axis=1)[:, lags % size]
-            best = (found / _common_energy(energy[i], energy[others], lags)).max(axis=1)
-            pairs += [(name, names[begin + int(j)]) for j in np.flatnonzero(best > ALIKE)]
-    return pairs
-
-
-def _contrast(levels: NDArray[np.float32], frame_s: float) -> NDArray[np.float32]:
-    """What in levels [frames, bands] does not depend on loudness, equaliser or encoder.
-
-    Each band loses its mean over two seconds, each frame its mean and spread over the bands.
-    """
-    bands = levels.shape[1] // 2
-    halved = levels[:, : 2 * bands].reshape(len(levels), bands, 2).mean(axis=2)
-    width = 2 * round(1 / frame_s) - 1
-    padded = np.pad(halved, ((width // 2, width // 2), (0, 0)), mode="edge")
-    sums = np.concatenate([np.zeros((1, bands)), padded.cumsum(axis=0, dtype=np.float64)])
-    local = halved - (sums[width:] - sums[:-width]) / width
-    local -= local.mean(axis=1, keepdims=True)
-    spread = np.sqrt(np.square(local).mean(axis=1, keepdims=True)) + _LEVEL_FLOOR
-    return np.asarray(np.clip(local / spread, -3, 3), dtype=np.float32)
-
-
-def _common_energy(one: Floats, others: Floats, lags: NDArray[np.int64]) -> Floats:
-    """Root of the product of the energies in the frames in common, [others, lags]."""
-    frames = len(one) - 1
-    of_one = one[np.minimum(frames, frames + lags)] - one[np.maximum(lags, 0)]
-    of_others = others[:, np.minimum(frames, frames - lags)] - others[:, np.maximum(-lags, 0)]
-    return np.asarray(np.sqrt(of_one * of_others) + 1.0)

@@ -14,6 +14,7 @@ from pathlib import Path
 from tonearm import audio
 from tonearm.data.index import genre_of
 from tonearm.errors import DatasetError
+from tonearm.faults import Fault, Faults
 from tonearm.files import find
 from tonearm.genres import GTZAN_GENRES, key
 
@@ -35,7 +36,7 @@ class Listing:
         Genre of each folder with files.
     empty : tuple of str
         Folders without files.
-    failed : tuple of (str, str)
+    failed : tuple of Fault
         Files that cannot be used, each with a reason.
     inside : str
         The folder that the genre folders are in, with a slash at its end, or empty.
@@ -44,7 +45,7 @@ class Listing:
     names: tuple[str, ...]
     genres: Mapping[str, str]
     empty: tuple[str, ...]
-    failed: tuple[tuple[str, str], ...]
+    failed: tuple[Fault, ...]
     inside: str = ""
 
     def genre(self, name: str) -> str:
@@ -89,23 +90,21 @@ def look(folder: Path, *, out: Path | None = None) -> Listing:
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder: name one that has a folder for each genre")
-    failed: list[tuple[str, str]] = []
+    failed = Faults()
 
     def on_error(bad: Path, error: OSError) -> None:
-        failed.append(
-            (os.path.relpath(bad, folder), f"the folder cannot be read: {error.strerror}")
-        )
+        failed.add_folder(Path(os.path.relpath(bad, folder)), error)
 
     names = []
     for path in find([folder], suffixes=audio.AUDIO_SUFFIXES, on_error=on_error):
         name = path.relative_to(folder).as_posix()
         if "/" not in name:
-            failed.append((name, "is not in the folder of a genre"))
+            failed.add(name, "is not in the folder of a genre")
         elif out is not None and out.resolve() in path.parents:
             continue
         # Splits and lists have a name a line.
         elif "\n" in name or "\r" in name:
-            failed.append((name, "has a line break in its name: rename it"))
+            failed.add(name, "has a line break in its name: rename it")
         else:
             names.append(name)
     if not names:

@@ -10,7 +10,7 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +33,8 @@ _KIND = re.compile(
 _FEATURING = re.compile(r"\s*[(\[]?\b(feat|ft|featuring)\b\.?\s.*$", re.IGNORECASE)
 # One or two words on each side, so that `Crosby, Stills & Nash` is nobody's last name.
 _LAST_FIRST = re.compile(r"\s*([\w'-]+(?: [\w'-]+)?)\s*,\s*([\w'.-]+(?: [\w'.-]+)?)\s*")
+# Encoders add up to a tenth of a second; what is a second shorter lacks music.
+_AS_LONG_S = 1.0
 _HEADERS = frozenset(("clip", "track", "file", "filename", "name", "path", "song"))
 
 
@@ -166,34 +168,56 @@ def lonely_genres(labels: Iterable[str], groups: Iterable[str]) -> dict[str, str
 def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> tuple[Track, ...]:
     """Set ``copy_of``, and join the groups of copies.
 
+    The whole recording is the original, and an excerpt is its copy; of several that are as long,
+    the first in the list is the original.
+
     Parameters
     ----------
     tracks : iterable of Track
     pairs : iterable of (str, str)
-        Names of two tracks that hold one recording.
+        Names of two tracks that hold one recording, or a part of it.
     """
-    tracks = list(tracks)
-    place = {track.name: i for i, track in enumerate(tracks)}
-    original: dict[str, str] = {}
+    tracks, pairs = list(tracks), list(pairs)
+    by_name = {track.name: track for track in tracks}
+    # Copies of copies are one recording, and their groups one group, whatever the order of pairs.
+    recording = _roots(pairs)
+    group = _roots((by_name[one].group, by_name[other].group) for one, other in pairs)
+    members: dict[str, list[Track]] = defaultdict(list)
+    for track in tracks:
+        members[recording.get(track.name, track.name)].append(track)
+    original = {root: _longest(copies).name for root, copies in members.items()}
+    merged = []
+    for track in tracks:
+        first = original[recording.get(track.name, track.name)]
+        merged.append(
+            replace(
+                track,
+                group=group.get(track.group, track.group),
+                copy_of=None if first == track.name else first,
+            )
+        )
+    return tuple(merged)
+
+
+def _longest(tracks: Sequence[Track]) -> Track:
+    """The first of the longest tracks; encodings of one recording are equally long."""
+    longest_s = max(track.duration_s for track in tracks)
+    return next(track for track in tracks if track.duration_s >= longest_s - _AS_LONG_S)
+
+
+def _roots(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """One name for all that are joined by pairs, the smallest: union-find."""
     parent: dict[str, str] = {}
 
-    # Union-find over groups: copies of copies end up in one group, whatever the order of pairs.
-    def find(group: str) -> str:
-        while parent.get(group, group) != group:
-            group = parent[group]
-        return group
+    def root(name: str) -> str:
+        while parent.get(name, name) != name:
+            name = parent[name]
+        return name
 
-    # In the order of the list, so that the original is the first of its copies.
-    for pair in sorted(pairs, key=lambda pair: sorted(place[name] for name in pair)):
-        first, second = sorted(pair, key=place.__getitem__)
-        original.setdefault(second, original.get(first, first))
-        ends = sorted(find(tracks[place[name]].group) for name in pair)
-        # The smaller name becomes the group's, whatever the order of pairs.
-        parent[ends[1]] = ends[0]
-    return tuple(
-        replace(track, group=find(track.group), copy_of=original.get(track.name))
-        for track in tracks
-    )
+    for pair in pairs:
+        first, second = sorted(map(root, pair))
+        parent[second] = parent.setdefault(first, first)
+    return {name: root(name) for name in parent}
 
 
 def same_sound(tracks: Iterable[Track]) -> list[tuple[str, str]]:
@@ -209,7 +233,9 @@ def same_sound(tracks: Iterable[Track]) -> list[tuple[str, str]]:
 
 
 def distinct(tracks: Iterable[Track]) -> tuple[Track, ...]:
-    """Keep the first track of each recording, and no recording that has several genres.
+    """Keep one track of each recording, and no recording that has several genres.
+
+    It is the original where that is among them, else the longest copy.
 
     Parameters
     ----------
@@ -218,11 +244,14 @@ def distinct(tracks: Iterable[Track]) -> tuple[Track, ...]:
     tracks = tuple(tracks)
     # Which of the genres is right cannot be known, so neither is learnt nor measured.
     unclear = {track.name for found in contradictions(tracks) for track in found}
-    first: dict[str, Track] = {}
+    recordings: dict[str, list[Track]] = defaultdict(list)
     for track in tracks:
-        if track.name not in unclear:
-            first.setdefault(track.copy_of or track.name, track)
-    return tuple(first.values())
+        recordings[track.copy_of or track.name].append(track)
+    kept = {
+        next((track for track in copies if track.copy_of is None), _longest(copies)).name
+        for copies in recordings.values()
+    }
+    return tuple(track for track in tracks if track.name in kept - unclear)
 
 
 def contradictions(tracks: Iterable[Track]) -> list[tuple[Track, ...]]:

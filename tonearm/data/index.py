@@ -17,6 +17,7 @@ from typing import Any
 
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DatasetError
+from tonearm.faults import Fault
 from tonearm.files import write_atomically
 from tonearm.genres import BUILTIN_GENRES, key
 
@@ -53,7 +54,7 @@ class Track:
         Its sound key: the key of its features and embeddings.
     duration_s : float
     copy_of : str or None
-        Name of the earlier track that holds the same recording.
+        Name of the track that holds the same recording, or the whole of it.
     """
 
     name: str
@@ -74,7 +75,7 @@ class Index:
     """Tracks of a data set, and the files that could not be read, each with its reason."""
 
     tracks: tuple[Track, ...]
-    failed: tuple[tuple[str, str], ...] = ()
+    failed: tuple[Fault, ...] = ()
     source: str = ""
 
     @property
@@ -133,7 +134,7 @@ def load(path: str | os.PathLike[str]) -> Index:
             raise DatasetError(f"{path} is an index of another version: prepare the folder again")
         index = Index(
             tuple(Track(**row) for row in rows),
-            tuple((name, reason) for name, reason in header["failed"]),
+            tuple(Fault(name, reason) for name, reason in header["failed"]),
             header["source"],
         )
         promised = sum(header["genres"].values())

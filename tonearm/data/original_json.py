@@ -18,6 +18,7 @@ from tonearm import audio
 from tonearm.data.index import Index
 from tonearm.data.splits import EXCERPTS
 from tonearm.errors import DatasetError, DecodeError
+from tonearm.faults import Faults
 from tonearm.features import GTZAN_SPEC, Float32, mel_power, mfcc, power_to_db
 from tonearm.files import replacing
 
@@ -55,7 +56,7 @@ def write_json(
     path: str | os.PathLike[str],
     *,
     on_done: Callable[[], None] = lambda: None,
-) -> list[tuple[str, str]]:
+) -> Faults:
     """Write the original's ``data.json``: ``mapping``, and ``labels`` and ``mfcc`` of segments.
 
     One track at a time goes to the file, which takes its place at the end.
@@ -78,7 +79,7 @@ def write_json(
     labels: list[int] = []
     tracks: list[str] = []
     groups: list[str] = []
-    failed = []
+    failed = Faults()
     try:
         with replacing(path, "t") as file:
             file.write(f'{{"mapping": {json.dumps(made.labels)},\n"mfcc": [')
@@ -86,7 +87,7 @@ def write_json(
                 try:
                     sound = audio.decode(Path(made.source) / track.name)
                 except DecodeError as error:
-                    failed.append((track.name, error.reason))
+                    failed.add(track.name, error)
                     continue
                 rate_hz = GTZAN_SPEC.sample_rate_hz
                 samples = audio.resample(sound.samples, sound.sample_rate_hz, rate_hz)

@@ -27,13 +27,14 @@ from tonearm.data.feature_store import FeatureStore, checksum, identity, open_st
 from tonearm.data.folder import Listing, look
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError, DecodeError
+from tonearm.faults import Fault, Faults
 from tonearm.features import GTZAN_SPEC, FeatureSpec
 from tonearm.model.encoder import SHORTEST_S
 from tonearm.workers import Caller, Failure, Pool, Work, in_order
 
 FEATURES, FINGERPRINTS, JOURNAL = "features", "fingerprints", "journal.jsonl"
 ARTISTS = "artists.tsv"
-_FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 2}  # 2: of whole files
+_FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 3}  # 3: at three speeds
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
 
@@ -45,7 +46,7 @@ class Prepared:
     Parameters
     ----------
     index : Index
-    damaged : tuple of (str, str)
+    damaged : tuple of Fault
         Files that are in the index although they are damaged, with the reason of each.
     renamed : dict of str to str
         Folders whose name was read as another genre: one of the ten, or the same in another
@@ -57,7 +58,7 @@ class Prepared:
     """
 
     index: Index
-    damaged: tuple[tuple[str, str], ...]
+    damaged: tuple[Fault, ...]
     renamed: Mapping[str, str]
     empty: tuple[str, ...]
     named: int
@@ -104,7 +105,7 @@ def prepare_folder(
     """
     folder, out = Path(folder).resolve(), Path(out)
     listing = look(folder, out=out)
-    failed = list(listing.failed)
+    failed = Faults(listing.failed)
     named = named_artists(listing.names, out, artists)
     store = open_store(out / FEATURES, identity(spec), create=True)
     prints = open_store(out / FINGERPRINTS, _FINGERPRINT_IDENTITY, create=True)
@@ -125,7 +126,7 @@ def prepare_folder(
             for outcome in in_order(pool, new):
                 name, made = outcome.task, outcome.value
                 if isinstance(made, Failure):
-                    failed.append((name, made.reason))
+                    failed.add(name, made.reason)
                 else:
                     # Stores first, then the journal: a kill between them costs this file alone.
                     made.keep(store, prints)
@@ -134,7 +135,7 @@ def prepare_folder(
                 on_done(len(records) + len(failed) - len(listing.failed), len(failed))
     # In the order of names, so that a resumed run writes the same index.
     records = {name: records[name] for name in listing.names if name in records}
-    damaged = [(name, row["warning"]) for name, row in records.items() if row["warning"]]
+    damaged = [Fault(name, row["warning"]) for name, row in records.items() if row["warning"]]
     if not records:
         raise DatasetError(f"{folder}: none of its {len(listing.names)} files can be read")
     files = {

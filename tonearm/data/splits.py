@@ -3,7 +3,7 @@
 A split file is text: comment lines with its name, then ``subset<TAB>track``. No group (artist,
 copies) may be in two subsets. The exceptions are splits that show how much leaking flatters: their
 names begin with ``leaking-``. An excerpt of a track is written ``track#3``. A split is made of all
-tracks; if some are copies, a subset uses the first, so that no recording counts twice.
+tracks; if some are copies, a subset uses one of them, so that no recording counts twice.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Subset:
     Parameters
     ----------
     tracks : tuple of Track
-        Those in the index, found by path or by file name alone; the first of each recording.
+        Those in the index, found by path or by file name alone; one of each recording.
     excerpts : dict of str to set of int
         The excerpts of each track, by its name, if the subset names excerpts.
     promised : int

@@ -223,7 +223,7 @@ class _Session:
         self._result.analysed += 1
         self._result.done += 1
         if sound.warning:
-            self._result.damaged.append((os.fsdecode(file.path), sound.warning))
+            self._result.damaged.add(os.fsdecode(file.path), sound.warning)
         for copy in self._waiting.pop(file.looked.key):
             self._keep_recognised(copy, number)
 
@@ -271,5 +271,5 @@ class _Session:
                 own = copy.looked.tags if copy.looked else FileTags()
                 self._library.put_track(copy.path, copy.status, own, error=error)
         for path in (file.path, *(copy.path for copy in copies)):
-            self._result.failures.append((os.fsdecode(path), failure.reason))
+            self._result.failures.add(os.fsdecode(path), failure.reason)
             self._result.done += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tonearm.faults import Faults
+
 
 @dataclass
 class Scan:
@@ -27,7 +29,7 @@ class Scan:
         Files of earlier scans that are not there any more.
     reclassified : int
         Sounds that another model classified again, from the embeddings that are kept.
-    failures, damaged : list of (path, reason)
+    failures, damaged : Faults
         Files that could not be read; files classified by a part of them.
     """
 
@@ -42,5 +44,5 @@ class Scan:
     moved: int = 0
     gone: int = 0
     reclassified: int = 0
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    damaged: list[tuple[str, str]] = field(default_factory=list)
+    failures: Faults = field(default_factory=Faults)
+    damaged: Faults = field(default_factory=Faults)

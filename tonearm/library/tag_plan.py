@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from tonearm.errors import TagError
+from tonearm.faults import Faults
 from tonearm.files import why_unreadable
 from tonearm.library.store import Library, Track
 from tonearm.library.tag_runs import Wanted, require_unchanged
@@ -72,7 +73,7 @@ class TagPlan:
     """All files of a plan, and those of which nothing is known, with the reason."""
 
     files: list[PlannedFile] = field(default_factory=list)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: Faults = field(default_factory=Faults)
 
     def with_action(self, action: Action) -> list[PlannedFile]:
         """The files that this happens to.
@@ -122,9 +123,9 @@ def plan_tags(
     for track in library.tracks(paths):
         if track.tags.error:
             # The plan names the path in a column of its own.
-            plan.unreadable.append((track.path, track.tags.error.removeprefix(f"{track.path}: ")))
+            plan.unreadable.add(track.path, track.tags.error.removeprefix(f"{track.path}: "))
         elif track.prediction is None:
-            plan.unreadable.append((track.path, track.error_message or "is not analysed"))
+            plan.unreadable.add(track.path, track.error_message or "is not analysed")
         else:
             plan.files.append(_planned(library, track, track.prediction, albums, rules, written))
     return plan

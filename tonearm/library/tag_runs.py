@@ -17,6 +17,7 @@ from pathlib import Path
 from tonearm.containers.edits import Edit
 from tonearm.containers.sound_key import sound_key
 from tonearm.errors import TagError, TonearmError
+from tonearm.faults import Faults
 from tonearm.files import FileStatus, why_unreadable
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Library, as_stored
@@ -47,7 +48,7 @@ class RunResult:
         Its number in the journal, and that of the run it undoes.
     paths : list of str
         Files that are changed.
-    failures : list of (path, reason)
+    failures : Faults
         Files that were skipped.
     interrupted : bool
         Whether Ctrl-C ended it.
@@ -57,7 +58,7 @@ class RunResult:
     run: int | None = None
     undoes: int | None = None
     paths: list[str] = field(default_factory=list)
-    failures: list[tuple[str, str]] = field(default_factory=list)
+    failures: Faults = field(default_factory=Faults)
     interrupted: bool = False
 
 
@@ -236,7 +237,7 @@ def _run(
                 done.paths.append(path)
                 _refresh(library, path)
             except TagError as error:
-                done.failures.append((path, str(error).removeprefix(f"{path}: ")))
+                done.failures.add(path, error)
             on_progress(done)
         journal.finish(done.run)
     except KeyboardInterrupt:
@@ -279,7 +280,7 @@ def _refresh_recovered(library: Library | None, journal: Journal) -> None:
 
 
 def _refresh(library: Library | None, path: str) -> None:
-    """ProgressCallback the library what was written, or the next scan would read the file again.
+    """Tell the library what was written, or the next scan would read the file again.
 
     A file that cannot be looked at any more is the next scan's to find.
     """

@@ -94,17 +94,16 @@ class Walk:
             roots.remove(root)
             self._unread.add(root)
             reason = "is empty: is its disk mounted? (`tonearm forget` drops its files)"
-            self._result.failures.append((str(root), reason))
+            self._result.failures.add(root, reason)
 
         def on_error(folder: Path, error: OSError) -> None:
             self._unread.add(folder)
-            reason = f"folder {why_unreadable(folder, error)}"
-            self._result.failures.append((str(folder), reason))
+            self._result.failures.add_folder(folder, error)
 
         def look(path: Path) -> None:
             if reason := self._meet(path, retry=retry):
                 self._unread.add(path)
-                self._result.failures.append((str(path), reason))
+                self._result.failures.add(path, reason)
 
         for path in find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error, exclude=exclude):
             look(path)

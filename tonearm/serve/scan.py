@@ -92,7 +92,5 @@ def _scan(service: Service, job: jobs.Job) -> dict[str, Any]:
 def _result(scan: Scan) -> dict[str, Any]:
     # Not isinstance: `looking` is a bool, which is an int too.
     counts = {key: value for key, value in vars(scan).items() if type(value) is int}
-    failures = [
-        {"path": path, "message": message} for path, message in scan.failures[:_FAILURES_SHOWN]
-    ]
+    failures = scan.failures.to_dicts(_FAILURES_SHOWN)
     return {**counts, "failed": len(scan.failures), "failures": failures}

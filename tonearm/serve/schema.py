@@ -284,6 +284,7 @@ class RunRow(BaseModel):
     done: int
     failed: int
     undone: int
+    undone_by: list[int] = []
 
 
 class History(Answer):

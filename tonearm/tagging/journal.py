@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -313,10 +314,16 @@ class Journal(Database):
             "SELECT r.id, r.started_s, r.finished_s, r.command, r.undoes,"
             " COUNT(*) FILTER (WHERE e.state = 'done'),"
             " COUNT(*) FILTER (WHERE e.state = 'failed'),"
-            " COUNT(*) FILTER (WHERE e.undone_by IS NOT NULL)"
-            " FROM runs r LEFT JOIN entries e ON e.run = r.id GROUP BY r.id ORDER BY r.id DESC"
+            " COUNT(*) FILTER (WHERE e.undone_by IS NOT NULL), GROUP_CONCAT(DISTINCT u.run)"
+            " FROM runs r LEFT JOIN entries e ON e.run = r.id"
+            " LEFT JOIN entries u ON u.id = e.undone_by GROUP BY r.id ORDER BY r.id DESC"
         )
-        return [Run(*row) for row in rows]
+        return [
+            replace(Run(*row[:-1]), undone_by=tuple(sorted(map(int, row[-1].split(",")))))
+            if row[-1]
+            else Run(*row[:-1])
+            for row in rows
+        ]
 
     def run(self, number: int | None) -> Run:
         """A run by its number, or the latest ``tag`` that is not undone.

@@ -21,7 +21,10 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 
 @dataclass(frozen=True)
 class Run:
-    """One run of ``tag --write`` or ``undo``; times in seconds since 1970."""
+    """One run of ``tag --write`` or ``undo``; times in seconds since 1970.
+
+    Of the ``done`` files, ``undone`` no longer hold what it wrote, by the runs in ``undone_by``.
+    """
 
     id: int
     started_s: float
@@ -31,6 +34,7 @@ class Run:
     done: int
     failed: int
     undone: int
+    undone_by: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

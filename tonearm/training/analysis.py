@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.data.groups import credited
+from tonearm.faults import Faults
 from tonearm.files import FileStatus, why_unreadable
 from tonearm.library.file_analysis import Embed, Looked, MakeEmbed, make_work
 from tonearm.library.file_tags import file_tags
@@ -46,12 +47,12 @@ class Analysis:
     ----------
     files : dict of str to AnalysedFile
         Those whose embeddings are in the store.
-    failed : list of (str, str)
+    failed : Faults
         The others, with the reason of each.
     """
 
     files: dict[str, AnalysedFile] = field(default_factory=dict)
-    failed: list[tuple[str, str]] = field(default_factory=list)
+    failed: Faults = field(default_factory=Faults)
 
 
 def analyse(
@@ -107,7 +108,7 @@ def analyse(
     # Workers end in any order; figures must not depend on that.
     order = {name: i for i, name in enumerate(paths)}
     files = dict(sorted(run.found.files.items(), key=lambda item: order[item[0]]))
-    return Analysis(files, sorted(run.found.failed, key=lambda pair: order[pair[0]]))
+    return Analysis(files, Faults(sorted(run.found.failed, key=lambda fault: order[fault.path])))
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class _Run:
         try:
             status = FileStatus.of(os.stat(path))
         except OSError as error:
-            self.found.failed.append((name, why_unreadable(path, error)))
+            self.found.failed.add(name, why_unreadable(path, error))
             return True
         file = self._library.analysed_file(path, status)
         if file is None or not self._library.embeddings.has(file.key, self._encoder):
@@ -149,7 +150,7 @@ class _Run:
             # Again at once before it is read, since the wait may have been long.
             status = FileStatus.of(os.stat(path))
         except OSError as error:
-            self.found.failed.append((name, why_unreadable(path, error)))
+            self.found.failed.add(name, why_unreadable(path, error))
             return
         self._next += 1
         self.in_flight[self._next] = _File(name, path, status)
@@ -175,7 +176,8 @@ class _Run:
             return
         copies = self._copies.pop(file.looked.key) if file.looked else []
         if isinstance(outcome, Failure):
-            self.found.failed += [(each.name, outcome.reason) for each in (file, *copies)]
+            for each in (file, *copies):
+                self.found.failed.add(each.name, outcome.reason)
             return
         assert file.looked is not None
         self._library.embeddings.put(file.looked.key, self._encoder, outcome)

@@ -18,11 +18,10 @@ from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.data.folder import Listing
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError
+from tonearm.faults import Fault, Faults
 from tonearm.library.store import Library
 from tonearm.model.file import Model
 from tonearm.training.analysis import Analysis, OnDone, analyse, load_embed
-
-Files = list[tuple[str, str]]  # with what is wrong with each
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class DataSet:
     index : Index
     prepared : Path or None
         The prepared folder, where there is one; it may hold log-mel features.
-    failed, damaged : list of (str, str)
+    failed, damaged : Faults
         Files that are not in the index, and files that are though they are damaged.
     listing : Listing or None
         Of a folder of music.
@@ -88,8 +87,8 @@ class DataSet:
     folder: Path
     index: Index
     prepared: Path | None = None
-    failed: Files = field(default_factory=list)
-    damaged: Files = field(default_factory=list)
+    failed: Faults = field(default_factory=Faults)
+    damaged: Faults = field(default_factory=Faults)
     listing: Listing | None = None
     named: int = 0
 
@@ -123,7 +122,7 @@ def read(data: Path, encoding: Encoding) -> DataSet:
         data,
         made,
         prepared if (prepared / index.FILE_NAME).exists() else None,
-        sorted([*listing.failed, *found.failed]),
+        Faults(sorted([*listing.failed, *found.failed])),
         damaged,
         listing,
         len(named),
@@ -154,7 +153,7 @@ def is_prepared(data: Path) -> bool:
     return (data.name == index.FILE_NAME and data.is_file()) or (data / index.FILE_NAME).exists()
 
 
-def _nothing(data: Path, failed: Files) -> str:
+def _nothing(data: Path, failed: Faults) -> str:
     name, reason = failed[0]
     return f"{data}: none of its {len(failed)} files can be read, e.g. {name}: {reason}"
 
@@ -165,16 +164,16 @@ def _index(
     found: Mapping[str, AnalysedFile],
     encoding: Encoding,
     named: Mapping[str, str],
-) -> tuple[Index, Files]:
+) -> tuple[Index, Faults]:
     """The index of a folder of music that was analysed, and the files that are damaged."""
-    embeddings, files, damaged = {}, {}, []
+    embeddings, files, damaged = {}, {}, Faults()
     for name, file in found.items():
         made = encoding.get(file.key)
         assert made is not None
         embeddings[name] = made
         files[name] = prepare.FileRecord(file.key, made.duration_s, file.artist)
         if made.warning:
-            damaged.append((name, made.warning))
+            damaged.add(name, made.warning)
     tracks = prepare.tracks_of(listing, files, named)
     # Fingerprints need the whole audio, so those of an earlier preparation are used.
     pairs = groups.same_sound(tracks) + _prepared_copies(root, tracks)
@@ -204,15 +203,15 @@ def _prepared_copies(root: Path, tracks: list[Track]) -> list[tuple[str, str]]:
 
 def embed(
     data: DataSet, tracks: tuple[Track, ...], encoding: Encoding
-) -> tuple[dict[str, StoredEmbeddings], Files]:
+) -> tuple[dict[str, StoredEmbeddings], Faults]:
     """Embeddings of tracks by their name, analysed now where the store has none; what failed."""
     found = {track.name: encoding.get(track.sound) for track in tracks}
     missing = [track for track in tracks if found[track.name] is None]
-    failed: Files = []
+    failed = Faults()
     if missing and data.index.source:
         paths = {track.name: data.path_of(track) for track in missing}
         analysed = encoding.analyse(paths)
-        failed = list(analysed.failed)
+        failed = Faults(analysed.failed)
         for track in missing:
             if track.name not in analysed.files:
                 continue
@@ -220,8 +219,8 @@ def embed(
             if analysed.files[track.name].key == track.sound:
                 found[track.name] = encoding.get(track.sound)
             else:
-                failed.append((track.name, "has changed since it was prepared: prepare it again"))
+                failed.add(track.name, "has changed since it was prepared: prepare it again")
     elif missing:
         reason = "is known as an array only, and the embedding store has nothing of it"
-        failed = [(track.name, reason) for track in missing]
+        failed = Faults(Fault(track.name, reason) for track in missing)
     return {name: made for name, made in found.items() if made is not None}, failed

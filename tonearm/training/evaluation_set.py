@@ -19,6 +19,7 @@ from tonearm.data.feature_store import FeatureStore
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import EXCERPTS, Split
 from tonearm.errors import DatasetError, DecodeError, ModelError
+from tonearm.faults import Fault, Faults
 from tonearm.model.classifier import Classifier
 from tonearm.model.encoder import onnx_session
 from tonearm.model.file import Model
@@ -141,7 +142,7 @@ class TrackEmbeddings:
     """Embeddings [n, d] of one encoder by name of the track, and what failed with the reason."""
 
     windows: Mapping[str, Windows]
-    failed: tuple[tuple[str, str], ...]
+    failed: tuple[Fault, ...]
 
 
 def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
@@ -169,7 +170,7 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
             f"none of {len(failed)} tracks could be analysed, e.g. "
             f"{evaluation_set.path_of(name)}: {reason}"
         )
-    named = tuple((evaluation_set.path_of(name), reason) for name, reason in failed)
+    named = tuple(Fault(evaluation_set.path_of(name), reason) for name, reason in failed)
     return TrackEmbeddings(found, named)
 
 
@@ -185,15 +186,15 @@ def _features(evaluation_set: EvaluationSet, model: Model) -> FeatureStore | Non
 
 def _embed_here(
     evaluation_set: EvaluationSet, encoding: Encoding, levels: FeatureStore | None
-) -> tuple[dict[str, Windows], list[tuple[str, str]]]:
+) -> tuple[dict[str, Windows], Faults]:
     found: dict[str, Windows] = {}
-    failed: list[tuple[str, str]] = []
+    failed = Faults()
     encoding.on_start(len(evaluation_set.tracks))
     make_work = partial(_make_encoder, encoding.model, evaluation_set, levels)
     with Pool(min(encoding.jobs, len(evaluation_set.tracks)), make_work=make_work) as pool:
         for done, outcome in enumerate(in_order(pool, evaluation_set.tracks), 1):
             if isinstance(outcome.value, Failure):
-                failed.append((outcome.task.name, outcome.value.reason))
+                failed.add(outcome.task.name, outcome.value.reason)
             else:
                 found[outcome.task.name] = outcome.value
             encoding.on_done(done, len(failed))
