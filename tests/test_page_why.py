@@ -9,7 +9,9 @@ import pytest
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from support.serving import CHROMIUM
+from support.serving import CHROMIUM, fill_library, served
+
+from tonearm.library.store import Library
 
 expect = sync_api.expect
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
@@ -86,3 +88,34 @@ def test_styles_are_a_column(page, many):
     page.get_by_role("button", name="Show these").click()
     page.set_viewport_size({"width": 1600, "height": 800})
     expect(page.get_by_role("columnheader", name="Styles")).to_be_visible()
+
+
+def test_learn_shows_what_would_change_and_the_page_takes_the_new_model(page, tmp_path):
+    path = tmp_path / "library.sqlite"
+    fill_library(path, 80)
+    with Library(path, write=True) as library:
+        library.write("DELETE FROM roots")
+    with served(path) as address:
+        page.goto(f"{address}/#overview")
+        page.evaluate(
+            """() => fetch('/api/v1/review', {method: 'POST', headers:
+            {'Content-Type': 'application/json'}, body: JSON.stringify({verdict: 'change',
+            genre: 'Chanson', ids: [...Array(20).keys()].map((i) => i + 1)})})"""
+        )
+        page.reload()
+        page.get_by_role("button", name="See what would change").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Of 20 corrections that it had not seen", timeout=20_000)
+        expect(dialog.get_by_role("row").nth(1)).to_contain_text("→")
+        dialog.get_by_role("button", name="Not now").click()
+        page.reload()
+        page.get_by_role("button", name="Last result").click()
+        dialog.get_by_role("button", name="Adopt it").click()
+        expect(page.locator(".toast").last).to_contain_text(
+            "The new model is in use: 80 tracks classified again.", timeout=20_000
+        )
+        expect(page.get_by_text("The model in use:")).to_be_visible()
+        page.get_by_role("link", name="List", exact=True).click()
+        page.get_by_role("combobox", name="By sound").select_option("Chanson")
+        expect(page.locator("#row-0 .name")).to_be_visible()
+        page.goto("about:blank")

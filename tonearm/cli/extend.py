@@ -70,7 +70,7 @@ def extend(
 def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, adopt: bool) -> None:
     """Print what the new genres gain and cost; with ``adopt`` save the larger model."""
     from tonearm.data.groups import lonely_genres, without_artist
-    from tonearm.training import caveats, custom_genres
+    from tonearm.training import caveats, custom_genres, learnt_sounds
 
     base, new = run.base, found.tracks
     gain = _gain(run, new, old)
@@ -84,7 +84,7 @@ def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, ad
     added = sorted(set(new.labels))
     unknown = base.training.get("artist_unknown", 0) + without_artist(new.groups).total()
     training = {
-        **heads.also_learnt(
+        **learnt_sounds.also_learnt(
             base, f"{len(new.labels)} tracks of {', '.join(added)}", found.sounds()
         ),
         "added": [*base.training.get("added", ()), *added],

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tonearm.model.file import Model
     from tonearm.model.head import Head
     from tonearm.training.custom_genres import EmbeddedTracks
-    from tonearm.training.learnt_sounds import LearntSounds
 
 Values = dict[str, Any]
 
@@ -132,21 +131,6 @@ def refuse_unwritable(output: Path) -> None:
 
     if reason := files.refusal(output):
         raise DatasetError(f"{output} cannot be written: {reason}")
-
-
-def also_learnt(base: Model, more: str, sounds: LearntSounds) -> Values:
-    """How a head was trained that starts from another: on all that this one was, and more."""
-    from tonearm.training import learnt_sounds
-
-    before = learnt_sounds.LearntSounds.in_training(base.training)
-    learnt = base.training.get("data") or base.training.get("split") or "what it does not say"
-    return {
-        **base.training,
-        # What it learnt from stays true of everything that starts from it.
-        "data": f"{learnt}; and {more}",
-        "base": base.sha256,
-        learnt_sounds.FIELD: sounds.and_(before).to_dict(),
-    }
 
 
 def print_figures(figures: Values, what: str) -> None:

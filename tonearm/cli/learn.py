@@ -26,40 +26,21 @@ def learn(
     The genres of the model move toward what you accepted or corrected in `tonearm serve`. First
     it is measured what that gains on corrections the model has not seen.
     """
-    from tonearm.data.groups import group_of
-    from tonearm.library.reviews import corrections
-    from tonearm.model import file as model_file
-    from tonearm.training import caveats
-    from tonearm.training import corrections as learning
-    from tonearm.training.head_fit import Tracks
-    from tonearm.training.learnt_sounds import LearntSounds
+    from tonearm.training.lesson import Lesson
 
     if adopt:
         heads.refuse_unwritable(output)
     with heads.head_run(output, model, library, seed=seed) as run:
-        base = run.base
-        found = corrections(run.library, encoder=base.encoder_sha256)
-        given = Tracks(
-            [correction.windows for correction in found],
-            [correction.genre for correction in found],
-            # Without an artist the sound key stands for itself.
-            [group_of(correction.key, artist=correction.artist) for correction in found],
-        )
-        learnt = learning.measure(base.head, given, names=base.embedding_names, seed=seed)
+        lesson = Lesson.of(run.library, run.base)
+        learnt = lesson.measure(seed=seed)
         print(
             f"corrections\taccuracy {learnt.before:.3f} -> {learnt.after:.3f}\t"
             f"{heads.signed(learnt.difference)}\tn={learnt.n} by {learnt.groups} groups"
         )
-        console.caveat(caveats.of_artists(given.groups))
-        # The built-in never saw a person's library; another model may have.
-        if base.sha256 != model_file.load().sha256:
-            console.caveat(caveats.of_base(base.training))
+        console.caveat(lesson.caveats())
         if not adopt:
             console.say(heads.NOT_WRITTEN)
             return
-        head = learning.correct(base.head, given, names=base.embedding_names)
-        sounds = LearntSounds.of([each.key for each in found], given.windows)
-        about = heads.also_learnt(base, f"{learnt.n} corrections", sounds)
-        training = {**about, "corrections": learnt.n}
-        fitted = heads.FittedHead(head, training, {"corrections": learnt.to_dict()})
-        run.save(fitted, name=f"{base.name}+")
+        taught = lesson.taught(learnt)
+        fitted = heads.FittedHead(taught.head, taught.training, taught.metrics)
+        run.save(fitted, name=taught.name)

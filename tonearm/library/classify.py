@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tonearm.data.embedding_store import StoredEmbeddings
+from tonearm.data.embedding_store import StoredEmbeddings, texture_of
+from tonearm.library.store import Library
 from tonearm.model.file import Model
 from tonearm.model.mix import with_mix
 from tonearm.model.prediction import PLACES, Prediction
 from tonearm.model.styles import styles_of
+
+_BATCH = 1_000  # sounds in one transaction; a scan that is stopped goes on with the next batch
 
 
 def classify_stored(model: Model, kept: StoredEmbeddings) -> Prediction:
@@ -39,3 +43,49 @@ def classify_stored(model: Model, kept: StoredEmbeddings) -> Prediction:
     means = dict(zip(names, windows.mean(axis=0, dtype=np.float64).tolist(), strict=False))
     rounded = {name: round(mean, PLACES) for name, mean in means.items()}
     return replace(named, styles=styles_of(model.styles, named.genre, rounded))
+
+
+@dataclass(frozen=True)
+class StoredSound:
+    """A sound of the library with what is kept of it: its number, its genre, its embeddings."""
+
+    number: int
+    genre: str | None
+    kept: StoredEmbeddings
+
+
+def stored_sounds(
+    library: Library, encoder: str, *, not_by: int | None = None
+) -> Iterator[list[StoredSound]]:
+    """Every sound that an encoder analysed, in batches, between which the library may be written.
+
+    Parameters
+    ----------
+    library : Library
+    encoder : str
+        Checksum of the encoder.
+    not_by : int or None
+        Number of a model: what it classified is left out.
+    """
+    sql = (
+        "SELECT s.id, s.genre, w.windows, w.values_f16, w.starts_f32, s.duration_s, w.texture_f16,"
+        " w.texture_windows FROM sounds s JOIN models m ON m.id = s.model"
+        " JOIN embeddings w ON w.key = s.key AND w.encoder = m.encoder"
+        " WHERE s.id > ? AND s.model IS NOT ? AND m.encoder = ? ORDER BY s.id LIMIT ?"
+    )
+    last = 0
+    while rows := library.rows(sql, [last, not_by, encoder, _BATCH]):
+        last = rows[-1][0]
+        yield [
+            StoredSound(
+                number,
+                genre,
+                StoredEmbeddings(
+                    values=np.frombuffer(data, dtype=np.float16).reshape(windows, -1),
+                    starts_s=None if starts is None else np.frombuffer(starts, dtype=np.float32),
+                    duration_s=duration_s,
+                    texture=texture_of(*texture),
+                ),
+            )
+            for number, genre, windows, data, starts, duration_s, *texture in rows
+        ]

@@ -14,12 +14,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from tonearm.data.embedding_store import StoredEmbeddings, texture_of
+from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
 from tonearm.files import cores
-from tonearm.library.classify import classify_stored
+from tonearm.library.classify import classify_stored, stored_sounds
 from tonearm.library.file_analysis import (
     Looked,
     MakeEmbed,
@@ -35,8 +33,6 @@ from tonearm.library.walk import ListedFile, Walk
 from tonearm.model import file as model_file
 from tonearm.model.file import Model
 from tonearm.workers import Failure, Limits, Pool
-
-_BATCH = 1_000  # sounds in one transaction; a scan that is stopped goes on with the next batch
 
 
 def scan(
@@ -153,27 +149,13 @@ class _Session:
 
     def reclassify(self) -> None:
         """Classify again, without audio, what the same encoder analysed for another model."""
-        sql = (
-            "SELECT s.id, w.values_f16, w.starts_f32, s.duration_s, w.texture_f16,"
-            " w.texture_windows FROM sounds s JOIN models m ON m.id = s.model"
-            " JOIN embeddings w ON w.key = s.key AND w.encoder = m.encoder"
-            " WHERE s.model != ? AND m.encoder = ? LIMIT ?"
-        )
-        dimensions = self._loaded_model.head.dimensions
-        # No OFFSET: a batch that was classified has the new model, and falls out of the query.
-        while rows := self._library.rows(sql, [self._model, self._encoder, _BATCH]):
-            predictions = []
-            for number, data, starts, duration_s, *texture in rows:
-                kept = StoredEmbeddings(
-                    values=np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions),
-                    starts_s=None if starts is None else np.frombuffer(starts, dtype=np.float32),
-                    duration_s=duration_s,
-                    texture=texture_of(*texture),
-                )
-                predictions.append((number, classify_stored(self._loaded_model, kept)))
+        for batch in stored_sounds(self._library, self._encoder, not_by=self._model):
+            predictions = [
+                (sound.number, classify_stored(self._loaded_model, sound.kept)) for sound in batch
+            ]
             with self._library.transaction():
                 self._library.put_predictions(self._model, predictions)
-            self._result.reclassified += len(rows)
+            self._result.reclassified += len(batch)
             self._on_progress()
 
     def analyse(self, pool: Pool, to_do: Iterator[tuple[int, ListedFile]]) -> None:

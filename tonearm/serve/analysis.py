@@ -44,6 +44,16 @@ class Analyst:
         self._make_work = partial(make_analysis, classifier)
         self._lock = threading.Lock()
         self._idle: list[Pool] = []
+        self._model = 0  # how many models came before the one in use
+
+    def use(self, classifier: Classifier) -> None:
+        """Analyse with another model from now on; files in progress end with the one before."""
+        with self._lock:
+            self._make_work = partial(make_analysis, classifier)
+            self._model += 1
+            old, self._idle = self._idle, []
+        for pool in old:
+            pool.close()
 
     def predict(
         self, path: str | os.PathLike[str], options: Options, *, on_progress: Report
@@ -89,13 +99,17 @@ class Analyst:
     def _borrowed(self) -> Iterator[Pool]:
         with self._lock:
             pool = self._idle.pop() if self._idle else None
-        pool = pool or Pool(1, make_work=self._make_work)
+            model, make_work = self._model, self._make_work
+        pool = pool or Pool(1, make_work=make_work)
         try:
             yield pool
         finally:
-            # Put back also after a failure: the pool replaces a worker that died.
             with self._lock:
-                self._idle.append(pool)
+                # Put back also after a failure: the pool replaces a worker that died.
+                if current := model == self._model:
+                    self._idle.append(pool)
+            if not current:
+                pool.close()
 
 
 def make_analysis(classifier: Classifier) -> Work:

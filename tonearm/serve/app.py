@@ -19,6 +19,7 @@ from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.model.classifier import Classifier
 from tonearm.serve import (
     jobs,
+    learn,
     playlist,
     predict,
     review,
@@ -114,7 +115,7 @@ def create_app(
     )
     app.state.service = service
     add_handlers(app)
-    for part in (predict, tracks, track, review, tags, scan, sound_map, playlist, jobs):
+    for part in (predict, tracks, track, review, tags, scan, learn, sound_map, playlist, jobs):
         app.include_router(part.router, dependencies=[Depends(strict.known_parameters)])
 
     server = APIRouter(

@@ -52,7 +52,7 @@ class Job:
     number : int
         Its id.
     kind : str
-        For programs: ``scan``, ``write``, ``undo``, ``review``.
+        For programs: ``scan``, ``write``, ``undo``, ``review``, ``learn``, ``adopt``, ``predict``.
     title : str
         For people.
     """

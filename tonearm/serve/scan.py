@@ -48,7 +48,7 @@ def scan_start(request: Request) -> Response:
     if not folders(service):
         words = "no folder to scan: run `tonearm serve FOLDER` or `tonearm scan FOLDER`"
         raise HTTPException(409, words)
-    work = partial(_scan, service)
+    work = partial(scan, service)
     return jobs.answer(service.jobs.start("scan", "Scan", work, group="scan"), status=202)
 
 
@@ -62,7 +62,8 @@ def folders(service: Service) -> list[str]:
     return list(dict.fromkeys([*before, *named]))  # in order, each once
 
 
-def _scan(service: Service, job: jobs.Job) -> dict[str, Any]:
+def scan(service: Service, job: jobs.Job) -> dict[str, Any]:
+    """Scan all folders with the model that the server uses, as the work of a job."""
     result = Scan()
 
     def on_progress(now: Scan) -> None:

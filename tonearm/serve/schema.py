@@ -299,7 +299,7 @@ class JobRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     id: int
-    kind: Literal["scan", "write", "undo", "review", "learn"]
+    kind: Literal["scan", "write", "undo", "review", "learn", "adopt", "predict"]
     title: str
     state: Literal["running", "done", "stopped", "failed"]
     done: int
@@ -320,6 +320,16 @@ class JobList(Answer):
     """Jobs, the latest first."""
 
     jobs: list[JobRow]
+
+
+class LearnState(Answer):
+    """What there is to learn from."""
+
+    corrections: int = Field(description="Sounds that a person gave a genre")
+    needed: int = Field(description="So many are needed to measure what they bring")
+    model: str
+    built_in: bool = Field(description="Whether the built-in model is in use")
+    proposal: JobRow | None = Field(description="A job of `learn` whose model can be adopted")
 
 
 class ScanState(Answer):

@@ -18,6 +18,7 @@ from fastapi import Request
 from tonearm.files import cores
 from tonearm.library.store import Library
 from tonearm.model.classifier import Classifier
+from tonearm.model.file import Model
 from tonearm.serve.analysis import Analyst
 from tonearm.serve.uploads import Limits, Uploads
 
@@ -56,6 +57,8 @@ class Service:
         self.uploads = Uploads(limits)
         self.analyst = Analyst(classifier)
         self.jobs = jobs
+        # A model that was learnt and not adopted yet, with the job that made it.
+        self.proposed: tuple[int, Model] | None = None
         # By it, a page that lost its connection knows whether the server was restarted.
         self.start_id = secrets.token_hex(8)
         self.stopping = threading.Event()  # streams without an end look at it
@@ -74,6 +77,14 @@ class Service:
         finally:
             self._desk.shutdown(wait=True, cancel_futures=True)
             self.analyst.close()
+
+    def use(self, model_path: Path | None) -> None:
+        """Classify with another model file from now on; None is the built-in model."""
+        classifier = Classifier.load(model_path)
+        self.analyst.use(classifier)
+        self.classifier, self.model_path = classifier, model_path
+        with self._remembering:
+            self._remembered.clear()
 
     @contextmanager
     def library(self, *, write: bool = False) -> Iterator[Library]:

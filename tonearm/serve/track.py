@@ -232,8 +232,9 @@ async def _made(
 
     def work(emit: Emit, report: Report) -> None:
         check_file(FilePath(path))
-        # With size and times in the key, a changed file is analysed again.
-        key = (what, path, *map(str, FileStatus.of(os.stat(path))))
+        # With size and times in the key, a changed file is analysed again; so it is by a new model.
+        model = service.classifier.model.sha256
+        key = (what, model, path, *map(str, FileStatus.of(os.stat(path))))
         emit({"made": service.remembered(key, lambda: make(report))})
 
     values: dict[str, Any] = {}

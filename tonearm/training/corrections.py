@@ -24,7 +24,7 @@ from tonearm.training.head_fit import Tracks
 # it was made from, since a library's owner is more right about it than GTZAN.
 PRIOR_TRACKS = 30
 FOLDS = 5
-_FEWEST = 2 * FOLDS  # at least two in each fold
+FEWEST = 2 * FOLDS  # at least two in each fold
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ def measure(
         With fewer than ten corrections, or all of one artist.
     """
     n = len(corrections.labels)
-    if n < _FEWEST:
+    if n < FEWEST:
         raise DatasetError(
-            f"{n} corrections: {_FEWEST} or more are needed to see what they bring; go on "
+            f"{n} corrections: {FEWEST} or more are needed to see what they bring; go on "
             "reviewing (`tonearm serve`)"
         )
     groups = len(set(corrections.groups))

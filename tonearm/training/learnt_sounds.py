@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.data import copies
+from tonearm.model.file import Model
 
 Floats = NDArray[np.floating[Any]]
 
@@ -115,3 +116,26 @@ class LearntSounds:
     @property
     def _known(self) -> frozenset[str]:
         return frozenset(self.keys)
+
+
+def also_learnt(base: Model, more: str, sounds: LearntSounds) -> dict[str, Any]:
+    """How a head was trained that starts from another: on all that this one was, and more.
+
+    Parameters
+    ----------
+    base : Model
+        The model that it starts from.
+    more : str
+        What it learnt besides, in words.
+    sounds : LearntSounds
+        What it learnt besides.
+    """
+    before = LearntSounds.in_training(base.training)
+    learnt = base.training.get("data") or base.training.get("split") or "what it does not say"
+    return {
+        **base.training,
+        # What it learnt from stays true of everything that starts from it.
+        "data": f"{learnt}; and {more}",
+        "base": base.sha256,
+        FIELD: sounds.and_(before).to_dict(),
+    }

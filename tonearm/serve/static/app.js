@@ -70,8 +70,9 @@ onReturn(() => {
 try {
   await load();
   const jobs = makeJobs({
-    onend: (job) => {
+    onend: async (job) => {
       tellEnd(job, { undoRun });
+      if (job.kind === "adopt") await load().catch(fail);
       changed(job.kind !== "review");
     },
   });

@@ -1,6 +1,6 @@
 // The controls above the list, the chips of what they are set to, and the words for each.
 import { el, button } from "./dom.js";
-import { all, nameOf } from "./genres.js";
+import { all, nameOf, onLoad } from "./genres.js";
 
 /** @typedef {import("./address.js").Values} Values */
 
@@ -80,7 +80,7 @@ export function makeFilters({ onchange }) {
     clearTimeout(timer);
     timer = setTimeout(() => set("text", text.value.trim(), true), 200);
   });
-  const genres = [["", "Any"], ...all().map((row) => [row.genre, row.name])];
+  const genres = () => [["", "Any"], ...all().map((row) => [row.genre, row.name])];
   const form = el(
     "form",
     {
@@ -90,12 +90,17 @@ export function makeFilters({ onchange }) {
       onsubmit: (event) => event.preventDefault(),
     },
     el("label", { class: "field wide" }, el("span", {}, "Search"), text),
-    select("genre", "By sound", genres),
+    select("genre", "By sound", genres()),
     select("confidence", "Confidence", CONFIDENCE),
     select("tag", "Genre tag", TAGS),
     select("review", "Review", SAID),
     select("state", "Files", FILES),
   );
+  onLoad(() => {
+    const options = genres().map(([value, name]) => el("option", { value }, name));
+    controls.genre.replaceChildren(...options);
+    controls.genre.value = values.genre ?? "";
+  });
   const chips = el("ul", { class: "chips", "aria-label": "Filters" });
   const node = el("div", { class: "filtering" }, form, chips);
 

@@ -3,6 +3,9 @@ import { get } from "./api.js";
 import { el } from "./dom.js";
 
 const known = new Map();
+const watchers = new Set();
+const sheet = new CSSStyleSheet();
+document.adoptedStyleSheets.push(sheet);
 let splitting = "";
 const SIZE = 8; // pixels of a pattern's tile
 
@@ -33,9 +36,11 @@ function dot(c, x, y, r) {
   c.fill();
 }
 
+/** Ask for the genres; again when the server uses another model. */
 export async function load() {
   const { genres, splitting: characters } = await get("/genres");
   splitting = characters;
+  known.clear();
   genres.forEach((row, i) =>
     known.set(row.genre, {
       ...row,
@@ -47,11 +52,15 @@ export async function load() {
     }),
   );
   // One style a genre: a canvas for each swatch would cost a table that scrolls its smoothness.
-  const sheet = new CSSStyleSheet();
-  for (const row of all())
-    sheet.insertRule(`.genre-${row.number} { background-image: url(${row.tile.toDataURL()}); }`);
-  document.adoptedStyleSheets.push(sheet);
+  const rules = all().map(
+    (row) => `.genre-${row.number} { background-image: url(${row.tile.toDataURL()}); }`,
+  );
+  sheet.replaceSync(rules.join("\n"));
+  for (const watcher of watchers) watcher();
 }
+
+/** Call back whenever the genres are others: what lists them has to do so again. */
+export const onLoad = (callback) => watchers.add(callback);
 
 export const all = () => [...known.values()];
 export const labels = () => all().filter((row) => row.genre !== "unknown");

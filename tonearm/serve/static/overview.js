@@ -3,6 +3,7 @@ import * as address from "./address.js";
 import { get, send } from "./api.js";
 import { el, bar, button, count, fail, number, percent } from "./dom.js";
 import { badge } from "./genres.js";
+import { makeLearn } from "./learn.js";
 
 /** @param {{undoRun: (run: number) => void}} how */
 export function makeOverview({ undoRun }) {
@@ -124,26 +125,6 @@ export function makeOverview({ undoRun }) {
     );
   }
 
-  /** What a person corrected can teach the model; the command measures it first. */
-  function learn(seen) {
-    const { accept = 0, change = 0 } = seen.reviewed;
-    if (!accept && !change) return null;
-    return el(
-      "section",
-      { class: "panel" },
-      el("h2", {}, "Learn"),
-      el(
-        "p",
-        {},
-        `You accepted ${count(accept, "track")} and corrected ${number(change)}. `,
-        "See what the model would gain from that, and adopt it:",
-      ),
-      el("p", {}, el("code", {}, "tonearm learn --adopt")),
-      el("p", { class: "quiet" }, "Then scan with the new model: no audio is read again."),
-      el("p", {}, el("code", {}, "tonearm scan --model runs/learn/model.tonearm")),
-    );
-  }
-
   function empty(folders) {
     const words = folders.length
       ? "Press Scan to analyse your folders."
@@ -159,10 +140,11 @@ export function makeOverview({ undoRun }) {
 
   async function refresh() {
     try {
-      const [seen, { folders }, runs] = await Promise.all([
+      const [seen, { folders }, runs, learning] = await Promise.all([
         get("/library"),
         get("/scan"),
         get("/tags/history"),
+        get("/learn"),
       ]);
       scan.disabled = !folders.length;
       scan.title = folders.join("\n") || "start with `tonearm serve FOLDER`";
@@ -173,7 +155,13 @@ export function makeOverview({ undoRun }) {
       }
       const hours = number(Math.round(seen.duration_s / 3600));
       heading.textContent = `${count(seen.tracks, "track")}, ${hours} hours, by ${seen.model}`;
-      const panels = [work(seen), genres(seen), confidence(seen), learn(seen), history(runs)];
+      const panels = [
+        work(seen),
+        genres(seen),
+        confidence(seen),
+        makeLearn(learning),
+        history(runs),
+      ];
       body.replaceChildren(...panels.filter(Boolean));
     } catch (error) {
       fail(error);

@@ -1,0 +1,113 @@
+// Learning from corrections: what a new model would change, adopting it, and going back.
+import { open } from "./dialogs.js";
+import { el, button, count, fail, number, percent, toast } from "./dom.js";
+import { badge } from "./genres.js";
+import { runJob } from "./jobs.js";
+
+const SHOWN = 12; // pairs of genres
+
+/**
+ * The panel of what there is to learn; nothing where there is nothing and never was.
+ *
+ * @param {any} state what `/learn` says
+ */
+export function makeLearn({ corrections, needed, built_in, model, proposal }) {
+  if (!corrections && built_in) return null;
+  const enough = corrections >= needed;
+  const words = enough
+    ? "Tonearm can learn from them: first it shows what that would change."
+    : `From ${needed} on, Tonearm can learn from them: ${needed - corrections} to go.`;
+  return el(
+    "section",
+    { class: "panel" },
+    el("h2", {}, "Learn"),
+    el("p", {}, `You accepted or corrected ${count(corrections, "track")}. ${words}`),
+    el(
+      "div",
+      { class: "line" },
+      button("See what would change", () => learn().catch(fail), { disabled: !enough }),
+      proposal ? button("Last result", () => show(proposal)) : null,
+    ),
+    built_in
+      ? null
+      : el(
+          "div",
+          { class: "line" },
+          el("span", {}, `The model in use: ${model}. `),
+          button("Back to the built-in model", () => revert().catch(fail)),
+        ),
+  );
+}
+
+async function learn() {
+  const job = await runJob("/learn");
+  if (job.state === "done") show(job);
+}
+
+async function revert() {
+  const job = await runJob("/learn/revert");
+  if (job.state === "done") toast("The library is classified by the built-in model again.");
+}
+
+/** @param {import("./api.js").Job} job */
+function show(job) {
+  const { result } = job;
+  const dialog = open(
+    "What a new model would change",
+    { class: "difference" },
+    el("p", {}, gain(result)),
+    ...result.caveats.map((/** @type {string} */ text) => el("p", { class: "quiet" }, text)),
+    ...changes(result),
+    el("p", { class: "quiet" }, "Adopting it writes no file of music, and you can go back."),
+    el(
+      "div",
+      { class: "line" },
+      button("Adopt it", () => (dialog.close(), adopt(job).catch(fail)), { class: "main" }),
+      button("Not now", () => dialog.close()),
+    ),
+  );
+}
+
+/** @param {import("./api.js").Job} job */
+async function adopt(job) {
+  const { state, result } = await runJob("/learn/adopt", { job: job.id });
+  if (state === "done")
+    toast(`The new model is in use: ${count(result.reclassified, "track")} classified again.`);
+}
+
+/** "Of 30 corrections that it had not seen, it names 21 right; the model now in use 12." */
+function gain({ before, after, n, difference }) {
+  const [low, high] = [difference.low, difference.high].map((value) => Math.round(100 * value));
+  const range = `The gain is between ${low} and ${high} points, with 95 % certainty.`;
+  return (
+    `Of ${count(n, "correction")} that it had not seen, the new model names ${percent(after)} as ` +
+    `you do, the one in use ${percent(before)}. ${range}`
+  );
+}
+
+function changes(result) {
+  if (!result.changed) return [el("p", {}, "No track of the library would change.")];
+  const rows = result.changes
+    .slice(0, SHOWN)
+    .map(({ before, after, count: files }) =>
+      el(
+        "tr",
+        {},
+        el("td", {}, badge(before)),
+        el("td", {}, el("span", { "aria-hidden": "true" }, "→ "), badge(after)),
+        el("td", { class: "length" }, number(files)),
+      ),
+    );
+  const titles = ["By sound now", "Then", "Tracks"].map((text) => el("th", { scope: "col" }, text));
+  const scroll = { class: "scroll", tabindex: 0, role: "region", "aria-label": "Changes" };
+  const rest = result.changes.length - rows.length;
+  return [
+    el("p", {}, `${count(result.changed, "track")} would get another genre by sound:`),
+    el(
+      "div",
+      scroll,
+      el("table", {}, el("thead", {}, el("tr", {}, ...titles)), el("tbody", {}, ...rows)),
+    ),
+    rest > 0 ? el("p", { class: "quiet" }, `and ${count(rest, "rarer change")}`) : "",
+  ];
+}
