@@ -126,15 +126,18 @@ class LeftOut:
         rows = {}
         for limit in LIMITS:
             row = {}
-            for name, sure, good in (
+            for name, confident, good in (
                 ("file", probabilities.max(axis=1) >= limit, right),
                 ("album", of_album.max(axis=1) >= limit, right_album),
             ):
-                row[name] = {"precision": float(good[sure].mean()), "coverage": float(sure.mean())}
-                its = sure & emotify_only
+                row[name] = {
+                    "precision": float(good[confident].mean()),
+                    "coverage": float(confident.mean()),
+                }
+                its = confident & emotify_only
                 row[f"{name}_of_emotify"] = {
                     "precision": float(good[its].mean()),
-                    "coverage": float(sure[emotify_only].mean()),
+                    "coverage": float(confident[emotify_only].mean()),
                 }
             rows[str(limit)] = row
         return rows

@@ -139,13 +139,13 @@ def test_models(tonearm: Command, tmp_path: Path) -> None:
     (tmp_path / "runs" / "bad.tonearm").write_bytes(b"nothing")
     ended = tonearm("models", tmp_path / "runs")
     assert ended.code == 1
-    assert "shipped" in ended.out and "lstm" in ended.out
+    assert "built-in" in ended.out and "lstm" in ended.out
     size = path.stat().st_size / 1e6
     assert f"tiny, 3 genres, {size:.2f} MB, sha256 {sha256[:12]}" in ended.out
     assert "trained on leaking-tracks-0, split abc" in ended.out
     assert "0.667 [" in ended.out and "n=6 (valid tracks)  LEAKS" in ended.out
     assert "1 could not be read:" in ended.err and "bad.tonearm: not a Tonearm" in ended.err
     values = json.loads(tonearm("models", tmp_path / "runs", "-f", "json").out)
-    assert [row["shipped"] for row in values["models"]] == [True, False]
+    assert [row["built_in"] for row in values["models"]] == [True, False]
     assert values["models"][1]["labels"] == list(LABELS)
     assert tonearm("models", tmp_path / "nowhere").code == 2

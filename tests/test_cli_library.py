@@ -155,7 +155,7 @@ def test_a_scan_goes_on_with_the_model_of_the_last(scanned, tmp_path):
     assert (first.returncode, first.stderr) == (0, "")
     again = scan()
     assert again.returncode == 0 and "classified again" not in again.stdout
-    assert again.stderr == f"model: {own}, as in the last scan (--model shipped: built-in)\n"
+    assert again.stderr == f"model: {own}, as in the last scan (--model built-in: Tonearm's own)\n"
     own.rename(tmp_path / "away")
     gone = scan()
     assert (gone.returncode, gone.stdout) == (2, "")
@@ -166,7 +166,7 @@ def test_a_scan_goes_on_with_the_model_of_the_last(scanned, tmp_path):
     before = scan()
     assert before.returncode == 2, "a library of before does not know the file"
     assert "classified by a model that is not the built-in" in before.stderr
-    assert "1 classified again" in scan("--model", "shipped").stdout
+    assert "1 classified again" in scan("--model", "built-in").stdout
     plain = scan()
     assert (plain.returncode, plain.stderr) == (0, "") and "classified again" not in plain.stdout
 

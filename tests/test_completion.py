@@ -47,7 +47,7 @@ def test_a_value_after_an_equals_sign() -> None:
 def test_files_and_model_files() -> None:
     assert values("predict", "so") == [":files *"]
     assert values("predict", "-o", "") == [":files *"]
-    assert values("predict", "--model", "") == ["shipped", ":files *.tonearm"]
+    assert values("predict", "--model", "") == ["built-in", ":files *.tonearm"]
     assert values("predict", "--jobs", "") == []
 
 
@@ -121,7 +121,7 @@ def test_zsh(command: Path) -> None:
     assert [line.split(":")[0] for line in complete("pred")] == ["predict"]
     assert complete("predict", "--format", "js") == ["json", "jsonl"]
     assert complete("predict", "so") == ["files *"]
-    assert complete("predict", "--model", "") == ["shipped", "files *.tonearm"]
+    assert complete("predict", "--model", "") == ["built-in", "files *.tonearm"]
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")

@@ -28,7 +28,7 @@ def _tracks(labels, *, each=10, artists=5, spread=0.05, seed=0):
     return Tracks(windows, of, groups)
 
 
-def test_ten_songs_a_genre_are_enough_and_judged_by_other_artists():
+def test_ten_songs_a_genre_are_enough_and_measured_by_other_artists():
     tracks = _tracks(["sea shanty", "polka", "dub"])
     trial = custom_genres.cross_validate(tracks, names=NAMES)
     figures = trial.figures()
@@ -205,7 +205,7 @@ def test_grown_head_knows_old_and_new():
 
 
 def test_calibration_finds_the_temperature_answers_were_drawn_at():
-    """And mixes all of them evenly when there is nothing to judge by."""
+    """And mixes all of them evenly when there is nothing to measure by."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (3_000, 4))
     odds = np.exp(logits / 0.5)
@@ -263,7 +263,7 @@ def test_head_without_statistics_cannot_grow():
         )
 
 
-def test_model_of_other_labels_cannot_judge():
+def test_model_of_other_labels_cannot_be_measured():
     head = heads.fit(_tracks(["a", "b"]), names=NAMES)
     with pytest.raises(DatasetError, match="knows no c"):
         custom_genres.evaluate_head(head, _tracks(["a", "c"]))

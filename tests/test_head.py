@@ -199,9 +199,9 @@ def test_texture_votes_by_hand_where_the_tags_are_in_doubt() -> None:
     np.testing.assert_allclose(both.classify(windows).probabilities, first)
     np.testing.assert_allclose(alone.classify(windows, texture).probabilities, first)
     # Where the first encoder is confident, the second one changes nothing.
-    sure = head(texture=replace(part, ask_below=float(first.max())))
-    assert not sure.wants_texture(windows) and both.wants_texture(windows)
-    np.testing.assert_allclose(sure.classify(windows, texture).probabilities, first)
+    certain = head(texture=replace(part, ask_below=float(first.max())))
+    assert not certain.wants_texture(windows) and both.wants_texture(windows)
+    np.testing.assert_allclose(certain.classify(windows, texture).probabilities, first)
 
 
 def test_a_gate_shuts_a_genre_out_and_a_prior_holds_it_back() -> None:

@@ -54,10 +54,10 @@ def test_reliability() -> None:
 
 
 def test_reliability_of_certainty() -> None:
-    sure = np.eye(3)[TRUTH]
-    assert metrics.reliability(TRUTH, sure)["ece"] == 0
-    assert metrics.reliability(TRUTH, sure)["count"][-1] == 6  # 1.0 is in the last bin
-    assert metrics.reliability((TRUTH + 1) % 3, sure)["ece"] == 1
+    certain = np.eye(3)[TRUTH]
+    assert metrics.reliability(TRUTH, certain)["ece"] == 0
+    assert metrics.reliability(TRUTH, certain)["count"][-1] == 6  # 1.0 is in the last bin
+    assert metrics.reliability((TRUTH + 1) % 3, certain)["ece"] == 1
 
 
 def test_coverage() -> None:

@@ -307,7 +307,7 @@ def test_shipped_bundle() -> None:
     path = model_file.builtin_path()
     assert path.stat().st_size <= 8e6
     shipped = model_file.load()
-    assert model_file.load("shipped").sha256 == shipped.sha256
+    assert model_file.load("built-in").sha256 == shipped.sha256
     assert len(shipped.labels) == 11
     assert (
         shipped.embedding_names is not None

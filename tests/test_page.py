@@ -52,8 +52,8 @@ def test_drop_a_file_and_read_the_verdict(page, many):
     card = page.locator(".card")
     expect(card.locator(".what")).to_have_text("Jazz", timeout=20_000)
     expect(card.locator(".verdict")).to_contain_text("jazz")
-    sure = Classifier.load().predict(PIECES[2], timeline=True).confidence
-    expect(card.locator(".head .confidence")).to_contain_text(f"{100 * sure:.0f} %")
+    confidence = Classifier.load().predict(PIECES[2], timeline=True).confidence
+    expect(card.locator(".head .confidence")).to_contain_text(f"{100 * confidence:.0f} %")
     expect(page.locator(".summary")).to_have_text("1 of 1 file analysed")
 
 

@@ -35,12 +35,12 @@ def model():
 
 
 class Case:
-    """A music folder, a library, and the names that were heard."""
+    """A music folder, a library, and the names that were analysed."""
 
     def __init__(self, folder: Path, model) -> None:
         self.root, self.path = folder / "music", folder / "library.sqlite"
         self.root.mkdir()
-        self._log, self._bundle = folder / "heard.txt", model
+        self._log, self._bundle = folder / "analysed.txt", model
 
     def add(self, name: str, content: str | None = None) -> Path:
         path = self.root / name
@@ -234,7 +234,7 @@ def test_it_can_be_stopped_while_folders_are_walked_and_while_one_file_is_heard(
     until = time.monotonic() + 4
     with pytest.raises(Stopped):
         case.scan(case.add("hang.mp3"), on_progress=stop_later)
-    assert time.monotonic() < until + 20, "a file that hangs is heard for a minute"
+    assert time.monotonic() < until + 20, "a file that hangs is analysed for a minute"
 
 
 def test_other_roots_are_left_alone(case):
@@ -379,7 +379,7 @@ def test_sounds_that_no_file_holds_are_dropped(case):
 
 def test_a_retagged_file_is_recognised_and_its_tags_are_read(tmp_path, model):
     path = small_files.write(tmp_path / "a.mp3", small_files.music(1))
-    log = tmp_path / "heard.txt"
+    log = tmp_path / "analysed.txt"
     options = {
         "make_embed": partial(embedders.make_embed, str(log)),
         "read_tags": file_tags,

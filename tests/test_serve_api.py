@@ -184,8 +184,10 @@ def test_pages_filters_and_order(tmp_path):
         assert odd and [row["id"] for row in found(disagree=True)["tracks"]] == odd
         seen = client.get("/api/v1/library").json()
         assert (seen["disagreeing"], seen["untagged"]) == (len(odd), len(bare))
-        sure = [row["confidence"] for row in found(sort="confidence", descending=True)["tracks"]]
-        assert sure == sorted(sure, reverse=True)
+        confidences = [
+            row["confidence"] for row in found(sort="confidence", descending=True)["tracks"]
+        ]
+        assert confidences == sorted(confidences, reverse=True)
         assert found(min_confidence=0.5, max_confidence=0.6)["total"] == sum(
             0.5 <= row["confidence"] <= 0.6 for row in rows
         )
@@ -365,7 +367,7 @@ def test_scan_tells_its_progress(tmp_path):
 
 
 def test_predictions_leave_the_page_responsive(empty):
-    """While others are heard, the health answers at once."""
+    """While other files are analysed, the health answers at once."""
     data = (EXAMPLES / "prelude_a_l_aube.flac").read_bytes()
 
     def hear():

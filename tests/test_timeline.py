@@ -15,20 +15,20 @@ STATES = ("blues", "jazz", None)
 WINDOW_S = 3.0
 
 
-def answers(letters: str, *, sure: float = 0.9) -> np.ndarray:
-    """Probabilities [n, 3]: b, j and u are sure of blues, jazz and unknown."""
-    rows = np.full((len(letters), 3), (1 - sure) / 2)
-    rows[np.arange(len(letters)), ["bju".index(letter) for letter in letters]] = sure
+def answers(letters: str, *, confidence: float = 0.9) -> np.ndarray:
+    """Probabilities [n, 3]: b, j and u are certain of blues, jazz and unknown."""
+    rows = np.full((len(letters), 3), (1 - confidence) / 2)
+    rows[np.arange(len(letters)), ["bju".index(letter) for letter in letters]] = confidence
     return rows
 
 
 def parts(
-    letters: str, *, sure: float = 0.9, minimum_s: float = 10.0, change_cost: float = 4.0
+    letters: str, *, confidence: float = 0.9, minimum_s: float = 10.0, change_cost: float = 4.0
 ) -> list[Segment]:
     n = len(letters)
     return segments(
         np.arange(n) * WINDOW_S,
-        answers(letters, sure=sure),
+        answers(letters, confidence=confidence),
         STATES,
         duration_s=n * WINDOW_S,
         window_s=WINDOW_S,
@@ -102,7 +102,7 @@ def test_short_parts_join_the_neighbour_that_explains_them_better() -> None:
 def test_no_window_outweighs_the_price_alone() -> None:
     # One window that is certain: trusted no further than 2 %, so worth 3.9 nats and no more.
     letters = "b" * 6 + "j" + "b" * 6
-    assert len(parts(letters, sure=1.0, minimum_s=0, change_cost=2.0)) == 1
+    assert len(parts(letters, confidence=1.0, minimum_s=0, change_cost=2.0)) == 1
 
 
 tracks = st.tuples(st.integers(1, 60), st.integers(0, 10_000), st.floats(0.1, 2.0))
@@ -171,7 +171,7 @@ def test_overlapping_windows_are_no_more_evidence() -> None:
     assert len(parts(letters, minimum_s=0.0)) == 3  # end to end they are three times as much
 
 
-def test_neighbours_judged_alike_as_pieces_become_one() -> None:
+def test_neighbours_classified_alike_as_pieces_become_one() -> None:
     probabilities = np.repeat(np.eye(3), 20, axis=0)
     asked: list[tuple[int, int]] = []
 

@@ -66,7 +66,7 @@ def _scaled(array: NDArray[Any]) -> Float32:
     kind = array.dtype.kind
     if kind == "f":
         samples = array.astype(np.float32)
-        # `mono` deals with what is no number; it must not decide the peak.
+        # `mono` deals with NaN and infinity, which must not decide the peak.
         finite = samples[np.isfinite(samples)]
         if len(finite) and (peak := float(np.abs(finite).max())) > _HIGHEST_FLOAT:
             raise ValueError(

@@ -131,7 +131,7 @@ def _values(entry: Entry) -> Iterator[str]:
     if set(entry.names) & set(_GENRE_OPTIONS):
         yield from _genres()
     elif set(entry.names) & set(_MODEL_OPTIONS):
-        yield from ("shipped", ":files *.tonearm")
+        yield from ("built-in", ":files *.tonearm")
     elif entry.choices:
         yield from entry.choices
     elif entry.is_path:

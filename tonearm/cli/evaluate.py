@@ -39,9 +39,7 @@ def _known_subset(name: str | None) -> str | None:
 
 
 def evaluate(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model file; 'shipped' is the built-in.")
-    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or 'built-in'.")],
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="A folder of music, or a prepared one.")
     ],

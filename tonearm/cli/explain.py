@@ -52,7 +52,7 @@ def explain(
         ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Another model; shipped: the built-in.")
+        Path | None, typer.Option(help="Another model file; 'built-in' for Tonearm's own.")
     ] = None,
     verbose: console.Verbose = False,
 ) -> None:

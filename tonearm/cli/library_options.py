@@ -35,7 +35,7 @@ Location = Annotated[
 ModelOption = Annotated[
     Path | None,
     typer.Option(
-        help="Another model file; 'shipped' is the built-in.",
+        help="Another model file; 'built-in' for Tonearm's own.",
         show_default="that of the library's last scan, else the built-in",
     ),
 ]
@@ -76,7 +76,7 @@ def chosen_model(library: Library, named: Path | None) -> Path | None:
 
     if named is not None:
         return model_file.named(named)
-    remedy = "name its file with --model, or use --model shipped for the built-in"
+    remedy = "name its file with --model, or use --model built-in for Tonearm's own"
     kept = library.model_path()
     if kept is None and _is_foreign(library):
         raise LibraryError(
@@ -87,7 +87,7 @@ def chosen_model(library: Library, named: Path | None) -> Path | None:
     if not Path(kept).exists():
         raise LibraryError(f"{library.path}: last scanned with {kept}, which is gone: {remedy}")
     console.say(
-        f"model: {console.printable(kept)}, as in the last scan (--model shipped: built-in)"
+        f"model: {console.printable(kept)}, as in the last scan (--model built-in: Tonearm's own)"
     )
     return Path(kept)
 
@@ -99,8 +99,8 @@ def _is_foreign(library: Library) -> bool:
     model = library.model()
     if model is None:
         return False
-    shipped = model_file.load()
-    return (model.name, model.labels) != (shipped.name, shipped.labels)
+    built_in = model_file.load()
+    return (model.name, model.labels) != (built_in.name, built_in.labels)
 
 
 def command() -> str:

@@ -1,4 +1,4 @@
-"""``tonearm models``: the shipped model, what can be trained, and the models in a folder."""
+"""``tonearm models``: the built-in model, what can be trained, and the models in a folder."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _described(path: Path) -> Values:
     training = loaded.training
     return {
         "path": str(path),
-        "shipped": path == model_file.builtin_path(),
+        "built_in": path == model_file.builtin_path(),
         "name": loaded.name,
         "labels": list(loaded.labels),
         "trained_on": training.get("data") or training.get("split"),
@@ -129,7 +129,7 @@ def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
     for name, what in trainable.items():
         print(f"  {name:<{width}}{what}")
     for row in listed:
-        shown = "shipped" if row["shipped"] else console.printable(row["path"])
+        shown = "built-in" if row["built_in"] else console.printable(row["path"])
         found = row["measured"]
         figure = console.printable(row["changed"] or "no figure")
         if found:

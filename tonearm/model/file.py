@@ -150,20 +150,24 @@ def _canonical(spec: FeatureSpec) -> bytes:
     return json.dumps(spec.to_dict(), sort_keys=True).encode()
 
 
+# Names the model file of the package where a file could be named.
+BUILT_IN = "built-in"
+
+
 def builtin_path() -> Path:
     """Path of the model file that comes with the package."""
     return Path(__file__).parents[1] / "weights" / f"gtzan{SUFFIX}"
 
 
 def named(name: str | os.PathLike[str] | None) -> Path | None:
-    """The file that is meant; None for the one of the package, which is also called shipped.
+    """The file that is meant; None for the one of the package, which is also called built-in.
 
     Parameters
     ----------
     name : path or None
     """
     path = Path(name) if name is not None else None
-    return None if path == Path("shipped") and not path.exists() else path
+    return None if path == Path(BUILT_IN) and not path.exists() else path
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> str:
@@ -211,7 +215,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Model:
-    """Read and check a model file; None, or ``shipped``, is the one that comes with the package.
+    """Read and check a model file; None, or ``built-in``, is the one that comes with the package.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Out-of-domain detection: speech, noise, and music unlike any known genre.
 
-NumPy alone, as everything that classifies. ``runs/fit_out_of_domain.py`` fits the shipped detector;
+NumPy alone, as everything that classifies. ``runs/fit_out_of_domain.py`` fits the built-in one;
 ``training/known_region.py`` exempts genres that are added later.
 """
 

@@ -214,7 +214,7 @@ class Net(nn.Module):
         weight, bias = torch.from_numpy(scores[0].T), torch.from_numpy(scores[1])
         # The standardising is folded into the layer, so that the exported net takes plain features.
         bias = bias - weight @ (mean / deviation)
-        # Raw scores of 1,275 features are far too sure: sharpness is a first temperature.
+        # Raw scores of 1,275 features are far too confident: sharpness is a first temperature.
         self.output.weight.copy_(self.config.sharpness * weight / deviation)
         self.output.bias.copy_(self.config.sharpness * bias)
 

@@ -1,4 +1,4 @@
-"""musicnn (Pons & Serra 2019): the probabilities of 50 tags in 3 s of music; the shipped backbone.
+"""musicnn (Pons & Serra 2019): the probabilities of 50 tags in 3 s of music; the built-in backbone.
 
 The net as it was trained; ``training.export.fuse`` makes the same function of it at a tenth of
 the work. Features are [batch, frames, bands] as ``features.MUSICNN_SPEC`` makes them (187 frames,

@@ -82,7 +82,7 @@ def segments(
     evidence = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) * weights  # (windows, states)
     path = _cheapest_path(evidence, change_cost)
     runs = _runs(path)
-    # The cost of a change alone lets short runs pass that are very sure.
+    # The cost of a change alone lets short runs pass that are very confident.
     while len(runs) > 1:
         lengths = [edges[stop] - edges[start] for start, stop in runs]
         shortest = int(np.argmin(lengths))

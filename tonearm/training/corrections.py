@@ -105,7 +105,7 @@ def measure(
     # No more folds than artists, or some would hold nothing.
     folds = min(FOLDS, groups)
     for fold in k_fold(corrections.labels, corrections.groups, folds=folds, seed=seed):
-        # Anew in each fold, with the corrections of other artists alone.
+        # Again in each fold, with the corrections of other artists alone.
         corrected = correct(head, custom_genres.subset(corrections, fold.train), names=names)
         for i in map(int, fold.held_out):
             before[i] = _nearest(head, corrections, i) == corrections.labels[i]

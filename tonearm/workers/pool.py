@@ -88,7 +88,7 @@ class _Worker:
 
     def end(self) -> None:
         self.connection.close()
-        # Killed, not asked: a decoder that hangs in C hears no signal that Python handles.
+        # Killed, not asked: a decoder that hangs in C gets no signal that Python handles.
         self.process.kill()
         self.process.join()
 
