@@ -27,6 +27,7 @@ from tonearm.containers.id3v1 import find_v1, v1_edit, v1_tag
 _FENCE = struct.Struct("<8sIIII8s")  # header and footer: magic, version, size, count, flags
 _MAGIC = b"APETAGEX"
 _HAS_HEADER, _IS_HEADER = 1 << 31, 1 << 29
+_V1_LOOKALIKE_BYTES = 131  # an ID3v1 tag, and the APE of APETAGEX
 _BINARY = 0b110  # or a link
 _LYRICS_BEGIN = b"LYRICSBEGIN"
 _MUSIC = frozenset({b"title", b"artist", b"album"})
@@ -125,14 +126,28 @@ class ApeTag:
         """
         if content.items is None:
             return Edit(self.start, self.length, b"")
-        body = b"".join(content.items)
-        counts = (self.version, len(body) + _FENCE.size, len(content.items))
+        items = self._unlike_v1(content.items)
+        body = b"".join(items)
+        counts = (self.version, len(body) + _FENCE.size, len(items))
         # Header and footer differ in one bit, by which a reader knows the direction.
         footer = _FENCE.pack(_MAGIC, *counts, self.flags & ~_IS_HEADER, bytes(8))
         header = b""
         if self.flags & _HAS_HEADER:
             header = _FENCE.pack(_MAGIC, *counts, self.flags | _IS_HEADER, bytes(8))
         return Edit(self.start, self.length, header + body + footer)
+
+    def _unlike_v1(self, items: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """The items, Tonearm's mark a space longer where APETAGEX would read as ID3v1's TAG.
+
+        FFmpeg, exiftool and mediainfo look for TAG 128 bytes before the end and do not see that
+        APE stands before it. FFmpeg's own WavPack and TTA files come to that length with Jazz.
+        """
+        codec = ApeCodec()
+        length = 2 * _FENCE.size + sum(map(len, items))
+        if length != _V1_LOOKALIKE_BYTES or not items or codec.role(items[-1]) != "marker":
+            return items
+        size = int.from_bytes(items[-1][:4], "little") + 1
+        return (*items[:-1], size.to_bytes(4, "little") + items[-1][4:] + b" ")
 
 
 class ApeFile(RawFile):
