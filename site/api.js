@@ -32,8 +32,11 @@ export async function get(path) {
   throw new Problem({ detail: `This page has no ${path}: it knows no library.` });
 }
 
-/** The views of a library ask with it; here there is none. */
+// What only the views of a library call; their modules are loaded with those of a card.
 export const query = () => "";
+export const audioOf = () => "";
+export const eventsUrl = "";
+export const send = get;
 
 /** A piece to try. @param {string} name */
 export async function exampleFile(name) {

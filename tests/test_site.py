@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -211,6 +212,13 @@ def _named(head, output):
     best = int(output.probabilities.argmax())
     known = (head.labels[best], float(output.probabilities[best]))
     return known if output.known else (None, output.unknown)
+
+
+def test_what_stands_for_the_server_has_all_that_views_import():
+    names = re.compile(r"^export (?:async )?(?:const|function|class) (\w+)", re.MULTILINE)
+    server = (build.PAGE / "api.js").read_text(encoding="utf-8")
+    here = (ROOT / "site" / "api.js").read_text(encoding="utf-8")
+    assert set(names.findall(server)) <= set(names.findall(here))
 
 
 def test_a_head_that_the_page_does_not_understand_is_refused():
