@@ -209,6 +209,35 @@ def test_a_file_of_a_timeline_stays_where_there_is_none(
     assert "INDEX 01" in target.read_text()
 
 
+def test_timelines_of_many_files_go_into_a_folder(
+    tonearm: Command, music: Path, tmp_path: Path
+) -> None:
+    (music / "c" / "middle.flac").write_bytes((music / "c" / "middle.wav").read_bytes())
+    out = tmp_path / "timelines"
+    assert tonearm("predict", music, "-f", "cue", "-o", out).code == 0
+    made = {str(path.relative_to(out)): path.read_text() for path in out.rglob("*.cue")}
+    assert set(made) == {"a low.cue", "b high.cue", "c/middle.wav.cue", "c/middle.flac.cue"}
+    assert 'FILE "../../music/c/middle.flac"' in made["c/middle.flac.cue"]
+
+    (out / "a low.cue").write_text("a person's own")
+    (out / "b high.cue").unlink()
+    again = tonearm("predict", music, "-f", "cue", "-o", out)
+    assert again.code == 1 and "a low.cue is there already" in again.err
+    assert (out / "a low.cue").read_text() == "a person's own" and (out / "b high.cue").exists()
+
+    one = tonearm("predict", music / "a low.wav", "-f", "audacity", "-o", out)
+    assert one.code == 0 and (out / "a low.txt").read_text().startswith("0.000000\t4.000000\tBlues")
+
+
+def test_timelines_of_many_files_need_a_folder(
+    tonearm: Command, music: Path, tmp_path: Path
+) -> None:
+    for output in ([], ["-o", tmp_path / "mix.cue"]):
+        run = tonearm("predict", music, "-f", "cue", *output)
+        assert run.code == 2 and "for 3 files name a folder" in run.err.replace("\n", " ")
+    assert not (tmp_path / "mix.cue").exists()
+
+
 @posix
 def test_output_through_a_link_and_to_a_device(
     tonearm: Command, music: Path, tmp_path: Path

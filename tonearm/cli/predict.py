@@ -56,7 +56,7 @@ def predict(
             "--output",
             "-o",
             callback=console.output_file,
-            help="Write to this file instead of stdout.",
+            help="Write to this file, or many timelines to a folder.",
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of genres to show.")] = 2,
@@ -84,6 +84,7 @@ def predict(
     """
     from tonearm.cli.formats import open_writer
     from tonearm.cli.table import View
+    from tonearm.cli.timelines import folder_writer
     from tonearm.errors import DecodeError
     from tonearm.model import batch
     from tonearm.model.classifier import Classifier
@@ -97,9 +98,10 @@ def predict(
     failures = Faults()
     damaged = Faults()
     files = _files(paths or [], files_from, failures)
-    if output_format in _OF_ONE_TIMELINE and len(files) > 1:
-        reason = f"{output_format} holds one file's timeline; {len(files)} are named"
-        raise typer.BadParameter(reason, param_hint="--format")
+    root = _common_folder(files)
+    in_folder = None
+    if output_format in _OF_ONE_TIMELINE and (len(files) > 1 or (output and output.is_dir())):
+        in_folder = folder_writer(output_format, output, files, root, failures)
     processors = cores()
     jobs = max(1, min(jobs or processors, len(files)))
     classifier = Classifier.load(model, threads=max(1, processors // jobs))
@@ -119,8 +121,8 @@ def predict(
             if len(files) > 1 or can_fork()
             else make_work()
         )
-        view = View(classifier.model.labels, top, _common_folder(files), styles)
-        write = stack.enter_context(open_writer(output_format, output, view))
+        view = View(classifier.model.labels, top, root, styles)
+        write = in_folder or stack.enter_context(open_writer(output_format, output, view))
         progress = stack.enter_context(console.Progress(len(files), unit="files"))
         results = batch.predict_in_order(pool, files, on_progress=progress.report)
         try:
