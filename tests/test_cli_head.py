@@ -264,3 +264,12 @@ def test_genres_are_printed_so_that_no_terminal_obeys_them(songs: Path, tmp_path
     assert result.stdout == "a\\x1b[31mb\t4\nplain\t4\n"
     values = json.loads(tonearm("models", tmp_path, "-f", "json").stdout)
     assert values["models"]
+
+
+def test_a_silent_file_is_not_learnt_from(songs: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(songs, tmp_path / "m"))
+    music.write(root / "drone" / "none.wav", np.zeros(9 * music.RATE_HZ, dtype=np.float32))
+    result = tonearm("train", root, "-o", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "8 tracks analysed" in says(result)
+    assert "drone/none.wav: is silent, so that it says nothing of a genre" in says(result)

@@ -46,6 +46,32 @@ def test_prepare_counts_on_stdout_and_names_the_bad_on_stderr(folder, tmp_path):
     assert "\x1b" not in result.stderr
 
 
+def test_labels_come_from_a_table_and_are_kept(tmp_path):
+    root = music.folder(tmp_path / "m", ["drone", "chirp"], 3, seconds=3)
+    table = tmp_path / "labels.csv"
+    rows = [
+        f"drone/Artist drone{i} - 0{i}.wav,{'Low' if i else 'High'},A{i},test" for i in range(3)
+    ]
+    table.write_text("\n".join(["path,genre,artist,split", *rows, ""]))
+    result = _tonearm("prepare", root, "--labels", table)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "High\t1\nLow\t2\n"
+    assert "3 files left out: the table of labels gives no genre." in result.stderr
+    again = _tonearm("prepare", root)
+    assert again.stdout == result.stdout, "the table is kept"
+    made = index.load(prepared_path(root))
+    assert [track.group for track in made.tracks] == ["artist:a0", "artist:a1", "artist:a2"]
+
+
+def test_silent_files_are_left_out_with_a_word(tmp_path):
+    root = music.folder(tmp_path / "m", ["drone", "chirp"], 1, seconds=3)
+    music.write(root / "drone" / "none.wav", np.zeros(3 * music.RATE_HZ, dtype=np.float32))
+    result = _tonearm("prepare", root)
+    assert result.exit_code == 1
+    assert result.stdout == "chirp\t1\ndrone\t1\n"
+    assert "drone/none.wav: is silent, so that it says nothing of a genre" in result.stderr
+
+
 def test_artist_in_the_tags_is_the_group(tmp_path):
     for i in range(2):
         path = music.write(tmp_path / "m" / "rock" / f"{i}.flac", music.clip(0, i))

@@ -165,7 +165,7 @@ def test_prepare_names_bad_files_and_keeps_the_others(forty, tmp_path):
     assert "jazz/jazz.00054.wav" in reasons
     assert "empty" in reasons["hip-hop/empty.flac"]
     assert "text" not in made.index.labels
-    assert made.renamed == {"hip-hop": "hiphop"}
+    assert made.listing.renamed == {"hip-hop": "hiphop"}
     assert index.load(tmp_path / "out") == made.index
 
 

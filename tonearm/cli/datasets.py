@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,9 @@ from tonearm.cli import console
 from tonearm.files import cores
 
 if TYPE_CHECKING:
+    from tonearm.data.folder import Listing
     from tonearm.data.index import Index
+    from tonearm.data.labels import Labels
     from tonearm.data.prepare import Prepared
     from tonearm.data.splits import Split
     from tonearm.library.store import Library
@@ -48,18 +49,23 @@ def read(data: Path, how: tuple[Encoding, console.Counting]) -> DataSet:
     with counting:
         found = dataset.read(data, encoder)
     if found.listing is not None:
-        say_folders(found.listing.renamed, found.listing.empty)
+        say_listing(found.listing)
         say_artists(found.named, found.index, prepared_path(data), before=True)
         say_index(found.index)
     return found
 
 
 def prepare_audio(
-    folder: Path, *, out: Path, artists: dict[str, str] | None, jobs: int | None
+    folder: Path,
+    *,
+    out: Path,
+    artists: dict[str, str] | None = None,
+    labels: Labels | None = None,
+    jobs: int | None,
 ) -> Prepared:
     """Prepare a folder of music with a progress bar, and say what is odd about it.
 
-    None keeps the artists that the prepared folder has.
+    None keeps the artists, or the labels, that the prepared folder has.
     """
     from tonearm.data import prepare
     from tonearm.tagging.read import read_artist
@@ -70,26 +76,30 @@ def prepare_audio(
             out,
             spec=prepare.front_end(out),
             artists=artists,
+            labels=labels,
             artist_of=read_artist,
             jobs=jobs or cores(),
             on_start=counting.start,
             on_done=counting.done,
         )
-    say_folders(made.renamed, made.empty)
+    say_listing(made.listing)
     say_artists(made.named, made.index, out, before=artists is None)
     say_index(made.index)
     console.say(f"prepared in {console.printable(out)}")
     return made
 
 
-def say_folders(renamed: Mapping[str, str], empty: tuple[str, ...]) -> None:
-    """Say which folders count as another genre than they are called, and which as none."""
-    for name, genre in renamed.items():
+def say_listing(listing: Listing) -> None:
+    """Say which folders count as another genre than they are called, and what is left out."""
+    for name, genre in listing.renamed.items():
         console.say(f"The folder {console.printable(name)} counts as {console.printable(genre)}.")
-    for name in empty:
+    for name in listing.empty:
         console.say(
             f"The folder {console.printable(name)} has no audio files, so it is not a genre."
         )
+    if listing.unlabelled:
+        files = console.counted(listing.unlabelled, "file")
+        console.say(f"{files} left out: the table of labels gives no genre.")
 
 
 def say_artists(named: int, made: Index, out: Path, *, before: bool) -> None:

@@ -94,7 +94,7 @@ class HeadRun:
     def save(self, fitted: FittedHead, *, name: str, split: Split | None = None) -> None:
         """Write the model file and, next to it, its split, for `evaluate` to find."""
         from tonearm.model import file as model_file
-        from tonearm.training.run import SPLIT
+        from tonearm.training.run import SPLIT, SPLIT_TABLE
 
         # The checksum will be that of the file that is written now.
         made = replace(self.base, name=name, sha256="", **vars(fitted))
@@ -102,9 +102,12 @@ class HeadRun:
         try:
             self.output.mkdir(parents=True, exist_ok=True)
             if split is None:
-                (self.output / SPLIT).unlink(missing_ok=True)  # of a model that was here before
+                # Of a model that was here before.
+                for file in (SPLIT, SPLIT_TABLE):
+                    (self.output / file).unlink(missing_ok=True)
             else:
-                split.save(self.output / SPLIT)
+                for file in (SPLIT, SPLIT_TABLE):
+                    split.save(self.output / file)
             model_file.save(made, path)
         except OSError as error:
             raise DatasetError(f"{path} cannot be written: {error.strerror}") from None

@@ -25,6 +25,10 @@ def prepare(
         Path | None,
         typer.Option(help="Table of clip<TAB>artist, used instead of tags."),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV of path, genre, artist, album; FMA's or mirdata's table."),
+    ] = None,
     json_path: Annotated[
         Path | None,
         typer.Option(
@@ -46,13 +50,15 @@ def prepare(
     are found here.
     """
     from tonearm.data import groups, index
+    from tonearm.data import labels as tables
     from tonearm.data.prepare import prepared_path
 
     output = output or prepared_path(folder)
     table = groups.read_artists(artists) if artists else None
+    labelled = tables.read(labels) if labels else None
     failures = Faults()
     try:
-        done = prepare_audio(folder, out=output, artists=table, jobs=jobs)
+        done = prepare_audio(folder, out=output, artists=table, labels=labelled, jobs=jobs)
         failures += done.index.failed
         if json_path:
             failures += _write_json(done.index, json_path)

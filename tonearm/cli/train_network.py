@@ -14,7 +14,17 @@ from tonearm import nets
 from tonearm.cli import console, datasets, heads
 from tonearm.errors import DatasetError
 from tonearm.faults import Faults
-from tonearm.training.run import BUNDLE, METRICS, SPLIT, Precision, Run, read, refuse_begun, write
+from tonearm.training.run import (
+    BUNDLE,
+    METRICS,
+    SPLIT,
+    SPLIT_TABLE,
+    Precision,
+    Run,
+    read,
+    refuse_begun,
+    write,
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,7 @@ def _save_split(run: Run, wanted: str) -> None:
     split = splits.make(wanted, made)  # the same for every --seed, so that runs compare
     datasets.say_split(split, made)
     write(Path(run.out) / SPLIT, split.text.encode("utf-8", "surrogateescape"))
+    split.save(Path(run.out) / SPLIT_TABLE)
 
 
 def _show(output: Path) -> None:

@@ -1,6 +1,7 @@
 """List a folder of music: its files and the genre of each, before anything is decoded.
 
-There is one folder per genre; deeper folders are artists or albums. Must not read audio.
+There is one folder per genre, and deeper folders are artists or albums; or a table of labels says
+the genre of each file, wherever it lies. Must not read audio.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tonearm import audio
+from tonearm.data import labels as tables
 from tonearm.data.index import genre_of
+from tonearm.data.labels import Label, Labels
 from tonearm.errors import DatasetError
 from tonearm.faults import Fault, Faults
 from tonearm.files import find
@@ -40,6 +43,10 @@ class Listing:
         Files that cannot be used, each with a reason.
     inside : str
         The folder that the genre folders are in, with a slash at its end, or empty.
+    labels : dict of str to Label
+        What a table says of files, by name.
+    unlabelled : int
+        Files that a table of genres does not name, which are left out.
     """
 
     names: tuple[str, ...]
@@ -47,16 +54,31 @@ class Listing:
     empty: tuple[str, ...]
     failed: tuple[Fault, ...]
     inside: str = ""
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    unlabelled: int = 0
 
     def genre(self, name: str) -> str:
-        """Genre of a file, by its folder.
+        """Genre of a file, by the table if it has genres, else by its folder.
 
         Parameters
         ----------
         name : str
             Path of the file, relative to the folder.
         """
+        label = self.labels.get(name)
+        if label and label.genres:
+            return label.genres[0]
         return self.genres[self.below(name).split("/", maxsplit=1)[0]]
+
+    def also(self, name: str) -> tuple[str, ...]:
+        """Further genres of a file, where a table names several.
+
+        Parameters
+        ----------
+        name : str
+            Path of the file, relative to the folder.
+        """
+        return self.labels[name].genres[1:] if name in self.labels else ()
 
     def below(self, name: str) -> str:
         """``genre/…/file`` of a file.
@@ -74,7 +96,7 @@ class Listing:
         return {folder: genre for folder, genre in self.genres.items() if folder != genre}
 
 
-def look(folder: Path, *, out: Path | None = None) -> Listing:
+def look(folder: Path, *, out: Path | None = None, labels: Labels | None = None) -> Listing:
     """List a folder of music, without what lies below ``out``.
 
     Parameters
@@ -82,6 +104,8 @@ def look(folder: Path, *, out: Path | None = None) -> Listing:
     folder : Path
     out : Path or None
         A folder below it that is not part of the music.
+    labels : mapping of str to Label, or None
+        A table: where it has genres, these count instead of folders.
 
     Raises
     ------
@@ -90,23 +114,43 @@ def look(folder: Path, *, out: Path | None = None) -> Listing:
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder: name one that has a folder for each genre")
+    names, failed = _files(folder, out)
+    if labels is not None:
+        found = tables.spelled(tables.of_names(labels, names))
+        if any(label.genres for label in found.values()):
+            chosen = tuple(name for name in names if name in found and found[name].genres)
+            unlabelled = len(names) - len(chosen)
+            return Listing(chosen, {}, (), tuple(failed), "", found, unlabelled)
+        return replace(_by_folders(folder, names, failed, out), labels=found)
+    return _by_folders(folder, names, failed, out)
+
+
+def _files(folder: Path, out: Path | None) -> tuple[list[str], Faults]:
+    """Names of the audio files below a folder, and what cannot be used."""
+    names: list[str] = []
     failed = Faults()
 
     def on_error(bad: Path, error: OSError) -> None:
         failed.add_folder(Path(os.path.relpath(bad, folder)), error)
 
-    names = []
     for path in find([folder], suffixes=audio.AUDIO_SUFFIXES, on_error=on_error):
         name = path.relative_to(folder).as_posix()
-        if "/" not in name:
-            failed.add(name, "is not in the folder of a genre")
-        elif out is not None and out.resolve() in path.parents:
+        if out is not None and out.resolve() in path.parents:
             continue
         # Splits and lists have a name a line.
-        elif "\n" in name or "\r" in name:
+        if "\n" in name or "\r" in name:
             failed.add(name, "has a line break in its name: rename it")
         else:
             names.append(name)
+    return names, failed
+
+
+def _by_folders(folder: Path, files: list[str], failed: Faults, out: Path | None) -> Listing:
+    """The listing of files whose folders are their genres."""
+    names = [name for name in files if "/" in name]
+    for name in files:
+        if "/" not in name:
+            failed.add(name, "is not in the folder of a genre")
     if not names:
         raise DatasetError(
             f"{folder} has no audio files in folders: it needs a folder for each genre"

@@ -38,8 +38,8 @@ _AS_LONG_S = 1.0
 _HEADERS = frozenset(("clip", "track", "file", "filename", "name", "path", "song"))
 
 
-def group_of(name: str, *, artist: str | None) -> str:
-    """Return the group of a track: its artist if known, else its folder, else the track itself.
+def group_of(name: str, *, artist: str | None, album: str | None = None) -> str:
+    """Return the group of a track: its artist if known, else album or folder, else the track.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ def group_of(name: str, *, artist: str | None) -> str:
         below another genre is the same group.
     artist : str or None
         From a table or the file's tags. If None, ``Artist - Title`` in the file's name counts.
+    album : str or None
+        From a table; it counts like a folder of that name.
     """
     base = stem(name)
     written = base.split(" - ", 1)[0] if " - " in base else ""
@@ -57,6 +59,8 @@ def group_of(name: str, *, artist: str | None) -> str:
         plain = plain_artist(candidate)
         if plain.replace(" ", "") not in _NOBODY:
             return f"{_ARTIST}{plain}"
+    if album and _names_somebody(album):
+        return f"{_FOLDER}{album}"
     top, *inner = name.split("/")[:-1] or [""]
     # `rock/wav/a.wav` and `rock/train/a.wav`: such a folder says nothing of who made it.
     folders = [top, *(folder for folder in inner if not _KIND.fullmatch(folder.casefold()))]

@@ -55,6 +55,8 @@ class Track:
     duration_s : float
     copy_of : str or None
         Name of the track that holds the same recording, or the whole of it.
+    also : tuple of str
+        Further genres, where a table names several; only multi-label training uses them.
     """
 
     name: str
@@ -63,6 +65,12 @@ class Track:
     sound: str
     duration_s: float
     copy_of: str | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """All of its labels, the main one first."""
+        return (self.genre, *self.also)
 
     @property
     def stem(self) -> str:
@@ -133,7 +141,7 @@ def load(path: str | os.PathLike[str]) -> Index:
         if (header["format"], header["version"]) != (FORMAT, FORMAT_VERSION):
             raise DatasetError(f"{path} is an index of another version: prepare the folder again")
         index = Index(
-            tuple(Track(**row) for row in rows),
+            tuple(Track(**{**row, "also": tuple(row.get("also", ()))}) for row in rows),
             tuple(Fault(name, reason) for name, reason in header["failed"]),
             header["source"],
         )

@@ -1,9 +1,10 @@
 """From a folder of music to a prepared folder: index, log-mel features and fingerprints.
 
 A prepared folder holds ``index.jsonl``, ``features/`` (log-mel), ``fingerprints/``, ``artists.tsv``
-if such a table was given, and ``journal.jsonl``: what is known of each file so far, a line each, by
-path, size and time of change. A run that was killed reads it and continues. The index is written
-last, so that a folder with an index is whole. Embeddings are not here but in the embedding store.
+and ``labels.csv`` if such tables were given, and ``journal.jsonl``: what is known of each file so
+far, a line each, by path, size and time of change. A run that was killed reads it and continues.
+The index is written last, so that a folder with an index is whole. Embeddings are not here but in
+the embedding store.
 Must not import torch or print.
 """
 
@@ -23,9 +24,11 @@ from numpy.typing import NDArray
 from tonearm import audio
 from tonearm.containers.sound_key import sound_key
 from tonearm.data import copies, feature_store, groups, index
+from tonearm.data import labels as tables
 from tonearm.data.feature_store import FeatureStore, checksum, identity, open_store, storable
 from tonearm.data.folder import Listing, look
 from tonearm.data.index import Index, Track
+from tonearm.data.labels import Label, Labels
 from tonearm.errors import DatasetError, DecodeError
 from tonearm.faults import Fault, Faults
 from tonearm.features import GTZAN_SPEC, FeatureSpec
@@ -35,6 +38,8 @@ from tonearm.workers import Caller, Failure, Pool, Work, in_order
 FEATURES, FINGERPRINTS, JOURNAL = "features", "fingerprints", "journal.jsonl"
 ARTISTS = "artists.tsv"
 _FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 3}  # 3: at three speeds
+_SILENT_PEAK = 1 / 32_768  # one step of 16 bits: dithered silence
+SILENT = "is silent, so that it says nothing of a genre"
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
 
@@ -48,19 +53,15 @@ class Prepared:
     index : Index
     damaged : tuple of Fault
         Files that are in the index although they are damaged, with the reason of each.
-    renamed : dict of str to str
-        Folders whose name was read as another genre: one of the ten, or the same in another
-        spelling.
-    empty : tuple of str
-        Folders without a file.
+    listing : Listing
+        The files of the folder, and how their folders or a table label them.
     named : int
-        Tracks whose artist the table names.
+        Tracks whose artist the table of artists names.
     """
 
     index: Index
     damaged: tuple[Fault, ...]
-    renamed: Mapping[str, str]
-    empty: tuple[str, ...]
+    listing: Listing
     named: int
 
 
@@ -75,6 +76,7 @@ def prepare_folder(
     *,
     spec: FeatureSpec,
     artists: Mapping[str, str] | None = None,
+    labels: Labels | None = None,
     artist_of: Callable[[Path], str | None] = no_artist,
     jobs: int = 1,
     on_start: Callable[[int], None] = lambda _: None,
@@ -91,6 +93,9 @@ def prepare_folder(
     artists : mapping of str to str or None
         Artist by path, or by file name without suffix; preferred to what ``artist_of`` says. It
         is kept; None uses the table that was kept before.
+    labels : mapping of str to Label, or None
+        Genres, artists, albums of files (`labels.read`). They are kept; None uses those that were
+        kept before.
     artist_of : callable
         Artist of a file, e.g. from its tags; importable by name.
     jobs : int
@@ -104,13 +109,15 @@ def prepare_folder(
         When there is nothing to prepare, or the disk is full.
     """
     folder, out = Path(folder).resolve(), Path(out)
-    listing = look(folder, out=out)
+    listing = look(folder, out=out, labels=tables.kept(out) if labels is None else labels)
     failed = Faults(listing.failed)
     named = named_artists(listing.names, out, artists)
     store = open_store(out / FEATURES, identity(spec), create=True)
     prints = open_store(out / FINGERPRINTS, _FINGERPRINT_IDENTITY, create=True)
     if artists:
         groups.write_artists(out / ARTISTS, artists)
+    if labels:
+        tables.write(labels, out / tables.KEPT)
     on_start(len(listing.names))
     records: dict[str, dict[str, Any]] = {}
     make_work = partial(_make_work, folder, store, prints, spec, artist_of)
@@ -145,7 +152,7 @@ def prepare_folder(
     tracks = _merge(tracks_of(listing, files, named), files, prints)
     made = Index(tracks, tuple(sorted(failed)), str(folder))
     made.save(out / index.FILE_NAME)  # last: a folder with an index is whole
-    return Prepared(made, tuple(damaged), listing.renamed, listing.empty, len(named))
+    return Prepared(made, tuple(damaged), listing, len(named))
 
 
 def prepared_path(folder: str | os.PathLike[str]) -> Path:
@@ -255,6 +262,9 @@ def _prepare_file(
     sound = audio.decode(path)
     if sound.duration_s < SHORTEST_S:
         raise DecodeError(path, "too-short", f"is too short: {sound.duration_s:.3g} s")
+    # Else it would be learnt as music of its folder's genre.
+    if np.abs(sound.samples).max(initial=0) <= _SILENT_PEAK:
+        raise DecodeError(path, "unreadable", SILENT)
     # 16 bits: a lossless copy in another container has the same samples.
     whole = np.round(np.clip(sound.samples, -1, 1) * 32_767).astype("<i2")
     # With the rate: the same samples at another rate are another sound.
@@ -309,16 +319,13 @@ def tracks_of(
     named : mapping of str to str
         Artists by name, preferred to those of the tags.
     """
-    tracks = [
-        Track(
-            name,
-            listing.genre(name),
-            groups.group_of(listing.below(name), artist=named.get(name) or file.artist),
-            file.key,
-            file.duration_s,
-        )
-        for name, file in files.items()
-    ]
+    tracks = []
+    for name, file in files.items():
+        label = listing.labels.get(name, Label())
+        artist = named.get(name) or label.artist or file.artist
+        group = groups.group_of(listing.below(name), artist=artist, album=label.album)
+        genre, also = listing.genre(name), listing.also(name)
+        tracks.append(Track(name, genre, group, file.key, file.duration_s, also=also))
     return groups.join_folders(tracks)
 
 

@@ -13,15 +13,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tonearm.data import copies, folder, groups, index, prepare
+import numpy as np
+
+from tonearm.data import copies, folder, groups, index, labels, prepare
 from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.data.folder import Listing
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError
 from tonearm.faults import Fault, Faults
 from tonearm.library.store import Library
+from tonearm.model.classifier import Classifier
 from tonearm.model.file import Model
 from tonearm.training.analysis import Analysis, OnDone, analyse, load_embed
+
+_STILL = 1e-3  # the store's half precision is 2.5e-4
 
 
 @dataclass(frozen=True)
@@ -109,20 +114,26 @@ def read(data: Path, encoding: Encoding) -> DataSet:
         root = data.parent if data.name == index.FILE_NAME else data
         made = index.load(root)
         return DataSet(root, made, root)  # what failed then was reported then
-    listing = folder.look(data, out=prepare.prepared_path(data))
+    listing = _listing(data)
     root = data.resolve()
     found = encoding.analyse({name: root / name for name in listing.names})
     if not found.files:
         raise DatasetError(_nothing(data, found.failed))
     # The table of artists that `prepare` was given counts here too.
     named = prepare.named_artists(tuple(found.files), prepare.prepared_path(root), None)
-    made, damaged = _index(root, listing, found.files, encoding, named)
+    embeddings = _stored(found.files, encoding)
+    silent = _silent(embeddings, encoding.model)
+    useless = {name for name, _ in silent}
+    files = {name: file for name, file in found.files.items() if name not in useless}
+    if not files:
+        raise DatasetError(f"{data}: all of its {len(silent)} files are silent")
+    made, damaged = _index(root, listing, files, embeddings, encoding, named)
     prepared = prepare.prepared_path(data)
     return DataSet(
         data,
         made,
         prepared if (prepared / index.FILE_NAME).exists() else None,
-        Faults(sorted([*listing.failed, *found.failed])),
+        Faults(sorted([*listing.failed, *found.failed, *silent])),
         damaged,
         listing,
         len(named),
@@ -142,10 +153,19 @@ def outline(data: Path) -> Index:
     # A journal without an index: `prepare` was killed on its way.
     if (data / prepare.JOURNAL).exists():
         raise DatasetError(f"{data} was not prepared to its end: run `tonearm prepare` again")
-    listing = folder.look(data, out=prepare.prepared_path(data))
+    listing = _listing(data)
     # Genres and names are enough to refuse early; its name stands for the rest.
-    tracks = [Track(name, listing.genre(name), name, name, 0.0) for name in listing.names]
+    tracks = [
+        Track(name, listing.genre(name), name, name, 0.0, also=listing.also(name))
+        for name in listing.names
+    ]
     return Index(tuple(tracks), source=str(data))
+
+
+def _listing(data: Path) -> Listing:
+    """The files of a folder of music, with the labels that `tonearm prepare` was given for it."""
+    out = prepare.prepared_path(data)
+    return folder.look(data, out=out, labels=labels.kept(out))
 
 
 def is_prepared(data: Path) -> bool:
@@ -158,19 +178,48 @@ def _nothing(data: Path, failed: Faults) -> str:
     return f"{data}: none of its {len(failed)} files can be read, e.g. {name}: {reason}"
 
 
-def _index(
-    root: Path,
-    listing: Listing,
-    found: Mapping[str, AnalysedFile],
-    encoding: Encoding,
-    named: Mapping[str, str],
-) -> tuple[Index, Faults]:
-    """The index of a folder of music that was analysed, and the files that are damaged."""
-    embeddings, files, damaged = {}, {}, Faults()
+def _stored(found: Mapping[str, AnalysedFile], encoding: Encoding) -> dict[str, StoredEmbeddings]:
+    """The embeddings of files that were analysed, by their names."""
+    embeddings = {}
     for name, file in found.items():
         made = encoding.get(file.key)
         assert made is not None
         embeddings[name] = made
+    return embeddings
+
+
+def _silent(embeddings: Mapping[str, StoredEmbeddings], model: Model) -> Faults:
+    """Tracks whose embeddings are those of digital silence, in all of their windows."""
+    # The encoder is asked about silence only where windows are as equal as silence makes them.
+    still = {
+        name: made
+        for name, made in embeddings.items()
+        if np.ptp(made.values, axis=0).max() <= _STILL
+    }
+    if not still:
+        return Faults()
+    spec = model.features
+    nothing = np.zeros(round(spec.window_s * spec.sample_rate_hz) + 1, dtype=np.float32)
+    silence = Classifier(model).embed(nothing, spec.sample_rate_hz, count=1).values[0]
+    return Faults(
+        Fault(name, prepare.SILENT)
+        for name, made in still.items()
+        if np.abs(made.values[0] - silence).max() <= _STILL
+    )
+
+
+def _index(
+    root: Path,
+    listing: Listing,
+    found: Mapping[str, AnalysedFile],
+    embeddings: Mapping[str, StoredEmbeddings],
+    encoding: Encoding,
+    named: Mapping[str, str],
+) -> tuple[Index, Faults]:
+    """The index of a folder of music that was analysed, and the files that are damaged."""
+    files, damaged = {}, Faults()
+    for name, file in found.items():
+        made = embeddings[name]
         files[name] = prepare.FileRecord(file.key, made.duration_s, file.artist)
         if made.warning:
             damaged.add(name, made.warning)
@@ -179,7 +228,7 @@ def _index(
     pairs = groups.same_sound(tracks) + _prepared_copies(root, tracks)
     # A network's embeddings are its answers, which different songs of a genre may share.
     if encoding.model.embedding_names != encoding.model.labels:
-        pairs += copies.find_by_embeddings(embeddings)
+        pairs += copies.find_by_embeddings({name: embeddings[name] for name in found})
     return Index(groups.merge_copies(tracks, pairs), (), str(root)), damaged
 
 

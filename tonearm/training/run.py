@@ -19,6 +19,7 @@ from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
 
 RUN, SPLIT, CHECKPOINT = "run.json", "split.txt", "checkpoint.pt"
+SPLIT_TABLE = "split.csv"  # the same split for other programs: path,split
 HISTORY, CURVES, METRICS, BUNDLE = "history.csv", "curves.svg", "metrics.json", "model.tonearm"
 # As Lightning Fabric names them.
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]

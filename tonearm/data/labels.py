@@ -1,0 +1,319 @@
+"""Labels from tables: genres, artists, albums and subsets of tracks that folders do not tell.
+
+Three kinds of table are read. Plain CSV (or TSV) has a heading: ``path`` and ``genre``, and
+``artist``, ``album`` and ``split`` where they are known; several genres of a track are divided by a
+semicolon or a bar. ``tracks.csv`` of the Free Music Archive has three rows of headings; the words
+for its genres are in ``genres.csv`` next to it. mirdata's index of GTZAN is JSON. A track is named
+by its path, or by the name of its file, with or without a suffix.
+
+Must not read audio.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tonearm.data.groups import by_written_name
+from tonearm.data.index import genre_of
+from tonearm.errors import DatasetError
+from tonearm.files import write_atomically
+from tonearm.genres import key
+
+KEPT = "labels.csv"
+# Headings, as tables in circulation have them; the first is the one that is written.
+_COLUMNS = {
+    "path": ("path", "filename", "file", "file_name", "filepath", "track", "clip", "name", "song"),
+    "genre": ("genre", "genres", "label", "labels", "genre_top", "class"),
+    "artist": ("artist", "artist_name", "artists"),
+    "album": ("album", "album_title", "release"),
+    "split": ("split", "subset", "set", "partition"),
+}
+_SUBSETS = {
+    "train": ("train", "training"),
+    "valid": ("valid", "validation", "val", "dev"),
+    "test": ("test", "testing", "eval"),
+    "excluded": ("excluded", "unused", "none"),
+}
+_SUBSET_OF = {word: subset for subset, words in _SUBSETS.items() for word in words}
+_SEVERAL = re.compile(r"[;|]")
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a table says of one track.
+
+    Parameters
+    ----------
+    genres : tuple of str
+        The main one first; empty where the table has none.
+    artist, album : str or None
+    subset : str or None
+        train, valid, test or excluded.
+    """
+
+    genres: tuple[str, ...] = ()
+    artist: str | None = None
+    album: str | None = None
+    subset: str | None = None
+
+
+Labels = Mapping[str, Label]  # by path, or by the name of a file
+
+
+def read(path: str | os.PathLike[str]) -> Labels:
+    """Read a table of labels, by track as it is written there.
+
+    Parameters
+    ----------
+    path : path
+        CSV, TSV, ``tracks.csv`` of FMA, or mirdata's index of GTZAN.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, or is no such table; the message names the line.
+    """
+    path = Path(path)
+    try:
+        # utf-8-sig: some spreadsheets begin a table with a byte order mark.
+        text = path.read_text("utf-8-sig", "surrogateescape")
+    except OSError as error:
+        raise DatasetError(f"the labels in {path} cannot be read: {error.strerror}") from None
+    if text.lstrip().startswith("{"):
+        found = dict(_of_mirdata(text, path))
+    else:
+        rows = _rows(text)
+        fma = len(rows) > 2 and rows[2][:1] == ["track_id"]
+        found = _collected(_of_fma(rows, path) if fma else _of_table(rows, path), path)
+    if not found:
+        raise DatasetError(f"{path} names no track")
+    return found
+
+
+def write(labels: Labels, path: Path, *, columns: Sequence[str] = tuple(_COLUMNS)) -> None:
+    """Write plain CSV that :func:`read` reads.
+
+    Parameters
+    ----------
+    labels : mapping of str to Label
+    path : Path
+    columns : sequence of str
+        Some of path, genre, artist, album and split.
+    """
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    for name, label in labels.items():
+        row = {"path": name, "genre": ";".join(label.genres), "artist": label.artist}
+        table.writerow(row | {"album": label.album, "split": label.subset})
+    try:
+        write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def kept(prepared: Path) -> Labels | None:
+    """The labels that a prepared folder was given, or None.
+
+    Parameters
+    ----------
+    prepared : Path
+    """
+    path = prepared / KEPT
+    return read(path) if path.exists() else None
+
+
+def of_names(labels: Labels, names: Sequence[str]) -> dict[str, Label]:
+    """The labels of the tracks that a table names, by the names of the tracks.
+
+    Parameters
+    ----------
+    labels : mapping of str to Label
+    names : sequence of str
+        Names of tracks.
+
+    Raises
+    ------
+    DatasetError
+        If a name without a folder fits several tracks, or no track is named.
+    """
+    known = by_written_name(names)
+    found: dict[str, Label] = {}
+    for written, label in labels.items():
+        meant = known.get(written) or known.get(_shorter(written, known), [])
+        if len(meant) > 1:
+            raise DatasetError(
+                f"table of labels: {written!r} is {len(meant)} files here "
+                f"({', '.join(meant[:3])}): write the path"
+            )
+        found |= dict.fromkeys(meant, label)
+    if names and not found:
+        example = next(iter(labels))
+        raise DatasetError(
+            f"the table of labels names none of the {len(names)} files, such as {names[0]!r}; "
+            f"its first is {example!r}"
+        )
+    return found
+
+
+def _shorter(written: str, known: Mapping[str, Any]) -> str:
+    """The longest end of a path that is known here: tables may begin one folder higher."""
+    parts = written.replace("\\", "/").split("/")
+    ends = ("/".join(parts[i:]) for i in range(1, len(parts)))
+    found = next((end for end in ends if end in known), None)
+    return found or os.path.splitext(parts[-1])[0]
+
+
+def _rows(text: str) -> list[list[str]]:
+    """The rows of a table; the first line shows what divides its cells."""
+    first = text.split("\n", 1)[0]
+    divider = max("\t,;", key=first.count)
+    # newline="": cells in quotes may hold line breaks.
+    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=divider) if row]
+
+
+def _of_table(rows: list[list[str]], path: Path) -> Iterator[tuple[str, Label]]:
+    """Name and label of each row of a plain table."""
+    heading = [cell.strip().casefold() for cell in rows[0]] if rows else []
+    place = {
+        column: next((heading.index(name) for name in names if name in heading), None)
+        for column, names in _COLUMNS.items()
+    }
+    if place["path"] is None or not any(place[name] is not None for name in ("genre", "split")):
+        raise DatasetError(
+            f"{path} is not a table of labels: its first line must name the columns path and genre "
+            f"(or split), and may name artist and album; it is {','.join(rows[0])[:80]!r}"
+            if rows
+            else f"{path} is empty"
+        )
+    for number, row in enumerate(rows[1:], 2):
+        cells = {
+            column: row[at].strip() if at is not None and at < len(row) else ""
+            for column, at in place.items()
+        }
+        if not cells["path"]:
+            raise DatasetError(f"{path}, line {number} names no track")
+        several = (word.strip() for word in _SEVERAL.split(cells["genre"]))
+        yield (
+            cells["path"],
+            Label(
+                tuple(dict.fromkeys(word for word in several if word)),
+                cells["artist"] or None,
+                cells["album"] or None,
+                subset_of(cells["split"], f"{path}, line {number}"),
+            ),
+        )
+
+
+def subset_of(word: str, where: str) -> str | None:
+    """The subset that a word means: ``training`` is train; None for an empty one.
+
+    Parameters
+    ----------
+    word : str
+    where : str
+        File and line, for the message.
+    """
+    if not word:
+        return None
+    if word.casefold() not in _SUBSET_OF:
+        known = ", ".join(_SUBSETS)
+        raise DatasetError(f"{where}: {word!r} is not a subset ({known})")
+    return _SUBSET_OF[word.casefold()]
+
+
+def _of_fma(rows: list[list[str]], path: Path) -> Iterator[tuple[str, Label]]:
+    """Name and label of each track of FMA's ``tracks.csv``, whose files are ``000/000002.mp3``."""
+    # Two rows name a column together, e.g. ("track", "genre_top"); the third names the first.
+    place = {names: i for i, names in enumerate(zip(rows[0], rows[1], strict=True))}
+    wanted = {
+        column: place.get(names)
+        for column, names in {
+            "top": ("track", "genre_top"),
+            "all": ("track", "genres"),
+            "artist": ("artist", "name"),
+            "album": ("album", "title"),
+            "split": ("set", "split"),
+        }.items()
+    }
+    if wanted["top"] is None:
+        raise DatasetError(f"{path} has no column track, genre_top, as FMA's tracks.csv has")
+    words = _fma_genres(path.with_name("genres.csv"))
+    for number, row in enumerate(rows[3:], 4):
+        cells = {c: row[at] if at is not None and at < len(row) else "" for c, at in wanted.items()}
+        if not row[0].isdecimal():
+            raise DatasetError(f"{path}, line {number} has no track_id: {row[0]!r}")
+        genres = [cells["top"]] if cells["top"] else []
+        genres += [words[each] for each in _numbers(cells["all"]) if each in words]
+        yield (
+            f"{int(row[0]):06}",
+            Label(
+                tuple(dict.fromkeys(genres)),
+                cells["artist"] or None,
+                cells["album"] or None,
+                subset_of(cells["split"], f"{path}, line {number}"),
+            ),
+        )
+
+
+def _fma_genres(path: Path) -> dict[int, str]:
+    """Titles of FMA's genres by their number; empty without that table."""
+    if not path.exists():
+        return {}
+    rows = _rows(path.read_text("utf-8-sig", "surrogateescape"))
+    number, title = rows[0].index("genre_id"), rows[0].index("title")
+    return {int(row[number]): row[title] for row in rows[1:]}
+
+
+def _numbers(text: str) -> list[int]:
+    """``[21, 45]`` as FMA writes lists."""
+    try:
+        values = ast.literal_eval(text or "[]")
+        return [int(each) for each in values]
+    except (ValueError, SyntaxError, TypeError):
+        return []
+
+
+def _of_mirdata(text: str, path: Path) -> Iterator[tuple[str, Label]]:
+    """Name and label of each track of mirdata's index: the genre is the folder of the audio."""
+    try:
+        tracks = json.loads(text)["tracks"]
+        for name, files in tracks.items():
+            parts = str(files["audio"][0]).split("/")
+            yield name, Label((parts[-2],))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise DatasetError(f"{path} is not an index of mirdata ({error!r})") from None
+
+
+def _collected(rows: Iterator[tuple[str, Label]], path: Path) -> dict[str, Label]:
+    """Labels by name; a track that is named twice with two labels is refused."""
+    found: dict[str, Label] = {}
+    for name, label in rows:
+        if found.setdefault(name, label) != label:
+            raise DatasetError(f"{path} names {name!r} twice, with different labels")
+    return found
+
+
+def spelled(labels: Mapping[str, Label]) -> dict[str, Label]:
+    """The labels with one spelling for each genre, as folders have it: ``Hip-Hop`` is ``hiphop``.
+
+    Parameters
+    ----------
+    labels : mapping of str to Label
+    """
+    spellings: dict[str, str] = {}
+    made = {}
+    for name, label in labels.items():
+        named = (genre_of(genre) for genre in label.genres)
+        genres = tuple(dict.fromkeys(spellings.setdefault(key(each), each) for each in named))
+        made[name] = Label(genres, label.artist, label.album, label.subset)
+    return made
