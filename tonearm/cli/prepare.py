@@ -27,7 +27,7 @@ def prepare(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="CSV of path, genre, artist, album; FMA's or mirdata's table."),
+        typer.Option(help="Table of path, genre, artist, album. CSV, FMA's tracks.csv, or mirdata's index."),
     ] = None,
     json_path: Annotated[
         Path | None,
