@@ -27,7 +27,9 @@ def prepare(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="Table of path, genre, artist, album. CSV, FMA's tracks.csv, or mirdata's index."),
+        typer.Option(
+            help="Table of path, genre, artist, album. CSV, FMA's tracks.csv, or mirdata's index."
+        ),
     ] = None,
     json_path: Annotated[
         Path | None,
