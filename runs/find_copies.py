@@ -116,11 +116,12 @@ def among_arrays(gtzan: Path, emotify: Path | None, made: NDArray[np.float32]) -
     begin = time.perf_counter()
     found = array_copies.correlations(levels, frame_s=ARRAY_SPEC.frame_s)
     took_s = time.perf_counter() - begin
-    print("\narrays\tlowest\t5 %\tmedian\thighest\tn")
+    print("\narrays\tlowest\t5 %\tmedian\thighest\tabove the threshold")
     for what, values in (("copies", made), ("different collections", found[:n, n:].ravel())):
         if len(values):
             low, five, median, high = np.percentile(values, [0, 5, 50, 100])
-            print(f"{what}\t{low:.3f}\t{five:.3f}\t{median:.3f}\t{high:.3f}\t{len(values)}")
+            above = f"{(values > array_copies.ALIKE).sum()} of {len(values)}"
+            print(f"{what}\t{low:.3f}\t{five:.3f}\t{median:.3f}\t{high:.3f}\t{above}")
     print(f"threshold\t{array_copies.ALIKE}\t({len(levels)} clips in {took_s:.0f} s)")
     known = known_repeats(set(names))
     own = found[:n, :n]
