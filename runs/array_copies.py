@@ -1,8 +1,8 @@
 """Copies among clips that exist only as log-mel spectrograms, for research data sets of arrays.
 
 Two clips are copies if the local contrast of their levels correlates at some offset. Every pair is
-compared (251,695 pairs of 710 clips take a minute or two), which is too slow for libraries; for audio,
-``tonearm/data/copies.py`` has an index.
+compared (251,695 pairs of 710 clips take a minute or two), which is too slow for libraries; for
+audio, ``tonearm/data/copies.py`` has an index.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 
-# Correlation of spectrogram contrasts. 102,240 pairs of clips of different collections reach .306 at
-# most; copies made by code at 24 to 64 kbit/s, .426 to .936 (`runs/find_copies.py`). Nearer to the
-# latter, because two parts of one song are alike too.
+# Correlation of spectrogram contrasts. 102,240 pairs of clips of different collections reach .306;
+# copies made by code at 24 to 64 kbit/s, .426 to .936 (`runs/find_copies.py`). The limit is nearer
+# to the latter, because two parts of one song are alike too.
 ALIKE = 0.5
 LEAST_COMMON_S = 6.0
 _LEVEL_FLOOR = 1.2  # decibels: noise in silence is not blown up
