@@ -212,12 +212,17 @@ def _blocks(
         count = None if count is None else count - len(samples)
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path) -> int:
     """Reject what is not a readable file, with a plain reason, before a decoder sees it.
 
     Parameters
     ----------
     path : Path
+
+    Returns
+    -------
+    int
+        Its size in bytes.
     """
     try:
         status = path.stat()
@@ -236,6 +241,7 @@ def check_file(path: Path) -> None:
     if isinstance(path, Path) and not os.access(path, os.R_OK):
         reason = why_unreadable(path, PermissionError())
         raise DecodeError(path, "permission-denied", reason)
+    return status.st_size
 
 
 def _open_reader(path: Path) -> AudioReader:

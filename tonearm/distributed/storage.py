@@ -11,17 +11,20 @@ from __future__ import annotations
 import io
 import os
 import random
+import secrets
 import stat
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from tonearm.errors import TonearmError
+from tonearm.errors import DecodeError, TonearmError
+from tonearm.files import write_atomically
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -39,6 +42,8 @@ _KEPT_BYTES = 64 << 20
 _TRIES = 5
 _FIRST_WAIT_S = 0.5
 # What a store says for good: to ask again would only say it again.
+# Stores whose objects appear whole: others get a file under another name, which is renamed.
+_WHOLE = frozenset({"S3FileSystem", "GCSFileSystem", "AzureBlobFileSystem", "MemoryFileSystem"})
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -131,6 +136,7 @@ class ObjectPath:
         self._store: tuple[AbstractFileSystem, str] | None = None
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._last_block, self._ahead = -2, 1
+        self.failure: OSError | None = None
         self.bytes_read = 0
         self.requests = 0
 
@@ -226,7 +232,11 @@ class ObjectPath:
                 raise OSError(f"{len(data):,} of {end - begin:,} bytes came")
             return data
 
-        data = patiently(ask)
+        try:
+            data = patiently(ask)
+        except OSError as error:
+            self.failure = error
+            raise
         self.requests += 1
         self.bytes_read += len(data)
         for i in range(first, last + 1):
@@ -242,6 +252,11 @@ class ObjectPath:
         if self._store is None:
             self._store = file_system(self._uri)
         return self._store
+
+    def check(self) -> None:
+        """Raise what a read has raised: decoders written in C take a failed read for the end."""
+        if self.failure is not None:
+            raise self.failure
 
     @contextmanager
     def copied(self) -> Iterator[Path]:
@@ -293,3 +308,141 @@ class _ObjectFile(io.RawIOBase):
 
     def seekable(self) -> bool:
         return True
+
+
+def object_path(task: tuple[str, int | None]) -> str | ObjectPath:
+    """In a worker: the path of an object and its size, as the decoders open it.
+
+    Parameters
+    ----------
+    task : (str, int or None)
+        URI or path, and bytes where they are known.
+    """
+    uri, size = task
+    if not is_uri(uri):
+        return uri
+    try:
+        file_system(uri)
+    except TonearmError as error:
+        raise DecodeError(uri, "unreadable", str(error).removeprefix(f"{uri} ")) from None
+    return ObjectPath(uri, size=size)
+
+
+def find(uri: str, *, suffixes: Collection[str]) -> Iterator[tuple[str, int | None]]:
+    """Objects below a prefix, or files below a folder, with their sizes; an object is itself.
+
+    Names that begin with a dot are skipped, as on a disk.
+
+    Parameters
+    ----------
+    uri : str
+    suffixes : collection of str
+        Lower-case endings with their dot.
+
+    Raises
+    ------
+    OSError
+        When the store cannot be listed, or nothing is there.
+    """
+    store, name = file_system(uri)
+    info = patiently(lambda: store.info(name))
+    if info["type"] != "directory":
+        yield uri, info.get("size")
+        return
+    # Folder by folder: a bucket as one list may not fit into memory.
+    pending = [name]
+    while pending:
+        folder = pending.pop()
+        entries = patiently(partial(store.ls, folder, detail=True, refresh=True))
+        below = []
+        for entry in sorted(entries, key=lambda entry: str(entry["name"])):
+            own = PurePosixPath(entry["name"]).name
+            if own.startswith(".") or entry["name"].rstrip("/") == folder.rstrip("/"):
+                continue
+            if entry["type"] == "directory":
+                below.append(entry["name"])
+            elif PurePosixPath(own).suffix.lower() in suffixes:
+                yield address(store, entry["name"]), entry.get("size")
+        pending.extend(reversed(below))
+
+
+def address(store: AbstractFileSystem, name: str) -> str:
+    """URI of an object in a store; a plain path on this machine.
+
+    Parameters
+    ----------
+    store : AbstractFileSystem
+    name : str
+    """
+    return name if _is_local(store) else str(store.unstrip_protocol(name))
+
+
+def _is_local(store: AbstractFileSystem) -> bool:
+    return type(store).__name__ == "LocalFileSystem"
+
+
+def names(uri: str) -> list[str]:
+    """Names of all objects below a folder, relative to it; none where it does not exist.
+
+    Parameters
+    ----------
+    uri : str
+    """
+    store, folder = file_system(uri)
+
+    def ask() -> list[str]:
+        try:
+            return list(store.find(folder, refresh=True))
+        except FileNotFoundError:
+            return []
+
+    start = len(folder.rstrip("/")) + 1
+    return [name[start:] for name in patiently(ask)]
+
+
+def read(uri: str) -> bytes:
+    """All bytes of an object.
+
+    Parameters
+    ----------
+    uri : str
+    """
+    store, name = file_system(uri)
+    return patiently(lambda: cast("bytes", store.cat_file(name)))
+
+
+def write(uri: str, data: bytes) -> None:
+    """Write an object whole or not at all, and replace what has its name.
+
+    Parameters
+    ----------
+    uri : str
+    data : bytes
+    """
+    store, name = file_system(uri)
+    if _is_local(store):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(name, data)
+        return
+
+    def ask() -> None:
+        # Stores of objects show an object once all of it is there.
+        if type(store).__name__ in _WHOLE:
+            store.pipe_file(name, data)
+            return
+        temporary = f"{name}.{secrets.token_hex(4)}.part"
+        store.makedirs(name.rpartition("/")[0], exist_ok=True)
+        store.pipe_file(temporary, data)
+        store.mv(temporary, name)
+
+    patiently(ask)
+
+
+def joined(folder: str, name: str) -> str:
+    """URI of an object in a folder.
+
+    Parameters
+    ----------
+    folder, name : str
+    """
+    return f"{folder.rstrip('/')}/{name}"

@@ -39,10 +39,13 @@ class Looked:
     key : str
         Its sound key: the same for every copy of the sound, whatever its tags.
     tags : FileTags
+    size : int
+        Bytes.
     """
 
     key: str
     tags: FileTags
+    size: int
 
 
 def make_work(
@@ -69,9 +72,9 @@ def make_work(
 
     def work(task: object, caller: Caller) -> StoredEmbeddings | None:
         path = place(task)
-        check_file(as_path(path))
+        size = check_file(as_path(path))
         # The cheap part; what it finds may make the rest needless.
-        looked = Looked(sound_key(path), read_tags(path))
+        looked = Looked(sound_key(path), read_tags(path), size)
         return _rounded(path, embed(path)) if caller.ask(looked) else None
 
     return work
