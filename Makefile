@@ -62,7 +62,7 @@ site: .venv/core
 	@touch $@
 
 .venv/all: .venv/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[train,serve,dev]'
+	$(PIP) install -c constraints.txt -e '.[train,serve,ray,dev]'
 	@touch $@ .venv/core
 
 .venv/docs: .venv/all

@@ -53,7 +53,7 @@ IMPORTERS = {
     "beets": [],  # beetsplug/ alone, which beets itself imports
     "ray": ["distributed/"],
     "fsspec": ["distributed/storage.py"],
-    "pyarrow": ["distributed/", "library/table.py"],
+    "pyarrow": ["distributed/", "library/table.py", "cli/import_tracks.py"],
     "typer": ["cli/"],
     "rich": ["cli/"],
     "fastapi": ["serve/"],

@@ -31,6 +31,7 @@ _COMMANDS = {
     "forget": ("forget", "forget"),
     "doctor": ("doctor", "doctor"),
     "export": ("export", "export"),
+    "import": ("import_tracks", "import_tracks"),
     "prepare": ("prepare", "prepare"),
     "train": ("train", "train"),
     "extend": ("extend", "extend"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,7 +37,8 @@ def export(
 ) -> None:
     """Write the library as CSV or Parquet.
 
-    One row per file: path, tags, genre by sound, and the probability of each genre.
+    One row per file: path, tags, genre by sound, and the probability of each genre. Parquet holds
+    the embeddings too, so that `tonearm import` can make a library of it.
     """
     from tonearm.library.store import Library
 
@@ -103,16 +103,8 @@ def _write_csv(library: Library, output: Path) -> int:
 
 
 def _write_parquet(library: Library, output: Path) -> int:
-    try:
-        parquet = import_module("pyarrow.parquet")
-        table = import_module("pyarrow").Table
-    except ImportError:
-        raise typer.BadParameter(
-            "Parquet needs pyarrow: pip install pyarrow", param_hint="--format"
-        ) from None
     from tonearm.files import replacing
+    from tonearm.library.table import write_library
 
-    rows = [{**row, "path": console.printable(row["path"])} for row in _rows(library)]
     with replacing(output, "b") as file:
-        parquet.write_table(table.from_pylist(rows), file)
-    return len(rows)
+        return write_library(library, file)

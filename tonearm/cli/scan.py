@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from tonearm.cli import console
+from tonearm.cli.cluster import Engine, Options, scan_on_cluster
 from tonearm.cli.library_options import (
     Form,
     FormOption,
@@ -44,8 +46,12 @@ class _Options:
 def scan(
     context: typer.Context,
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Files and folders.", show_default="all that were scanned before"),
+        list[str] | None,  # a Path would make s3://a of s3:/a
+        typer.Argument(
+            help="Files and folders; with --on also URIs and manifests.",
+            show_default="all that were scanned before",
+            click_type=click.Path(),
+        ),
     ] = None,
     library: Location = None,
     jobs: Annotated[
@@ -63,6 +69,18 @@ def scan(
     tag: Annotated[
         bool, typer.Option("--tag", help="With --watch: write genres into new files.")
     ] = False,
+    on: Annotated[
+        Engine | None,
+        typer.Option(
+            "--on", help="Scan on a cluster, into --output; see docs/scale.md.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="With --on: the folder or URI to fill with Parquet."),
+    ] = None,
+    # Hidden, since it goes with --on alone, and Ray's RAY_ADDRESS says the same.
+    address: Annotated[str | None, typer.Option("--address", hidden=True)] = None,
     model: ModelOption = None,
     output_format: FormOption = Form.table,
     quiet: Annotated[
@@ -77,6 +95,14 @@ def scan(
     """
     if tag and not watch:
         raise typer.BadParameter("goes with --watch", param_hint="--tag")
+    if on is not None:
+        if watch or exclude:
+            raise typer.BadParameter("goes not with --on", param_hint="--watch or --exclude")
+        cluster = Options(output, address, model, jobs, retry, output_format, quiet)
+        scan_on_cluster(paths or (), cluster)
+        return
+    if output is not None or address is not None:
+        raise typer.BadParameter("goes with --on ray", param_hint="--output")
     options = _Options(
         library=location(library),
         model=model,
@@ -86,9 +112,10 @@ def scan(
         form=output_format,
         quiet=quiet,
     )
-    result, interrupted = _scan(options, paths or ())
+    named = [Path(path) for path in paths or ()]
+    result, interrupted = _scan(options, named)
     if watch and not interrupted:
-        _watch(context, options, paths or (), tag=tag)
+        _watch(context, options, named, tag=tag)
         return
     words = "interrupted; what was analysed is kept; scan again to continue"
     faults = bool(result.failures or result.damaged)

@@ -207,23 +207,23 @@ class PartAnalyser:
         self._tries("end", part)
         return rows.result(part)
 
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.close()
+
     def _analyse(self, part: int, rows: _Rows) -> None:
         ended = self._tries("begin", part)
-        tasks = rows.tasks()
         if ended is None:
-            analyse(self._pool, tasks, rows)
+            analyse(self._pool, rows.tasks(), rows)
             return
         for row, times in ended.items():
             if times >= self._job.tries:
                 rows.give_up(row, times)
-        analyse(self._pool, self._noted(part, rows.tasks()), _Noted(rows, part, self._tries))
-
-    def _noted(
-        self, part: int, tasks: Iterator[tuple[int, tuple[str, int | None]]]
-    ) -> Iterator[tuple[int, tuple[str, int | None]]]:
-        for number, task in tasks:
+        # One after another, so that a note names the one that ended the worker.
+        for number, task in rows.tasks():
             self._tries("read", part, number)
-            yield number, task
+            analyse(self._pool, iter([(number, task)]), rows)
+            self._tries("got", part, number)
 
     def _items(self, part: int) -> list[Item]:
         number, first = place_of(part, part_rows=self._job.part_rows)
@@ -249,7 +249,7 @@ class _Rows:
         return [self._rows[number] for number in sorted(self._rows)]
 
     def tasks(self) -> Iterator[tuple[int, tuple[str, int | None]]]:
-        """What is to be analysed: number, path and size."""
+        """What is to be analysed: number, path and size, of each row that is not made yet."""
         for number, item in enumerate(self._items):
             if number not in self._rows:
                 yield number, (item.path, item.size)
@@ -291,22 +291,6 @@ class _Rows:
         ]
         analysed = len(self._rows) - len(failures)
         return PartResult(part, analysed, len(failures), failures, damaged)
-
-
-class _Noted:
-    """Rows whose objects are noted as read; see :class:`Tries`."""
-
-    def __init__(self, rows: _Rows, part: int, tries: AskTries) -> None:
-        self._rows, self._part, self._tries = rows, part, tries
-
-    def is_new(self, number: int, looked: Looked) -> bool:
-        """As without notes."""
-        return self._rows.is_new(number, looked)
-
-    def take_in(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
-        """Strike out the note first."""
-        self._tries("got", self._part, number)
-        self._rows.take_in(number, outcome)
 
 
 def _checked(make_embed: MakeEmbed) -> Embed:

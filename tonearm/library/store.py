@@ -145,21 +145,25 @@ class Library(Database):
 
     def model(self) -> ModelRecord | None:
         """The model that classified most of the library; None while nothing is analysed."""
+        return next(iter(self.models()), None)
+
+    def models(self) -> list[ModelRecord]:
+        """The models that classified something, the one that classified most first."""
         found = self.rows(
             "SELECT sha256, name, encoder, labels, names FROM models m JOIN"
             " (SELECT model, COUNT(*) n FROM sounds GROUP BY model) c ON c.model = m.id"
-            " ORDER BY c.n DESC, m.id DESC LIMIT 1"
+            " ORDER BY c.n DESC, m.id DESC"
         )
-        if not found:
-            return None
-        sha256, name, encoder, labels, names = found[0]
-        return ModelRecord(
-            sha256,
-            name,
-            encoder,
-            tuple(json.loads(labels)),
-            tuple(json.loads(names)) if names else None,
-        )
+        return [
+            ModelRecord(
+                sha256,
+                name,
+                encoder,
+                tuple(json.loads(labels)),
+                tuple(json.loads(names)) if names else None,
+            )
+            for sha256, name, encoder, labels, names in found
+        ]
 
     def model_path(self) -> str | None:
         """File of the model of the last scan, empty for the built-in; None where nobody said."""

@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -281,6 +283,39 @@ def _prediction(values: dict[str, Any], model: ModelRecord) -> Prediction | None
         duration_s=values["duration_s"],
         warnings=(values["warning"],) if values["warning"] else (),
     )
+
+
+def require_pyarrow(what: str) -> None:
+    """Raise LibraryError where pyarrow is not installed.
+
+    Parameters
+    ----------
+    what : str
+        What needs it.
+    """
+    if find_spec("pyarrow") is None:
+        raise LibraryError(f"{what} needs pyarrow: pip install pyarrow")
+
+
+def write_library(library: Library, file: IO[bytes]) -> int:
+    """Write every file of a library as Parquet, in bounded memory; gives their number.
+
+    Parameters
+    ----------
+    library : Library
+    file : binary file
+        Open for writing.
+    """
+    require_pyarrow("Parquet")
+    from pyarrow import parquet
+
+    schema = schema_of(library.models())
+    count, rows = 0, library_rows(library)
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        while batch := list(islice(rows, BATCH_ROWS)):
+            writer.write_table(to_table(batch, schema))
+            count += len(batch)
+    return count
 
 
 def library_rows(library: Library) -> Iterator[TableRow]:

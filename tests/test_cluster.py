@@ -1,0 +1,182 @@
+"""A scan on a small real cluster: two cores of this machine, a folder and a store."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ray = pytest.importorskip("ray")
+moto = pytest.importorskip("moto.server")
+pytest.importorskip("s3fs")
+
+from support import objects  # noqa: E402
+from support.fakes import HIGH_HZ, LOW_HZ, tiny_model  # noqa: E402
+from support.songs import song  # noqa: E402
+
+from tonearm.distributed import parts, scan  # noqa: E402
+from tonearm.distributed.output import Output  # noqa: E402
+from tonearm.distributed.scan import ClusterScan  # noqa: E402
+from tonearm.errors import TonearmError  # noqa: E402
+from tonearm.library.table import from_table, models_of  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def store():
+    """A server that speaks S3; its address is in the environment of whatever starts later."""
+    server = moto.ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(store):
+    tests = Path(__file__).parent
+    with pytest.MonkeyPatch.context() as patch:
+        # Workers import the package and what the tests pass to them from here.
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(tests.parent), str(tests), *sys.path]))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(
+            address="local",
+            num_cpus=2,
+            include_dashboard=False,
+            object_store_memory=100 * 2**20,
+            log_to_driver=False,
+            logging_level="error",
+        )
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(scan, "_PART_ROWS", ((1_000, 4),))
+
+
+def rows_of(output):
+    folder = Output(str(output))
+    _, there = folder.contents()
+    tables = [folder.read_part(part) for part in there]
+    return [row for table in tables for row in from_table(table, models_of(table.schema, name=""))]
+
+
+def test_a_folder_is_scanned_continued_and_tried_again(cluster, tonearm, tmp_path, monkeypatch):
+    monkeypatch.setattr(scan, "Job", with_fake_encoder)
+    for i in range(10):
+        (tmp_path / f"{i}.mp3").write_bytes(b"sound %d" % i)
+    (tmp_path / "crash.mp3").write_bytes(b"crash")
+    lines = tmp_path / "all.txt"
+    lines.write_text("".join(f"{i}.mp3\n" for i in range(10)) + "crash.mp3\ngone.mp3\n3.mp3\n")
+    output = tmp_path / "out"
+    model = tmp_path / "tiny.tonearm"
+    save_tiny(model)
+    command = ("scan", "--on", "ray", lines, "-o", output, "--model", model)
+
+    run = tonearm(*command)
+    assert run.out == "12 objects: 0 unchanged, 10 analysed, 2 failed\n"
+    assert run.code == 1
+    assert "2 could not be read:" in run.err
+    assert "gone.mp3: does not exist" in run.err
+    assert "crash.mp3: made its decoder crash" in run.err
+    rows = rows_of(output)
+    assert len(rows) == len({row.path for row in rows}) == 12
+    assert sorted(row.error[0] for row in rows if row.error) == ["crash", "missing"]
+
+    # As after a kill: the rows that are there stay as they are, the others are made.
+    (output / "000000" / "0001.parquet").unlink()
+    for i in (0, 1, 2, 3, 8, 9):
+        (tmp_path / f"{i}.mp3").unlink()
+    run = tonearm(*command, "--format", "json")
+    counts = json.loads(run.out)
+    assert [counts[name] for name in ("found", "unchanged", "failed_before", "analysed")] == [
+        *(12, 8, 2, 4)
+    ]
+    assert (run.code, counts["failed"]) == (0, 0)
+    assert sorted(map(key, rows_of(output))) == sorted(map(key, rows))
+
+    (tmp_path / "gone.mp3").write_bytes(b"is back")
+    run = tonearm(*command, "--retry")
+    assert run.out == "12 objects: 10 unchanged, 1 analysed, 1 failed\n"
+    assert len(rows_of(output)) == 12
+
+
+def key(row):
+    return row.path, row.key, row.error, (row.prediction and row.prediction.genre) or ""
+
+
+def with_fake_encoder(*args, **options):
+    return parts.Job(*args, **{**options, "make_embed": objects.make_embed})
+
+
+def save_tiny(path):
+    from tonearm.model import file as model_file
+
+    model_file.save(tiny_model(), path)
+
+
+def test_a_store_is_scanned_by_range_and_filled(cluster, tiny, tmp_path):
+    import s3fs
+
+    bucket = s3fs.S3FileSystem(skip_instance_cache=True)
+    bucket.mkdir("archive")
+    local = {
+        "low": song(tmp_path / "low.wav", LOW_HZ, 20.0),
+        "high": song(tmp_path / "high.wav", HIGH_HZ, 20.0),
+    }
+    for name, path in local.items():
+        bucket.put_file(str(path), f"archive/music/{name}.wav")
+    seen = []
+    result = scan.scan(
+        ["s3://archive/music"],
+        "s3://archive/out",
+        model=tiny.model,
+        on_progress=lambda result: seen.append((result.done, result.to_do)),
+    )
+    assert result == ClusterScan(found=2, analysed=2)
+    assert (seen[0], seen[-1]) == ((0, 2), (2, 2))
+    for row in rows_of("s3://archive/out"):
+        name = Path(row.path).stem
+        assert row.path == f"s3://archive/music/{name}.wav"
+        own = tiny.predict(local[name])
+        assert (row.prediction.genre, row.prediction.confidence) == (own.genre, own.confidence)
+        assert row.size == local[name].stat().st_size
+
+
+def test_a_scan_is_continued_with_its_own_model_alone(cluster, tiny, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    song(tmp_path / "music" / "low.wav")
+    monkeypatch.setattr(scan, "_analysed", lambda *_: iter(()))
+    scan.scan([str(tmp_path / "music")], str(output), model=tiny.model)
+    with pytest.raises(TonearmError, match="holds rows of the model tiny"):
+        scan.scan([str(tmp_path / "music")], str(output), model=_another(tiny.model))
+
+
+def _another(model):
+    from dataclasses import replace
+
+    return replace(model, sha256="0" * 64)
+
+
+def test_what_cannot_be_begun_is_said_in_a_sentence(tonearm, tmp_path, monkeypatch):
+    lines = tmp_path / "all.txt"
+    lines.write_text("a.mp3\n")
+    assert "name a manifest" in tonearm("scan", "--on", "ray", "-o", tmp_path / "o").err
+    assert "name the folder or URI" in tonearm("scan", "--on", "ray", lines).err
+    assert "goes with --on ray" in tonearm("scan", lines, "-o", tmp_path / "o").err
+    gone = tonearm("scan", "--on", "ray", tmp_path / "gone", "-o", tmp_path / "o")
+    assert gone.code == 2
+    assert "gone" in gone.err
+    monkeypatch.setattr(scan, "find_spec", lambda name: None)
+    missing = tonearm("scan", "--on", "ray", lines, "-o", tmp_path / "o")
+    assert (missing.code, missing.out) == (2, "")
+    assert missing.err == "tonearm: a cluster needs ray: pip install 'tonearm[ray]'\n"

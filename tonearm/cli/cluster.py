@@ -1,0 +1,160 @@
+"""``tonearm scan --on ray``: the options, the progress and the summary of a scan on a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.library_options import Form, print_object
+
+if TYPE_CHECKING:
+    from tonearm.distributed.scan import ClusterScan
+
+
+class Engine(StrEnum):
+    """Engines that a scan runs on."""
+
+    ray = "ray"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for.
+
+    Parameters
+    ----------
+    output, address : str or None
+        The folder or URI to fill; the cluster.
+    model : Path or None
+        A model file; None is the built-in.
+    jobs : int or None
+        Objects at once for each core.
+    retry : bool
+        Try again what has failed.
+    form : Form
+    quiet : bool
+        Say nothing unless something is new.
+    """
+
+    output: str | None
+    address: str | None
+    model: Path | None
+    jobs: int | None
+    retry: bool
+    form: Form
+    quiet: bool
+
+
+def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
+    """Scan, report, and exit as a scan on this machine does.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Manifests, prefixes, folders and objects.
+    options : Options
+    """
+    from tonearm.distributed import scan as scanning
+    from tonearm.model import file as model_file
+
+    if not inputs:
+        raise typer.BadParameter("name a manifest, a prefix or a folder", param_hint="PATHS")
+    if options.output is None:
+        raise typer.BadParameter("name the folder or URI to fill with Parquet", param_hint="-o")
+    result = scanning.ClusterScan()
+    interrupted = False
+    with _Shown() as show:
+        try:
+            scanning.scan(
+                [_absolute(name) for name in inputs],
+                _absolute(options.output),
+                model=model_file.load(options.model and model_file.named(options.model)),
+                address=options.address,
+                objects_at_once=options.jobs,
+                retry=options.retry,
+                result=result,
+                on_progress=show.update,
+            )
+        # What was written stays; the summary still follows.
+        except KeyboardInterrupt:
+            interrupted = True
+    _report(result, options)
+    if interrupted:
+        console.say("interrupted; what was written is kept; the same command goes on from there")
+        raise typer.Exit(console.EXIT_INTERRUPTED)
+    if result.failed or result.damaged:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def _absolute(name: str) -> str:
+    """Workers have other working directories, and other homes."""
+    from tonearm.distributed.storage import is_uri
+
+    return name if is_uri(name) else os.path.abspath(os.path.expanduser(name))
+
+
+def _report(result: ClusterScan, options: Options) -> None:
+    counts = {
+        "found": result.found,
+        "unchanged": result.unchanged,
+        "failed_before": result.failed_before,
+        "analysed": result.analysed,
+        "failed": result.failed,
+    }
+    named = {"damaged": result.damaged, "failures": result.failures}
+    if options.form is Form.json:
+        lists = {
+            name: [{"path": path, "message": why} for path, why in found]
+            for name, found in named.items()
+        }
+        print_object({**counts, **lists, "output": options.output})
+    elif not options.quiet or result.done:
+        print(_summary(result), flush=True)
+    console.report("damaged, classified by what is left", result.damaged)
+    console.report(_headline(result), result.failures)
+
+
+def _headline(result: ClusterScan) -> str:
+    more = result.failed - len(result.failures)
+    also = f" (and {more:,} more: the rows with an error_kind)" if more else ""
+    return f"could not be read{also}"
+
+
+def _summary(result: ClusterScan) -> str:
+    parts = [
+        f"{result.unchanged:,} unchanged",
+        f"{result.analysed:,} analysed",
+        f"{result.failed:,} failed",
+    ]
+    if result.failed_before:
+        parts.append(f"{result.failed_before:,} failed before (--retry tries them again)")
+    return f"{console.counted(result.found, 'object')}: {', '.join(parts)}"
+
+
+class _Shown:
+    """The progress bar, once it is known how much there is to do."""
+
+    def __init__(self) -> None:
+        self._bar: console.Progress | None = None
+        self._done = 0
+
+    def update(self, result: ClusterScan) -> None:
+        """Draw how far it is."""
+        if self._bar is None:
+            self._bar = console.Progress(result.to_do, unit="objects").__enter__()
+        self._bar.advance(result.done - self._done, failures=result.failed)
+        self._done = result.done
+
+    def __enter__(self) -> _Shown:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.__exit__()

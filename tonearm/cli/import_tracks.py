@@ -1,0 +1,145 @@
+"""``tonearm import``: what a cluster or another library analysed, into this library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from tonearm.cli import console
+from tonearm.cli.library_options import Location, location
+
+if TYPE_CHECKING:
+    from tonearm.library.import_table import Import
+    from tonearm.library.records import ModelRecord
+    from tonearm.library.table import TableRow
+
+    Batch = tuple[Iterable[TableRow], dict[str, ModelRecord]]
+
+
+def import_tracks(
+    tables: Annotated[
+        list[str],  # a Path would make s3://a of s3:/a
+        typer.Argument(help="Parquet files, or folders or URIs of them.", click_type=click.Path()),
+    ],
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Where files lie here: s3://bucket/=~/Music/; repeatable."),
+    ] = None,
+    library: Location = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Add what was analysed elsewhere to the library.
+
+    Reads the output of `scan --on ray` and of `export`. No audio is needed: files that are not on
+    this machine are listed all the same.
+    """
+    from tonearm.library.import_table import Import, Mapping, import_rows
+    from tonearm.library.store import Library
+
+    mapping = Mapping([_pair(text) for text in maps or ()])
+    files = [file for table in tables for file in _files(table)]
+    result = Import()
+    interrupted = False
+    with (
+        Library(location(library), write=True) as opened,
+        console.Progress(len(files), unit="tables") as bar,
+    ):
+        try:
+            import_rows(opened, _batches(files, bar), mapping=mapping, result=result)
+        except KeyboardInterrupt:
+            interrupted = True
+    print(_summary(result))
+    if result.unplaced:
+        more = result.unplaced_count - len(result.unplaced)
+        also = f" (and {more:,} more)" if more else ""
+        reason = "has no place on this machine; name one with --map s3://bucket/=FOLDER/"
+        console.report(f"not imported{also}", [(uri, reason) for uri in result.unplaced])
+    if interrupted:
+        console.say("interrupted; what was imported is kept")
+        raise typer.Exit(console.EXIT_INTERRUPTED)
+    if result.unplaced:
+        raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not equals or not old or not new:
+        words = f"{text}: write what paths begin with, =, and what takes its place"
+        raise typer.BadParameter(words, param_hint="--map")
+    place = os.path.abspath(os.path.expanduser(new))
+    # abspath drops the end of FOLDER/, which belongs to what is replaced.
+    return old, place + os.sep if new.endswith(("/", os.sep)) and place != os.sep else place
+
+
+def _files(table: str) -> list[str]:
+    """The Parquet files of a folder or URI; names that begin with `_` are no rows."""
+    from tonearm.errors import LibraryError
+
+    if "://" not in table and not os.path.isdir(os.path.expanduser(table)):
+        return [os.path.abspath(os.path.expanduser(table))]
+    if table.endswith(".parquet"):
+        return [table]
+    found = [
+        name
+        for name in _names(table)
+        if name.endswith(".parquet") and not any(p[:1] in "_." for p in name.split("/"))
+    ]
+    if not found:
+        raise LibraryError(f"{table}: holds no Parquet files")
+    return [f"{table.rstrip('/')}/{name}" for name in sorted(found)]
+
+
+def _names(folder: str) -> list[str]:
+    if "://" in folder:
+        from tonearm.distributed.storage import names
+
+        return names(folder)
+    top = os.path.expanduser(folder)
+    return [
+        os.path.relpath(os.path.join(place, name), top).replace(os.sep, "/")
+        for place, _, below in os.walk(top)
+        for name in below
+    ]
+
+
+def _batches(files: list[str], bar: console.Progress) -> Iterator[Batch]:
+    from tonearm.errors import LibraryError
+    from tonearm.library.table import BATCH_ROWS, from_table, models_of, require_pyarrow
+
+    require_pyarrow("an import")
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    for name in files:
+        try:
+            with parquet.ParquetFile(_source(name)) as table:
+                models = models_of(table.schema_arrow, name=name)
+                for batch in table.iter_batches(BATCH_ROWS):
+                    yield from_table(batch, models), models
+        except (pa.ArrowException, OSError) as error:
+            words = " ".join(str(error).split())
+            raise LibraryError(f"{name}: cannot be read ({words})") from error
+        bar.advance()
+
+
+def _source(name: str) -> Any:  # noqa: ANN401 - a path, or bytes as pyarrow takes them
+    if "://" not in name:
+        return name
+    import pyarrow as pa
+
+    from tonearm.distributed.storage import read
+
+    return pa.BufferReader(read(name))
+
+
+def _summary(result: Import) -> str:
+    parts = [f"{result.imported:,} imported"]
+    parts += [f"{result.kept:,} known and unchanged"] * bool(result.kept)
+    parts += [f"{result.errors:,} with an error"] * bool(result.errors)
+    parts += [f"{result.unplaced_count:,} without a place here"] * bool(result.unplaced_count)
+    total = result.imported + result.kept + result.errors + result.unplaced_count
+    return f"{console.counted(total, 'file')}: {', '.join(parts)}"
