@@ -27,12 +27,12 @@ def import_tracks(
     ],
     maps: Annotated[
         list[str] | None,
-        typer.Option("--map", help="Where files lie here: s3://bucket/=~/Music/; repeatable."),
+        typer.Option("--map", help="Where files lie here: s3://a/=~/Music/."),
     ] = None,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """Add what was analysed elsewhere to the library.
+    """Add what was analysed elsewhere.
 
     Reads the output of `scan --on ray` and of `export`. No audio is needed: files that are not on
     this machine are listed all the same.

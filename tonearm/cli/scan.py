@@ -71,16 +71,16 @@ def scan(
     ] = False,
     on: Annotated[
         Engine | None,
-        typer.Option(
-            "--on", help="Scan on a cluster, into --output; see docs/scale.md.", show_default=False
-        ),
+        typer.Option("--on", help="Scan on a cluster (see docs/scale.md).", show_default=False),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="With --on: the folder or URI to fill with Parquet."),
+        typer.Option("--output", "-o", help="With --on: folder or URI to fill with Parquet."),
     ] = None,
     # Hidden, since it goes with --on alone, and Ray's RAY_ADDRESS says the same.
-    address: Annotated[str | None, typer.Option("--address", hidden=True)] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", hidden=True, help="With --on: the cluster.")
+    ] = None,
     model: ModelOption = None,
     output_format: FormOption = Form.table,
     quiet: Annotated[
