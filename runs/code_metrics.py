@@ -17,8 +17,9 @@ import statistics
 import subprocess
 import sys
 import tokenize
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -38,7 +39,8 @@ def main() -> None:
     lengths = [body_lines(function) for tree in trees for function in functions(tree)]
     complexities = [number for _, number in complexity(PACKAGE)]
     aliases = {name for tree in trees for name in described_aliases(tree)}
-    documented = [known for tree in trees for _, known in public_parameters(tree, aliases)]
+    inherited = described_methods(trees)
+    documented = [known for t in trees for _, known in public_parameters(t, aliases, inherited)]
     comments = sum(map(comment_lines, texts))
     longest = paths[lines.index(max(lines))].relative_to(PACKAGE)
     root = [path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")]
@@ -97,21 +99,22 @@ def described_aliases(tree: ast.Module) -> Iterator[str]:
 
 
 def public_parameters(
-    tree: ast.Module, aliases: Collection[str] = ()
+    tree: ast.Module,
+    aliases: Collection[str] = (),
+    inherited: Mapping[tuple[str, str], Collection[str]] = MappingProxyType({}),
 ) -> Iterator[tuple[str, bool]]:
     """Each parameter of each public function, and whether it has a description.
 
-    A description is an entry under ``Parameters``, a mention in double backticks, or the text of a
-    command's option or of a query parameter. The parameters of ``__init__`` are described by their
-    class; a ``request`` is the framework's.
+    A description is prose: an entry under ``Parameters`` with a line below its name and type, a
+    mention in double backticks, or the text of a command's option or of a query parameter. The
+    parameters of ``__init__`` are described by their class, those of a method also by the method
+    that it overrides (``inherited``); a ``request`` is the framework's.
     """
     for owner, function in public_functions(tree):
         documented_by = owner if owner is not None and function.name == "__init__" else function
         text = ast.get_docstring(documented_by) or ""
-        section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w+\n-+\n|\Z)", text, re.M | re.S)
-        heads = re.findall(r"^(\S.*?)(?: :.*)?$", section[1] if section else "", re.M)
-        named = {name.strip(" *") for head in heads for name in head.split(",")}
-        named |= set(re.findall(r"``(\w+)``", text))
+        named = set(described_in(text)) | set(re.findall(r"``(\w+)``", text))
+        named |= set(inherited.get((owner.name, function.name), ()) if owner else ())
         arguments = function.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         for argument in every:
@@ -121,6 +124,35 @@ def public_parameters(
             words = set(re.findall(r"\w+", hint))
             described = argument.arg in named or bool(words & {"help", "description", *aliases})
             yield f"{function.name}({argument.arg})", described
+
+
+def described_methods(trees: Iterable[ast.Module]) -> dict[tuple[str, str], set[str]]:
+    """By class and method the parameters that it, or a class that it inherits from, describes."""
+    found: dict[tuple[str, str], set[str]] = {}
+    bases: dict[str, list[str]] = {}
+    for tree in trees:
+        for owner, function in public_functions(tree):
+            if owner is not None:
+                bases[owner.name] = [ast.unparse(base) for base in owner.bases]
+                text = ast.get_docstring(function) or ""
+                found[owner.name, function.name] = set(described_in(text))
+    for name, method in list(found):
+        waiting = list(bases[name])
+        while waiting:
+            base = waiting.pop()
+            found[name, method] |= found.get((base, method), set())
+            waiting += bases.get(base, [])
+    return found
+
+
+def described_in(text: str) -> Iterator[str]:
+    """Names of the parameters that a docstring describes in words of their own."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w+\n-+\n|\Z)", text, re.M | re.S)
+    # An entry is a line that is not indented; prose is what stands indented below it.
+    for head in re.finditer(
+        r"^(\S[^\n:]*?)(?: :[^\n]*)?\n+ +\S", section[1] if section else "", re.M
+    ):
+        yield from (name.strip(" *") for name in head[1].split(","))
 
 
 def public_functions(tree: ast.Module) -> Iterator[tuple[ast.ClassDef | None, Function]]:

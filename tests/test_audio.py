@@ -48,7 +48,7 @@ def refusal(path: Path | str) -> DecodeError:
         audio.decode(path)
     error = caught.value
     assert error.path == os.fspath(path)
-    assert str(error) == f"{path}: {error.reason}"
+    assert str(error) == f"{path} {error.reason}"
     assert "\n" not in error.reason and os.fspath(path) not in error.reason
     return error
 

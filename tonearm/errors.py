@@ -43,11 +43,16 @@ class DecodeError(TonearmError):
     kind : DecodeKind
         A stable word for programs (``error.kind`` in JSON).
     reason : str
-        What is wrong, for people, without the path.
+        What is wrong, for people: it goes on from the path as a sentence does.
+
+    Examples
+    --------
+    >>> str(DecodeError("a.mp3", "empty", "is empty (0 bytes)"))
+    'a.mp3 is empty (0 bytes)'
     """
 
     def __init__(self, path: str | os.PathLike[str], kind: DecodeKind, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{path} {reason}")
         self.path = os.fspath(path)
         self.kind: DecodeKind = kind
         self.reason = reason

@@ -39,6 +39,7 @@ class Faults(list[Fault]):
         Parameters
         ----------
         path : path
+            The file.
         why : str or Exception
             Words, or the error that it raised.
         """
@@ -51,7 +52,9 @@ class Faults(list[Fault]):
         Parameters
         ----------
         folder : Path
+            The folder.
         error : OSError
+            What the system said of it.
         """
         self.add(folder, f"folder {why_unreadable(folder, error)}")
 

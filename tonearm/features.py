@@ -78,6 +78,7 @@ class FeatureSpec:
         Parameters
         ----------
         values : dict
+            What ``to_dict`` gave.
         """
         try:
             return cls(**values)
@@ -140,7 +141,9 @@ def band_edges_hz(spec: FeatureSpec, parts: int) -> list[float]:
     Parameters
     ----------
     spec : FeatureSpec
+        The front end.
     parts : int
+        How many bands.
 
     Returns
     -------
@@ -158,6 +161,7 @@ def mel_filters(spec: FeatureSpec) -> Float32:
     Parameters
     ----------
     spec : FeatureSpec
+        The front end.
 
     Returns
     -------
@@ -228,6 +232,7 @@ def power_to_db(power: Float32, *, reference: float | None = None) -> Float32:
     Parameters
     ----------
     power : float32 [frames, bands]
+        Power, not amplitude.
     reference : float or None
         Power of 0 dB.
 
@@ -275,7 +280,9 @@ def to_level(power: Float32, spec: FeatureSpec) -> Float32:
     Parameters
     ----------
     power : float32 [frames, bands]
+        Power, not amplitude.
     spec : FeatureSpec
+        The front end.
     """
     if spec.scale == "log10":
         # Absolute, not relative: a quieter copy is another input. model/track.py lifts quiet

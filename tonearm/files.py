@@ -31,6 +31,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     path : path
+        A file or folder.
     """
     return cast("Path", path) if hasattr(path, "open") else Path(path)
 
@@ -130,6 +131,7 @@ def is_excluded(path: Path, patterns: Sequence[str]) -> bool:
     Parameters
     ----------
     path : Path
+        A file or folder.
     patterns : sequence of str
         As in a shell: ``*`` and ``?``.
     """
@@ -149,6 +151,7 @@ def why_unreadable(path: str | os.PathLike[str], error: OSError) -> str:
     Parameters
     ----------
     path : path
+        A file or folder.
     error : OSError
         What the system said of it.
     """
@@ -185,6 +188,7 @@ def replacing(
     Parameters
     ----------
     path : path
+        A file or folder.
     kind : 'b' or 't'
         Bytes or text.
     newline : str or None
@@ -247,6 +251,7 @@ def refusal(folder: str | os.PathLike[str]) -> str | None:
     Parameters
     ----------
     folder : path
+        The folder.
     """
     place = Path(os.path.abspath(folder))
     while not place.exists():
@@ -281,6 +286,7 @@ class FileStatus(NamedTuple):
         Parameters
         ----------
         status : os.stat_result
+            What the system says of a file.
         """
         numbers = (
             status.st_size,

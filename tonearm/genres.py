@@ -61,6 +61,7 @@ def words(text: str) -> list[str]:
     Parameters
     ----------
     text : str
+        Any text.
     """
     # Normalised twice, because case folding decomposes some letters.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
@@ -78,6 +79,7 @@ def key(name: str) -> str:
     Parameters
     ----------
     name : str
+        A genre as somebody wrote it.
     """
     return unicodedata.normalize("NFKC", "".join(words(name))) or name
 

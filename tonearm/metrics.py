@@ -76,6 +76,7 @@ def accuracy(truth: Classes, guess: Classes) -> float:
     Parameters
     ----------
     truth : int64 [n]
+        The right class of each sample.
     guess : int64 [n]
         Predicted classes.
     """
@@ -181,6 +182,7 @@ def confusion(truth: Classes, guess: Classes, *, classes: int) -> NDArray[np.int
     Parameters
     ----------
     truth : int64 [n]
+        The right class of each sample.
     guess : int64 [n]
         Predicted classes.
     classes : int
@@ -218,7 +220,9 @@ def reliability(truth: Classes, probabilities: Floats) -> dict[str, Any]:
     Parameters
     ----------
     truth : int64 [n]
+        The right class of each sample.
     probabilities : float64 [n, classes]
+        Of each class, for each sample.
 
     Returns
     -------
@@ -287,7 +291,9 @@ def log_loss(truth: Classes, probabilities: Floats) -> float:
     Parameters
     ----------
     truth : int64 [n]
+        The right class of each sample.
     probabilities : float64 [n, classes]
+        Of each class, for each sample.
     """
     right = probabilities[np.arange(len(truth)), truth]
     # One certain error would make the mean infinite; here it costs 27.6 nats.

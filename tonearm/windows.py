@@ -96,6 +96,7 @@ def group(
     starts : int64 [n]
         First frames, ascending.
     window_frames : int
+        Length of a window.
     most_frames : int
         Longest group.
 

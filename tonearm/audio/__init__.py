@@ -74,6 +74,7 @@ def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioReader]:
     Parameters
     ----------
     path : path
+        The file.
 
     Raises
     ------
@@ -129,6 +130,7 @@ def blocks(reader: AudioReader, *, block_s: float = _BLOCK_S) -> Iterator[Float3
     Parameters
     ----------
     reader : AudioReader
+        Open audio.
     block_s : float
         Length of a piece.
     """
@@ -141,6 +143,7 @@ def length_is_wrong(reader: AudioReader) -> bool:
     Parameters
     ----------
     reader : AudioReader
+        Open audio.
     """
     info = reader.info
     if reader.ended_at is None:
@@ -159,6 +162,7 @@ def broke_off(reader: AudioReader, samples: int) -> bool:
     Parameters
     ----------
     reader : AudioReader
+        Open audio.
     samples : int
         Samples that should be there.
     """
@@ -176,6 +180,7 @@ def count_samples(reader: AudioReader) -> int:
     Parameters
     ----------
     reader : AudioReader
+        Open audio.
     """
     return sum(map(len, _blocks(reader, 0, None)))
 
@@ -186,6 +191,7 @@ def short_warning(info: AudioInfo, ended_at: int | None) -> str | None:
     Parameters
     ----------
     info : AudioInfo
+        What the file says of itself.
     ended_at : int
         Samples that are really there.
     """
@@ -218,6 +224,7 @@ def check_file(path: Path) -> int:
     Parameters
     ----------
     path : Path
+        The file.
 
     Returns
     -------

@@ -25,6 +25,7 @@ def open_ogg(path: Path) -> AudioReader:
     Parameters
     ----------
     path : Path
+        The file.
 
     Raises
     ------
@@ -47,7 +48,9 @@ class ChainReader:
     Parameters
     ----------
     path : Path
+        The file.
     chain : list of Link
+        Its streams, in their order.
     """
 
     seeks = True

@@ -345,6 +345,7 @@ def open_container(
     Parameters
     ----------
     path : path
+        The file.
     span : (int, int) or None
         Begin and end in bytes; None is the whole file.
     """

@@ -18,6 +18,7 @@ def packet_digest(path: Path) -> str:
     Parameters
     ----------
     path : Path
+        The file.
 
     Raises
     ------

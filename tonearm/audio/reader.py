@@ -87,6 +87,7 @@ class ArrayReader:
     samples : float32 [n]
         Mono audio.
     sample_rate_hz : int
+        Its sample rate.
     """
 
     ended_at: int | None = None
@@ -149,14 +150,16 @@ def no_file(path: Path, error: OSError) -> DecodeError:
     Parameters
     ----------
     path : Path
+        The file.
     error : OSError
+        What was raised.
     """
     if isinstance(error, FileNotFoundError):
         return DecodeError(path, "missing", "disappeared while Tonearm was reading it")
     # FFmpeg gives up on some damaged files with this error as well.
     if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
         return DecodeError(path, "permission-denied", why_unreadable(path, error))
-    return DecodeError(path, "unreadable", error.strerror or str(error))
+    return DecodeError(path, "unreadable", why_unreadable(path, error))
 
 
 def plain(error: Exception, path: Path) -> str:
@@ -165,7 +168,9 @@ def plain(error: Exception, path: Path) -> str:
     Parameters
     ----------
     error : Exception
+        What was raised.
     path : Path
+        The file.
     """
     text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
     said = " ".join(str(text).replace(repr(os.path.abspath(path)), "it").split()).rstrip(".")

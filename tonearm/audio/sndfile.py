@@ -55,6 +55,7 @@ class SndfileReader:
     Parameters
     ----------
     path : Path
+        The file.
     """
 
     seeks = True

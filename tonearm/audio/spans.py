@@ -40,6 +40,7 @@ def read_span(reader: AudioReader, start: int, stop: int, *, rate_hz: int) -> Fl
     Parameters
     ----------
     reader : AudioReader
+        Open audio.
     start, stop : int
         Samples at ``rate_hz``.
 

@@ -156,6 +156,7 @@ class ApeFile(RawFile):
     Parameters
     ----------
     path : path
+        The file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -54,6 +54,7 @@ def objects(file: BinaryIO, at: int, end: int) -> Iterator[AsfObject]:
     Parameters
     ----------
     file : binary file
+        The open file.
     at, end : int
         Where the first object begins, and where no other does.
     """
@@ -72,6 +73,7 @@ def is_encrypted(file: BinaryIO) -> bool:
     Parameters
     ----------
     file : binary file
+        The open file.
     """
     size = int.from_bytes(read_at(file, 16, 8), "little")
     return any(found.guid == _ENCRYPTION for found in objects(file, _HEADER_BYTES, size))
@@ -121,6 +123,7 @@ class AsfFile(RawFile):
     Parameters
     ----------
     path : path
+        The file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

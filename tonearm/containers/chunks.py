@@ -71,9 +71,11 @@ def chunks(
     Parameters
     ----------
     file : binary file
+        The open file.
     at, end : int
         Where the first chunk begins, and where no other does.
     form : Form
+        How such files write chunks.
     may_lack_pad : bool
         Look for the next chunk one byte earlier too, where some writers put it. Not for sound
         keys, which would be other ones then.

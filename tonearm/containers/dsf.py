@@ -15,6 +15,7 @@ class DsfFile(RawFile):
     Parameters
     ----------
     path : path
+        The file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

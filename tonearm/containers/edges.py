@@ -28,6 +28,7 @@ def id3v2_bytes(file: BinaryIO) -> int:
     Parameters
     ----------
     file : binary file
+        The open file.
     """
     end = 0
     while True:
@@ -44,6 +45,7 @@ def syncsafe(size: int) -> bytes:
     Parameters
     ----------
     size : int
+        The number, below 2^28.
     """
     return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
 
@@ -54,6 +56,7 @@ def unsyncsafe(data: bytes) -> int:
     Parameters
     ----------
     data : bytes [4]
+        Four bytes, the highest first.
     """
     return data[0] << 21 | data[1] << 14 | data[2] << 7 | data[3]
 
@@ -64,6 +67,7 @@ def sound_bounds(file: BinaryIO) -> tuple[int, int]:
     Parameters
     ----------
     file : binary file
+        The open file.
     """
     begin, end = id3v2_bytes(file), file.seek(0, os.SEEK_END)
     # Tags stand behind one another, in any order.
@@ -79,6 +83,7 @@ def tag_before(file: BinaryIO, end: int) -> TagAtEnd | None:
     Parameters
     ----------
     file : binary file
+        The open file.
     end : int
         A place in the file: its end, or where another tag begins.
     """

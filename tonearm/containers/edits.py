@@ -63,6 +63,7 @@ class Codec(Protocol):
         Parameters
         ----------
         genres : sequence of str
+            Names of genres.
         guesses : sequence of str
             The genres that are Tonearm's.
         """
@@ -79,7 +80,7 @@ class Codec(Protocol):
         ...
 
 
-class ItemCodec(ABC):
+class ItemCodec(Codec, ABC):
     """A codec that makes some items for genres, and one more for the marker."""
 
     @abstractmethod
@@ -89,6 +90,7 @@ class ItemCodec(ABC):
         Parameters
         ----------
         genres : sequence of str
+            Names of genres.
         """
 
     @abstractmethod
@@ -129,6 +131,7 @@ class NamedCodec(ItemCodec):
         Parameters
         ----------
         name, text : str
+            Name and value.
         """
 
     def role(self, item: bytes) -> Role | None:
@@ -170,6 +173,7 @@ class RawFile(ABC):
     Parameters
     ----------
     path : path
+        The file.
     tags : sequence of RawTag
         In the order in which players look at them.
     """

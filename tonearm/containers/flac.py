@@ -76,6 +76,7 @@ def metadata(file: BinaryIO, at: int) -> Iterator[Block]:
     Parameters
     ----------
     file : binary file
+        The open file.
     at : int
         Offset of the first block: behind ``fLaC``.
     """
@@ -93,6 +94,7 @@ def stream_info(file: BinaryIO, begin: int) -> StreamInfo | None:
     Parameters
     ----------
     file : binary file
+        The open file.
     begin : int
         Offset of the FLAC in the file.
     """
@@ -119,6 +121,7 @@ def ends_as_stated(file: BinaryIO) -> bool:
     Parameters
     ----------
     file : binary file
+        The open file.
     """
     begin, end = sound_bounds(file)
     info = stream_info(file, begin)
@@ -175,6 +178,7 @@ class FlacFile(RawFile):
     Parameters
     ----------
     path : path
+        The file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

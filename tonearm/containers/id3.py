@@ -99,6 +99,7 @@ class Id3Codec(ItemCodec):
         name : bytes
             Identifier of the frame.
         text : str
+            Its value.
         """
         return self._frame(name, text)
 
@@ -219,6 +220,7 @@ class MpegFile(RawFile):
     Parameters
     ----------
     path : path
+        The file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

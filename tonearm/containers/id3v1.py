@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from tonearm.containers.edges import V1_BYTES, syncsafe, tag_before
-from tonearm.containers.edits import Content, Edit, RawTag, Role, read_at
+from tonearm.containers.edits import Codec, Content, Edit, RawTag, Role, read_at
 from tonearm.containers.mutagen_tags import v1_number
 
 
-class V1Codec:
+class V1Codec(Codec):
     """The genre byte of ID3v1: a number of its list, 255 for what is not in it."""
 
     def role(self, item: bytes) -> Role | None:

@@ -69,6 +69,7 @@ def sniff(path: str | os.PathLike[str]) -> str:
     Parameters
     ----------
     path : path
+        The file.
 
     Raises
     ------

@@ -24,6 +24,7 @@ def elements(file: BinaryIO, at: int, end: int) -> Iterator[Element]:
     Parameters
     ----------
     file : binary file
+        The open file.
     at, end : int
         Where the first element begins, and where no other does.
     """

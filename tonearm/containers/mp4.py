@@ -83,6 +83,7 @@ class Mp4File(RawFile):
     Parameters
     ----------
     path : path
+        The file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

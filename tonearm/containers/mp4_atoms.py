@@ -47,6 +47,7 @@ def atoms(file: BinaryIO, at: int, end: int) -> Iterator[Atom]:
     Parameters
     ----------
     file : binary file
+        The open file.
     at, end : int
         Where the first atom begins, and where no other does.
     """
@@ -115,6 +116,7 @@ def atom_of(name: bytes, content: bytes) -> bytes:
     Parameters
     ----------
     name, content : bytes
+        Its name of four bytes, and what is in it.
     """
     return (len(content) + 8).to_bytes(4, "big") + name + content
 

@@ -100,6 +100,7 @@ class ConstantRate:
         Parameters
         ----------
         file : binary file
+            The open file.
         start, count : int
             Samples.
         """
@@ -132,6 +133,7 @@ def states_length(path: Path) -> bool:
     Parameters
     ----------
     path : Path
+        The file.
     """
     with path.open("rb") as file:
         first = read_at(file, id3v2_bytes(file), 2 * _LONGEST_FRAME)
@@ -147,6 +149,7 @@ def constant_rate(path: Path) -> ConstantRate | None:
     Parameters
     ----------
     path : Path
+        The file.
     """
     with path.open("rb") as file:
         begin, end = sound_bounds(file)
@@ -181,6 +184,7 @@ def header_frame(frame: bytes) -> Stated:
     Parameters
     ----------
     frame : bytes
+        The frame with its header.
     """
     mark = max(frame.find(b"Xing"), frame.find(b"Info"))
     if mark < 0:
@@ -204,6 +208,7 @@ def after_header_frame(file: BinaryIO, begin: int) -> int:
     Parameters
     ----------
     file : binary file
+        The open file.
     begin : int
         Offset of the first frame.
     """

@@ -81,6 +81,7 @@ def count_frames(path: Path) -> FrameCount | None:
     Parameters
     ----------
     path : Path
+        The file.
     """
     with path.open("rb") as file:
         begin, end = sound_bounds(file)

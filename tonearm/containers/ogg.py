@@ -103,6 +103,7 @@ def page_at(file: BinaryIO, start: int) -> Page | None:
     Parameters
     ----------
     file : binary file
+        The open file.
     start : int
         Offset of the page.
     """
@@ -126,6 +127,7 @@ def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
     Parameters
     ----------
     file : binary file
+        The open file.
     begin : int
         Offset of the first page.
     """
@@ -156,6 +158,7 @@ def links(file: BinaryIO, begin: int = 0) -> list[Link]:
     Parameters
     ----------
     file : binary file
+        The open file.
     begin : int
         Offset of the first page.
     """

@@ -24,6 +24,7 @@ class OggFile(RawFile):
     Parameters
     ----------
     path : path
+        The file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

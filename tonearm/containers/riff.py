@@ -7,13 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Literal
 
 from tonearm.containers.chunks import AIFF, ALL_ONES, WAV, Chunk, Form, chunks
-from tonearm.containers.edits import JOINT, Content, Edit, RawFile, RawTag, Role, damaged, read_at
+from tonearm.containers.edits import (
+    JOINT,
+    Codec,
+    Content,
+    Edit,
+    RawFile,
+    RawTag,
+    Role,
+    damaged,
+    read_at,
+)
 from tonearm.containers.id3 import NEW_ID3, Id3Body, Id3Codec
 
 _ID3_CHUNKS = frozenset({b"ID3 ", b"id3 "})
 
 
-class InfoCodec:
+class InfoCodec(Codec):
     """Chunks of LIST INFO: IGNR is the genre; it has no place for a marker."""
 
     def role(self, item: bytes) -> Role | None:
@@ -41,6 +51,7 @@ class ChunkFile(RawFile):
     Parameters
     ----------
     path : path
+        The file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -50,6 +50,7 @@ class Comments:
         Parameters
         ----------
         data : bytes
+            The bytes.
         path : path
             The file, for the error.
 
@@ -78,6 +79,7 @@ class Comments:
         Parameters
         ----------
         items : sequence of bytes
+            The comments.
         """
         parts = [_sized(self.vendor), struct.pack("<I", len(items)), *map(_sized, items)]
         return b"".join(parts) + self.rest

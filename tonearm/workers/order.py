@@ -88,7 +88,9 @@ def run_one(
     Parameters
     ----------
     pool : Pool
+        The pool.
     task : object
+        What the function gets.
     on_progress : callable
         Called with the fraction that is done, at least twice a second; it may raise, and the work
         then ends at once.

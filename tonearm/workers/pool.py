@@ -104,6 +104,7 @@ class Pool:
         Called in each worker; gives the function ``work(task, caller)`` that it runs. Importable
         by name, as are tasks and results, since they are sent between processes.
     limits : Limits
+        What one file may cost.
     fork : bool
         Start workers as copies of this process where that is safe: in milliseconds, with all that
         is loaded. Only for a program without other threads, such as a command.
@@ -161,6 +162,7 @@ class Pool:
         Parameters
         ----------
         number : int
+            Number of the task.
         task : object
             Any picklable value.
         """
@@ -174,6 +176,7 @@ class Pool:
         Parameters
         ----------
         number : int
+            Number of the task.
         value : object
             Any picklable value.
         """
@@ -187,6 +190,7 @@ class Pool:
         Parameters
         ----------
         number : int
+            Number of the task.
         """
         for i, worker in enumerate(self._workers):
             if worker.job and worker.job.number == number:

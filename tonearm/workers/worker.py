@@ -36,6 +36,7 @@ class Caller:
     Parameters
     ----------
     connection : Connection
+        The pipe to the pool.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -47,6 +48,7 @@ class Caller:
         Parameters
         ----------
         fraction : float
+            From 0 to 1.
         """
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + _PROGRESS_S
@@ -84,8 +86,11 @@ def attempt(
     Parameters
     ----------
     work : callable
+        Does one task.
     task : object
+        What the function gets.
     caller : Caller or None
+        Whom to report progress to.
     """
     try:
         return work(task, caller or NoCaller())
@@ -101,6 +106,7 @@ def failure_of(error: Exception) -> Failure:
     Parameters
     ----------
     error : Exception
+        What was raised.
     """
     if isinstance(error, DecodeError):
         return Failure(error.kind, error.reason)
