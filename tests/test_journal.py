@@ -14,6 +14,7 @@ from functools import partial
 import pytest
 from support import small_files, tagged
 
+from tonearm import database
 from tonearm.errors import LibraryError, TagError
 from tonearm.tagging import replace, write
 from tonearm.tagging.fields import edits_for_genres, read_fields
@@ -234,7 +235,8 @@ def test_killed_at_any_moment(tmp_path, place):
     assert {path: path.read_bytes() for path in paths} == kept
 
 
-def test_one_at_a_time(place):
+def test_one_at_a_time(place, monkeypatch):
+    monkeypatch.setattr(database, "RUN_WAIT_S", 0.1)
     with Journal(place, write=True):
         with pytest.raises(LibraryError, match="another"):
             Journal(place, write=True)

@@ -155,13 +155,15 @@ def test_a_damaged_library(path):
 
 
 @pytest.mark.parametrize("write", [False, True])
-def test_a_locked_library(path, monkeypatch, write):
+def test_a_locked_library(path, monkeypatch, caplog, write):
     monkeypatch.setattr(database, "WAIT_S", 0.05)
     Library(path, write=True).close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA journal_mode = DELETE")
     other.execute("BEGIN EXCLUSIVE")
     assert "locked by another program" in refuses(path, write=write)
+    words = f"the library {path} is locked by another program; waiting up to 0 s"
+    assert caplog.messages == [words], "a wait is not taken for a standstill"
     other.close()
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from support import embedders, small_files
 from support.waiting import running_in_group, wait_until
 
+from tonearm import database
 from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
@@ -341,15 +343,36 @@ def test_another_head_classifies_again_without_audio(case, model):
     assert case.tracks() == before
 
 
-def test_two_scans_at_once_would_hear_all_twice(case):
+def test_two_scans_at_once_would_hear_all_twice(case, monkeypatch, caplog):
+    monkeypatch.setattr(database, "RUN_WAIT_S", 0.3)
     case.add("a.mp3")
     with (
         alone(case.path, what="another scan"),
-        pytest.raises(LibraryError, match=r"another scan is writing .*: wait until it ends"),
+        pytest.raises(LibraryError, match=r"another scan is writing .*: try again when it has"),
     ):
         case.scan()
+    assert caplog.messages == [
+        f"another scan is writing {case.path}; waiting up to 0 s for it to end"
+    ]
     assert case.analysed() == []
     assert case.scan().analysed == 1
+
+
+def test_a_scan_waits_for_another_that_ends(case):
+    case.add("a.mp3")
+    held, ended = threading.Event(), []
+
+    def other():
+        with alone(case.path, what="another scan"):
+            held.set()
+            time.sleep(0.3)
+            ended.append(True)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait()
+    assert case.scan().analysed == 1 and ended
+    thread.join()
 
 
 def test_a_folder_that_is_not_there_is_no_file(case):

@@ -6,8 +6,10 @@ from the music. All three are opened, checked and locked here. The only module t
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,11 @@ from typing import Any, Self
 from tonearm.errors import LibraryError
 
 WAIT_S = 15.0  # for another program that writes
+RUN_WAIT_S = 60.0  # for another run of the same kind, which may be about to end
+_SILENT_S = 1.0  # most waits are shorter; nobody wants to read of them
+_LOOK_S = 0.2  # between two looks whether the other run has ended
+
+_LOGGER = logging.getLogger("tonearm.database")
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class Database:
         with self._explained():
             self._connection = self._connect(write)
             try:
-                self._prepare(write)
+                self._patiently(lambda: self._prepare(write))
             except BaseException:
                 self._connection.close()
                 raise
@@ -97,7 +104,7 @@ class Database:
         """Write everything in the block, or nothing."""
         with self._explained():
             # The write lock at once: a transaction that asks for it later can fail halfway.
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
             try:
                 yield
             except BaseException:
@@ -176,6 +183,26 @@ class Database:
             The schema's name in SQL: ``name.table``.
         """
         self.rows("ATTACH DATABASE ? AS ?", (_uri(path, write=False), name))
+
+    def _patiently(self, step: Callable[[], object]) -> None:
+        """Take a step that may have to wait for another program, and say so if it does."""
+        self._set_wait(min(_SILENT_S, WAIT_S))
+        try:
+            step()
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            kind, path = self._schema.kind, self.path
+            words = "the %s %s is locked by another program; waiting up to %.0f s"
+            _LOGGER.warning(words, kind, path, WAIT_S)
+        else:
+            return
+        finally:
+            self._set_wait(WAIT_S)
+        step()
+
+    def _set_wait(self, seconds: float) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1_000)}")
 
     def _connect(self, write: bool) -> sqlite3.Connection:
         name = f"{self._schema.kind} {self.path}"
@@ -266,28 +293,51 @@ def alone(path: Path, *, what: str) -> Iterator[None]:
     Raises
     ------
     LibraryError
-        If another process holds the lock, or it cannot be created.
+        If another process still holds the lock after a minute, or it cannot be created.
     """
     place = path.with_name(f"{path.name}.lock")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        # No waiting: who holds it may be at work for hours.
         lock = sqlite3.connect(place, timeout=0, isolation_level=None)
         try:
-            lock.execute("BEGIN EXCLUSIVE")
+            _lock(lock, f"{what} is writing {path}")
         except BaseException:
             lock.close()
             raise
     except OSError as error:
         raise LibraryError(f"{place} cannot be created: {error.strerror}") from error
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
-            raise LibraryError(f"{what} is writing {path}: wait until it ends") from None
         raise LibraryError(f"{place} {_reason(error)}") from error
     try:
         yield
     finally:
         lock.close()
+
+
+def _lock(lock: sqlite3.Connection, who: str) -> None:
+    """Take the lock, after a while of waiting for the one that holds it."""
+    until = time.monotonic() + RUN_WAIT_S
+    said = False
+    while True:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            # It may be at work for hours; a command that never ends would pile up under cron.
+            if time.monotonic() >= until:
+                waited = f"still after {RUN_WAIT_S:.0f} s of waiting"
+                raise LibraryError(f"{who}, {waited}: try again when it has ended") from None
+        else:
+            return
+        if not said:
+            _LOGGER.warning("%s; waiting up to %.0f s for it to end", who, RUN_WAIT_S)
+            said = True
+        time.sleep(_LOOK_S)
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
 def _uri(path: Path, *, write: bool) -> str:
