@@ -56,6 +56,37 @@ def test_exported_net_says_the_same(name):
     assert check_parity(encoder, to_onnx(encoder, example), example, tolerance=1e-4) <= 1e-4
 
 
+def _two_sounds(clips=6):
+    """Levels [clips, frames, bands] of two genres that nothing within a genre blurs."""
+    noise = _levels(clips, 128)
+    slope = torch.linspace(-20, 20, 128)
+    signs = torch.tensor([1.0, -1.0]).repeat(clips // 2)[:, None, None]
+    return 0.05 * noise + signs * slope, torch.tensor([0, 1]).repeat(clips // 2)
+
+
+def test_gabor_of_a_few_clips_exports_the_same_logits():
+    """Six clips leave next to no scatter within a genre: unbounded logits of thousands hid it."""
+    levels, classes = _two_sounds()
+    _, net = _net("gabor", frames=128, labels=2)
+    net.fit(net.describe(levels), classes)
+    logits = net(levels).detach()
+    margin = (logits[:, 0] - logits[:, 1]).abs()
+    assert margin.mean() == pytest.approx(8, rel=1e-3)
+    assert torch.equal(logits.argmax(1), classes)
+    check_parity(net, to_onnx(net, levels), levels, tolerance=1e-3)
+
+
+def test_gabor_of_many_clips_keeps_its_own_sharpness():
+    """Where genres overlap, as in real music, the limit must not act."""
+    levels = _levels(40, 128)
+    _, net = _net("gabor", frames=128, labels=2)
+    features, classes = net.describe(levels)[:, :8], torch.tensor([0, 1]).repeat(20)
+    net.output = torch.nn.Linear(8, 2)
+    net.fit(features, classes)
+    first, second = net.output(features).detach().topk(2, dim=1).values.unbind(1)
+    assert float((first - second).mean()) < 1
+
+
 def test_lstm_is_the_original_network():
     """Keras counts 19,968 + 33,024 + 4,160 + 650 for LSTM 64, LSTM 64, dense 64, dense 10."""
     _, net = _net("lstm")

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from tonearm.nets import Recipe
-from tonearm.nets.lstm import normalised
+from tonearm.nets.window_net import WindowNet, normalised
 
 WINDOW_S = 9.95
 RECIPE = Recipe(
@@ -115,20 +115,11 @@ class Rhythm(nn.Module):
         return cast(Tensor, self.project(self.norm(torch.log(spectrum + 0.3).flatten(1))))
 
 
-class Net(nn.Module):
-    """Log-mel windows to logits.
-
-    Parameters
-    ----------
-    config : Config
-    bands, frames : int
-        Size of a window.
-    labels : int
-        Number of genres.
-    """
+class Net(WindowNet):
+    """Convolutions over the image, and the rhythm branch next to them."""
 
     def __init__(self, config: Config, *, bands: int, frames: int, labels: int) -> None:
-        super().__init__()
+        super().__init__(config, bands=bands, frames=frames, labels=labels)
         self.band_norm = nn.BatchNorm1d(bands)
         channels = config.width
         layers: list[nn.Module] = [_block(1, channels, 5, 2), _block(channels, channels, 3, 1)]
@@ -140,14 +131,8 @@ class Net(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(channels + config.rhythm_features, labels)
 
-    def forward(self, levels: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, labels).
-
-        Parameters
-        ----------
-        levels : float32 (batch, frames, bands)
-        """
-        x = normalised(levels)
+    def logits(self, x: Tensor) -> Tensor:
+        """(batch, frames, bands) -> (batch, labels)."""
         image = self.band_norm(x.transpose(1, 2)).transpose(1, 2).unsqueeze(1)
         # The mean forgets where in the window a sound was, which says nothing of genre.
         texture = self.texture(image).mean((2, 3))  # (batch, channels)

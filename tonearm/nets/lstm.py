@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tonearm.features import mfcc
 from tonearm.nets import Recipe
+from tonearm.nets.window_net import WindowNet
 
 # A tenth of a 30 s clip, as the original cut them.
 WINDOW_S = 3.0
@@ -37,22 +38,13 @@ class Config:
     input_scale: float = 1.0
 
 
-class Net(nn.Module):
-    """Log-mel windows to logits.
-
-    Parameters
-    ----------
-    config : Config
-    bands, frames : int
-        Size of a window.
-    labels : int
-        Number of genres.
-    """
+class Net(WindowNet):
+    """MFCCs of the window, two LSTM layers, a dense one."""
 
     mfcc_basis: Tensor
 
     def __init__(self, config: Config, *, bands: int, frames: int, labels: int) -> None:
-        super().__init__()
+        super().__init__(config, bands=bands, frames=frames, labels=labels)
         # The transform is linear: of the identity it gives its own matrix (bands, coefficients).
         basis = mfcc(np.eye(bands, dtype=np.float32), coefficients=config.coefficients)
         basis *= config.input_scale
@@ -62,14 +54,9 @@ class Net(nn.Module):
         self.hidden = _dense(config.units, config.hidden)
         self.output = _dense(config.hidden, labels)
 
-    def forward(self, levels: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, labels).
-
-        Parameters
-        ----------
-        levels : float32 (batch, frames, bands)
-        """
-        return self.classify(normalised(levels) @ self.mfcc_basis)
+    def logits(self, x: Tensor) -> Tensor:
+        """(batch, frames, bands) -> (batch, labels)."""
+        return self.classify(x @ self.mfcc_basis)
 
     def classify(self, mfccs: Tensor) -> Tensor:
         """(batch, frames, coefficients) -> (batch, labels).
@@ -83,19 +70,6 @@ class Net(nn.Module):
         x, _ = self.second(x)
         x = F.relu(self.hidden(x[:, -1]))  # the last frame has seen the whole window
         return cast(Tensor, self.output(x))
-
-
-def normalised(levels: Tensor) -> Tensor:
-    """Each window at mean 0 and deviation 1; an even one (silence) at 0.
-
-    Parameters
-    ----------
-    levels : float32 (batch, frames, bands)
-    """
-    centred = levels - levels.mean((1, 2), keepdim=True)
-    deviation = centred.square().mean((1, 2), keepdim=True).sqrt()
-    # Silence stays 0 instead of becoming amplified rounding errors.
-    return centred / (deviation + 1e-3)
 
 
 def _lstm(inputs: int, units: int) -> nn.LSTM:
