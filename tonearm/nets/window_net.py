@@ -6,6 +6,7 @@ Levels are [batch, frames, bands] as `data.feature_store.cut` gives them.
 from __future__ import annotations
 
 from abc import abstractmethod
+
 from torch import Tensor, nn
 
 
