@@ -184,11 +184,11 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--arch", "transformer"), "not one of head, lstm, gabor, cnn"),
+        (("--arch", "transformer"), "not one of head, lstm, gabor, cnn, nor FILE.py:CLASS"),
         (("--arch", "lstm", "--model", "x"), "a network starts from nothing"),
         (("--arch", "lstm", "--set", "precision=8"), "32-true"),
         (("--arch", "lstm", "--set", "patience=x"), "a number is needed"),
-        (("--arch", "lstm", "--set", "speed=8"), "no setting 'speed'"),
+        (("--arch", "lstm", "--set", "speed=8"), "no setting 'speed' of lstm"),
         (("--arch", "lstm", "--device", "tpu"), "not one of auto, cpu, cuda, mps"),
         (("--arch", "lstm", "--resume"), "a run that is resumed keeps its own"),
         (("--resume",), "a head is fitted in seconds"),

@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import types
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -25,9 +26,19 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
 from tonearm import nets  # noqa: E402
-from tonearm.training import fit  # noqa: E402
+from tonearm.training import fit, tensorboard  # noqa: E402
 from tonearm.training.batches import Data  # noqa: E402
-from tonearm.training.run import BUNDLE, CHECKPOINT, CURVES, HISTORY, METRICS, RUN, SPLIT, Run  # noqa: E402
+from tonearm.training.run import (  # noqa: E402
+    BUNDLE,
+    CHECKPOINT,
+    CURVES,
+    HISTORY,
+    METRICS,
+    PREDICTIONS,
+    RUN,
+    SPLIT,
+    Run,
+)
 
 EPOCHS = 6
 # A third of the frames: the tests take a third of the time.
@@ -289,3 +300,96 @@ def test_full_disk_leaves_nothing_that_is_taken_for_whole(data, tmp_path):
     assert left <= {RUN, SPLIT, HISTORY}
     fit.train(run)
     assert len(_history(tmp_path / "full")) == 2
+
+
+def test_rare_genres_weigh_more_when_asked(data, tmp_path, monkeypatch):
+    made = index.load(data)
+    bass = [track.name for track in made.tracks if track.genre == "bass"]
+    treble = [track.name for track in made.tracks if track.genre == "treble"]
+    rare = Split("rare", {"train": (*bass[:6], *treble[:2]), "valid": (*bass[6:], *treble[2:])})
+    found = fit.class_weights(Data(data, rare, nets.get("lstm")))
+    assert found.tolist() == pytest.approx([8 / 2 / 6, 8 / 2 / 2])
+    assert (found[0] * 6 + found[1] * 2) / 8 == pytest.approx(1), "the learning rate would change"
+    weights = []
+    real = torch.nn.functional.cross_entropy
+    monkeypatch.setattr(
+        fit.F,
+        "cross_entropy",
+        lambda *a, weight=None, **k: weights.append(weight) or real(*a, weight=weight, **k),
+    )
+    for name, given in (("without", {}), ("with", {"class_weights": "balanced"})):
+        out = tmp_path / name
+        out.mkdir()
+        rare.save(out / SPLIT)
+        run = Run(str(data), str(out), "lstm", 1, accelerator="cpu", settings=given)
+        fit.train(run)
+        assert (weights[-1] is None) == (name == "without")
+    assert weights[-1].tolist() == found.tolist()
+
+
+def test_no_step_of_training_makes_a_double_on_a_device(data, tmp_path, monkeypatch):
+    """Apple's devices have no float64; every tensor that is sent to the device here refuses it."""
+    from lightning_fabric import Fabric
+    from test_finalize import WithoutDoubles
+
+    real = Fabric.to_device
+    sent = []
+
+    def to_device(self, given):
+        made = real(self, given)
+        if isinstance(made, torch.Tensor):
+            sent.append(made.dtype)
+            return made.as_subclass(WithoutDoubles)
+        return made
+
+    monkeypatch.setattr(Fabric, "to_device", to_device)
+    for model, given in (("cnn", {"class_weights": "balanced", "batch": 8}), ("gabor", {})):
+        fit.train(_run(data, tmp_path / model, model=model, epochs=1, settings=given))
+    assert set(sent) == {torch.float32}
+
+
+def test_the_history_goes_to_tensorboard_too(data, tmp_path, monkeypatch):
+    written = []
+
+    class Writer:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            written.append((self.folder, "closed"))
+
+        def add_scalar(self, name, value, step):
+            written.append((name, value, step))
+
+    fake = types.ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = Writer
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    tensorboard.check()
+    fit.train(_run(data, tmp_path / "x", epochs=2, tensorboard=True))
+    rows = _history(tmp_path / "x")
+    assert [step for name, _, step in filter(lambda w: w[0] == "valid_loss", written)] == [1, 2]
+    wanted = {(name, row["epoch"]): row[name] for row in rows for name in row if name != "epoch"}
+    found = {(name, step): value for name, value, step in (w for w in written if len(w) == 3)}
+    assert found == pytest.approx(wanted)
+    assert written.count((str(tmp_path / "x" / "tensorboard"), "closed")) == 2
+
+
+def test_tensorboard_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(DatasetError, match=r"pip install 'tonearm\[tensorboard\]'\. Without it"):
+        tensorboard.check()
+
+
+def test_predictions_give_the_figures_that_are_reported(whole):
+    """Before calibration, which changes no order."""
+    with (whole / PREDICTIONS).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    labels = [name for name in rows[0] if name not in ("track", "group", "genre")]
+    right = [max(labels, key=lambda name: float(row[name])) == row["genre"] for row in rows]
+    values = json.loads((whole / METRICS).read_text())["valid"]["tracks"]
+    assert (len(right), np.mean(right)) == (values["n"], pytest.approx(values["accuracy"]))
+    for row in rows:
+        assert sum(float(row[name]) for name in labels) == pytest.approx(1, abs=1e-6)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tonearm.data.labels import Labels
     from tonearm.data.prepare import Prepared
     from tonearm.data.splits import Split
+    from tonearm.features import FeatureSpec
     from tonearm.library.store import Library
     from tonearm.model.file import Model
     from tonearm.training.dataset import DataSet, Encoding
@@ -62,10 +63,11 @@ def prepare_audio(
     artists: dict[str, str] | None = None,
     labels: Labels | None = None,
     jobs: int | None,
+    spec: FeatureSpec | None = None,
 ) -> Prepared:
     """Prepare a folder of music with a progress bar, and say what is odd about it.
 
-    None keeps the artists, or the labels, that the prepared folder has.
+    None keeps the artists, the labels or the front end that the prepared folder has.
     """
     from tonearm.data import prepare
     from tonearm.tagging.read import read_artist
@@ -74,7 +76,7 @@ def prepare_audio(
         made = prepare.prepare_folder(
             folder,
             out,
-            spec=prepare.front_end(out),
+            spec=spec or prepare.front_end(out),
             artists=artists,
             labels=labels,
             artist_of=read_artist,

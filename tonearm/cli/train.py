@@ -10,14 +10,16 @@ import typer
 from tonearm.cli import console, heads
 from tonearm.cli.library_options import Location
 from tonearm.errors import DatasetError
-from tonearm.nets import ARCHITECTURES
+from tonearm.nets import ARCHITECTURES, external
 
 _HEAD = "head"
 
 
 def _known(name: str) -> str:
-    if name not in ARCHITECTURES:
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(ARCHITECTURES)}")
+    if name not in ARCHITECTURES and not external.is_file(name):
+        raise typer.BadParameter(
+            f"{name!r} is not one of {', '.join(ARCHITECTURES)}, nor FILE.py:CLASS"
+        )
     return name
 
 
@@ -27,7 +29,11 @@ def train(
     ] = None,
     arch: Annotated[
         str,
-        typer.Option(help=f"What to train: {', '.join(ARCHITECTURES)}.", callback=_known),
+        typer.Option(
+            help=f"What to train: {', '.join(ARCHITECTURES)}. Or a network of your own: "
+            "my_net.py:Net.",
+            callback=_known,
+        ),
     ] = _HEAD,
     output: Annotated[
         Path | None,
@@ -50,8 +56,8 @@ def train(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="A setting of a network's training. May be repeated: patience=5 stops after five "
-            "epochs without progress; precision=bf16-mixed (or 16-mixed) is for GPUs.",
+            help="A setting of a network. May be repeated. lr=0.001, batch=32, mel_bands=64, "
+            "patience=5, folds=5, seeds=3, tensorboard=true, … or a .toml file of them.",
         ),
     ] = None,
     device: Annotated[
@@ -71,7 +77,7 @@ def train(
     The default is a head over the embeddings of the built-in model, which needs a few songs per
     genre and a few seconds. --arch trains a network from scratch instead.
     """
-    output = output or Path("runs") / arch
+    output = output or Path("runs") / external.short_name(arch).partition(".py:")[0]
     # What was given, not its value: an option that has no effect is refused, not ignored.
     given = {
         "DATA": data is not None,
@@ -108,7 +114,7 @@ def train(
         train_network.check_extra()
         _refuse_early(data, split)
         asked = train_network.Asked(arch, output, epochs, seed, device, tuple(settings or ()))
-        train_network.train_network(data, asked, split=split or "grouped", jobs=jobs)
+        train_network.train_network(data, asked, split=split, jobs=jobs)
 
 
 def _refuse_unheeded(given: set[str], arch: str) -> None:

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tonearm import nets
 from tonearm.cli import console, datasets, heads
 from tonearm.errors import DatasetError
 from tonearm.faults import Faults
+from tonearm.nets import external
 from tonearm.training.run import (
     BUNDLE,
+    CODE,
     METRICS,
+    SETTINGS,
     SPLIT,
     SPLIT_TABLE,
-    Precision,
     Run,
     read,
     refuse_begun,
     write,
 )
+
+if TYPE_CHECKING:
+    from tonearm.features import FeatureSpec
+    from tonearm.nets import Architecture
+    from tonearm.training.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -39,26 +45,49 @@ class Asked:
     settings: tuple[str, ...]
 
 
-def train_network(data: Path, asked: Asked, *, split: str, jobs: int | None) -> None:
+def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | None) -> None:
     """Prepare a data set where that is needed, and train a network on it."""
-    settings = _settings(asked.settings)
+    from tonearm.cli import train_trials
+    from tonearm.training import architecture, settings, tensorboard
+
+    default = architecture.named(asked.arch)
+    try:
+        wanted = settings.check(settings.read(asked.settings), default)
+    except DatasetError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from None
+    if wanted.run.tensorboard:
+        tensorboard.check()
     accelerator, devices = _device(asked.device)
-    # Refused before an hour of preparing.
+    # All of it is refused before an hour of preparing.
     refuse_begun(asked.output)
-    folder, failures, damaged = _prepared(data, jobs=jobs)
+    folder, spec = _front_end(data, wanted)
+    _try_out(data, asked, settings.applied(default, wanted.network), spec)
+    failures, damaged = _prepare(data, folder, spec, jobs=jobs)
     run = Run(
         data=str(folder.absolute()),
         out=str(asked.output),
-        model=asked.arch,
-        epochs=asked.epochs or nets.get(asked.arch).recipe.epochs,
+        model=default.name,
+        epochs=asked.epochs or default.recipe.epochs,
         seed=asked.seed,
         devices=devices,
         accelerator=accelerator,
-        precision=cast(Precision, settings.get("precision", "32-true")),
-        patience=int(settings.get("patience", "0")),
+        precision=wanted.run.precision,
+        patience=wanted.run.patience,
+        settings=wanted.network,
+        tensorboard=wanted.run.tensorboard,
     )
-    _save_split(run, split)
-    _train(run, resume=False)
+    if external.is_file(asked.arch):
+        run = replace(run, code_sha256=external.sha256(external.source(asked.arch)[1]))
+    if wanted.run.folds or wanted.run.seeds > 1:
+        # Refused or begun before anything is written to the folder.
+        planned = train_trials.begin(run, wanted.run, split)
+        _keep(run, asked, default, wanted, split)
+        train_trials.go_on(planned, train)
+    else:
+        _save_split(run, split or "grouped")
+        _keep(run, asked, default, wanted, split)
+        train(run, resume=False)
+        _show(Path(run.out))
     console.close(
         "could not be used, and were left out",
         failures,
@@ -68,14 +97,30 @@ def train_network(data: Path, asked: Asked, *, split: str, jobs: int | None) -> 
 
 
 def resume(output: Path, epochs: int | None, device: str) -> None:
-    """Continue a run; only its length and the device may change."""
+    """Continue a run or trials; only the length of a run and the device may change."""
+    from tonearm.cli import train_trials
+    from tonearm.training import trials
+
     check_extra()
-    before = read(output)
-    run = replace(before, out=str(output), epochs=epochs or before.epochs)
+    on: dict[str, Any] = {}
     if device != "auto":
-        accelerator, devices = _device(device)
-        run = replace(run, accelerator=accelerator, devices=devices)
-    _train(run, resume=True)
+        on = dict(zip(("accelerator", "devices"), _device(device), strict=True))
+    planned = trials.read(output)
+    if planned is not None:
+        if epochs is not None:
+            raise typer.BadParameter("trials keep their own", param_hint="--epochs")
+        train_trials.go_on(replace(planned, run=replace(planned.run, **on)), train)
+        return
+    before = read(output)
+    train(replace(before, out=str(output), epochs=epochs or before.epochs, **on), resume=True)
+    _show(output)
+
+
+def train(run: Run, *, resume: bool) -> None:
+    """Train one run with a line for each epoch."""
+    from tonearm.training import fit
+
+    fit.train(run, resume=resume, report_progress=_Live(run.epochs))
 
 
 def check_extra() -> None:
@@ -91,21 +136,6 @@ def check_extra() -> None:
         ) from None
 
 
-def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
-    settings = dict(pair.partition("=")[::2] for pair in pairs)
-    for name, value in settings.items():
-        if name == "patience" and not value.isdecimal():
-            raise typer.BadParameter(f"patience={value}: a number is needed", param_hint="--set")
-        if name == "precision" and value not in get_args(Precision):
-            known = ", ".join(get_args(Precision))
-            raise typer.BadParameter(f"{value!r} is not one of {known}", param_hint="--set")
-        if name not in ("patience", "precision"):
-            raise typer.BadParameter(
-                f"no setting {name!r}: patience, precision", param_hint="--set"
-            )
-    return settings
-
-
 def _device(text: str) -> tuple[str, int]:
     """``cuda:2`` is two devices of CUDA."""
     name, _, count = text.partition(":")
@@ -116,24 +146,76 @@ def _device(text: str) -> tuple[str, int]:
     return name, int(count or 1)
 
 
-def _prepared(data: Path, *, jobs: int | None) -> tuple[Path, Faults, Faults]:
-    """The prepared folder that ``data`` is, or is made into; files that failed; damaged ones."""
-    from tonearm.data import index
-    from tonearm.data.prepare import prepared_path
+def _front_end(data: Path, wanted: Settings) -> tuple[Path, FeatureSpec]:
+    """The prepared folder that ``data`` is, or is made into, and the front end of its features."""
+    from tonearm.data import feature_store, index, prepare
     from tonearm.training import dataset
 
     if dataset.is_prepared(data):
-        return (data.parent if data.name == index.FILE_NAME else data), Faults(), Faults()
-    out = prepared_path(data)
-    made = datasets.prepare_audio(data, out=out, artists=None, jobs=jobs)
-    return out, Faults(made.index.failed), Faults(made.damaged)
+        root = data.parent if data.name == index.FILE_NAME else data
+        spec = prepare.front_end(root)
+        other = {k: getattr(spec, k) for k, v in wanted.front_end.items() if getattr(spec, k) != v}
+        if other:
+            has = ", ".join(f"{name}={value}" for name, value in other.items())
+            raise DatasetError(
+                f"{data} was prepared with {has}: name the folder of music instead, and it is "
+                "prepared with your settings"
+            )
+        return root, spec
+    out = prepare.prepared_path(data)
+    if not wanted.front_end:
+        return out, prepare.front_end(out)
+    # Next to the features of other settings, which stay as they are.
+    spec = wanted.spec()
+    key = feature_store.checksum(repr(feature_store.identity(spec)).encode())[:8]
+    return out.with_name(f"{out.name}-{key}"), spec
 
 
-def _train(run: Run, *, resume: bool) -> None:
-    from tonearm.training.fit import train
+def _prepare(
+    data: Path, folder: Path, spec: FeatureSpec, *, jobs: int | None
+) -> tuple[Faults, Faults]:
+    """Prepare a folder of music; files that failed, and damaged ones."""
+    from tonearm.data import groups, prepare
+    from tonearm.training import dataset
 
-    train(run, resume=resume, report_progress=_Live(run.epochs))
-    _show(Path(run.out))
+    if dataset.is_prepared(data):
+        return Faults(), Faults()
+    # A table of artists was given for the music, whatever the front end.
+    table = prepare.prepared_path(data) / prepare.ARTISTS
+    artists = groups.read_artists(table) if table.exists() else None
+    made = datasets.prepare_audio(data, out=folder, artists=artists, jobs=jobs, spec=spec)
+    return Faults(made.index.failed), Faults(made.damaged)
+
+
+def _try_out(data: Path, asked: Asked, model: Architecture, spec: FeatureSpec) -> None:
+    """Run and export once what nobody has tried before: a file's network, or other sizes."""
+    from tonearm.training import architecture, dataset
+
+    if external.is_file(asked.arch) or asked.settings:
+        path = external.source(asked.arch)[0] if external.is_file(asked.arch) else Path(asked.arch)
+        labels = len(dataset.outline(data).labels)
+        window = architecture.window_of(model, spec)
+        architecture.try_out(model, window, labels, path=path)
+
+
+def _keep(
+    run: Run, asked: Asked, default: Architecture, wanted: Settings, split: str | None
+) -> None:
+    """Keep the network's code with the run, and all settings as a file that repeats it."""
+    from tonearm.data import prepare
+    from tonearm.training import settings
+
+    out, arch = Path(run.out), run.model
+    if run.code_sha256:
+        write(out / CODE, external.source(asked.arch)[1])
+        arch = f"{CODE}:{run.model.rpartition(':')[2]}"
+    spec = prepare.front_end(Path(run.data)).to_dict()
+    front_end = {name: spec[name] for name in settings.FRONT_END}
+    every = {**settings.known(default), **front_end, **asdict(wanted.run), **wanted.network}
+    repeat = f"tonearm train DATA --arch {arch} --epochs {run.epochs} --seed {run.seed}"
+    repeat += f" --split {split}" if split else ""
+    comment = f"All settings of this run. To repeat it:\n{repeat} --set {SETTINGS}"
+    write(out / SETTINGS, settings.to_toml(every, comment=comment).encode())
 
 
 def _save_split(run: Run, wanted: str) -> None:
@@ -152,6 +234,10 @@ def _show(output: Path) -> None:
     split = values["training"]["split"]
     for unit in ("tracks", "windows"):
         heads.print_figures(values["valid"][unit], f"{split}, valid, {unit}")
+    console.say(
+        'A network knows no "unknown": it gives one of its genres to every sound, speech and noise '
+        "included."
+    )
     console.say(f"The model is {output / BUNDLE}. Use it with `tonearm predict --model`.")
 
 

@@ -3,8 +3,8 @@
 An architecture is a file ``nets/NAME.py`` with ``Config`` (a frozen dataclass), ``Net(config, *,
 bands, frames, labels)`` (an nn.Module: levels [batch, frames, bands] as `data.feature_store.cut`
 gives them, in, logits [batch, labels] out; it normalises inside), ``RECIPE``, ``WINDOW_S`` and, if
-it needs it, ``augment``; and a line in `ARCHITECTURES`. Imports no torch: ``tonearm train --help``
-lists it.
+it needs it, ``augment``; and a line in `ARCHITECTURES`. `nets.external` reads the same from a file
+outside the package. Imports no torch: ``tonearm train --help`` lists it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,23 @@ ARCHITECTURES = {
     "lstm": "the original network: MFCCs, two LSTM layers, from scratch",
     "gabor": "fixed Gabor convolutions over log-mel and a layer in closed form, from scratch",
     "cnn": "learned convolutions over log-mel and rhythm, from scratch",
+}
+
+
+# What a setting of a recipe may be, for messages.
+_LIMITS = {
+    "epochs": "1 or more",
+    "batch": "1 or more",
+    "lr": "above 0",
+    "crops": "excerpts or random",
+    "margin": "0 or more",
+    "schedule": "constant or one-cycle",
+    "weight_decay": "0 or more",
+    "label_smoothing": "0 or more, below 1",
+    "mixup": "0 or more",
+    "ema": "0 or more, below 1",
+    "clip_norm": "0 or more",
+    "class_weights": "none or balanced",
 }
 
 
@@ -43,8 +60,15 @@ class Recipe:
         Parameter of the beta distribution; 0 for none.
     clip_norm : float
         Longest gradient; 0 for no limit.
+    class_weights : 'none' or 'balanced'
+        ``balanced`` weighs the loss of a genre by how much rarer it is than the mean.
     closed_form : bool
         No gradients: one pass gives ``Net.describe`` of every training window to ``Net.fit``.
+
+    Raises
+    ------
+    DatasetError
+        When a value is outside what it can mean.
     """
 
     epochs: int
@@ -58,7 +82,29 @@ class Recipe:
     mixup: float = 0.0
     ema: float = 0.0
     clip_norm: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
     closed_form: bool = False
+
+    def __post_init__(self) -> None:
+        limits = {
+            "epochs": self.epochs >= 1,
+            "batch": self.batch >= 1,
+            "lr": self.lr > 0 or (self.closed_form and self.lr == 0),
+            "crops": self.crops in ("excerpts", "random"),
+            "margin": self.margin >= 0,
+            "schedule": self.schedule in ("constant", "one-cycle"),
+            "weight_decay": self.weight_decay >= 0,
+            "label_smoothing": 0 <= self.label_smoothing < 1,
+            "mixup": self.mixup >= 0,
+            "ema": 0 <= self.ema < 1,
+            "clip_norm": self.clip_norm >= 0,
+            "class_weights": self.class_weights in ("none", "balanced"),
+        }
+        for name, fits in limits.items():
+            if not fits:
+                raise DatasetError(
+                    f"a recipe with {name} {getattr(self, name)!r} is impossible: {_LIMITS[name]}"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -5,6 +5,7 @@ Must not import onnxruntime (``encoder.onnx_session`` does) or read or write fil
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import warnings
@@ -48,7 +49,8 @@ def to_onnx(net: nn.Module, example: Tensor) -> bytes:
     bytes
     """
     stream = io.BytesIO()
-    with warnings.catch_warnings():
+    # What it cannot export it prints, as a graph of many lines: stdout is for data.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         # This exporter is called old; the new one (dynamo=True) needs one more package, onnxscript.
         warnings.simplefilter("ignore", DeprecationWarning)
         # torch says it cannot fold slices with a step, which is not an error.

@@ -23,12 +23,13 @@ from tonearm.model import file as model_file
 from tonearm.model.file import Model
 from tonearm.model.head import Head, calibrated
 from tonearm.nets import Architecture
-from tonearm.training import charts, learnt_sounds
+from tonearm.training import charts, learnt_sounds, settings
 from tonearm.training.batches import Data
 from tonearm.training.export import check_parity, to_onnx
 from tonearm.training.learnt_sounds import LearntSounds
+from tonearm.training.predictions import write_predictions
 from tonearm.training.report_charts import curves
-from tonearm.training.run import BUNDLE, CURVES, METRICS, Row, Run, write
+from tonearm.training.run import BUNDLE, CURVES, METRICS, PREDICTIONS, Row, Run, write
 
 _BATCH = 64  # windows at once
 _TOLERANCE = 1e-4  # of probabilities; float32 on two engines
@@ -49,6 +50,7 @@ class Found:
     track_probabilities: metrics.Floats
     window_groups: tuple[str, ...]
     track_groups: tuple[str, ...]
+    tracks: tuple[str, ...]
 
 
 def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
@@ -80,13 +82,14 @@ def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
         sums / counts[:, None],
         tuple(example.track.group for example in examples),
         tuple(groups[name] for name in names),
+        tuple(names),
     )
 
 
 def finish(
     run: Run, model: Architecture, data: Data, net: nn.Module, history: Sequence[Row]
 ) -> None:
-    """Write ``model.tonearm``, ``metrics.json`` and ``curves.svg`` of a trained net."""
+    """Write the model file of a trained net, its figures, predictions and curves."""
     out = Path(run.out)
     found = predict_subset(net, data, "valid")
     head = _head(data.labels, found)
@@ -104,8 +107,10 @@ def finish(
     }
     training = {
         "model": run.model,
-        "config": vars(model.config),
+        "config": settings.sizes_of(model),
         "recipe": model.recipe.to_dict(),
+        "window_s": model.window_s,
+        **({"code_sha256": run.code_sha256} if run.code_sha256 else {}),
         "seed": run.seed,
         "epochs": len(history),
         "split": split.name,
@@ -136,10 +141,13 @@ def finish(
         "note": "temperature and, with patience, epoch were chosen on valid",
     }
     text = json.dumps({**said, "valid": figures}, indent=1)
-    write(out / METRICS, text.encode())
+    by_name = {track.name: track for track in data.subsets["valid"]}
+    tracks = [(name, by_name[name].group, by_name[name].genre) for name in found.tracks]
+    write_predictions(out / PREDICTIONS, tracks, data.labels, found.track_probabilities)
     drawn = curves(_columns(history)).values()
     sheet = charts.sheet(list(drawn), title=f"{run.model}, split {split.name}")
     write(out / CURVES, sheet.encode("utf-8", "backslashreplace"))
+    write(out / METRICS, text.encode())  # last: a run with its figures is whole
 
 
 def _sounds(data: Data) -> LearntSounds:

@@ -6,9 +6,9 @@ same bits as one that was not. Batch norms see their own process's part of a bat
 
 from __future__ import annotations
 
-import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,12 +20,14 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import nn
 
-from tonearm import metrics, nets
+from tonearm import metrics
 from tonearm.data import splits
 from tonearm.errors import DatasetError
 from tonearm.nets import Architecture, Recipe
+from tonearm.training import architecture, tensorboard
 from tonearm.training.batches import Data
 from tonearm.training.finalize import finish, predict_subset
+from tonearm.training.predictions import csv_text
 from tonearm.training.run import (
     CHECKPOINT,
     HISTORY,
@@ -85,11 +87,11 @@ def _silent(_kind: str, _values: dict[str, float]) -> None:
 
 def _train(fabric: Fabric, asked: dict[str, Any], report: ReportProgress) -> None:
     run = Run(**asked)
-    model = nets.get(run.model)
+    model = architecture.of_run(run)
     data = Data(run.data, splits.load(Path(run.out) / SPLIT), model)
     # Before the net is made: its first weights are part of what the seed fixes.
     torch.manual_seed(run.seed)
-    net = _build(model, data)
+    net = architecture.build(model, data.spec, len(data.labels))
     fit = _Fit(fabric, run, model, data, net)
     fit.restore()
     while not fit.finished:
@@ -97,22 +99,14 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: ReportProgress) -> Non
         fit.evaluate(loss, accuracy)
         if fabric.is_global_zero:
             fit.save()
+            if run.tensorboard:
+                tensorboard.log(Path(run.out), fit.history[-1])
             report("epoch", asdict(fit.history[-1]))
     fabric.barrier()
     if fabric.is_global_zero:
         # The first process alone writes, so that two never write one file.
         net.load_state_dict(fit.chosen())
         finish(run, model, data, net.cpu().eval(), fit.history)
-
-
-def _build(model: Architecture, data: Data) -> nn.Module:
-    net: nn.Module = model.build(
-        model.config,
-        bands=data.spec.mel_bands,
-        frames=data.spec.window_frames,
-        labels=len(data.labels),
-    )
-    return net
 
 
 class _Fit:
@@ -131,6 +125,9 @@ class _Fit:
         self.best: State = {}
         self.history: list[Row] = []
         self.step = 0
+        self.class_weights = fabric.to_device(
+            class_weights(data) if model.recipe.class_weights == "balanced" else None
+        )
         pool = len(data.examples("train"))
         if model.recipe.crops == "random":
             pool = len(data.subsets["train"])
@@ -166,7 +163,7 @@ class _Fit:
             levels = self.fabric.to_device(all_levels[rank::world])
             targets = self.fabric.to_device(all_targets[rank::world])
             logits = self.wrapped(levels)
-            summed = F.cross_entropy(logits, targets, reduction="sum")
+            summed = F.cross_entropy(logits, targets, weight=self.class_weights, reduction="sum")
             self.fabric.backward(batch_loss(summed, whole=whole, processes=world))
             if self.model.recipe.clip_norm:
                 self.fabric.clip_gradients(
@@ -243,12 +240,9 @@ class _Fit:
 
     def save(self) -> None:
         """Checkpoint, history: each whole or not at all, the checkpoint last."""
-        # LF on every system, so that a history is the same bytes everywhere.
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(asdict(self.history[0])), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in self.history)
-        write(Path(self.run.out) / HISTORY, text.getvalue().encode())
+        rows = [asdict(row) for row in self.history]
+        table = csv_text([list(rows[0]), *(map(str, row.values()) for row in rows)])
+        write(Path(self.run.out) / HISTORY, table.encode())
         stream = io.BytesIO()
         state = {
             "model": self.net.state_dict(),
@@ -258,7 +252,7 @@ class _Fit:
             "step": self.step,
             # The scaler of 16-mixed; empty where there is none.
             "precision": self.fabric.strategy.precision.state_dict(),
-            "history": [asdict(row) for row in self.history],
+            "history": rows,
         }
         torch.save(state, stream)
         write(Path(self.run.out) / CHECKPOINT, stream.getvalue())
@@ -324,6 +318,20 @@ def batch_loss(summed: torch.Tensor, *, whole: int, processes: int) -> torch.Ten
     batch, whatever the number of processes.
     """
     return summed * (processes / whole)
+
+
+def class_weights(data: Data) -> torch.Tensor:
+    """By how much the tracks of each genre are fewer than the mean: float32 [labels].
+
+    Their mean over all tracks is 1, so that the learning rate means the same with and without.
+
+    Parameters
+    ----------
+    data : Data
+    """
+    counts = Counter(track.genre for track in data.subsets["train"])
+    each = [counts[label] for label in data.labels]
+    return torch.tensor([sum(each) / len(each) / n for n in each])
 
 
 def weight_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """A training run: what was asked for, and the files of its folder.
 
-``run.json`` (what was asked), ``split.txt``, ``checkpoint.pt`` (written whole after each epoch),
-``history.csv``, and at the end ``curves.svg``, ``model.tonearm`` and ``metrics.json``. Must not
-import torch: the command line and `evaluate` read these without it.
+``run.json`` (what was asked), ``settings.toml`` (to repeat it), ``network.py`` (of a network from a
+file), ``split.txt``, ``checkpoint.pt`` (written whole after each epoch), ``history.csv``, and at
+the end ``curves.svg``, ``model.tonearm``, ``predictions.csv`` (of the validation subset) and
+``metrics.json``. Must not import torch: the command line and `evaluate` read these without it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
 
 RUN, SPLIT, CHECKPOINT = "run.json", "split.txt", "checkpoint.pt"
 SPLIT_TABLE = "split.csv"  # the same split for other programs: path,split
+SETTINGS, CODE, PREDICTIONS = "settings.toml", "network.py", "predictions.csv"
 HISTORY, CURVES, METRICS, BUNDLE = "history.csv", "curves.svg", "metrics.json", "model.tonearm"
 # As Lightning Fabric names them.
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -35,7 +37,7 @@ class Run:
     data, out : str
         The prepared folder, and the run's own.
     model : str
-        Name in the registry.
+        Name in the registry, or ``FILE.py:CLASS``.
     epochs : int
     seed : int
     devices : int
@@ -44,6 +46,12 @@ class Run:
         ``bf16-mixed`` halves the time on GPUs that have it; on processors it gains nothing.
     patience : int
         Epochs without a better validation loss before the end; 0 for no early end.
+    settings : dict
+        What was set of the recipe, the sizes and the window, by name.
+    code_sha256 : str
+        Of ``network.py``; empty for an architecture of the package.
+    tensorboard : bool
+        Also write the history for TensorBoard.
     """
 
     data: str
@@ -55,6 +63,9 @@ class Run:
     accelerator: str = "auto"
     precision: Precision = "32-true"
     patience: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    code_sha256: str = ""
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True)

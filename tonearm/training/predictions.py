@@ -1,0 +1,53 @@
+"""``predictions.csv``: what a network says of each track it did not learn from.
+
+A row a track: its name, group and true genre, then the probability of each label. Any figure can be
+had from it, by scikit-learn or a spreadsheet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tonearm.training.run import write
+
+COLUMNS = ("track", "group", "genre")
+
+
+def write_predictions(
+    path: Path, tracks: Sequence[Sequence[str]], labels: Sequence[str], values: NDArray[Any]
+) -> None:
+    """Write a table: track, group and genre, then the probability of each label.
+
+    Parameters
+    ----------
+    path : Path
+    tracks : sequence of (str, str, str)
+        Name, group and true genre.
+    labels : sequence of str
+    values : float64 [tracks, labels]
+    """
+    with_numbers = [
+        [*track, *(f"{value:.9g}" for value in row)]
+        for track, row in zip(tracks, values.tolist(), strict=True)
+    ]
+    lines = csv_text([[*COLUMNS, *labels], *with_numbers])
+    write(path, lines.encode("utf-8", "surrogateescape"))
+
+
+def csv_text(rows: Iterable[Iterable[str]]) -> str:
+    """Rows as CSV with LF on every system, so that a table is the same bytes everywhere."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def read_predictions(path: Path) -> list[dict[str, str]]:
+    """The rows of a table of `write_predictions`."""
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return list(csv.DictReader(file))
