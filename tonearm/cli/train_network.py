@@ -175,15 +175,22 @@ def _prepare(
     data: Path, folder: Path, spec: FeatureSpec, *, jobs: int | None
 ) -> tuple[Faults, Faults]:
     """Prepare a folder of music; files that failed, and damaged ones."""
-    from tonearm.data import groups, prepare
+    from tonearm.data import groups, labels, prepare
     from tonearm.training import dataset
 
     if dataset.is_prepared(data):
         return Faults(), Faults()
-    # A table of artists was given for the music, whatever the front end.
-    table = prepare.prepared_path(data) / prepare.ARTISTS
-    artists = groups.read_artists(table) if table.exists() else None
-    made = datasets.prepare_audio(data, out=folder, artists=artists, jobs=jobs, spec=spec)
+    # Tables were given for the music, whatever the front end.
+    usual = prepare.prepared_path(data)
+    table = usual / prepare.ARTISTS
+    made = datasets.prepare_audio(
+        data,
+        out=folder,
+        artists=groups.read_artists(table) if table.exists() else None,
+        labels=labels.kept(usual),
+        jobs=jobs,
+        spec=spec,
+    )
     return Faults(made.index.failed), Faults(made.damaged)
 
 
