@@ -1,9 +1,11 @@
 """Feed damaged files of every container to `predict`, `scan` and the page.
 
 Each file has to have its row, no run may end, nothing may take longer than the limit, and no file
-may change. The built-in model is used, as for a user. Files that break a rule are kept in --keep.
+may change. The built-in model is used, as for a user; with --quick a tiny one, so that the time
+goes into decoding. Files that break a rule are kept in --keep.
 
     python -m runs.fuzz_files --count 3000 --vorbis 300
+    python -m runs.fuzz_files --quick --each 3000 --container .flac --container .ogg
     python -m runs.fuzz_files --files FOLDER        # such as the tests of mutagen and beets
 """
 
@@ -21,8 +23,10 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +34,15 @@ from pathlib import Path
 import httpx
 
 from runs.mutants import mutant, wrong_bit_in_setup
+from tests.support.fakes import tiny_model
 from tests.support.small_files import CONTAINERS, music, retag, write
 from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.model import file as model_file
 from tonearm.serve.predict import PATH
 
-SONG_S = 2.0
+SONG_S, QUICK_SONG_S = 2.0, 1.0
+# Uploads at once.
+CLIENTS = 4
 # A run of so many files that takes longer than this for each hangs.
 MOST_S_A_FILE = 20.0
 
@@ -51,6 +59,9 @@ def main() -> None:
     """Make the files, feed them, and print what was seen."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=3_000, help="mutants, of all containers")
+    parser.add_argument("--each", type=int, help="so many mutants of each container instead")
+    parser.add_argument("--container", action="append", choices=CONTAINERS, help="only these")
+    parser.add_argument("--quick", action="store_true", help="a tiny model, and a second of sound")
     parser.add_argument("--vorbis", type=int, default=300, help="Vorbis files with a wrong bit")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--files", type=Path, help="a folder of files to feed instead")
@@ -63,20 +74,29 @@ def main() -> None:
         if args.files:
             gather(args.files, folder)
         else:
-            make(folder, args.count, args.vorbis, args.seed)
+            containers = args.container or CONTAINERS
+            count = args.each * len(containers) if args.each else args.count
+            song_s = QUICK_SONG_S if args.quick else SONG_S
+            make(folder, count, args.vorbis, args.seed, containers=containers, song_s=song_s)
+        model = None
+        if args.quick:
+            model = Path(place) / "tiny.tonearm"
+            model_file.save(tiny_model(), model)
         before = digests(folder)
         faults = 0
         for way in args.only or ["predict", "scan", "page"]:
             begun = time.monotonic()
             limit_s = MOST_S_A_FILE * len(before) / args.jobs + 60
             seen = {"predict": by_predict, "scan": by_scan, "page": by_page}[way](
-                folder, args.jobs, limit_s
+                folder, args.jobs, limit_s, model
             )
             wrong = [*seen.wrong, *(f"{n}: no row" for n in before if n not in seen.outcomes)]
             counts = Counter(seen.outcomes.values()).most_common()
             kinds = ", ".join(f"{number} {kind}" for kind, number in counts)
             took_s = time.monotonic() - begun
             print(f"{way}: {len(seen.outcomes)} of {len(before)} files in {took_s:.0f} s: {kinds}")
+            rows = Counter(Path(name).suffix for name in seen.outcomes)
+            print(f"  {', '.join(f'{number} {suffix}' for suffix, number in rows.items())}")
             sys.stdout.flush()
             for text in wrong[:50]:
                 print(f"  FAULT {text}")
@@ -88,14 +108,22 @@ def main() -> None:
     sys.exit(bool(faults or changed))
 
 
-def make(folder: Path, count: int, vorbis: int, seed: int) -> None:
+def make(
+    folder: Path,
+    count: int,
+    vorbis: int,
+    seed: int,
+    *,
+    containers: Sequence[str] = CONTAINERS,
+    song_s: float = SONG_S,
+) -> None:
     """Write the mutants into a folder."""
     folder.mkdir(parents=True)
     rng = random.Random(seed)
     whole: dict[str, bytes] = {}
-    for i, suffix in enumerate(CONTAINERS):
+    for i, suffix in enumerate(containers):
         path = folder / f"whole{suffix}"
-        write(path, music(i, SONG_S))
+        write(path, music(i, song_s))
         whole[f"plain{suffix}"] = path.read_bytes()
         retag(path, text="Polka", bulk=300)
         whole[f"tagged{suffix}"] = path.read_bytes()
@@ -107,7 +135,7 @@ def make(folder: Path, count: int, vorbis: int, seed: int) -> None:
         kind, suffix = name.split(".")
         made = mutant(rng, whole[name], other)
         (folder / f"{i:05}-{kind}.{suffix}").write_bytes(made)
-    for i in range(vorbis):
+    for i in range(vorbis if "plain.ogg" in whole else 0):
         made = wrong_bit_in_setup(rng, whole["plain.ogg"])
         (folder / f"setup-{i:04}.ogg").write_bytes(made)
 
@@ -126,10 +154,10 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def by_predict(folder: Path, jobs: int, limit_s: float) -> Seen:
+def by_predict(folder: Path, jobs: int, limit_s: float, model: Path | None = None) -> Seen:
     """Through the command line, all in one run."""
     out = folder.with_name("out.jsonl")
-    command = ["predict", folder, "-f", "jsonl", "-o", out, "-j", str(jobs)]
+    command = ["predict", folder, "-f", "jsonl", "-o", out, "-j", str(jobs), *_named(model)]
     wrong = _run(command, limit_s)
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     left = [path.name for path in folder.parent.iterdir() if path.name.endswith(".part")]
@@ -137,10 +165,10 @@ def by_predict(folder: Path, jobs: int, limit_s: float) -> Seen:
     return Seen(outcomes, [*wrong, *(f"{name} is left" for name in left)])
 
 
-def by_scan(folder: Path, jobs: int, limit_s: float) -> Seen:
+def by_scan(folder: Path, jobs: int, limit_s: float, model: Path | None = None) -> Seen:
     """Into a library; a second scan has to find nothing to do."""
     library = folder.with_name("library.sqlite")
-    command = ["scan", folder, "--library", library, "-j", str(jobs)]
+    command = ["scan", folder, "--library", library, "-j", str(jobs), *_named(model)]
     wrong = _run(command, limit_s)
     wrong += _run(command, limit_s, codes=(0,))
     with sqlite3.connect(library) as opened:
@@ -148,24 +176,33 @@ def by_scan(folder: Path, jobs: int, limit_s: float) -> Seen:
     return Seen({Path(path.decode()).name: kind or "ok" for path, kind in rows}, wrong)
 
 
-def by_page(folder: Path, jobs: int, limit_s: float) -> Seen:
-    """As uploads to one server."""
+def by_page(folder: Path, jobs: int, limit_s: float, model: Path | None = None) -> Seen:
+    """As uploads to one server; every other one is drawn too."""
     outcomes: dict[str, str] = {}
     wrong: list[str] = []
     until = time.monotonic() + limit_s
-    with _served(folder.with_name("page.sqlite")) as address, httpx.Client(timeout=600) as client:
-        for path in sorted(folder.iterdir()):
-            if time.monotonic() > until:
-                wrong.append("the page takes too long")
-                break
-            with path.open("rb") as file:
-                answer = client.post(f"{address}{PATH}?draw=true", files={"file": file})
-            if answer.status_code not in (200, 422):
-                wrong.append(f"{path.name}: {answer.status_code} {answer.text[:200]}")
-            outcomes[path.name] = _outcome(answer.json())
+
+    def send(path: Path) -> None:
+        if time.monotonic() > until:
+            return  # it has no row then
+        draw = "true" if zlib.crc32(path.name.encode()) % 2 else "false"
+        with path.open("rb") as file:
+            answer = client.post(f"{address}{PATH}?draw={draw}", files={"file": file})
+        if answer.status_code not in (200, 422):
+            wrong.append(f"{path.name}: {answer.status_code} {answer.text[:200]}")
+        outcomes[path.name] = _outcome(answer.json())
+
+    library = folder.with_name("page.sqlite")
+    with _served(library, model) as address, httpx.Client(timeout=600) as client:
+        with ThreadPoolExecutor(min(CLIENTS, jobs + 1)) as pool:
+            list(pool.map(send, sorted(folder.iterdir())))
         if client.get(f"{address}/").status_code != 200:
             wrong.append("the page is gone")
     return Seen(outcomes, wrong)
+
+
+def _named(model: Path | None) -> list[object]:
+    return [] if model is None else ["--model", model]
 
 
 def _outcome(row: dict[str, dict[str, str]]) -> str:
@@ -186,10 +223,10 @@ def _run(command: list[object], limit_s: float, codes: tuple[int, ...] = (0, 1))
 
 
 @contextmanager
-def _served(library: Path) -> Iterator[str]:
+def _served(library: Path, model: Path | None = None) -> Iterator[str]:
     """The address of a server of its own."""
     command = [sys.executable, "-m", "tonearm", "serve", "--port", "0", "--no-browser"]
-    command += ["--library", str(library)]
+    command += ["--library", str(library), *map(str, _named(model))]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         lines = iter(server.stderr.readline, "")
