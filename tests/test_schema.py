@@ -54,6 +54,25 @@ def test_lines_of_the_command_line(options: list[str], tonearm: Command, music: 
     assert any(row.get("tags") for row in found) == ("--tags" in options)
 
 
+def inlined(value, document):
+    """A schema with what its references point to in their place, and no texts."""
+    if isinstance(value, list):
+        return [inlined(each, document) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "$ref" in value:
+        target = document
+        for name in value["$ref"].removeprefix("#/").split("/"):
+            target = target[name]
+        more = {key: each for key, each in value.items() if key != "$ref"}
+        return inlined({**target, **more}, document)
+    return {
+        key: inlined(each, document)
+        for key, each in value.items()
+        if key not in {"title", "description"}
+    }
+
+
 def test_answers_over_http(music: Path, tmp_path: Path, model_path: Path) -> None:
     testclient = pytest.importorskip("fastapi.testclient")
     from tonearm.serve.app import create_app
@@ -78,7 +97,9 @@ def test_answers_over_http(music: Path, tmp_path: Path, model_path: Path) -> Non
     for address, method in ((PATH, "post"), (f"{PREFIX}/tracks/{{number}}/timeline", "get")):
         answers = document["paths"][address][method]["responses"]
         name = answers["200"]["content"]["application/json"]["schema"]["$ref"].split("/")[-1]
-        assert document["components"]["schemas"][name] == PUBLISHED
+        assert inlined(document["components"]["schemas"][name], document) == inlined(
+            {"oneOf": PUBLISHED["oneOf"]}, PUBLISHED
+        )
 
 
 def test_a_mix_is_as_published() -> None:

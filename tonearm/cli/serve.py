@@ -32,6 +32,10 @@ def serve(
         str | None,
         typer.Option(envvar="TONEARM_TOKEN", help="The token. [default: made if one is needed]"),
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Site whose pages may use the API, as https://a.org."),
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     model: ModelOption = None,
     verbose: console.Verbose = False,
@@ -75,6 +79,7 @@ def serve(
         # Only names of this machine: others can be made to point here (DNS rebinding).
         names={host} if local else {host, *machine_names()},
         any_address=not local,
+        origins=[_origin(site) for site in allow_origin or ()],
     )
     with contextlib.closing(_listening(host, port)) as listener:
         # Port 0 asks the system for a free one.
@@ -102,6 +107,25 @@ def _checked(place: Path, model: Path | None) -> Path | None:
         return model_file.named(model)
     with Library(place) as opened:
         return chosen_model(opened, model)
+
+
+def _origin(site: str) -> str:
+    """A site as browsers name it: scheme and host, and the port if it is not the usual one."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(site.strip())
+        usual = {"http": 80, "https": 443}.get(parts.scheme)
+        port = f":{parts.port}" if parts.port not in {None, usual} else ""
+        host = parts.hostname
+    except ValueError:
+        host, usual, port = None, None, ""
+    if usual is None or not host or parts.path not in {"", "/"} or parts.query or "*" in site:
+        raise typer.BadParameter(
+            f"{console.printable(site)} is not a site such as https://example.org",
+            param_hint="--allow-origin",
+        )
+    return f"{parts.scheme}://[{host}]{port}" if ":" in host else f"{parts.scheme}://{host}{port}"
 
 
 def _address(name: str, port: int) -> str:

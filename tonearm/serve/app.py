@@ -22,6 +22,7 @@ from tonearm.serve import (
     learn,
     playlist,
     predict,
+    predict_jobs,
     review,
     scan,
     schema,
@@ -37,6 +38,20 @@ from tonearm.serve.problems import Json, add_handlers
 from tonearm.serve.service import Service
 from tonearm.serve.uploads import Limits
 
+# In the order in which the description shows them.
+_PARTS = (
+    predict,
+    predict_jobs,
+    tracks,
+    track,
+    review,
+    tags,
+    scan,
+    learn,
+    sound_map,
+    playlist,
+    jobs,
+)
 _STATIC = Path(__file__).parent / "static"
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -58,6 +73,7 @@ def create_app(
     folders: Sequence[Path] = (),
     names: Collection[str] = (),
     any_address: bool = False,
+    origins: Collection[str] = (),
     limits: Limits | None = None,
 ) -> FastAPI:
     """Make the application.
@@ -74,6 +90,8 @@ def create_app(
         Folders that the page may scan, besides those scanned before.
     names, any_address
         Hosts to answer for, as of :class:`tonearm.serve.guard.Guard`.
+    origins : collection of str
+        Other sites whose pages may use the API.
     limits : Limits or None
         Of uploads.
 
@@ -115,7 +133,19 @@ def create_app(
     )
     app.state.service = service
     add_handlers(app)
-    for part in (predict, tracks, track, review, tags, scan, learn, sound_map, playlist, jobs):
+    for part in (
+        predict,
+        predict_jobs,
+        tracks,
+        track,
+        review,
+        tags,
+        scan,
+        learn,
+        sound_map,
+        playlist,
+        jobs,
+    ):
         app.include_router(part.router, dependencies=[Depends(strict.known_parameters)])
 
     server = APIRouter(
@@ -157,7 +187,12 @@ def create_app(
         """Names of files that come with a checkout; none with an installed package."""
         return Json({"schema": schema.SCHEMA, "examples": sorted(example_files())})
 
-    @server.get("/examples/{name}", summary="A piece to try", response_class=FileResponse)
+    @server.get(
+        "/examples/{name}",
+        summary="A piece to try",
+        response_class=FileResponse,
+        responses={200: schema.AUDIO, 206: schema.AUDIO},
+    )
     def example(name: str) -> Response:
         """The file as it is."""
         # By the names that exist: a name with ../ in it is just not among them.
@@ -181,6 +216,11 @@ def create_app(
     # The last one added is the outermost: the guard sees every request first.
     app.add_middleware(Compress)
     app.add_middleware(
-        Guard, token=token, names=names, any_address=any_address, upload_path=predict.PATH
+        Guard,
+        token=token,
+        names=names,
+        any_address=any_address,
+        origins=origins,
+        upload_path=predict.PATH,
     )
     return app

@@ -7,22 +7,24 @@ behalf of another page is refused. Plain ASGI; imports nothing of Tonearm but pr
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import socket
 from collections.abc import Collection
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tonearm.serve import token_form
 from tonearm.serve.problems import problem
 
-COOKIE = "tonearm"
+_WRONG_TOKEN_S = 0.5
 MAX_BODY_BYTES = 2 * 2**20  # of everything but uploads, which count for themselves
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -77,6 +79,8 @@ class Guard:
         Host names besides those of the loopback.
     any_address : bool
         Whether every numerical address is a good host: it cannot be rebound.
+    origins : collection of str
+        Other sites, as ``https://example.org``, whose pages may use the API (CORS).
     upload_path : str
         The one path whose bodies are not limited here.
     """
@@ -88,11 +92,13 @@ class Guard:
         token: str | None = None,
         names: Collection[str] = (),
         any_address: bool = False,
+        origins: Collection[str] = (),
         upload_path: str = "",
     ) -> None:
         self._app, self._token, self._upload_path = app, token, upload_path
         self._names = _LOCAL_NAMES | {name.lower() for name in names}
         self._any_address = any_address
+        self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with a limited body and guarded headers."""
@@ -104,15 +110,23 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
 
+        shared = self._shared_with(scope)
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers[name] = value
+                for name, value in (_HEADERS | _sharing(shared)).items():
+                    # The form for the token is the one page with a policy of its own.
+                    if name != "Content-Security-Policy" or name not in headers:
+                        headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")  # answers hold private paths
             await send(message)
 
         refusal = self._refusal(scope)
+        if refusal is None and shared and _is_preflight(scope):
+            refusal = Response(status_code=204)
+        if refusal is not None and refusal.status_code == 401 and self._token is not None:
+            refusal = await self._asked_for_token(scope, receive) or refusal
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
@@ -130,19 +144,41 @@ class Guard:
             return problem(421, "foreign-host", f"this server does not answer for host {host!r}")
         if self._is_foreign(scope, headers, host):
             return problem(403, "foreign-origin", "another site's page may not use this server")
-        if self._token is None or self._has_token(headers):
+        # A browser asks first, without the token, whether the page may send it.
+        asks = _is_preflight(scope) and self._shared_with(scope) is not None
+        if self._token is None or asks or self._has_token(headers):
             return None
         if scope["path"] == "/" and scope["method"] == "GET":
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
             if self._fits(given):
                 # The token moves from the address, which is shown and kept, into a cookie.
-                response = RedirectResponse("/", status_code=303)
-                # Quoted: a cookie holds neither spaces nor letters of all alphabets.
-                cookie = quote(given, safe="")
-                response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
-                return response
+                return token_form.entered(given)
         words = "open the address with ?token=... that `tonearm serve` printed"
         return problem(401, "no-token", words, headers={"WWW-Authenticate": "Bearer"})
+
+    async def _asked_for_token(self, scope: Scope, receive: Receive) -> Response | None:
+        """For people without the token: a form, and what they send by it; None for programs."""
+        if scope["path"] == token_form.PATH and scope["method"] == "POST":
+            given = await token_form.given(receive)
+            if self._fits(given):
+                return token_form.entered(given)
+            # Nobody guesses 144 bits, but a token of one's own may be short.
+            await asyncio.sleep(_WRONG_TOKEN_S)
+            return token_form.form(_POLICY, wrong=True)
+        headers = Headers(scope=scope)
+        wants_page = "text/html" in headers.get("accept", "") and scope["method"] == "GET"
+        return (
+            token_form.form(_POLICY)
+            if wants_page and not scope["path"].startswith("/api/")
+            else None
+        )
+
+    def _shared_with(self, scope: Scope) -> str | None:
+        """The other site behind a request, if it may use what is asked for."""
+        origin = Headers(scope=scope).get("origin")
+        path: str = scope["path"]
+        is_api = path.startswith("/api/") or path == "/openapi.json"
+        return origin if is_api and origin in self._origins else None
 
     def _is_own(self, host: str) -> bool:
         try:
@@ -163,9 +199,10 @@ class Guard:
             return False
         return True
 
-    @staticmethod
-    def _is_foreign(scope: Scope, headers: Headers, host: str) -> bool:
+    def _is_foreign(self, scope: Scope, headers: Headers, host: str) -> bool:
         """Whether a browser says that another page is behind the request."""
+        if self._shared_with(scope):
+            return False
         # A link from anywhere may open the page, as long as it only reads and is no API.
         opens_page = (
             scope["method"] in _READING
@@ -185,7 +222,7 @@ class Guard:
         if kind.lower() == "bearer" and self._fits(given):
             return True
         try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+            cookie = SimpleCookie(headers.get("cookie", "")).get(token_form.COOKIE)
         except CookieError:
             return False
         return cookie is not None and self._fits(unquote(cookie.value))
@@ -198,6 +235,27 @@ def machine_names() -> set[str]:
     """Names by which others on the network may call this machine."""
     name = socket.gethostname().lower()
     return {name, f"{name.split('.')[0]}.local"}
+
+
+def _sharing(origin: str | None) -> dict[str, str]:
+    """Headers of an answer to another site's page that may have it; without cookies."""
+    if origin is None:
+        return {}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "GET, POST, DELETE",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept",
+        "Access-Control-Expose-Headers": "Retry-After",
+        "Access-Control-Allow-Private-Network": "true",  # from a public site to this machine
+        "Access-Control-Max-Age": "600",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Vary": "Origin",
+    }
+
+
+def _is_preflight(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return scope["method"] == "OPTIONS" and "access-control-request-method" in headers
 
 
 class _AnsweredError(Exception):

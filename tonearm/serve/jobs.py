@@ -21,11 +21,23 @@ from starlette.responses import Response, StreamingResponse
 from tonearm.errors import TonearmError
 from tonearm.serve import schema
 from tonearm.serve.problems import Json, to_bytes
+from tonearm.serve.results import Results
 from tonearm.serve.service import Service, service_of
 
 _TICK_S = 0.25  # between two looks of the page's stream at the jobs
 _KEPT = 50  # ended jobs that are still shown
+_KEPT_PREDICTIONS = 300  # ended jobs of predictions, which a client may come for later
 _LOGGER = logging.getLogger("tonearm.serve")
+
+# Of one event; a client reads them one by one.
+_EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "event": {"type": "string", "enum": ["hello", "jobs", "bye"]},
+        "data": {"type": "string", "description": "JSON"},
+    },
+}
 
 router = APIRouter(prefix=schema.PREFIX, tags=["jobs"])
 JobId = Annotated[int, Path(ge=1, le=schema.LARGEST_ID)]
@@ -63,6 +75,7 @@ class Job:
         self.done, self.total = 0, 0
         self.message = ""
         self.result: dict[str, Any] = {}
+        self.predictions: Results | None = None
         self._begun = time.monotonic()
         self._started_s = time.time()
         self._cancel = threading.Event()
@@ -118,12 +131,12 @@ class Jobs:
 
     def __init__(self) -> None:
         self._jobs: dict[int, Job] = {}
-        self._threads: dict[int, tuple[str, threading.Thread]] = {}
+        self._threads: dict[int, tuple[str | None, threading.Thread]] = {}
         self._lock = threading.Lock()
         self._last = 0
 
-    def start(self, kind: str, title: str, work: Work, *, group: str) -> Job:
-        """Begin ``work`` on a thread of its own.
+    def start(self, kind: str, title: str, work: Work, *, group: str | None) -> Job:
+        """Begin ``work`` on a thread of its own; without a group next to all others.
 
         Raises
         ------
@@ -132,21 +145,36 @@ class Jobs:
         """
         with self._lock:
             for number, (other, thread) in self._threads.items():
-                if other == group and thread.is_alive():
+                if group is not None and other == group and thread.is_alive():
                     running = self._jobs[number].title
                     raise HTTPException(409, f"“{running}” is running: wait for it, or stop it")
             self._last += 1
             job = Job(self._last, kind, title)
             self._jobs[job.number] = job
-            # Jobs that run are never dropped, however many were started after them.
-            for number in list(self._jobs)[:-_KEPT]:
-                if self._jobs[number].state is not JobState.running:
-                    del self._jobs[number], self._threads[number]
+            self._drop_old()
             # Daemon: a job that hangs must not keep the server from ending.
             thread = threading.Thread(target=_run, args=(job, work), daemon=True)
             self._threads[job.number] = (group, thread)
             thread.start()
         return job
+
+    def _drop_old(self) -> None:
+        """Forget what ended long ago; jobs that run are kept, however many were started since."""
+        for are_predictions, most in ((False, _KEPT), (True, _KEPT_PREDICTIONS)):
+            ended = [
+                job
+                for job in self._jobs.values()
+                if (job.kind == "predict") is are_predictions and job.state is not JobState.running
+            ]
+            for job in ended[:-most]:
+                del self._jobs[job.number], self._threads[job.number]
+                if job.predictions:
+                    job.predictions.remove()
+
+    def running(self, kind: str) -> int:
+        """How many jobs of a kind run."""
+        jobs = [*self._jobs.values()]
+        return sum(job.kind == kind and job.state is JobState.running for job in jobs)
 
     def get(self, number: int) -> Job:
         """A job by its id."""
@@ -161,8 +189,13 @@ class Jobs:
         return next((job for job in reversed([*self._jobs.values()]) if job.kind == kind), None)
 
     def all(self) -> list[dict[str, Any]]:
-        """The latest first."""
-        return [job.to_dict() for job in reversed([*self._jobs.values()])]
+        """The latest first: those that run, and the last fifty that ended."""
+        shown, ended = [], 0
+        for job in reversed([*self._jobs.values()]):
+            ended += job.state is not JobState.running
+            if job.state is JobState.running or ended <= _KEPT:
+                shown.append(job.to_dict())
+        return shown
 
     def stop(self, timeout_s: float = 20.0) -> None:
         """Cancel all, and wait for them: the server ends."""
@@ -208,7 +241,14 @@ def cancel(request: Request, number: JobId) -> Response:
     return answer(found)
 
 
-@router.get("/events", summary="Progress of all jobs as server-sent events")
+@router.get(
+    "/events",
+    summary="Progress of all jobs as server-sent events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "Events", "content": {"text/event-stream": {"schema": _EVENT}}},
+    },
+)
 def events(request: Request) -> Response:
     """``hello`` with the ``id`` of this start of the server, then ``jobs`` whenever they change."""
     return StreamingResponse(_events(service_of(request)), media_type="text/event-stream")

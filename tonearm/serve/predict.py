@@ -16,8 +16,9 @@ from tonearm.errors import DecodeError
 from tonearm.library.file_tags import file_tags
 from tonearm.model.batch import Options
 from tonearm.model.prediction import Prediction
+from tonearm.serve import jobs, predict_jobs
 from tonearm.serve.problems import Json, problem, to_bytes
-from tonearm.serve.schema import PREFIX, PredictionAnswer
+from tonearm.serve.schema import BINARY, PREFIX, JobAnswer, PredictionAnswer
 from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
 from tonearm.serve.uploads import Upload
 from tonearm.tagging.cover import embedded_cover
@@ -34,18 +35,25 @@ _FORM = {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY}}
+            },
+            "audio/*": {"schema": BINARY},
+            "application/octet-stream": {"schema": BINARY},
         },
     },
 }
 
 
-@router.post(PATH, openapi_extra=_FORM, summary="Analyse one file", response_model=PredictionAnswer)
+@router.post(
+    PATH,
+    openapi_extra=_FORM,
+    summary="Analyse one file",
+    response_model=PredictionAnswer,
+    responses={
+        200: {"content": {LINES: {"schema": {"type": "string"}}}},
+        202: {"model": JobAnswer, "description": "With `background`: a job"},
+    },
+)
 async def predict(
     request: Request,
     timeline: Annotated[bool, Query(description="Analyse all of it, and add its timeline")] = False,
@@ -59,9 +67,14 @@ async def predict(
     quick: Annotated[
         bool, Query(description="Among lines, `quick` and `about` first: some windows, and tags")
     ] = False,
+    name: Annotated[
+        str | None, Query(max_length=255, description="Of a file that is the body itself")
+    ] = None,
+    background: Annotated[bool, Query(description="Answer 202 with a job at once")] = False,
 ) -> Response:
     """Give the same object as ``tonearm predict --format jsonl``, `path` being the file's name.
 
+    The file is a part of a form, or the body itself (``audio/*``, ``application/octet-stream``).
     With ``Accept: application/x-ndjson`` come lines instead: ``{"progress": 0.4}`` as it goes,
     ``{"answer": ...}``, then, where they are asked for, ``{"reasons": ...}`` and
     ``{"picture": ...}``. A file that cannot be read is a problem of kind ``unreadable`` that holds
@@ -69,7 +82,10 @@ async def predict(
     """
     service = service_of(request)
     count = cast("WindowCount | None", int(windows) if windows and windows != "all" else windows)
-    upload = await service.uploads.receive(request)
+    upload = await service.uploads.receive(request, name)
+    if background:
+        options = Options(count=count, timeline=timeline, tags=tags)
+        return _in_background(service, upload, options)
 
     def work(emit: Emit, report: Report) -> None:
         # A few windows first: the page shows something early, and the whole follows.
@@ -97,6 +113,18 @@ async def predict(
         return await _whole(service, request, work)
     finally:
         upload.remove()
+
+
+def _in_background(service: Service, upload: Upload, options: Options) -> Response:
+    """A job of one file; the upload goes with its end."""
+    file = predict_jobs.File(str(upload.path), shown=lambda found: _without_place(found, upload))
+    title = f"Analyse {upload.name}"
+    try:
+        job = predict_jobs.start(service, title, [file], options, after=upload.remove)
+    except HTTPException:
+        upload.remove()
+        raise
+    return jobs.answer(job, status=202)
 
 
 class _Lines(StreamingResponse):

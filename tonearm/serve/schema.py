@@ -6,6 +6,7 @@ Answers are made as plain dicts, since building models of 100,000 rows would cos
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
@@ -16,6 +17,10 @@ SCHEMA = 2
 PREFIX = "/api/v1"
 LARGEST_ID = 2**63 - 1
 MOST_IDS = 100_000
+
+BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+# Of a file that is served as it is, whole or in part.
+AUDIO: dict[str, Any] = {"description": "The file", "content": {"audio/*": {"schema": BINARY}}}
 
 Verdict = Literal["accept", "change", "reject"]
 
@@ -153,16 +158,6 @@ class SimilarTracks(Answer):
     tracks: list[SimilarRow]
 
 
-class Segment(BaseModel):
-    """A piece of a timeline."""
-
-    model_config = ConfigDict(extra="allow")
-    start_s: float
-    end_s: float
-    genre: str | None
-    confidence: float
-
-
 class PredictionAnswer(BaseModel):
     """What ``tonearm predict --format jsonl`` writes as a line, by the published schema."""
 
@@ -170,9 +165,51 @@ class PredictionAnswer(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: object, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """The schema that is published, so that there is one."""
-        published: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-        return published
+        """The schema that is published, so that there is one; :func:`publish` brings its parts."""
+        published = _published()
+        return {name: published[name] for name in ("title", "description", "oneOf")}
+
+
+def publish(schemas: dict[str, Any]) -> None:
+    """Add the parts of the published schema of predictions to those of a description.
+
+    Parameters
+    ----------
+    schemas : dict
+        The schemas of ``/openapi.json`` by name.
+    """
+    for name, part in _published()["$defs"].items():
+        schemas[_part_name(name)] = part
+
+
+def _part_name(name: str) -> str:
+    # Such a name is a class in clients that are made from the description.
+    return name.capitalize() if name == "prediction" else f"Predicted{name.capitalize()}"
+
+
+def _published() -> dict[str, Any]:
+    text = SCHEMA_FILE.read_text(encoding="utf-8")
+    # References within a file of its own mean nothing in a larger one.
+    text = re.sub(
+        r'"#/\$defs/(\w+)"', lambda found: f'"#/components/schemas/{_part_name(found[1])}"', text
+    )
+    published: dict[str, Any] = json.loads(text)
+    return published
+
+
+class PredictionRow(BaseModel):
+    """The prediction of one file of a job."""
+
+    track: int | None = Field(description="Its id, for a track of the library")
+    prediction: PredictionAnswer
+
+
+class PredictionPage(Answer):
+    """Predictions of a job, as far as it is."""
+
+    total: int
+    offset: int
+    predictions: list[PredictionRow]
 
 
 class PictureAnswer(BaseModel):

@@ -86,6 +86,12 @@ class Service:
         with self._remembering:
             self._remembered.clear()
 
+    @property
+    def desk(self) -> ThreadPoolExecutor:
+        """The threads that analyse, one a core, whoever asks."""
+        assert self._desk is not None
+        return self._desk
+
     @contextmanager
     def library(self, *, write: bool = False) -> Iterator[Library]:
         """The library, open for one request."""
@@ -98,7 +104,6 @@ class Service:
         ``work`` gets a function to emit values, and one to report its progress, which may raise
         StoppedError.
         """
-        assert self._desk is not None
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         gone = threading.Event()
@@ -129,7 +134,7 @@ class Service:
             gone.set()
             emit(None)
 
-        future = loop.run_in_executor(self._desk, run)
+        future = loop.run_in_executor(self.desk, run)
         watcher = asyncio.create_task(watch())
         try:
             while (values := await queue.get()) is not None:

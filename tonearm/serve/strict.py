@@ -9,7 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from tonearm.serve.schema import Problem
+from tonearm.serve.examples import add_examples, example_of
+from tonearm.serve.schema import Problem, publish
 
 _ERRORS = {
     "400": "The request cannot be understood",
@@ -68,12 +69,17 @@ def _described(app: FastAPI) -> dict[str, Any]:
     )
     schemas = described["components"]["schemas"]
     schemas["Problem"] = Problem.model_json_schema()
+    publish(schemas)
     # FastAPI's own forms of errors, which never leave this server.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    problem = {"$ref": "#/components/schemas/Problem"}
+    content = {
+        "application/problem+json": {"schema": problem, "example": example_of(problem, schemas)}
+    }
     for operations in described["paths"].values():
         for operation in operations.values():
             for status, words in _ERRORS.items():
                 operation["responses"][status] = {"description": words, "content": content}
+    add_examples(described)
     return described

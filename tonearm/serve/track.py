@@ -69,7 +69,12 @@ def track(request: Request, number: TrackId) -> Response:
     return Json({"schema": schema.SCHEMA, **row(found, review), **more})
 
 
-@router.get("/tracks/{number}/audio", summary="Its file", response_class=FileResponse)
+@router.get(
+    "/tracks/{number}/audio",
+    summary="Its file",
+    response_class=FileResponse,
+    responses={200: schema.AUDIO, 206: schema.AUDIO},
+)
 def track_audio(request: Request, number: TrackId) -> Response:
     """The file as it is; ranges of bytes are served."""
     found, _ = find(service_of(request), number)
@@ -85,7 +90,7 @@ def track_audio(request: Request, number: TrackId) -> Response:
     summary="Its cover",
     response_class=Response,
     responses={
-        200: {"content": {"image/*": {}}, "description": "An image"},
+        200: {"content": {"image/*": {"schema": schema.BINARY}}, "description": "An image"},
         204: {"description": "There is none"},
         304: {"description": "It is as it was"},
     },

@@ -77,13 +77,19 @@ class Uploads:
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def receive(self, request: Request) -> Upload:
-        """The one file of a multipart form; nothing is left of one that does not arrive whole.
+    async def receive(self, request: Request, name: str | None = None) -> Upload:
+        """The one file of a multipart form, or the body itself; nothing stays of one cut off.
+
+        Parameters
+        ----------
+        request : Request
+        name : str or None
+            What the client calls a body that is the file itself.
 
         Raises
         ------
         HTTPException
-            If it is not such a form, is too large or slow, or too many arrive at once.
+            If it is neither, is too large or slow, or too many arrive at once.
         """
         if self._now >= self.limits.at_once:
             words = f"{self.limits.at_once} files arrive already: try again in a moment"
@@ -95,18 +101,18 @@ class Uploads:
         # No lock: requests are received on the one event loop.
         self._now += 1
         try:
-            return await self._receive(request)
+            return await self._receive(request, name)
         finally:
             self._now -= 1
 
-    async def _receive(self, request: Request) -> Upload:
+    async def _receive(self, request: Request, name: str | None) -> Upload:
         assert self.folder is not None
         path = self.folder / secrets.token_hex(12)
         try:
             with open(path, "xb") as file:
-                form = _Form(file, request.headers.get("content-type", ""))
-                await asyncio.wait_for(self._stream(request, form), self.limits.total_s)
-            upload = Upload(path.with_suffix(form.suffix()), form.name)
+                body = _body_of(file, request.headers.get("content-type", ""), name)
+                await asyncio.wait_for(self._stream(request, body), self.limits.total_s)
+            upload = Upload(path.with_suffix(_suffix(body.name)), body.name)
             # Only now is the name known, which may come after the data of other parts.
             path.rename(upload.path)
             return upload
@@ -125,7 +131,7 @@ class Uploads:
                 raise HTTPException(400, f"no proper form: {error}") from None
             raise
 
-    async def _stream(self, request: Request, form: _Form) -> None:
+    async def _stream(self, request: Request, body: _Form | _Plain) -> None:
         chunks, received = request.stream().__aiter__(), 0
         while True:
             try:
@@ -136,27 +142,64 @@ class Uploads:
             if received > self.limits.bytes_each + _FORM_BYTES:
                 raise self._too_large()
             if chunk:
-                form.parser.write(chunk)
-        form.finish()
+                body.write(chunk)
+        body.finish()
 
     def _too_large(self) -> HTTPException:
         most = self.limits.bytes_each / 2**20
         return HTTPException(413, f"larger than {most:,.0f} MB: use `tonearm predict` for it")
 
 
+def _body_of(file: BinaryIO, content_type: str, name: str | None) -> _Form | _Plain:
+    kind, options = parse_options_header(content_type)
+    if kind == b"multipart/form-data" and b"boundary" in options:
+        return _Form(file, options[b"boundary"])
+    if kind == b"application/octet-stream" or kind.startswith((b"audio/", b"video/")):
+        return _Plain(file, name)
+    words = f"send a form (multipart/form-data) with a part {_FIELD!r}, or the file as audio/*"
+    raise HTTPException(415, words)
+
+
+def _own_name(name: str) -> str:
+    """What a client calls a file: the last part of it alone."""
+    # Either slash: some clients send whole paths of Windows.
+    return re.split(r"[/\\]", name)[-1][-255:] or "upload"
+
+
+def _suffix(name: str) -> str:
+    """The name's ending, if it is one of audio."""
+    suffix = os.path.splitext(name)[1].lower()
+    # No other ending: the name is the client's, and only decoders look at the ending.
+    return suffix if suffix in AUDIO_SUFFIXES else ""
+
+
+class _Plain:
+    """A body that is the file itself."""
+
+    def __init__(self, file: BinaryIO, name: str | None) -> None:
+        self.name = _own_name(name or "")
+        self._file, self._written = file, 0
+
+    def write(self, data: bytes) -> None:
+        """Keep the next piece."""
+        self._written += self._file.write(data)
+
+    def finish(self) -> None:
+        """Check that there was anything."""
+        if not self._written:
+            raise HTTPException(422, "the body is empty: send the file in it")
+
+
 class _Form:
     """A multipart form read as it comes: the part named ``file`` goes to the disk."""
 
-    def __init__(self, file: BinaryIO, content_type: str) -> None:
-        kind, options = parse_options_header(content_type)
-        if kind != b"multipart/form-data" or b"boundary" not in options:
-            raise HTTPException(415, f"send a form (multipart/form-data) with a part {_FIELD!r}")
+    def __init__(self, file: BinaryIO, boundary: bytes) -> None:
         self.name = ""
         self._file, self._found, self._inside, self._ended = file, False, False, False
         self._header, self._value = b"", b""
         self._disposition = b""
         self.parser = MultipartParser(
-            options[b"boundary"],
+            boundary,
             {
                 "on_part_begin": self._begin,
                 "on_header_field": self._on_field,
@@ -168,6 +211,10 @@ class _Form:
             },
         )
 
+    def write(self, data: bytes) -> None:
+        """Read the next piece."""
+        self.parser.write(data)
+
     def finish(self) -> None:
         """Check that the form came to its end, with the file in it."""
         self.parser.finalize()
@@ -175,12 +222,6 @@ class _Form:
             raise HTTPException(400, "the form breaks off")
         if not self._found:
             raise HTTPException(422, f"a form without a file in a part named {_FIELD!r}")
-
-    def suffix(self) -> str:
-        """The name's ending, if it is one of audio."""
-        suffix = os.path.splitext(self.name)[1].lower()
-        # No other ending: the name is the client's, and only decoders look at the ending.
-        return suffix if suffix in AUDIO_SUFFIXES else ""
 
     def _begin(self) -> None:
         self._disposition, self._inside = b"", False
@@ -205,8 +246,7 @@ class _Form:
         if self._found:
             raise HTTPException(422, "one file at a time, please")
         name = options.get(b"filename", b"").decode("utf-8", "replace")
-        # Either slash: some clients send whole paths of Windows.
-        self.name = re.split(r"[/\\]", name)[-1][-255:] or "upload"
+        self.name = _own_name(name)
         self._found = self._inside = True
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:

@@ -75,7 +75,7 @@ async function adopt(job) {
     toast(`The new model is in use: ${count(result.reclassified, "track")} classified again.`);
 }
 
-/** "Of 30 corrections that it had not seen, it names 21 right; the model now in use 12." */
+/** @param {Record<string, any>} result */
 function gain({ before, after, n, difference }) {
   const [low, high] = [difference.low, difference.high].map((value) => Math.round(100 * value));
   const range = `The gain is between ${low} and ${high} points, with 95 % certainty.`;
@@ -85,6 +85,7 @@ function gain({ before, after, n, difference }) {
   );
 }
 
+/** @param {Record<string, any>} result */
 function changes(result) {
   if (!result.changed) return [el("p", {}, "No track of the library would change.")];
   const rows = result.changes

@@ -1,0 +1,47 @@
+"""The predictions of a job, a line each, on the disk: ten thousand timelines are a lot to hold."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+
+class Results:
+    """Lines that one thread adds and others read.
+
+    Parameters
+    ----------
+    path : Path
+        A new file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._ends = [0]  # where each line ends, so that a page is one read
+        path.touch(exist_ok=False)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def add(self, line: bytes) -> None:
+        """Keep one more line, which must not hold a line break."""
+        with self._lock, self.path.open("ab") as file:
+            file.write(line + b"\n")
+            self._ends.append(file.tell())
+
+    def page(self, offset: int, limit: int) -> list[bytes]:
+        """Lines ``offset`` to ``offset + limit``, as far as they are there."""
+        with self._lock:
+            ends = self._ends[offset : offset + limit + 1]
+        if len(ends) < 2:
+            return []
+        with self.path.open("rb") as file:
+            file.seek(ends[0])
+            return file.read(ends[-1] - ends[0]).splitlines()
+
+    def remove(self) -> None:
+        """Delete the file."""
+        with suppress(OSError):
+            self.path.unlink()
