@@ -34,7 +34,7 @@ def serve(
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(help="Site whose pages may use the API, as https://a.org."),
+        typer.Option(help="Another site (https://…) that may use the API."),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     model: ModelOption = None,

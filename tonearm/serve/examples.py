@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 _DEEPEST = 8  # a model that holds itself ends there
 # Of fields that mean the same wherever they stand; their type has to fit too.
 _BY_NAME: dict[str, Any] = {
-    "path": "/home/anna/Music/Tonearm/midnight_walk.mp3",
+    "path": "/music/Tonearm/midnight_walk.mp3",
     "folder": "Tonearm",
     "title": "Midnight Walk",
     "artist": "Tonearm",
