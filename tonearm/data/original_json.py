@@ -27,8 +27,30 @@ TRACK_S = 30
 COEFFICIENTS = 13
 
 
+def segment_levels(samples: Float32) -> list[Float32]:
+    """Log-mel of each 3 s segment of the first 30 s, as the original cut them.
+
+    Parameters
+    ----------
+    samples : float32 [n]
+        Mono audio at 22,050 Hz.
+
+    Returns
+    -------
+    list of float32 [130, bands]
+        Absolute decibels, n_fft 2048, hop 512; a last segment that is too short is left out.
+    """
+    length = TRACK_S * GTZAN_SPEC.sample_rate_hz // EXCERPTS
+    frames = -(-length // GTZAN_SPEC.hop_samples)  # 130: rounded up
+    powers = (
+        mel_power(samples[i * length : (i + 1) * length], GTZAN_SPEC) for i in range(EXCERPTS)
+    )
+    # Absolute decibels, as librosa's mfcc: not relative to a maximum.
+    return [power_to_db(power, reference=1.0) for power in powers if len(power) == frames]
+
+
 def segment_mfccs(samples: Float32) -> list[Float32]:
-    """MFCCs of each 3 s segment of the first 30 s, as the original computed them.
+    """MFCCs of each segment of `segment_levels`, as the original computed them.
 
     Parameters
     ----------
@@ -38,17 +60,8 @@ def segment_mfccs(samples: Float32) -> list[Float32]:
     Returns
     -------
     list of float32 [130, 13]
-        13 coefficients, n_fft 2048, hop 512; a last segment that is too short is left out.
     """
-    length = TRACK_S * GTZAN_SPEC.sample_rate_hz // EXCERPTS
-    frames = -(-length // GTZAN_SPEC.hop_samples)  # 130: rounded up
-    found = []
-    for i in range(EXCERPTS):
-        power = mel_power(samples[i * length : (i + 1) * length], GTZAN_SPEC)
-        if len(power) == frames:
-            # Absolute decibels, as librosa's mfcc: not relative to a maximum.
-            found.append(mfcc(power_to_db(power, reference=1.0), coefficients=COEFFICIENTS))
-    return found
+    return [mfcc(level, coefficients=COEFFICIENTS) for level in segment_levels(samples)]
 
 
 def write_json(
