@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from tonearm.containers.edges import tag_before
 from tonearm.containers.edits import (
+    RESAVE,
     Content,
     Edit,
     NamedCodec,
@@ -94,18 +95,18 @@ class ApeTag:
         footer = read_at(file, max(0, end - _FENCE.size), _FENCE.size)
         if len(footer) < _FENCE.size or not footer.startswith(_MAGIC):
             if read_at(file, 0, 8) == _MAGIC:
-                raise damaged(path, "its APE tag stands at the beginning")
+                raise damaged(path, "has its APE tag at the beginning", RESAVE)
             return cls(end, 0, 2_000, _HAS_HEADER, None)  # 2,000 is APEv2
         _, version, size, count, flags, _ = _FENCE.unpack(footer)
         header = _FENCE.size if flags & _HAS_HEADER else 0
         start = end - size - header  # the stated size counts the footer, but not the header
         if start < 0 or size < _FENCE.size:
-            raise damaged(path, "its APE tag has a wrong size")
+            raise damaged(path, "its APE tag has a wrong size", RESAVE)
         if header and read_at(file, start, 8) != _MAGIC:
-            raise damaged(path, "its APE tag lacks its header")
+            raise damaged(path, "its APE tag lacks its header", RESAVE)
         items = _items(read_at(file, start + header, size - _FENCE.size), count)
         if items is None:
-            raise damaged(path, "the items of its APE tag do not line up")
+            raise damaged(path, "the items of its APE tag do not line up", RESAVE)
         return cls(start, size + header, version, flags, items)
 
     def tag(self) -> RawTag:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tonearm.containers.edits import (
+    INCOMPLETE,
+    RESAVE,
     Content,
     Edit,
     NamedCodec,
@@ -133,7 +135,7 @@ class AsfFile(RawFile):
             size = int.from_bytes(head[16:24], "little")
             self._size = os.fstat(file.fileno()).st_size
             if not _HEADER_BYTES <= size <= self._size:
-                raise damaged(path, "is cut short within its header")
+                raise damaged(path, "is cut short within its header", INCOMPLETE)
             self._header = read_at(file, 0, size)
         self._objects = self._walk(_HEADER_BYTES, size)
         self._content = self._object(_EXTENDED_CONTENT)
@@ -153,7 +155,7 @@ class AsfFile(RawFile):
     def _walk(self, start: int, end: int) -> list[AsfObject]:
         found = list(objects(io.BytesIO(self._header), start, end))
         if not all(each.fits for each in found):
-            raise damaged(self.path, "the objects of its header do not line up")
+            raise damaged(self.path, "the parts of its header do not line up", RESAVE)
         return found
 
     def _object(self, guid: bytes) -> AsfObject | None:
@@ -168,7 +170,7 @@ class AsfFile(RawFile):
             items.append(data[position:end])
             position = end
         if position != len(data):
-            raise damaged(self.path, "the descriptors of its header do not line up")
+            raise damaged(self.path, "the tags in its header do not line up", RESAVE)
         return tuple(items)
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:

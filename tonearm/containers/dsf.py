@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from tonearm.containers.edits import Content, Edit, RawFile, RawTag, damaged, read_at
+from tonearm.containers.edits import (
+    INCOMPLETE,
+    RESAVE,
+    Content,
+    Edit,
+    RawFile,
+    RawTag,
+    damaged,
+    read_at,
+)
 from tonearm.containers.id3 import NEW_ID3, Id3Body, Id3Codec
 
 
@@ -25,15 +34,15 @@ class DsfFile(RawFile):
             stated = int.from_bytes(head[12:20], "little")
             self._start = int.from_bytes(head[20:28], "little")
             if stated != self._size or self._start > self._size:
-                raise damaged(path, "is cut short, or its header counts wrong")
+                raise damaged(path, "is cut short, or its header counts wrong", INCOMPLETE)
             self._body, tag = NEW_ID3, RawTag("id3v2.4", Id3Codec(4), None)
             if self._start:
                 data = read_at(file, self._start, self._size - self._start)
                 if data[:3] != b"ID3" or len(data) < 10:
-                    raise damaged(path, "its header points to no ID3 tag")
+                    raise damaged(path, "its header points to a tag that is not there", RESAVE)
                 self._body = Id3Body.parse(data, path)
                 if self._body.length != len(data):
-                    raise damaged(path, "its ID3 tag is not its end")
+                    raise damaged(path, "has something behind its ID3 tag", RESAVE)
                 tag = self._body.tag()
         super().__init__(path, [tag])
         self.sound = (28, self._start or self._size)

@@ -198,7 +198,12 @@ class RawFile(ABC):
         """
 
 
-def damaged(path: str | os.PathLike[str], what: str) -> TagError:
+# What the owner of a file can do about its tags.
+RESAVE = "Save its tags again with a tag editor"
+INCOMPLETE = "It is incomplete: get it again"
+
+
+def damaged(path: str | os.PathLike[str], what: str, todo: str = "") -> TagError:
     """The error for a tag that is skipped, since Tonearm does not wholly understand it.
 
     Parameters
@@ -207,8 +212,10 @@ def damaged(path: str | os.PathLike[str], what: str) -> TagError:
         The file.
     what : str
         What is wrong, for people.
+    todo : str
+        What they can do about it, where they can.
     """
-    return TagError(f"{path}: {what}")
+    return TagError(f"{path}: {what}. {todo}" if todo else f"{path}: {what}")
 
 
 def padding_for(room: int, needed: int, *, least: int = 0) -> int:

@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from tonearm.containers.edges import id3v2_bytes, sound_bounds
 from tonearm.containers.edits import (
+    INCOMPLETE,
     Content,
     Edit,
     RawFile,
@@ -216,7 +217,7 @@ class FlacFile(RawFile):
             data = self._comments.build(content.items)
             # FLAC states the size of a block in three bytes: 16 MB.
             if len(data) > _MAX_BLOCK:
-                raise damaged(self.path, "has no room for more comments")
+                raise damaged(self.path, "has no room for more tags: FLAC takes 16 MB of them")
             last = old.last if old else False
             block = _header(COMMENT_BLOCK, len(data), last=last) + data
             start = old.start if old else first.end
@@ -250,9 +251,9 @@ class FlacFile(RawFile):
 def _check(blocks: list[Block], file: BinaryIO, path: str | os.PathLike[str]) -> None:
     """Raise TagError for metadata that cannot be changed with a known result."""
     if not blocks or not blocks[-1].last:
-        raise damaged(path, "is cut short within its metadata")
+        raise damaged(path, "is cut short within its tags", INCOMPLETE)
     if blocks[0].kind != STREAMINFO or len(read_at(file, blocks[-1].end - 1, 1)) < 1:
-        raise damaged(path, "its metadata do not begin as FLAC's do, or are cut short")
+        raise damaged(path, "its header is not that of a FLAC, or is cut short", INCOMPLETE)
 
 
 def _header(kind: int, length: int, *, last: bool) -> bytes:

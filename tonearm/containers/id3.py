@@ -18,6 +18,7 @@ from tonearm.containers.edges import syncsafe, unsyncsafe
 from tonearm.containers.edits import (
     JOINT,
     MARKER,
+    RESAVE,
     Content,
     Edit,
     ItemCodec,
@@ -154,12 +155,12 @@ class Id3Body:
         version, flags = data[3], data[5]
         # Lengths have seven bits a byte, so that no byte looks like the sync of an MPEG frame.
         if version not in {2, 3, 4} or max(data[6:10]) > 0x7F:
-            raise damaged(path, "its ID3 header is broken")
+            raise damaged(path, "its ID3 tag has a broken header", RESAVE)
         length = 10 + unsyncsafe(data[6:10])
         if length > len(data):
-            raise damaged(path, "its ID3 tag says it is longer than the file")
+            raise damaged(path, "its ID3 tag says it is longer than the file", RESAVE)
         if flags & ~(_UNSYNCHRONISED | _EXTENDED | 0x20) or (version == 2 and flags & _EXTENDED):
-            raise damaged(path, "its ID3 tag has a footer, or is compressed")
+            raise damaged(path, "its ID3 tag has a footer, or is compressed", RESAVE)
         body = data[10:length]
         if flags & _UNSYNCHRONISED and version < 4:
             body = body.replace(b"\xff\0", b"\xff")
@@ -169,7 +170,7 @@ class Id3Body:
             size = unsyncsafe(body[:4]) if version == 4 else struct.unpack(">I", body[:4])[0] + 4
             extended = body[:size]
             if size not in {6, 10}:  # more holds a checksum or rules for the tag's size
-                raise damaged(path, "its ID3 tag has an extended header with a checksum")
+                raise damaged(path, "its ID3 tag has a checksum, which players ignore", RESAVE)
         frames, padding = _frames(body[len(extended) :], version, path)
         return cls(version, flags, extended, frames, padding, length)
 
@@ -250,7 +251,7 @@ class MpegFile(RawFile):
             tags.append(second)
         super().__init__(path, tags)
         if second is not None:
-            self.refusal = "has a second ID3 tag with a genre, which some players read"
+            self.refusal = "has a second ID3 tag with a genre, which some players read: remove one"
 
     def _id3(self, *, has_id3: bool) -> RawTag:
         # Players that find version 2 ask version 1 no more: its fields have to come along.
@@ -301,7 +302,7 @@ def _frames(
         frames, rest = _walk(data, version, safe=safe)
         if not rest.strip(b"\0"):
             return frames, len(rest)
-    raise damaged(path, "the frames of its ID3 tag do not line up")
+    raise damaged(path, "the frames of its ID3 tag do not line up", RESAVE)
 
 
 def _walk(data: bytes, version: int, *, safe: bool) -> tuple[tuple[bytes, ...], bytes]:

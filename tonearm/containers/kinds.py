@@ -92,5 +92,5 @@ def sniff(path: str | os.PathLike[str]) -> str:
     if head and Path(path).suffix.lower() in _MPEG_SUFFIXES:
         return "mp3"
     if not head:
-        raise TagError(f"{path}: holds nothing that could have tags")
-    raise TagError(f"{path}: keeps no tags that Tonearm knows")
+        raise TagError(f"{path}: is empty, or holds nothing but a tag")
+    raise TagError(f"{path}: is of a kind whose tags Tonearm does not know")

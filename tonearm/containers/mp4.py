@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from tonearm.containers.edits import (
+    INCOMPLETE,
     MP4_MARKER,
+    RESAVE,
     Content,
     Edit,
     ItemCodec,
@@ -91,12 +93,12 @@ class Mp4File(RawFile):
             self._top = list(_top_atoms(file, path))
             moov = next((atom for atom in self._top if atom.name == b"moov"), None)
             if moov is None:
-                raise damaged(path, "has no movie atom: it is cut short or not finished")
+                raise damaged(path, "has no index of its sound (moov)", INCOMPLETE)
             self._moov = moov
             self._data = read_at(file, moov.start, moov.end - moov.start)
         # A size of 1 says that the true one follows in 8 bytes; no movie atom needs that.
         if self._data[:4] == b"\0\0\0\1":
-            raise damaged(path, "its movie atom is longer than 4 GB")
+            raise damaged(path, "has an index of its sound (moov) of more than 4 GB")
         self.path = path
         ways = list(self._ways([], 8, len(self._data)))
         # The way that leads furthest: chapters may stand in a udta of their own.
@@ -115,10 +117,10 @@ class Mp4File(RawFile):
         super().__init__(path, tags)
         self._free = free
         if len(lists) > 1:
-            self.refusal = "has several lists of tags, of which players read different ones"
+            self.refusal = "has several lists of tags, and players differ in which one they read"
         self.keys = self._quicktime_keys()
         if "genre" in self.keys:
-            self.refusal = "keeps its genre as a QuickTime key"
+            self.refusal = "keeps its genre as a QuickTime key, which Tonearm only reads"
 
     def _ways(self, way: list[Atom], start: int, end: int) -> Iterator[list[Atom]]:
         """All ways to a list of tags, as far as they lead."""
@@ -133,7 +135,7 @@ class Mp4File(RawFile):
         content = self._data[ilst.body : ilst.end]
         items = tuple(atom_of(name, part) for name, part in children(content))
         if b"".join(items) != content:
-            raise damaged(self.path, "the atoms of its tags do not line up")
+            raise damaged(self.path, "its tags do not line up", RESAVE)
         return items
 
     def _head(self, place: Atom) -> int:
@@ -186,7 +188,7 @@ class Mp4File(RawFile):
         edits = [Edit(self._moov.start, len(self._data), moov)]
         # saio holds places of its own, which nothing here would move.
         if shift and b"saio" in self._data:
-            raise damaged(self.path, "is encrypted by pieces whose places would move")
+            raise damaged(self.path, "is encrypted in pieces, whose places would move")
         if shift:
             edits[0] = Edit(self._moov.start, len(self._data), self._shifted(moov, shift))
             edits += self._fragments(shift)
@@ -216,7 +218,7 @@ class Mp4File(RawFile):
             if parent.name == b"meta":  # behind its handler
                 handler = next(inner(self._data, start, parent.end), None)
                 if handler is None or handler.name != b"hdlr":
-                    raise damaged(self.path, "its tags' atom does not begin with a handler")
+                    raise damaged(self.path, "its tags do not begin as MP4's do", RESAVE)
                 start = handler.end
             return self._replaced(depth, start, start, data)
         place = self._places[-1]
@@ -315,7 +317,7 @@ def mp4_values(path: str | os.PathLike[str]) -> Iterator[list[list[str]]]:
 def _top_atoms(file: BinaryIO, path: str | os.PathLike[str]) -> Iterator[Atom]:
     for atom in atoms(file, 0, os.fstat(file.fileno()).st_size):
         if atom.size and not atom.fits:
-            raise damaged(path, "is cut short, or its atoms do not line up")
+            raise damaged(path, "is cut short, or its parts do not line up", INCOMPLETE)
         yield atom
 
 

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+from tonearm.containers.edits import RESAVE, damaged
 from tonearm.errors import TagError
 from tonearm.files import as_path
 
@@ -78,10 +79,12 @@ def _readable(name: str) -> Iterator[None]:
     except (MutagenError, OSError) as error:
         # The message names the file already, and has one line.
         reason = " ".join(str(error).replace(repr(name), "it").split())
-        raise TagError(f"{name}: tags cannot be read: {reason or type(error).__name__}") from None
+        what = f"its tags cannot be read ({reason or type(error).__name__})"
+        raise damaged(name, what, RESAVE) from None
     except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, EOFError) as error:
         # Damage that mutagen's parsers did not foresee.
-        raise TagError(f"{name}: tags are damaged ({type(error).__name__}: {error})") from error
+        what = f"its tags are damaged ({type(error).__name__}: {error})"
+        raise damaged(name, what, RESAVE) from error
 
 
 def is_binary(value: object) -> bool:
@@ -248,7 +251,7 @@ def _load_ogg(opened: str | IO[bytes]) -> Loaded:
     found = File(opened, options=list(map(_class, names)))
     if found is None:
         name = opened if isinstance(opened, str) else getattr(opened, "name", "a file")
-        raise TagError(f"{name}: an Ogg file, but of no sound that has tags")
+        raise TagError(f"{name}: is an Ogg file of a kind whose tags Tonearm does not know")
     return found.tags
 
 

@@ -11,7 +11,16 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
-from tonearm.containers.edits import Content, Edit, RawFile, RawTag, damaged, read_at
+from tonearm.containers.edits import (
+    INCOMPLETE,
+    RESAVE,
+    Content,
+    Edit,
+    RawFile,
+    RawTag,
+    damaged,
+    read_at,
+)
 from tonearm.containers.ogg import CONTINUED, HEADER, LAST, MAX_SEGMENTS, Page, page_at
 from tonearm.containers.vorbis import COMMENT_BLOCK, CommentCodec, Comments
 
@@ -39,7 +48,7 @@ class OggFile(RawFile):
                 raise damaged(path, "holds several streams at once, such as a film")
             # To grow there would move sound to other pages, whose granules would be wrong.
             if any(page.granule > 0 or page.flags & LAST for page in self._pages):
-                raise damaged(path, "its comments share an Ogg page with sound")
+                raise damaged(path, "its tags share an Ogg page with sound", RESAVE)
             data = b"".join(read_at(file, page.body, page.length) for page in self._pages)
             length = _first_packet(b"".join(page.segments for page in self._pages))
             intro = read_at(file, first.body, 8)
@@ -119,7 +128,7 @@ class OggFile(RawFile):
 def _page_at(file: BinaryIO, start: int, path: str | os.PathLike[str]) -> Page:
     page = page_at(file, start)
     if page is None:
-        raise damaged(path, f"holds no Ogg page at byte {start}")
+        raise damaged(path, f"has no Ogg page at byte {start}, where one should be", INCOMPLETE)
     return page
 
 
@@ -143,7 +152,7 @@ def _split_prefix(packet: bytes, intro: bytes, path: str | os.PathLike[str]) -> 
         return packet[:4], packet[4:]
     if intro.startswith(b"Speex   "):
         return b"", packet
-    raise damaged(path, "its second Ogg packet holds no comments")
+    raise damaged(path, "has no tags where an Ogg file has them", RESAVE)
 
 
 def _page_counts(total: int, wanted: tuple[int, ...]) -> list[int]:

@@ -9,6 +9,7 @@ from typing import BinaryIO, Literal
 from tonearm.containers.chunks import AIFF, ALL_ONES, WAV, Chunk, Form, chunks
 from tonearm.containers.edits import (
     JOINT,
+    RESAVE,
     Codec,
     Content,
     Edit,
@@ -59,7 +60,7 @@ class ChunkFile(RawFile):
         with open(path, "rb") as file:
             head = read_at(file, 0, 12)
             if head[:4] not in {b"RIFF", b"FORM"}:
-                refusal = f"is {head[:4].decode('latin-1')}, in which no tags are written"
+                refusal = f"is {head[:4].decode('latin-1')}, whose tags Tonearm only reads"
             form = AIFF if head[:4] == b"FORM" else WAV
             self._order = form.order
             self._form_size = int.from_bytes(head[4:8], self._order)
@@ -75,7 +76,7 @@ class ChunkFile(RawFile):
             if self._id3:
                 data = self.id3_bytes = read_at(file, self._id3.body, self._id3.size)
                 if data[:3] != b"ID3" or len(data) < 10:
-                    raise damaged(path, "its ID3 chunk holds no ID3 tag")
+                    raise damaged(path, "its ID3 chunk holds something else", RESAVE)
                 self._body = Id3Body.parse(data, path)
                 self._rest = data[self._body.length :]  # kept as it is
             tags = [self._body.tag() if self._id3 else RawTag("id3v2.4", Id3Codec(4), None)]
@@ -83,7 +84,7 @@ class ChunkFile(RawFile):
                 if chunk.name == b"LIST" and read_at(file, chunk.body, 4) == b"INFO":
                     items = _subchunks(read_at(file, chunk.body + 4, chunk.size - 4))
                     if items is None:
-                        raise damaged(path, "its LIST INFO chunk is damaged")
+                        raise damaged(path, "its LIST INFO chunk is damaged", RESAVE)
                     name = f"info-{len(self._infos)}" if self._infos else "info"
                     self._infos[name] = chunk
                     # FFmpeg, and players by it, read no ID3 where there is an INFO.

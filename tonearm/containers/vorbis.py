@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tonearm.containers.edits import NamedCodec, damaged, decoded
+from tonearm.containers.edits import RESAVE, NamedCodec, damaged, decoded
 
 VENDOR = b"Tonearm"
 # FLAC's number for a block of comments, which FLAC in Ogg has too.
@@ -65,7 +65,7 @@ class Comments:
         while len(parts) <= count:
             end = position + 4 + int.from_bytes(data[position : position + 4], "little")
             if end > len(data) or len(data) < position + 4:
-                raise damaged(path, "its Vorbis comments do not line up")
+                raise damaged(path, "its Vorbis comments do not line up", RESAVE)
             parts.append(data[position + 4 : end])
             position = end
             if len(parts) == 1:
