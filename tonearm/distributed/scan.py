@@ -161,7 +161,7 @@ def _prepare(
         slices, there = folder.contents()
         rows = write_slices(folder, inputs, slices)
         if settings is None:
-            settings = Settings(model.sha256, model.name, _part_rows(sum(rows)))
+            settings = Settings(model.sha256, model.name, part_rows(sum(rows)))
             folder.put_settings(settings)
     except OSError as error:
         raise TonearmError(f"cannot be read or written: {_words(error)}") from error
@@ -180,7 +180,13 @@ def _prepare(
     return settings, sorted(pending)
 
 
-def _part_rows(rows: int) -> int:
+def part_rows(rows: int) -> int:
+    """Rows in a part of an archive of so many.
+
+    Parameters
+    ----------
+    rows : int
+    """
     return next((size for below, size in _PART_ROWS if rows < below), _MOST_PART_ROWS)
 
 

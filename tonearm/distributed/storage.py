@@ -71,12 +71,17 @@ def file_system(uri: str) -> tuple[AbstractFileSystem, str]:
     """
     import fsspec
 
+    # Patience is in one place, `patiently`: times five in s3fs and five in botocore, a store that
+    # is away would cost minutes an object.
+    once = {"config_kwargs": {"retries": {"max_attempts": 0}}} if uri.startswith("s3") else {}
     try:
-        found: tuple[AbstractFileSystem, str] = fsspec.core.url_to_fs(uri)
+        found: tuple[AbstractFileSystem, str] = fsspec.core.url_to_fs(uri, **once)
     except ValueError as error:
         raise TonearmError(f"{uri} names a store that is not known ({error})") from None
     except ImportError as error:
         raise TonearmError(f"{uri} needs another package: {error}") from None
+    if once:
+        found[0].retries = 1
     return found
 
 
