@@ -81,6 +81,16 @@ def test_memory_is_limited_and_given_back(fork: bool) -> None:
     assert found[1].kind == "memory" and "more memory" in found[1].reason
 
 
+@posix
+def test_a_worker_that_watches_its_memory_ends_and_the_next_goes_on(fork: bool) -> None:
+    """What macOS needs, which refuses no memory."""
+    given = [("watched", 2**27, 2**20), ("watched", 2**27, 2**28), ("echo", 1)]
+    found = values(given, limits=Limits(memory_bytes=0), fork=fork)
+    assert found[0] == 2**20
+    assert found[1].kind == "memory" and "more memory" in found[1].reason
+    assert found[2][0] == 1
+
+
 def test_a_file_that_advances_may_take_its_time() -> None:
     limits = Limits(time_s=0.7)
     pool = Pool(1, make_work=tasks.make_work, limits=limits)

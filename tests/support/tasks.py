@@ -5,12 +5,14 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tonearm.errors import DecodeError
 from tonearm.workers import Caller
+from tonearm.workers.worker import watch_memory
 
 
 def crash(code: int = signal.SIGSEGV) -> None:
@@ -47,6 +49,15 @@ def _raise(_: Caller, error: Exception) -> None:
     raise error
 
 
+def _watched(_: Caller, extra: int, size: int) -> int:
+    """Fill so many bytes while the worker watches itself, as on a system without a limit."""
+    threading.Thread(target=watch_memory, args=(extra,), daemon=True).start()
+    time.sleep(0.3)
+    filled = b"\1" * size
+    time.sleep(0.5)
+    return len(filled)
+
+
 _TASKS: dict[str, Callable[..., Any]] = {
     "echo": lambda _, value: (value, os.getpid()),
     "sleep": _sleep,
@@ -54,6 +65,7 @@ _TASKS: dict[str, Callable[..., Any]] = {
     "kill": lambda _: crash(signal.SIGKILL),
     "exit": lambda _: os._exit(7),
     "hoard": lambda _, size: len(bytearray(size)),
+    "watched": _watched,
     "raise": _raise,
     "bad": lambda _: _raise(_, DecodeError("a.mp3", "not-audio", "is not audio")),
     "lambda": lambda _: lambda: None,

@@ -8,6 +8,9 @@ from typing import Any
 
 from tonearm.errors import DecodeKind
 
+# With this code a worker ends that took more memory than it may, where the system cannot refuse it.
+OUT_OF_MEMORY = 77
+
 
 class Kind(IntEnum):
     """What a message of a worker is about; its value is the second of the pair that is sent."""
@@ -30,8 +33,9 @@ class Limits:
         A file that has not advanced by a twentieth within so many seconds is given up. Only
         seconds in which this process runs count: not while the machine sleeps or after Ctrl-Z.
     memory_bytes : int
-        Address space that a worker may take on top of what it needs to start; 0 for no limit.
-        Without effect on Windows and macOS, which do not offer one.
+        What a worker may take on top of what it needs to start; 0 for no limit. Linux refuses
+        more address space. macOS has no such limit: a worker there looks at its own size several
+        times a second, and ends. Windows has no limit.
     """
 
     time_s: float = 300.0  # a six-hour mix takes some three minutes in all

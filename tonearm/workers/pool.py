@@ -21,8 +21,17 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tonearm.errors import TonearmError
-from tonearm.workers.messages import Done, Event, Failure, Kind, Limits, Progress, Question
-from tonearm.workers.worker import MakeWork, failure_of, live
+from tonearm.workers.messages import (
+    OUT_OF_MEMORY,
+    Done,
+    Event,
+    Failure,
+    Kind,
+    Limits,
+    Progress,
+    Question,
+)
+from tonearm.workers.worker import MakeWork, failure_of, live, too_large
 
 _POLL_S = 0.5  # longest wait for news; time limits are looked at as often
 # A longer pause between two looks was a sleeping machine or Ctrl-Z, and counts as this much.
@@ -257,7 +266,7 @@ class Pool:
         self._replace(i)
         # It had begun, or dies for the second time: the task is to blame.
         if job is None or job.begun or job.again:
-            return Done(Failure("crash", _crashed(worker.process))) if job else None
+            return Done(_crashed(worker.process)) if job else None
         job.again, job.deadline_s = True, self._now_s + self._limits.time_s
         self._workers[i].job = job
         self._workers[i].send(job.task)
@@ -306,14 +315,18 @@ def _safe_method() -> str:
     return "forkserver" if "forkserver" in offered else "spawn"
 
 
-def _crashed(process: BaseProcess) -> str:
+def _crashed(process: BaseProcess) -> Failure:
     code = _exit_code(process)
+    if code == OUT_OF_MEMORY:
+        return too_large()
     if code == -signal.SIGKILL:
-        return (
+        reason = (
             "made the system end its decoder (SIGKILL), probably because memory ran out; "
             "try again with fewer --jobs"
         )
-    return f"made its decoder crash ({_name_of(code)}); the file is probably damaged"
+    else:
+        reason = f"made its decoder crash ({_name_of(code)}); the file is probably damaged"
+    return Failure("crash", reason)
 
 
 def _too_slow(limits: Limits) -> str:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from tonearm.errors import DecodeError, ModelError, TonearmError
-from tonearm.workers.messages import Failure, Kind
+from tonearm.workers.messages import OUT_OF_MEMORY, Failure, Kind
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -28,6 +28,7 @@ MakeWork = Callable[[], Work]
 
 _PROGRESS_S = 0.1  # between two reports: a file of seconds must not be slowed by talk
 _PARENT_POLL_S = 2.0  # so long may a worker outlive its pool
+_MEMORY_POLL_S = 0.1  # a decoder fills some hundred megabytes meanwhile
 
 
 class Caller:
@@ -113,10 +114,14 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, OSError):  # vanished, or the disk failed
         return Failure("unreadable", f"cannot be read: {error.strerror or error}")
     if isinstance(error, MemoryError):
-        reason = "needs more memory than one file may use; it is probably damaged"
-        return Failure("memory", reason)
+        return too_large()
     what = str(error) if isinstance(error, TonearmError) else f"{type(error).__name__}: {error}"
     return Failure("internal", f"made Tonearm fail ({what}); please report this file as a bug")
+
+
+def too_large() -> Failure:
+    """What to say of a file that took more memory than one may."""
+    return Failure("memory", "needs more memory than one file may use; it is probably damaged")
 
 
 def live(
@@ -186,8 +191,11 @@ def _end_with_parent(parent_pid: int) -> None:
 
 
 def _limit_memory(extra_bytes: int) -> None:
-    """Let this process take so much address space more, where the system can refuse it."""
-    if sys.platform != "linux" or not extra_bytes:
+    """Let this process take so much memory more."""
+    if not extra_bytes:
+        return
+    if sys.platform != "linux":
+        threading.Thread(target=watch_memory, args=(extra_bytes,), daemon=True).start()
         return
     import resource
 
@@ -198,3 +206,27 @@ def _limit_memory(extra_bytes: int) -> None:
     # A lower limit from outside stays.
     if most == resource.RLIM_INFINITY or limit < most:
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+
+
+def watch_memory(extra_bytes: int) -> None:
+    """End this process once it has taken so much more; at once done where nothing can be measured.
+
+    Parameters
+    ----------
+    extra_bytes : int
+        Resident memory beyond what it holds now.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    unit = 1 if sys.platform == "darwin" else 1_024  # bytes there, kilobytes elsewhere
+
+    def most() -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    limit = most() + extra_bytes
+    while most() <= limit:
+        time.sleep(_MEMORY_POLL_S)
+    # As in `_end_with_parent`: the decoder in the other thread has to end too.
+    os._exit(OUT_OF_MEMORY)
