@@ -37,6 +37,8 @@ def history(
             else:
                 for found in runs:
                     print(_run_line(found, runs))
+                if not runs:
+                    console.say("no genre has been written yet")
             return
         number = journal.run(run).id
         entries = journal.entries(number)

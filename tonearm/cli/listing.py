@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +21,9 @@ from tonearm.genres import UNKNOWN, id3_name
 
 if TYPE_CHECKING:
     from tonearm.library.listing import Row
+
+
+_LINES = 1_000  # written at once
 
 
 class TagFilter(StrEnum):
@@ -95,8 +100,10 @@ def list_tracks(
     }
     empty = True
     with Library(location(library)) as opened:
-        for piece in writers[output_format](listing.rows(opened, query)):
-            sys.stdout.write(piece)
+        pieces = iter(writers[output_format](listing.rows(opened, query)))
+        # Many at once: a write to a pipe of each line takes longer than to make it.
+        while some := list(islice(pieces, _LINES)):
+            sys.stdout.write("".join(some))
             empty = False
     if empty and output_format is ListForm.table:
         console.say("no file of the library is like this")
@@ -104,13 +111,22 @@ def list_tracks(
 
 def _table(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
-        name = id3_name(row.genre) if row.genre else UNKNOWN if row.nearest else "–"
-        name = console.printable(name)
         share = f"{row.confidence:.0%}" if row.confidence is not None else ""
-        tags = "; ".join(row.tags) or "none"
         note = row.error or row.warning
-        line = f"{name:12} {share:>4}  {console.printable(tags):20}  {console.printable(row.path)}"
+        name, tags = _name(row.genre, row.nearest), _joined(row.tags)
+        line = f"{name:12} {share:>4}  {tags:20}  {console.printable(row.path)}"
         yield line + (f"  ({console.printable(note)})" if note else "") + "\n"
+
+
+# The same few genres and tags come again in a hundred thousand rows.
+@lru_cache(maxsize=1_024)
+def _name(genre: str | None, nearest: str | None) -> str:
+    return console.printable(id3_name(genre) if genre else UNKNOWN if nearest else "–")
+
+
+@lru_cache(maxsize=1_024)
+def _joined(tags: tuple[str, ...]) -> str:
+    return console.printable("; ".join(tags) or "none")
 
 
 def as_object(row: Row) -> dict[str, Any]:
