@@ -19,7 +19,7 @@ import numpy as np
 from tonearm.audio.chain import open_ogg
 from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.reader import ArrayReader, AudioInfo, AudioReader, Float32, no_file
-from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader
+from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader, as_mp3
 from tonearm.audio.spans import read_span, resample
 from tonearm.errors import DecodeError, DecodeKind
 from tonearm.files import as_path, why_unreadable
@@ -29,6 +29,7 @@ __all__ = [
     "Audio",
     "AudioInfo",
     "AudioReader",
+    "as_mp3",
     "blocks",
     "check_file",
     "count_samples",

@@ -210,6 +210,21 @@ class SndfileReader:
         self._raw.close()
 
 
+def as_mp3(samples: Float32, rate_hz: int) -> bytes:
+    """Mono samples as an MP3 file of a low bit rate, for players in a page.
+
+    Parameters
+    ----------
+    samples : float32 [n]
+    rate_hz : int
+    """
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate_hz, format="MP3", compression_level=0.8)
+    return file.getvalue()
+
+
 def _header_warning(log: str) -> str | None:
     """Words where libsndfile's own log says that a header promised more data than there is."""
     for stated, there in _SHOULD_BE.findall(log):

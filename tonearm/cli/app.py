@@ -37,6 +37,7 @@ _COMMANDS = {
     "extend": ("extend", "extend"),
     "learn": ("learn", "learn"),
     "evaluate": ("evaluate", "evaluate"),
+    "audit": ("audit", "audit"),
     "models": ("models", "models"),
     "serve": ("serve", "serve"),
     "settings": ("settings", "settings"),

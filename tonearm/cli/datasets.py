@@ -62,12 +62,14 @@ def prepare_audio(
     out: Path,
     artists: dict[str, str] | None = None,
     labels: Labels | None = None,
+    features: bool = True,
     jobs: int | None,
     spec: FeatureSpec | None = None,
 ) -> Prepared:
     """Prepare a folder of music with a progress bar, and say what is odd about it.
 
-    None keeps the artists, the labels or the front end that the prepared folder has.
+    None keeps the artists, the labels or the front end that the prepared folder has. Without
+    ``features`` only fingerprints are stored.
     """
     from tonearm.data import prepare
     from tonearm.tagging.read import read_artist
@@ -76,7 +78,7 @@ def prepare_audio(
         made = prepare.prepare_folder(
             folder,
             out,
-            spec=spec or prepare.front_end(out),
+            spec=(spec or prepare.front_end(out)) if features else None,
             artists=artists,
             labels=labels,
             artist_of=read_artist,

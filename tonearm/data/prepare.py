@@ -74,7 +74,7 @@ def prepare_folder(
     folder: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    spec: FeatureSpec,
+    spec: FeatureSpec | None,
     artists: Mapping[str, str] | None = None,
     labels: Labels | None = None,
     artist_of: Callable[[Path], str | None] = no_artist,
@@ -88,8 +88,8 @@ def prepare_folder(
     ----------
     folder, out : path
         The music, and where the prepared folder goes.
-    spec : FeatureSpec
-        Front end of the stored log-mel.
+    spec : FeatureSpec or None
+        Front end of the stored log-mel; None stores none, for who wants fingerprints alone.
     artists : mapping of str to str or None
         Artist by path, or by file name without suffix; preferred to what ``artist_of`` says. It
         is kept; None uses the table that was kept before.
@@ -112,7 +112,7 @@ def prepare_folder(
     listing = look(folder, out=out, labels=tables.kept(out) if labels is None else labels)
     failed = Faults(listing.failed)
     named = named_artists(listing.names, out, artists)
-    store = open_store(out / FEATURES, identity(spec), create=True)
+    store = open_store(out / FEATURES, identity(spec), create=True) if spec else None
     prints = open_store(out / FINGERPRINTS, _FINGERPRINT_IDENTITY, create=True)
     if artists:
         groups.write_artists(out / ARTISTS, artists)
@@ -125,7 +125,8 @@ def prepare_folder(
         for name in listing.names:
             known = journal.get(name, folder / name)
             # Known alone is not enough: somebody may have deleted a part of the stores.
-            if known and store.has(known["key"]) and prints.has(known["key"]):
+            has_features = store is None or (known is not None and store.has(known["key"]))
+            if known and has_features and prints.has(known["key"]):
                 records[name] = known
         new = [name for name in listing.names if name not in records]
         on_done(len(records), len(failed))
@@ -231,8 +232,8 @@ class _PreparedFile:
     features: NDArray[np.float16] | None
     fingerprint: NDArray[Any] | None
 
-    def keep(self, store: FeatureStore, prints: FeatureStore) -> None:
-        if self.features is not None:
+    def keep(self, store: FeatureStore | None, prints: FeatureStore) -> None:
+        if store is not None and self.features is not None:
             store.put(self.record["key"], self.features)
         if self.fingerprint is not None:
             prints.put(self.record["key"], self.fingerprint)
@@ -240,9 +241,9 @@ class _PreparedFile:
 
 def _make_work(
     folder: Path,
-    store: FeatureStore,
+    store: FeatureStore | None,
     prints: FeatureStore,
-    spec: FeatureSpec,
+    spec: FeatureSpec | None,
     artist_of: Callable[[Path], str | None],
 ) -> Work:
     """In a worker: the function that prepares the file of a name."""
@@ -256,7 +257,7 @@ def _make_work(
 
 
 def _prepare_file(
-    path: Path, store: FeatureStore, prints: FeatureStore, spec: FeatureSpec
+    path: Path, store: FeatureStore | None, prints: FeatureStore, spec: FeatureSpec | None
 ) -> _PreparedFile:
     """Decode a file; what is known of it is kept as JSON values."""
     sound = audio.decode(path)
@@ -271,7 +272,7 @@ def _prepare_file(
     samples = checksum(f"{sound.sample_rate_hz}".encode() + whole.tobytes())
     key = sound_key(path)
     features = fingerprint = None
-    if not store.has(key):
+    if store is not None and spec is not None and not store.has(key):
         resampled = audio.resample(sound.samples, sound.sample_rate_hz, spec.sample_rate_hz)
         features = storable(resampled, spec)
     if not prints.has(key):

@@ -25,6 +25,7 @@ __all__ = [
     "Split",
     "Subset",
     "check",
+    "crossing",
     "find",
     "find_all",
     "grouped",
@@ -173,6 +174,23 @@ def select(split: Split, index: Index) -> dict[str, list[Track]]:
     return {subset: list(found.tracks) for subset, found in find_all(split, index).items()}
 
 
+def crossing(split: Split, index: Index) -> dict[str, dict[str, str]]:
+    """Groups (artists, copies) in several subsets, with a track of each subset.
+
+    Parameters
+    ----------
+    split : Split
+    index : Index
+    """
+    seen: dict[str, dict[str, str]] = defaultdict(dict)
+    for subset, tracks in select(split, index).items():
+        # Tracks that are excluded may be by anybody.
+        if subset in SUBSETS:
+            for track in tracks:
+                seen[track.group].setdefault(subset, track.name)
+    return {group: seen[group] for group in sorted(seen) if len(seen[group]) > 1}
+
+
 def check(split: Split, index: Index) -> tuple[str, ...]:
     """Reject a split that leaks.
 
@@ -194,22 +212,16 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
     DatasetError
         If groups (artists, copies) are in several subsets; the message names them.
     """
-    seen: dict[str, dict[str, str]] = defaultdict(dict)
-    for subset, tracks in select(split, index).items():
-        # Tracks that are excluded may be by anybody.
-        if subset in SUBSETS:
-            for track in tracks:
-                seen[track.group].setdefault(subset, track.name)
-    crossing = {group: subsets for group, subsets in seen.items() if len(subsets) > 1}
-    if crossing and not split.leaks and not is_official(split):
+    found = crossing(split, index)
+    if found and not split.leaks and not is_official(split):
         examples = "; ".join(
             f"{group} ({', '.join(f'{subset}: {name}' for subset, name in subsets.items())})"
-            for group, subsets in list(crossing.items())[:3]
+            for group, subsets in list(found.items())[:3]
         )
         raise DatasetError(
-            f"split {split.name} leaks: {len(crossing)} groups are in several subsets: {examples}"
+            f"split {split.name} leaks: {len(found)} groups are in several subsets: {examples}"
         )
-    return tuple(sorted(crossing))
+    return tuple(found)
 
 
 def make(wanted: str, index: Index, *, seed: int = 0) -> Split:

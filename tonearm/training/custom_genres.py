@@ -34,12 +34,16 @@ DRAWN = 50
 
 @dataclass(frozen=True)
 class Trial:
-    """Answers of a head on tracks of groups it had not seen: probabilities [n, k], right class."""
+    """Answers of a head on tracks of groups it had not seen: probabilities [n, k], right class.
+
+    ``places`` are those of the tracks among all, where some could not be measured.
+    """
 
     truth: metrics.Classes
     probabilities: metrics.Floats
     labels: tuple[str, ...]
     groups: tuple[str, ...]
+    places: tuple[int, ...] = ()
 
     def figures(self) -> dict[str, Any]:
         """All metrics."""
@@ -194,7 +198,7 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     places = np.flatnonzero(measured).tolist()
     truth = np.array([labels.index(tracks.labels[i]) for i in places], dtype=np.int64)
     groups = tuple(tracks.groups[i] for i in places)
-    return Trial(truth, probabilities[places], labels, groups)
+    return Trial(truth, probabilities[places], labels, groups, tuple(places))
 
 
 def evaluate_head(head: Head, tracks: Tracks) -> Trial:

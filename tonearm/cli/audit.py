@@ -1,0 +1,230 @@
+"""``tonearm audit``: what is wrong with a data set, before anything is learnt from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import console, datasets, heads
+from tonearm.cli.evaluate import Format
+from tonearm.cli.library_options import Location, location
+from tonearm.errors import DatasetError
+
+if TYPE_CHECKING:
+    from tonearm.training.audit import Audit
+    from tonearm.training.dataset import DataSet, Encoding
+
+_SHOWN = 20
+_SQLITE = b"SQLite format 3"
+
+
+def audit(
+    data: Annotated[
+        Path, typer.Argument(help="A folder of music, a prepared one, or a library file.")
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Table of path and genre, as of `tonearm prepare`."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Also find artists on both sides of it. A name or a file."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            callback=console.output_file,
+            help="Also write an HTML file. It has players.",
+        ),
+    ] = None,
+    output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
+    most: Annotated[int, typer.Option(min=1, help="Labels to list, at most.")] = _SHOWN,
+    model: heads.BaseModel = None,
+    library: Location = None,
+    seed: heads.Seed = 0,
+    jobs: heads.Jobs = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Find what is wrong with a data set.
+
+    It names labels that contradict the sound (by models that had not heard the artist), copies
+    within and across genres, damaged, silent and too short files, genres of one artist, and artists
+    on both sides of a split. A library is audited by the genres that people wrote into tags.
+    """
+    from tonearm import files
+
+    # Asked first: an hour of analysis must not end in a report that cannot be written.
+    if output is not None and (reason := files.refusal(output.parent)):
+        raise DatasetError(f"{output} cannot be written: {reason}")
+    with heads.interruptible("What was analysed is kept: the same command continues there."):
+        found, root = _audit(
+            data, labels=labels, split=split, model=model, library=library, seed=seed, jobs=jobs
+        )
+    if output is not None:
+        _write_page(found, root, output)
+    if output_format is Format.json:
+        print(json.dumps(found.to_dict(), indent=1, allow_nan=False))
+    else:
+        _print(found, most)
+    console.close(
+        "left out (unreadable, silent or too short)",
+        found.failed,
+        damaged=found.damaged,
+        damaged_are=datasets.DAMAGED_ARE,
+    )
+
+
+def _audit(
+    data: Path,
+    *,
+    labels: Path | None,
+    split: str | None,
+    model: Path | None,
+    library: Path | None,
+    seed: int,
+    jobs: int | None,
+) -> tuple[Audit, Path]:
+    """The audit, and the folder that the names of its tracks begin in."""
+    from tonearm.data import splits
+    from tonearm.library.store import Library
+    from tonearm.model import file as model_file
+    from tonearm.training import audit as auditing
+    from tonearm.training import custom_genres, dataset, library_dataset
+
+    is_library = _is_library(data)
+    if is_library and labels is not None:
+        raise typer.BadParameter("a library has its labels in tags", param_hint="--labels")
+    # Before anything is decoded.
+    wanted = None if split is None else splits.written(split)
+    if split is not None and wanted is None:
+        raise typer.BadParameter("name a list or a file", param_hint="--split")
+    loaded = model_file.load(model)
+    with Library(data if is_library else location(library), write=True) as opened:
+        how = datasets.encoding(opened, loaded, model, jobs=jobs)
+        encoder, counting = how
+        if is_library:
+            found, left_out = library_dataset.read(data, encoder)
+            console.say(f"{console.counted(left_out, 'track')} without a person's genre left out.")
+        else:
+            found = _folder(data, labels, how, jobs=jobs)
+        with counting:
+            kept, failed = dataset.embed(found, found.index.tracks, encoder)
+        tracks = custom_genres.embedded_tracks(
+            found.index, {name: made.values for name, made in kept.items()}
+        )
+    result = auditing.audit(
+        str(data),
+        tracks,
+        names=loaded.embedding_names,
+        split=wanted,
+        failed=type(failed)([*found.failed, *failed]),
+        damaged=found.damaged,
+        seed=seed,
+    )
+    return result, Path(found.index.source or ".")
+
+
+def _is_library(path: Path) -> bool:
+    """Whether a file is one of SQLite, as libraries are."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False  # a folder, or nothing: what is wrong is said where it is listed
+
+
+def _folder(
+    data: Path,
+    labels: Path | None,
+    how: tuple[Encoding, console.Counting],
+    *,
+    jobs: int | None,
+) -> DataSet:
+    """The data set in a folder, with copies found by fingerprint."""
+    from tonearm.data import labels as tables
+    from tonearm.data.prepare import prepared_path
+    from tonearm.training import dataset
+
+    labelled = tables.read(labels) if labels else None
+    if not dataset.is_prepared(data):
+        out = prepared_path(data)
+        # Fingerprints alone: log-mel spectrograms are for networks.
+        datasets.prepare_audio(data, out=out, labels=labelled, jobs=jobs, features=False)
+    elif labelled is not None:
+        reason = "this folder is prepared: give the table to `tonearm prepare`"
+        raise typer.BadParameter(reason, param_hint="--labels")
+    encoder, counting = how
+    with counting:
+        return dataset.read(data, encoder)
+
+
+def _write_page(found: Audit, root: Path, path: Path) -> None:
+    from tonearm.files import write_atomically
+    from tonearm.training import audit_page
+
+    names = audit_page.heard(found)
+    with console.quiet_decoders(), console.Progress(len(names), unit="players") as progress:
+        sounds = {}
+        for name, sound in audit_page.players(root, names):
+            sounds[name] = sound
+            progress.advance()
+    try:
+        # A file name may hold bytes that are not Unicode: they are escaped.
+        page = audit_page.render(found, sounds)
+        write_atomically(path, page.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
+    console.say(f"report: {path}")
+
+
+def _print(found: Audit, most: int) -> None:
+    """What was found, for people."""
+    tracks = sum(found.genres.values())
+    artists = f"{console.counted(found.artists, 'artist')}, unknown for {found.unknown_artist}"
+    of = f"{tracks} tracks, {len(found.genres)} genres, {artists}"
+    print(f"{console.printable(found.folder)}: {of}")
+    _print_labels(found, most)
+    _print_copies(found)
+    for genre, group in found.lonely.items():
+        alone = console.printable(group.partition(":")[2])
+        print(f"\n{console.printable(genre)} is by {alone} alone: no honest figure is possible")
+    if found.split is not None:
+        print(f"\n{console.counted(len(found.crossing), 'artist')} on both sides of {found.split}")
+    for group, where in found.crossing.items():
+        sides = ", ".join(f"{subset}: {name}" for subset, name in where.items())
+        print(f"  {console.printable(f'{group.partition(chr(58))[2]} ({sides})')}")
+
+
+def _print_labels(found: Audit, most: int) -> None:
+    if not found.measured:
+        print("\nNo label was checked: every genre is by one artist or group alone.")
+        return
+    doubted = len(found.suspects)
+    print(f"\n{doubted} of {found.measured} labels contradict the sound (artists held out)")
+    shown = found.suspects[:most]
+    width = max([len(console.printable(each.name)) for each in shown], default=0)
+    for each in shown:
+        near = ", ".join(neighbour.genre for neighbour in each.neighbours)
+        print(
+            f"  {console.printable(each.name):<{width}}  "
+            f"{console.printable(each.genre)} {each.probability_of_label:.2f}, sounds like "
+            f"{console.printable(each.answer)} {each.probability:.2f}; near: "
+            f"{console.printable(near)}"
+        )
+    if doubted > len(shown):
+        print(f"  and {doubted - len(shown)} more (--most, --format json)")
+
+
+def _print_copies(found: Audit) -> None:
+    count = sum(len(each.copies) for each in found.copies)
+    several = console.counted(len(found.across), "recording")
+    across = f", {several} in several genres" if found.across else ""
+    print(f"\n{console.counted(count, 'copy', 'copies')}{across}")
+    for each in found.copies:
+        odd = f"  [{' and '.join(each.genres)}]" if len(each.genres) > 1 else ""
+        print(f"  {console.printable(' = '.join((each.kept, *each.copies)) + odd)}")

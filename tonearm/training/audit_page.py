@@ -1,0 +1,206 @@
+"""An audit as one HTML file that needs nothing else: players hold their sound themselves.
+
+Every text that came from data or file names is escaped. The same audit gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from tonearm import audio
+from tonearm.errors import DecodeError
+from tonearm.faults import Fault
+from tonearm.training import charts
+from tonearm.training.audit import Audit, Copies, Suspect
+from tonearm.training.charts import percent
+
+# 8 s at 22 kHz, mono, are 40 kB as MP3: a report of 60 players has 3 MB.
+PLAYER_S = 8.0
+PLAYER_HZ = 22_050
+MOST_SUSPECTS = 30
+_MOST_COPIES = 30
+_CSS = """
+audio { width: 100%; height: 32px; margin-top: 4px; }
+.near { display: grid; gap: 8px; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); }
+.near div { min-width: 0; overflow-wrap: anywhere; font-size: .85rem; color: var(--soft); }
+"""
+
+
+def heard(audit: Audit) -> list[str]:
+    """Names of the tracks that the page has players of.
+
+    Parameters
+    ----------
+    audit : Audit
+    """
+    names = []
+    for suspect in audit.suspects[:MOST_SUSPECTS]:
+        names += [suspect.name, *(near.name for near in suspect.neighbours[:1])]
+    for found in audit.copies[:_MOST_COPIES]:
+        names += [found.kept, *found.copies[:1]]
+    return list(dict.fromkeys(names))
+
+
+def players(root: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Name and MP3 of the middle of each track that can be read.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that names begin in.
+    names : iterable of str
+    """
+    for name in names:
+        try:
+            with audio.open_audio(root / name) as reader:
+                middle_s = reader.info.duration_s / 2
+            start_s = max(0.0, middle_s - PLAYER_S / 2)
+            sound = audio.decode(root / name, start_s=start_s, duration_s=PLAYER_S)
+        except DecodeError:
+            continue
+        samples = audio.resample(sound.samples, sound.sample_rate_hz, PLAYER_HZ)
+        yield name, audio.as_mp3(samples, PLAYER_HZ)
+
+
+def render(audit: Audit, sounds: Mapping[str, bytes]) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    audit : Audit
+    sounds : mapping of str to bytes
+        MP3 by name of the track; a track without one has no player.
+
+    Returns
+    -------
+    str
+        HTML. Encode it with ``backslashreplace``: names may hold what UTF-8 cannot.
+    """
+    title = f"Audit of {Path(audit.folder).name}"
+    style = charts.style() + (Path(__file__).parent / "report.css").read_text("utf-8") + _CSS
+    return "".join(
+        [
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
+            f"<header><p class=kicker>Tonearm: what is wrong with this data set?</p>"
+            f"<h1>{escape(title)}</h1></header>",
+            _tiles(audit),
+            _suspects(audit, sounds),
+            _copies(audit.copies, sounds),
+            _artists(audit),
+            _files("Files that are left out", audit.failed),
+            _files("Files that are damaged", audit.damaged),
+            "</main></body></html>\n",
+        ]
+    )
+
+
+def _tiles(audit: Audit) -> str:
+    known = f"{audit.unknown_artist} tracks without a known artist"
+    agreement = "–" if audit.agreement is None else percent(audit.agreement)
+    tiles = [
+        ("tracks", str(sum(audit.genres.values())), f"{len(audit.genres)} genres"),
+        ("artists", str(audit.artists), known),
+        ("labels as the sound", agreement, f"of {audit.measured} tracks, artists held out"),
+        ("copies", str(sum(len(each.copies) for each in audit.copies)), _across(audit)),
+        ("files left out", str(len(audit.failed)), f"{len(audit.damaged)} damaged"),
+    ]
+    cells = (
+        f"<div><span>{escape(label)}</span><strong>{value}</strong><small>{escape(more)}</small>"
+        "</div>"
+        for label, value, more in tiles
+    )
+    return f"<div class=tiles>{''.join(cells)}</div>"
+
+
+def _across(audit: Audit) -> str:
+    return f"in several genres: {len(audit.across)} of these recordings"
+
+
+def _player(name: str, sounds: Mapping[str, bytes]) -> str:
+    if name not in sounds:
+        return ""
+    data = base64.b64encode(sounds[name]).decode()
+    label = escape(f"middle of {name}", quote=True)
+    return f'<audio controls aria-label="{label}" src="data:audio/mpeg;base64,{data}"></audio>'
+
+
+def _suspects(audit: Audit, sounds: Mapping[str, bytes]) -> str:
+    if not audit.measured:
+        reason = "No label was checked: every genre is by one artist or group alone."
+        return f"<section><h2>Labels</h2><p class=note>{reason}</p></section>"
+    shown = audit.suspects[:MOST_SUSPECTS]
+    rows = "".join(f"<li>{_suspect(each, sounds)}</li>" for each in shown)
+    many = f"Labels that contradict the sound: {len(audit.suspects)}"
+    first = f" (the first {len(shown)} of them)" if len(shown) < len(audit.suspects) else ""
+    return (
+        f"<section><h2>{many}{first}</h2><p>Answers of models that had not heard the artist. "
+        "A label may be right all the same: listen.</p>"
+        f"<ol>{rows}</ol></section>"
+    )
+
+
+def _suspect(suspect: Suspect, sounds: Mapping[str, bytes]) -> str:
+    near = "".join(
+        f"<div>{escape(each.genre)}, {each.similarity:.2f}: {escape(each.name)}"
+        f"{_player(each.name, sounds)}</div>"
+        for each in suspect.neighbours
+    )
+    return (
+        f"<code>{escape(suspect.name)}</code><span>is labelled <b>{escape(suspect.genre)}</b> "
+        f"({percent(suspect.probability_of_label)}), sounds like <b>{escape(suspect.answer)}</b> "
+        f"({percent(suspect.probability)}). Nearest by other artists:</span>"
+        f"{_player(suspect.name, sounds)}<div class=near>{near}</div>"
+    )
+
+
+def _copies(copies: Sequence[Copies], sounds: Mapping[str, bytes]) -> str:
+    if not copies:
+        return "<section><h2>Copies</h2><p>None.</p></section>"
+    rows = []
+    for each in copies:
+        several = len(each.genres) > 1
+        flag = f' <em class="flag">{escape(" and ".join(each.genres))}</em>' if several else ""
+        listed = "".join(
+            f"<div>{escape(name)}{_player(name, sounds)}</div>" for name in each.copies
+        )
+        rows.append(
+            f"<li><code>{escape(each.kept)}</code>{flag}{_player(each.kept, sounds)}"
+            f"<div class=near>{listed}</div></li>"
+        )
+    return (
+        f"<section><h2>Recordings in several files: {len(copies)}</h2><p>The whole or the first is "
+        "used; none where their genres differ.</p>"
+        f"<ol>{''.join(rows)}</ol></section>"
+    )
+
+
+def _artists(audit: Audit) -> str:
+    rows = [
+        f"<li><b>{escape(genre)}</b> is by {escape(group.partition(':')[2])} alone: no honest "
+        "figure of it is possible.</li>"
+        for genre, group in audit.lonely.items()
+    ]
+    for group, where in audit.crossing.items():
+        sides = ", ".join(f"{subset}: {name}" for subset, name in where.items())
+        rows.append(
+            f"<li><b>{escape(group.partition(':')[2])}</b> is on both sides of the split "
+            f"{escape(audit.split or '')} ({escape(sides)}).</li>"
+        )
+    if not rows:
+        return ""
+    return f"<section><h2>Artists</h2><ul>{''.join(rows)}</ul></section>"
+
+
+def _files(heading: str, faults: Sequence[Fault]) -> str:
+    if not faults:
+        return ""
+    rows = "".join(
+        f"<li><code>{escape(fault.path)}</code><span>{escape(fault.reason)}</span></li>"
+        for fault in faults
+    )
+    return f"<section><h2>{escape(heading)}</h2><ol>{rows}</ol></section>"
