@@ -90,6 +90,7 @@ def fingerprint(samples: NDArray[np.float32], sample_rate_hz: int) -> Codes:
     samples : float32 [n]
         Mono audio.
     sample_rate_hz : int
+        Of the samples.
     """
     samples = resample(samples, sample_rate_hz, _FIRST_RATE_HZ)
     rows = [_codes(resample(samples, _FIRST_RATE_HZ, rate_hz)) for rate_hz in _RATES_HZ]
@@ -226,7 +227,9 @@ def lengths_agree(one_s: Floats | float, other_s: float) -> NDArray[np.bool_]:
     Parameters
     ----------
     one_s : float or float64 [n]
+        Lengths.
     other_s : float
+        The length they are compared with.
     """
     return np.asarray(np.abs(np.asarray(one_s) - other_s) <= COPY_LENGTH_S)
 
@@ -237,7 +240,9 @@ def embeddings_agree(points: Floats, point: Floats) -> NDArray[np.bool_]:
     Parameters
     ----------
     points : float64 [n, d]
+        Of many tracks.
     point : float64 [d]
+        Of the track they are compared with.
     """
     return np.asarray(np.linalg.norm(points - point, axis=1) < COPY_DISTANCE)
 
@@ -250,7 +255,9 @@ def same_mean(points: Floats, point: Floats) -> NDArray[np.bool_]:
     Parameters
     ----------
     points : float64 [n, d]
+        Of many tracks.
     point : float64 [d]
+        Of the track they are compared with.
     """
     return np.asarray(np.linalg.norm(points - point, axis=1) < LEAK_DISTANCE)
 

@@ -102,6 +102,7 @@ def look(folder: Path, *, out: Path | None = None, labels: Labels | None = None)
     Parameters
     ----------
     folder : Path
+        The folder of music.
     out : Path or None
         A folder below it that is not part of the music.
     labels : mapping of str to Label, or None
@@ -198,6 +199,7 @@ def genres_of(folders: Iterable[str]) -> dict[str, str]:
     Parameters
     ----------
     folders : iterable of str
+        Names of folders, in the order in which spellings count.
 
     Raises
     ------

@@ -102,6 +102,7 @@ def plain_artist(artist: str) -> str:
     Parameters
     ----------
     artist : str
+        As a table or tags have it.
     """
     artist = _FEATURING.sub("", artist)
     last_first = _LAST_FIRST.fullmatch(artist)
@@ -120,6 +121,7 @@ def join_folders(tracks: Iterable[Track]) -> list[Track]:
     Parameters
     ----------
     tracks : iterable of Track
+        Of one data set, in the order of its index.
     """
     tracks = list(tracks)
     artists = {track.group for track in tracks if track.group.startswith(_ARTIST)}
@@ -178,6 +180,7 @@ def merge_copies(tracks: Iterable[Track], pairs: Iterable[tuple[str, str]]) -> t
     Parameters
     ----------
     tracks : iterable of Track
+        Of one data set, in the order of its index.
     pairs : iterable of (str, str)
         Names of two tracks that hold one recording, or a part of it.
     """
@@ -230,6 +233,7 @@ def same_sound(tracks: Iterable[Track]) -> list[tuple[str, str]]:
     Parameters
     ----------
     tracks : iterable of Track
+        Of one data set, in the order of its index.
     """
     first: dict[str, str] = {}
     same = [(first.setdefault(track.sound, track.name), track.name) for track in tracks]
@@ -244,6 +248,7 @@ def distinct(tracks: Iterable[Track]) -> tuple[Track, ...]:
     Parameters
     ----------
     tracks : iterable of Track
+        Of one data set, in the order of its index.
     """
     tracks = tuple(tracks)
     # Which of the genres is right cannot be known, so neither is learnt nor measured.
@@ -264,6 +269,7 @@ def contradictions(tracks: Iterable[Track]) -> list[tuple[Track, ...]]:
     Parameters
     ----------
     tracks : iterable of Track
+        Of one data set, in the order of its index.
     """
     recordings: dict[str, list[Track]] = defaultdict(list)
     for track in tracks:
@@ -296,6 +302,7 @@ def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
     Parameters
     ----------
     path : path
+        The table, with tabs.
 
     Raises
     ------
@@ -322,6 +329,7 @@ def write_artists(path: Path, artists: Mapping[str, str]) -> None:
     Parameters
     ----------
     path : Path
+        Where to; what is there is replaced.
     artists : mapping of str to str
         Artist by clip.
     """

@@ -105,7 +105,9 @@ def write(labels: Labels, path: Path, *, columns: Sequence[str] = tuple(_COLUMNS
     Parameters
     ----------
     labels : mapping of str to Label
+        By track, as a table writes it.
     path : Path
+        Where to; what is there is replaced.
     columns : sequence of str
         Some of path, genre, artist, album and split.
     """
@@ -127,6 +129,7 @@ def kept(prepared: Path) -> Labels | None:
     Parameters
     ----------
     prepared : Path
+        The folder that `tonearm prepare` made, or would make.
     """
     path = prepared / KEPT
     return read(path) if path.exists() else None
@@ -138,6 +141,7 @@ def of_names(labels: Labels, names: Sequence[str]) -> dict[str, Label]:
     Parameters
     ----------
     labels : mapping of str to Label
+        By track, as a table writes it.
     names : sequence of str
         Names of tracks.
 
@@ -220,6 +224,7 @@ def subset_of(word: str, where: str) -> str | None:
     Parameters
     ----------
     word : str
+        As a table has it.
     where : str
         File and line, for the message.
     """
@@ -309,6 +314,7 @@ def spelled(labels: Mapping[str, Label]) -> dict[str, Label]:
     Parameters
     ----------
     labels : mapping of str to Label
+        By track, as a table writes it.
     """
     spellings: dict[str, str] = {}
     made = {}

@@ -64,6 +64,7 @@ class Split:
         Parameters
         ----------
         path : path
+            Where to; what is there is replaced.
         """
         if Path(path).suffix.lower() == ".csv":
             subset_of = {name: subset for subset, names in self.subsets.items() for name in names}
@@ -129,6 +130,7 @@ def official(name: str) -> Split:
     Parameters
     ----------
     name : str
+        Without folder and suffix.
     """
     path = _LISTS / f"{name}.split"
     if not path.exists():
@@ -143,6 +145,7 @@ def is_official(split: Split) -> bool:
     Parameters
     ----------
     split : Split
+        What is compared with the list of its name.
     """
     path = _LISTS / f"{split.name}.split"
     # By its hash: a list that was edited is somebody's own, and is checked like one.

@@ -27,7 +27,9 @@ def grouped(index: Index, *, seed: int = 0) -> Split:
     Parameters
     ----------
     index : Index
+        The tracks to divide.
     seed : int
+        For the order of groups of the same size.
 
     Raises
     ------
@@ -90,6 +92,7 @@ def leaking(
     Parameters
     ----------
     index : Index
+        The tracks to divide.
     unit : 'tracks' or 'segments'
         What is assigned at random. With segments, excerpts of one track are on both sides.
     seed : int

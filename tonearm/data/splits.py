@@ -81,9 +81,11 @@ def find(split: Split, subset: str, index: Index) -> Subset:
     Parameters
     ----------
     split : Split
+        Whose subsets are meant.
     subset : str
         train, valid, test or excluded.
     index : Index
+        The data set that it is applied to.
 
     Raises
     ------
@@ -99,7 +101,9 @@ def find_all(split: Split, index: Index) -> dict[str, Subset]:
     Parameters
     ----------
     split : Split
+        Whose subsets are meant.
     index : Index
+        The data set that it is applied to.
     """
     named = _named(split, index)
     # Over all subsets: the copy with another genre may be in another one.
@@ -114,6 +118,7 @@ def whole(index: Index) -> Subset:
     Parameters
     ----------
     index : Index
+        The data set that it is applied to.
     """
     unclear = {track.name for each in groups.contradictions(index.tracks) for track in each}
     return _once(Subset(index.tracks, {}, len(index.tracks)), unclear)
@@ -169,7 +174,9 @@ def select(split: Split, index: Index) -> dict[str, list[Track]]:
     Parameters
     ----------
     split : Split
+        Whose subsets are meant.
     index : Index
+        The data set that it is applied to.
     """
     return {subset: list(found.tracks) for subset, found in find_all(split, index).items()}
 
@@ -180,7 +187,9 @@ def crossing(split: Split, index: Index) -> dict[str, dict[str, str]]:
     Parameters
     ----------
     split : Split
+        Whose subsets are meant.
     index : Index
+        The data set that it is applied to.
     """
     seen: dict[str, dict[str, str]] = defaultdict(dict)
     for subset, tracks in select(split, index).items():
@@ -200,7 +209,9 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
     Parameters
     ----------
     split : Split
+        Whose subsets are meant.
     index : Index
+        The data set that it is applied to.
 
     Returns
     -------
@@ -232,7 +243,9 @@ def make(wanted: str, index: Index, *, seed: int = 0) -> Split:
     wanted : str
         ``grouped``, ``random-tracks``, ``random-segments``, an official name, or a path.
     index : Index
+        The data set that it is applied to.
     seed : int
+        Of a split that is made now.
     """
     split = written(wanted)
     if split is None and wanted == "grouped":

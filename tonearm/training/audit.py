@@ -186,6 +186,7 @@ def audit(
     split : Split or None
         Whose subsets are checked for artists on both sides.
     failed, damaged : Faults or None
+        Files that are left out, and files with damage.
     seed : int
         Of the first draw of folds.
     """
@@ -227,6 +228,7 @@ def held_out(
     Parameters
     ----------
     tracks : Tracks
+        Each recording once.
     names : sequence of str or None
         What each number of an embedding means.
     seed : int
@@ -258,7 +260,9 @@ def suspects(
     Parameters
     ----------
     found : EmbeddedTracks
+        The tracks that were classified, in that order.
     labels : sequence of str [k]
+        What the columns of the probabilities mean.
     measured, probabilities : bool [n], float64 [n, k]
         From :func:`held_out`.
     """
@@ -289,6 +293,7 @@ def margin(probabilities: Float64, truth: NDArray[np.int64]) -> Float64:
     Parameters
     ----------
     probabilities : float64 [n, k]
+        Of the genres, a row a track.
     truth : int64 [n]
         The labels' places.
     """
@@ -327,6 +332,7 @@ def copies_of(index: Index) -> tuple[Copies, ...]:
     Parameters
     ----------
     index : Index
+        Of all tracks, copies as well.
     """
     recordings: dict[str, list[str]] = defaultdict(list)
     by_name = index.by_name()

@@ -35,6 +35,7 @@ def heard(audit: Audit) -> list[str]:
     Parameters
     ----------
     audit : Audit
+        What is shown.
     """
     names = []
     for suspect in audit.suspects[:MOST_SUSPECTS]:
@@ -52,6 +53,7 @@ def players(root: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     root : Path
         The folder that names begin in.
     names : iterable of str
+        Of the tracks, relative to the folder.
     """
     for name in names:
         try:
@@ -71,6 +73,7 @@ def render(audit: Audit, sounds: Mapping[str, bytes]) -> str:
     Parameters
     ----------
     audit : Audit
+        What is shown.
     sounds : mapping of str to bytes
         MP3 by name of the track; a track without one has no player.
 
