@@ -183,7 +183,7 @@ def test_a_grown_head_keeps_what_its_base_leaked(embeddings: Path, tmp_path: Pat
         (("--resume",), "a head is fitted in seconds"),
         (("DATA", "--epochs", "3"), "is for networks"),
         (("DATA", "--set", "patience=3"), "is for networks"),
-        (("DATA", "--device", "cuda"), "is for networks"),
+        (("DATA", "--device", "cuda"), "onnxruntime-gpu for cuda"),
         (("DATA", "--arch", "lstm", "--model", "x"), "is for heads"),
         ((), "name a folder of music"),
     ],

@@ -104,6 +104,10 @@ def test_own_genres_from_folder_to_prediction(folder, prepared, tmp_path):
     assert made.labels == ("chirp", "drone")
     assert made.training["data"] == "all 20 tracks of music"
     assert made.training["evaluated"] == "5 folds by group, seed 0"
+    figures = json.loads((tmp_path / "own" / "metrics.json").read_text())
+    assert figures["held_out"] == made.metrics["held_out"] and figures["held_out"]["n"] == 20
+    assert figures["training"]["evaluated"] == "5 folds by group, seed 0"
+    assert "sounds" not in json.dumps(figures), "fingerprints are for the model file"
     song = next((folder / "chirp").iterdir())
     answer = _tonearm("predict", "--model", tmp_path / "own" / "model.tonearm", song, "-f", "jsonl")
     assert set(json.loads(answer.stdout)["probabilities"]) == {"chirp", "drone"}

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from tonearm import files
+from tonearm.errors import ModelError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+# As in `model.encoder`, which is imported only where somebody chose a device.
+_DEVICE_VARIABLE = "TONEARM_DEVICE"
 
 _LOGGER = logging.getLogger("tonearm")
 
@@ -40,6 +44,30 @@ def _set_verbose(on: bool) -> bool:
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", callback=_set_verbose, help="Show tracebacks."),
+]
+
+
+def use_device(device: str) -> str:
+    """Run networks there, in worker processes too; a usage error where that is impossible."""
+    # What nobody chose needs no import; `auto` counts where the environment says otherwise.
+    if device != "auto" or _DEVICE_VARIABLE in os.environ:
+        from tonearm.model import encoder
+
+        try:
+            encoder.use_device(device)
+        except ModelError as error:
+            raise typer.BadParameter(str(error), param_hint="--device") from None
+    return device
+
+
+Device = Annotated[
+    str,
+    typer.Option(
+        envvar=_DEVICE_VARIABLE,
+        show_envvar=False,
+        callback=use_device,
+        help="Where networks run: auto, cpu, cuda or mps.",
+    ),
 ]
 
 

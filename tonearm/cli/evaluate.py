@@ -68,6 +68,7 @@ def evaluate(
         int | None,
         typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
     ] = None,
+    device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
     """Measure how good models are.

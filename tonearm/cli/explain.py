@@ -54,6 +54,7 @@ def explain(
     model: Annotated[
         Path | None, typer.Option(help="Another model file; 'built-in' for Tonearm's own.")
     ] = None,
+    device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
     """Say why a track has its genre.

@@ -30,6 +30,7 @@ def extend(
     library: Location = None,
     seed: heads.Seed = 0,
     jobs: heads.Jobs = None,
+    device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
     """Add new genres to those a model knows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -92,9 +93,10 @@ class HeadRun:
         return tracks, Faults([*found.failed, *failed]), found.damaged
 
     def save(self, fitted: FittedHead, *, name: str, split: Split | None = None) -> None:
-        """Write the model file and, next to it, its split, for `evaluate` to find."""
+        """Write the model file and, next to it, its figures and its split."""
         from tonearm.model import file as model_file
-        from tonearm.training.run import SPLIT, SPLIT_TABLE
+        from tonearm.training.learnt_sounds import FIELD
+        from tonearm.training.run import METRICS, SPLIT, SPLIT_TABLE, write
 
         # The checksum will be that of the file that is written now.
         made = replace(self.base, name=name, sha256="", **vars(fitted))
@@ -111,6 +113,10 @@ class HeadRun:
             model_file.save(made, path)
         except OSError as error:
             raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
+        # As a network's: how it was trained, then its figures. The model file holds them too.
+        training = {k: v for k, v in fitted.training.items() if k != FIELD}
+        values = {"training": {"model": name, **training}, **fitted.metrics}
+        write(self.output / METRICS, json.dumps(values, indent=1).encode())
         console.say(f"The model is {path}. Use it with `tonearm predict --model`.")
 
 

@@ -76,6 +76,7 @@ def predict(
         typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="A model file; default: the built-in.")] = None,
+    device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
     """Name the genre of files and folders.

@@ -86,6 +86,7 @@ def scan(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing unless something is new.")
     ] = False,
+    device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
     """Analyse new music and add it to the library.

@@ -38,6 +38,7 @@ def serve(
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     model: ModelOption = None,
+    device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
     """Open a local page in your browser.

@@ -62,7 +62,11 @@ def train(
     ] = None,
     device: Annotated[
         str,
-        typer.Option(help="auto, cpu, cuda or mps; cuda:2 for two of them."),
+        typer.Option(
+            envvar="TONEARM_DEVICE",
+            show_envvar=False,
+            help="auto, cpu, cuda or mps; cuda:2 for two of them.",
+        ),
     ] = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the network's run in --output.")
@@ -85,7 +89,6 @@ def train(
         "--resume": resume,
         "--epochs": epochs is not None,
         "--set": bool(settings),
-        "--device": device != "auto",
         "--seed": seed != 0,
         "--model": model is not None,
     }
@@ -95,6 +98,7 @@ def train(
     if arch == _HEAD:
         from tonearm.cli.train_head import train_head
 
+        console.use_device(device)
         assert data is not None
         _refuse_early(data, split)
         with (
@@ -127,7 +131,7 @@ def _refuse_unheeded(given: set[str], arch: str) -> None:
 
     if arch == _HEAD:
         refuse("a head is fitted in seconds: start it again", "--resume")
-        refuse("is for networks: name one with --arch", "--epochs", "--set", "--device")
+        refuse("is for networks: name one with --arch", "--epochs", "--set")
     else:
         refuse("is for heads: a network starts from nothing", "--model")
     if "--resume" in given:

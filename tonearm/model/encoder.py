@@ -5,6 +5,7 @@ The only module that imports onnxruntime. Knows no genres; callers may stop it e
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +34,14 @@ Int64 = NDArray[np.int64]
 
 # Shorter sounds are refused: repeated to fill one window they would be classified as a loop.
 SHORTEST_S = 0.5
+# Where networks run, for this process and its workers.
+DEVICE_VARIABLE = "TONEARM_DEVICE"
+_PROVIDERS = {
+    "auto": "CPUExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "mps": "CoreMLExecutionProvider",
+}
 # Windows through the network at once; more cost memory (7 MB each) and win no time.
 _RUN_WINDOWS = 2
 
@@ -122,21 +131,73 @@ class Plan:
             raise ValueError(f"count of {self.count!r} windows: 1 or more, or 'all', is wanted")
 
 
-def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
-    """An onnxruntime session on the CPU with that many threads, which sleep while they wait.
+def use_device(device: str) -> None:
+    """Choose where this process and its workers run the networks that they load from now on.
+
+    Parameters
+    ----------
+    device : str
+        ``auto`` is the processor, whose results are the same everywhere; ``cuda`` and ``mps`` need
+        an onnxruntime that has them.
+
+    Raises
+    ------
+    ModelError
+        When onnxruntime has no such device.
+    """
+    provider(device)
+    # In the environment, because worker processes are started again with nothing else in common.
+    os.environ[DEVICE_VARIABLE] = device
+
+
+def provider(device: str) -> str:
+    """The execution provider of a device, in onnxruntime's own word.
+
+    Parameters
+    ----------
+    device : str
+
+    Raises
+    ------
+    ModelError
+        When there is none of that name, or it is not installed.
+    """
+    if device not in _PROVIDERS:
+        raise ModelError(f"the device {device!r} is not one of {', '.join(_PROVIDERS)}")
+    wanted = _PROVIDERS[device]
+    if wanted != _PROVIDERS["cpu"]:
+        import onnxruntime as ort
+
+        has = ort.get_available_providers()
+        if wanted not in has:
+            raise ModelError(
+                f"the onnxruntime that is installed cannot use {device}: it has {', '.join(has)}, "
+                f"not {wanted}. Install one that does (onnxruntime-gpu for cuda), or use cpu"
+            )
+    return wanted
+
+
+def onnx_session(
+    model: bytes, *, threads: int = 1, device: str | None = None
+) -> ort.InferenceSession:
+    """An onnxruntime session with that many threads, which sleep while they wait.
 
     Parameters
     ----------
     model : bytes
         An ONNX model.
     threads : int
+    device : str or None
+        None is that of `use_device`, by default the processor.
 
     Raises
     ------
     ModelError
-        When onnxruntime cannot read the model.
+        When onnxruntime cannot read the model, or not use the device.
     """
     import onnxruntime as ort
+
+    wanted = provider(device or os.environ.get(DEVICE_VARIABLE, "auto"))
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -145,9 +206,15 @@ def onnx_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:
     # Waiting threads spin by default, which would take the cores from other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(model, options, providers=[wanted])
     except Exception as error:  # onnxruntime's own exceptions share no other base
         raise ModelError(f"the encoder network cannot be loaded: {error}") from None
+    # A driver that is missing makes onnxruntime go on with the processor, and only warn.
+    if wanted not in session.get_providers():
+        raise ModelError(
+            f"onnxruntime has {wanted} but cannot use it here; is its driver installed? Use cpu"
+        )
+    return session
 
 
 class _Network:

@@ -101,7 +101,8 @@ def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, toleranc
     """
     from tonearm.model.encoder import onnx_session
 
-    session = onnx_session(onnx_bytes)
+    # The processor's float32 on both sides, whatever device predictions run on.
+    session = onnx_session(onnx_bytes, device="cpu")
     name = session.get_inputs()[0].name
     worst = 0.0
     # A single row too: the batch axis must stay free.
