@@ -43,7 +43,7 @@ IMPORTERS = {
     "av": ["audio/ffmpeg.py", "audio/packets.py"],
     "soxr": ["audio/spans.py"],
     "onnxruntime": ["model/encoder.py"],
-    "onnx": ["nets/", "training/"],
+    "onnx": ["nets/", "training/", "model/imports/graph.py"],
     "torch": ["nets/", "training/"],
     "lightning": ["training/"],
     "lightning_fabric": ["training/"],

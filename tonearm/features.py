@@ -32,6 +32,8 @@ class FeatureSpec:
 
     ``scale`` says how power becomes level: ``log10`` is log10(1 + 10,000 x power), musicnn's own;
     ``db`` is decibels relative to the loudest value of the array, floored at -80.
+    ``symmetric_window`` says that the Hann window ends as it begins, as Essentia's does: that moves
+    levels by .06 at most.
     """
 
     sample_rate_hz: int
@@ -42,6 +44,7 @@ class FeatureSpec:
     mel_high_hz: float
     window_frames: int
     scale: Literal["log10", "db"]
+    symmetric_window: bool = False
 
     def __post_init__(self) -> None:
         # Above half the sample rate there is nothing to measure (Nyquist).
@@ -69,7 +72,11 @@ class FeatureSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return asdict(self)
+        values = asdict(self)
+        # Left out where it is as usual, so that checksums of encoders stay what they were.
+        if not self.symmetric_window:
+            del values["symmetric_window"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
@@ -184,9 +191,10 @@ def mel_filters(spec: FeatureSpec) -> Float32:
 
 
 @lru_cache(maxsize=8)
-def _hann(n_fft: int) -> Float32:
-    """Periodic Hann window, which short-time transforms need (``numpy.hanning`` is symmetric)."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
+def _hann(n_fft: int, symmetric: bool) -> Float32:
+    """Hann window: periodic, which short-time transforms need, or symmetric (``numpy.hanning``)."""
+    period = n_fft - 1 if symmetric else n_fft
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / period)).astype(np.float32)
 
 
 def mel_power(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Float32:
@@ -216,9 +224,10 @@ def mel_power(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Fl
         return power
     # A view: frames overlap, and a copy of all would be n_fft / hop times the samples.
     windowed = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_samples]
+    window = _hann(spec.n_fft, spec.symmetric_window)
     filters = mel_filters(spec).T
     for start in range(0, frames, _BLOCK_FRAMES):
-        block = windowed[start : start + _BLOCK_FRAMES] * _hann(spec.n_fft)
+        block = windowed[start : start + _BLOCK_FRAMES] * window
         spectrum = np.fft.rfft(block)  # (block, bins)
         power[start : start + _BLOCK_FRAMES] = (
             np.square(spectrum.real) + np.square(spectrum.imag)

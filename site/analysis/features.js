@@ -11,6 +11,7 @@
  * @property {number} mel_high_hz
  * @property {number} window_frames
  * @property {"log10"|"db"} scale
+ * @property {boolean} [symmetric_window]
  */
 
 const POWER_FLOOR = 1e-10;
@@ -52,15 +53,15 @@ function melFilters(spec) {
 }
 
 /**
- * A transform of one size: `power(samples, at, out)` of the windowed frame at `at`.
+ * A transform: `power(samples, at, out)` of the windowed frame at `at`.
  *
- * @param {number} n
+ * @param {Spec} spec
  */
-function makeTransform(n) {
-  const half = n / 2;
+function makeTransform({ n_fft: n, symmetric_window }) {
+  const [half, period] = [n / 2, symmetric_window ? n - 1 : n];
   const hann = Float64Array.from(
     { length: n },
-    (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / n),
+    (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / period),
   );
   const cos = Float64Array.from({ length: half }, (_, i) => Math.cos((2 * Math.PI * i) / n));
   const sin = Float64Array.from({ length: half }, (_, i) => Math.sin((2 * Math.PI * i) / n));
@@ -126,7 +127,7 @@ const made = new Map();
 /** @param {Spec} spec */
 function toolsOf(spec) {
   const key = JSON.stringify(spec);
-  const tools = made.get(key) ?? { filters: melFilters(spec), power: makeTransform(spec.n_fft) };
+  const tools = made.get(key) ?? { filters: melFilters(spec), power: makeTransform(spec) };
   made.set(key, tools);
   return tools;
 }

@@ -39,6 +39,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "evaluate"),
     "audit": ("audit", "audit"),
     "models": ("models", "models"),
+    "models import": ("models_import", "import_model"),
     "serve": ("serve", "serve"),
     "settings": ("settings", "settings"),
 }
@@ -50,7 +51,7 @@ _GROUPS = {
         *("doctor", "export", "import"),
     ),
     "Your own genres": ("train", "extend", "learn"),
-    "Research": ("prepare", "evaluate", "audit", "models"),
+    "Research": ("prepare", "evaluate", "audit", "models", "models import"),
     "Serve": ("serve", "settings"),
 }
 
@@ -70,6 +71,13 @@ class _Commands(TyperGroup):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Find a command by its name, which may have two words."""
+        two = " ".join(args[:2])
+        if len(args) > 1 and two in self.commands:
+            return two, self.commands[two], args[2:]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the type of typer's own is private
         try:
@@ -154,7 +162,7 @@ def build(only: str | None = None) -> typer.Typer:
     )
     made.callback()(_options)
     for name, (module, function) in _COMMANDS.items():
-        if only in (None, name):
+        if only is None or only == name.partition(" ")[0]:
             made.command(name)(getattr(import_module(f"tonearm.cli.{module}"), function))
     return made
 

@@ -95,11 +95,15 @@ def candidates(app: Typer, words: Sequence[str]) -> list[str]:
     # The command is the first word that is no option.
     chosen = next((word for word in before if not word.startswith("-")), None)
     if chosen is None:
-        offers = [f"{page.name}\t{page.summary}" for page in commands]
+        offers = [f"{page.name}\t{page.summary}" for page in commands if " " not in page.name]
         offers += _options(program, before) if current.startswith("-") else []
     else:
-        page = next((page for page in commands if page.name == chosen), None)
+        # A name may have two words, of which the second is offered next to the arguments.
+        own = {page.name: page for page in commands if page.name.split()[0] == chosen}
+        page = own.get(" ".join(before[:2])) or own.get(chosen)
         offers = list(_of_command(page, before, current)) if page else []
+        if before == [chosen]:
+            offers += [f"{name.split()[1]}\t{own[name].summary}" for name in own if " " in name]
     return [offer for offer in offers if offer.startswith((current, ":files "))]
 
 

@@ -11,8 +11,7 @@ from tonearm.data.embedding_store import StoredEmbeddings, texture_of
 from tonearm.library.store import Library
 from tonearm.model.file import Model
 from tonearm.model.mix import with_mix
-from tonearm.model.prediction import PLACES, Prediction
-from tonearm.model.styles import styles_of
+from tonearm.model.prediction import Prediction
 
 _BATCH = 1_000  # sounds in one transaction; a scan that is stopped goes on with the next batch
 
@@ -38,11 +37,7 @@ def classify_stored(model: Model, kept: StoredEmbeddings) -> Prediction:
             duration_s=kept.duration_s,
             window_s=model.features.window_s,
         )
-    names = model.embedding_names or ()
-    # The head classifies windows; the styles are by the mean over the track.
-    means = dict(zip(names, windows.mean(axis=0, dtype=np.float64).tolist(), strict=False))
-    rounded = {name: round(mean, PLACES) for name, mean in means.items()}
-    return replace(named, styles=styles_of(model.styles, named.genre, rounded))
+    return replace(named, styles=model.styles_of(named.genre, windows))
 
 
 @dataclass(frozen=True)

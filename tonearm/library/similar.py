@@ -145,7 +145,9 @@ def similar(library: Library, probe: Probe, *, count: int, genre: str | None = N
     pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)  # (n, d)
     lengths_s = np.array([*durations, probe.duration_s])  # (n + 1,)
     # float32 [n + 1, d]; the probe is the last row
-    points = np.sqrt(np.maximum(np.vstack([pooled, probe.pooled]), 0))
+    points = np.vstack([pooled, probe.pooled])
+    if points.min() >= 0:  # embeddings of imported encoders may be any numbers
+        points = np.sqrt(points)
     # The mean is the library's alone, so that a probe does not move what it is compared with.
     centred = points - points[:-1].mean(axis=0)
     units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)

@@ -28,7 +28,6 @@ from tonearm.model.file import Model
 from tonearm.model.mix import with_mix
 from tonearm.model.prediction import Prediction
 from tonearm.model.reasons import reasons_of
-from tonearm.model.styles import styles_of
 from tonearm.timeline.segments import Segment, segments
 from tonearm.windows import WindowCount
 from tonearm.workers import failure_of
@@ -200,8 +199,7 @@ class Classifier:
             duration_s=embeddings.duration_s,
             window_s=self.model.features.window_s,
         )
-        styles = styles_of(self.model.styles, whole.genre, embeddings.tags())
-        return replace(whole, styles=styles)
+        return replace(whole, styles=self.model.styles_of(whole.genre, windows))
 
     def predict(
         self,

@@ -29,7 +29,9 @@ from tonearm.errors import ModelError
 from tonearm.features import FeatureSpec
 from tonearm.files import write_atomically
 from tonearm.model.head import Head
-from tonearm.model.styles import Style
+from tonearm.model.multi_label import MultiLabelHead, head_of
+from tonearm.model.prediction import PLACES
+from tonearm.model.styles import Style, styles_of
 
 FORMAT = "tonearm-model"
 FORMAT_VERSION = 3
@@ -126,6 +128,25 @@ class Model:
         return self.stop_confidence < 1 and self.head.is_confident(
             windows, confidence=self.stop_confidence
         )
+
+    def styles_of(
+        self, genre: str | None, windows: np.ndarray[Any, np.dtype[Any]]
+    ) -> dict[str, float]:
+        """The styles of a track with these windows [n, d], the one that stands out most first.
+
+        Parameters
+        ----------
+        genre : str or None
+            Of the track; an unknown one has no styles.
+        windows : float [n, d]
+        """
+        if isinstance(self.head, MultiLabelHead):
+            return self.head.styles(windows, genre)
+        # The head classifies windows; these styles are by the mean of tags over the track.
+        means = windows.mean(axis=0, dtype=np.float64).tolist()
+        names = self.embedding_names or ()
+        tags = {name: round(mean, PLACES) for name, mean in zip(names, means, strict=False)}
+        return styles_of(self.styles, genre, tags)
 
     @property
     def encoder_sha256(self) -> str:
@@ -250,7 +271,7 @@ def _parse(members: dict[str, bytes], sha256: str) -> Model:
         name=values["name"],
         features=FeatureSpec.from_dict(values["features"]),
         encoder=members[_ENCODER],
-        head=Head.from_parts(values["head"], _unpack(members[_HEAD])),
+        head=head_of(values["head"], _unpack(members[_HEAD])),
         embedding_names=tuple(values["embedding_names"]) if values["embedding_names"] else None,
         windows_per_track=int(values["windows_per_track"]),
         stop_confidence=float(values["stop_confidence"]),

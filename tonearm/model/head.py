@@ -22,7 +22,7 @@ from tonearm.model.out_of_domain import KnownRegion, OutOfDomainDetector, log_od
 from tonearm.model.texture import Gate, TextureHead, closed
 
 Float64 = NDArray[np.float64]
-Kind = Literal["votes", "average"]
+Kind = Literal["votes", "average", "multi-label"]
 
 # Keeps logarithms finite: a vote counts as 13.8 nats against a genre at most.
 _LEAST_PROBABILITY = 1e-6
@@ -385,6 +385,8 @@ def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
         Probabilities.
     power : float
     """
+    if power == 1:  # embeddings of other encoders, which need not be probabilities
+        return np.asarray(windows, dtype=np.float64)
     # Most tags lie below .05; powers of .15 to .33 do equally well (head.md).
     return np.asarray(np.clip(windows, 0, 1), dtype=np.float64) ** power
 

@@ -257,7 +257,7 @@ def with_centres(
         statistics["mean"], statistics["deviation"], centres, statistics["covariance"]
     )
     tags = heads.genre_name_tags(labels, names or ())
-    made = heads.assemble(learnt, labels, tags, head.calibration, head.detector)
+    made = heads.assemble(learnt, labels, tags, head.calibration, head.detector, power=head.power)
     # The second encoder's votes are for the old genres alone, so they are left out.
     prior = None
     if head.prior is not None:
@@ -269,7 +269,9 @@ def with_centres(
 def scaled_features(head: Head, tracks: Tracks) -> Float64:
     """Features [n, d] of tracks on the scale of the centres of a head."""
     statistics = checked_statistics(head)
-    features = np.stack([heads.track_features(windows) for windows in tracks.windows])
+    features = np.stack(
+        [heads.track_features(windows, power=head.power) for windows in tracks.windows]
+    )
     return np.asarray((features - statistics["mean"]) / statistics["deviation"])
 
 

@@ -161,7 +161,10 @@ def fit(
     """
     order = tuple(labels) if labels else tuple(sorted(set(tracks.labels)))
     everything = [tracks, extra] if extra else [tracks]
-    features = np.stack([track_features(w) for part in everything for w in part.windows])  # (n, d)
+    power = power_for([windows for part in everything for windows in part.windows])
+    features = np.stack(
+        [track_features(w, power=power) for part in everything for w in part.windows]
+    )  # (n, d)
     given = [label for part in everything for label in part.labels]
     groups = [group for part in everything for group in part.groups]
     classes = _classes(given, order)  # (n,)
@@ -178,12 +181,12 @@ def fit(
         # `extra` stands behind `tracks`: estimates are not calibrated on.
         for i in fold.held_out[fold.held_out < len(tracks.windows)]:
             # Windows vote here as they do in use, so that what is calibrated is what is shown.
-            logits.append(mean_vote(spread(tracks.windows[i], POWER) @ weight + bias)[None])
+            logits.append(mean_vote(spread(tracks.windows[i], power) @ weight + bias)[None])
             truth.append(classes[i : i + 1])
     mixture = calibrate(np.concatenate(logits), np.concatenate(truth))
     # The head itself learns from all; the folds were for its calibration.
     learnt = Discriminant.fit(features, classes, k=len(order), augmentation=augmentation)
-    return assemble(learnt, order, tags, mixture, detector)
+    return assemble(learnt, order, tags, mixture, detector, power=power)
 
 
 def assemble(
@@ -192,6 +195,8 @@ def assemble(
     tags: dict[int, int],
     calibration: tuple[tuple[float, float], ...],
     detector: OutOfDomainDetector | None,
+    *,
+    power: float = POWER,
 ) -> Head:
     """The head of a discriminant; its statistics travel along, so that genres can be added."""
     weight, bias = learnt.line(tags)
@@ -200,7 +205,7 @@ def assemble(
         kind="votes",
         weight=weight,
         bias=bias,
-        power=POWER,
+        power=power,
         calibration=calibration,
         detector=detector,
         statistics={
@@ -212,9 +217,21 @@ def assemble(
     )
 
 
-def track_features(windows: Windows) -> Float64:
+def track_features(windows: Windows, *, power: float = POWER) -> Float64:
     """Features [d] of a track's windows [n, d]."""
-    return np.asarray(spread(windows, POWER).mean(axis=0))
+    return np.asarray(spread(windows, power).mean(axis=0))
+
+
+def power_for(windows: Sequence[Windows]) -> float:
+    """The exponent for embeddings: probabilities are spread out, all others left as they are.
+
+    Parameters
+    ----------
+    windows : sequence of float32 [n, d]
+        Of each track.
+    """
+    # An imported encoder gives any numbers: clipped to 0..1 they would lose most of themselves.
+    return POWER if all(w.min() >= 0 and w.max() <= 1 for w in windows if w.size) else 1.0
 
 
 def genre_name_tags(labels: Sequence[str], names: Sequence[str]) -> dict[int, int]:

@@ -1,0 +1,133 @@
+"""``tonearm models import``: a model file from other people's ONNX networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tonearm.cli import console
+from tonearm.errors import ModelError
+
+if TYPE_CHECKING:
+    from tonearm.model.file import Model
+    from tonearm.model.imports.make import Foreign
+    from tonearm.model.imports.metadata import Metadata
+
+_NOT_WRITTEN = "Nothing was written. With --accept-licence the model file is made."
+
+
+def import_model(
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="An ONNX network over spectrograms: a file, or a URL."
+        ),
+    ],
+    head: Annotated[
+        str | None,
+        typer.Argument(metavar="[HEAD]", help="One over its embeddings.", show_default="none"),
+    ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metadata",
+            "-m",
+            help="Essentia's JSON, or a TOML; of HEAD too.",
+            show_default="MODEL.json, HEAD.json",
+        ),
+    ] = None,
+    sha256: Annotated[
+        list[str] | None,
+        typer.Option(help="Of what is fetched from a URL; may be repeated."),
+    ] = None,
+    accept: Annotated[bool, typer.Option("--accept-licence", help="Make the model file.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            callback=console.output_file,
+            help="The model file.",
+            show_default="NAME.tonearm here",
+        ),
+    ] = None,
+    verbose: console.Verbose = False,
+) -> None:
+    """Make a model file of a foreign network.
+
+    An ONNX network by others becomes a model that every command takes: genres and styles from its
+    classes, its embeddings for genres of your own. Its licence is shown first and kept inside.
+    """
+    from tonearm.model import file as model_file
+    from tonearm.model.imports import make
+
+    given = [name for name in (network, head) if name is not None]
+    described = metadata or [_next_to(name) for name in given]
+    if len(described) != len(given):
+        raise typer.BadParameter(
+            f"{console.counted(len(given), 'network')} and {len(described)} files of metadata",
+            param_hint="--metadata",
+        )
+    sources = [
+        _read(name, about, sha256 or ()) for name, about in zip(given, described, strict=True)
+    ]
+    for source in sources:
+        _print(source.metadata)
+    if not accept:
+        console.say(_NOT_WRITTEN)
+        return
+    made = make.make(*sources)
+    path = output or Path(f"{_file_name(made.name)}{model_file.SUFFIX}")
+    try:
+        model_file.save(made, path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written: {error.strerror}") from None
+    _print_made(made, path)
+
+
+def _next_to(name: str) -> str:
+    """The metadata that is published next to a network: the same name, ``.json``."""
+    return f"{name.removesuffix('.onnx')}.json"
+
+
+def _read(name: str, about: str, sha256: list[str] | tuple[str, ...]) -> Foreign:
+    from tonearm.model.imports import fetch, graph
+    from tonearm.model.imports import metadata as described
+    from tonearm.model.imports.make import Foreign
+
+    # The small one first: it may be wrong, and its licence is what a person waits for.
+    text = fetch.read(about, largest=described.LARGEST_BYTES, sha256=sha256)
+    try:
+        values = described.read(text, toml=about.endswith(".toml"))
+    except ModelError as error:
+        raise ModelError(f"{about} {error}") from None
+    return Foreign(fetch.read(name, largest=graph.LARGEST_BYTES, sha256=sha256), values)
+
+
+def _print(metadata: Metadata) -> None:
+    """What a person must know before the model is theirs."""
+    print(console.printable(metadata.name))
+    for name, text in metadata.about.items():
+        print(f"  {name}: {console.printable(text)}")
+    licence = metadata.licence or "not stated in its metadata: ask its author before you use it"
+    print(f"  classes: {len(metadata.classes)}\n  licence: {console.printable(licence)}")
+
+
+def _print_made(made: Model, path: Path) -> None:
+    shown = ", ".join(made.labels[:6]) + (", …" if len(made.labels) > 6 else "")
+    print(
+        f"{console.printable(str(path))}: {len(made.labels)} genres ({console.printable(shown)}), "
+        f"{made.head.dimensions} numbers a window of {made.features.window_s:.2g} s"
+    )
+    console.say(
+        "Its confidence is not calibrated. Use it with --model; `tonearm train --model` fits "
+        "genres of your own on it."
+    )
+
+
+def _file_name(name: str) -> str:
+    """A name from elsewhere as the name of a file, without folders."""
+    kept = "".join(each if each.isalnum() or each in "-_." else "-" for each in name)
+    return kept.strip(".-")[:100] or "imported"

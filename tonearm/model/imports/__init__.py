@@ -1,0 +1,1 @@
+"""Model files out of other people's ONNX networks: their graph, their metadata, their licence."""

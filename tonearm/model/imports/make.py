@@ -1,0 +1,239 @@
+"""A model file from a foreign network: which tensor is the embedding, and what classifies it.
+
+Three cases. A network that gives embeddings and predictions, with dense layers between: the layers
+become the head. A second network of dense layers over the embeddings of the first: the same. Any
+other network: its predictions are the embedding, and the head takes them as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonearm import __version__
+from tonearm.errors import ModelError
+from tonearm.features import FeatureSpec
+from tonearm.genres import BUILTIN_GENRES, SPLITTING, find
+from tonearm.model.file import Model
+from tonearm.model.imports.graph import Graph, Port
+from tonearm.model.imports.layers import chain
+from tonearm.model.imports.metadata import Metadata
+from tonearm.model.multi_label import SEPARATOR, Layer, MultiLabelHead
+from tonearm.workers import Caller, Failure, Pool, Work, in_order
+
+Float32 = NDArray[np.float32]
+
+# Half a minute of a song, as the networks' own examples read.
+_SECONDS = 30.0
+# Windows of noise that the network must take, alone and together.
+_TRIED = (1, 3)
+_PARITY = 1e-3
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A network and what its author says of it."""
+
+    data: bytes
+    metadata: Metadata
+
+
+def make(network: Foreign, head: Foreign | None = None) -> Model:
+    """Make a model of a network, or of an encoder and a network over its embeddings.
+
+    Parameters
+    ----------
+    network : Foreign
+        From spectrograms.
+    head : Foreign or None
+        From the embeddings of ``network`` to classes.
+
+    Raises
+    ------
+    ModelError
+        When they do not fit each other or Tonearm, or a graph could do harm.
+    """
+    spec = network.metadata.features
+    if spec is None:
+        raise ModelError(f"{network.metadata.name} has no front end: it belongs behind another")
+    graph = Graph(network.data)
+    if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 3:
+        shapes = ", ".join(str(each.shape) for each in graph.inputs)
+        raise ModelError(
+            f"{network.metadata.name} takes {shapes}; one input [windows, frames, bands] is wanted"
+        )
+    output, layers, metadata = _parts(graph, network.metadata, head)
+    classes = metadata.classes
+    labels, members = genres_of(classes)
+    # Where the network itself gives predictions, those of the layers are compared with them.
+    compared = (_predictions(graph, classes),) if layers and head is None else ()
+    _try(network.data, graph.inputs[0].name, (output, *compared), spec, layers)
+    source = [network.metadata, *([head.metadata] if head else [])]
+    return Model(
+        name=metadata.name,
+        features=spec,
+        encoder=graph.cut(output=output),
+        head=MultiLabelHead.of(layers, classes, labels=labels, members=members),
+        # Without layers the embedding is the classes, which are worth their names.
+        embedding_names=None if layers else classes,
+        windows_per_track=max(1, round(_SECONDS / spec.window_s)),
+        training={"data": f"by others: {metadata.name}", "imported": [_facts(m) for m in source]},
+        notices=notices(source),
+    )
+
+
+def genres_of(classes: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Genres in the order of their first class, and for each class the place of its genre.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        ``Genre---Style`` or ``Genre``.
+
+    Examples
+    --------
+    >>> genres_of(["Jazz---Bop", "Hip Hop---Trap", "Jazz---Swing"])
+    (['jazz', 'hiphop'], [0, 1, 0])
+    """
+    labels: list[str] = []
+    members = []
+    for name in classes:
+        label = label_of(name.partition(SEPARATOR)[0])
+        if label not in labels:
+            labels.append(label)
+        members.append(labels.index(label))
+    if len(labels) < 2:
+        raise ModelError(f"{len(labels)} genres are too few: two or more are needed")
+    return labels, members
+
+
+def label_of(genre: str) -> str:
+    """Tonearm's name where it knows the genre; else the given one, which no player will split.
+
+    Parameters
+    ----------
+    genre : str
+
+    Examples
+    --------
+    >>> label_of("Hip Hop"), label_of("Folk, World, & Country"), label_of("Funk / Soul")
+    ('hiphop', 'Folk World & Country', 'Funk & Soul')
+    """
+    if known := find(genre, BUILTIN_GENRES):
+        return known
+    plain = "".join(" " if each in SPLITTING else each for each in genre.replace("/", "&"))
+    return " ".join(plain.split())
+
+
+def notices(sources: Sequence[Metadata]) -> str:
+    """What must travel with the model: whose it is, and under which licence.
+
+    Parameters
+    ----------
+    sources : sequence of Metadata
+    """
+    parts = [f"Imported by Tonearm {__version__} from networks of others."]
+    for source in sources:
+        lines = [f"{source.name}: {source.licence or 'its metadata states no licence'}"]
+        lines += [f"  {name}: {text}" for name, text in source.about.items()]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(metadata: Metadata) -> dict[str, Any]:
+    return {"name": metadata.name, "licence": metadata.licence, **metadata.about}
+
+
+def _parts(
+    graph: Graph, metadata: Metadata, head: Foreign | None
+) -> tuple[str, tuple[Layer, ...], Metadata]:
+    """The tensor that is the embedding, the layers behind it, and who names the classes."""
+    if head is not None:
+        second = Graph(head.data)
+        if len(second.inputs) != 1:
+            raise ModelError(f"{head.metadata.name} takes {len(second.inputs)} inputs, not one")
+        target = _predictions(second, head.metadata.classes)
+        layers = chain(second, second.inputs[0].name, target)
+        if layers is None:
+            raise ModelError(
+                f"{head.metadata.name} is more than dense layers, which is all that Tonearm "
+                "takes behind an encoder"
+            )
+        size = len(layers[0].weight)
+        return _of_size(graph, size, metadata, "embeddings"), layers, head.metadata
+    if not metadata.classes:
+        raise ModelError(f"{metadata.name} names no classes: give the network over it as well")
+    predictions = _predictions(graph, metadata.classes)
+    stated = metadata.output("embeddings")
+    if stated is not None:
+        source = _find(graph.outputs, stated.name, stated.size)
+        layers = chain(graph, source.name, predictions) if source else None
+        if source is not None and layers is not None:
+            return source.name, layers, metadata
+    return predictions, (), metadata
+
+
+def _predictions(graph: Graph, classes: Sequence[str]) -> str:
+    """The output that has a number for each class."""
+    fitting = [port for port in graph.outputs if port.shape[-1:] == (len(classes),)]
+    if len(fitting) != 1:
+        shapes = ", ".join(f"{port.name} {list(port.shape)}" for port in graph.outputs)
+        raise ModelError(f"{len(classes)} classes are named, and its outputs are {shapes}")
+    return fitting[0].name
+
+
+def _of_size(graph: Graph, size: int, metadata: Metadata, purpose: str) -> str:
+    stated = metadata.output(purpose)
+    found = _find(graph.outputs, stated.name if stated else "", size)
+    if found is None:
+        shapes = ", ".join(f"{port.name} {list(port.shape)}" for port in graph.outputs)
+        raise ModelError(f"{size} numbers are wanted of {metadata.name}, which gives {shapes}")
+    return found.name
+
+
+def _find(ports: Sequence[Port], name: str, size: int | None) -> Port | None:
+    """By name, or where a converter changed it, the one output of that size."""
+    fitting = [port for port in ports if size is None or port.shape[-1:] == (size,)]
+    named = [port for port in fitting if port.name == name]
+    return named[0] if named else (fitting[0] if len(fitting) == 1 else None)
+
+
+def _try(
+    data: bytes, given: str, tensors: Sequence[str], spec: FeatureSpec, layers: tuple[Layer, ...]
+) -> None:
+    """Run the network once in a process of its own, which may die of it; compare the layers."""
+    with Pool(1, make_work=partial(_make_trial, data, given, tuple(tensors), spec)) as pool:
+        outcomes = list(in_order(pool, list(_TRIED)))
+    for count, outcome in zip(_TRIED, outcomes, strict=True):
+        if isinstance(outcome.value, Failure):
+            raise ModelError(f"the network failed on {count} windows: {outcome.value.reason}")
+        embeddings, *predictions = outcome.value
+        if embeddings.shape[0] != count or embeddings.ndim != 2:
+            raise ModelError(f"{count} windows gave embeddings of shape {embeddings.shape}")
+        if not all(np.isfinite(each).all() for each in outcome.value):
+            raise ModelError("the network gives values that are not numbers")
+        if predictions:
+            values: NDArray[Any] = embeddings
+            for layer in layers:
+                values = layer(values)
+            if (most := float(np.abs(values - predictions[0]).max())) > _PARITY:
+                raise ModelError(f"its layers give other predictions than the network, by {most:g}")
+
+
+def _make_trial(data: bytes, given: str, tensors: tuple[str, ...], spec: FeatureSpec) -> Work:
+    """In a worker: a function that runs the network on so many windows of noise."""
+    from tonearm.model.encoder import onnx_session
+
+    session = onnx_session(data)
+
+    def work(count: int, _caller: Caller) -> list[Float32]:
+        shape = (count, spec.window_frames, spec.mel_bands)
+        noise = np.random.default_rng(0).uniform(0, 4, shape).astype(np.float32)
+        return [np.asarray(each) for each in session.run(list(tensors), {given: noise})]
+
+    return work
