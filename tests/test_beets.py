@@ -152,7 +152,7 @@ def test_a_model_that_is_missing_is_a_sentence(beets):
     beets.model_path = beets.folder / "missing.tonearm"
     ended = beets.run("import", str(beets.music))
     assert ended.returncode == 0
-    assert "missing.tonearm: model cannot be read" in ended.stderr
+    assert "missing.tonearm cannot be read as a model" in ended.stderr
     ended = beets.run("tonearm")
     assert ended.returncode == 1
-    assert "missing.tonearm: model cannot be read" in ended.stderr
+    assert "missing.tonearm cannot be read as a model" in ended.stderr

@@ -117,7 +117,7 @@ def test_command_refuses(tonearm: Command, folder: Path, model_path: Path, tmp_p
     foreign = fill(tmp_path / "f", TINY.encoder_sha256, [Row("polka/g.wav", "eve", [LOW])])
     for arguments, reason in (
         ((model_path, foreign), "knows blues, jazz, metal, but"),
-        ((tmp_path / "none", folder), "model cannot be read"),
+        ((tmp_path / "none", folder), "cannot be read as a model"),
         ((model_path, tmp_path / "none"), "is not a folder"),
         ((model_path, folder, "--subset", "test"), "Name a --split"),
         ((model_path, folder, "--split", "grouped", "--subset", "x"), "is not one of train"),

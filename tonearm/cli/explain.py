@@ -33,9 +33,9 @@ def _clip_file(path: Path | None) -> Path | None:
     if path is None:
         return None
     if path.suffix.lower() != ".wav":
-        raise typer.BadParameter(f"{console.printable(path)} does not end in .wav")
+        raise typer.BadParameter(f"{console.printable(path)} must end in .wav")
     if path.exists():
-        raise typer.BadParameter(f"{console.printable(path)} exists already")
+        raise typer.BadParameter(f"{console.printable(path)} exists already: name another file")
     return path
 
 

@@ -34,7 +34,7 @@ def models(
 
     # A folder that was named must be there; runs/ need not.
     if folder is not None and not folder.exists():
-        raise DatasetError(f"{folder}: is not there")
+        raise DatasetError(f"{folder} does not exist: name a folder with model files")
     found = _found(folder or Path("runs"))
     failures = found.failed
     listed = []

@@ -98,7 +98,9 @@ def scan(
         raise typer.BadParameter("goes with --watch", param_hint="--tag")
     if on is not None:
         if watch or exclude:
-            raise typer.BadParameter("goes not with --on", param_hint="--watch or --exclude")
+            raise typer.BadParameter(
+                "cannot be combined with --on", param_hint="--watch or --exclude"
+            )
         cluster = Options(output, address, model, jobs, retry, output_format, quiet)
         scan_on_cluster(paths or (), cluster)
         return

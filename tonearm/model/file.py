@@ -253,9 +253,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
             # One byte more than allowed tells a file that is too large, without reading it all.
             data = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
-        raise ModelError(f"{path}: model cannot be read: {error.strerror}") from None
+        raise ModelError(f"{path} cannot be read as a model: {error.strerror}") from None
     if len(data) > _LARGEST_BYTES:
-        raise ModelError(f"{path}: no model is larger than {_LARGEST_BYTES >> 20} MB")
+        raise ModelError(f"{path} is too large to be a model: more than {_LARGEST_BYTES >> 20} MB")
     try:
         return _parse(_checked_members(data), _sha256(data))
     except ModelError as error:
@@ -291,7 +291,7 @@ def _checked_members(data: bytes) -> dict[str, bytes]:
     members, comment = _stored_members(data)
     manifest = members.get(_MANIFEST)
     if manifest is None or not comment.startswith("sha256:"):
-        raise ModelError("a zip file, but not a Tonearm model")
+        raise ModelError("is a zip file, but not a Tonearm model")
     if comment != f"sha256:{_sha256(manifest)}":
         raise ModelError(f"damaged model: {_MANIFEST} does not match its checksum")
     values = json.loads(manifest)

@@ -115,8 +115,8 @@ def change(
         remove(temporary)
         if not isinstance(error, TagError):
             # A fault of Tonearm's own costs one file's change, not the run.
-            reason = f"{type(error).__name__}: {error}"
-            error = TagError(f"{target}: not written ({reason})")
+            what = f"made Tonearm fail ({type(error).__name__}: {error}), and was not written"
+            error = TagError(f"{target}: {what}; please report this as a bug")
         journal.failed(entry, _bare(error, target))
         raise error from None
     # Only now: a kill between rename and here is settled by what the file holds.

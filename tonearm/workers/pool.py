@@ -278,7 +278,7 @@ class Pool:
         except (OSError, EOFError) as error:  # too many processes, or no server that forks them
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise TonearmError(
-                f"the processes that analyse files cannot be started ({reason})"
+                f"the processes that analyse files cannot be started ({reason}): try fewer --jobs"
             ) from error
 
     def _replace(self, i: int) -> None:
