@@ -13,7 +13,7 @@ from tonearm.cli.app import app
 from tonearm.errors import ModelError
 from tonearm.model import encoder
 
-COMMANDS = ("predict", "explain", "scan", "serve", "train", "extend", "evaluate")
+COMMANDS = ("predict", "explain", "scan", "serve", "train", "extend", "evaluate", "audit")
 
 
 class Session:

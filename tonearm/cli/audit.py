@@ -48,6 +48,7 @@ def audit(
     library: Location = None,
     seed: heads.Seed = 0,
     jobs: heads.Jobs = None,
+    device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
     """Find what is wrong with a data set.

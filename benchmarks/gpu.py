@@ -1,0 +1,247 @@
+"""What an accelerator changes: parity, and the times of an epoch and of 10,000 windows.
+
+    python -m benchmarks.gpu [--device auto|cuda|mps|cpu] [--json FILE]
+
+One script of less than four minutes, for whatever accelerator is there; where none is, it says so
+and measures the processor. Everything is made by code: no data set and no network are needed.
+
+- *parity*: the same network, weights and windows on the processor and on the device; and the loss
+  after two epochs of the same run on both, by the package's own training loop;
+- *an epoch*: that loop, the second of two epochs (the first one compiles and fills caches);
+- *10,000 windows*: each network in PyTorch on the device, and the built-in encoder in onnxruntime,
+  which needs its own provider for the device. A measurement stops after --seconds and is scaled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tonearm import nets
+from tonearm.data import feature_store, index, prepare
+from tonearm.data.index import Index, Track
+from tonearm.data.splits import Split
+from tonearm.errors import ModelError
+from tonearm.features import GTZAN_SPEC, FeatureSpec
+from tonearm.model import encoder
+from tonearm.model import file as model_file
+from tonearm.training import architecture, fit
+from tonearm.training.run import HISTORY, SPLIT, Run, read_history
+
+WINDOWS = 10_000
+# Logits of untrained networks are of the order of 1; two float32 engines differ by 1e-6 of that.
+PARITY = 1e-3
+# Two epochs of the same batches, whose rounding errors grow with every step.
+LOSS_PARITY = 2e-2
+_TRACK_FRAMES = 1_293
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured; a test makes it small."""
+
+    tracks: int = 443
+    batch: int = 64
+    seconds: float = 10.0
+    archs: tuple[str, ...] = ("lstm", "gabor", "cnn")
+
+
+def found_device() -> str:
+    """The accelerator that PyTorch sees: ``cuda``, ``mps``, or ``cpu`` where there is none."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def name_of(device: str) -> str:
+    """The device in its maker's words."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} ({device}, {torch.get_num_threads()} threads)"
+
+
+def synchronise(device: str) -> None:
+    """Wait for the device: it works on while Python goes on."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    elif device == "mps":
+        torch.mps.synchronize()
+
+
+def per_window(
+    run: Callable[[], None], *, batch: int, seconds: float, wait: Callable[[], None]
+) -> float:
+    """Seconds a window of ``run``, which takes a batch: after one that warms up, for a while."""
+    run()
+    wait()
+    done, begun = 0, time.perf_counter()
+    while done < WINDOWS and time.perf_counter() - begun < seconds:
+        run()
+        wait()
+        done += batch
+    return (time.perf_counter() - begun) / done
+
+
+def levels(spec: FeatureSpec, batch: int) -> torch.Tensor:
+    """Windows of noise, float32 [batch, frames, bands]."""
+    generator = torch.Generator().manual_seed(0)
+    return -80 * torch.rand(batch, spec.window_frames, spec.mel_bands, generator=generator)
+
+
+def measure_network(name: str, device: str, sizes: Sizes) -> dict[str, float]:
+    """Parity of logits and time of 10,000 windows of a network."""
+    model = nets.get(name)
+    spec = architecture.window_of(model, GTZAN_SPEC)
+    torch.manual_seed(0)
+    net = architecture.build(model, spec, labels=10).eval()
+    windows = levels(spec, sizes.batch)
+    with torch.no_grad():
+        here = net(windows)
+        there, moved = net.to(device), windows.to(device)
+        difference = (there(moved).cpu() - here).abs().max().item()
+        each = per_window(
+            lambda: there(moved),
+            batch=sizes.batch,
+            seconds=sizes.seconds,
+            wait=lambda: synchronise(device),
+        )
+    return {"logit_difference": difference, "windows_10000_s": each * WINDOWS}
+
+
+def made_up(root: Path, tracks: int) -> Path:
+    """A prepared folder of ten genres, whose levels are noise of their own slopes."""
+    store = feature_store.open_store(
+        root / prepare.FEATURES, feature_store.identity(GTZAN_SPEC), create=True
+    )
+    rng = np.random.default_rng(0)
+    slopes = np.linspace(-1, 1, 10)[:, None] * np.linspace(-10, 10, GTZAN_SPEC.mel_bands)
+    rows = []
+    for i in range(max(tracks, 40)):  # four a genre: train and valid need each
+        genre, sound = i % 10, f"{i:032x}"
+        noise = rng.uniform(-60, -20, (_TRACK_FRAMES, GTZAN_SPEC.mel_bands))
+        store.put(sound, (noise + slopes[genre]).astype(np.float16))
+        rows.append(Track(f"{genre}/{i}", str(genre), f"artist:{i}", sound, 30.0))
+    Index(tuple(rows)).save(root / index.FILE_NAME)
+    return root
+
+
+def measure_epochs(name: str, device: str, data: Path, out: Path) -> tuple[float, float]:
+    """Seconds of the last epoch of a short run, and its loss."""
+    out.mkdir(parents=True)
+    names = [track.name for track in index.load(data).tracks]
+    valid = names[::4] + [name for name in names[:20] if name not in names[::4]]
+    kept = {"train": [name for name in names if name not in valid], "valid": valid}
+    Split("made-up", {k: tuple(sorted(v)) for k, v in kept.items()}).save(out / SPLIT)
+    times = [time.perf_counter()]
+
+    def note(kind: str, _: dict[str, float]) -> None:
+        if kind == "epoch":
+            times.append(time.perf_counter())
+
+    fit.train(Run(str(data), str(out), name, 2, accelerator=device), report_progress=note)
+    history = read_history(out / HISTORY)
+    assert history is not None
+    return times[-1] - times[-2], history["loss"][-1]
+
+
+def measure_encoder(device: str, sizes: Sizes) -> dict[str, Any]:
+    """Time of 10,000 windows of the built-in encoder, and its difference to the processor."""
+    model = model_file.load()
+    windows = levels(model.features, 16).numpy() / -80
+    here = encoder.onnx_session(model.encoder, device="cpu").run(None, {"features": windows})[0]
+    try:
+        session = encoder.onnx_session(model.encoder, device=device)
+    except ModelError as error:
+        return {"refused": str(error)}
+    there = session.run(None, {"features": windows})[0]
+    each = per_window(
+        lambda: session.run(None, {"features": windows}),
+        batch=16,
+        seconds=sizes.seconds,
+        wait=lambda: None,
+    )
+    return {
+        "tag_difference": float(np.abs(np.asarray(here) - np.asarray(there)).max()),
+        "windows_10000_s": each * WINDOWS,
+    }
+
+
+def measure(device: str, sizes: Sizes) -> dict[str, Any]:
+    """Everything, by network; ``faults`` names what differs by more than it may."""
+    # TF32 would round to ten bits of mantissa: faster, and not what is compared here.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    networks: dict[str, dict[str, float]] = {}
+    faults = []
+    with tempfile.TemporaryDirectory() as folder:
+        data = made_up(Path(folder) / "data", sizes.tracks)
+        for name in sizes.archs:
+            found = measure_network(name, device, sizes)
+            epoch_s, loss = measure_epochs(name, device, data, Path(folder) / f"{name}-device")
+            found |= {"epoch_s": epoch_s}
+            if device != "cpu":
+                out = Path(folder) / f"{name}-cpu"
+                cpu_s, cpu_loss = measure_epochs(name, "cpu", data, out)
+                found |= {"epoch_cpu_s": cpu_s, "loss_difference": abs(loss - cpu_loss)}
+            networks[name] = found
+            limits = {"logit_difference": PARITY, "loss_difference": LOSS_PARITY}
+            # Not `>`: so written, a difference that is not a number is a fault too.
+            faults += [
+                f"{name}: {key} {found[key]:.2g} is above {limit:g}"
+                for key, limit in limits.items()
+                if key in found and not found[key] <= limit
+            ]
+    return {
+        "device": device,
+        "name": name_of(device),
+        "torch": torch.__version__,
+        "networks": networks,
+        "encoder": measure_encoder(device, sizes),
+        "faults": faults,
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures as lines."""
+    lines = [f"device\t{found['device']}\t{found['name']}\ttorch {found['torch']}"]
+    if found["device"] == "cpu":
+        lines.append("PyTorch sees no accelerator here: these are the processor's figures alone.")
+    for name, figures in {**found["networks"], "built-in encoder": found["encoder"]}.items():
+        cells = [
+            f"{k} {v:.4g}" if isinstance(v, float) else f"{k}: {v}" for k, v in figures.items()
+        ]
+        lines.append("\t".join([name, *cells]))
+    lines += [f"FAULT\t{fault}" for fault in found["faults"]] or ["parity\tholds"]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, and exit with 1 where something differs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "mps", "cpu"))
+    parser.add_argument("--tracks", type=int, default=Sizes.tracks, help="of the epoch (443)")
+    parser.add_argument("--seconds", type=float, default=Sizes.seconds, help="a measurement (10)")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    device = found_device() if options.device == "auto" else options.device
+    if device not in ("cpu", found_device()):
+        parser.error(f"PyTorch sees no {device} here, but {found_device()}")
+    found = measure(device, Sizes(tracks=options.tracks, seconds=options.seconds))
+    print(table(found))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1))
+    raise SystemExit(bool(found["faults"]))
+
+
+if __name__ == "__main__":
+    main()
