@@ -130,6 +130,8 @@ def create_app(
         docs_url=None,  # both load scripts from elsewhere; /docs is a page of Tonearm's own
         redoc_url=None,
         openapi_url="/openapi.json",
+        # Clients that are made from the description name their functions by it.
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service
     add_handlers(app)
@@ -168,7 +170,9 @@ def create_app(
         }
         return Json({"schema": schema.SCHEMA, "status": "ok", **values})
 
-    @server.get("/genres", summary="Names and colours of genres", response_model=schema.Genres)
+    @server.get(
+        "/genres", summary="Names and colours of genres", response_model=schema.GenresAnswer
+    )
     def genres() -> Response:
         """In `splitting`, the characters that no name may contain."""
         known = [*service.classifier.model.labels, UNKNOWN]
@@ -182,7 +186,7 @@ def create_app(
         ]
         return Json({"schema": schema.SCHEMA, "genres": rows, "splitting": SPLITTING})
 
-    @server.get("/examples", summary="Pieces to try", response_model=schema.Examples)
+    @server.get("/examples", summary="Pieces to try", response_model=schema.ExamplesAnswer)
     def examples() -> Response:
         """Names of files that come with a checkout; none with an installed package."""
         return Json({"schema": schema.SCHEMA, "examples": sorted(example_files())})

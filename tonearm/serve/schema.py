@@ -20,7 +20,10 @@ MOST_IDS = 100_000
 
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 # Of a file that is served as it is, whole or in part.
-AUDIO: dict[str, Any] = {"description": "The file", "content": {"audio/*": {"schema": BINARY}}}
+AUDIO: dict[str, Any] = {
+    "description": "The file",
+    "content": {"application/octet-stream": {"schema": BINARY}, "audio/*": {"schema": BINARY}},
+}
 
 Verdict = Literal["accept", "change", "reject"]
 
@@ -384,7 +387,7 @@ class GenreRow(BaseModel):
     colour: str = Field(examples=["#e69f00"])
 
 
-class Genres(Answer):
+class GenresAnswer(Answer):
     """All genres, and the characters that no name may contain."""
 
     genres: list[GenreRow]
@@ -401,7 +404,7 @@ class Health(Answer):
     labels: list[str]
 
 
-class Examples(Answer):
+class ExamplesAnswer(Answer):
     """Pieces to try."""
 
     examples: list[str] = Field(examples=[["midnight_walk.mp3"]])
