@@ -18,7 +18,7 @@ import httpx
 
 from tests.support.serving import fill_library, served
 
-USE = '''
+USE = """
 import sys
 
 from client import Client
@@ -48,7 +48,7 @@ assert isinstance(now, JobAnswer) and now.job.state == "done"
 print(now.job.result.to_dict())
 wrong = tracks.sync_detailed(client=client, limit=0)
 assert wrong.status_code == 422
-'''
+"""
 
 
 def main(python: Path) -> None:
