@@ -188,7 +188,7 @@ class Soak:
             self.seen[path] += 1
         time.sleep(rng.uniform(1, 5))
 
-    def cut_off(self, _: httpx.Client, rng: random.Random) -> None:
+    def cut_off(self, http: httpx.Client, rng: random.Random) -> None:
         """An upload that ends in the middle."""
         head = b"POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n"
         head += b"Content-Type: audio/mpeg\r\n\r\n" + b"x" * rng.randrange(1, 90_000)
@@ -200,7 +200,7 @@ class Soak:
             pass  # it is being started again
         time.sleep(rng.uniform(0.5, 2))
 
-    def crash(self, _: httpx.Client, rng: random.Random) -> None:
+    def crash(self, http: httpx.Client, rng: random.Random) -> None:
         """Kill a worker, as a decoder would that crashes."""
         time.sleep(rng.uniform(5, 15))
         try:
@@ -220,7 +220,7 @@ def open_page(page: Page, address: str) -> None:
 
 def run(soak: Soak, page: Page, minutes: float) -> dict[str, Any]:
     """The hour: measured in its first two thirds, with kills in the last."""
-    works = [soak.predict] * 3 + [soak.look] * 2
+    works = [soak.predict] * 2 + [soak.look]
     works += [soak.review, soak.write, soak.cut_off, soak.crash]
     threads = [
         threading.Thread(target=soak.client, args=(work, seed)) for seed, work in enumerate(works)

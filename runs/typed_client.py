@@ -69,7 +69,9 @@ def main(python: Path) -> None:
 def run(python: Path, folder: Path, *arguments: str) -> None:
     """Run it there, and show what it says."""
     print("$", *arguments)
-    done = subprocess.run([python, *arguments], cwd=folder, text=True, capture_output=True)
+    done = subprocess.run(
+        [python, *arguments], cwd=folder, text=True, capture_output=True, check=False
+    )
     print(done.stdout + (done.stderr if done.returncode else ""))
     done.check_returncode()
 

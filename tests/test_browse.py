@@ -7,6 +7,7 @@ from tonearm.library import browse
 from tonearm.library.browse import Filter, Order
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import FileTags, Library
+from tonearm.library.unwritten import unwritten as unwritten_files
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def library(tmp_path):
 
 
 def unwritten(library, ids=None):
-    return [file.id for file in browse.unwritten(library, ids)]
+    return [file.id for file in unwritten_files(library, ids)]
 
 
 def found(library, text="", **order) -> str:

@@ -10,6 +10,7 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from support.serving import CHROMIUM, fill_library, served
+from support.small_files import music, wav
 
 from tonearm.library.store import Library
 
@@ -119,3 +120,21 @@ def test_learn_shows_what_would_change_and_the_page_takes_the_new_model(page, tm
         page.get_by_role("combobox", name="By sound").select_option("Chanson")
         expect(page.locator("#row-0 .name")).to_be_visible()
         page.goto("about:blank")
+
+
+def test_dropped_files_are_kept_in_the_library(page, few):
+    address, folder = few
+    page.goto(address)
+    song = wav(folder.parent / "new.wav", music(9, 3))
+    page.set_input_files("#files", [song, SONG])
+    expect(page.locator(".summary")).to_have_text("2 of 2 files analysed", timeout=40_000)
+    page.get_by_role("button", name="Keep all in library").click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Keep in .*music")).click()
+    expect(page.locator(".toast").last).to_contain_text(
+        "2 files kept in the library; 1 was in the library already.", timeout=40_000
+    )
+    expect(page.get_by_role("button", name="In the library").first).to_be_disabled()
+    assert [path.name for path in (folder / "Tonearm").iterdir()] == ["new.wav"]
+    page.goto(f"{address}/#list?text=new.wav")
+    expect(page.locator("#row-0 .name")).to_have_text("new.wav")
+    page.goto("about:blank")

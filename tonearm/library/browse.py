@@ -4,81 +4,39 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from tonearm.genres import UNKNOWN
-from tonearm.library.overview import known_genres
-from tonearm.library.reviews import Review, attach, of_keys
-from tonearm.library.rows import folded
+from tonearm.library.filters import (
+    ALBUM,
+    AMONG,
+    FROM,
+    Conditions,
+    Filter,
+    ReviewState,
+    State,
+    TagState,
+    conditions,
+    prepare,
+)
+from tonearm.library.reviews import Review, of_keys
 from tonearm.library.store import Library, Track
-from tonearm.tagging.plan import album_key
 
-TagState = Literal["any", "none", "tonearm", "person"]
-ReviewState = Literal["any", "none", "some", "accept", "change", "reject"]
-State = Literal["any", "analysed", "failed", "damaged", "copy"]
+__all__ = ["Filter", "ReviewState", "State", "TagState"]
+
 Sort = Literal["path", "title", "artist", "album", "tag", "genre", "confidence", "duration"]
 
-_FROM = "FROM tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN reviews r ON r.key = s.key"
-_ALBUM = "album_key(t.path, t.album, t.album_artist)"
-_STATES = {
-    "analysed": "t.sound IS NOT NULL",
-    "failed": "t.error_kind IS NOT NULL",
-    "damaged": "s.warning IS NOT NULL",
-    # Links to one file are one copy: device and inode tell them apart.
-    "copy": "t.sound IN (SELECT sound FROM (SELECT DISTINCT sound, device, inode FROM tracks"
-    " WHERE NOT missing AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)",
-}
-_AMONG = "IN (SELECT value FROM json_each(?))"
 _ORDERS: dict[str, tuple[str, ...]] = {
     "path": ("t.path",),
     "title": ("folded(t.title)",),
     "artist": ("folded(t.artist)", "folded(t.title)"),
-    "album": (_ALBUM,),
+    "album": (ALBUM,),
     "tag": ("folded(json_extract(t.genres, '$[0]'))",),
     "genre": ("s.genre", "-s.confidence"),
     "confidence": ("s.confidence",),
     "duration": ("s.duration_s",),
 }
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which tracks; all conditions hold together.
-
-    Parameters
-    ----------
-    text : str
-        Part of title, artist, album or path; letters of either case.
-    genre : str or None
-        By sound; ``unknown`` for tracks of no known genre.
-    min_confidence, max_confidence : float
-        Bounds of the probability of the most probable genre.
-    tag : 'any', 'none', 'tonearm' or 'person'
-        Who wrote the genre in the file's tags.
-    disagree : bool
-        Only files whose tag, by a person, names another known genre than by sound.
-    review : 'any', 'none', 'some', 'accept', 'change' or 'reject'
-        What a person said so far; ``some`` is any of the last three.
-    state : 'any', 'analysed', 'failed', 'damaged' or 'copy'
-        Files that could be read, or not, or in part; or whose sound another file holds too.
-    artist : str
-        This artist, letters of either case.
-    album : int or None
-        Id of a track: it and the others of its album.
-    """
-
-    text: str = ""
-    genre: str | None = None
-    min_confidence: float = 0.0
-    max_confidence: float = 1.0
-    tag: TagState = "any"
-    disagree: bool = False
-    review: ReviewState = "any"
-    state: State = "any"
-    artist: str = ""
-    album: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,8 +78,8 @@ def page(
     limit : int
         Most tracks to give.
     """
-    _prepare(library)
-    meets = _conditions(library, wanted)
+    prepare(library)
+    meets = conditions(library, wanted)
     total = count(library, wanted)
     ids = _sorted(library, meets, order, offset=offset, limit=limit)
     return Page(total, with_reviews(library, ids))
@@ -144,9 +102,9 @@ def numbers(
     order : Order
         How to sort.
     """
-    _prepare(library)
+    prepare(library)
     # -1 is SQLite's word for no limit.
-    return _sorted(library, _conditions(library, wanted), order, offset=0, limit=-1)
+    return _sorted(library, conditions(library, wanted), order, offset=0, limit=-1)
 
 
 def count(library: Library, wanted: Filter) -> int:
@@ -159,9 +117,9 @@ def count(library: Library, wanted: Filter) -> int:
     wanted : Filter
         Which tracks.
     """
-    _prepare(library)
-    meets = _conditions(library, wanted)
-    return int(library.rows(f"SELECT count(*) {_FROM} WHERE {meets.sql}", meets.values)[0][0])
+    prepare(library)
+    meets = conditions(library, wanted)
+    return int(library.rows(f"SELECT count(*) {FROM} WHERE {meets.sql}", meets.values)[0][0])
 
 
 def reviewed(library: Library) -> dict[str, int]:
@@ -172,65 +130,12 @@ def reviewed(library: Library) -> dict[str, int]:
     library : Library
         The library, open.
     """
-    _prepare(library)
+    prepare(library)
     rows = library.rows(
-        f"SELECT r.verdict, count(*) {_FROM} WHERE NOT t.missing"
+        f"SELECT r.verdict, count(*) {FROM} WHERE NOT t.missing"
         " AND r.verdict IS NOT NULL GROUP BY 1 ORDER BY 1"
     )
     return {verdict: int(number) for verdict, number in rows}
-
-
-@dataclass(frozen=True)
-class Unwritten:
-    """A file whose tag is not the genre that a person said: ``genres`` now, ``said`` then."""
-
-    id: int
-    path: str
-    title: str | None
-    artist: str | None
-    genres: tuple[str, ...]
-    by_tonearm: bool
-    said: str
-
-
-def unwritten(library: Library, ids: Sequence[int] | None = None) -> Iterator[Unwritten]:
-    """Files whose tags do not hold the genre that a person said; of all, or of some.
-
-    Parameters
-    ----------
-    library : Library
-        The library, open.
-    ids : sequence of int or None
-        Numbers of tracks.
-    """
-    for number, path, title, artist, genres, by_tonearm, said in _unwritten(
-        library, "t.id, t.path, t.title, t.artist, t.genres, t.by_tonearm, r.genre", ids
-    ):
-        old = tuple(json.loads(genres))
-        yield Unwritten(number, os.fsdecode(path), title, artist, old, bool(by_tonearm), said)
-
-
-def count_unwritten(library: Library) -> int:
-    """How many files :func:`unwritten` gives.
-
-    Parameters
-    ----------
-    library : Library
-        The library, open.
-    """
-    return int(_unwritten(library, "count(*)", None)[0][0])
-
-
-def _unwritten(library: Library, what: str, ids: Sequence[int] | None) -> list[tuple[Any, ...]]:
-    attach(library)
-    some, values = ("", []) if ids is None else (f" AND t.id {_AMONG}", [json.dumps(list(ids))])
-    return library.rows(
-        # From the reviews on, which may be few, to the tracks, which may be many.
-        f"SELECT {what} FROM reviews r CROSS JOIN sounds s ON s.key = r.key"  # noqa: S608
-        " CROSS JOIN tracks t ON t.sound = s.id WHERE r.genre IS NOT NULL AND NOT t.missing"
-        f" AND t.genres != genre_tag(r.genre){some} ORDER BY t.path",
-        values,
-    )
 
 
 def with_reviews(library: Library, ids: Sequence[int]) -> list[tuple[Track, Review | None]]:
@@ -245,7 +150,7 @@ def with_reviews(library: Library, ids: Sequence[int]) -> list[tuple[Track, Revi
     ids : sequence of int
         Numbers of tracks.
     """
-    where, values = f"t.id {_AMONG}", [json.dumps(list(ids))]
+    where, values = f"t.id {AMONG}", [json.dumps(list(ids))]
     found = {track.id: track for track in library.tracks(missing=True, where=where, values=values)}
     said = of_keys(library, (track.key for track in found.values()))
     return [
@@ -253,6 +158,19 @@ def with_reviews(library: Library, ids: Sequence[int]) -> list[tuple[Track, Revi
         for number in dict.fromkeys(ids)
         if number in found
     ]
+
+
+def of_sound(library: Library, key: str) -> Track | None:
+    """A track that holds the sound of that key.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    key : str
+        Sound key.
+    """
+    return next(library.tracks(where="s.key = ?", values=[key]), None)
 
 
 @dataclass(frozen=True)
@@ -289,12 +207,12 @@ def albums(library: Library, wanted: Filter) -> list[Album]:
     wanted : Filter
         Which tracks.
     """
-    _prepare(library)
-    meets = _conditions(library, wanted)
+    prepare(library)
+    meets = conditions(library, wanted)
     rows = library.rows(
         f"SELECT min(t.id), max(t.album), coalesce(max(t.album_artist), max(t.artist)),"
-        f" max(t.path), s.genre, count(*), {_ALBUM} {_FROM} WHERE {meets.sql}"
-        f" GROUP BY {_ALBUM}, s.genre ORDER BY {_ALBUM}",
+        f" max(t.path), s.genre, count(*), {ALBUM} {FROM} WHERE {meets.sql}"
+        f" GROUP BY {ALBUM}, s.genre ORDER BY {ALBUM}",
         meets.values,
     )
     found: dict[str, Album] = {}
@@ -309,108 +227,14 @@ def albums(library: Library, wanted: Filter) -> list[Album]:
     return list(found.values())
 
 
-def _prepare(library: Library) -> None:
-    """Let queries see the reviews and the keys of albums."""
-    attach(library)
-    library.function("album_key", _album_key)
-
-
-def _album_key(path: bytes, album: str | None, album_artist: str | None) -> str:
-    place = os.fsdecode(path)
-    key = album_key(place, album=album, album_artist=album_artist) or (os.path.dirname(place), "")
-    # Unit separator: names do not hold it, so no two keys join to one text.
-    return "\x1f".join(key).encode("utf-8", "replace").decode()
-
-
-@dataclass(frozen=True)
-class _Conditions:
-    """What follows WHERE, and the values of its marks."""
-
-    sql: str
-    values: list[Any]
-
-
 def _sorted(
-    library: Library, meets: _Conditions, order: Order, *, offset: int, limit: int
+    library: Library, meets: Conditions, order: Order, *, offset: int, limit: int
 ) -> list[int]:
     way = "DESC" if order.descending else "ASC"
     # Rows without a value come last in both directions.
     by = "".join(f"{column} {way} NULLS LAST, " for column in _ORDERS[order.by])
     rows = library.rows(
-        f"SELECT t.id {_FROM} WHERE {meets.sql} ORDER BY {by}t.path LIMIT ? OFFSET ?",
+        f"SELECT t.id {FROM} WHERE {meets.sql} ORDER BY {by}t.path LIMIT ? OFFSET ?",
         [*meets.values, limit, offset],
     )
     return [int(number) for (number,) in rows]
-
-
-def _conditions(library: Library, wanted: Filter) -> _Conditions:
-    pairs: list[tuple[str, Any]] = [("NOT t.missing", None)]
-    if wanted.text:
-        # Found once, for the count and the page: SQLite folds ASCII alone, and Python is slower.
-        found = library.rows(
-            "SELECT id FROM tracks WHERE instr(folded(title, artist, album, path), ?)",
-            [folded(wanted.text)],
-        )
-        pairs.append((f"t.id {_AMONG}", json.dumps([number for (number,) in found])))
-    if wanted.genre == UNKNOWN:
-        pairs.append(("t.sound IS NOT NULL AND s.genre IS NULL", None))
-    elif wanted.genre is not None:
-        pairs.append(("s.genre = ?", wanted.genre))
-    if wanted.min_confidence > 0:
-        pairs.append(("s.confidence >= ?", wanted.min_confidence))
-    if wanted.max_confidence < 1:
-        pairs.append(("s.confidence <= ?", wanted.max_confidence))
-    pairs += _tag_conditions(library, wanted)
-    if wanted.state != "any":
-        pairs.append((_STATES[wanted.state], None))
-    if wanted.artist:
-        pairs.append(("folded(t.artist) = ?", folded(wanted.artist)))
-    if wanted.album is not None:
-        album = f"{_ALBUM} = (SELECT {_ALBUM} FROM tracks t WHERE t.id = ?)"  # noqa: S608
-        pairs.append((album, wanted.album))
-    values = [value for _, value in pairs if value is not None]
-    return _Conditions(" AND ".join(sql for sql, _ in pairs), values)
-
-
-def _tag_conditions(library: Library, wanted: Filter) -> list[tuple[str, Any]]:
-    """What the file's tag and a person's review have to be."""
-    pairs: list[tuple[str, Any]] = []
-    if wanted.tag == "none":
-        pairs.append(("NOT names_genre(t.genres)", None))
-    elif wanted.tag != "any":
-        pairs.append(("names_genre(t.genres) AND t.by_tonearm = ?", int(wanted.tag == "tonearm")))
-    if wanted.disagree:
-        pairs.append(
-            (
-                f"NOT t.by_tonearm AND t.genres || s.genre {_AMONG}",
-                json.dumps(disagreeing(library)),
-            )
-        )
-    if wanted.review in {"none", "some"}:
-        pairs.append((f"r.verdict IS {'NOT ' * (wanted.review == 'some')}NULL", None))
-    elif wanted.review != "any":
-        pairs.append(("r.verdict = ?", wanted.review))
-    return pairs
-
-
-def disagreeing(library: Library) -> list[str]:
-    """Tag and genre, in one string, of every pair in the library that does not agree.
-
-    Parameters
-    ----------
-    library : Library
-        The library, open.
-    """
-    model = library.model()
-    labels = model.labels if model else ()
-    # A distinct pair once: a large library has some hundred of them.
-    rows = library.rows(
-        "SELECT DISTINCT t.genres, s.genre FROM tracks t JOIN sounds s ON s.id = t.sound"
-        " WHERE t.genres != '[]' AND NOT t.by_tonearm AND s.genre IS NOT NULL"
-    )
-    pairs = []
-    for text, genre in rows:
-        named = set().union(*(known_genres(tag, labels) for tag in json.loads(text)))
-        if named and genre not in named:
-            pairs.append(text + genre)
-    return pairs

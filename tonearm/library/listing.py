@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tonearm.genres import UNKNOWN
-from tonearm.library.browse import disagreeing
+from tonearm.library.filters import disagreeing
 from tonearm.library.playlist import with_labels
 from tonearm.library.rows import below
 from tonearm.library.store import Library

@@ -19,6 +19,7 @@ from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.model.classifier import Classifier
 from tonearm.serve import (
     jobs,
+    keep,
     learn,
     playlist,
     predict,
@@ -47,6 +48,7 @@ _PARTS = (
     review,
     tags,
     scan,
+    keep,
     learn,
     sound_map,
     playlist,
@@ -135,19 +137,7 @@ def create_app(
     )
     app.state.service = service
     add_handlers(app)
-    for part in (
-        predict,
-        predict_jobs,
-        tracks,
-        track,
-        review,
-        tags,
-        scan,
-        learn,
-        sound_map,
-        playlist,
-        jobs,
-    ):
+    for part in _PARTS:
         app.include_router(part.router, dependencies=[Depends(strict.known_parameters)])
 
     server = APIRouter(
@@ -225,6 +215,6 @@ def create_app(
         names=names,
         any_address=any_address,
         origins=origins,
-        upload_path=predict.PATH,
+        upload_paths={predict.PATH, keep.PATH},
     )
     return app

@@ -81,8 +81,8 @@ class Guard:
         Whether every numerical address is a good host: it cannot be rebound.
     origins : collection of str
         Other sites, as ``https://example.org``, whose pages may use the API (CORS).
-    upload_path : str
-        The one path whose bodies are not limited here.
+    upload_paths : collection of str
+        The paths whose bodies are not limited here.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class Guard:
         names: Collection[str] = (),
         any_address: bool = False,
         origins: Collection[str] = (),
-        upload_path: str = "",
+        upload_paths: Collection[str] = (),
     ) -> None:
-        self._app, self._token, self._upload_path = app, token, upload_path
+        self._app, self._token, self._upload_paths = app, token, upload_paths
         self._names = _LOCAL_NAMES | {name.lower() for name in names}
         self._any_address = any_address
         self._origins = frozenset(origins)
@@ -130,7 +130,7 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
-        limited = receive if scope["path"] == self._upload_path else _limited(receive)
+        limited = receive if scope["path"] in self._upload_paths else _limited(receive)
         if scope["method"] == "HEAD":
             await _head(self._app, scope, limited, send_guarded)
         else:

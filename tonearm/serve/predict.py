@@ -18,9 +18,9 @@ from tonearm.model.batch import Options
 from tonearm.model.prediction import Prediction
 from tonearm.serve import jobs, predict_jobs
 from tonearm.serve.problems import Json, problem, to_bytes
-from tonearm.serve.schema import BINARY, PREFIX, JobAnswer, PredictionAnswer
+from tonearm.serve.schema import PREFIX, JobAnswer, PredictionAnswer
 from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
-from tonearm.serve.uploads import Upload
+from tonearm.serve.uploads import FILE_BODY, Upload
 from tonearm.tagging.cover import embedded_cover
 from tonearm.windows import WindowCount
 
@@ -30,23 +30,11 @@ LINES = "application/x-ndjson"
 _LARGEST_COVER_BYTES = 2 * 2**20  # as base64 in a line; larger ones are not worth their wait
 
 router = APIRouter(tags=["listen"])
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY}}
-            },
-            "audio/*": {"schema": BINARY},
-            "application/octet-stream": {"schema": BINARY},
-        },
-    },
-}
 
 
 @router.post(
     PATH,
-    openapi_extra=_FORM,
+    openapi_extra=FILE_BODY,
     summary="Analyse one file",
     response_model=PredictionAnswer,
     responses={

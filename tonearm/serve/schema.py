@@ -372,6 +372,13 @@ class LearnState(Answer):
     proposal: JobRow | None = Field(description="A job of `learn` whose model can be adopted")
 
 
+class KeptAnswer(Answer):
+    """Where a file of the library is."""
+
+    path: str
+    kept: bool = Field(description="False where the library had its sound already")
+
+
 class ScanState(Answer):
     """Folders that can be scanned, and the last scan."""
 

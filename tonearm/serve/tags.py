@@ -15,8 +15,8 @@ from starlette.responses import Response
 
 from tonearm.genres import id3_name
 from tonearm.genres import key as genre_key
-from tonearm.library import browse
 from tonearm.library.tag_runs import RunResult, Wanted, open_journal, undo_run, write_all
+from tonearm.library.unwritten import Unwritten, unwritten
 from tonearm.serve import jobs, schema
 from tonearm.serve.problems import Json
 from tonearm.serve.review import Id, Selection
@@ -63,7 +63,7 @@ class UndoRequest(BaseModel):
 class Change:
     """A file whose genre shall become another."""
 
-    file: browse.Unwritten
+    file: Unwritten
     genres: tuple[str, ...]
 
     @property
@@ -98,7 +98,7 @@ def plan(request: Request, wanted: PlanRequest) -> Response:
     service = service_of(request)
     ids = wanted.chosen(service)
     with service.library() as library:
-        files = [*browse.unwritten(library, ids)]
+        files = [*unwritten(library, ids)]
     # All three, so that the page shows what another policy would do before it is chosen.
     by_policy = {policy: _changes(files, policy) for policy in _POLICIES}
     changes = by_policy[wanted.policy]
@@ -141,7 +141,7 @@ def write(request: Request, wanted: WriteRequest) -> Response:
         with service.library(write=True) as library:
             changes = [
                 change
-                for change in _changes(browse.unwritten(library, ids), wanted.policy)
+                for change in _changes(unwritten(library, ids), wanted.policy)
                 if chosen is None or change.group in chosen
             ]
             # A genre that a person accepted is a person's, no guess to be replaced later.
@@ -212,7 +212,7 @@ def changed_genres(old: Sequence[str], new: str, policy: str, *, by_tonearm: boo
     return person if known else [*person, new]
 
 
-def _changes(files: Iterable[browse.Unwritten], policy: str) -> list[Change]:
+def _changes(files: Iterable[Unwritten], policy: str) -> list[Change]:
     changes = []
     for file in files:
         name = id3_name(file.said)

@@ -17,6 +17,7 @@ from tonearm.genres import find as known_genre
 from tonearm.library import browse, overview
 from tonearm.library.reviews import Review, attach
 from tonearm.library.store import Track
+from tonearm.library.unwritten import count_unwritten
 from tonearm.serve import schema
 from tonearm.serve.problems import Json
 from tonearm.serve.schema import PREFIX
@@ -77,7 +78,7 @@ def library_numbers(request: Request) -> Response:
         return Json({"schema": schema.SCHEMA, **values})
     with service.library() as library:
         seen = overview.overview(library).to_dict()
-        seen["unwritten"] = browse.count_unwritten(library)
+        seen["unwritten"] = count_unwritten(library)
         seen["reviewed"] = browse.reviewed(library)
         seen["damaged"] = browse.count(library, browse.Filter(state="damaged"))
         path = str(library.path)

@@ -26,6 +26,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.serve.schema import BINARY
 
 # What it warns of is the client's concern, and answered there.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
@@ -34,6 +35,21 @@ _FIELD = "file"
 # What a form may hold besides its file.
 _FORM_BYTES = 2**16
 _FOLDER = re.compile(r"tonearm-serve-(\d+)-")
+
+
+# How ``/openapi.json`` describes what :meth:`Uploads.receive` takes.
+FILE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY}}
+            },
+            "audio/*": {"schema": BINARY},
+            "application/octet-stream": {"schema": BINARY},
+        },
+    },
+}
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,20 @@ export const query = (values) =>
     Object.entries(values).filter(([, value]) => value || value === 0),
   ).toString();
 
+/**
+ * Keep a file in the library: {path, kept}.
+ *
+ * @param {File} file
+ * @param {number} folder which of those that `/scan` names
+ * @returns {Promise<{path: string, kept: boolean}>}
+ */
+export const keep = (file, folder) =>
+  ask(`/library/files?${query({ name: file.name, folder })}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/octet-stream" },
+    body: file,
+  });
+
 export const audioOf = (id) => `${BASE}/tracks/${id}/audio`;
 
 /** A piece of music to try. @param {string} name @returns {Promise<File>} */

@@ -10,7 +10,7 @@ import { verdict, lower } from "./words.js";
 let numbers = 0;
 
 /** A card for a file; `analyse()` sends it, and resolves whatever becomes of it. */
-export function makeCard(file, { onremove }) {
+export function makeCard(file, { onremove, onkeep }) {
   const key = `card-${(numbers += 1)}`;
   const source = URL.createObjectURL(file);
   const stop = new AbortController();
@@ -110,6 +110,7 @@ export function makeCard(file, { onremove }) {
     answer = values;
     showVerdict(values);
     progress.remove();
+    keeping.hidden = false;
     const warnings = (values.warnings ?? []).join("; ");
     if (warnings) body.before(el("p", { class: "warning" }, warnings));
     picture.setTimeline(values.timeline, values.duration_s);
@@ -211,9 +212,20 @@ export function makeCard(file, { onremove }) {
   const report = (values) =>
     Object.entries(values).forEach(([name, value]) => takers[name]?.(value));
 
+  const keeping = button("Keep in library", () => onkeep(card), { class: "keep", hidden: true });
+  label.after(keeping);
+
   const card = {
     node,
     name,
+    file,
+    get kept() {
+      return keeping.disabled;
+    },
+    set kept(value) {
+      keeping.disabled = value;
+      keeping.textContent = value ? "In the library" : "Keep in library";
+    },
     remove,
     get answer() {
       return answer;

@@ -5,6 +5,7 @@ import { el, button, count, fail, number, say } from "./dom.js";
 import { makeCard } from "./card.js";
 import { onDrop, sounds } from "./drop.js";
 import { badge } from "./genres.js";
+import { keepFiles } from "./keep.js";
 import { makeMicrophone } from "./microphone.js";
 import * as player from "./player.js";
 
@@ -100,25 +101,37 @@ export function makeListen() {
     ...Object.entries(ORDERS).map(([value, text]) => el("option", { value }, text)),
   );
   const csv = button("Export CSV", () => save(toCsv(cards, CSV), "tonearm.csv"), { hidden: true });
+  const keepAll = button(
+    "Keep all in library",
+    () => keepCards(cards.filter((card) => card.answer && !card.kept)).catch(fail),
+    { hidden: true },
+  );
   const list = el("ul", { class: "cards", "aria-label": "Results" });
   const node = el(
     "div",
     { class: "listen" },
     el("h1", { class: "unseen" }, "Listen"),
     zone,
-    el("div", { class: "bar" }, summary, order, csv, clear),
+    el("div", { class: "bar" }, summary, order, csv, keepAll, clear),
     tally,
     list,
   );
 
   function add(found) {
-    const made = found.map((file) => makeCard(file, { onremove: gone }));
+    const onkeep = (card) => keepCards([card]).catch(fail);
+    const made = found.map((file) => makeCard(file, { onremove: gone, onkeep }));
     cards.push(...made);
     waiting.push(...made);
     list.append(...made.map((card) => card.node));
     if (!location.hash.startsWith("#listen")) location.hash = "#listen";
     update();
     work();
+  }
+
+  async function keepCards(some) {
+    const kept = new Set(await keepFiles(some.map((card) => card.file)));
+    for (const card of some) if (kept.has(card.file)) card.kept = true;
+    update();
   }
 
   function gone(card) {
@@ -149,6 +162,7 @@ export function makeListen() {
     node.classList.toggle("many", many);
     order.hidden = csv.hidden = tally.hidden = !many;
     if (many) countGenres();
+    keepAll.hidden = cards.filter((card) => card.answer && !card.kept).length < 2;
     const failed = cards.filter((card) => card.failed).length;
     const analysed = cards.filter((card) => card.answer).length;
     const parts = cards.length ? [`${analysed} of ${count(cards.length, "file")} analysed`] : [];

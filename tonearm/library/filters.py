@@ -1,0 +1,178 @@
+"""Which tracks of a library somebody wants to see: a filter, and its condition in SQL."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tonearm.genres import UNKNOWN
+from tonearm.library.overview import known_genres
+from tonearm.library.reviews import attach
+from tonearm.library.rows import folded
+from tonearm.library.store import Library
+from tonearm.tagging.plan import album_key
+
+TagState = Literal["any", "none", "tonearm", "person"]
+ReviewState = Literal["any", "none", "some", "accept", "change", "reject"]
+State = Literal["any", "analysed", "failed", "damaged", "copy"]
+
+FROM = "FROM tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN reviews r ON r.key = s.key"
+ALBUM = "album_key(t.path, t.album, t.album_artist)"
+_STATES = {
+    "analysed": "t.sound IS NOT NULL",
+    "failed": "t.error_kind IS NOT NULL",
+    "damaged": "s.warning IS NOT NULL",
+    # Links to one file are one copy: device and inode tell them apart.
+    "copy": "t.sound IN (SELECT sound FROM (SELECT DISTINCT sound, device, inode FROM tracks"
+    " WHERE NOT missing AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)",
+}
+AMONG = "IN (SELECT value FROM json_each(?))"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which tracks; all conditions hold together.
+
+    Parameters
+    ----------
+    text : str
+        Part of title, artist, album or path; letters of either case.
+    genre : str or None
+        By sound; ``unknown`` for tracks of no known genre.
+    min_confidence, max_confidence : float
+        Bounds of the probability of the most probable genre.
+    tag : 'any', 'none', 'tonearm' or 'person'
+        Who wrote the genre in the file's tags.
+    disagree : bool
+        Only files whose tag, by a person, names another known genre than by sound.
+    review : 'any', 'none', 'some', 'accept', 'change' or 'reject'
+        What a person said so far; ``some`` is any of the last three.
+    state : 'any', 'analysed', 'failed', 'damaged' or 'copy'
+        Files that could be read, or not, or in part; or whose sound another file holds too.
+    artist : str
+        This artist, letters of either case.
+    album : int or None
+        Id of a track: it and the others of its album.
+    """
+
+    text: str = ""
+    genre: str | None = None
+    min_confidence: float = 0.0
+    max_confidence: float = 1.0
+    tag: TagState = "any"
+    disagree: bool = False
+    review: ReviewState = "any"
+    state: State = "any"
+    artist: str = ""
+    album: int | None = None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What follows WHERE, and the values of its marks: ``sql`` and ``values``."""
+
+    sql: str
+    values: list[Any]
+
+
+def prepare(library: Library) -> None:
+    """Let queries see the reviews and the keys of albums.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
+    attach(library)
+    library.function("album_key", _album_key)
+
+
+def _album_key(path: bytes, album: str | None, album_artist: str | None) -> str:
+    place = os.fsdecode(path)
+    key = album_key(place, album=album, album_artist=album_artist) or (os.path.dirname(place), "")
+    # Unit separator: names do not hold it, so no two keys join to one text.
+    return "\x1f".join(key).encode("utf-8", "replace").decode()
+
+
+def conditions(library: Library, wanted: Filter) -> Conditions:
+    """The condition of a filter, on the tables that :data:`FROM` joins.
+
+    Parameters
+    ----------
+    library : Library
+        The library, prepared.
+    wanted : Filter
+        Which tracks.
+    """
+    pairs: list[tuple[str, Any]] = [("NOT t.missing", None)]
+    if wanted.text:
+        # Found once, for the count and the page: SQLite folds ASCII alone, and Python is slower.
+        found = library.rows(
+            "SELECT id FROM tracks WHERE instr(folded(title, artist, album, path), ?)",
+            [folded(wanted.text)],
+        )
+        pairs.append((f"t.id {AMONG}", json.dumps([number for (number,) in found])))
+    if wanted.genre == UNKNOWN:
+        pairs.append(("t.sound IS NOT NULL AND s.genre IS NULL", None))
+    elif wanted.genre is not None:
+        pairs.append(("s.genre = ?", wanted.genre))
+    if wanted.min_confidence > 0:
+        pairs.append(("s.confidence >= ?", wanted.min_confidence))
+    if wanted.max_confidence < 1:
+        pairs.append(("s.confidence <= ?", wanted.max_confidence))
+    pairs += _tag_conditions(library, wanted)
+    if wanted.state != "any":
+        pairs.append((_STATES[wanted.state], None))
+    if wanted.artist:
+        pairs.append(("folded(t.artist) = ?", folded(wanted.artist)))
+    if wanted.album is not None:
+        album = f"{ALBUM} = (SELECT {ALBUM} FROM tracks t WHERE t.id = ?)"  # noqa: S608
+        pairs.append((album, wanted.album))
+    values = [value for _, value in pairs if value is not None]
+    return Conditions(" AND ".join(sql for sql, _ in pairs), values)
+
+
+def _tag_conditions(library: Library, wanted: Filter) -> list[tuple[str, Any]]:
+    """What the file's tag and a person's review have to be."""
+    pairs: list[tuple[str, Any]] = []
+    if wanted.tag == "none":
+        pairs.append(("NOT names_genre(t.genres)", None))
+    elif wanted.tag != "any":
+        pairs.append(("names_genre(t.genres) AND t.by_tonearm = ?", int(wanted.tag == "tonearm")))
+    if wanted.disagree:
+        pairs.append(
+            (
+                f"NOT t.by_tonearm AND t.genres || s.genre {AMONG}",
+                json.dumps(disagreeing(library)),
+            )
+        )
+    if wanted.review in {"none", "some"}:
+        pairs.append((f"r.verdict IS {'NOT ' * (wanted.review == 'some')}NULL", None))
+    elif wanted.review != "any":
+        pairs.append(("r.verdict = ?", wanted.review))
+    return pairs
+
+
+def disagreeing(library: Library) -> list[str]:
+    """Tag and genre, in one string, of every pair in the library that does not agree.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
+    model = library.model()
+    labels = model.labels if model else ()
+    # A distinct pair once: a large library has some hundred of them.
+    rows = library.rows(
+        "SELECT DISTINCT t.genres, s.genre FROM tracks t JOIN sounds s ON s.id = t.sound"
+        " WHERE t.genres != '[]' AND NOT t.by_tonearm AND s.genre IS NOT NULL"
+    )
+    pairs = []
+    for text, genre in rows:
+        named = set().union(*(known_genres(tag, labels) for tag in json.loads(text)))
+        if named and genre not in named:
+            pairs.append(text + genre)
+    return pairs

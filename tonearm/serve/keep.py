@@ -1,0 +1,117 @@
+"""``library/files``: a file that was dropped on the page becomes a file of the library.
+
+It is copied into a folder of the server's own choosing below one that is scanned, under its own
+name, and never over another file. A sound that the library has already is not kept twice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.containers.sound_key import sound_key
+from tonearm.errors import DecodeError
+from tonearm.library import browse
+from tonearm.serve import scan, schema
+from tonearm.serve.problems import Json
+from tonearm.serve.service import Service, service_of
+from tonearm.serve.uploads import FILE_BODY, Upload
+
+PATH = f"{schema.PREFIX}/library/files"
+router = APIRouter(tags=["library"])
+_FOLDER = "Tonearm"
+# What no file may be called on Windows, or that hides it elsewhere.
+_ODD = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]|^[. ]+|[. ]+$')
+
+
+@router.post(
+    PATH,
+    openapi_extra=FILE_BODY,
+    summary="Keep a file in the library",
+    status_code=201,
+    response_model=schema.KeptAnswer,
+    responses={200: {"model": schema.KeptAnswer, "description": "Its sound is there already"}},
+)
+async def keep(
+    request: Request,
+    name: Annotated[
+        str | None, Query(max_length=255, description="Of a file that is the body itself")
+    ] = None,
+    folder: Annotated[
+        int, Query(ge=0, le=10_000, description="Which of the folders that `scan` names")
+    ] = 0,
+) -> Response:
+    """Copied into a folder named Tonearm; a scan then takes it in."""
+    service = service_of(request)
+    upload = await service.uploads.receive(request, name)
+    try:
+        return await run_in_threadpool(_kept, service, upload, folder)
+    finally:
+        upload.remove()
+
+
+def _kept(service: Service, upload: Upload, number: int) -> Response:
+    folders = scan.folders(service)
+    if number >= len(folders):
+        words = "no such folder: run `tonearm serve FOLDER`, so that there is one to keep files in"
+        raise HTTPException(409, words)
+    if Path(upload.name).suffix.lower() not in AUDIO_SUFFIXES:
+        raise HTTPException(422, f"{upload.name}: its ending is none of music, so no scan finds it")
+    known = _known(service, upload)
+    if known is not None:
+        return Json({"schema": schema.SCHEMA, "path": known, "kept": False})
+    path = _copied(upload, Path(folders[number]) / _FOLDER)
+    return Json({"schema": schema.SCHEMA, "path": str(path), "kept": True}, status_code=201)
+
+
+def _known(service: Service, upload: Upload) -> str | None:
+    """The file of the library that holds this sound, if one does."""
+    if not service.library_path.exists():
+        return None
+    try:
+        key = sound_key(upload.path)
+    except DecodeError:
+        return None  # the scan will say what is wrong with it
+    with service.library() as library:
+        found = browse.of_sound(library, key)
+    return found.path if found else None
+
+
+def _copied(upload: Upload, folder: Path) -> Path:
+    part = folder / f".{secrets.token_hex(6)}.part"
+    try:
+        folder.mkdir(exist_ok=True)
+        shutil.copyfile(upload.path, part)
+        # Reserved first: of two that arrive at once, neither replaces the other.
+        path = _reserved(folder, _ODD.sub("_", upload.name))
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise HTTPException(507, f"{folder} cannot be written: {error.strerror}") from None
+    return path
+
+
+def _reserved(folder: Path, name: str) -> Path:
+    """A new, empty file of that name, or of the next like ``name (2).mp3``."""
+    stem, suffix = os.path.splitext(name)
+    number = 1
+    while True:
+        path = folder / (name if number == 1 else f"{stem} ({number}){suffix}")
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+        else:
+            return path

@@ -1,0 +1,58 @@
+// "Keep in library": dropped files are copied into a folder that is scanned, and then scanned.
+import { get, keep } from "./api.js";
+import { ask } from "./dialogs.js";
+import { el, count, number, toast } from "./dom.js";
+import { runJob } from "./jobs.js";
+
+/**
+ * Ask where to, copy, and scan; gives the files that are in the library now.
+ *
+ * @param {File[]} files
+ * @returns {Promise<File[]>}
+ */
+export async function keepFiles(files) {
+  const { folders } = await get("/scan");
+  if (!folders.length) {
+    toast("There is no library folder yet: start the page with `tonearm serve ~/Music`.");
+    return [];
+  }
+  const folder = await askFolder(files, folders);
+  if (folder === null) return [];
+  /** @type {File[]} */
+  const done = [];
+  let there = 0;
+  for (const file of files) {
+    try {
+      const { kept } = await keep(file, folder);
+      if (!kept) there += 1;
+      done.push(file);
+    } catch (error) {
+      toast(`${file.name}: ${error.message}`, { bad: true });
+      if (!error.status) break; // nobody answers: the rest would fail alike
+    }
+  }
+  if (!done.length) return done;
+  const kept = done.length - there;
+  if (kept) await runJob("/scan");
+  const known = there
+    ? `; ${number(there)} ${there === 1 ? "was" : "were"} in the library already`
+    : "";
+  toast(`${count(done.length, "file")} kept in the library${known}.`);
+  return done;
+}
+
+/**
+ * @param {File[]} files
+ * @param {string[]} folders
+ * @returns {Promise<?number>} the number of a folder
+ */
+async function askFolder(files, folders) {
+  const words = `${count(files.length, "file")} copied into a folder named Tonearm, then scanned.`;
+  const answers = folders.map((folder, i) => ({
+    name: String(i),
+    text: `Keep in ${folder}`,
+    main: i === 0,
+  }));
+  const answer = await ask("Keep in library", [el("p", {}, words)], answers);
+  return answer === null ? null : Number(answer);
+}
