@@ -25,7 +25,7 @@ Float64 = NDArray[np.float64]
 Kind = Literal["votes", "average", "multi-label"]
 
 # Keeps logarithms finite: a vote counts as 13.8 nats against a genre at most.
-_LEAST_PROBABILITY = 1e-6
+LEAST_PROBABILITY = 1e-6
 _REGION_ARRAYS = ("centres", "whiten", "limits", "slopes")
 
 
@@ -234,7 +234,7 @@ class Head:
         if self.kind == "votes":
             z = mean_vote(wide @ self.weight + self.bias)
         else:
-            mean = np.maximum(wide.mean(axis=1), _LEAST_PROBABILITY)
+            mean = np.maximum(wide.mean(axis=1), LEAST_PROBABILITY)
             z = np.log(mean) @ self.weight + self.bias
         if self.prior is not None:
             # One nat less for electronic in the built-in model (ears.md).
@@ -346,7 +346,7 @@ def log_votes(head: Head, windows: NDArray[np.floating[Any]]) -> Float64:
     windows : float32 [n, d]
     """
     logits = spread(windows, head.power) @ head.weight + head.bias
-    return np.asarray(np.log(np.maximum(_softmax(logits), _LEAST_PROBABILITY)))
+    return np.asarray(np.log(np.maximum(_softmax(logits), LEAST_PROBABILITY)))
 
 
 def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float64:
@@ -373,7 +373,7 @@ def mean_vote(logits: Float64) -> Float64:
     logits : float64 [..., n, k]
     """
     # Mean of votes, not of logits: one odd window of thirty units decides nothing (head.md).
-    return np.asarray(np.log(np.maximum(_softmax(logits).mean(axis=-2), _LEAST_PROBABILITY)))
+    return np.asarray(np.log(np.maximum(_softmax(logits).mean(axis=-2), LEAST_PROBABILITY)))
 
 
 def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Float64 = NDArray[np.float64]
 
 # Closer to 0 or 1 than this, a tag probability says nothing more.
-_LEAST_ODDS = 1e-3
+LEAST_ODDS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def log_odds(windows: NDArray[np.floating[Any]]) -> Float64:
     windows : float64 [..., d]
         Probabilities.
     """
-    p = np.clip(np.asarray(windows, dtype=np.float64), _LEAST_ODDS, 1 - _LEAST_ODDS)
+    p = np.clip(np.asarray(windows, dtype=np.float64), LEAST_ODDS, 1 - LEAST_ODDS)
     return np.asarray(np.log(p / (1 - p)))
 
 

@@ -1,0 +1,265 @@
+"""A model without Tonearm: ONNX files, settings as JSON, and a script of a few lines.
+
+The folder holds ``encoder.onnx`` (and ``texture.onnx``), ``head.onnx``, ``settings.json``,
+``predict.py``, which needs librosa and onnxruntime alone, and the licences in ``NOTICE.txt``.
+``head.onnx`` computes what `model/head.py` computes, in double precision. Not exported: reading few
+windows of a clear track, lifting very quiet ones, and more windows for tracks beyond ten minutes.
+
+Must not import onnxruntime or torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from tonearm.errors import DatasetError
+from tonearm.features import FeatureSpec
+from tonearm.files import write_atomically
+from tonearm.model.file import Model
+from tonearm.model.head import LEAST_PROBABILITY, Head
+from tonearm.model.out_of_domain import LEAST_ODDS
+from tonearm.model.texture import CLOSED
+
+_OPSET = 17  # onnxruntime 1.20 reads it, as in export.py
+_IR_VERSION = 8  # of that opset; onnx would write its newest
+SCRIPT = Path(__file__).with_name("portable_script.txt")
+
+
+def export(model: Model, folder: Path) -> list[str]:
+    """Write a model as files that need no Tonearm; returns their names.
+
+    Parameters
+    ----------
+    model : Model
+        Any model of Tonearm's.
+    folder : Path
+        It is created; files of these names in it are replaced.
+
+    Raises
+    ------
+    DatasetError
+        When it cannot be written.
+    """
+    files = {
+        "encoder.onnx": model.encoder,
+        "head.onnx": head_network(model.head).SerializeToString(deterministic=True),
+        "settings.json": json.dumps(settings(model), indent=1).encode(),
+        "predict.py": SCRIPT.read_bytes(),
+        "NOTICE.txt": model.notices.encode(),
+    }
+    if model.texture is not None and model.head.texture is not None:
+        files["texture.onnx"] = model.texture.encoder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            write_atomically(folder / name, data)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be written: {error.strerror}") from None
+    return list(files)
+
+
+def settings(model: Model) -> dict[str, Any]:
+    """What the script has to know: labels, front ends, how many windows.
+
+    Parameters
+    ----------
+    model : Model
+        Any model of Tonearm's.
+    """
+    second = model.texture if model.head.texture is not None else None
+    return {
+        "name": model.name,
+        "sha256": model.sha256,
+        "labels": list(model.labels),
+        "embedding_names": list(model.embedding_names or ()),
+        "windows_per_track": model.windows_per_track,
+        "min_confidence": model.head.min_confidence,
+        "features": _front_end(model.features),
+        "texture": _front_end(second.features) if second else None,
+        "training": {k: v for k, v in model.training.items() if k != "sounds"},
+        "metrics": model.metrics,
+    }
+
+
+def _front_end(spec: FeatureSpec) -> dict[str, Any]:
+    """A front end in the words of librosa."""
+    return {
+        "sr": spec.sample_rate_hz,
+        "n_fft": spec.n_fft,
+        "hop_length": spec.hop_samples,
+        "n_mels": spec.mel_bands,
+        "fmin": spec.mel_low_hz,
+        "fmax": spec.mel_high_hz,
+        "window_frames": spec.window_frames,
+        "scale": spec.scale,
+    }
+
+
+class _Graph:
+    """An ONNX graph that grows by one operation at a time; values are known by their names."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: Any) -> str:  # noqa: ANN401 - whatever NumPy takes
+        array = np.asarray(value)
+        if array.dtype != np.int64:
+            array = array.astype(np.float64)
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def apply(self, operation: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, list(inputs), [name], **attributes))
+        return name
+
+    def mean(self, value: str, axis: int) -> str:
+        return self.apply("ReduceMean", value, axes=[axis], keepdims=0)
+
+
+def head_network(head: Head) -> onnx.ModelProto:
+    """A head as a network.
+
+    ``windows`` float32 [n, d], and ``texture`` float32 [m, t] where it has a second encoder, to
+    ``probabilities`` float64 [k] and ``unknown`` float64 [1].
+
+    Parameters
+    ----------
+    head : Head
+        Any head.
+    """
+    graph = _Graph()
+    windows = graph.apply("Cast", "windows", to=TensorProto.DOUBLE)
+    z = _logits(graph, head, windows)
+    first = _calibrated(graph, z, head.calibration)
+    probabilities = first
+    inputs = [_value("windows", TensorProto.FLOAT, ["n", head.dimensions])]
+    if head.texture is not None:
+        texture = graph.apply("Cast", "texture", to=TensorProto.DOUBLE)
+        logits = _linear(graph, texture, head.texture.weight, head.texture.bias)
+        both = graph.apply("Add", z, _mean_vote(graph, logits))
+        second = _calibrated(graph, both, head.texture.calibration)
+        # The texture counts where the first encoder alone is in doubt.
+        highest = graph.apply("ReduceMax", first, axes=[0], keepdims=0)
+        doubt = graph.apply("Less", highest, graph.constant(head.texture.ask_below))
+        probabilities = graph.apply("Where", doubt, second, first)
+        inputs.append(_value("texture", TensorProto.FLOAT, ["m", head.texture.dimensions]))
+    unknown = _unknown(graph, head, windows, probabilities)
+    graph.nodes += [
+        helper.make_node("Identity", [probabilities], ["probabilities"]),
+        helper.make_node("Reshape", [unknown, graph.constant(np.array([1]))], ["unknown"]),
+    ]
+    outputs = [
+        _value("probabilities", TensorProto.DOUBLE, [len(head.labels)]),
+        _value("unknown", TensorProto.DOUBLE, [1]),
+    ]
+    made = helper.make_graph(graph.nodes, "head", inputs, outputs, graph.constants)
+    opsets = [helper.make_opsetid("", _OPSET)]
+    model = helper.make_model(made, opset_imports=opsets, ir_version=_IR_VERSION)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _value(name: str, kind: int, shape: Sequence[str | int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+def _linear(
+    graph: _Graph, value: str, weight: NDArray[np.float64], bias: NDArray[np.float64]
+) -> str:
+    product = graph.apply("MatMul", value, graph.constant(weight))
+    return graph.apply("Add", product, graph.constant(bias))
+
+
+def _mean_vote(graph: _Graph, logits: str) -> str:
+    votes = graph.mean(graph.apply("Softmax", logits, axis=-1), 0)
+    return graph.apply("Log", graph.apply("Max", votes, graph.constant(LEAST_PROBABILITY)))
+
+
+def _logits(graph: _Graph, head: Head, windows: str) -> str:
+    """Z [k] of the first encoder's windows [n, d], as `Head._logits`."""
+    wide = _spread(graph, head, windows)
+    if head.kind == "votes":
+        z = _mean_vote(graph, _linear(graph, wide, head.weight, head.bias))
+    else:
+        mean = graph.apply("Max", graph.mean(wide, 0), graph.constant(LEAST_PROBABILITY))
+        z = _linear(graph, graph.apply("Log", mean), head.weight, head.bias)
+    if head.prior is not None:
+        z = graph.apply("Add", z, graph.constant(head.prior))
+    means = graph.mean(windows, 0)
+    for gate in head.gates:
+        tags = graph.apply("Gather", means, graph.constant(np.array(gate.tags, dtype=np.int64)))
+        together = graph.apply("ReduceSum", tags, keepdims=0)
+        shut = graph.apply("Less", together, graph.constant(gate.least))
+        own = np.array(head.labels) == gate.label
+        added = graph.constant(np.where(own, CLOSED, 0.0))
+        nothing = graph.constant(np.zeros(len(head.labels)))
+        z = graph.apply("Add", z, graph.apply("Where", shut, added, nothing))
+    return z
+
+
+def _spread(graph: _Graph, head: Head, windows: str) -> str:
+    clipped = graph.apply("Clip", windows, graph.constant(0.0), graph.constant(1.0))
+    return graph.apply("Pow", clipped, graph.constant(head.power))
+
+
+def _calibrated(graph: _Graph, z: str, mixture: Sequence[tuple[float, float]]) -> str:
+    parts = []
+    for weight, temperature in mixture:
+        cooled = graph.apply("Div", z, graph.constant(temperature))
+        odds = graph.apply("Softmax", cooled, axis=-1)
+        parts.append(graph.apply("Mul", odds, graph.constant(weight)))
+    return graph.apply("Sum", *parts)
+
+
+def _unknown(graph: _Graph, head: Head, windows: str, probabilities: str) -> str:
+    """Probability that a track is none of the genres, as `Head._beyond` finds it."""
+    if head.detector is None:
+        return graph.constant(np.zeros(1))
+    low, high = graph.constant(LEAST_ODDS), graph.constant(1 - LEAST_ODDS)
+    p = graph.apply("Clip", windows, low, high)
+    odds = graph.apply("Div", p, graph.apply("Sub", graph.constant(1.0), p))
+    mean = graph.mean(graph.apply("Log", odds), 0)
+    line = graph.apply("MatMul", mean, graph.constant(head.detector.weight))
+    shape = graph.apply("Shape", windows, start=0, end=1)
+    count = graph.apply("Cast", shape, to=TensorProto.DOUBLE)
+    margin = graph.apply("Div", graph.constant(head.detector.slope), graph.apply("Sqrt", count))
+    rest = graph.constant(head.detector.offset - head.detector.limit)
+    beyond = graph.apply("Sub", graph.apply("Add", line, rest), margin)
+    if head.known_region is not None:
+        beyond = _within_region(graph, head, windows, probabilities, count, beyond)
+    return graph.apply("Sigmoid", beyond)
+
+
+def _within_region(
+    graph: _Graph, head: Head, windows: str, probabilities: str, count: str, beyond: str
+) -> str:
+    """The same, but no farther than an added genre's own region allows."""
+    region = head.known_region
+    assert region is not None
+    mean = graph.mean(_spread(graph, head, windows), 0)
+    white = graph.apply("MatMul", mean, graph.constant(region.whiten))
+    away = graph.apply("Sub", white, graph.constant(region.centres))  # (a, d)
+    axis = graph.constant(np.array([1]))
+    squared = graph.apply("ReduceSum", graph.apply("Mul", away, away), axis, keepdims=0)
+    slopes = graph.apply("Div", graph.constant(region.slopes), count)
+    limits = graph.apply("Add", graph.constant(region.limits), slopes)
+    near = graph.apply("Div", graph.apply("Sub", squared, limits), graph.constant(2.0))
+    nearest = graph.apply("ArgMax", probabilities, axis=0, keepdims=0)
+    for place, label in enumerate(region.labels):
+        own = graph.apply(
+            "Equal", nearest, graph.constant(np.array(head.labels.index(label), dtype=np.int64))
+        )
+        its = graph.apply("Gather", near, graph.constant(np.array([place])))
+        beyond = graph.apply("Where", own, graph.apply("Min", beyond, its), beyond)
+    return beyond
