@@ -8,7 +8,7 @@ import pytest
 from support import small_files, tagged
 from typer.testing import CliRunner
 
-from tonearm.cli import tag_views
+from tonearm.cli import tag_views, undo
 from tonearm.cli.app import app
 from tonearm.errors import LibraryError, TagError
 from tonearm.library import tag_runs
@@ -354,6 +354,26 @@ def test_many_changes_are_summed(music, tonearm, monkeypatch):
         and f"    {music['a'].parent}{os.sep} (1 file)" in planned
     )
     assert "a.flac" not in planned and "a.flac" in tonearm("tag", "--details").stdout
+
+
+def test_discs_of_an_album_are_one_line(music, tonearm, tmp_path):
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        for name, album in (("c", "Box (CD 1)"), ("d", "Box [Disc 2]")):
+            row = [album, "Somebody", os.fsencode(music[name])]
+            library.write("UPDATE tracks SET album = ?, album_artist = ? WHERE path = ?", [row])
+    planned = tonearm("tag", "--by", "album", "--min-confidence", "0", music["c"], music["d"])
+    assert "Box (2 files): none → " in planned.stdout
+
+
+def test_many_files_to_restore_are_summed(music, tonearm, monkeypatch):
+    tonearm("tag", "--write")
+    monkeypatch.setattr(undo, "_MOST_LINES", 1)
+    shown = tonearm("undo", "--dry-run").stdout
+    assert shown == "Hip-Hop → none, 1 file\nJazz → none, 1 file\n2 files of run 1 to restore\n"
+    assert "a.flac: Jazz → none" in tonearm("undo", "--dry-run", "--details").stdout
+    with music["a"].open("ab") as file:
+        file.write(b"x")
+    assert "a.flac: Jazz → none  (" in tonearm("undo", "--dry-run").stdout
 
 
 def test_a_map_that_never_ends(tonearm, music):

@@ -196,7 +196,8 @@ def test_a_named_file_that_is_not_there_is_gone_unless_its_folder_is_too(case):
     (case.root / "disk").rename(case.root / "unmounted")
     for result in (case.scan(path, link), case.scan(again=True)):
         assert result.gone == 0 and len(case.tracks()) == 2
-        assert (str(link), "is a link to a file that does not exist") in result.failures
+        fault = (str(link), "is a link to a file that does not exist")
+        assert (fault in result.failures) != bool(result.failed_before), "told once, if not named"
     (case.root / "unmounted").rename(case.root / "disk")
     path.unlink()
     result = case.scan(path)
@@ -373,6 +374,25 @@ def test_a_scan_waits_for_another_that_ends(case):
     held.wait()
     assert case.scan().analysed == 1 and ended
     thread.join()
+
+
+def test_a_link_to_nowhere_is_news_once(case):
+    link = case.add("a.mp3").with_name("link.mp3")
+    link.symlink_to(case.root / "nowhere.mp3")
+    reason = "is a link to a file that does not exist"
+    first = case.scan()
+    assert (first.found, first.failures, first.failed_before) == (2, [(str(link), reason)], 0)
+    again = case.scan()
+    assert (again.found, again.unchanged, again.failures, again.failed_before) == (2, 2, [], 1)
+    case.add("b.mp3")
+    assert case.scan(case.root / "b.mp3").failures == [], "elsewhere: it is not forgotten"
+    assert case.scan().failures == []
+    assert case.scan(retry=True).failures == [(str(link), reason)]
+    assert case.scan(link).failures == [(str(link), reason)], "named, it may be a slip"
+    case.add("nowhere.mp3")
+    assert case.scan().failures == []
+    (case.root / "nowhere.mp3").unlink()
+    assert case.scan().failures == [(str(link), reason)], "gone again, it is news again"
 
 
 def test_a_folder_that_is_not_there_is_no_file(case):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,9 @@ import typer
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import KeepMtime, Location, location
 
+# More lines than this are summed, unless --details asks for all.
+_MOST_LINES = 40
+
 
 def undo(
     run: Annotated[
@@ -18,6 +22,9 @@ def undo(
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be restored.")
+    ] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="With --dry-run: list every file.")
     ] = False,
     keep_mtime: KeepMtime = False,
     library: Location = None,
@@ -33,7 +40,7 @@ def undo(
     place = location(library)
     library_options.require_journal(place)
     if dry_run:
-        _show_plan(place, run)
+        _show_plan(place, run, details=details)
         return
     with ExitStack() as stack:
         # The journal alone is enough, should the library be gone.
@@ -57,7 +64,7 @@ def undo(
     library_options.close(headline, result.failures, interrupted=result.interrupted)
 
 
-def _show_plan(place: Path, run: int | None) -> None:
+def _show_plan(place: Path, run: int | None, *, details: bool) -> None:
     """Print what an undo would do; nothing is changed."""
     from tonearm.library.store import Library
     from tonearm.library.tag_runs import plan_undo
@@ -67,6 +74,14 @@ def _show_plan(place: Path, run: int | None) -> None:
         opened = stack.enter_context(Library(place)) if place.exists() else None
         journal = stack.enter_context(Journal(journal_path(place)))
         number, files = plan_undo(opened, journal, run)
+    restored = sum(file.reason is None for file in files)
+    # Thousands of lines hide the few that matter; those stay.
+    plain = [file for file in files if file.reason is None and file.exact]
+    if len(plain) > _MOST_LINES and not details:
+        changes = Counter(library_options.arrow(file.old, file.new) for file in plain)
+        for change, number in changes.most_common():
+            print(f"{change}, {console.counted(number, 'file')}")
+        files = [file for file in files if file.reason or not file.exact]
     for file in files:
         line = f"{console.printable(file.path)}: {library_options.arrow(file.old, file.new)}"
         if file.reason:
@@ -74,6 +89,6 @@ def _show_plan(place: Path, run: int | None) -> None:
         elif not file.exact:
             line += "  (its genre alone: other tags were changed since)"
         print(line)
-    count = console.counted(sum(file.reason is None for file in files), "file")
+    count = console.counted(restored, "file")
     print(f"{count} of run {number} to restore")
     console.say("nothing has been restored yet: leave --dry-run out")

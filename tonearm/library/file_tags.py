@@ -23,7 +23,7 @@ def file_tags(path: str) -> FileTags:
     try:
         tags = read_tags(path)
     except (TagError, OSError) as error:
-        return FileTags(error=str(error))
+        return FileTags(error=str(error).removeprefix(f"{path}: "))
     return FileTags(
         title=tags.title,
         artist=tags.artist,

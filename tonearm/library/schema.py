@@ -41,6 +41,10 @@ SCHEMA = Schema(
     version=2,
     tables=_TABLES,
     remedy="run `tonearm scan FOLDER`",
-    later="CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value BLOB NOT NULL)",
+    later=(
+        "CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value BLOB NOT NULL);"
+        # What the last walk could not look at: links to nowhere, folders without rights.
+        "CREATE TABLE IF NOT EXISTS unread(path BLOB PRIMARY KEY, reason TEXT NOT NULL)"
+    ),
     upgrades=(_TO_VERSION_2,),
 )

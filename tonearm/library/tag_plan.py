@@ -23,6 +23,7 @@ from tonearm.tagging.plan import (
     Proposal,
     Rules,
     album_key,
+    album_title,
     lost,
     pooled,
     propose,
@@ -168,7 +169,8 @@ def _planned(
         guesses=guesses,
         of_album=of_album is not None,
     )
-    file = PlannedFile(track, prediction, proposal, track.tags.album if of_album else None)
+    title = album_title(track.tags.album or "") if of_album else None
+    file = PlannedFile(track, prediction, proposal, title)
     if proposal.action is not Action.write:
         return file
     try:

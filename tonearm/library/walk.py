@@ -62,7 +62,8 @@ class Walk:
     ) -> None:
         self._library, self._encoder, self._result = library, encoder, result
         self._on_progress, self._report_at = on_progress, 0.0
-        self._unread: set[Path] = set()  # what is not there, and folders that cannot be read
+        # What is not there, and folders that cannot be read: with the reason if it is a fault.
+        self._unread: dict[Path, str | None] = {}
         # A library that stays open may be scanned twice, and its temporary tables stay too.
         library.write("DROP TABLE IF EXISTS temp.walked")
         library.write("DROP TABLE IF EXISTS temp.to_do")
@@ -92,18 +93,15 @@ class Walk:
         # An unmounted disk leaves an empty folder: all of its files would count as gone.
         for root in [root for root in roots if is_unmounted(self._library, root)]:
             roots.remove(root)
-            self._unread.add(root)
             reason = "is empty: is its disk mounted? (`tonearm forget` drops its files)"
-            self._result.failures.add(root, reason)
+            self._unread[root] = reason
 
         def on_error(folder: Path, error: OSError) -> None:
-            self._unread.add(folder)
-            self._result.failures.add_folder(folder, error)
+            self._unread[folder] = f"folder {why_unreadable(folder, error)}"
 
         def look(path: Path) -> None:
             if reason := self._meet(path, retry=retry):
-                self._unread.add(path)
-                self._result.failures.add(path, reason)
+                self._unread[path] = reason
 
         for path in find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error, exclude=exclude):
             look(path)
@@ -113,7 +111,8 @@ class Walk:
             if os.path.lexists(path):
                 look(path)
             else:  # it was not named this time, so it is not a failure
-                self._unread.add(path)
+                self._unread[path] = None
+        self._report_unread(named, again=again, retry=retry)
         # Only what could be read: a mistyped folder would be looked for ever after.
         read = (root for root in named if root.is_dir() and root not in self._unread)
         self._library.write(
@@ -121,6 +120,31 @@ class Walk:
         )
         # Files that were kept here once, by the thousand, are looked at as strays.
         self._library.write("DELETE FROM roots WHERE path IN (SELECT path FROM tracks)")
+
+    def _report_unread(self, named: list[Path], *, again: bool, retry: bool) -> None:
+        """Name what could not be looked at, if that is new: a link to nowhere stays one for years.
+
+        What was named itself is always told: it may be mistyped.
+        """
+        rows = self._library.rows("SELECT path, reason FROM unread")
+        before = {Path(os.fsdecode(path)): reason for path, reason in rows}
+        now = {path: reason for path, reason in self._unread.items() if reason is not None}
+        for path, reason in now.items():
+            if before.get(path) == reason and not retry and path not in named:
+                self._result.failed_before += 1
+                self._result.unchanged += path.is_symlink()  # a folder was not counted as found
+            else:
+                self._result.failures.add(path, reason)
+        inside = {path for path in before if again or not {path, *path.parents}.isdisjoint(named)}
+        with self._library.transaction():
+            # Bytes: names need not be UTF-8.
+            self._library.write(
+                "DELETE FROM unread WHERE path = ?", ([os.fsencode(path)] for path in inside)
+            )
+            self._library.write(
+                "INSERT OR REPLACE INTO unread VALUES (?, ?)",
+                ([os.fsencode(path), reason] for path, reason in now.items()),
+            )
 
     def _meet(self, path: Path, *, retry: bool) -> str | None:
         """Look at a file from outside; gives the reason if that cannot be done."""
@@ -199,7 +223,7 @@ class Walk:
         It may also be on a disk that is not mounted: where what was named, a folder, or a link's
         end is not there, files are not called gone.
         """
-        if not self._unread.isdisjoint(path.parents):
+        if not self._unread.keys().isdisjoint(path.parents):
             return False
         if path not in self._unread:
             return True

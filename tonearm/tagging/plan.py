@@ -329,11 +329,22 @@ def album_key(
     # A folder called "CD 1" is one disc of the album above it.
     if not _DISC.sub("", os.path.basename(folder)):
         folder = os.path.dirname(folder)
-    # An album may itself be called "Disc 1".
-    title = (_DISC.sub("", album) or album).casefold().strip()
+    title = album_title(album).casefold()
     if album_artist and key(album_artist) not in _VARIOUS:
         return album_artist.casefold(), title
     return folder, title
+
+
+def album_title(album: str) -> str:
+    """The title of an album without the number of a disc: Night Box (CD 2) is Night Box.
+
+    Parameters
+    ----------
+    album : str
+        Title of the album in the tags.
+    """
+    # An album may itself be called "Disc 1".
+    return (_DISC.sub("", album) or album).strip()
 
 
 def read_names(path: Path) -> dict[str, tuple[str, ...]]:
