@@ -17,7 +17,7 @@ from support import objects  # noqa: E402
 from support.fakes import HIGH_HZ, LOW_HZ, tiny_model  # noqa: E402
 from support.songs import song  # noqa: E402
 
-from tonearm.distributed import parts, scan  # noqa: E402
+from tonearm.distributed import engine, parts, scan  # noqa: E402
 from tonearm.distributed.output import Output  # noqa: E402
 from tonearm.distributed.scan import ClusterScan  # noqa: E402
 from tonearm.errors import TonearmError  # noqa: E402
@@ -176,7 +176,17 @@ def test_what_cannot_be_begun_is_said_in_a_sentence(tonearm, tmp_path, monkeypat
     gone = tonearm("scan", "--on", "ray", tmp_path / "gone", "-o", tmp_path / "o")
     assert gone.code == 2
     assert "gone" in gone.err
-    monkeypatch.setattr(scan, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
     missing = tonearm("scan", "--on", "ray", lines, "-o", tmp_path / "o")
     assert (missing.code, missing.out) == (2, "")
     assert missing.err == "tonearm: a cluster needs ray: pip install 'tonearm[ray]'\n"
+
+
+def test_a_data_set_is_prepared_into_shards(cluster, tonearm, songs, tmp_path):
+    from tonearm.data import index
+
+    run = tonearm("prepare", songs, "-o", tmp_path / "sharded", "--on", "ray")
+    assert run.code == 0, run.err
+    tonearm("prepare", songs, "-o", tmp_path / "files")
+    assert index.load(tmp_path / "sharded") == index.load(tmp_path / "files")
+    assert list((tmp_path / "sharded" / "features" / "shards").glob("*.shard"))

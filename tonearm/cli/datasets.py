@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tonearm.data.folder import Listing
     from tonearm.data.index import Index
     from tonearm.data.labels import Labels
-    from tonearm.data.prepare import Prepared
+    from tonearm.data.prepare import Outcomes, Prepared
     from tonearm.data.splits import Split
     from tonearm.features import FeatureSpec
     from tonearm.library.store import Library
@@ -65,6 +65,7 @@ def prepare_audio(
     features: bool = True,
     jobs: int | None,
     spec: FeatureSpec | None = None,
+    outcomes: Outcomes | None = None,
 ) -> Prepared:
     """Prepare a folder of music with a progress bar, and say what is odd about it.
 
@@ -83,6 +84,7 @@ def prepare_audio(
             labels=labels,
             artist_of=read_artist,
             jobs=jobs or cores(),
+            outcomes=outcomes,
             on_start=counting.start,
             on_done=counting.done,
         )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
+from tonearm.cli.cluster import Engine
 from tonearm.cli.datasets import DAMAGED_ARE, prepare_audio
 from tonearm.faults import Faults
 
 if TYPE_CHECKING:
     from tonearm.data.index import Index
+    from tonearm.data.prepare import Outcomes
 
 
 def prepare(
@@ -43,6 +45,14 @@ def prepare(
         int | None,
         typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
     ] = None,
+    on: Annotated[
+        Engine | None,
+        typer.Option("--on", help="Prepare on a cluster, into shards.", show_default=False),
+    ] = None,
+    # Hidden, since it goes with --on alone, and Ray's RAY_ADDRESS says the same.
+    address: Annotated[
+        str | None, typer.Option("--address", hidden=True, help="With --on: the cluster.")
+    ] = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Prepare a folder for training networks.
@@ -60,7 +70,14 @@ def prepare(
     labelled = tables.read(labels) if labels else None
     failures = Faults()
     try:
-        done = prepare_audio(folder, out=output, artists=table, labels=labelled, jobs=jobs)
+        done = prepare_audio(
+            folder,
+            out=output,
+            artists=table,
+            labels=labelled,
+            jobs=jobs,
+            outcomes=_on_cluster(address) if on else None,
+        )
         failures += done.index.failed
         if json_path:
             failures += _write_json(done.index, json_path)
@@ -70,6 +87,14 @@ def prepare(
     for genre, count in index.describe(done.index)["genres"].items():
         print(f"{console.printable(genre)}\t{count}")
     console.close("could not be used", failures, damaged=done.damaged, damaged_are=DAMAGED_ARE)
+
+
+def _on_cluster(address: str | None) -> Outcomes:
+    from functools import partial
+
+    from tonearm.distributed.prepare import outcomes
+
+    return partial(outcomes, address=address)
 
 
 def _write_json(made: Index, path: Path) -> Faults:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -237,6 +238,8 @@ def _save_split(run: Run, wanted: str) -> None:
 
 
 def _show(output: Path) -> None:
+    if os.environ.get("RANK", "0") != "0":  # of several machines (torchrun), one speaks
+        return
     values = json.loads((output / METRICS).read_text("utf-8"))
     split = values["training"]["split"]
     for unit in ("tracks", "windows"):

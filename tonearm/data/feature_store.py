@@ -150,6 +150,10 @@ def open_store(
             f"the features in {root} were made otherwise ({what}): delete them, or name another "
             "--output"
         )
+    from tonearm.data import shards
+
+    if (root / shards.FOLDER).exists():
+        return shards.ShardedStore(root, found)
     return FeatureStore(root, found)
 
 

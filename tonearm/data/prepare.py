@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from tonearm import audio
 from tonearm.containers.sound_key import sound_key
-from tonearm.data import copies, feature_store, groups, index
+from tonearm.data import copies, feature_store, groups, index, shards
 from tonearm.data import labels as tables
 from tonearm.data.feature_store import FeatureStore, checksum, identity, open_store, storable
 from tonearm.data.folder import Listing, look
@@ -33,7 +33,7 @@ from tonearm.errors import DatasetError, DecodeError
 from tonearm.faults import Fault, Faults
 from tonearm.features import GTZAN_SPEC, FeatureSpec
 from tonearm.model.encoder import SHORTEST_S
-from tonearm.workers import Caller, Failure, Pool, Work, in_order
+from tonearm.workers import Caller, Failure, MakeWork, Outcome, Pool, Work, in_order
 
 FEATURES, FINGERPRINTS, JOURNAL = "features", "fingerprints", "journal.jsonl"
 ARTISTS = "artists.tsv"
@@ -42,6 +42,7 @@ _SILENT_PEAK = 1 / 32_768  # one step of 16 bits: dithered silence
 SILENT = "is silent, so that it says nothing of a genre"
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
+Outcomes = Callable[[MakeWork, Sequence[str]], Iterator[Outcome[str]]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def prepare_folder(
     labels: Labels | None = None,
     artist_of: Callable[[Path], str | None] = no_artist,
     jobs: int = 1,
+    outcomes: Outcomes | None = None,
     on_start: Callable[[int], None] = lambda _: None,
     on_done: OnDone = lambda _done, _failed: None,
 ) -> Prepared:
@@ -100,6 +102,8 @@ def prepare_folder(
         Artist of a file, e.g. from its tags; importable by name.
     jobs : int
         Files at once, in worker processes.
+    outcomes : callable or None
+        What works on the files instead, such as a cluster; the features then go into shards.
     on_start, on_done : callable
         Called with the number of files, then after each file.
 
@@ -112,6 +116,8 @@ def prepare_folder(
     listing = look(folder, out=out, labels=tables.kept(out) if labels is None else labels)
     failed = Faults(listing.failed)
     named = named_artists(listing.names, out, artists)
+    if outcomes is not None and spec:
+        shards.begin(out / FEATURES)
     store = open_store(out / FEATURES, identity(spec), create=True) if spec else None
     prints = open_store(out / FINGERPRINTS, _FINGERPRINT_IDENTITY, create=True)
     if artists:
@@ -130,17 +136,16 @@ def prepare_folder(
                 records[name] = known
         new = [name for name in listing.names if name not in records]
         on_done(len(records), len(failed))
-        with Pool(min(jobs, len(new)), make_work=make_work) as pool:
-            for outcome in in_order(pool, new):
-                name, made = outcome.task, outcome.value
-                if isinstance(made, Failure):
-                    failed.add(name, made.reason)
-                else:
-                    # Stores first, then the journal: a kill between them costs this file alone.
-                    made.keep(store, prints)
-                    journal.add(name, folder / name, made.record)
-                    records[name] = made.record
-                on_done(len(records) + len(failed) - len(listing.failed), len(failed))
+        for outcome in (outcomes or partial(_here, jobs=jobs))(make_work, new):
+            name, made = outcome.task, outcome.value
+            if isinstance(made, Failure):
+                failed.add(name, made.reason)
+            else:
+                # Stores first, then the journal: a kill between them costs this file alone.
+                made.keep(store, prints)
+                journal.add(name, folder / name, made.record)
+                records[name] = made.record
+            on_done(len(records) + len(failed) - len(listing.failed), len(failed))
     # In the order of names, so that a resumed run writes the same index.
     records = {name: records[name] for name in listing.names if name in records}
     damaged = [Fault(name, row["warning"]) for name, row in records.items() if row["warning"]]
@@ -154,6 +159,12 @@ def prepare_folder(
     made = Index(tracks, tuple(sorted(failed)), str(folder))
     made.save(out / index.FILE_NAME)  # last: a folder with an index is whole
     return Prepared(made, tuple(damaged), listing, len(named))
+
+
+def _here(make_work: MakeWork, names: Sequence[str], *, jobs: int) -> Iterator[Outcome[str]]:
+    """What processes of this machine make of names."""
+    with Pool(min(jobs, len(names)), make_work=make_work) as pool:
+        yield from in_order(pool, names)
 
 
 def prepared_path(folder: str | os.PathLike[str]) -> Path:

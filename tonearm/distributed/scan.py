@@ -7,22 +7,18 @@ process may be killed and started again: it lists what is there and goes on with
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from tonearm.distributed import storage
+from tonearm.distributed import engine, storage
 from tonearm.distributed.manifest import write_slices
 from tonearm.distributed.output import Output, Settings, parts_of
 from tonearm.distributed.parts import AskTries, Job, PartAnalyser, PartResult, Tries
-from tonearm.errors import ModelError, TonearmError
+from tonearm.errors import TonearmError
 from tonearm.library.file_analysis import MakeEmbed
 from tonearm.model.file import Model
 from tonearm.workers import Limits
@@ -32,8 +28,6 @@ _PART_ROWS = ((100_000, 64), (10_000_000, 256))
 _MOST_PART_ROWS = 1_024
 # A task of the engine costs some milliseconds and memory here; parts share one beyond that.
 _MOST_TASKS = 20_000
-# Actors at most; the cluster has fewer.
-_MOST_WORKERS = 10_000
 _READERS = 16
 _NAMED = 20
 
@@ -124,7 +118,7 @@ def scan(
         When an input cannot be read, the output cannot be written or belongs to another model, or
         there is no cluster.
     """
-    _require()
+    engine.require()
     result = result or ClusterScan()
     folder = Output(output)
     settings, pending = _prepare(folder, inputs, model, retry=retry, result=result)
@@ -140,7 +134,7 @@ def scan(
         limits=limits or Limits(),
         make_embed=make_embed,
     )
-    with _cluster(address):
+    with engine.cluster(address):
         for part in _analysed(job, pending):
             result.add(part)
             on_progress(result)
@@ -164,7 +158,7 @@ def _prepare(
             settings = Settings(model.sha256, model.name, part_rows(sum(rows)))
             folder.put_settings(settings)
     except OSError as error:
-        raise TonearmError(f"cannot be read or written: {_words(error)}") from error
+        raise TonearmError(f"cannot be read or written: {engine.words_of(error)}") from error
     parts = parts_of(rows, part_rows=settings.part_rows)
     failed = _failed_rows(folder, there)
     result.found = sum(rows)
@@ -210,36 +204,16 @@ def _failed_rows(folder: Output, parts: Sequence[int]) -> dict[int, int]:
 
 def _analysed(job: Job, pending: Sequence[int]) -> Iterator[PartResult]:
     """Work on parts on the cluster, in whichever order they get done."""
-    import ray.data
+    import ray
 
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False  # stderr has one of our own
-    context.print_on_execution_start = False
     numbers = np.array(pending, dtype=np.int64)
     # Kept by the cluster: a lost worker must not forget over which object it ended.
     tries = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote()
-    # Blocks of this process, not of a task of the engine: that would wait for a core, and all
-    # cores have an actor.
-    tasks = ray.data.from_numpy(np.array_split(numbers, min(len(numbers), _MOST_TASKS)))
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    cores = max(1, int(resources.get("CPU", 1)))
     # In a list, so that each actor fetches it itself: as an argument it could not be had again by
     # an actor that starts anew elsewhere.
     shared = [ray.put(job)]
-    parts = tasks.map_batches(
-        _Actor,
-        batch_size=1,
-        num_cpus=1,
-        compute=ray.data.ActorPoolStrategy(
-            min_size=min(cores, len(numbers)), max_size=max(cores, _MOST_WORKERS)
-        ),
-        fn_constructor_args=(shared, tries),
-    )
-    try:
-        for row in parts.iter_rows():
-            yield PartResult.of_row(row)
-    except ray.exceptions.RayError as error:
-        raise _cause(error) from error
+    blocks = np.array_split(numbers, min(len(numbers), _MOST_TASKS))
+    yield from map(PartResult.of_row, engine.rows(_Actor, blocks, shared, tries))
 
 
 class _Actor:
@@ -262,49 +236,3 @@ def _line_to(tries: Any) -> AskTries:  # noqa: ANN401 - a handle of Ray
         return ray.get(getattr(tries, name).remote(*values))
 
     return ask
-
-
-@contextmanager
-def _cluster(address: str | None) -> Iterator[None]:
-    """A connection to a cluster, or a new one of this machine's cores."""
-    # Ray reports the use of a cluster to its makers unless it is told not to.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-    import ray.data  # configures its log, which is quieted then
-
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    if ray.is_initialized():  # a program that has its own connection keeps it
-        yield
-        return
-    try:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = address or "this machine"
-        raise TonearmError(f"no Ray cluster at {where}: {_words(error)}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _cause(error: BaseException) -> TonearmError:
-    """What a worker raised, out of the wrappings of the engine."""
-    cause: BaseException | None = error
-    while cause is not None:
-        inner = getattr(cause, "cause", None) or cause.__cause__
-        if isinstance(cause, ModelError | TonearmError):
-            return cause
-        if isinstance(cause, OSError) and not isinstance(inner, OSError):
-            return TonearmError(f"the output cannot be read or written: {_words(cause)}")
-        cause = inner if inner is not cause else None
-    return TonearmError(f"the cluster gave up: {_words(error)}")
-
-
-def _words(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _require() -> None:
-    for name in ("ray", "pyarrow", "fsspec"):
-        if find_spec(name) is None:
-            raise TonearmError(f"a cluster needs {name}: pip install 'tonearm[ray]'")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -69,16 +70,26 @@ def train(run: Run, *, resume: bool = False, report_progress: ReportProgress | N
     try:
         fabric = Fabric(
             accelerator=run.accelerator,
-            devices=run.devices,
-            # Spawned, not forked: CUDA cannot be used in a forked process.
-            strategy="ddp_spawn" if run.devices > 1 else "auto",
             precision=run.precision,
+            **_places(run.devices),
         )
     except Exception as error:  # Fabric's own kinds for what the machine does not have
         wanted = f"{run.devices} x {run.accelerator}, {run.precision}"
         raise DatasetError(f"this machine cannot train on {wanted}: {error}") from None
     write(out / RUN, json.dumps(asdict(run), indent=1).encode())
     fabric.launch(_train, asdict(run), report_progress or _silent)  # type: ignore[arg-type]  # its own annotation is too narrow
+
+
+def _places(devices: int) -> dict[str, Any]:
+    """On how many devices of how many machines, as Fabric has it."""
+    # torchrun starts the processes of all machines itself and tells each of them its place.
+    if torch.distributed.is_torchelastic_launched():
+        here, machines = (
+            int(os.environ[name]) for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE")
+        )
+        return {"devices": here, "num_nodes": machines, "strategy": "ddp"}
+    # Spawned, not forked: CUDA cannot be used in a forked process.
+    return {"devices": devices, "strategy": "ddp_spawn" if devices > 1 else "auto"}
 
 
 def _silent(_kind: str, _values: dict[str, float]) -> None:
@@ -107,6 +118,7 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: ReportProgress) -> Non
         # The first process alone writes, so that two never write one file.
         net.load_state_dict(fit.chosen())
         finish(run, model, data, net.cpu().eval(), fit.history)
+    fabric.barrier()  # whoever comes back from here finds the model
 
 
 class _Fit:

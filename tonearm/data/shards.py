@@ -1,0 +1,135 @@
+"""A feature store in shards: few large files, for data sets of more tracks than folders like.
+
+Arrays stand one behind another in files of at most :data:`SHARD_BYTES`; ``index.jsonl`` has a line
+for each: where it lies, what it is, and its SHA-256, which is compared at the first read. Bytes are
+written before their line, so that a kill leaves at most bytes that no line names. One process
+writes; any number read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tonearm.data.feature_store import Array, FeatureStore
+from tonearm.errors import DatasetError
+
+FOLDER = "shards"
+_INDEX = "index.jsonl"
+# Some 600 tracks of 30 s: large for a disk on the network, small to copy again.
+SHARD_BYTES = 256 << 20
+
+
+def begin(root: Path) -> None:
+    """Make a store that does not exist yet one of shards; any other stays as it is.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the store.
+    """
+    if not root.exists():
+        (root / FOLDER).mkdir(parents=True)
+
+
+class ShardedStore(FeatureStore):
+    """Arrays by the checksum of their sound, in shards below ``root``.
+
+    Parameters
+    ----------
+    root : Path
+    identity : dict
+        What made the arrays, as of any feature store.
+    """
+
+    def __init__(self, root: Path, identity: dict[str, Any]) -> None:
+        super().__init__(root, identity)
+        self._set(places=self._read_index(), checked=set())
+
+    def _set(self, **values: object) -> None:
+        # The base is a frozen value; what this class has learnt of its files is no part of it.
+        for name, value in values.items():
+            object.__setattr__(self, f"_{name}", value)
+
+    _places: dict[str, dict[str, Any]]
+    _checked: set[str]
+
+    def has(self, sound: str) -> bool:
+        """Whether the array of a sound is there."""
+        return sound in self._places
+
+    def put(self, sound: str, array: Array) -> None:
+        """Append an array; DatasetError if the disk is full."""
+        data = np.ascontiguousarray(array)
+        folder = self.root / FOLDER
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            shard = self._shard(folder, data.nbytes)
+            with open(shard, "ab") as file:
+                offset = file.tell()
+                file.write(data.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            place = {
+                "sound": sound,
+                "shard": shard.name,
+                "offset": offset,
+                "shape": list(data.shape),
+                "dtype": data.dtype.str,
+                "sha256": hashlib.sha256(data.tobytes()).hexdigest(),
+            }
+            with open(folder / _INDEX, "ab") as file:
+                # A line of its own, also after one that a kill cut short.
+                file.write(b"\n" + json.dumps(place).encode())
+        except OSError as error:
+            raise DatasetError(f"{folder} cannot be written: {error.strerror}") from None
+        self._places[sound] = place
+
+    def get(self, sound: str) -> Array:
+        """The array of a sound, mapped from disk and read-only."""
+        place = self._places.get(sound)
+        if place is None:
+            raise DatasetError(
+                f"{self.root} has no features of sound {sound}: prepare the data set again"
+            )
+        path = self.root / FOLDER / place["shard"]
+        try:
+            array = np.memmap(
+                path, place["dtype"], "r", offset=place["offset"], shape=tuple(place["shape"])
+            )
+        except (OSError, ValueError) as error:
+            raise DatasetError(
+                f"{path} is damaged ({error}): delete the folder and prepare again"
+            ) from None
+        if sound not in self._checked:
+            if hashlib.sha256(array.tobytes()).hexdigest() != place["sha256"]:
+                raise DatasetError(
+                    f"{path} is damaged (sound {sound} has another checksum): delete the folder "
+                    "and prepare again"
+                )
+            self._checked.add(sound)
+        return array
+
+    def _shard(self, folder: Path, more: int) -> Path:
+        """The last shard, or a new one if it is full."""
+        number = max((int(path.stem) for path in folder.glob("*.shard")), default=0)
+        last = folder / f"{number:06}.shard"
+        if last.exists() and last.stat().st_size + more > SHARD_BYTES:
+            return folder / f"{number + 1:06}.shard"
+        return last
+
+    def _read_index(self) -> dict[str, dict[str, Any]]:
+        path = self.root / FOLDER / _INDEX
+        found: dict[str, dict[str, Any]] = {}
+        for line in path.read_bytes().splitlines() if path.exists() else ():
+            try:
+                place = json.loads(line)
+                found[place["sound"]] = place
+            except (ValueError, KeyError, TypeError):  # empty, or cut short by a kill
+                continue
+        return found

@@ -1,0 +1,123 @@
+"""Ray: the connection to a cluster, and work on it by a pool of actors that grows with it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from tonearm.errors import TonearmError
+
+# Actors at most; the cluster has fewer.
+_MOST_WORKERS = 10_000
+
+
+def require() -> None:
+    """Raise TonearmError where the extra is not installed."""
+    for name in ("ray", "pyarrow", "fsspec"):
+        if find_spec(name) is None:
+            raise TonearmError(f"a cluster needs {name}: pip install 'tonearm[ray]'")
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[None]:
+    """A connection to a cluster, or a new one of this machine's cores.
+
+    Parameters
+    ----------
+    address : str or None
+        As :func:`ray.init` has it.
+
+    Raises
+    ------
+    TonearmError
+        When there is none.
+    """
+    # Ray reports the use of a cluster to its makers unless it is told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray.data  # configures its log, which is quieted then
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    if ray.is_initialized():  # a program that has its own connection keeps it
+        yield
+        return
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = address or "this machine"
+        raise TonearmError(f"no Ray cluster at {where}: {words_of(error)}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def rows(
+    actor: type, blocks: Sequence[np.ndarray[Any, Any]], *arguments: object
+) -> Iterator[dict[str, Any]]:
+    """Rows that actors make of blocks, in whichever order they get done.
+
+    Parameters
+    ----------
+    actor : class
+        Made once for each core; called with ``{"data": array [1]}`` for each element of a block.
+    blocks : sequence of array [n]
+        What one task of the engine takes; a block whose node is lost is given again.
+    arguments : object
+        Of the actor.
+
+    Raises
+    ------
+    TonearmError
+        What ended the work: of this program where it said so, else in the engine's words.
+    """
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # stderr has one of our own
+    context.print_on_execution_start = False
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    cores = max(1, int(resources.get("CPU", 1)))
+    # Blocks of this process, not of a task of the engine: that would wait for a core, and all
+    # cores have an actor.
+    found = ray.data.from_numpy(list(blocks)).map_batches(
+        actor,
+        batch_size=1,
+        num_cpus=1,
+        compute=ray.data.ActorPoolStrategy(
+            min_size=min(cores, len(blocks)), max_size=max(cores, _MOST_WORKERS)
+        ),
+        fn_constructor_args=arguments,
+    )
+    try:
+        yield from found.iter_rows()
+    except ray.exceptions.RayError as error:
+        raise _cause(error) from error
+
+
+def _cause(error: BaseException) -> TonearmError:
+    """What a worker raised, out of the wrappings of the engine."""
+    cause: BaseException | None = error
+    while cause is not None:
+        inner = getattr(cause, "cause", None) or cause.__cause__
+        if isinstance(cause, TonearmError):
+            return cause
+        if isinstance(cause, OSError) and not isinstance(inner, OSError):
+            return TonearmError(f"the output cannot be read or written: {words_of(cause)}")
+        cause = inner if inner is not cause else None
+    return TonearmError(f"the cluster gave up: {words_of(error)}")
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says, as one line.
+
+    Parameters
+    ----------
+    error : BaseException
+    """
+    return " ".join(str(error).split()) or type(error).__name__
