@@ -49,7 +49,7 @@ class Stage:
         as_user += [self.user, "--init-groups"] if as_user else []
         inside = f"cd {shlex.quote(self.folder)} && exec {shlex.join(words)}"
         return subprocess.Popen(
-            ["chroot", str(self.root), *as_user, "/bin/sh", "-c", inside],
+            ["/usr/sbin/chroot", str(self.root), *as_user, "/bin/sh", "-c", inside],
             env={**environment, **pip, **self.environment, **more},
             start_new_session=True,
         )
