@@ -56,6 +56,14 @@ def scan(inputs: str, output: str, **environment: str) -> dict[str, Any]:
     return found
 
 
+class Cases(dict[str, Any]):
+    """Results by name, each printed as it comes: a case may take minutes."""
+
+    def __setitem__(self, name: str, result: Any) -> None:  # noqa: ANN401 - what JSON holds
+        super().__setitem__(name, result)
+        print(name, json.dumps(result), flush=True)
+
+
 def rubbish(folder: Path, clips: list[str]) -> str:
     """A manifest whose every tenth line names nothing that could be read."""
     strange = ["", "floppy://x", "\x07\x1b[31m", "s3://", "s3://archive/music/", "/dev/null"]
@@ -78,7 +86,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     paths = sorted(given.clips.resolve().rglob("*.mp3"))[: given.count]
-    found: dict[str, Any] = {}
+    found = Cases()
     with tempfile.TemporaryDirectory() as name, s3_server(_PORT, refused=_REFUSED):
         folder = Path(name)
         chosen = folder / "clips"
@@ -104,7 +112,6 @@ def main() -> None:
         found["no credentials for the output"] = scan(
             str(lines), "s3://archive/nobody", AWS_EC2_METADATA_DISABLED="true", **nobody
         )
-    print(json.dumps(found, indent=1))
     if given.json:
         given.json.write_text(json.dumps(found, indent=1))
 
