@@ -43,7 +43,8 @@ class Stage:
 
     def start(self, words: list[str], **more: str) -> subprocess.Popen[bytes]:
         """Start a program in it, as its user."""
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+        home = "/root" if self.user == "root" else f"/home/{self.user}"
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": home}
         pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
         as_user = [] if self.user == "root" else ["setpriv", "--reuid", self.user, "--regid"]
         as_user += [self.user, "--init-groups"] if as_user else []

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.data.shards import FOLDER, Shards
 from tonearm.errors import DatasetError
 from tonearm.features import DYNAMIC_RANGE_DB, POWER_FLOOR, FeatureSpec, mel_power, to_level
 from tonearm.files import write_atomically
@@ -54,6 +55,7 @@ class FeatureStore:
 
     root: Path
     identity: dict[str, Any]
+    shards: Shards | None = None
 
     def has(self, sound: str) -> bool:
         """Whether the array of a sound is there.
@@ -63,7 +65,7 @@ class FeatureStore:
         sound : str
             Its checksum.
         """
-        return self._path(sound).exists()
+        return self.shards.has(sound) if self.shards else self._path(sound).exists()
 
     def put(self, sound: str, array: Array) -> None:
         """Store an array; DatasetError if the disk is full.
@@ -74,6 +76,9 @@ class FeatureStore:
             Its checksum.
         array : array
         """
+        if self.shards:
+            self.shards.put(sound, array)
+            return
         stream = io.BytesIO()
         # Without pickle: a store that somebody shares must not run code.
         np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
@@ -92,6 +97,8 @@ class FeatureStore:
         sound : str
             Its checksum.
         """
+        if self.shards:
+            return self.shards.get(sound)
         path = self._path(sound)
         try:
             # Mapped: a window needs 3 s of a track that may be an hour long.
@@ -150,11 +157,8 @@ def open_store(
             f"the features in {root} were made otherwise ({what}): delete them, or name another "
             "--output"
         )
-    from tonearm.data import shards
-
-    if (root / shards.FOLDER).exists():
-        return shards.ShardedStore(root, found)
-    return FeatureStore(root, found)
+    # A store of many tracks is in shards from its beginning, see `shards.begin`.
+    return FeatureStore(root, found, Shards(root) if (root / FOLDER).exists() else None)
 
 
 def spec_of(store: FeatureStore, *, window_s: float) -> FeatureSpec:

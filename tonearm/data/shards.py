@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tonearm.data.feature_store import Array, FeatureStore
 from tonearm.errors import DatasetError
+
+Array = NDArray[Any]
 
 FOLDER = "shards"
 _INDEX = "index.jsonl"
@@ -37,34 +39,39 @@ def begin(root: Path) -> None:
         (root / FOLDER).mkdir(parents=True)
 
 
-class ShardedStore(FeatureStore):
-    """Arrays by the checksum of their sound, in shards below ``root``.
+class Shards:
+    """The shards of a store and their index.
 
     Parameters
     ----------
     root : Path
-    identity : dict
-        What made the arrays, as of any feature store.
+        Folder of the store.
     """
 
-    def __init__(self, root: Path, identity: dict[str, Any]) -> None:
-        super().__init__(root, identity)
-        self._set(places=self._read_index(), checked=set())
-
-    def _set(self, **values: object) -> None:
-        # The base is a frozen value; what this class has learnt of its files is no part of it.
-        for name, value in values.items():
-            object.__setattr__(self, f"_{name}", value)
-
-    _places: dict[str, dict[str, Any]]
-    _checked: set[str]
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._places = self._read_index()
+        self._checked: set[str] = set()
 
     def has(self, sound: str) -> bool:
-        """Whether the array of a sound is there."""
+        """Whether the array of a sound is there.
+
+        Parameters
+        ----------
+        sound : str
+            Its checksum.
+        """
         return sound in self._places
 
     def put(self, sound: str, array: Array) -> None:
-        """Append an array; DatasetError if the disk is full."""
+        """Append an array; DatasetError if the disk is full.
+
+        Parameters
+        ----------
+        sound : str
+            Its checksum.
+        array : array
+        """
         data = np.ascontiguousarray(array)
         folder = self.root / FOLDER
         try:
@@ -91,7 +98,13 @@ class ShardedStore(FeatureStore):
         self._places[sound] = place
 
     def get(self, sound: str) -> Array:
-        """The array of a sound, mapped from disk and read-only."""
+        """The array of a sound, mapped from disk and read-only.
+
+        Parameters
+        ----------
+        sound : str
+            Its checksum.
+        """
         place = self._places.get(sound)
         if place is None:
             raise DatasetError(
