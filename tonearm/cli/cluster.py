@@ -70,7 +70,8 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
         raise typer.BadParameter("name the folder or URI to fill with Parquet", param_hint="-o")
     result = scanning.ClusterScan()
     interrupted = False
-    with _Shown() as show:
+    # Ray writes remarks to stderr by itself, as decoders do.
+    with console.quiet_decoders(), _Shown() as show:
         try:
             scanning.scan(
                 [_absolute(name) for name in inputs],
