@@ -184,6 +184,11 @@ def write_slices(output: Output, inputs: Sequence[str], slices: int) -> list[int
         Manifests, prefixes, objects.
     slices : int
         Slices that are there already: their paths are not taken again.
+
+    Raises
+    ------
+    TonearmError
+        When an input cannot be read.
     """
     seen = Seen()
     rows = []
@@ -191,11 +196,20 @@ def write_slices(output: Output, inputs: Sequence[str], slices: int) -> list[int
         paths = output.read_slice(number).column("path").to_pylist()
         seen.new(paths)
         rows.append(len(paths))
-    fresh = _without_known((item for uri in inputs for item in items(uri)), seen)
+    fresh = _without_known((item for uri in inputs for item in _named(uri)), seen)
     while batch := list(islice(fresh, SLICE_ROWS)):
         output.put_slice(len(rows), _slice_table(batch))
         rows.append(len(batch))
     return rows
+
+
+def _named(uri: str) -> Iterator[Item]:
+    """The items of an input; what is wrong with it names it."""
+    try:
+        yield from items(uri)
+    except OSError as error:
+        words = "does not exist" if isinstance(error, FileNotFoundError) else f"{error}"
+        raise TonearmError(f"{uri}: cannot be read: {words}") from error
 
 
 def _without_known(found: Iterator[Item], seen: Seen) -> Iterator[Item]:

@@ -158,7 +158,8 @@ def _prepare(
             settings = Settings(model.sha256, model.name, part_rows(sum(rows)))
             folder.put_settings(settings)
     except OSError as error:
-        raise TonearmError(f"cannot be read or written: {engine.words_of(error)}") from error
+        words = engine.words_of(error)
+        raise TonearmError(f"{folder.uri}: cannot be read or written: {words}") from error
     parts = parts_of(rows, part_rows=settings.part_rows)
     failed = _failed_rows(folder, there)
     result.found = sum(rows)
