@@ -81,7 +81,9 @@ class Pretended:
         self.trained.append(f"{out.parent.name}/{out.name}")
         names = split.subsets["valid"]
         rng = np.random.default_rng([run.seed, len(self.trained)])
-        tracks = [(n, f"artist:{n.partition('-')[0]}", n.partition("/")[0]) for n in names]
+        tracks = [
+            Track(n, n.partition("/")[0], f"artist:{n.partition('-')[0]}", "", 0.0) for n in names
+        ]
         values = rng.dirichlet([1, 1], len(names))
         write_predictions(out / PREDICTIONS, tracks, ["jazz", "rock"], values)
         training = {"model": "lstm", "config": {}, "recipe": {}, "epochs": 1, "leaks": False}

@@ -150,6 +150,17 @@ def print_figures(figures: Values, what: str) -> None:
     print(f"{what}\t{figures['accuracy']:.3f}\t[{low:.3f}, {high:.3f}]\t{n}")
 
 
+def print_several(figures: Values | None, what: str) -> None:
+    """One line where tracks may have several genres."""
+    if figures is not None:
+        low, high = figures["top_right_interval_95_by_group"]
+        print(
+            f"{what}\tmean average precision {figures['mean_average_precision']:.3f}, micro F1 "
+            f"{figures['micro_f1']:.3f}, first one right {figures['top_right']:.3f}\t"
+            f"[{low:.3f}, {high:.3f}]\tn={figures['n']}"
+        )
+
+
 def signed(change: Difference) -> str:
     """``+0.012 [-0.003, +0.027]``."""
     return f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"

@@ -77,6 +77,7 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
         settings=wanted.network,
         tensorboard=wanted.run.tensorboard,
     )
+    _say_several(folder, wanted)
     if external.is_file(asked.arch):
         run = replace(run, code_sha256=external.sha256(external.source(asked.arch)[1]))
     if wanted.run.folds or wanted.run.seeds > 1:
@@ -195,6 +196,18 @@ def _prepare(
     return Faults(made.index.failed), Faults(made.damaged)
 
 
+def _say_several(folder: Path, wanted: Settings) -> None:
+    """Say that tracks have more genres than are learnt."""
+    from tonearm.data import index
+
+    several = sum(bool(track.also) for track in index.load(folder).tracks)
+    if several and not wanted.network.get("several_genres"):
+        console.say(
+            f"{console.counted(several, 'track')} of several genres: the first of each counts. "
+            "--set several_genres=true learns all of them."
+        )
+
+
 def _try_out(data: Path, asked: Asked, model: Architecture, spec: FeatureSpec) -> None:
     """Run and export once what nobody has tried before: a file's network, or other sizes."""
     from tonearm.training import architecture, dataset
@@ -217,8 +230,8 @@ def _keep(
     if run.code_sha256:
         write(out / CODE, external.source(asked.arch)[1])
         arch = f"{CODE}:{run.model.rpartition(':')[2]}"
-    spec = prepare.front_end(Path(run.data)).to_dict()
-    front_end = {name: spec[name] for name in settings.FRONT_END}
+    spec = prepare.front_end(Path(run.data))
+    front_end = {name: getattr(spec, name) for name in settings.FRONT_END}
     every = {**settings.known(default), **front_end, **asdict(wanted.run), **wanted.network}
     repeat = f"tonearm train DATA --arch {arch} --epochs {run.epochs} --seed {run.seed}"
     repeat += f" --split {split}" if split else ""
@@ -244,6 +257,7 @@ def _show(output: Path) -> None:
     split = values["training"]["split"]
     for unit in ("tracks", "windows"):
         heads.print_figures(values["valid"][unit], f"{split}, valid, {unit}")
+    heads.print_several(values["valid"].get("several"), f"{split}, valid, several genres")
     console.say(
         'A network knows no "unknown": it gives one of its genres to every sound, speech and noise '
         "included."

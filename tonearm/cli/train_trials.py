@@ -61,6 +61,7 @@ def go_on(planned: Trials, train: Callable[..., None]) -> None:
         found = values["held_out"]
         spread = f"{planned.seeds} seeds ± {found['deviation_of_seeds']:.3f}"
         heads.print_figures(found, f"{by}, {spread}, tracks")
+    heads.print_several(values.get("several"), f"{by}, several genres")
     console.say(
         f"Each run has its own model below {out}; the predictions of all are {out / PREDICTIONS}."
     )

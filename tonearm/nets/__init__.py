@@ -62,6 +62,8 @@ class Recipe:
         Longest gradient; 0 for no limit.
     class_weights : 'none' or 'balanced'
         ``balanced`` weighs the loss of a genre by how much rarer it is than the mean.
+    several_genres : bool
+        Each genre is a yes or no of its own, for tracks that have several.
     closed_form : bool
         No gradients: one pass gives ``Net.describe`` of every training window to ``Net.fit``.
 
@@ -83,6 +85,7 @@ class Recipe:
     ema: float = 0.0
     clip_norm: float = 0.0
     class_weights: Literal["none", "balanced"] = "none"
+    several_genres: bool = False
     closed_form: bool = False
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ from tonearm.data.splits import EXCERPTS, Split
 from tonearm.errors import DatasetError
 from tonearm.features import FeatureSpec
 from tonearm.nets import Architecture
+from tonearm.training import several_genres
 
 _CACHE_BYTES = 2 * 2**30  # GTZAN's 1,000 clips fit; see `levels`
 
@@ -57,17 +58,19 @@ class Data:
         found = {subset: splits.find(split, subset, made) for subset in split.subsets}
         self.subsets = {subset: each.tracks for subset, each in found.items()}
         self._excerpts = {subset: each.excerpts for subset, each in found.items()}
-        self.labels = tuple(
-            sorted(
-                {track.genre for subset in splits.SUBSETS for track in self.subsets.get(subset, ())}
-            )
-        )
+        self.several = model.recipe.several_genres
+        chosen = [track for subset in splits.SUBSETS for track in self.subsets.get(subset, ())]
+        self.labels = tuple(sorted({genre for track in chosen for genre in self.genres(track)}))
         # Genres by one artist alone: learnt, but never measured.
         used = [track for subset in self.subsets.values() for track in subset]
         self.lonely = set(groups.lonely_genres([t.genre for t in used], [t.group for t in used]))
         self._check()
         self._cache: dict[str, NDArray[np.generic]] = {}
         self._cached_bytes = 0
+
+    def genres(self, track: Track) -> tuple[str, ...]:
+        """What is learnt of a track: its genre, or all of its genres."""
+        return track.genres if self.several else (track.genre,)
 
     def _check(self) -> None:
         """Refuse what no net can learn from, with what is missing."""
@@ -76,7 +79,7 @@ class Data:
                 f"only one genre ({', '.join(self.labels) or 'none'}): two or more are needed"
             )
         for subset in ("train", "valid"):
-            have = {track.genre for track in self.subsets.get(subset, ())}
+            have = {g for track in self.subsets.get(subset, ()) for g in self.genres(track)}
             # A lonely genre is learnt, but cannot be in valid: its one artist is in train.
             lost = sorted(set(self.labels) - have - (self.lonely if subset == "valid" else set()))
             if lost:
@@ -115,6 +118,14 @@ class Data:
         cuts = [feature_store.cut(self.levels(e.track), e.start, self.spec) for e in examples]
         return torch.from_numpy(np.stack(cuts))
 
+    def targets(self, examples: Sequence[Example]) -> Tensor:
+        """float32 [n, labels]: 1 for the genre of each example, or for all of its genres."""
+        if self.several:
+            marks = several_genres.targets([example.track for example in examples], self.labels)
+            return torch.from_numpy(marks).float()
+        wanted = torch.tensor([example.label for example in examples])
+        return torch.nn.functional.one_hot(wanted, len(self.labels)).float()
+
     def batches(
         self, model: Architecture, *, seed: int, epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -139,10 +150,10 @@ class Data:
                 )
             )
             levels = self._levels_of(chosen, model, rng, generator)  # (n, frames, bands)
-            wanted = torch.tensor([example.label for example in chosen])
-            targets = torch.nn.functional.one_hot(wanted, len(self.labels)).float()
+            targets = self.targets(chosen)
             smooth = recipe.label_smoothing
-            targets = targets * (1 - smooth) + smooth / len(self.labels)
+            # Toward even odds: of all genres, or of a yes and a no.
+            targets = targets * (1 - smooth) + smooth / (2 if self.several else len(self.labels))
             if recipe.mixup:
                 # The larger share stays with its own target, so a pair is alike both ways.
                 weight = rng.beta(recipe.mixup, recipe.mixup, len(chosen))

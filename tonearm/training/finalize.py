@@ -23,7 +23,7 @@ from tonearm.model import file as model_file
 from tonearm.model.file import Model
 from tonearm.model.head import Head, calibrated
 from tonearm.nets import Architecture
-from tonearm.training import charts, learnt_sounds, settings
+from tonearm.training import charts, learnt_sounds, settings, several_genres
 from tonearm.training.batches import Data
 from tonearm.training.export import check_parity, to_onnx
 from tonearm.training.learnt_sounds import LearntSounds
@@ -35,6 +35,14 @@ _BATCH = 64  # windows at once
 _TOLERANCE = 1e-4  # of probabilities; float32 on two engines
 _TEMPERATURES = np.geomspace(0.2, 5, 121)
 _NOTICE = "Trained from scratch with Tonearm; no other weights are in it.\n"
+
+
+@dataclass(frozen=True)
+class Several:
+    """Which genres tracks have and the probability of each by itself, both [tracks, labels]."""
+
+    truth: several_genres.Marks
+    values: metrics.Floats
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class Found:
     window_groups: tuple[str, ...]
     track_groups: tuple[str, ...]
     tracks: tuple[str, ...]
+    several: Several | None = None  # where a track may have several genres
 
 
 def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
@@ -62,7 +71,7 @@ def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
         for begin in range(0, len(examples), _BATCH):
             logits: Tensor = net(data.windows(examples[begin : begin + _BATCH]).to(device))
             # In double precision on the processor: Apple's devices have none.
-            pieces.append(torch.softmax(logits.cpu().double(), 1).numpy())
+            pieces.append(_activation(data)(logits.cpu().double()).numpy())
     probabilities = np.concatenate(pieces)  # (windows, labels)
     names = list(dict.fromkeys(example.track.name for example in examples))
     place = {name: i for i, name in enumerate(names)}
@@ -74,16 +83,29 @@ def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
     counts = np.bincount(owner)  # windows of each track
     track_truth = np.zeros(len(names), dtype=np.int64)
     track_truth[owner] = truth
-    groups = {example.track.name: example.track.group for example in examples}
+    means = sums / counts[:, None]
+    tracks = {example.track.name: example.track for example in examples}
+    several = None
+    if data.several:
+        marks = several_genres.targets([tracks[name] for name in names], data.labels)
+        several = Several(marks, means)
+        # One genre is still named, as the head of the model file does: by their shares.
+        probabilities, means = map(several_genres.normalised, (probabilities, means))
     return Found(
         truth,
         probabilities,
         track_truth,
-        sums / counts[:, None],
+        means,
         tuple(example.track.group for example in examples),
-        tuple(groups[name] for name in names),
+        tuple(tracks[name].group for name in names),
         tuple(names),
+        several,
     )
+
+
+def _activation(data: Data) -> nn.Module:
+    """From logits to probabilities: of one genre, or of each by itself."""
+    return nn.Sigmoid() if data.several else nn.Softmax(1)
 
 
 def finish(
@@ -93,7 +115,7 @@ def finish(
     out = Path(run.out)
     found = predict_subset(net, data, "valid")
     head = _head(data.labels, found)
-    encoder = nn.Sequential(net, nn.Softmax(1)).eval()
+    encoder = nn.Sequential(net, _activation(data)).eval()
     # A few windows are enough: an export that is wrong is wrong everywhere.
     example = data.windows(data.examples("valid")[:4])
     onnx_bytes = to_onnx(encoder, example)
@@ -142,8 +164,9 @@ def finish(
     }
     text = json.dumps({**said, "valid": figures}, indent=1)
     by_name = {track.name: track for track in data.subsets["valid"]}
-    tracks = [(name, by_name[name].group, by_name[name].genre) for name in found.tracks]
-    write_predictions(out / PREDICTIONS, tracks, data.labels, found.track_probabilities)
+    values = found.track_probabilities if found.several is None else found.several.values
+    tracks = [by_name[name] for name in found.tracks]
+    write_predictions(out / PREDICTIONS, tracks, data.labels, values)
     drawn = curves(_columns(history)).values()
     sheet = charts.sheet(list(drawn), title=f"{run.model}, split {split.name}")
     write(out / CURVES, sheet.encode("utf-8", "backslashreplace"))
@@ -180,7 +203,7 @@ def _figures(found: Found, head: Head, labels: tuple[str, ...]) -> dict[str, Any
     decided = np.stack(
         [head.classify(row[None]).probabilities for row in found.track_probabilities]
     )
-    return {
+    figures = {
         "tracks": metrics.evaluate(found.track_truth, decided, labels, groups=found.track_groups),
         "windows": metrics.evaluate(
             found.window_truth,
@@ -189,3 +212,8 @@ def _figures(found: Found, head: Head, labels: tuple[str, ...]) -> dict[str, Any
             groups=found.window_groups,
         ),
     }
+    if found.several is not None:
+        figures["several"] = several_genres.figures(
+            found.several.truth, found.several.values, labels, groups=found.track_groups
+        )
+    return figures

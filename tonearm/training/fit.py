@@ -25,7 +25,7 @@ from tonearm import metrics
 from tonearm.data import splits
 from tonearm.errors import DatasetError
 from tonearm.nets import Architecture, Recipe
-from tonearm.training import architecture, tensorboard
+from tonearm.training import architecture, several_genres, tensorboard
 from tonearm.training.batches import Data
 from tonearm.training.finalize import finish, predict_subset
 from tonearm.training.predictions import csv_text
@@ -175,7 +175,7 @@ class _Fit:
             levels = self.fabric.to_device(all_levels[rank::world])
             targets = self.fabric.to_device(all_targets[rank::world])
             logits = self.wrapped(levels)
-            summed = F.cross_entropy(logits, targets, weight=self.class_weights, reduction="sum")
+            summed = self._loss(logits, targets)
             self.fabric.backward(batch_loss(summed, whole=whole, processes=world))
             if self.model.recipe.clip_norm:
                 self.fabric.clip_gradients(
@@ -185,7 +185,8 @@ class _Fit:
             self.optimiser.zero_grad()
             self._average()
             # Mixed targets have no one right class; the larger part counts.
-            right = (logits.argmax(1) == targets.argmax(1)).sum()
+            top = targets.gather(1, logits.argmax(1, keepdim=True)).squeeze(1)
+            right = (top == targets.amax(1)).sum()
             totals += torch.tensor([summed.item(), right.item(), len(levels)])
             if self.fabric.is_global_zero:
                 done = epoch + number / self.steps_per_epoch
@@ -196,6 +197,14 @@ class _Fit:
             totals = cast(torch.Tensor, together).cpu()
         loss, accuracy = (totals[:2] / totals[2]).tolist()
         return loss, accuracy
+
+    def _loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Sum over a batch: cross-entropy of one genre, or of a yes or no for each."""
+        if self.data.several:
+            return F.binary_cross_entropy_with_logits(
+                logits, targets, weight=self.class_weights, reduction="sum"
+            )
+        return F.cross_entropy(logits, targets, weight=self.class_weights, reduction="sum")
 
     def _fit_at_once(self, report: ReportProgress) -> tuple[float, float]:
         """The closed form of nets that have one; every process does the same."""
@@ -238,8 +247,11 @@ class _Fit:
             self.net.load_state_dict(self.averaged)
         found = predict_subset(self.net.eval(), self.data, "valid")
         self.net.load_state_dict(own)
+        loss = metrics.log_loss(found.window_truth, found.window_probabilities)
+        if found.several is not None:
+            loss = several_genres.log_loss(found.several.truth, found.several.values)
         return [
-            metrics.log_loss(found.window_truth, found.window_probabilities),
+            loss,
             metrics.accuracy(found.window_truth, found.window_probabilities.argmax(1)),
             metrics.accuracy(found.track_truth, found.track_probabilities.argmax(1)),
         ]
@@ -341,7 +353,7 @@ def class_weights(data: Data) -> torch.Tensor:
     ----------
     data : Data
     """
-    counts = Counter(track.genre for track in data.subsets["train"])
+    counts = Counter(genre for track in data.subsets["train"] for genre in data.genres(track))
     each = [counts[label] for label in data.labels]
     return torch.tensor([sum(each) / len(each) / n for n in each])
 

@@ -1,7 +1,7 @@
 """``predictions.csv``: what a network says of each track it did not learn from.
 
-A row a track: its name, group and true genre, then the probability of each label. Any figure can be
-had from it, by scikit-learn or a spreadsheet.
+A row a track: its name, group and true genre, its further genres with ``;`` between them, then the
+probability of each label. Any figure can be had from it, by scikit-learn or a spreadsheet.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tonearm.data.index import Track
 from tonearm.training.run import write
 
-COLUMNS = ("track", "group", "genre")
+COLUMNS = ("track", "group", "genre", "also")
 
 
 def write_predictions(
-    path: Path, tracks: Sequence[Sequence[str]], labels: Sequence[str], values: NDArray[Any]
+    path: Path, tracks: Sequence[Track], labels: Sequence[str], values: NDArray[Any]
 ) -> None:
-    """Write a table: track, group and genre, then the probability of each label.
+    """Write the table of some tracks.
 
     Parameters
     ----------
     path : Path
-    tracks : sequence of (str, str, str)
-        Name, group and true genre.
+    tracks : sequence of Track
     labels : sequence of str
     values : float64 [tracks, labels]
     """
     with_numbers = [
-        [*track, *(f"{value:.9g}" for value in row)]
+        [track.name, track.group, track.genre, ";".join(track.also), *(f"{v:.9g}" for v in row)]
         for track, row in zip(tracks, values.tolist(), strict=True)
     ]
     lines = csv_text([[*COLUMNS, *labels], *with_numbers])

@@ -23,9 +23,8 @@ Values = dict[str, Any]
 # Of a recipe, but not to be set: --epochs is an option, and a closed form is the network's own.
 _NOT_SET = ("epochs", "closed_form")
 _RECIPE = tuple(field.name for field in fields(Recipe) if field.name not in _NOT_SET)
-FRONT_END = tuple(
-    field.name for field in fields(FeatureSpec) if field.name not in ("window_frames", "scale")
-)
+# What of the front end may be set: the scale is that of all prepared features.
+FRONT_END = ("sample_rate_hz", "n_fft", "hop_samples", "mel_bands", "mel_low_hz", "mel_high_hz")
 # Names that other libraries use.
 _ALSO_CALLED = {
     "learning_rate": "lr",

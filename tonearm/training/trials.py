@@ -9,7 +9,7 @@ command line reads this first.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ import numpy as np
 
 from tonearm import metrics
 from tonearm.data import groups, splits
-from tonearm.data.index import Index
+from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
 from tonearm.errors import DatasetError
-from tonearm.training import custom_genres
+from tonearm.training import custom_genres, several_genres
 from tonearm.training.predictions import COLUMNS, read_predictions, write_predictions
 from tonearm.training.run import CHECKPOINT, CODE, METRICS, PREDICTIONS, SPLIT, Run, write
 
@@ -186,9 +186,11 @@ def _summarise(asked: Trials) -> dict[str, Any]:
     labels = [name for name in first[0] if name not in COLUMNS]
     truth = np.array([labels.index(row["genre"]) for row in first], dtype=np.int64)
     owners = [row["group"] for row in first]
-    probabilities = np.stack(
+    raw = np.array(
         [[[float(row[name]) for name in labels] for row in rows] for rows in of_seed.values()]
     )  # (seeds, tracks, labels)
+    # Of one genre they sum to 1 already, but for the rounding of a table.
+    probabilities = np.stack([several_genres.normalised(each) for each in raw])
     right = probabilities.argmax(axis=2) == truth  # (seeds, tracks)
     low, high = metrics.bootstrap_interval(right.mean(axis=0), groups=owners)
     accuracies = right.mean(axis=1)
@@ -215,11 +217,16 @@ def _summarise(asked: Trials) -> dict[str, Any]:
             for seed, each in zip(of_seed, probabilities, strict=True)
         },
     }
-    write_predictions(
-        out / PREDICTIONS,
-        [[row[name] for name in COLUMNS] for row in first],
-        labels,
-        probabilities.mean(axis=0),
-    )
+    tracks = [_track(row) for row in first]
+    if training["recipe"].get("several_genres"):
+        marks = several_genres.targets(tracks, labels)
+        values["several"] = several_genres.figures(marks, raw.mean(axis=0), labels, groups=owners)
+    write_predictions(out / PREDICTIONS, tracks, labels, raw.mean(axis=0))
     write(out / METRICS, json.dumps(values, indent=1).encode())
     return values
+
+
+def _track(row: Mapping[str, str]) -> Track:
+    """The track of a row, as far as a table says it."""
+    also = tuple(row["also"].split(";")) if row["also"] else ()
+    return Track(row["track"], row["genre"], row["group"], "", 0.0, also=also)
