@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import small_files
 from support.sounds import Array, best_lag, spread, sweep, wav_bytes, write_av, write_sndfile
 
 from tonearm import audio
@@ -325,6 +326,39 @@ def test_damage_in_the_middle_does_not_end_it(tmp_path: Path, music: Array) -> N
     decoded = audio.decode(path)
     assert decoded.duration_s == pytest.approx(SECONDS, abs=0.15)
     assert best_lag(decoded.samples[:80_000], music[:80_000], most=50)[1] > 0.99
+
+
+def flac_by_ffmpeg(path: Path, sound: Array) -> Path:
+    """With 8 KB of padding behind its header, as most FLACs have."""
+    return write_av(path, sound, 44_100, codec="flac", container="flac")
+
+
+def test_a_flac_is_read_from_its_beginning_at_once(tmp_path: Path) -> None:
+    # Short enough to be read up to its end when the length is checked.
+    path = small_files.write(tmp_path / "a.flac", small_files.music(1, 0.5))
+    with audio.open_audio(path) as reader:
+        assert isinstance(reader, SndfileReader)
+        assert len(reader.read(0, 22_050)) == 22_050
+        assert reader.ended_at is None and reader.info.warning is None
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5])
+def test_a_broken_frame_of_a_flac_costs_itself_alone(
+    place: float, tmp_path: Path, music: Array
+) -> None:
+    path = flac_by_ffmpeg(tmp_path / "a.flac", music)
+    data = bytearray(path.read_bytes())
+    at = 9_000 + round(place * (len(data) - 9_000))
+    data[at : at + 40] = b"\x55" * 40
+    path.write_bytes(bytes(data))
+    decoded = audio.decode(path)
+    assert decoded.warning is not None and "damaged" in decoded.warning
+    assert decoded.duration_s == pytest.approx(len(music) / 44_100, abs=0.3)
+    assert np.abs(decoded.samples[-40_000:] - music[-40_000:]).max() < 1e-3
+    with audio.open_audio(path) as reader:  # also where the damage is met first
+        late = reader.read(len(music) - 60_000, 20_000)
+        assert np.abs(late - music[-60_000:-40_000]).max() < 1e-3
+        assert reader.read(0, len(music)).size > 0.8 * len(music)
 
 
 def test_unseekable_transport_stream_is_read_from_the_beginning(tmp_path: Path) -> None:

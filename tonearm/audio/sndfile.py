@@ -6,11 +6,13 @@ import contextlib
 import io
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
 from tonearm.containers.flac import ends_as_stated
 from tonearm.containers.mpeg import ConstantRate, constant_rate, states_length
@@ -20,6 +22,8 @@ from tonearm.errors import DecodeError
 if TYPE_CHECKING:
     import soundfile
 
+# Said of a file in which a frame cannot be decoded, and the others can.
+_BROKEN = "damaged: a part of it cannot be decoded"
 # More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
 _MOST_CHANNELS = 64
 # Values of all channels read at once, 32 MB.
@@ -76,6 +80,7 @@ class SndfileReader:
             self._raw.close()
             raise DecodeError(path, "not-audio", f"libsndfile: {plain(error, path)}") from None
         self.ended_at: int | None = None
+        self._over_damage: AvReader | None = None
         self._frames: ConstantRate | None = None
         try:
             samples, warning = self._length()
@@ -99,7 +104,7 @@ class SndfileReader:
         refused = ""
         if file.format == "MP3":
             samples = self._mp3_samples(samples)
-        elif file.format == "FLAC" and not ends_as_stated(self._raw):
+        elif file.format == "FLAC" and not self._ends_as_stated():
             refused = "a FLAC whose last frame is not where its header says"
         elif file.format == "OGG":
             refused = "Ogg, which FFmpeg reads"
@@ -110,6 +115,11 @@ class SndfileReader:
         if refused:
             raise DecodeError(path, "not-audio", f"libsndfile: {refused}")
         return samples, warning
+
+    def _ends_as_stated(self) -> bool:
+        # Opened again: libsndfile reads on where the last one to read the same number stopped.
+        with self._path.open("rb") as file:
+            return ends_as_stated(file)
 
     def _mp3_samples(self, samples: int) -> int:
         """Length of an MP3, if libsndfile can know it."""
@@ -137,12 +147,25 @@ class SndfileReader:
         count = min(count, self.info.samples - start)
         if count <= 0:
             return np.empty(0, dtype=np.float32)
+        if self._over_damage is not None:
+            return self._read_over_damage(self._over_damage, start, count)
         try:
             samples = self._read_exactly(start, count)
         except self._damaged:
+            # libFLAC stops at a broken frame; FFmpeg leaves that out, and reads what follows.
+            if self._file.format == "FLAC":
+                with contextlib.suppress(DecodeError):
+                    self._over_damage = AvReader(self._path)
+                    self.info = replace(self.info, warning=_BROKEN)
+                    return self._read_over_damage(self._over_damage, start, count)
             samples = self._read_to_damage(start, count)
         if len(samples) < count:
             self.ended_at = start + len(samples)
+        return samples
+
+    def _read_over_damage(self, reader: AvReader, start: int, count: int) -> Float32:
+        samples = reader.read(start, count)
+        self.ended_at = reader.ended_at
         return samples
 
     def _read_exactly(self, start: int, count: int) -> Float32:
@@ -186,6 +209,7 @@ class SndfileReader:
 
     def _read_to_damage(self, start: int, count: int) -> Float32:
         """What can be had before the damage: a failed read drops even what it had decoded."""
+        self._reopen()
         pieces = [np.empty(0, dtype=np.float32)]
         with contextlib.suppress(self._damaged):
             while count > 0:
@@ -208,6 +232,8 @@ class SndfileReader:
         """Let the file go."""
         self._file.close()
         self._raw.close()
+        if self._over_damage is not None:
+            self._over_damage.close()
 
 
 def as_mp3(samples: Float32, rate_hz: int) -> bytes:

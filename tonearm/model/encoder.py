@@ -294,6 +294,7 @@ class Encoder:
             samples = audio.count_samples(reader)
             warning = audio.short_warning(info, samples)
             starts, embeddings = self._embed_track(reader, path, samples, plan)
+        warning = warning or reader.info.warning  # of damage that was met on the way
         return Embeddings(
             values=embeddings,
             starts_s=starts.astype(np.float64) * self._spec.frame_s,
