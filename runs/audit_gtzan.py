@@ -124,7 +124,7 @@ def with_true_tags(root: Path) -> tuple[list[str], Tracks]:
 
 
 def held_out(names: list[str], tracks: Tracks) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Probabilities by heads that had not heard the artist, and the labels' places."""
+    """Probabilities by heads fitted without the artist, and the labels' places."""
     labels = sorted(set(tracks.labels))
     truth = np.array([labels.index(label) for label in tracks.labels])
     _, probabilities = audit.held_out(tracks, names=model_file.load().embedding_names)

@@ -139,7 +139,7 @@ def test_the_page_escapes_names_and_holds_its_sounds(tmp_path: Path) -> None:
     music.write(tmp_path / "c" / "d.wav", music.clip(0, 1, seconds=12))
     audit = page_of()
     audit.failed.add("bad.mp3", "is <damaged>")
-    names = audit_page.heard(audit)
+    names = audit_page.played(audit)
     assert names == ["a/<b>.wav", "c/d.wav", "e.wav"]
     sounds = dict(audit_page.players(tmp_path, names))
     assert list(sounds) == ["c/d.wav"], "a file that cannot be read has no player"

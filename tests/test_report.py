@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,3 +224,20 @@ def test_any_name_is_text(name: str) -> None:
         [Series(name, [(0, 0), (1, 1)])], title=name, x_label=name, y_label=name, x=(0, 1), y=(0, 1)
     )
     assert Page(text).tags <= {"svg", "line", "text", "polyline"}
+
+
+@pytest.mark.parametrize("width", [1080, 760])
+def test_long_names_of_models_push_no_column_off(browser: Any, tmp_path: Path, width: int) -> None:
+    folder = fill(tmp_path / "data", TINY.encoder_sha256)
+    names = [
+        f"runs/a-network-with-{word}-settings-that-its-name-says/model.tonearm"
+        for word in ("many-hidden-units", "another-learning-rate")
+    ]
+    made = evaluated(folder, TINY, TINY, names=names)
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.set_content(report.render(made, histories=[None, None]))
+    hidden = page.evaluate(
+        "[...document.querySelectorAll('.scroll')].map(e => e.scrollWidth - e.clientWidth)"
+    )
+    page.close()
+    assert max(hidden) <= 0, hidden

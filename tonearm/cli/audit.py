@@ -53,7 +53,7 @@ def audit(
 ) -> None:
     """Find what is wrong with a data set.
 
-    It names labels that contradict the sound (by models that had not heard the artist), copies
+    It names labels that contradict the sound (by models fitted without the artist), copies
     within and across genres, damaged, silent and too short files, genres of one artist, and artists
     on both sides of a split. A library is audited by the genres that people wrote into tags.
     """
@@ -168,7 +168,7 @@ def _write_page(found: Audit, root: Path, path: Path) -> None:
     from tonearm.files import write_atomically
     from tonearm.training import audit_page
 
-    names = audit_page.heard(found)
+    names = audit_page.played(found)
     with console.quiet_decoders(), console.Progress(len(names), unit="players") as progress:
         sounds = {}
         for name, sound in audit_page.players(root, names):

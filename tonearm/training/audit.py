@@ -1,6 +1,6 @@
 """What is wrong with a data set: labels that contradict the sound, copies, lone and split artists.
 
-A label is doubted by models that had not heard the artist: heads are fitted on four fifths of the
+A label is doubted by models fitted without its artist: heads are fitted on four fifths of the
 groups and asked about the rest, with three draws of the folds, and the probabilities are averaged.
 Tracks whose label is not the answer are ranked by the margin: how much less probable the label is
 than the answer. Their nearest neighbours by other artists say what they sound like.
@@ -51,7 +51,7 @@ class Suspect:
     name, genre : str
         The track, and its label.
     answer : str
-        The genre that models which had not heard its artist give it.
+        The genre that models fitted without its artist give it.
     probability : float
         Of the answer.
     probability_of_label : float
@@ -223,7 +223,7 @@ def _counted(index: Index) -> dict[str, int]:
 def held_out(
     tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0, draws: int = DRAWS
 ) -> tuple[NDArray[np.bool_], Float64]:
-    """Which tracks were classified [n], and their mean probabilities [n, k] by unknowing heads.
+    """Which tracks were classified [n], and their mean held-out probabilities [n, k].
 
     Parameters
     ----------

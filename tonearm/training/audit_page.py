@@ -29,7 +29,7 @@ audio { width: 100%; height: 32px; margin-top: 4px; }
 """
 
 
-def heard(audit: Audit) -> list[str]:
+def played(audit: Audit) -> list[str]:
     """Names of the tracks that the page has players of.
 
     Parameters
@@ -141,7 +141,7 @@ def _suspects(audit: Audit, sounds: Mapping[str, bytes]) -> str:
     many = f"Labels that contradict the sound: {len(audit.suspects)}"
     first = f" (the first {len(shown)} of them)" if len(shown) < len(audit.suspects) else ""
     return (
-        f"<section><h2>{many}{first}</h2><p>Answers of models that had not heard the artist. "
+        f"<section><h2>{many}{first}</h2><p>Answers of models fitted without the artist. "
         "A label may be right all the same: listen.</p>"
         f"<ol>{rows}</ol></section>"
     )
