@@ -131,3 +131,35 @@ def test_quiet_and_json(folder, tmp_path):
     assert new.exit_code == 1 and "f.flac" in new.stderr
     old, _ = scanned(tmp_path, "--quiet")
     assert (old.exit_code, old.output) == (0, "")
+
+
+def test_settings_show_all_commands_also_without_a_file(place, monkeypatch, capsys):
+    code, out, _ = run(monkeypatch, capsys, "settings")
+    assert code == 0 and "not there yet" in out and "[predict]" in out and "[tag]" in out
+
+
+def test_a_wrong_value_says_in_which_file_it_stands(place, monkeypatch, capsys):
+    place.write_text('[tag]\nmin-confidence = "high"\n')
+    code, _, err = run(monkeypatch, capsys, "tag")
+    assert code == 2 and str(place) in err.replace("\n", "")
+    code, _, err = run(monkeypatch, capsys, "tag", "--min-confidence", "low")
+    assert code == 2 and str(place) not in err.replace("\n", "")
+
+
+def test_watching_tags_in_a_program_that_was_started_for_scan_alone(
+    folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv(settings.VARIABLE, str(tmp_path / "none.toml"))
+    place = tmp_path / "l.sqlite"
+    tags = []
+
+    def watch(_folders, on_change):
+        on_change([folder / "a.wav"])
+        tags.append(True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tonearm.cli.watch.watch", watch)
+    arguments = ["scan", folder, "--watch", "--tag", "--library", place]
+    code, out, err = run(monkeypatch, capsys, *arguments)
+    assert code == 0 and tags, err
+    assert "to write" in out or "written" in out

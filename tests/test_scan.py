@@ -387,6 +387,10 @@ def test_a_link_to_nowhere_is_news_once(case):
     case.add("b.mp3")
     assert case.scan(case.root / "b.mp3").failures == [], "elsewhere: it is not forgotten"
     assert case.scan().failures == []
+    away = case.root.rename(case.root.with_name("away"))
+    assert case.scan(again=True).failures
+    away.rename(case.root)
+    assert case.scan().failures == [], "its disk was away, and is back"
     assert case.scan(retry=True).failures == [(str(link), reason)]
     assert case.scan(link).failures == [(str(link), reason)], "named, it may be a slip"
     case.add("nowhere.mp3")

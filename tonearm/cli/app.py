@@ -85,6 +85,19 @@ class _Commands(TyperGroup):
         except BrokenPipeError:
             _drop_output()
             raise typer.Exit from None
+        except typer.BadParameter as error:
+            error.message += _of_settings(error)
+            raise
+
+
+def _of_settings(error: Any) -> str:  # noqa: ANN401
+    """Where a wrong value stands, if nobody typed it."""
+    source = error.param and error.ctx and error.ctx.get_parameter_source(error.param.name)
+    if not source or source.name != "DEFAULT_MAP":
+        return ""
+    from tonearm.cli.settings import settings_path
+
+    return f" (in {settings_path()})"
 
 
 def _drop_output() -> None:
@@ -181,8 +194,8 @@ def _run(first: str) -> None:
     if first == completion.ASK:
         completion.answer(build(), sys.argv[2:])
         return
-    if not settings.settings_path().exists():
-        # Without settings only the one command is imported.
+    if first != "settings" and not settings.settings_path().exists():
+        # Without settings only the one command is imported; `settings` shows those of all.
         build(first if first in _COMMANDS else None)()
         return
     made = build()  # a settings file may name any of the commands

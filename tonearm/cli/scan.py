@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import typer
@@ -23,6 +23,7 @@ from tonearm.cli.library_options import (
     location,
     print_object,
 )
+from tonearm.errors import TonearmError
 from tonearm.files import cores
 from tonearm.library.file_tags import file_tags
 
@@ -190,10 +191,19 @@ def _watch(context: typer.Context, options: _Options, paths: Sequence[Path], *, 
     # Files are scanned once; only folders can be watched.
     folders = [path for path in map(Path.resolve, paths) if path.is_dir()] or folders
 
+    left: set[Path] = set()  # of a time when the library was in use
+
     def on_change(changed: list[Path]) -> None:
-        _scan(options, changed)
-        if tag:
-            _tag(context, options.library, changed)
+        left.update(changed)
+        paths = sorted(path for path in left if path.exists())
+        try:
+            _scan(options, paths)
+            if tag:
+                _tag(context, options.library, paths)
+        except TonearmError as error:
+            console.say(f"{console.printable(str(error))}; tried again with the next change")
+        else:
+            left.clear()
 
     console.say(f"watching {console.counted(len(folders), 'folder')}; Ctrl-C ends it")
     try:
@@ -204,10 +214,15 @@ def _watch(context: typer.Context, options: _Options, paths: Sequence[Path], *, 
 
 def _tag(context: typer.Context, library: Path, paths: list[Path]) -> None:
     """`tonearm tag --write` on files, with the defaults of the settings file."""
-    root = context.find_root()
+    from typer.main import get_command
+
+    from tonearm.cli.app import build
+
     arguments = ["tag", "--write", "--library", str(library), "--", *map(str, paths)]
-    # What is skipped is named, and the watching goes on.
-    root.command.main(arguments, standalone_mode=False, default_map=root.default_map)
+    # What is skipped is named, and the watching goes on. A program that was started for `scan` has
+    # no other command yet.
+    program: Any = get_command(build("tag"))
+    program.main(arguments, standalone_mode=False, default_map=context.find_root().default_map)
 
 
 class _Shown:

@@ -135,7 +135,13 @@ class Walk:
                 self._result.unchanged += path.is_symlink()  # a folder was not counted as found
             else:
                 self._result.failures.add(path, reason)
-        inside = {path for path in before if again or not {path, *path.parents}.isdisjoint(named)}
+        # What lies on a disk that is away is not settled: it would be news when the disk is back.
+        inside = {
+            path
+            for path in before
+            if (again or not {path, *path.parents}.isdisjoint(named))
+            and self._unread.keys().isdisjoint(path.parents)
+        }
         with self._library.transaction():
             # Bytes: names need not be UTF-8.
             self._library.write(
