@@ -16,6 +16,7 @@ from tonearm.cli import console
 
 # How long a folder has to be quiet before what changed in it is looked at: copies take a while.
 _QUIET_MS = 1_600
+_LONGEST_MS = 30_000  # but what goes on and on is looked at from time to time
 _RETRY_S = 5.0  # between two looks for a folder that is away
 
 
@@ -48,6 +49,7 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
         watched = changes_of(
             *present,
             step=_QUIET_MS,
+            debounce=_LONGEST_MS,
             rust_timeout=int(_RETRY_S * 1_000),
             yield_on_timeout=True,
             raise_interrupt=True,
