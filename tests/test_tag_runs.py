@@ -262,11 +262,11 @@ def test_an_undo_that_put_nothing_back_is_tried_again(folder, place, tmp_path):
     (tmp_path / "away").rename(folder)
     paths[0].chmod(0o444)
     assert len(undo(place).paths) == 2
-    with pytest.raises(LibraryError, match="`tonearm undo 1` tries that of run 1 again"):
+    with pytest.raises(LibraryError, match="`tonearm undo 1` tries those of run 1 again"):
         undo(place)
     paths[0].chmod(0o644)
     assert undo(place, 1).paths == [str(paths[0])]
-    with pytest.raises(LibraryError, match="nothing to undo: no"):
+    with pytest.raises(LibraryError, match="nothing to undo: all"):
         undo(place)
 
 
@@ -282,7 +282,7 @@ def test_what_is_refused_is_in_the_journal(folder, place):
         reasons = {entry.path: entry.reason for entry in journal.entries(1)}
     changed = "changed since the scan; run `tonearm scan` again"
     assert reasons == dict(zip(map(str, paths), ("is read-only", changed, MOVED), strict=True))
-    with pytest.raises(LibraryError, match="nothing to undo: no"):
+    with pytest.raises(LibraryError, match="nothing to undo: all"):
         undo(place)
 
 

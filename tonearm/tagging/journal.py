@@ -350,10 +350,12 @@ class Journal(Database):
         for run in runs:
             if run.undoes is None and run.undone < run.done:
                 raise LibraryError(
-                    f"nothing to undo but skipped files: `tonearm undo {run.id}` tries "
-                    f"that of run {run.id} again"
+                    "nothing to undo but files that were skipped: "
+                    f"`tonearm undo {run.id}` tries those of run {run.id} again"
                 )
-        raise LibraryError("nothing to undo: no `tonearm tag --write` is left in the journal")
+        raise LibraryError(
+            "nothing to undo: all that `tonearm tag` wrote is undone (see `tonearm history`)"
+        )
 
     def entries(self, run: int) -> list[Entry]:
         """Files of a run in their order.

@@ -61,7 +61,7 @@ def check(target: Path) -> None:
     # A rename gives one name a new file, and leaves the others with the old one.
     if status.st_nlink > 1:
         raise TagError(
-            f"{target}: has {status.st_nlink} names (hard links), which writing would part"
+            f"{target}: has {status.st_nlink} names (hard links); writing would separate them"
         )
     if is_read_only(target):
         raise TagError(f"{target}: is read-only")

@@ -182,7 +182,9 @@ def restore(
                 now = JOINT.join(genres) or "none"
                 raise TagError(f"{target}: its genre was changed since (now {now})")
             if not present.fits(entry.before):
-                raise TagError(f"{target}: has tags of another version now")
+                raise TagError(
+                    f"{target}: has tags of another version now, which cannot hold its old genre"
+                )
         return edits_for_fields(target, entry.before)
 
     return change(
