@@ -98,19 +98,19 @@ def _line(
     features = log_odds(np.concatenate([*music, sounds.tunes, sounds.windows]))
     strange = np.zeros(len(features))
     strange[-len(sounds.windows) :] = 1
-    return _logistic(features, strange, 1000 * np.concatenate(masses))
+    return logistic(features, strange, 1000 * np.concatenate(masses), ridge=RIDGE)
 
 
-def _logistic(x: Float64, y: Float64, mass: Float64) -> tuple[Float64, float]:
+def logistic(x: Float64, y: Float64, mass: Float64, *, ridge: float) -> tuple[Float64, float]:
     """Ridge logistic regression by Newton's method on standardised columns."""
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-9
     z = np.column_stack([(x - mean) / scale, np.ones(len(x))])
-    ridge = np.append(np.full(x.shape[1], 1 / RIDGE), 1e-6)
+    penalty = np.append(np.full(x.shape[1], 1 / ridge), 1e-6)
     weight = np.zeros(z.shape[1])
     for _ in range(60):
         p = 1 / (1 + np.exp(-np.clip(z @ weight, -35, 35)))
-        curvature = (z * (mass * p * (1 - p))[:, None]).T @ z + np.diag(ridge)
-        step = np.linalg.solve(curvature, z.T @ (mass * (p - y)) + ridge * weight)
+        curvature = (z * (mass * p * (1 - p))[:, None]).T @ z + np.diag(penalty)
+        step = np.linalg.solve(curvature, z.T @ (mass * (p - y)) + penalty * weight)
         weight -= step
         if np.abs(step).max() < 1e-6:
             break

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runs.free_music import FreeTrack
-from runs.recipe import ELECTRONIC, LABELS, Data, Fitted, classes, fit_on
-from runs.texture import modulations_of
+from runs.recipe import ASK_BELOW, ELECTRONIC, LABELS, Data, Fitted, classes, fit_on
+from runs.texture import Projection, modulations_of
 from tonearm import metrics
-from tonearm.model.head import calibrated
-from tonearm.model.out_of_domain import OutOfDomainDetector, log_odds
+from tonearm.model.head import Head, calibrated
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -72,10 +71,10 @@ class Answers:
         """Some of them."""
         return Answers(self.first[which], self.both[which], self.truth[which])
 
-    def probabilities(self, first: Mixture, both: Mixture, *, ask_below: float = 0.8) -> Float64:
+    def probabilities(self, first: Mixture, both: Mixture) -> Float64:
         """Calibrated [n, k]: of the first encoder where that is confident, else of both."""
         alone = calibrated(self.first, first)
-        confident = alone.max(axis=1, keepdims=True) >= ask_below
+        confident = alone.max(axis=1, keepdims=True) >= ASK_BELOW
         return np.where(confident, alone, calibrated(self.both, both))
 
 
@@ -88,14 +87,14 @@ class LeftOut:
     answers: Answers
 
     def table(
-        self, first: Mixture, both: Mixture, *, detector: OutOfDomainDetector
+        self, first: Mixture, both: Mixture, *, head: Head, projection: Projection
     ) -> dict[str, Any]:
         """By collection and genre: n, recall, called electronic, unknown; then tag's precision."""
         probabilities = self.answers.probabilities(first, both)
         right = probabilities.argmax(axis=1) == self.answers.truth
         electronic = probabilities.argmax(axis=1) == ELECTRONIC
         unknown = np.array(
-            [detector.excess(log_odds(t.tags).mean(axis=0)[None], 6)[0] > 0 for t in self.tracks]
+            [not head.classify(t.tags[::2], projection(t.modulations)).known for t in self.tracks]
         )
         kinds = [f"{track.collection}: {track.label}" for track in self.tracks]
         rows = {}

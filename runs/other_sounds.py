@@ -3,9 +3,10 @@
     python -m runs.other_sounds --backbone backbone.onnx --out sounds.npz
 
 Writes ``windows`` float32 [n, 50], ``kinds`` str [n] and ``tunes`` float32 [m, 50]: tag
-probabilities of windows, as ``runs/train_head.py`` and
-``runs/fit_out_of_domain.py`` want them. Needs
-espeak-ng, fluidsynth, its soundfont and mido; five minutes on one core.
+probabilities of windows, as ``runs/train_head.py`` and ``runs/fit_out_of_domain.py`` want them. And
+of every sound as both encoders know it, for the line over both: ``piece_kinds`` str [p] (``tune``
+for a tune), ``piece_log_odds`` [p, 50] and ``piece_modulations`` [p, 1275]. Needs espeak-ng,
+fluidsynth, its soundfont and mido; ten minutes on one core.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +25,14 @@ from numpy.typing import NDArray
 
 from runs import sounds, tunes
 from runs.fit_out_of_domain import Sounds
+from runs.fit_texture_detector import Pieces
+from runs.texture import modulations_of
+from tonearm.audio import resample
 from tonearm.errors import TonearmError
-from tonearm.features import MUSICNN_SPEC, log_mel
+from tonearm.features import MUSICNN_SPEC, TEXTURE_SPEC, log_mel, mel_power, to_level
 from tonearm.files import write_atomically
 from tonearm.model.encoder import onnx_session
+from tonearm.model.out_of_domain import log_odds
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -34,6 +42,11 @@ Float32 = NDArray[np.float32]
 SEED = 0
 SOUNDS_PER_KIND, WINDOWS_PER_SOUND = 10, 2
 TUNES_PER_STYLE, WINDOWS_PER_TUNE = 8, 3
+# Effects are of any length: of each kind some are cut short, and some are half a minute.
+SHORT_PER_KIND, LONG_PER_KIND = 4, 4
+SHORT_S = (3.1, 4.0)
+SOUNDS_PER_LONG, WINDOWS_PER_LONG = 5, 6
+TUNE = "tune"
 
 
 def spread_windows(samples: Float32, count: int) -> Float32:
@@ -53,25 +66,68 @@ def tags_of(session: ort.InferenceSession, samples: Float32, count: int) -> Floa
     return np.asarray(tags, dtype=np.float32)
 
 
-def hear_all(backbone: bytes, *, seed: int = SEED) -> Sounds:
+def texture_window(samples: Float32, rate_hz: int) -> Float32:
+    """One window [frames, bands] of the second encoder; a shorter sound is repeated."""
+    frames = TEXTURE_SPEC.window_frames
+    power = mel_power(resample(samples, rate_hz, TEXTURE_SPEC.sample_rate_hz), TEXTURE_SPEC)
+    power = np.tile(power, (-(-frames // len(power)), 1))
+    return to_level(power[:frames], TEXTURE_SPEC)
+
+
+@dataclass
+class Analysis:
+    """What is known so far."""
+
+    session: ort.InferenceSession
+    kinds: list[str] = field(default_factory=list)
+    odds: list[Float32] = field(default_factory=list)
+    modulations: list[Float32] = field(default_factory=list)
+
+    def add(self, kind: str, samples: Float32, count: int, rate_hz: int) -> Float32:
+        """Analyse one more sound by both encoders: its tags."""
+        tags = tags_of(self.session, samples, count)
+        self.kinds.append(kind)
+        self.odds.append(log_odds(tags).mean(axis=0).astype(np.float32))
+        self.modulations.append(modulations_of(texture_window(samples, rate_hz)[None])[0])
+        return tags
+
+    def pieces(self) -> Pieces:
+        """All of them."""
+        return Pieces(np.array(self.kinds), np.stack(self.odds), np.stack(self.modulations))
+
+
+def forms(clips: list[Float32], rng: np.random.Generator) -> Iterator[Float32]:
+    """Clips of one kind cut short, and several of them one after the other."""
+    for clip in clips[:SHORT_PER_KIND]:
+        yield clip[: int(rng.uniform(*SHORT_S) * sounds.SAMPLE_RATE_HZ)]
+    if len(clips) < SOUNDS_PER_LONG:
+        return
+    for _ in range(LONG_PER_KIND):
+        yield np.concatenate([clips[i] for i in rng.permutation(len(clips))[:SOUNDS_PER_LONG]])
+
+
+def hear_all(backbone: bytes, *, seed: int = SEED) -> tuple[Sounds, Pieces]:
     """All kinds of sounds and styles of tunes, with progress on stderr."""
-    session = onnx_session(backbone)
-    windows, kinds, played, now = [], [], [], ""
+    found, rng = Analysis(onnx_session(backbone)), np.random.default_rng(seed)
+    windows, kinds = [], []
     # Tunes first: they fail sooner where something is missing.
-    for tune in tunes.make(seed=seed, per_style=TUNES_PER_STYLE):
-        now = _report(tune.style, now)
-        played.append(tags_of(session, tune.samples, WINDOWS_PER_TUNE))
-    for sound in sounds.make(seed=seed, per_kind=SOUNDS_PER_KIND):
-        now = _report(sound.kind, now)
-        windows.append(tags_of(session, sound.samples, WINDOWS_PER_SOUND))
-        kinds += [sound.kind] * len(windows[-1])
-    return Sounds(np.concatenate(windows), np.array(kinds), np.concatenate(played))
-
-
-def _report(name: str, last: str) -> str:
-    if name != last:
-        print(name, file=sys.stderr, flush=True)
-    return name
+    played = [
+        found.add(TUNE, tune.samples, WINDOWS_PER_TUNE, tunes.SAMPLE_RATE_HZ)
+        for tune in tunes.make(seed=seed, per_style=TUNES_PER_STYLE)
+    ]
+    made = sounds.make(seed=seed, per_kind=SOUNDS_PER_KIND)
+    for kind, group in groupby(made, key=lambda sound: sound.kind):
+        print(kind, file=sys.stderr, flush=True)
+        clips = [sound.samples for sound in group]
+        for clip in clips:
+            windows.append(found.add(kind, clip, WINDOWS_PER_SOUND, sounds.SAMPLE_RATE_HZ))
+            kinds += [kind] * len(windows[-1])
+        for clip in forms(clips, rng):
+            found.add(kind, clip, WINDOWS_PER_LONG, sounds.SAMPLE_RATE_HZ)
+    return (
+        Sounds(np.concatenate(windows), np.array(kinds), np.concatenate(played)),
+        found.pieces(),
+    )
 
 
 def main() -> None:
@@ -81,16 +137,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     try:
-        embeddings = hear_all(args.backbone.read_bytes())
+        embeddings, pieces = hear_all(args.backbone.read_bytes())
     except TonearmError as error:
         sys.exit(f"other_sounds: {error}")
     file = io.BytesIO()
     np.savez_compressed(
-        file, windows=embeddings.windows, kinds=embeddings.kinds, tunes=embeddings.tunes
+        file,
+        windows=embeddings.windows,
+        kinds=embeddings.kinds,
+        tunes=embeddings.tunes,
+        piece_kinds=pieces.kinds,
+        piece_log_odds=pieces.log_odds,
+        piece_modulations=pieces.modulations,
     )
     write_atomically(args.out, file.getvalue())
     print(
-        f"{args.out}: {len(embeddings.windows)} windows of sounds, {len(embeddings.tunes)} of tunes"
+        f"{args.out}: {len(embeddings.windows)} windows of sounds, {len(embeddings.tunes)} of "
+        f"tunes; {len(pieces.kinds)} pieces by both encoders"
     )
 
 

@@ -89,8 +89,17 @@ class Projection:
         return np.asarray(modulations @ self.weight + self.bias)
 
 
-def fit_votes(texture: Float64, classes: Int64, mass: Float64, k: int) -> tuple[Float64, Float64]:
-    """Weight [t, k] and bias [k] of a shrunken discriminant; every genre weighs the same."""
+@dataclass(frozen=True)
+class Votes:
+    """A shrunken discriminant: weight [t, k], bias [k], and the covariance [t, t] that it used."""
+
+    weight: Float64
+    bias: Float64
+    covariance: Float64
+
+
+def fit_votes(texture: Float64, classes: Int64, mass: Float64, k: int) -> Votes:
+    """The discriminant of texture [n, t] of these classes; every genre weighs the same."""
     centres, within = [], np.zeros((texture.shape[1], texture.shape[1]))
     for i in range(k):
         own = classes == i
@@ -100,9 +109,10 @@ def fit_votes(texture: Float64, classes: Int64, mass: Float64, k: int) -> tuple[
     t = len(within)
     within = (1 - SHRINKAGE) * within + SHRINKAGE * np.trace(within) / t * np.eye(t)
     together = np.stack(centres)
+    # With the temperature in it, the covariance gives logits of votes as they are used.
+    within *= TEMPERATURE
     directions = np.linalg.solve(within, together.T)
-    bias = -0.5 * (together.T * directions).sum(axis=0)
-    return directions / TEMPERATURE, bias / TEMPERATURE
+    return Votes(directions, -0.5 * (together.T * directions).sum(axis=0), within)
 
 
 def encoder_of(projection: Projection) -> bytes:

@@ -28,23 +28,28 @@ from numpy.typing import NDArray
 
 from runs.fit_out_of_domain import Sounds
 from runs.fit_out_of_domain import fit as fit_out_of_domain
+from runs.fit_texture_detector import Pieces
+from runs.fit_texture_detector import fit as fit_texture_detector
 from runs.free_music import load as load_free_music
 from runs.gtzan import genre_of, tracks
 from runs.left_out import Answers, emotify, measure_left_out
-from runs.recipe import GATES, LABELS, PRIOR, Data, Fitted, classes, fit_on
+from runs.recipe import ASK_BELOW, GATES, LABELS, PRIOR, Data, Fitted, classes, fit_on
 from runs.styles import STYLES
 from runs.texture import encoder_of
 from tonearm import metrics
+from tonearm.containers.sound_key import sound_key
 from tonearm.data import splits
 from tonearm.data.folds import k_fold
 from tonearm.features import MUSICNN_SPEC, TEXTURE_SPEC
 from tonearm.genres import GTZAN_GENRES
 from tonearm.model import file as model_file
 from tonearm.model.head import Head, calibrated
-from tonearm.model.out_of_domain import OutOfDomainDetector
+from tonearm.model.out_of_domain import OutOfDomainDetector, TextureDetector
 from tonearm.model.texture import TextureHead
 from tonearm.nets.musicnn import MSD_TAGS
+from tonearm.training import learnt_sounds
 from tonearm.training.head_fit import Tracks, assemble, calibrate, genre_name_tags
+from tonearm.training.learnt_sounds import LearntSounds
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -54,8 +59,6 @@ FOLDS = 8
 REPEATS = 5
 WINDOWS_PER_TRACK = 8
 STOP_CONFIDENCE = 0.7  # runs/choose_windows.py
-# Asking always gains no accuracy, and costs four times as much (docs/experiments/ears.md).
-ASK_BELOW = 0.8
 # How often an answer counts in calibration: about a train clip, about a collection left out.
 TRAIN_COUNT, LEFT_OUT_COUNT = 3, 1
 SPLIT = splits.official("gtzan-filtered")
@@ -148,19 +151,24 @@ def measure_valid(data: Data, mixture: tuple[Mixture, Mixture]) -> dict[str, Any
 
 
 def head_of(
-    fitted: Fitted, mixture: tuple[Mixture, Mixture], detector: OutOfDomainDetector
+    fitted: Fitted,
+    mixture: tuple[Mixture, Mixture],
+    detector: OutOfDomainDetector,
+    second: TextureDetector | None = None,
 ) -> Head:
     """The head as it ships."""
     first, both = mixture
     tags = genre_name_tags(LABELS, MSD_TAGS)
     head = assemble(fitted.discriminant, LABELS, tags, first, detector)
     texture = TextureHead(
-        fitted.texture_weight,
-        fitted.texture_bias,
+        fitted.votes.weight,
+        fitted.votes.bias,
         both,
         ASK_BELOW,
-        modulation_weight=fitted.projection.weight @ fitted.texture_weight,
+        modulation_weight=fitted.projection.weight @ fitted.votes.weight,
         modulation_mean=fitted.usual_modulations,
+        detector=second,
+        covariance=fitted.votes.covariance,
     )
     return Head(**{**vars(head), "prior": PRIOR, "gates": GATES, "texture": texture})
 
@@ -182,6 +190,12 @@ def read_sounds(path: Path) -> Sounds:
         return Sounds(file["windows"], file["kinds"], file["tunes"])
 
 
+def read_pieces(path: Path) -> Pieces:
+    """The same sounds and tunes, as both encoders know them."""
+    with np.load(path) as file:
+        return Pieces(file["piece_kinds"], file["piece_log_odds"], file["piece_modulations"])
+
+
 def free_tracks(data: Data) -> Tracks:
     """The free music, as the out-of-domain detector learns it."""
     return Tracks(
@@ -189,6 +203,17 @@ def free_tracks(data: Data) -> Tracks:
         [track.label for track in data.free],
         [track.artist for track in data.free],
     )
+
+
+def learnt_from(data: Data, root: Path) -> LearntSounds:
+    """What a leak is recognised by: keys where there is audio, and the mean tags of each track."""
+    keys = {path.stem: sound_key(path) for path in root.glob("audio/*/*.flac")}
+    clips = data.train | data.valid
+    ours = LearntSounds.of(
+        [keys.get(clip, clip) for clip in clips], list(clips.values()), [30.0] * len(clips)
+    )
+    free = LearntSounds.of([t.key for t in data.free], [t.tags for t in data.free])
+    return ours.and_(free)
 
 
 def main() -> None:
@@ -201,25 +226,31 @@ def main() -> None:
     parser.add_argument("--emotify", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=model_file.builtin_path())
     args = parser.parse_args()
-    backbone, sounds = args.backbone.read_bytes(), read_sounds(args.sounds)
+    backbone = args.backbone.read_bytes()
+    sounds, pieces = read_sounds(args.sounds), read_pieces(args.sounds)
     data = Data(args.gtzan, backbone, load_free_music(args.free))
     learnt = tracks(data.train | data.valid, data.groups)
     detector = fit_out_of_domain(learnt, sounds, other=free_tracks(data))
 
+    other = emotify(args.emotify)
+    fitted = fit_on(data, list(data.train), hidden=set())
+    second = fit_texture_detector(
+        data, args.gtzan, pieces, fitted.projection, first=detector, more=other[0]
+    )
     found = held_out_answers(data, valid=True)
-    worlds = measure_left_out(data, emotify(args.emotify))
+    worlds = measure_left_out(data, other)
     mixture = mixtures([answers for answers, _ in found], worlds.answers)
+    head = head_of(fitted, mixture, detector, second)
     measured = {
         "grouped": measure_grouped(data, found, worlds.answers),
         "valid_by_train_alone": measure_valid(data, mixture),
-        "left_out": worlds.table(*mixture, detector=detector),
+        "left_out": worlds.table(*mixture, head=head, projection=fitted.projection),
     }
-    fitted = fit_on(data, list(data.train), hidden=set())
     model = model_file.Model(
         name="musicnn-gabor-head",
         features=MUSICNN_SPEC,
         encoder=backbone,
-        head=head_of(fitted, mixture, detector),
+        head=head,
         embedding_names=MSD_TAGS,
         windows_per_track=WINDOWS_PER_TRACK,
         stop_confidence=STOP_CONFIDENCE,
@@ -233,6 +264,7 @@ def main() -> None:
             "parts": ["train", "valid"],
             "n": len(data.train) + len(data.valid) + len(data.pictured) + len(data.free),
             "estimated": len(data.pictured),
+            learnt_sounds.FIELD: learnt_from(data, args.gtzan).to_dict(),
         },
         metrics=measured,
         notices=NOTICE.read_text(),

@@ -53,7 +53,8 @@ HEAD_SETTINGS = frozenset(
     "labels kind power calibration min_confidence detector known_region gates texture".split()
 )
 DETECTOR_SETTINGS = frozenset(("offset", "limit", "slope"))
-TEXTURE_SETTINGS = frozenset(("calibration", "ask_below"))
+TEXTURE_SETTINGS = frozenset(("calibration", "ask_below", "detector"))
+SECOND_SETTINGS = frozenset(("offset", "limit", "short_limit", "margin"))
 _IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*["'](\.{1,2}/[^"']+\.js)["']""")
 
 
@@ -131,8 +132,9 @@ def _write_model(model: model_file.Model, target: Path, examples: list[str]) -> 
     check_settings(settings)
     arrays, places, start = [], {}, 0
     for name, array in model.head.arrays().items():
-        if name.startswith("statistics.") and name != "statistics.mean":
-            continue  # for adding genres later
+        adding_genres = name.startswith("statistics.") or name == "texture.covariance"
+        if adding_genres and name != "statistics.mean":
+            continue
         places[name] = {"shape": array.shape, "start": start}
         arrays.append(np.ascontiguousarray(array, dtype="<f8").ravel())
         start += array.size
@@ -176,7 +178,9 @@ def check_settings(settings: dict[str, Any]) -> None:
     """
     unknown = sorted(settings.keys() - HEAD_SETTINGS)
     unknown += sorted((settings["detector"] or {}).keys() - DETECTOR_SETTINGS)
-    unknown += sorted((settings["texture"] or {}).keys() - TEXTURE_SETTINGS)
+    second = settings["texture"] or {}
+    unknown += sorted(second.keys() - TEXTURE_SETTINGS)
+    unknown += sorted((second.get("detector") or {}).keys() - SECOND_SETTINGS)
     if settings["known_region"]:
         unknown.append("known_region")
     if unknown:
@@ -206,6 +210,7 @@ def rules() -> dict[str, Any]:
         "gap_hops": segments._GAP_HOPS,
         "least_vote": head.LEAST_PROBABILITY,
         "least_odds": out_of_domain.LEAST_ODDS,
+        "short_s": out_of_domain.SHORT_S,
         "closed": texture.CLOSED,
         "places": prediction.PLACES,
         "most_styles": styles.MOST,

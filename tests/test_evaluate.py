@@ -31,6 +31,7 @@ from tonearm.data import index, splits
 from tonearm.data.splits import Split
 from tonearm.errors import DatasetError, ModelError
 from tonearm.model.file import Model
+from tonearm.model.texture import TextureHead
 from tonearm.training import evaluate, evaluation_set
 from tonearm.training.run import read_history
 
@@ -247,6 +248,20 @@ def test_only_tracks_that_all_analysed_are_compared(folder: Path) -> None:
     assert result.to_dict()["failed"] == [{"path": "blues/a.wav", "reason": "gone"}]
     with pytest.raises(DatasetError, match="no track could be analysed by all"):
         evaluate.evaluate(pair, which, [whole, evaluation_set.TrackEmbeddings({}, ())])
+
+
+def test_the_second_encoder_counts_as_it_does_in_predict(folder: Path) -> None:
+    which = chosen(folder)
+    whole = embedded(which)
+    votes = np.where(np.arange(len(TINY.labels)) == TINY.labels.index("metal"), 60.0, 0.0)
+    part = TextureHead(votes[None], np.zeros(len(votes)), ((1.0, 1.0),), ask_below=1.1)
+    both = replace(TINY, head=replace(TINY.head, texture=part))
+    seen = replace(whole, textures={name: np.ones((1, 1), np.float32) for name in whole.windows})
+    plain, moved = (
+        evaluate.evaluate([(Path("a"), both)], which, [found]).results[0] for found in (whole, seen)
+    )
+    assert {TINY.labels[i] for i in moved.probabilities.argmax(axis=1)} == {"metal"}
+    assert {TINY.labels[i] for i in plain.probabilities.argmax(axis=1)} != {"metal"}
 
 
 def test_history(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tonearm.errors import ModelError
 from tonearm.model import file as model_file
 from tonearm.model.head import Head, Kind
-from tonearm.model.out_of_domain import OutOfDomainDetector
+from tonearm.model.out_of_domain import OutOfDomainDetector, TextureDetector
 from tonearm.model.texture import Gate, TextureHead
 
 LABELS = ("blues", "jazz", "metal")
@@ -202,6 +202,41 @@ def test_texture_votes_by_hand_where_the_tags_are_in_doubt() -> None:
     certain = head(texture=replace(part, ask_below=float(first.max())))
     assert not certain.wants_texture(windows) and both.wants_texture(windows)
     np.testing.assert_allclose(certain.classify(windows, texture).probabilities, first)
+
+
+def test_a_second_opinion_by_hand_for_what_is_suspect_or_short() -> None:
+    # Mean log-odds 0, so the first line is its offset and the second is 2 x texture - 1.
+    windows, detector = np.full((4, 3), 0.5), OutOfDomainDetector(np.zeros(3), 0.0, 0.0, 0.0)
+    second = TextureDetector(
+        np.array([0.0, 0.0, 0.0, 2.0]), -1.0, limit=0.5, short_limit=-0.5, margin=2.0
+    )
+    part = TextureHead(np.zeros((1, 3)), np.zeros(3), ((1.0, 1.0),), ask_below=0.0, detector=second)
+    # Offset of the first line, texture, length, whether it is asked, whether the track is known.
+    cases = [
+        (-3.0, 5.0, 60.0, False, True),  # far inside: the texture is not heeded
+        (-1.0, 0.7, 60.0, True, True),  # 2 x .7 - 1 = .4
+        (-1.0, 0.8, 60.0, True, False),  # .6
+        (+1.0, 0.7, 60.0, True, True),  # the second opinion overrules the first
+        (+2.0, 0.7, 60.0, False, False),  # far outside
+        (+2.0, 0.2, 11.9, False, False),
+        (-3.0, 0.2, 11.9, True, True),  # short: -.6
+        (-3.0, 0.3, 11.9, True, False),  # -.4
+        (-3.0, 0.3, 12.0, False, True),
+        (-1.0, 0.3, None, True, True),  # of unknown length is long
+    ]
+    for offset, value, length_s, asked, known in cases:
+        one = head(detector=replace(detector, offset=offset), texture=part)
+        assert one.wants_texture(windows, duration_s=length_s) is asked, (offset, length_s)
+        texture = np.array([[value - 1], [value + 1]])  # the mean counts
+        output = one.classify(windows, texture, duration_s=length_s)
+        assert output.known is known, (offset, value, length_s)
+    # Without texture the first line alone decides.
+    alone = head(detector=replace(detector, offset=-1.0), texture=part)
+    assert alone.classify(windows, duration_s=60.0).known
+    again = Head.from_parts(json.loads(json.dumps(alone.settings())), alone.arrays())
+    assert again.texture is not None and again.texture.detector is not None
+    assert again.texture.detector.settings() == second.settings()
+    np.testing.assert_array_equal(again.texture.detector.weight, second.weight)
 
 
 def test_a_gate_shuts_a_genre_out_and_a_prior_holds_it_back() -> None:

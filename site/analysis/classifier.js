@@ -42,7 +42,9 @@ export class Classifier {
   constructor(model, networks) {
     this.model = model;
     this.head = new Head(model);
-    this.encoder = new Encoder(model, networks, (values) => this.head.wantsTexture(values));
+    this.encoder = new Encoder(model, networks, (values, length_s) =>
+      this.head.wantsTexture(values, length_s),
+    );
   }
 
   /**
@@ -73,7 +75,7 @@ export class Classifier {
     const embeddings = await this.encoder.embed(sound, plan);
     // Reasons ask the second encoder of every track; the answer heeds it only where it would have
     // been asked anyway.
-    const wanted = this.head.wantsTexture(embeddings.values);
+    const wanted = this.head.wantsTexture(embeddings.values, embeddings.duration_s);
     const answer = this.classify(wanted ? embeddings : { ...embeddings, texture: null }, true);
     const ranked = Object.keys(answer.probabilities);
     return { answer, reasons: reasonsOf(this.model, this.head, embeddings, ranked) };
@@ -87,7 +89,7 @@ export class Classifier {
   classify(embeddings, timeline = false) {
     const { model, head } = this;
     const { places } = model.rules;
-    const output = head.classify(embeddings.values, embeddings.texture);
+    const output = head.classify(embeddings.values, embeddings.texture, embeddings.duration_s);
     const probabilities = rank(head.labels, output.probabilities, places);
     const [nearest] = Object.keys(probabilities);
     const names = model.embedding_names;
@@ -121,7 +123,7 @@ export class Classifier {
           const at = texture_starts_s[i];
           return Math.min(at + long_s, end) - Math.max(at, begin) > long_s / 2;
         });
-        return together(head, head.classify(values.slice(start, stop), inside));
+        return together(head, head.classify(values.slice(start, stop), inside, duration_s));
       },
       minimum_s: model.rules.minimum_s,
       change_cost: model.rules.change_cost,

@@ -69,7 +69,7 @@ export class Encoder {
   /**
    * @param {Model} model
    * @param {{first: Network, second: () => Promise<Network>}} networks
-   * @param {(values: Float32Array[]) => boolean} wantsTexture
+   * @param {(values: Float32Array[], length_s: number) => boolean} wantsTexture
    */
   constructor(model, networks, wantsTexture) {
     this.model = model;
@@ -108,7 +108,7 @@ export class Encoder {
   async embedTexture(sound, values, duration_s, plan) {
     const { texture: spec, rules } = this.model;
     const none = { texture: null, texture_starts_s: [], modulations: null };
-    if (!spec || !(plan.reasons || this.wantsTexture(values))) return none;
+    if (!spec || !(plan.reasons || this.wantsTexture(values, duration_s))) return none;
     const track = new Track(sound, spec, rules);
     // These windows are ten times as long as the first encoder's.
     const many = forLength(1, duration_s, rules);

@@ -104,30 +104,79 @@ export class Head {
     return this.calibrated(this.logits(windows), this.settings.calibration);
   }
 
+  /** Mean log-odds of windows. @param {Row[]} windows */
+  odds(windows) {
+    const { least_odds } = this.rules;
+    return meanRow(
+      windows.map((window) =>
+        Array.from(window, (value) => {
+          const p = clip(value, least_odds, 1 - least_odds);
+          return Math.log(p / (1 - p));
+        }),
+      ),
+    );
+  }
+
   /**
-   * How far a track lies beyond what is known; -Infinity without a detector.
+   * How far a track lies beyond what is known, by its tags; -Infinity without a detector.
    *
    * @param {Row[]} windows
    */
   beyond(windows) {
     const detector = this.settings.detector;
     if (!detector) return -Infinity;
-    const { least_odds } = this.rules;
-    const odds = windows.map((window) =>
-      Array.from(window, (value) => {
-        const p = clip(value, least_odds, 1 - least_odds);
-        return Math.log(p / (1 - p));
-      }),
-    );
-    const weight = this.arrays.detector.data;
-    const line = meanRow(odds).reduce((sum, value, i) => sum + value * weight[i], detector.offset);
+    const line = this.onLine(this.odds(windows), this.arrays.detector.data, detector.offset);
     return line - (detector.limit + detector.slope / Math.sqrt(windows.length));
   }
 
-  /** Whether the windows leave it in such doubt that texture counts. @param {Row[]} windows */
-  wantsTexture(windows) {
+  /** @param {number[]} row @param {Row} weight @param {number} offset */
+  onLine(row, weight, offset) {
+    return row.reduce((sum, value, i) => sum + value * weight[i], offset);
+  }
+
+  /**
+   * Whether the texture is to say if it is music.
+   *
+   * @param {number} beyond
+   * @param {number} length_s
+   */
+  suspects(beyond, length_s) {
+    const second = this.settings.texture?.detector;
+    if (!second || beyond >= second.margin) return false;
+    return beyond > -second.margin || length_s < this.rules.short_s;
+  }
+
+  /**
+   * The second line of the detector, over tags and texture.
+   *
+   * @param {Row[]} windows
+   * @param {Row[]} texture
+   * @param {number} length_s
+   */
+  beyondByBoth(windows, texture, length_s) {
+    const { offset, limit, short_limit } = this.settings.texture.detector;
+    const row = [...this.odds(windows), ...meanRow(texture)];
+    const line = this.onLine(row, this.arrays["texture.detector"].data, offset);
+    return line - (length_s < this.rules.short_s ? short_limit : limit);
+  }
+
+  /** @param {number[]} probabilities */
+  inDoubt(probabilities) {
     const second = this.settings.texture;
-    return second !== null && Math.max(...this.probabilities(windows)) < second.ask_below;
+    return second !== null && Math.max(...probabilities) < second.ask_below;
+  }
+
+  /**
+   * Whether the windows leave the track in such doubt that texture counts.
+   *
+   * @param {Row[]} windows
+   * @param {number} [length_s]
+   */
+  wantsTexture(windows, length_s = Infinity) {
+    if (!this.settings.texture) return false;
+    return (
+      this.inDoubt(this.probabilities(windows)) || this.suspects(this.beyond(windows), length_s)
+    );
   }
 
   /**
@@ -135,19 +184,24 @@ export class Head {
    *
    * @param {Row[]} windows
    * @param {?Row[]} [texture]
+   * @param {number} [length_s] of the track
    * @returns {HeadOutput}
    */
-  classify(windows, texture = null) {
+  classify(windows, texture = null, length_s = Infinity) {
     let z = this.logits(windows);
     let probabilities = this.calibrated(z, this.settings.calibration);
+    let beyond = this.beyond(windows);
     const second = this.settings.texture;
-    if (texture?.length && second && this.wantsTexture(windows)) {
-      const votes = texture.map((row) => this.linear(row, "texture.weight", "texture.bias"));
-      const vote = this.meanVote(votes);
-      z = z.map((value, i) => value + vote[i]);
-      probabilities = this.calibrated(z, second.calibration);
+    if (texture?.length && second) {
+      if (this.suspects(beyond, length_s)) beyond = this.beyondByBoth(windows, texture, length_s);
+      if (this.inDoubt(probabilities)) {
+        const votes = texture.map((row) => this.linear(row, "texture.weight", "texture.bias"));
+        const vote = this.meanVote(votes);
+        z = z.map((value, i) => value + vote[i]);
+        probabilities = this.calibrated(z, second.calibration);
+      }
     }
-    const unknown = sigmoid(this.beyond(windows));
+    const unknown = sigmoid(beyond);
     const known = Math.max(...probabilities) >= this.settings.min_confidence && unknown <= 0.5;
     return { probabilities, known, unknown };
   }

@@ -24,12 +24,18 @@
  * @property {number} gap_hops
  * @property {number} least_vote
  * @property {number} least_odds
+ * @property {number} short_s
  * @property {number} closed
  * @property {number} places
  * @property {number} most_styles
  * @property {{hop_s: number, minimum_s: number, rules: [number, number, number][],
  *   least_other: number}} mix
  * @property {{tags: number, windows: number, typical_s: number, groups: number}} reasons
+ */
+/**
+ * The second line of the out-of-domain detector, over tags and texture.
+ *
+ * @typedef {?{offset: number, limit: number, short_limit: number, margin: number}} SecondLine
  */
 /**
  * @typedef {object} HeadSettings
@@ -40,7 +46,7 @@
  * @property {number} min_confidence
  * @property {?{offset: number, limit: number, slope: number}} detector
  * @property {{label: string, tags: number[], least: number}[]} gates
- * @property {?{calibration: [number, number][], ask_below: number}} texture
+ * @property {?{calibration: [number, number][], ask_below: number, detector: SecondLine}} texture
  */
 /** @typedef {{data: Float64Array, shape: number[]}} Values */
 /**

@@ -87,6 +87,12 @@ def explain(
         print(to_json(values))
     else:
         _print_table(prediction, prediction.reasons)
+        if classifier.model.stop_confidence < 1:
+            most = classifier.model.windows_per_track
+            console.say(
+                f"The whole track was analysed; predict analyses up to {most} windows, so its "
+                "confidence can differ."
+            )
     if output is not None:
         console.say(f"{console.printable(output)} holds the ten most typical seconds")
 

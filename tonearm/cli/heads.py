@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
+FIRST_ENCODER_ALONE = (
+    "The new model uses the first encoder alone: the second is asked only about songs that are "
+    "hard to classify, and of a new genre there are fewer than five of these."
+)
 NOT_WRITTEN = "Nothing was written. With --adopt this model is saved."
 
 BaseModel = Annotated[
@@ -89,7 +93,8 @@ class HeadRun:
                 f"none of {len(failed)} tracks could be analysed, e.g. {place}: {reason}"
             )
         embeddings = {name: made.values for name, made in kept.items()}
-        tracks = custom_genres.embedded_tracks(found.index, embeddings)
+        textures = {name: made.texture for name, made in kept.items()}
+        tracks = custom_genres.embedded_tracks(found.index, embeddings, textures)
         return tracks, Faults([*found.failed, *failed]), found.damaged
 
     def save(self, fitted: FittedHead, *, name: str, split: Split | None = None) -> None:

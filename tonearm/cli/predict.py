@@ -138,6 +138,12 @@ def predict(
                 progress.advance(0, failures=len(failures))
         except KeyboardInterrupt:
             interrupted = "interrupted; what was analysed until then is written"
+    if timeline and output_format == "table" and classifier.model.stop_confidence < 1:
+        most = classifier.model.windows_per_track
+        console.say(
+            f"A timeline analyses the whole track; without it up to {most} windows are analysed, "
+            "so the confidence can differ."
+        )
     console.close("could not be read", failures, damaged=damaged, interrupted=interrupted)
 
 

@@ -26,7 +26,7 @@ def classify_stored(model: Model, kept: StoredEmbeddings) -> Prediction:
     kept : StoredEmbeddings
     """
     windows, head = kept.values, model.head
-    output = head.classify(windows, kept.texture)
+    output = head.classify(windows, kept.texture, duration_s=kept.duration_s)
     named = Prediction.of(head.labels, output.probabilities, known=output.known)
     if kept.starts_s is not None:
         named = with_mix(

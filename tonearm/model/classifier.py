@@ -183,7 +183,11 @@ class Classifier:
             return self._name_genre(self._checked(embeddings))
         windows = self._checked(embeddings.values)
         named = replace(
-            self._name_genre(windows, self._checked_texture(embeddings.texture)),
+            self._name_genre(
+                windows,
+                self._checked_texture(embeddings.texture),
+                duration_s=embeddings.duration_s,
+            ),
             path=embeddings.path,
             duration_s=embeddings.duration_s,
             tags=embeddings.tags() if tags else {},
@@ -245,7 +249,8 @@ class Classifier:
         # Reasons ask the second encoder of every track; the answer heeds it only where it would
         # have been asked anyway.
         heeded = embeddings
-        if reasons and not self.model.wants_texture(embeddings.values):
+        length_s = embeddings.duration_s
+        if reasons and not self.model.wants_texture(embeddings.values, duration_s=length_s):
             heeded = replace(embeddings, texture=None, texture_starts_s=None)
         prediction = self.classify(heeded, timeline=timeline, tags=tags)
         if not reasons:
@@ -401,8 +406,10 @@ class Classifier:
         enough = model.is_enough if model.stop_confidence < 1 else None
         return Plan(model.windows_per_track, enough=enough, grows=True, on_progress=on_progress)
 
-    def _name_genre(self, windows: Float32, texture: Float32 | None = None) -> Prediction:
-        output = self.model.head.classify(windows, texture)
+    def _name_genre(
+        self, windows: Float32, texture: Float32 | None = None, *, duration_s: float | None = None
+    ) -> Prediction:
+        output = self.model.head.classify(windows, texture, duration_s=duration_s)
         return Prediction.of(self.model.labels, output.probabilities, known=output.known)
 
     def _segments(self, embeddings: Embeddings, windows: Float32) -> list[Segment]:
@@ -415,7 +422,7 @@ class Classifier:
             texture = self._texture_within(
                 embeddings, float(starts_s[start]), float(starts_s[stop - 1]) + window_s
             )
-            output = head.classify(windows[start:stop], texture)
+            output = head.classify(windows[start:stop], texture, duration_s=embeddings.duration_s)
             if not output.known:
                 return None, output.unknown
             best = int(output.probabilities.argmax())

@@ -66,7 +66,7 @@ class Embeddings:
         The file; None for audio in memory.
     texture : float32 [m, t] or None
         What the second encoder gives for long windows; None where the model has none, or where
-        the first encoder is confident.
+        the first encoder is confident of the genre, and that it is music.
     texture_starts_s : float64 [m] or None
         Where each of these begins.
     modulations : float32 [m, f] or None
@@ -312,11 +312,14 @@ class Encoder:
         One window in the middle of a track; more of a long one, all of one for a timeline.
         """
         network = self._texture
-        if network is None or not (plan.reasons or self._model.wants_texture(values)):
+        duration_s = samples / reader.info.sample_rate_hz
+        if network is None or not (
+            plan.reasons or self._model.wants_texture(values, duration_s=duration_s)
+        ):
             return {}
         track, spec = Track(reader, network.spec, samples), network.spec
         # These windows are ten times as long as the first encoder's.
-        many = windows.for_length(1, samples / reader.info.sample_rate_hz)
+        many = windows.for_length(1, duration_s)
         count: WindowCount = "all" if plan.hop_s or many == "all" else max(1, many // 10)
         starts = windows.place(track.frames, spec.window_frames, count=count)
         # One at a time: 30 s of decoded audio each would add up in a long track.

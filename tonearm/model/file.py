@@ -157,14 +157,18 @@ class Model:
             digest.update(self.texture.encoder + _canonical(self.texture.features))
         return digest.hexdigest()
 
-    def wants_texture(self, windows: np.ndarray[Any, np.dtype[Any]]) -> bool:
+    def wants_texture(
+        self, windows: np.ndarray[Any, np.dtype[Any]], *, duration_s: float | None = None
+    ) -> bool:
         """Whether the second encoder is asked about a track with these windows [n, d].
 
         Parameters
         ----------
         windows : float32 [n, d]
+        duration_s : float or None
+            Length of the track.
         """
-        return self.texture is not None and self.head.wants_texture(windows)
+        return self.texture is not None and self.head.wants_texture(windows, duration_s=duration_s)
 
 
 def _canonical(spec: FeatureSpec) -> bytes:

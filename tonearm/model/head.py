@@ -134,43 +134,64 @@ class Head:
         self,
         windows: NDArray[np.floating[Any]],
         texture: NDArray[np.floating[Any]] | None = None,
+        *,
+        duration_s: float | None = None,
     ) -> HeadOutput:
         """Classify all windows [n, d] of a track together.
 
-        Texture windows [m, t] count where the windows alone leave it in doubt.
+        Texture windows [m, t] count where the windows alone leave in doubt which genre it is, or
+        whether it is music.
 
         Parameters
         ----------
         windows : float32 [n, d]
         texture : float32 [m, t] or None
             From the second encoder, if it was asked.
+        duration_s : float or None
+            Length of the track; a very short sound is less likely to be music.
         """
         track = np.asarray(windows)[None]
         z = self._logits(track)  # (1, k)
         probabilities = calibrated(z, self.calibration)
-        if texture is not None and self.texture is not None and self.wants_texture(windows):
-            long_windows = np.asarray(texture, dtype=np.float64)[None]
-            # Votes multiply: weights of .5, .7, 1 and 1.3 gave .829, .831, .834, .834 (ears.md).
-            z += mean_vote(long_windows @ self.texture.weight + self.texture.bias)
-            probabilities = calibrated(z, self.texture.calibration)
+        excess = self._excess(track)
+        if texture is not None and self.texture is not None:
+            long_windows = np.asarray(texture, dtype=np.float64)
+            if self._is_suspect(excess, duration_s):
+                odds = log_odds(windows).mean(axis=0)
+                mean = long_windows.mean(axis=0)
+                excess = np.array([self.texture.detector.excess(odds, mean, duration_s)])  # type: ignore[union-attr]
+            if probabilities.max() < self.texture.ask_below:
+                # Votes multiply: weights .5, .7, 1 and 1.3 gave .829, .831, .834, .834 (ears.md).
+                z += mean_vote(long_windows[None] @ self.texture.weight + self.texture.bias)
+                probabilities = calibrated(z, self.texture.calibration)
         # The detector's line is a logistic regression, so its distance in nats is a log-odds.
-        unknown = float(sigmoid(self._beyond(track, probabilities))[0])
+        unknown = float(sigmoid(self._exempted(excess, track, probabilities))[0])
         known = probabilities.max() >= self.min_confidence and unknown <= 0.5
         return HeadOutput(probabilities[0], bool(known), unknown)
 
-    def wants_texture(self, windows: NDArray[np.floating[Any]]) -> bool:
-        """Whether these windows [n, d] leave the genre in such doubt that texture counts.
+    def wants_texture(
+        self, windows: NDArray[np.floating[Any]], *, duration_s: float | None = None
+    ) -> bool:
+        """Whether these windows [n, d] leave the track in such doubt that texture counts.
 
         Parameters
         ----------
         windows : float32 [n, d]
+        duration_s : float or None
+            Length of the track.
         """
         if self.texture is None:
             return False
-        probabilities = self._probabilities(np.asarray(windows)[None])
-        # .8 in the built-in model: 36 % of GTZAN ask, for 1.2 points; if all asked, .1 more
-        # (ears.md).
-        return bool(probabilities.max() < self.texture.ask_below)
+        track = np.asarray(windows)[None]
+        # Below .85 in the built-in model: two of five clips of GTZAN. Below .9 it would be half of
+        # them for six thousandths of log-loss and no accuracy (ears.md).
+        in_doubt = self._probabilities(track).max() < self.texture.ask_below
+        return bool(in_doubt) or self._is_suspect(self._excess(track), duration_s)
+
+    def _is_suspect(self, excess: Float64, duration_s: float | None) -> bool:
+        """Whether the texture is to say if a track with this excess is music."""
+        second = self.texture.detector if self.texture is not None else None
+        return second is not None and second.suspects(float(excess[0]), duration_s)
 
     def is_confident(self, windows: NDArray[np.floating[Any]], *, confidence: float) -> bool:
         """Whether these windows [n, d] of a track suffice, so that no more are analysed.
@@ -209,19 +230,28 @@ class Head:
         return np.hstack([probabilities * (1 - unknown), unknown])
 
     def _beyond(self, tracks: NDArray[np.floating[Any]], probabilities: Float64) -> Float64:
-        """How far tracks [m, n, d] lie beyond what is known, [m]; -inf without a detector."""
+        """How far tracks [m, n, d] lie beyond what is known, by tags alone: [m]."""
+        return self._exempted(self._excess(tracks), tracks, probabilities)
+
+    def _excess(self, tracks: NDArray[np.floating[Any]]) -> Float64:
+        """How far tracks [m, n, d] lie beyond the detector's limit, [m]; -inf without one."""
         if self.detector is None:
             return np.full(len(tracks), -np.inf)
-        count = tracks.shape[1]
-        beyond = self.detector.excess(log_odds(tracks).mean(axis=1), count)
-        if self.known_region is not None:
-            near = self.known_region.excess(spread(tracks, self.power).mean(axis=1), count)
-            nearest = probabilities.argmax(axis=1)
-            for label, its in zip(self.known_region.labels, near.T, strict=True):
-                own = nearest == self.labels.index(label)
-                # Near the genre, and most probable: the second alone let in .41 of effects
-                # (unknown.md).
-                beyond = np.where(own, np.minimum(beyond, its), beyond)
+        return self.detector.excess(log_odds(tracks).mean(axis=1), tracks.shape[1])
+
+    def _exempted(
+        self, beyond: Float64, tracks: NDArray[np.floating[Any]], probabilities: Float64
+    ) -> Float64:
+        """The same, but for tracks near a genre that was added after the detector was fitted."""
+        if self.known_region is None:
+            return beyond
+        near = self.known_region.excess(spread(tracks, self.power).mean(axis=1), tracks.shape[1])
+        nearest = probabilities.argmax(axis=1)
+        for label, its in zip(self.known_region.labels, near.T, strict=True):
+            own = nearest == self.labels.index(label)
+            # Near the genre, and most probable: the second alone let in .41 of effects
+            # (unknown.md).
+            beyond = np.where(own, np.minimum(beyond, its), beyond)
         return beyond
 
     def _probabilities(self, tracks: NDArray[np.floating[Any]]) -> Float64:
@@ -288,7 +318,6 @@ class Head:
         """
         wide = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
         detector = settings["detector"]
-        prefix = "statistics."
         added = settings.get("known_region")
         return cls(
             labels=tuple(settings["labels"]),
@@ -304,33 +333,25 @@ class Head:
             )
             if added
             else None,
-            statistics={
-                name.removeprefix(prefix): array
-                for name, array in wide.items()
-                if name.startswith(prefix)
-            },
+            statistics=_within(wide, "statistics."),
             prior=wide.get("prior"),
             gates=tuple(
                 Gate(gate["label"], tuple(map(int, gate["tags"])), float(gate["least"]))
                 for gate in settings["gates"]
             ),
-            texture=_texture_from(settings["texture"], wide),
+            texture=TextureHead.from_parts(settings["texture"], _within(wide, "texture."))
+            if settings["texture"]
+            else None,
         )
 
 
-def _texture_from(
-    settings: dict[str, Any] | None, arrays: dict[str, Float64]
-) -> TextureHead | None:
-    if settings is None:
-        return None
-    return TextureHead(
-        arrays["texture.weight"],
-        arrays["texture.bias"],
-        _mixture(settings["calibration"]),
-        float(settings["ask_below"]),
-        arrays.get("texture.modulation_weight"),
-        arrays.get("texture.modulation_mean"),
-    )
+def _within(arrays: dict[str, Float64], prefix: str) -> dict[str, Float64]:
+    """Arrays of one part of the head, by their names in it."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def _mixture(pairs: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:

@@ -16,6 +16,9 @@ Float64 = NDArray[np.float64]
 
 # Closer to 0 or 1 than this, a tag probability says nothing more.
 LEAST_ODDS = 1e-3
+# Of 297 effects and spoken prompts nine in ten are shorter than this, and hardly a piece of music
+# is; so a shorter sound needs less evidence to be called unknown (unknown.md).
+SHORT_S = 12.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,70 @@ class OutOfDomainDetector:
         # Twice the margin: `excess` counts from one margin outside the limit, this leads to one
         # inside.
         return float(2 * self.slope / np.sqrt(windows))
+
+
+@dataclass(frozen=True)
+class TextureDetector:
+    """A second line, over the tags and the texture together, where the first is not sure enough.
+
+    Parameters
+    ----------
+    weight, offset : float64 [d + t], float
+        The line, over mean log-odds of the tags and the mean texture; the higher, the less like
+        music.
+    limit, short_limit : float
+        A track is unknown above ``limit``; above ``short_limit`` if it is shorter than `SHORT_S`.
+    margin : float
+        A track is suspect if its tags lie nearer to the limit of the first line than this, on
+        either side; a short one, if they lie farther inside, too.
+    """
+
+    weight: Float64
+    offset: float
+    limit: float
+    short_limit: float
+    margin: float
+
+    def suspects(self, excess: float, duration_s: float | None) -> bool:
+        """Whether a track with this excess of the first line needs a second opinion.
+
+        Parameters
+        ----------
+        excess : float
+        duration_s : float or None
+            Length of the track; None is long.
+        """
+        # Four of 1,367 pieces of music, or cut from it, lie farther outside than that; but dense
+        # applause does, which is music by the second line.
+        return excess < self.margin and (excess > -self.margin or _is_short(duration_s))
+
+    def excess(self, odds: Float64, texture: Float64, duration_s: float | None) -> float:
+        """How far a track lies beyond the limit.
+
+        Parameters
+        ----------
+        odds : float64 [d]
+            Mean log-odds of its tags.
+        texture : float64 [t]
+            Mean of its texture windows.
+        duration_s : float or None
+            Length of the track; None is long.
+        """
+        line = float(np.concatenate([odds, texture]) @ self.weight) + self.offset
+        return line - (self.short_limit if _is_short(duration_s) else self.limit)
+
+    def settings(self) -> dict[str, float]:
+        """Everything but the weight."""
+        return {
+            "offset": self.offset,
+            "limit": self.limit,
+            "short_limit": self.short_limit,
+            "margin": self.margin,
+        }
+
+
+def _is_short(duration_s: float | None) -> bool:
+    return duration_s is not None and duration_s < SHORT_S
 
 
 @dataclass(frozen=True)

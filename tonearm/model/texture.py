@@ -7,7 +7,7 @@ votes are multiplied; the texture is asked for only where the tags are in doubt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import ModelError
+from tonearm.model.out_of_domain import TextureDetector
 
 Float64 = NDArray[np.float64]
 
@@ -38,6 +39,10 @@ class TextureHead:
         The texture counts where the first encoder alone is less confident than this.
     modulation_weight, modulation_mean : float64 [f, k], [f], or None
         From the filters' own numbers to the same logits, and their usual values: for reasons.
+    detector : TextureDetector or None
+        Second opinion on whether a suspect track is music at all.
+    covariance : float64 [t, t] or None
+        Spread of texture within genres, on the scale of the votes, for adding genres later.
     """
 
     weight: Float64
@@ -46,10 +51,14 @@ class TextureHead:
     ask_below: float
     modulation_weight: Float64 | None = None
     modulation_mean: Float64 | None = None
+    detector: TextureDetector | None = None
+    covariance: Float64 | None = None
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
             raise ModelError(f"texture head of shapes {self.weight.shape} and {self.bias.shape}")
+        if self.detector is not None and self.detector.weight.ndim != 1:
+            raise ModelError(f"texture head of a detector of shape {self.detector.weight.shape}")
 
     @property
     def dimensions(self) -> int:
@@ -58,7 +67,11 @@ class TextureHead:
 
     def settings(self) -> dict[str, Any]:
         """Everything but arrays, as plain JSON values."""
-        return {"calibration": self.calibration, "ask_below": self.ask_below}
+        return {
+            "calibration": self.calibration,
+            "ask_below": self.ask_below,
+            "detector": None if self.detector is None else self.detector.settings(),
+        }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays, by name; those for reasons are rounded."""
@@ -67,7 +80,36 @@ class TextureHead:
             # They explain and do not decide, so half the bytes will do.
             found["modulation_weight"] = self.modulation_weight.astype(np.float32)
             found["modulation_mean"] = self.modulation_mean.astype(np.float32)
+        if self.detector is not None:
+            found["detector"] = self.detector.weight
+        if self.covariance is not None:
+            found["covariance"] = self.covariance.astype(np.float32)
         return found
+
+    @classmethod
+    def from_parts(cls, settings: Mapping[str, Any], arrays: Mapping[str, Float64]) -> TextureHead:
+        """From :meth:`settings` and :meth:`arrays`.
+
+        Parameters
+        ----------
+        settings : mapping
+        arrays : mapping of array
+        """
+        detector = settings.get("detector")
+        return cls(
+            arrays["weight"],
+            arrays["bias"],
+            tuple((float(share), float(t)) for share, t in settings["calibration"]),
+            float(settings["ask_below"]),
+            arrays.get("modulation_weight"),
+            arrays.get("modulation_mean"),
+            None
+            if detector is None
+            else TextureDetector(
+                arrays["detector"], **{name: float(value) for name, value in detector.items()}
+            ),
+            arrays.get("covariance"),
+        )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from tonearm.errors import DatasetError, ModelError
 from tonearm.genres import key
 from tonearm.model.head import Head
 from tonearm.training import head_fit as heads
+from tonearm.training import texture_votes
 from tonearm.training.head_fit import Discriminant, Tracks
 from tonearm.training.known_region import surroundings
 from tonearm.training.learnt_sounds import LearntSounds
@@ -78,9 +79,13 @@ class EmbeddedTracks:
 
 
 def embedded_tracks(
-    made: Index, embeddings: Mapping[str, NDArray[np.floating[Any]]]
+    made: Index,
+    embeddings: Mapping[str, NDArray[np.floating[Any]]],
+    textures: Mapping[str, NDArray[np.floating[Any]] | None] | None = None,
 ) -> EmbeddedTracks:
     """The tracks of an index that have embeddings [n, d], by their names; copies as well.
+
+    ``textures`` are those of the second encoder, where it was asked.
 
     Raises
     ------
@@ -96,6 +101,7 @@ def embedded_tracks(
             [embeddings[track.name].astype(np.float32) for track in tracks],
             [track.genre for track in tracks],
             [track.group for track in tracks],
+            [textures.get(track.name) for track in tracks] if textures else (),
         ),
     )
 
@@ -106,6 +112,7 @@ def subset(tracks: Tracks, chosen: Sequence[int] | NDArray[np.int64]) -> Tracks:
         [tracks.windows[i] for i in chosen],
         [tracks.labels[i] for i in chosen],
         [tracks.groups[i] for i in chosen],
+        [tracks.textures[i] for i in chosen] if tracks.textures else (),
     )
 
 
@@ -214,9 +221,9 @@ def evaluate_head(head: Head, tracks: Tracks) -> Trial:
 def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     """A head that knows the genres of ``new`` as well; the old ones stay as they are.
 
-    A new genre is a new centre; the covariance within genres, which hundreds of tracks made, is
-    kept, and so is the calibration. Its surroundings are known from now on, whatever the detector
-    of other sounds says.
+    A new genre is a new centre; for the second encoder too, where enough of its tracks have a
+    texture. The covariance within genres, which hundreds of tracks made, is kept, and so is the
+    calibration. Its surroundings are known from now on, whatever the detector of other sounds says.
 
     Raises
     ------
@@ -231,6 +238,7 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     centres = [scaled[given == label].mean(axis=0) for label in added]
     together = np.vstack([checked_statistics(head)["centres"], *centres])  # (old + new, d)
     grown = with_centres(head, together, labels=(*head.labels, *added), names=names)
+    grown = replace(grown, texture=texture_votes.with_genres(head.texture, new, added))
     if head.detector is None:
         return grown
     # Else the new genre's own music would be called unknown: the detector knows the old alone.
@@ -258,12 +266,15 @@ def with_centres(
     )
     tags = heads.genre_name_tags(labels, names or ())
     made = heads.assemble(learnt, labels, tags, head.calibration, head.detector, power=head.power)
-    # The second encoder's votes are for the old genres alone, so they are left out.
+    # The second encoder's votes are for these genres alone.
+    texture = head.texture if labels == head.labels else None
     prior = None
     if head.prior is not None:
         # Nothing is added for new genres: how common they are is not known.
         prior = np.concatenate([head.prior, np.zeros(len(labels) - len(head.prior))])
-    return replace(made, known_region=head.known_region, prior=prior, gates=head.gates)
+    return replace(
+        made, known_region=head.known_region, prior=prior, gates=head.gates, texture=texture
+    )
 
 
 def scaled_features(head: Head, tracks: Tracks) -> Float64:
@@ -348,12 +359,12 @@ def measure_gain(
         grown = grow(before_head, subset(new, new_fold.train), names=names)
         measured[fold.held_out] = new_measured[new_fold.held_out] = True
         for i in fold.held_out:
-            before = labels[int(before_head.classify(old.windows[i]).probabilities.argmax())]
-            after = grown.labels[int(grown.classify(old.windows[i]).probabilities.argmax())]
+            before = _nearest(before_head, old, i)
+            after = _nearest(grown, old, i)
             right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
             taken[i] = after in added
         for i in new_fold.held_out:
-            decided = grown.classify(new.windows[i])
+            decided = grown.classify(new.windows[i], new.texture(i))
             found[i] = grown.labels[int(decided.probabilities.argmax())] == new.labels[i]
             known[i] = decided.known
     recalls = {
@@ -371,6 +382,11 @@ def measure_gain(
         int(taken[measured].sum()),
         int(measured.sum()),
     )
+
+
+def _nearest(head: Head, tracks: Tracks, i: int) -> str:
+    output = head.classify(tracks.windows[i], tracks.texture(i))
+    return head.labels[int(output.probabilities.argmax())]
 
 
 def _recall(

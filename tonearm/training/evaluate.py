@@ -252,7 +252,12 @@ def _evaluate(
     check_labels(path, model, evaluation_set.folder, tracks)
     embeddings = [found.windows[track.name] for track in tracks]
     decisions = [
-        model.head.classify(_until_confident(model, each, evaluation_set)) for each in embeddings
+        model.head.classify(
+            _until_confident(model, each, evaluation_set),
+            found.textures.get(track.name),
+            duration_s=track.duration_s,
+        )
+        for track, each in zip(tracks, embeddings, strict=True)
     ]
     truth = np.array([model.labels.index(track.genre) for track in tracks], dtype=np.int64)
     learnt = _learnt(model, tracks, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,10 +139,14 @@ def _chosen(data: DataSet, split: Split | None, subset: str, found: splits.Subse
 
 @dataclass(frozen=True)
 class TrackEmbeddings:
-    """Embeddings [n, d] of one encoder by name of the track, and what failed with the reason."""
+    """Embeddings [n, d] by one model's encoders by name of the track, and what failed and why.
+
+    ``textures`` [m, t] are those of the second encoder, for the tracks that it was asked about.
+    """
 
     windows: Mapping[str, Windows]
     failed: tuple[Fault, ...]
+    textures: Mapping[str, Windows] = field(default_factory=dict)
 
 
 def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
@@ -159,9 +163,15 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
     """
     chosen = evaluation_set.tracks
     levels = _features(evaluation_set, encoding.model)
+    textures: dict[str, Windows] = {}
     if levels is None and not evaluation_set.excerpts:
         kept, failed = dataset.embed(evaluation_set.data, chosen, encoding)
         found = {name: made.values.astype(np.float32) for name, made in kept.items()}
+        textures = {
+            name: made.texture.astype(np.float32)
+            for name, made in kept.items()
+            if made.texture is not None
+        }
     else:
         found, failed = _embed_here(evaluation_set, encoding, levels)
     if not found:
@@ -171,7 +181,7 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
             f"{evaluation_set.path_of(name)}: {reason}"
         )
     named = tuple(Fault(evaluation_set.path_of(name), reason) for name, reason in failed)
-    return TrackEmbeddings(found, named)
+    return TrackEmbeddings(found, named, textures)
 
 
 def _features(evaluation_set: EvaluationSet, model: Model) -> FeatureStore | None:

@@ -47,11 +47,15 @@ _STEPS = 200
 
 @dataclass(frozen=True)
 class Tracks:
-    """Analysed tracks: windows [n, d], label, and the group that a split keeps whole, of each."""
+    """Analysed tracks: windows [n, d], label, and the group that a split keeps whole, of each.
+
+    ``textures`` holds what the second encoder gave for each, or None; it is empty if no one knows.
+    """
 
     windows: Sequence[Windows]
     labels: Sequence[str]
     groups: Sequence[str]
+    textures: Sequence[Windows | None] = ()
 
     def __post_init__(self) -> None:
         if not len(self.windows) == len(self.labels) == len(self.groups):
@@ -59,6 +63,12 @@ class Tracks:
                 f"{len(self.windows)} tracks, {len(self.labels)} labels and "
                 f"{len(self.groups)} groups do not belong together"
             )
+        if self.textures and len(self.textures) != len(self.windows):
+            raise DatasetError(f"{len(self.textures)} textures of {len(self.windows)} tracks")
+
+    def texture(self, i: int) -> Windows | None:
+        """Texture of a track, where it is known."""
+        return self.textures[i] if self.textures else None
 
 
 @dataclass(frozen=True)
