@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from conftest import Command
 from support.fakes import HIGH_HZ, LABELS, LOW_HZ, NAMES
 from support.songs import RATE, posix, rows, song
 from support.sounds import tone, write_sndfile
+
+from tonearm.cli.table import Table, View
+from tonearm.model.prediction import Prediction
 
 ESCAPE = "\x1b"
 
@@ -50,6 +54,23 @@ def test_json_and_csv_say_the_same(tonearm: Command, music: Path) -> None:
             assert (row["genre"], float(row["confidence"])) == (line["genre"], line["confidence"])
             assert row["second"] in LABELS and float(row["duration_s"]) == 4
             assert row["timeline"] == f"0.0-4.0 {line['genre']}" and row["error"] == ""
+
+
+def test_a_mix_is_no_unknown_music() -> None:
+    mixed = Prediction(None, "jazz", 0.4, {"jazz": 0.4}, mix={"jazz": 0.6, "metal": 0.4})
+    stream = io.StringIO()
+    Table(stream, View(("jazz", "metal"), 3)).write(replace(mixed, path="a.mp3", duration_s=700))
+    assert "mix" in stream.getvalue() and "Jazz 60%  Metal 40%" in stream.getvalue()
+    assert "unknown" not in stream.getvalue()
+
+
+def test_a_folder_of_one_mix_has_its_timelines_in_a_folder(
+    tonearm: Command, tmp_path: Path
+) -> None:
+    song(tmp_path / "mixes" / "one.wav")
+    ended = tonearm("predict", tmp_path / "mixes", "-f", "cue", "-o", tmp_path / "timelines")
+    assert ended.code == 0, ended.err
+    assert [path.name for path in (tmp_path / "timelines").iterdir()] == ["one.cue"]
 
 
 def test_unknown(tonearm: Command, tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def wrong(words: list[str]) -> str | None:
     if len(words) == 1:
         return None
     name = next((word for word in words[1:] if not word.startswith("-")), None)
-    page = COMMANDS["tonearm"] if words[1].startswith("-") else COMMANDS.get(str(name))
+    # A command may have two words.
+    named = COMMANDS.get(" ".join(words[1:3])) or COMMANDS.get(str(name))
+    page = COMMANDS["tonearm"] if words[1].startswith("-") else named
     if page is None:
         return f"no command {name}" if str(name).isalpha() and str(name).islower() else None
     known = {option for entry in page.options for option in entry.names}

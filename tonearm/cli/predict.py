@@ -101,7 +101,7 @@ def predict(
     files = _files(paths or [], files_from, failures)
     root = _common_folder(files)
     in_folder = None
-    if output_format in _OF_ONE_TIMELINE and (len(files) > 1 or (output and output.is_dir())):
+    if output_format in _OF_ONE_TIMELINE and _is_of_many(files, paths, output):
         in_folder = folder_writer(output_format, output, files, root, failures)
     processors = cores()
     jobs = max(1, min(jobs or processors, len(files)))
@@ -166,6 +166,12 @@ def _files(paths: list[Path], files_from: str | None, failures: Faults) -> list[
 
 def _same_file(path: Path, output: Path | None) -> bool:
     return bool(output and output.exists() and path.exists() and path.samefile(output))
+
+
+def _is_of_many(files: list[Path], paths: list[Path] | None, output: Path | None) -> bool:
+    """Whether each file has a timeline of its own, in a folder: also for a folder of one."""
+    of_folder = any(path.is_dir() for path in paths or ())
+    return len(files) > 1 or (output is not None and (of_folder or output.is_dir()))
 
 
 def _common_folder(files: list[Path]) -> str:

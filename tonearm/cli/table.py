@@ -87,7 +87,8 @@ class Table:
             self._console.print(self._header())
         line = Text(fit(self._name(result.path or ""), self._name_cells) + "  ")
         line.append(
-            fit(_name(result.genre), self._genre_cells), style=f"bold {colour(result.genre)}"
+            fit("mix" if result.mix else _name(result.genre), self._genre_cells),
+            style=f"bold {colour(result.genre)}",
         )
         line.append_text(self._confidence(result))
         line.append(f"{clock(result.duration_s or 0):>{_LENGTH_CELLS}}")
@@ -105,12 +106,15 @@ class Table:
         return printable(os.path.relpath(path, self._below) if self._below else path)
 
     def _confidence(self, prediction: Prediction) -> Text:
-        """Bar, percentage and further guesses; for an unknown sound only its nearest genre."""
+        """Bar, percentage, further guesses; a mix's shares; an unknown sound's nearest genre."""
         from rich.text import Text
 
         guesses = list(prediction.probabilities.items())
+        cells = _BAR_CELLS + 7 + self._guess_cells * self._guesses
+        if prediction.mix:
+            shares = (f"{_name(each)} {share:.0%}" for each, share in prediction.mix.items())
+            return Text(fit("  ".join(shares), cells))
         if prediction.genre is None:
-            cells = _BAR_CELLS + 7 + self._guess_cells * self._guesses
             return Text(fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
         line = Text(bar(prediction.confidence), style=colour(prediction.genre))
         line.append(f" {prediction.confidence:4.0%}  ", style="default")
