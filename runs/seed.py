@@ -15,11 +15,13 @@ minutes. A row that is done is kept in --out, so the same command continues.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,7 @@ Float32 = NDArray[np.float32]
 HELD_OUT = 0.25  # as the original
 # The arrays of GTZAN that research passes around keep 387 of a clip's 1,293 frames.
 ARRAY_FRAMES = 39
-ORIGINAL = Path(__file__).parents[1] / "examples" / "original"
+ORIGINAL = Path(__file__).parents[1] / "examples" / "original" / "network.py"
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,18 @@ def held_out(segments: Segments, row: Row, used: NDArray[np.bool_]) -> NDArray[n
     return out
 
 
+def _original() -> ModuleType:
+    """The example's own network and recipe: there is one of each."""
+    spec = importlib.util.spec_from_file_location("original_network", ORIGINAL)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def measure(segments: Segments, row: Row, labels: Sequence[str], epochs: int) -> dict[str, Any]:
     """Train the original network as a row says; figures of segments and of tracks."""
-    # The example's own network and recipe: there is one of each.
-    sys.path.insert(0, str(ORIGINAL))
-    from network import fit, network  # type: ignore[import-not-found]
-
+    original = _original()
     first = {track.name for track in groups.distinct(segments.of)}
     used = np.array([row.copies or segments.of[i].name in first for i in segments.tracks])
     out = held_out(segments, row, used)
@@ -143,10 +151,10 @@ def measure(segments: Segments, row: Row, labels: Sequence[str], epochs: int) ->
     truth = np.array([labels.index(segments.of[i].genre) for i in segments.tracks])
     y = torch.from_numpy(truth)
     torch.manual_seed(0)
-    net = network(len(labels))
+    net = original.network(len(labels))
     train, valid = ((x[where], y[where]) for where in map(torch.from_numpy, (used & ~out, out)))
     last = {}
-    for last in fit(net, train, valid, epochs):
+    for last in original.fit(net, train, valid, epochs):
         print(f"  {row.name}: epoch {last['epoch']} {last['valid_accuracy']:.3f}", file=sys.stderr)
     with torch.no_grad():
         logits = torch.cat([net.classify(some) for some in valid[0].split(256)])
