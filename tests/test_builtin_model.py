@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tonearm import Classifier
 from tonearm.data import splits
 from tonearm.genres import BUILTIN_GENRES, id3_name
 from tonearm.model import file as model_file
+from tonearm.training.learnt_sounds import LearntSounds
 
 ROOT = Path(__file__).parents[1]
 RATE_HZ = 22_050
@@ -34,6 +36,29 @@ def test_the_shipped_bundle_keeps_its_contract(shipped: Classifier) -> None:
     official = splits.official("gtzan-filtered")
     assert shipped.model.training["split_sha256"] == official.sha256
     assert shipped.model.training["parts"] == ["train", "valid"]
+
+
+def test_it_names_the_sounds_that_it_learnt_from(shipped: Classifier) -> None:
+    learnt = LearntSounds.in_training(shipped.model.training)
+    assert learnt is not None and learnt.means is not None
+    # 443 train and 64 valid clips with tags, and the free music; 133 valid clips have no tags.
+    assert len(set(learnt.keys)) == 443 + 64 + 229
+    windows = np.repeat(learnt.means[:1], 4, axis=0)
+    assert learnt.contain("another file", 30.0, windows)
+    assert not learnt.contain("another file", 30.0, windows[:, ::-1])
+
+
+def test_a_short_sound_is_unknown_where_a_long_one_may_be_music(shipped: Classifier) -> None:
+    beat = 0.3 * np.sin(2 * np.pi * 220 * TIME_S) * np.exp(-6 * (TIME_S % 0.5))
+    embeddings = shipped.embed(beat.astype(np.float32), RATE_HZ)
+    assert embeddings.texture is not None
+    short = replace(embeddings, duration_s=3.0)
+    head = shipped.model.head
+    long_one, short_one = (
+        head.classify(each.values, each.texture, duration_s=each.duration_s).unknown
+        for each in (embeddings, short)
+    )
+    assert short_one > long_one
 
 
 @pytest.mark.parametrize("n", [1, 2, 28, 500])
