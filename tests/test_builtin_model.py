@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tonearm import Classifier
+from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.data import splits
 from tonearm.genres import BUILTIN_GENRES, id3_name
 from tonearm.model import file as model_file
@@ -73,7 +74,7 @@ def test_the_readme_says_what_it_says(shipped: Classifier) -> None:
     rows = [re.match(r"(\w+\.\w+) +([\w-]+) +\S+ +(\d+)%", line) for line in lines]
     shown = {row[1]: (row[2], int(row[3])) for row in rows if row}
     assert sorted(shown) == sorted(
-        p.name for p in (ROOT / "examples").iterdir() if p.is_file() and p.suffix != ".md"
+        p.name for p in (ROOT / "examples").iterdir() if p.suffix in AUDIO_SUFFIXES
     )
     for name, (genre, percent) in shown.items():
         prediction = shipped.predict(ROOT / "examples" / name)
