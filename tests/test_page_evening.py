@@ -355,6 +355,8 @@ def test_review_view_chooses_by_number_and_counts(page, own):
     page.goto(f"{own}/#review")
     head = page.locator(".place")
     expect(head).to_have_text("1 of 600")
+    genres = len(api(page, "/genres")["genres"]) - 1  # without unknown
+    expect(page.locator(".genre-keys .choice")).to_have_count(genres)
     first = page.locator(".detail.large h2").inner_text()
     page.keyboard.press("3")
     expect(head).to_have_text("2 of 600")

@@ -10,7 +10,7 @@ import { verdict, lower } from "./words.js";
 let numbers = 0;
 
 /** A card for a file; `analyse()` sends it, and resolves whatever becomes of it. */
-export function makeCard(file, { onremove, onkeep }) {
+export function makeCard(file, { onremove, onkeep, onanswer }) {
   const key = `card-${(numbers += 1)}`;
   const source = URL.createObjectURL(file);
   const stop = new AbortController();
@@ -116,6 +116,7 @@ export function makeCard(file, { onremove, onkeep }) {
     picture.setTimeline(values.timeline, values.duration_s);
     body.append(details(values));
     describe();
+    onanswer();
   }
 
   /** All probabilities, styles and moods, for who wants them. */

@@ -108,8 +108,9 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     }
     const best = whole ?? row;
     const words = `${best.genre ? "" : "unknown: "}${verdict(best)}`;
-    const differs = whole && (whole.genre !== row.genre || whole.nearest !== row.nearest);
     const scan = row.genre ? `${lower(row.genre)}, ${percent(row.confidence)}` : "unknown";
+    const now = best.genre ? `${lower(best.genre)}, ${percent(best.confidence)}` : "unknown";
+    const differs = whole && scan !== now;
     place.replaceChildren(
       el(
         "p",

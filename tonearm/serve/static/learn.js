@@ -19,7 +19,7 @@ export function makeLearn({ corrections, needed, built_in, model, proposal }) {
     : `From ${needed} on, Tonearm can learn from them: ${needed - corrections} to go.`;
   return el(
     "section",
-    { class: "panel" },
+    { class: "panel learns" },
     el("h2", {}, "Learn"),
     el("p", {}, `You accepted or corrected ${count(corrections, "track")}. ${words}`),
     el(

@@ -119,7 +119,7 @@ export function makeListen() {
 
   function add(found) {
     const onkeep = (card) => keepCards([card]).catch(fail);
-    const made = found.map((file) => makeCard(file, { onremove: gone, onkeep }));
+    const made = found.map((file) => makeCard(file, { onremove: gone, onkeep, onanswer: update }));
     cards.push(...made);
     waiting.push(...made);
     list.append(...made.map((card) => card.node));

@@ -13,6 +13,7 @@ import { soundOf } from "./sounds.js";
 
 const NEAR = 9; // pixels from the pointer
 const FULL = 65_535;
+const HINT = "Hold Shift and draw round tracks to select them.";
 const COLOURS = { genre: "By sound", tag: "Genre tag", said: "What you said" };
 
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
@@ -38,7 +39,7 @@ export function makeMap({ onchange }) {
   const canvas = el("canvas", { class: "points", tabindex: 0, role: "img", "aria-label": "Map" });
   const tip = el("div", { class: "tip", hidden: true });
   const legend = el("ul", { class: "chips", "aria-label": "Genres" });
-  const chosen = el("p", { class: "shown" }, "Hold Shift and draw round tracks to select them.");
+  const chosen = el("p", { class: "shown" }, "Placing the tracks…");
   const colour = el(
     "select",
     { "aria-label": "Coloured by", onchange: () => ((by = colour.value), relegend(), redraw()) },
@@ -71,6 +72,7 @@ export function makeMap({ onchange }) {
     places = new Uint16Array(bytes(data.places));
     genres = [null, ...data.genres];
     for (const name of Object.keys(COLOURS)) colours[name] = new Uint8Array(bytes(data[name]));
+    if (!selected.size) chosen.textContent = HINT;
     canvas.setAttribute("aria-label", `Map of ${count(data.total, "track")}`);
     relegend();
     redraw();

@@ -154,7 +154,8 @@ export function makeOverview({ undoRun }) {
         return;
       }
       const hours = number(Math.round(seen.duration_s / 3600));
-      heading.textContent = `${count(seen.tracks, "track")}, ${hours} hours, by ${seen.model}`;
+      const size = `${count(seen.tracks, "track")}, ${hours} hours`;
+      heading.textContent = `${size}, classified by ${seen.model}`;
       const panels = [
         work(seen),
         genres(seen),

@@ -7,6 +7,7 @@ import * as player from "./player.js";
 import { soundOf } from "./sounds.js";
 
 const WORDS = 8;
+const BANDS = 3;
 
 /**
  * @typedef {object} Reasons
@@ -19,7 +20,11 @@ const WORDS = 8;
  */
 
 /** @param {number} hz */
-const hertz = (hz) => (hz >= 1000 ? `${(hz / 1000).toFixed(1)} kHz` : `${Math.round(hz)} Hz`);
+const kilo = (hz) => (hz / 1000).toFixed(1);
+
+/** @param {{low_hz: number, high_hz: number, amount: number}[]} bands */
+const strongest = (bands) =>
+  bands.toSorted((a, b) => Math.abs(b.amount) - Math.abs(a.amount)).slice(0, BANDS);
 
 /**
  * What spoke for the genre (to the right) and for the next one (to the left), and when.
@@ -31,8 +36,8 @@ export function drawReasons(reasons, seek) {
   const [genre, against] = [nameOf(reasons.genre), nameOf(reasons.against)];
   const rows = [
     ...reasons.tags.map(({ tag, amount }) => ({ name: tag, amount })),
-    ...reasons.bands.map(({ low_hz, high_hz, amount }) => ({
-      name: `movement, ${hertz(low_hz)} to ${hertz(high_hz)}`,
+    ...strongest(reasons.bands).map(({ low_hz, high_hz, amount }) => ({
+      name: `movement, ${kilo(low_hz)}–${kilo(high_hz)} kHz`,
       amount,
     })),
   ];

@@ -14,11 +14,11 @@ import * as reviews from "./reviews.js";
 const RECENT = "tonearm.genres"; // names that a person typed
 const AHEAD = 50;
 
-/** Genres for the keys 1 to 9: those a person named before come first. */
+/** All genres, those a person named before first; the first nine have the keys 1 to 9. */
 function choices() {
   const typed = JSON.parse(localStorage.getItem(RECENT) ?? "[]");
   const known = labels().map((row) => row.genre);
-  return [...new Set([...typed, ...known])].slice(0, 9 + typed.length);
+  return [...new Set([...typed, ...known])];
 }
 
 function remember(genre) {
@@ -107,7 +107,7 @@ export function makeReview() {
         const choice = button("", () => choose(genre), {
           class: "choice",
           "aria-pressed": String(pressed),
-          "aria-keyshortcuts": String(i + 1),
+          "aria-keyshortcuts": i < 9 ? String(i + 1) : null,
         });
         const key = i < 9 ? el("kbd", {}, String(i + 1)) : null;
         choice.append(swatch(genre), el("span", {}, nameOf(genre)), key ?? "");
