@@ -131,7 +131,7 @@ def test_the_header_says_what_the_strip_says(page, few):
     open_list(page, address, "?text=midnight")
     line = page.locator(".verdict-line")
     expect(line).to_contain_text("metal")
-    expect(page.locator(".basis")).to_contain_text("The whole track.")
+    expect(page.locator(".basis")).to_contain_text("The whole track.", timeout=30_000)
     expect(line).to_contain_text("jazz")
     expect(page.locator(".basis strong")).to_have_text(
         "The scan, from some windows, said metal, 61 %."
@@ -331,7 +331,7 @@ def test_filters_are_in_the_address(page, own):
 def test_tracks_on_the_map_are_chosen_by_a_lasso(page, own):
     page.goto(f"{own}/#map")
     canvas = page.locator("canvas.points")
-    expect(canvas).to_have_attribute("aria-label", "Map of 600 tracks", timeout=20_000)
+    expect(canvas).to_have_attribute("aria-label", "Map of 600 tracks", timeout=60_000)
     page.get_by_role("button", name="Lasso").click()
     box = canvas.bounding_box()
     edge = 4

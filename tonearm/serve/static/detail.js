@@ -111,6 +111,7 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     const scan = row.genre ? `${lower(row.genre)}, ${percent(row.confidence)}` : "unknown";
     const now = best.genre ? `${lower(best.genre)}, ${percent(best.confidence)}` : "unknown";
     const differs = whole && scan !== now;
+    const other = row.genre === best.genre ? "span" : "strong";
     place.replaceChildren(
       el(
         "p",
@@ -123,7 +124,7 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
         "p",
         { class: "basis quiet" },
         whole ? "The whole track. " : "Some windows of it, as scanned. ",
-        differs ? el("strong", {}, `The scan, from some windows, said ${scan}.`) : "",
+        differs ? el(other, {}, `The scan, from some windows, said ${scan}.`) : "",
       ),
     );
   }
