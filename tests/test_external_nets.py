@@ -167,3 +167,13 @@ def test_networks_that_cannot_be_trained_are_found_at_once(
     with pytest.raises(DatasetError, match=message):
         architecture.try_out(made, spec, 3, path=tmp_path / "my_net.py")
     assert capsys.readouterr().out == "", "stdout is for data"
+
+
+def test_the_network_of_the_guide_can_be_trained(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "networks.md").read_text(encoding="utf-8")
+    code = guide.partition("```python\n")[2].partition("```")[0]
+    path = tmp_path / "my_net.py"
+    path.write_text(code, encoding="utf-8")
+    made = architecture.named(f"{path}:Net")
+    assert (made.recipe.epochs, made.window_s, made.config.hidden) == (30, 3.0, 32)
+    architecture.try_out(made, architecture.window_of(made, GTZAN_SPEC), 10, path=path)
