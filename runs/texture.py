@@ -2,7 +2,7 @@
 
 The fixed filters of ``tonearm/nets/gabor.py`` give 1,275 numbers of a window of 30 s; the first 128
 principal components of music hold what the genres need of them. A discriminant on these votes.
-Which sizes, and what else was tried: ``docs/experiments/ears.md``.
+Which sizes, and what else was tried: ``docs/experiments/second-encoder.md``.
 """
 
 from __future__ import annotations

@@ -161,7 +161,8 @@ class Head:
                 mean = long_windows.mean(axis=0)
                 excess = np.array([self.texture.detector.excess(odds, mean, duration_s)])  # type: ignore[union-attr]
             if probabilities.max() < self.texture.ask_below:
-                # Votes multiply: weights .5, .7, 1 and 1.3 gave .829, .831, .834, .834 (ears.md).
+                # Votes multiply: weights .5, .7, 1 and 1.3 gave .829, .831, .834, .834
+                # (second-encoder.md).
                 z += mean_vote(long_windows[None] @ self.texture.weight + self.texture.bias)
                 probabilities = calibrated(z, self.texture.calibration)
         # The detector's line is a logistic regression, so its distance in nats is a log-odds.
@@ -184,7 +185,7 @@ class Head:
             return False
         track = np.asarray(windows)[None]
         # Below .85 in the built-in model: two of five clips of GTZAN. Below .9 it would be half of
-        # them for six thousandths of log-loss and no accuracy (ears.md).
+        # them for six thousandths of log-loss and no accuracy (second-encoder.md).
         in_doubt = self._probabilities(track).max() < self.texture.ask_below
         return bool(in_doubt) or self._is_suspect(self._excess(track), duration_s)
 
@@ -267,7 +268,7 @@ class Head:
             mean = np.maximum(wide.mean(axis=1), LEAST_PROBABILITY)
             z = np.log(mean) @ self.weight + self.bias
         if self.prior is not None:
-            # One nat less for electronic in the built-in model (ears.md).
+            # One nat less for electronic in the built-in model (second-encoder.md).
             z = z + self.prior
         if self.gates:
             z = z + closed(self.gates, self.labels, np.asarray(tracks, np.float64).mean(axis=1))

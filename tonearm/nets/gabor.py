@@ -8,7 +8,7 @@ tried before and instead, with figures, is in ``docs/experiments/gabor.md``. Lev
 [batch, frames, bands], images (batch, channels, frames, bands).
 
 A slow filter's modulus changes slowly, so it is taken at every few frames and bands only: a tenth
-of the work for the same means (``docs/experiments/ears.md``).
+of the work for the same means (``docs/experiments/second-encoder.md``).
 """
 
 from __future__ import annotations

@@ -76,7 +76,8 @@ class Action(StrEnum):
 
 
 # From the precision of what is written on collections that the model has not learnt from
-# (docs/experiments/ears.md): an album's tracks together are right more often than a file alone.
+# (docs/experiments/second-encoder.md):
+# an album's tracks together are right more often than a file alone.
 ALBUM_CONFIDENCE, FILE_CONFIDENCE = 0.7, 0.8
 
 
