@@ -72,6 +72,8 @@ def test_every_object_gets_a_row_in_the_order_of_the_manifest(job, tmp_path):
     assert (result.analysed, result.failed) == (2, 4)
     assert "names a store that is not known" in rows[5].error[1]
     assert rows[0].size == len("a.mp3")
+    # As in a library, which keeps no key of what it could not analyse.
+    assert [row.key is None for row in rows] == [row.error is not None for row in rows]
 
 
 def test_the_rows_are_those_of_a_scan(tiny, music, tmp_path):

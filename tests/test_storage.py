@@ -12,10 +12,11 @@ fsspec = pytest.importorskip("fsspec")
 from support.small_files import music, write  # noqa: E402
 
 from tonearm import Classifier  # noqa: E402
+from tonearm.audio import check_file  # noqa: E402
 from tonearm.containers.sound_key import sound_key  # noqa: E402
 from tonearm.distributed import storage  # noqa: E402
 from tonearm.distributed.storage import ObjectPath, is_uri, patiently  # noqa: E402
-from tonearm.errors import TonearmError  # noqa: E402
+from tonearm.errors import DecodeError, TonearmError  # noqa: E402
 
 
 @pytest.fixture
@@ -128,6 +129,29 @@ def test_a_store_without_credentials_is_a_matter_of_permission():
 
     with pytest.raises(PermissionError, match="no credentials for the store"):
         patiently(ask)
+
+
+def test_what_a_store_says_of_an_object_is_the_reason(put, monkeypatch):
+    class NoCredentialsError(Exception):
+        pass
+
+    path = ObjectPath(put("a.mp3", b"x"))
+    store, _ = path._opened()
+
+    def refuse(_):
+        raise NoCredentialsError("Unable to locate credentials")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "info", refuse)
+        with pytest.raises(DecodeError) as refused:
+            check_file(path)
+    assert refused.value.kind == "permission-denied"
+    assert refused.value.reason == (
+        "cannot be read: no credentials for the store (Unable to locate credentials)"
+    )
+    gone = ObjectPath("memory://bucket/gone.mp3")
+    with pytest.raises(DecodeError, match="does not exist"):
+        check_file(gone)
 
 
 def test_a_store_that_never_answers_is_given_up():

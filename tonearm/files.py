@@ -159,7 +159,9 @@ def why_unreadable(path: str | os.PathLike[str], error: OSError) -> str:
         broken_link = os.path.islink(path)
         return "is a link to a file that does not exist" if broken_link else "does not exist"
     if isinstance(error, PermissionError):
-        return "cannot be read: permission denied"
+        # A store says more than the system does, for example that there are no credentials.
+        said = "" if error.errno else str(error)
+        return f"cannot be read: {said or 'permission denied'}"
     if error.errno == errno.ELOOP:
         return "is a link to itself"
     return f"cannot be read: {error.strerror or error}"

@@ -272,13 +272,14 @@ class _Rows:
             path=item.path,
             size=looked.size if looked else item.size,
             tags=looked.tags if looked else FileTags(),
-            key=looked.key if looked else None,
         )
         if isinstance(outcome, Failure):
+            # Without its key, as in a library: a later scan must not take the sound for known.
             row = replace(row, error=(outcome.kind, outcome.reason))
         else:
             predicted = classify_stored(self._model, outcome)
-            row = replace(row, model=self._model.sha256, embeddings=outcome, prediction=predicted)
+            made = {"key": looked.key if looked else None, "model": self._model.sha256}
+            row = replace(row, **made, embeddings=outcome, prediction=predicted)
         self._rows[number] = row
 
     def result(self, part: int) -> PartResult:
