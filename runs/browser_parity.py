@@ -81,7 +81,7 @@ def opened(address: str) -> Iterator[Page]:
         page.on("pageerror", lambda error: print(error, file=sys.stderr))
         page.on("console", lambda message: print(message.text, file=sys.stderr))
         page.goto(address)
-        page.wait_for_selector(".drop")
+        page.wait_for_selector(".drop", timeout=90_000)
         yield page
         browser.close()
 

@@ -37,6 +37,7 @@ export const query = () => "";
 export const audioOf = () => "";
 export const eventsUrl = "";
 export const send = get;
+export const keep = () => get("/library/files");
 
 /** A piece to try. @param {string} name */
 export async function exampleFile(name) {

@@ -55,7 +55,7 @@ def page(browser, folder):
     page.on("request", lambda request: page.asked.append(request.url))
     with serving(folder, EXAMPLES) as address:
         page.goto(f"{address}some/where/")
-        page.wait_for_selector(".drop")
+        page.wait_for_selector(".drop", timeout=90_000)
         yield page
     page.context.close()
 
@@ -66,6 +66,7 @@ def test_a_song_gets_its_card_and_the_page_says_what_it_took(page):
     card = page.locator(".card").first
     sync_api.expect(card.locator("summary")).to_be_visible(timeout=60_000)
     assert card.locator(".what").text_content() == "Jazz"
+    assert card.get_by_text("Keep in library").is_hidden()
     assert "Midnight Walk" in card.locator(".file").text_content()
     costs = page.locator(".costs").text_content()
     assert "first answer after" in costs and "memory at most" in costs

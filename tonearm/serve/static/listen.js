@@ -104,7 +104,7 @@ export function makeListen() {
   const keepAll = button(
     "Keep all in library",
     () => keepCards(cards.filter((card) => card.answer && !card.kept)).catch(fail),
-    { hidden: true },
+    { class: "keep", hidden: true },
   );
   const list = el("ul", { class: "cards", "aria-label": "Results" });
   const node = el(
