@@ -67,7 +67,7 @@ def test_a_delta_that_would_not_restore_is_refused(tmp_path, monkeypatch):
 
 # What cannot come back, or not be compared; every other kind is written.
 REFUSED = {
-    "id3v2.3 with a checksum": "extended header",
+    "id3v2.3 with a checksum": "has a checksum",
     "ogg with a wrong checksum": "sound cannot be compared",
     "opus with a wrong checksum": "sound cannot be compared",
 }
