@@ -278,8 +278,13 @@ class _Rows:
             row = replace(row, error=(outcome.kind, outcome.reason))
         else:
             predicted = classify_stored(self._model, outcome)
-            made = {"key": looked.key if looked else None, "model": self._model.sha256}
-            row = replace(row, **made, embeddings=outcome, prediction=predicted)
+            row = replace(
+                row,
+                key=looked.key if looked else None,
+                model=self._model.sha256,
+                embeddings=outcome,
+                prediction=predicted,
+            )
         self._rows[number] = row
 
     def result(self, part: int) -> PartResult:
