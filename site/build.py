@@ -177,11 +177,11 @@ def check_settings(settings: dict[str, Any]) -> None:
         Of the head.
     """
     unknown = sorted(settings.keys() - HEAD_SETTINGS)
-    unknown += sorted((settings["detector"] or {}).keys() - DETECTOR_SETTINGS)
-    second = settings["texture"] or {}
+    unknown += sorted((settings.get("detector") or {}).keys() - DETECTOR_SETTINGS)
+    second = settings.get("texture") or {}
     unknown += sorted(second.keys() - TEXTURE_SETTINGS)
     unknown += sorted((second.get("detector") or {}).keys() - SECOND_SETTINGS)
-    if settings["known_region"]:
+    if settings.get("known_region"):
         unknown.append("known_region")
     if unknown:
         raise SystemExit(

@@ -155,6 +155,12 @@ def test_every_command_takes_it(tmp_path, tonearm, imported, music):
     assert tonearm("explain", music / "a low.wav", "--model", imported).code == 2
 
 
+def test_what_would_answer_otherwise_elsewhere_is_refused(tmp_path, tonearm, imported):
+    ended = tonearm("models", "export", imported, "-o", tmp_path / "out")
+    assert ended.code == 2 and "imported from a network of others" in ended.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_train_fits_a_head_on_it_and_evaluate_compares(tmp_path, tonearm):
     """Of a smaller shape: a head over 1,280 numbers takes 17 s of computing."""
     imported, data = tmp_path / "small.tonearm", tmp_path / "data"

@@ -19,6 +19,7 @@ from runs.browser_parity import compare, serving
 from tonearm.audio import resample
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
+from tonearm.model.multi_label import MultiLabelHead
 from tonearm.timeline.segments import segments
 
 ROOT = Path(__file__).parents[1]
@@ -227,6 +228,9 @@ def test_a_head_that_the_page_does_not_understand_is_refused():
     build.check_settings(settings)
     with pytest.raises(SystemExit, match="does not know mood"):
         build.check_settings({**settings, "mood": 1})
+    imported = MultiLabelHead.of((), ["a", "b"], labels=["a", "b"], members=[0, 1])
+    with pytest.raises(SystemExit, match="does not know activations, classes, members"):
+        build.check_settings(imported.settings())
     with pytest.raises(SystemExit, match="known_region"):
         build.check_settings({**settings, "known_region": ["polka"]})
 

@@ -44,7 +44,9 @@ export class Head {
 
   /** Probabilities to a power below 1. @param {Row} window @returns {number[]} */
   spread(window) {
-    return Array.from(window, (value) => clip(value, 0, 1) ** this.settings.power);
+    const { power } = this.settings;
+    // Embeddings of imported encoders need not be probabilities.
+    return Array.from(window, (value) => (power === 1 ? value : clip(value, 0, 1) ** power));
   }
 
   /** `row @ weight + bias`. @param {Row} row @param {string} weight @param {string} bias */

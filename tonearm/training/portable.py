@@ -25,6 +25,7 @@ from tonearm.features import FeatureSpec
 from tonearm.files import write_atomically
 from tonearm.model.file import Model
 from tonearm.model.head import LEAST_PROBABILITY, Head
+from tonearm.model.multi_label import MultiLabelHead
 from tonearm.model.out_of_domain import LEAST_ODDS
 from tonearm.model.texture import CLOSED
 
@@ -46,8 +47,14 @@ def export(model: Model, folder: Path) -> list[str]:
     Raises
     ------
     DatasetError
-        When it cannot be written.
+        When it cannot be written, or is a network of others.
     """
+    # The script computes spectrograms by librosa, whose Hann window is another than Essentia's.
+    if isinstance(model.head, MultiLabelHead) or model.features.symmetric_window:
+        raise DatasetError(
+            f"{model.name} was imported from a network of others: its own ONNX file is what "
+            "other programs can use"
+        )
     files = {
         "encoder.onnx": model.encoder,
         "head.onnx": head_network(model.head).SerializeToString(deterministic=True),
@@ -209,6 +216,8 @@ def _logits(graph: _Graph, head: Head, windows: str) -> str:
 
 
 def _spread(graph: _Graph, head: Head, windows: str) -> str:
+    if head.power == 1:  # embeddings that need not be probabilities are left as they are
+        return windows
     clipped = graph.apply("Clip", windows, graph.constant(0.0), graph.constant(1.0))
     return graph.apply("Pow", clipped, graph.constant(head.power))
 
