@@ -40,6 +40,7 @@ _COMMANDS = {
     "audit": ("audit", "audit"),
     "models": ("models", "models"),
     "models import": ("models_import", "import_model"),
+    "models export": ("models_export", "export_model"),
     "serve": ("serve", "serve"),
     "settings": ("settings", "settings"),
 }
@@ -51,7 +52,7 @@ _GROUPS = {
         *("doctor", "export", "import"),
     ),
     "Your own genres": ("train", "extend", "learn"),
-    "Research": ("prepare", "evaluate", "audit", "models", "models import"),
+    "Research": ("prepare", "evaluate", "audit", "models", "models import", "models export"),
     "Serve": ("serve", "settings"),
 }
 

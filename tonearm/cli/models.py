@@ -16,40 +16,19 @@ from tonearm.faults import Faults
 
 Values = dict[str, Any]
 
-_EXPORT = "export"
-
 
 def models(
     folder: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FOLDER|export", help="Where model files are, or 'export'.", show_default="runs"
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Argument(metavar="MODEL", help="To export: a file, or 'built-in'."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="To export: the folder for the files."),
+        typer.Argument(help="Where to look for model files.", show_default="runs"),
     ] = None,
     output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
     verbose: console.Verbose = False,
 ) -> None:
-    """List the available models, or export one.
+    """List the available models.
 
-    It lists the built-in model, what can be trained, and the model files in a folder. `tonearm
-    models export MODEL -o FOLDER` writes ONNX files, settings and a short script, which need
-    librosa and onnxruntime, but not Tonearm.
+    The built-in model, what can be trained, and the model files in a folder.
     """
-    if folder == Path(_EXPORT) and (model is not None or output is not None):
-        _export(model, output)
-        return
-    if model is not None or output is not None:
-        raise typer.BadParameter(
-            f"write `tonearm models {_EXPORT} MODEL -o FOLDER`", param_hint="MODEL"
-        )
     from tonearm.model import file as model_file
     from tonearm.nets import ARCHITECTURES
 
@@ -70,26 +49,6 @@ def models(
     else:
         _print_models(listed, ARCHITECTURES)
     console.close("could not be read", failures)
-
-
-def _export(model: str | None, output: Path | None) -> None:
-    """Write a model as files that need no Tonearm."""
-    if model is None or output is None:
-        missing = "MODEL" if model is None else "--output"
-        raise typer.BadParameter("is missing: which model, and where to?", param_hint=missing)
-    from tonearm.model import file as model_file
-
-    loaded = model_file.load(model_file.named(model))
-    try:
-        from tonearm.training import portable
-    except ImportError as error:
-        if error.name != "onnx":
-            raise
-        raise DatasetError("to export, install onnx: pip install 'tonearm[train]'") from None
-    for name in portable.export(loaded, output):
-        print(console.printable(output / name))
-    script = console.printable(output / "predict.py")
-    console.say(f"It needs librosa and onnxruntime alone: python {script} SONG")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from tonearm.files import write_atomically
 from tonearm.model.file import Model
 from tonearm.model.head import LEAST_PROBABILITY, Head
 from tonearm.model.multi_label import MultiLabelHead
-from tonearm.model.out_of_domain import LEAST_ODDS
+from tonearm.model.out_of_domain import LEAST_ODDS, SHORT_S, TextureDetector
 from tonearm.model.texture import CLOSED
 
 _OPSET = 17  # onnxruntime 1.20 reads it, as in export.py
@@ -137,8 +137,8 @@ class _Graph:
 def head_network(head: Head) -> onnx.ModelProto:
     """A head as a network.
 
-    ``windows`` float32 [n, d], and ``texture`` float32 [m, t] where it has a second encoder, to
-    ``probabilities`` float64 [k] and ``unknown`` float64 [1].
+    ``windows`` float32 [n, d], and where it has a second encoder ``texture`` float32 [m, t] and the
+    track's ``duration_s`` float32 [1], to ``probabilities`` float64 [k] and ``unknown`` [1].
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def head_network(head: Head) -> onnx.ModelProto:
     windows = graph.apply("Cast", "windows", to=TensorProto.DOUBLE)
     z = _logits(graph, head, windows)
     first = _calibrated(graph, z, head.calibration)
-    probabilities = first
+    probabilities, texture = first, ""
     inputs = [_value("windows", TensorProto.FLOAT, ["n", head.dimensions])]
     if head.texture is not None:
         texture = graph.apply("Cast", "texture", to=TensorProto.DOUBLE)
@@ -161,7 +161,9 @@ def head_network(head: Head) -> onnx.ModelProto:
         doubt = graph.apply("Less", highest, graph.constant(head.texture.ask_below))
         probabilities = graph.apply("Where", doubt, second, first)
         inputs.append(_value("texture", TensorProto.FLOAT, ["m", head.texture.dimensions]))
-    unknown = _unknown(graph, head, windows, probabilities)
+        if head.texture.detector is not None:
+            inputs.append(_value("duration_s", TensorProto.FLOAT, [1]))
+    unknown = _unknown(graph, head, windows, probabilities, texture)
     graph.nodes += [
         helper.make_node("Identity", [probabilities], ["probabilities"]),
         helper.make_node("Reshape", [unknown, graph.constant(np.array([1]))], ["unknown"]),
@@ -231,23 +233,44 @@ def _calibrated(graph: _Graph, z: str, mixture: Sequence[tuple[float, float]]) -
     return graph.apply("Sum", *parts)
 
 
-def _unknown(graph: _Graph, head: Head, windows: str, probabilities: str) -> str:
-    """Probability that a track is none of the genres, as `Head._beyond` finds it."""
-    if head.detector is None:
-        return graph.constant(np.zeros(1))
+def _unknown(graph: _Graph, head: Head, windows: str, probabilities: str, texture: str) -> str:
+    """Probability that a track is none of the genres, as `Head.classify` finds it."""
     low, high = graph.constant(LEAST_ODDS), graph.constant(1 - LEAST_ODDS)
     p = graph.apply("Clip", windows, low, high)
     odds = graph.apply("Div", p, graph.apply("Sub", graph.constant(1.0), p))
     mean = graph.mean(graph.apply("Log", odds), 0)
-    line = graph.apply("MatMul", mean, graph.constant(head.detector.weight))
     shape = graph.apply("Shape", windows, start=0, end=1)
     count = graph.apply("Cast", shape, to=TensorProto.DOUBLE)
-    margin = graph.apply("Div", graph.constant(head.detector.slope), graph.apply("Sqrt", count))
-    rest = graph.constant(head.detector.offset - head.detector.limit)
-    beyond = graph.apply("Sub", graph.apply("Add", line, rest), margin)
+    # Without a detector everything is far inside the limit.
+    beyond = graph.constant(np.full(1, -1e30))
+    if head.detector is not None:
+        line = graph.apply("MatMul", mean, graph.constant(head.detector.weight))
+        slope = graph.constant(head.detector.slope)
+        margin = graph.apply("Div", slope, graph.apply("Sqrt", count))
+        rest = graph.constant(head.detector.offset - head.detector.limit)
+        beyond = graph.apply("Sub", graph.apply("Add", line, rest), margin)
+    if head.texture is not None and head.texture.detector is not None:
+        beyond = _second_line(graph, head.texture.detector, mean, texture, beyond)
     if head.known_region is not None:
         beyond = _within_region(graph, head, windows, probabilities, count, beyond)
     return graph.apply("Sigmoid", beyond)
+
+
+def _second_line(
+    graph: _Graph, detector: TextureDetector, odds: str, texture: str, beyond: str
+) -> str:
+    """The second line's word on suspects, as `TextureDetector` has it."""
+    duration_s = graph.apply("Cast", "duration_s", to=TensorProto.DOUBLE)
+    short = graph.apply("Less", duration_s, graph.constant(SHORT_S))
+    both = graph.apply("Concat", odds, graph.mean(texture, 0), axis=0)
+    line = graph.apply("MatMul", both, graph.constant(detector.weight))
+    limits = graph.constant(detector.short_limit), graph.constant(detector.limit)
+    limit = graph.apply("Where", short, *limits)
+    offset = graph.apply("Add", line, graph.constant(detector.offset))
+    near = graph.apply("Greater", beyond, graph.constant(-detector.margin))
+    inside = graph.apply("Less", beyond, graph.constant(detector.margin))
+    suspect = graph.apply("And", inside, graph.apply("Or", near, short))
+    return graph.apply("Where", suspect, graph.apply("Sub", offset, limit), beyond)
 
 
 def _within_region(
