@@ -273,7 +273,7 @@ def test_scan_from_the_page(page, tmp_path):
 
 def test_docs_come_from_here(page, many):
     page.goto(f"{many}/docs")
-    expect(page.get_by_text("POST /api/v1/predict")).to_be_visible()
+    expect(page.get_by_text("POST /api/v1/predict", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -333,6 +333,6 @@ def test_axe_finds_nothing_serious(browser, many, scheme, width):
     expect(page.locator(".points")).to_have_attribute("aria-label", re.compile("[0-9]"))
     check("map")
     page.goto(f"{many}/docs")
-    expect(page.get_by_text("POST /api/v1/predict")).to_be_visible()
+    expect(page.get_by_text("POST /api/v1/predict", exact=True)).to_be_visible()
     check("docs")
     context.close()

@@ -99,7 +99,9 @@ function changes(result) {
         el("td", { class: "length" }, number(files)),
       ),
     );
-  const titles = ["By sound now", "Then", "Tracks"].map((text) => el("th", { scope: "col" }, text));
+  const titles = ["By sound now", "By the new model", "Tracks"].map((text) =>
+    el("th", { scope: "col" }, text),
+  );
   const scroll = { class: "scroll", tabindex: 0, role: "region", "aria-label": "Changes" };
   const rest = result.changes.length - rows.length;
   return [

@@ -171,7 +171,7 @@ export function makeMap({ onchange }) {
     try {
       const { text, folder } = await send("/playlist", { ids: chosenIds() });
       save(text, "tonearm.m3u8", "audio/x-mpegurl");
-      toast(`Its paths hold in ${folder}: keep it there.`);
+      toast(`Save it in ${folder}: its paths start there.`);
     } catch (error) {
       fail(error);
     }

@@ -76,7 +76,7 @@ export function makeOverview({ undoRun }) {
     return el(
       "section",
       { class: "panel" },
-      el("h2", {}, "To look at"),
+      el("h2", {}, "Worth a look"),
       el(
         "div",
         { class: "figures" },
@@ -128,7 +128,7 @@ export function makeOverview({ undoRun }) {
   function empty(folders) {
     const words = folders.length
       ? "Press Scan to analyse your folders."
-      : "Name your music when you start the page, and scan it here:";
+      : "Start Tonearm with the folder of your music, then scan it here:";
     return el(
       "section",
       { class: "empty" },

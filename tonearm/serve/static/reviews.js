@@ -42,7 +42,7 @@ export function review(rows, verdict, genre = null) {
     toast(
       rows[0].error
         ? "A file that could not be read has nothing to review."
-        : "Its genre is unknown: Change says what it is.",
+        : "Its genre is unknown. Use Change to say what it is.",
     );
   if (!fit.length) return fit;
   for (const row of fit)

@@ -96,7 +96,7 @@ function choose(selection, scope) {
           el("td", { class: "quiet example" }, examples(group)),
         );
       });
-      const heads = ["Write", "Genre now", "Genre then", "Files", "For example"];
+      const heads = ["Write", "Genre now", "Genre afterwards", "Files", "For example"];
       const titles = heads.map((text) => el("th", { scope: "col" }, text));
       const scroll = { class: "scroll", tabindex: 0, role: "region", "aria-label": "Changes" };
       return [
