@@ -330,7 +330,9 @@ def test_axe_finds_nothing_serious(browser, many, scheme, width):
     expect(page.locator(".place")).to_contain_text("1 of")
     check("review")
     page.goto(f"{many}/#map")
-    expect(page.locator(".points")).to_have_attribute("aria-label", re.compile("[0-9]"))
+    expect(page.locator(".points")).to_have_attribute(
+        "aria-label", re.compile("[0-9]"), timeout=60_000
+    )
     check("map")
     page.goto(f"{many}/docs")
     expect(page.get_by_text("POST /api/v1/predict", exact=True)).to_be_visible()
