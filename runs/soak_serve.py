@@ -50,6 +50,17 @@ def digest(folder: Path) -> str:
     return hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
+def children(process: int) -> set[int]:
+    """Processes that a process started, by any of its threads."""
+    found = set[int]()
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            found |= {int(number) for number in task.read_text().split()}
+        except OSError:
+            continue  # gone meanwhile
+    return found
+
+
 class Server:
     """``tonearm serve`` in a process of its own, which may be killed and started again."""
 
@@ -75,16 +86,11 @@ class Server:
                 time.sleep(0.2)
 
     def workers(self) -> list[int]:
-        """Processes that analyse."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        found = [int(number) for number in children.read_text().split()]
-        # Threads start workers too, and each is then the parent.
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            try:
-                found += [int(number) for number in (task / "children").read_text().split()]
-            except OSError:
-                continue
-        return sorted(set(found))
+        """Processes that analyse: children of the process that starts them, which is spared."""
+        found = set[int]()
+        for starter in children(self.process.pid):
+            found |= children(starter)
+        return sorted(found)
 
     def measured(self) -> dict[str, float]:
         """Memory of the server and its open descriptors."""
@@ -315,6 +321,8 @@ def main() -> None:
             "load": os.getloadavg()[1],
             "seen": dict(soak.seen),
             "wrong": len(soak.wrong),
+            # The beginning names the call, what follows the answer: alike are counted as one.
+            "wrong_kinds": Counter(re.sub(r"\d+", "N", words)[:120] for words in soak.wrong),
             "first_wrong": soak.wrong[:3],
             "reviews_lost": len(lost),
             "files_as_before": digest(folder) == before,
