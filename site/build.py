@@ -211,6 +211,7 @@ def rules() -> dict[str, Any]:
         "least_vote": head.LEAST_PROBABILITY,
         "least_odds": out_of_domain.LEAST_ODDS,
         "short_s": out_of_domain.SHORT_S,
+        "far_outside": out_of_domain.FAR_OUTSIDE,
         "closed": texture.CLOSED,
         "places": prediction.PLACES,
         "most_styles": styles.MOST,

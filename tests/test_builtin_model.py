@@ -62,6 +62,18 @@ def test_a_short_sound_is_unknown_where_a_long_one_may_be_music(shipped: Classif
     assert short_one > long_one
 
 
+@pytest.mark.parametrize("length_s", [3, 20])
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_noise_up_to_the_highest_band_is_no_music(
+    shipped: Classifier, power: float, length_s: int
+) -> None:
+    # White, pink and brown; the sounds that the model learnt from end at 8 kHz.
+    white = np.fft.rfft(np.random.default_rng(0).standard_normal(44_100 * length_s))
+    noise = np.fft.irfft(white / np.maximum(np.arange(len(white)), 1) ** power)
+    samples = (0.1 * noise / noise.std()).astype(np.float32)
+    assert shipped.predict(samples, sample_rate_hz=44_100).genre is None
+
+
 @pytest.mark.parametrize("n", [1, 2, 28, 500])
 def test_it_decides_on_any_number_of_windows(shipped: Classifier, n: int) -> None:
     prediction = shipped.classify(np.random.default_rng(n).random((n, 50), dtype=np.float32) ** 4)

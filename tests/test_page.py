@@ -19,7 +19,7 @@ expect = sync_api.expect
 ROOT = Path(__file__).parents[1]
 AXE = find_spec("axe_playwright_python")
 PIECES = sorted(
-    path for path in (ROOT / "examples").iterdir() if path.is_file() and path.suffix != ".md"
+    path for path in (ROOT / "examples").iterdir() if path.suffix not in ("", ".md", ".ipynb")
 )
 TITLE = "<script>document.title = 'broken'</script>"
 

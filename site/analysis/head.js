@@ -144,7 +144,7 @@ export class Head {
    */
   suspects(beyond, length_s) {
     const second = this.settings.texture?.detector;
-    if (!second || beyond >= second.margin) return false;
+    if (!second || beyond >= this.rules.far_outside) return false;
     return beyond > -second.margin || length_s < this.rules.short_s;
   }
 

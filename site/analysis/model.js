@@ -25,6 +25,7 @@
  * @property {number} least_vote
  * @property {number} least_odds
  * @property {number} short_s
+ * @property {number} far_outside
  * @property {number} closed
  * @property {number} places
  * @property {number} most_styles

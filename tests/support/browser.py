@@ -55,7 +55,9 @@ def many(tmp_path_factory):
 @pytest.fixture
 def few(tmp_path):
     folder = tmp_path / "music"
-    shutil.copytree(ROOT / "examples", folder, ignore=shutil.ignore_patterns("*.md", "original"))
+    shutil.copytree(
+        ROOT / "examples", folder, ignore=shutil.ignore_patterns("*.md", "*.ipynb", "original")
+    )
     path = tmp_path / "library.sqlite"
     with Library(path, write=True) as library:
         scan(

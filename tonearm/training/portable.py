@@ -26,7 +26,7 @@ from tonearm.files import write_atomically
 from tonearm.model.file import Model
 from tonearm.model.head import LEAST_PROBABILITY, Head
 from tonearm.model.multi_label import MultiLabelHead
-from tonearm.model.out_of_domain import LEAST_ODDS, SHORT_S, TextureDetector
+from tonearm.model.out_of_domain import FAR_OUTSIDE, LEAST_ODDS, SHORT_S, TextureDetector
 from tonearm.model.texture import CLOSED
 
 _OPSET = 17  # onnxruntime 1.20 reads it, as in export.py
@@ -268,7 +268,7 @@ def _second_line(
     limit = graph.apply("Where", short, *limits)
     offset = graph.apply("Add", line, graph.constant(detector.offset))
     near = graph.apply("Greater", beyond, graph.constant(-detector.margin))
-    inside = graph.apply("Less", beyond, graph.constant(detector.margin))
+    inside = graph.apply("Less", beyond, graph.constant(FAR_OUTSIDE))
     suspect = graph.apply("And", inside, graph.apply("Or", near, short))
     return graph.apply("Where", suspect, graph.apply("Sub", offset, limit), beyond)
 
