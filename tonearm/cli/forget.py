@@ -23,7 +23,7 @@ def forget(
 ) -> None:
     """Drop folders from the library.
 
-    Changes no file; `tonearm undo` still works for what was written.
+    Changes no file; `tonearm undo` still works where the files stay.
     """
     from tonearm.library.store import Library
 
