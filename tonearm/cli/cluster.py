@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -143,13 +144,15 @@ class _Shown:
     """The progress bar, once it is known how much there is to do."""
 
     def __init__(self) -> None:
+        self._stack = ExitStack()
         self._bar: console.Progress | None = None
         self._done = 0
 
     def update(self, result: ClusterScan) -> None:
         """Draw how far it is."""
         if self._bar is None:
-            self._bar = console.Progress(result.to_do, unit="objects").__enter__()
+            bar = console.Progress(result.to_do, unit="objects")
+            self._bar = self._stack.enter_context(bar)
         self._bar.advance(result.done - self._done, failures=result.failed)
         self._done = result.done
 
@@ -157,5 +160,4 @@ class _Shown:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.__exit__()
+        self._stack.close()

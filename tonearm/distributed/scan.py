@@ -211,7 +211,7 @@ def _analysed(job: Job, pending: Sequence[int]) -> Iterator[PartResult]:
     # Kept by the cluster: a lost worker must not forget over which object it ended.
     tries = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote()
     # In a list, so that each actor fetches it itself: as an argument it could not be had again by
-    # an actor that starts anew elsewhere.
+    # an actor that starts again elsewhere.
     shared = [ray.put(job)]
     blocks = np.array_split(numbers, min(len(numbers), _MOST_TASKS))
     yield from map(PartResult.of_row, engine.rows(_Actor, blocks, shared, tries))
