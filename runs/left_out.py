@@ -20,7 +20,8 @@ from runs.free_music import FreeTrack
 from runs.recipe import ASK_BELOW, ELECTRONIC, LABELS, Data, Fitted, classes, fit_on
 from runs.texture import Projection, modulations_of
 from tonearm import metrics
-from tonearm.model.head import Head, calibrated
+from tonearm.model.head import Head
+from tonearm.model.votes import calibrated
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]

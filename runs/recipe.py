@@ -20,8 +20,8 @@ from runs.free_music import FreeTrack
 from runs.gtzan import Taggrams, genre_of, read_groups, read_split, read_taggrams
 from runs.texture import SHIFTS, Projection, Votes, clip_modulations, fit_votes
 from tonearm.genres import BUILTIN_GENRES
-from tonearm.model.head import mean_vote, spread
 from tonearm.model.texture import Gate, closed
+from tonearm.model.votes import mean_vote, spread
 from tonearm.nets.musicnn import MSD_TAGS
 from tonearm.training.head_fit import (
     POWER,

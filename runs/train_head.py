@@ -43,9 +43,10 @@ from tonearm.data.folds import k_fold
 from tonearm.features import MUSICNN_SPEC, TEXTURE_SPEC
 from tonearm.genres import GTZAN_GENRES
 from tonearm.model import file as model_file
-from tonearm.model.head import Head, calibrated
+from tonearm.model.head import Head
 from tonearm.model.out_of_domain import OutOfDomainDetector, TextureDetector
 from tonearm.model.texture import TextureHead
+from tonearm.model.votes import calibrated
 from tonearm.nets.musicnn import MSD_TAGS
 from tonearm.training import learnt_sounds
 from tonearm.training.head_fit import Tracks, assemble, calibrate, genre_name_tags

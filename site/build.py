@@ -23,7 +23,6 @@ from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.model import (
     classifier,
     encoder,
-    head,
     mix,
     out_of_domain,
     prediction,
@@ -31,6 +30,7 @@ from tonearm.model import (
     styles,
     texture,
     track,
+    votes,
 )
 from tonearm.model import file as model_file
 from tonearm.timeline import segments
@@ -208,7 +208,7 @@ def rules() -> dict[str, Any]:
         "minimum_s": segments.MINIMUM_S,
         "least_state": segments._LEAST_PROBABILITY,
         "gap_hops": segments._GAP_HOPS,
-        "least_vote": head.LEAST_PROBABILITY,
+        "least_vote": votes.LEAST_PROBABILITY,
         "least_odds": out_of_domain.LEAST_ODDS,
         "short_s": out_of_domain.SHORT_S,
         "far_outside": out_of_domain.FAR_OUTSIDE,

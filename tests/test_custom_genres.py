@@ -5,8 +5,9 @@ import pytest
 
 from tonearm import metrics
 from tonearm.errors import DatasetError, ModelError
-from tonearm.model.head import Head, calibrated
+from tonearm.model.head import Head
 from tonearm.model.out_of_domain import OutOfDomainDetector
+from tonearm.model.votes import calibrated
 from tonearm.training import custom_genres
 from tonearm.training import head_fit as heads
 from tonearm.training.head_fit import Tracks

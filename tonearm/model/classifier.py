@@ -28,7 +28,7 @@ from tonearm.model.file import Model
 from tonearm.model.mix import with_mix
 from tonearm.model.prediction import Prediction
 from tonearm.model.reasons import reasons_of
-from tonearm.timeline.segments import Segment, segments
+from tonearm.model.track_segments import checked_texture, checked_windows, track_segments
 from tonearm.windows import WindowCount
 from tonearm.workers import failure_of
 
@@ -180,18 +180,18 @@ class Classifier:
         if not isinstance(embeddings, Embeddings):
             if timeline or tags:
                 raise ValueError("an array says neither when nor what: pass the Embeddings")
-            return self._name_genre(self._checked(embeddings))
-        windows = self._checked(embeddings.values)
+            return self._name_genre(checked_windows(self.model.head, embeddings))
+        windows = checked_windows(self.model.head, embeddings.values)
         named = replace(
             self._name_genre(
                 windows,
-                self._checked_texture(embeddings.texture),
+                checked_texture(self.model.head, embeddings.texture),
                 duration_s=embeddings.duration_s,
             ),
             path=embeddings.path,
             duration_s=embeddings.duration_s,
             tags=embeddings.tags() if tags else {},
-            timeline=self._segments(embeddings, windows) if timeline else [],
+            timeline=track_segments(self.model, embeddings) if timeline else [],
             warnings=embeddings.warnings,
         )
         # A mix may take the genre away, so styles come after it.
@@ -411,73 +411,6 @@ class Classifier:
     ) -> Prediction:
         output = self.model.head.classify(windows, texture, duration_s=duration_s)
         return Prediction.of(self.model.labels, output.probabilities, known=output.known)
-
-    def _segments(self, embeddings: Embeddings, windows: Float32) -> list[Segment]:
-        head, window_s = self.model.head, self.model.features.window_s
-        starts_s = embeddings.starts_s
-
-        def together(start: int, stop: int) -> tuple[str | None, float]:
-            # A segment is classified as a track is, by both encoders; single windows by the first
-            # alone.
-            texture = self._texture_within(
-                embeddings, float(starts_s[start]), float(starts_s[stop - 1]) + window_s
-            )
-            output = head.classify(windows[start:stop], texture, duration_s=embeddings.duration_s)
-            if not output.known:
-                return None, output.unknown
-            best = int(output.probabilities.argmax())
-            return head.labels[best], float(output.probabilities[best])
-
-        return segments(
-            starts_s,
-            head.classify_each(windows),
-            (*self.model.labels, None),  # the last state is unknown
-            together=together,
-            duration_s=embeddings.duration_s,
-            window_s=window_s,
-        )
-
-    def _texture_within(
-        self, embeddings: Embeddings, start_s: float, stop_s: float
-    ) -> Float32 | None:
-        """Texture windows that lie in that segment for the most part; None if there is none."""
-        texture, starts_s = self._checked_texture(embeddings.texture), embeddings.texture_starts_s
-        if texture is None or starts_s is None or self.model.texture is None:
-            return None
-        # A track shorter than 30 s has one window, which is the track repeated.
-        window_s = min(self.model.texture.features.window_s, embeddings.duration_s)
-        shared_s = np.minimum(starts_s + window_s, stop_s) - np.maximum(starts_s, start_s)
-        # A long window that lies half in the next segment speaks for the other genre too.
-        inside = texture[shared_s > window_s / 2]
-        return inside if len(inside) else None
-
-    def _checked_texture(self, texture: Float32 | None) -> Float32 | None:
-        """The texture, if this model's head can use it."""
-        head = self.model.head.texture
-        if texture is None or head is None:
-            return None
-        if texture.ndim != 2 or texture.shape[1] != head.dimensions or not len(texture):
-            raise ModelError(
-                f"texture of shape {texture.shape} given; this model classifies "
-                f"[m, {head.dimensions}] with m of 1 or more"
-            )
-        return texture
-
-    def _checked(self, embeddings: NDArray[np.floating[Any]]) -> Float32:
-        try:
-            array = np.asarray(embeddings, dtype=np.float32)
-        except (TypeError, ValueError):
-            raise ModelError(
-                f"Embeddings or an array of windows wanted, not {type(embeddings).__name__}"
-            ) from None
-        if array.ndim != 2 or not len(array) or array.shape[1] != self.model.head.dimensions:
-            raise ModelError(
-                f"windows of shape {array.shape} given; this model classifies "
-                f"[n, {self.model.head.dimensions}] with n of 1 or more"
-            )
-        if not np.isfinite(array).all():
-            raise ModelError("windows with values that are not numbers")
-        return array
 
 
 def _restored(model: Model, threads: int) -> Classifier:

@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from tonearm.errors import ModelError
 from tonearm.model.out_of_domain import KnownRegion, OutOfDomainDetector, log_odds, sigmoid
 from tonearm.model.texture import Gate, TextureHead, closed
+from tonearm.model.votes import LEAST_PROBABILITY, calibrated, mean_vote, softmax, spread
 
 Float64 = NDArray[np.float64]
 Kind = Literal["votes", "average", "multi-label"]
 
-# Keeps logarithms finite: a vote counts as 13.8 nats against a genre at most.
-LEAST_PROBABILITY = 1e-6
 _REGION_ARRAYS = ("centres", "whiten", "limits", "slopes")
 
 
@@ -368,51 +367,4 @@ def log_votes(head: Head, windows: NDArray[np.floating[Any]]) -> Float64:
     windows : float32 [n, d]
     """
     logits = spread(windows, head.power) @ head.weight + head.bias
-    return np.asarray(np.log(np.maximum(_softmax(logits), LEAST_PROBABILITY)))
-
-
-def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float64:
-    """Probabilities [n, k] of logits [n, k]: the mixture of their softmax at each temperature.
-
-    Parameters
-    ----------
-    logits : float64 [n, k]
-    mixture : sequence of (float, float)
-        Weight and temperature of each component.
-    """
-    # Fixed temperatures with fitted weights: fitting both is unstable for few artists (head.md).
-    total = np.zeros_like(logits)
-    for weight, temperature in mixture:
-        total += weight * _softmax(logits / temperature)
-    return total
-
-
-def mean_vote(logits: Float64) -> Float64:
-    """Log of the mean over windows of the softmax of logits [..., n, k]: [..., k].
-
-    Parameters
-    ----------
-    logits : float64 [..., n, k]
-    """
-    # Mean of votes, not of logits: one odd window of thirty units decides nothing (head.md).
-    return np.asarray(np.log(np.maximum(_softmax(logits).mean(axis=-2), LEAST_PROBABILITY)))
-
-
-def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
-    """Probabilities to a power below 1, which gives the small ones room.
-
-    Parameters
-    ----------
-    windows : float32 [n, d]
-        Probabilities.
-    power : float
-    """
-    if power == 1:  # embeddings of other encoders, which need not be probabilities
-        return np.asarray(windows, dtype=np.float64)
-    # Most tags lie below .05; powers of .15 to .33 do equally well (head.md).
-    return np.asarray(np.clip(windows, 0, 1), dtype=np.float64) ** power
-
-
-def _softmax(logits: Float64) -> Float64:
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))  # no overflow: the largest is 1
-    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+    return np.asarray(np.log(np.maximum(softmax(logits), LEAST_PROBABILITY)))

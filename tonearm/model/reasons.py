@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from tonearm.features import band_edges_hz
 from tonearm.model.encoder import Embeddings
 from tonearm.model.file import Model
-from tonearm.model.head import Head, log_votes, spread
+from tonearm.model.head import Head, log_votes
 from tonearm.model.texture import GROUPS, TextureHead
+from tonearm.model.votes import spread
 
 Float64 = NDArray[np.float64]
 

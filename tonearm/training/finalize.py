@@ -21,7 +21,8 @@ from tonearm.data.groups import without_artist
 from tonearm.data.splits import EXCERPTS
 from tonearm.model import file as model_file
 from tonearm.model.file import Model
-from tonearm.model.head import Head, calibrated
+from tonearm.model.head import Head
+from tonearm.model.votes import calibrated
 from tonearm.nets import Architecture
 from tonearm.training import charts, learnt_sounds, settings, several_genres
 from tonearm.training.batches import Data

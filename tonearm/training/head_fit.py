@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from tonearm.data.folds import Fold, k_fold
 from tonearm.errors import DatasetError
 from tonearm.genres import key
-from tonearm.model.head import Head, calibrated, mean_vote, spread
+from tonearm.model.head import Head
 from tonearm.model.out_of_domain import OutOfDomainDetector
+from tonearm.model.votes import calibrated, mean_vote, spread
 from tonearm.nets import discriminant
 
 Float64 = NDArray[np.float64]

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.model.head import spread
 from tonearm.model.out_of_domain import KnownRegion
+from tonearm.model.votes import spread
 from tonearm.training import head_fit as heads
 from tonearm.training.head_fit import Tracks
 

@@ -24,10 +24,11 @@ from tonearm.errors import DatasetError
 from tonearm.features import FeatureSpec
 from tonearm.files import write_atomically
 from tonearm.model.file import Model
-from tonearm.model.head import LEAST_PROBABILITY, Head
+from tonearm.model.head import Head
 from tonearm.model.multi_label import MultiLabelHead
 from tonearm.model.out_of_domain import FAR_OUTSIDE, LEAST_ODDS, SHORT_S, TextureDetector
 from tonearm.model.texture import CLOSED
+from tonearm.model.votes import LEAST_PROBABILITY
 
 _OPSET = 17  # onnxruntime 1.20 reads it, as in export.py
 _IR_VERSION = 8  # of that opset; onnx would write its newest
