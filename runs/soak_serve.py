@@ -86,10 +86,11 @@ class Server:
                 time.sleep(0.2)
 
     def workers(self) -> list[int]:
-        """Processes that analyse: children of the process that starts them, which is spared."""
+        """Processes that analyse, and the process that starts them."""
         found = set[int]()
         for starter in children(self.process.pid):
-            found |= children(starter)
+            if started := children(starter):
+                found |= {starter, *started}
         return sorted(found)
 
     def measured(self) -> dict[str, float]:

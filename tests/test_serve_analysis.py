@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.songs import posix, song
 
-from tonearm.errors import DecodeError
+from tonearm.errors import DecodeError, TonearmError
 from tonearm.model.batch import Options
 from tonearm.model.classifier import Classifier
 from tonearm.model.prediction import Prediction
@@ -76,6 +76,23 @@ def test_a_crash_ends_nothing(tiny: Classifier, tmp_path: Path) -> None:
                 analyst.picture(bad, on_progress=ignore)
             assert isinstance(analyst.predict(good, OPTIONS, on_progress=ignore), Prediction)
         analyst.close()
+
+
+def test_after_workers_could_not_start_the_next_file_has_new_ones(
+    analyst: Analyst, tmp_path: Path
+) -> None:
+    def refuse(_: pool.Pool) -> None:
+        raise TonearmError("none left")
+
+    path = song(tmp_path / "a.wav")
+    assert isinstance(analyst.predict(path, OPTIONS, on_progress=ignore), Prediction)
+    (idle,) = analyst._idle
+    idle._workers[0].process.kill()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool.Pool, "_start", refuse)
+        with pytest.raises(TonearmError, match="none left"):
+            analyst.predict(path, OPTIONS, on_progress=ignore)
+    assert isinstance(analyst.predict(path, OPTIONS, on_progress=ignore), Prediction)
 
 
 def test_threads_share_it_and_whoever_has_gone_ends_the_work(

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import tasks
@@ -16,6 +17,7 @@ from support.waiting import is_running, wait_until
 
 from tonearm.errors import TonearmError
 from tonearm.workers import Failure, Limits, NoCaller, Pool, attempt, in_order, run_one
+from tonearm.workers import pool as pool_module
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and states of Linux")
@@ -157,6 +159,39 @@ def test_a_task_that_never_began_is_given_again_once(tmp_path: Path) -> None:
     given = [tasks.DiesOnce("/no/such/folder/mark")]  # dies each time it is unpacked
     (failure,) = values(given)
     assert failure.kind == "crash"
+
+
+@linux
+def test_a_file_that_meets_the_end_of_the_server_that_forks_is_given_again(tmp_path: Path) -> None:
+    given = [("echo", 1), ("kill parent", str(tmp_path / "once"), 1), ("echo", 2)]
+    found = values(given)
+    assert [found[0][0], found[1], found[2][0]] == [1, 2, 2]
+    (failure,) = values([("kill parent", str(tmp_path / "always"), 9)])  # then it is to blame
+    assert failure.kind == "crash"
+
+
+def test_a_start_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, refusals = pool_module._Worker, iter([ConnectionRefusedError(111, "no"), EOFError()])
+
+    def seldom(*given: Any, **options: Any) -> object:
+        for error in refusals:
+            raise error
+        return begin(*given, **options)
+
+    monkeypatch.setattr(pool_module, "_Worker", seldom)
+    assert values([("echo", 1)])[0][0] == 1
+
+
+def test_a_pool_that_cannot_replace_a_worker_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Pool(2, make_work=tasks.make_work) as pool:
+        monkeypatch.setattr(pool, "_start", refuse)
+        with pytest.raises(TonearmError, match="none left"):
+            list(in_order(pool, [("crash",)]))
+        assert pool.jobs == 0
+
+
+def refuse() -> None:
+    raise TonearmError("none left")
 
 
 def test_workers_that_cannot_start_say_why() -> None:

@@ -58,6 +58,18 @@ def _watched(_: Caller, extra: int, size: int) -> int:
     return len(filled)
 
 
+def _kill_parent(_: Caller, mark: str, times: int) -> int:
+    """End this worker and the server that forked it, the first so many times."""
+    with open(mark, "a+b") as file:
+        file.write(b"x")
+        file.flush()
+        done = os.path.getsize(mark)
+    if done <= times:
+        os.kill(os.getppid(), signal.SIGKILL)
+        os._exit(0)  # not to wait until the worker sees it
+    return done
+
+
 _TASKS: dict[str, Callable[..., Any]] = {
     "echo": lambda _, value: (value, os.getpid()),
     "sleep": _sleep,
@@ -73,6 +85,7 @@ _TASKS: dict[str, Callable[..., Any]] = {
     "slowly": _slowly,
     "creeping": _creeping,
     "parent": lambda _: os.getppid(),
+    "kill parent": _kill_parent,
 }
 
 

@@ -40,6 +40,10 @@ _LONGEST_TICK_S = 2.0
 _LEAST_ADVANCE = 0.05
 # A worker that dies before its first file says something about the machine, not about a file.
 _START_DEATHS = 3
+# The server that forks workers may be killed as one starts: the next try starts another server.
+_START_TRIES, _START_PAUSE_S = 4, 0.1
+# What multiprocessing states of a process when the server that would know its end is gone.
+_SERVER_DIED = 255
 # One thread a process: as many processes as cores are at work already.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # What a start changes for a moment is this whole process's.
@@ -260,12 +264,13 @@ class Pool:
         return Done(Failure("timeout", _too_slow(self._limits)))
 
     def _bury(self, i: int) -> Done | None:
-        """Replace a dead worker; its task failed, or is given again if it never began."""
+        """Replace a dead worker; its task failed, or is given again where it is not to blame."""
         worker = self._workers[i]
         job = worker.job
+        innocent = job and (not job.begun or _exit_code(worker.process) == _SERVER_DIED)
         self._replace(i)
-        # It had begun, or dies for the second time: the task is to blame.
-        if job is None or job.begun or job.again:
+        # A task whose worker dies for the second time is to blame, whatever it looks like.
+        if job is None or job.again or not innocent:
             return Done(_crashed(worker.process)) if job else None
         job.again, job.deadline_s = True, self._now_s + self._limits.time_s
         self._workers[i].job = job
@@ -273,16 +278,27 @@ class Pool:
         return None
 
     def _start(self) -> _Worker:
-        try:
-            return _Worker(self._make_work, self._limits, fork=self._fork, others=self._workers)
-        except (OSError, EOFError) as error:  # too many processes, or no server that forks them
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise TonearmError(
-                f"the processes that analyse files cannot be started ({reason}): try fewer --jobs"
-            ) from error
+        for tries_left in reversed(range(_START_TRIES)):
+            try:
+                return _Worker(self._make_work, self._limits, fork=self._fork, others=self._workers)
+            except (OSError, EOFError) as error:  # too many processes, or no server to fork them
+                if tries_left:
+                    time.sleep(_START_PAUSE_S)
+                    continue
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                words = f"the processes that analyse files cannot be started ({reason})"
+                raise TonearmError(f"{words}: try fewer --jobs") from error
+        raise AssertionError  # the last try returns or raises
 
     def _replace(self, i: int) -> None:
-        """A new process in the place of a dead or stuck one."""
+        """A new process in the place of a dead or stuck one; without one the pool is closed."""
+        try:
+            self._restart(i)
+        except TonearmError:
+            self.close()  # not left with a worker whose pipe is closed: nothing could wait for it
+            raise
+
+    def _restart(self, i: int) -> None:
         worker = self._workers[i]
         worker.end()
         if not worker.ready:
