@@ -114,14 +114,25 @@ def place(roots: Float32, landmarks: Landmarks) -> Float32:
     nearest = min(_NEAREST, len(landmarks.units))
     for at in range(0, len(roots), _BLOCK):
         likeness = units_of(roots[at : at + _BLOCK], landmarks.mean) @ landmarks.units.T
-        chosen = np.argpartition(-likeness, nearest - 1, axis=1)[:, :nearest]
-        # (sounds, nearest)
-        near = np.take_along_axis(likeness, chosen, axis=1)
+        chosen, near = _largest(likeness, nearest)  # (sounds, nearest) each
         # Less the largest, so that exp cannot overflow.
         weights = np.exp(_SHARPNESS * (near - near.max(axis=1, keepdims=True)))
         weights /= weights.sum(axis=1, keepdims=True)
         placed[at : at + _BLOCK] = np.einsum("nk,nkd->nd", weights, landmarks.places[chosen])
     return placed
+
+
+def _largest(values: Float32, count: int) -> tuple[NDArray[np.int64], Float32]:
+    """Columns and values of the ``count`` largest of each row; ``values`` is used up."""
+    rows = np.arange(len(values))
+    columns = np.empty((len(values), count), np.int64)
+    largest = np.empty((len(values), count), np.float32)
+    # Six times the largest costs a fifth of argpartition, which moves all 600 indices.
+    for k in range(count):
+        columns[:, k] = found = values.argmax(axis=1)
+        largest[:, k] = values[rows, found]
+        values[rows, found] = -np.inf
+    return columns, largest
 
 
 def make_landmarks(roots: Float32, *, count: int = LANDMARKS) -> Landmarks:

@@ -113,7 +113,7 @@ def track_cover(request: Request, number: TrackId) -> Response:
     "/tracks/{number}/timeline", summary="Its timeline", response_model=schema.PredictionAnswer
 )
 async def track_timeline(request: Request, number: TrackId) -> Response:
-    """The line of ``tonearm predict --timeline --format jsonl`` on its file."""
+    """The line of ``tonearm predict --timeline --tags --format jsonl`` on its file."""
     return Json((await _explained(request, number))["prediction"])
 
 
