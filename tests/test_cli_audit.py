@@ -70,15 +70,15 @@ def test_a_split_and_a_table_of_labels(folder: Path, tmp_path: Path) -> None:
     root.mkdir()
     (root / "music").symlink_to(folder, target_is_directory=True)
     result = tonearm("audit", root / "music", "--labels", table, "--split", table)
-    assert "No label was checked: every genre is by one artist or group alone." in result.stdout
-    assert "high is by ann alone: no honest figure is possible" in result.stdout
+    assert "No label was checked: every genre has a single artist or group." in result.stdout
+    assert "high has a single artist (ann): its accuracy cannot be measured" in result.stdout
     assert "1 artist on both sides of labels" in result.stdout
 
 
 def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
     assert isinstance(tonearm("audit", tmp_path / "gone").exception, DatasetError)
     made = tonearm("audit", folder, "--split", "grouped")
-    assert made.exit_code == 2 and "name a list or a file" in made.output
+    assert made.exit_code == 2 and "name a split" in made.output
     unwritable = tonearm("audit", folder, "-o", tmp_path / "none" / "r.html")
     assert unwritable.exit_code == 2 or isinstance(unwritable.exception, DatasetError)
 

@@ -119,7 +119,7 @@ def test_command_refuses(tonearm: Command, folder: Path, model_path: Path, tmp_p
         ((model_path, foreign), "knows blues, jazz, metal, but"),
         ((tmp_path / "none", folder), "cannot be read as a model"),
         ((model_path, tmp_path / "none"), "is not a folder"),
-        ((model_path, folder, "--subset", "test"), "Name a --split"),
+        ((model_path, folder, "--subset", "test"), "name the split too"),
         ((model_path, folder, "--split", "grouped", "--subset", "x"), "is not one of train"),
         ((model_path, folder, "--report", tmp_path / "no" / "r.html"), "cannot be written"),
     ):

@@ -243,7 +243,7 @@ def test_timelines_of_many_files_go_into_a_folder(
     (out / "a low.cue").write_text("a person's own")
     (out / "b high.cue").unlink()
     again = tonearm("predict", music, "-f", "cue", "-o", out)
-    assert again.code == 1 and "a low.cue is there already" in again.err
+    assert again.code == 1 and "a low.cue, or name another folder" in again.err
     assert (out / "a low.cue").read_text() == "a person's own" and (out / "b high.cue").exists()
 
     one = tonearm("predict", music / "a low.wav", "-f", "audacity", "-o", out)

@@ -180,11 +180,11 @@ def test_a_grown_head_keeps_what_its_base_leaked(embeddings: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--resume",), "a head is fitted in seconds"),
-        (("DATA", "--epochs", "3"), "is for networks"),
-        (("DATA", "--set", "patience=3"), "is for networks"),
+        (("--resume",), "a head takes seconds"),
+        (("DATA", "--epochs", "3"), "is only for networks"),
+        (("DATA", "--set", "patience=3"), "is only for networks"),
         (("DATA", "--device", "cuda"), "onnxruntime-gpu for cuda"),
-        (("DATA", "--arch", "lstm", "--model", "x"), "is for heads"),
+        (("DATA", "--arch", "lstm", "--model", "x"), "is only for heads"),
         ((), "name a folder of music"),
     ],
 )
@@ -253,7 +253,7 @@ def test_check_hears_a_folder_and_wants_old_genres_alone(songs: Path, tmp_path: 
     assert "lost\told genres" in result.stdout, says(result)
     shutil.copytree(songs / "drone", old / "drone")
     result = tonearm("extend", new, "--check", old, "--output", tmp_path / "run")
-    assert "has drone too, which is to be added" in says(result)
+    assert "it has drone, which is to be added" in says(result)
 
 
 def test_genres_are_printed_so_that_no_terminal_obeys_them(songs: Path, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(scanned):
 def test_a_slip_of_minus_o_writes_over_nothing(scanned, tmp_path, words):
     music, library = scanned
     song, kept = tmp_path / "song.mp3", tmp_path / "kept.m3u8"
-    for path, reason in ((song, "is named like music"), (kept, "is read-only")):
+    for path, reason in ((song, "is named like a music file"), (kept, "is read-only")):
         path.write_text("as it was")
         path.chmod(0o444)
         ran = tonearm(*words, "-o", path, library=library, cwd=music)
@@ -155,17 +155,20 @@ def test_a_scan_goes_on_with_the_model_of_the_last(scanned, tmp_path):
     assert (first.returncode, first.stderr) == (0, "")
     again = scan()
     assert again.returncode == 0 and "classified again" not in again.stdout
-    assert again.stderr == f"model: {own}, as in the last scan (--model built-in: Tonearm's own)\n"
+    assert (
+        again.stderr
+        == f"model: {own}, as in the last scan (for Tonearm's own, use --model built-in)\n"
+    )
     own.rename(tmp_path / "away")
     gone = scan()
     assert (gone.returncode, gone.stdout) == (2, "")
-    assert f"last scanned with {own}, which is gone: name its file with --model" in gone.stderr
+    assert f"last scanned with {own}, which is gone: name a model file with --model" in gone.stderr
     (tmp_path / "away").rename(own)
     with sqlite3.connect(library) as db:
         db.execute("DROP TABLE settings")
     before = scan()
     assert before.returncode == 2, "a library of before does not know the file"
-    assert "classified by a model that is not the built-in" in before.stderr
+    assert "was classified by a model that is not the built-in one" in before.stderr
     assert "1 classified again" in scan("--model", "built-in").stdout
     plain = scan()
     assert (plain.returncode, plain.stderr) == (0, "") and "classified again" not in plain.stdout
@@ -286,7 +289,7 @@ def test_ctrl_c_keeps_what_was_analysed(tmp_path):
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
-    assert "interrupted; what was analysed is kept" in err and "Traceback" not in err
+    assert "Interrupted. What was analysed is kept" in err and "Traceback" not in err
     count = kept()
     assert 3 <= count < 400 and f" {count} analysed" in out
     for rest in sorted(music.iterdir())[count + 10 :]:

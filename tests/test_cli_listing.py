@@ -141,7 +141,7 @@ def test_export_goes_by_the_name_of_the_file_unless_told(music, tonearm, tmp_pat
     known = ("--library", tmp_path / "l.sqlite")
     other = tmp_path / "all.xyz"
     refused = tonearm("export", "-o", other, *known, code=2)
-    assert "known are .csv and .parquet; for other names give --format" in refused.stderr
+    assert "does not end in .csv or .parquet: rename it, or give --format" in refused.stderr
     assert not other.exists()
     tonearm("export", "-o", other, "--format", "csv", *known)
     assert other.read_text(encoding="utf-8").startswith("path,")
@@ -151,7 +151,10 @@ def test_export_goes_by_the_name_of_the_file_unless_told(music, tonearm, tmp_pat
 def test_an_empty_list_says_so_to_people_alone(music, tonearm, tmp_path):
     known = ("--library", tmp_path / "l.sqlite")
     nothing = tonearm("list", tmp_path / "mistyped", *known)
-    assert (nothing.stdout, nothing.stderr) == ("", "no file of the library is like this\n")
+    assert (nothing.stdout, nothing.stderr) == (
+        "",
+        "no file in the library meets these conditions\n",
+    )
     some = tonearm("list", music["a"], "-f", "csv", *known).stdout
     none = tonearm("list", tmp_path / "mistyped", "-f", "csv", *known)
     assert (none.stdout, none.stderr) == (some.splitlines()[0] + "\n", "")

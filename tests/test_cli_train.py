@@ -148,7 +148,7 @@ def test_nothing_lies_beside_the_root():
 def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
     result = _tonearm("extend", prepared, "--output", tmp_path / "a")
     assert result.exit_code == 0, result.output
-    assert "Nothing was written" in result.stderr
+    assert "The model was not saved" in result.stderr
     assert not (tmp_path / "a").exists()
     result = _tonearm("extend", prepared, "--adopt", "--output", tmp_path / "a")
     assert result.exit_code == 0, result.output
@@ -189,14 +189,14 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
     ("arguments", "message"),
     [
         (("--arch", "transformer"), "not one of head, lstm, gabor, cnn, nor FILE.py:CLASS"),
-        (("--arch", "lstm", "--model", "x"), "a network starts from nothing"),
+        (("--arch", "lstm", "--model", "x"), "is only for heads"),
         (("--arch", "lstm", "--set", "precision=8"), "32-true"),
         (("--arch", "lstm", "--set", "patience=x"), "a number is needed"),
         (("--arch", "lstm", "--set", "speed=8"), "no setting 'speed' of lstm"),
         (("--arch", "lstm", "--device", "tpu"), "not one of auto, cpu, cuda, mps"),
-        (("--arch", "lstm", "--resume"), "a run that is resumed keeps its own"),
-        (("--resume",), "a head is fitted in seconds"),
-        (("--arch", "lstm", "--resume", "--seed", "3"), "a run that is resumed keeps its own"),
+        (("--arch", "lstm", "--resume"), "a resumed run keeps its own"),
+        (("--resume",), "a head takes seconds"),
+        (("--arch", "lstm", "--resume", "--seed", "3"), "a resumed run keeps its own"),
     ],
 )
 def test_usage_errors(prepared, arguments, message):

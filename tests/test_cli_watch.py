@@ -61,4 +61,4 @@ def test_a_folder_that_goes_is_waited_for(tmp_path, system, monkeypatch, capsys)
 
     system.append(unmount)
     assert seen([disk]) == []
-    assert len(waits) == 2 and "is not there; it is waited for" in capsys.readouterr().err
+    assert len(waits) == 2 and "is not there; Tonearm waits for it" in capsys.readouterr().err

@@ -200,9 +200,9 @@ def test_a_cluster_that_cannot_be_reached_is_named(tonearm, tmp_path, monkeypatc
 def test_what_cannot_be_begun_is_said_in_a_sentence(tonearm, tmp_path, monkeypatch):
     lines = tmp_path / "all.txt"
     lines.write_text("a.mp3\n")
-    assert "name a manifest" in tonearm("scan", "--on", "ray", "-o", tmp_path / "o").err
+    assert "or a manifest" in tonearm("scan", "--on", "ray", "-o", tmp_path / "o").err
     assert "name the folder or URI" in tonearm("scan", "--on", "ray", lines).err
-    assert "goes with --on ray" in tonearm("scan", lines, "-o", tmp_path / "o").err
+    assert "needs --on ray" in tonearm("scan", lines, "-o", tmp_path / "o").err
     gone = tonearm("scan", "--on", "ray", tmp_path / "gone", "-o", tmp_path / "o")
     assert (gone.code, gone.err) == (
         2,

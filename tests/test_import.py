@@ -89,8 +89,8 @@ def test_a_uri_needs_a_place(scanned, tonearm, tmp_path):
     parquet.write_table(rows.set_column(column, "path", pa.array(paths)), table(tmp_path))
     place = ("--library", tmp_path / "b.sqlite")
     run = tonearm("import", table(tmp_path), *place)
-    assert (run.code, run.out) == (1, "4 files: 0 imported, 4 without a place here\n")
-    assert "s3://b/0.mp3: has no place on this machine; name one with --map" in run.err
+    assert (run.code, run.out) == (1, "4 files: 0 imported, 4 without a place on this machine\n")
+    assert "s3://b/0.mp3: has no place on this machine: name one with --map" in run.err
     # Of two that fit, the longer counts.
     run = tonearm("import", table(tmp_path), "--map", "s3://=/x/", "--map", "s3://b/=/y/", *place)
     assert not run.code
@@ -106,7 +106,7 @@ def test_what_is_no_table_of_tonearm_is_refused(tonearm, tmp_path):
     table(tmp_path).write_text("no Parquet")
     damaged = tonearm("import", table(tmp_path), *place)
     assert damaged.code == 2
-    assert "all.parquet: cannot be read (" in damaged.err
+    assert "all.parquet cannot be read (" in damaged.err
     (tmp_path / "empty").mkdir()
     assert "holds no Parquet files" in tonearm("import", tmp_path / "empty", *place).err
     assert "what paths begin with" in tonearm("import", "x", "--map", "a", *place).err

@@ -111,7 +111,7 @@ def _drop_output() -> None:
 _WELCOME = """\
 Tonearm hears the genre of music. Most people want one of these:
 
-  tonearm predict song.mp3   name the genre of files, albums, folders
+  tonearm predict song.mp3   name the genre of files and folders
   tonearm scan ~/Music       analyse a library; `tonearm tag` then fills in its missing genres
   tonearm serve              do the same in the browser
 
@@ -148,10 +148,12 @@ def _options(
     ] = False,
     show_completion: Annotated[
         _Shell | None,
-        typer.Option(callback=_show_completion, is_eager=True, help="Print tab completion for it."),
+        typer.Option(
+            callback=_show_completion, is_eager=True, help="Print tab completion for that shell."
+        ),
     ] = None,
 ) -> None:
-    """Hears the genre of music: what it is, from when to when, and with what confidence."""
+    """Hears the genre of music."""
     if context.invoked_subcommand is None:
         print(_WELCOME)
 
@@ -236,5 +238,7 @@ def main() -> None:
         if console.is_verbose():
             raise
         what = console.printable(f"{type(error).__name__}: {error}")
-        console.say(f"tonearm: {what} (a fault of Tonearm's own; --verbose shows where)")
+        console.say(
+            f"tonearm: {what} (a bug in Tonearm: please report it, with what --verbose shows)"
+        )
         sys.exit(console.EXIT_USAGE)

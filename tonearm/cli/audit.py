@@ -23,15 +23,15 @@ _SQLITE = b"SQLite format 3"
 
 def audit(
     data: Annotated[
-        Path, typer.Argument(help="A folder of music, a prepared one, or a library file.")
+        Path, typer.Argument(help="A folder of music, a prepared folder, or a library file.")
     ],
     labels: Annotated[
         Path | None,
-        typer.Option(help="Table of path and genre, as of `tonearm prepare`."),
+        typer.Option(help="Table of genres, as for `tonearm prepare`."),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Also find artists on both sides of it. A name or a file."),
+        typer.Option(help="Also find artists in two subsets of this split."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -39,11 +39,13 @@ def audit(
             "--output",
             "-o",
             callback=console.output_file,
-            help="Also write an HTML file. It has players.",
+            help="Also write an HTML report with players.",
         ),
     ] = None,
-    output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
-    most: Annotated[int, typer.Option(min=1, help="Labels to list, at most.")] = _SHOWN,
+    output_format: Annotated[
+        Format, typer.Option("--format", "-f", help="Output format.")
+    ] = Format.table,
+    most: Annotated[int, typer.Option(min=1, help="Maximum number of labels to list.")] = _SHOWN,
     model: heads.BaseModel = None,
     library: Location = None,
     seed: heads.Seed = 0,
@@ -53,16 +55,16 @@ def audit(
 ) -> None:
     """Find what is wrong with a data set.
 
-    It names labels that contradict the sound (by models fitted without the artist), copies
-    within and across genres, damaged, silent and too short files, genres of one artist, and artists
-    on both sides of a split. A library is audited by the genres that people wrote into tags.
+    Lists labels that contradict the sound, copies within and across genres, damaged, silent and
+    very short files, genres with a single artist, and artists in two subsets of a split. The labels
+    of a library are the genres that people wrote into its tags.
     """
     from tonearm import files
 
     # Asked first: an hour of analysis must not end in a report that cannot be written.
     if output is not None and (reason := files.refusal(output.parent)):
         raise DatasetError(f"{output} cannot be written: {reason}")
-    with heads.interruptible("What was analysed is kept: the same command continues there."):
+    with heads.interruptible("What was analysed is kept; the same command goes on from there."):
         found, root = _audit(
             data, labels=labels, split=split, model=model, library=library, seed=seed, jobs=jobs
         )
@@ -73,7 +75,7 @@ def audit(
     else:
         _print(found, most)
     console.close(
-        "left out (unreadable, silent or too short)",
+        "left out because they are unreadable, silent or too short",
         found.failed,
         damaged=found.damaged,
         damaged_are=datasets.DAMAGED_ARE,
@@ -99,18 +101,25 @@ def _audit(
 
     is_library = _is_library(data)
     if is_library and labels is not None:
-        raise typer.BadParameter("a library has its labels in tags", param_hint="--labels")
+        raise typer.BadParameter(
+            "a library has its labels in tags: leave this option out", param_hint="--labels"
+        )
     # Before anything is decoded.
     wanted = None if split is None else splits.written(split)
     if split is not None and wanted is None:
-        raise typer.BadParameter("name a list or a file", param_hint="--split")
+        raise typer.BadParameter(
+            "name a split: grouped, gtzan-filtered, or a file", param_hint="--split"
+        )
     loaded = model_file.load(model)
     with Library(data if is_library else location(library), write=True) as opened:
         how = datasets.encoding(opened, loaded, model, jobs=jobs)
         encoder, counting = how
         if is_library:
             found, left_out = library_dataset.read(data, encoder)
-            console.say(f"{console.counted(left_out, 'track')} without a person's genre left out.")
+            console.say(
+                f"{console.counted(left_out, 'track')} left out: no person wrote a genre into "
+                "their tags."
+            )
         else:
             found = _folder(data, labels, how, jobs=jobs)
         with counting:
@@ -157,7 +166,7 @@ def _folder(
         # Fingerprints alone: log-mel spectrograms are for networks.
         datasets.prepare_audio(data, out=out, labels=labelled, jobs=jobs, features=False)
     elif labelled is not None:
-        reason = "this folder is prepared: give the table to `tonearm prepare`"
+        reason = "the folder is prepared already: give the table to `tonearm prepare` instead"
         raise typer.BadParameter(reason, param_hint="--labels")
     encoder, counting = how
     with counting:
@@ -193,7 +202,10 @@ def _print(found: Audit, most: int) -> None:
     _print_copies(found)
     for genre, group in found.lonely.items():
         alone = console.printable(group.partition(":")[2])
-        print(f"\n{console.printable(genre)} is by {alone} alone: no honest figure is possible")
+        print(
+            f"\n{console.printable(genre)} has a single artist ({alone}): its accuracy cannot be "
+            "measured"
+        )
     if found.split is not None:
         print(f"\n{console.counted(len(found.crossing), 'artist')} on both sides of {found.split}")
     for group, where in found.crossing.items():
@@ -203,7 +215,7 @@ def _print(found: Audit, most: int) -> None:
 
 def _print_labels(found: Audit, most: int) -> None:
     if not found.measured:
-        print("\nNo label was checked: every genre is by one artist or group alone.")
+        print("\nNo label was checked: every genre has a single artist or group.")
         return
     doubted = len(found.suspects)
     print(f"\n{doubted} of {found.measured} labels contradict the sound (artists held out)")

@@ -66,9 +66,11 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
     from tonearm.model import file as model_file
 
     if not inputs:
-        raise typer.BadParameter("name a manifest, a prefix or a folder", param_hint="PATHS")
+        raise typer.BadParameter(
+            "name what to scan: a folder, a URI, or a manifest", param_hint="PATHS"
+        )
     if options.output is None:
-        raise typer.BadParameter("name the folder or URI to fill with Parquet", param_hint="-o")
+        raise typer.BadParameter("name the folder or URI for the Parquet files", param_hint="-o")
     result = scanning.ClusterScan()
     interrupted = False
     # Ray writes remarks to stderr by itself, as decoders do.
@@ -89,7 +91,7 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
             interrupted = True
     _report(result, options)
     if interrupted:
-        console.say("interrupted; what was written is kept; the same command goes on from there")
+        console.say("Interrupted. What was written is kept; the same command goes on from there.")
         raise typer.Exit(console.EXIT_INTERRUPTED)
     if result.failed or result.damaged:
         raise typer.Exit(console.EXIT_FAILED_FILES)

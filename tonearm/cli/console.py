@@ -97,7 +97,9 @@ def output_file(path: Path | None) -> Path | None:
     if path is None or path == Path("-"):
         return None
     if path.suffix.lower() in AUDIO_SUFFIXES:
-        raise typer.BadParameter(f"{printable(path)} is named like music: nothing is written there")
+        raise typer.BadParameter(
+            f"{printable(path)} is named like a music file: choose another name"
+        )
     if path.exists() and files.is_read_only(path):
         raise typer.BadParameter(f"{printable(path)} is read-only")
     return path

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 def doctor(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
     every: Annotated[
-        bool, typer.Option("--all", help="Also files of which all players show the same.")
+        bool, typer.Option("--all", help="Also list files on which all players agree.")
     ] = False,
     output_format: FormOption = Form.table,
     verbose: console.Verbose = False,
 ) -> None:
-    """Show a genre as players read it.
+    """Show how players read the genre tag.
 
-    Names files whose tags (ID3v2, ID3v1, APEv2, INFO) name different genres, whose values players
-    split in different ways, or into which nothing can be written.
+    Lists files whose tags (ID3v2, ID3v1, APEv2, INFO) name different genres, whose genres players
+    split in different ways, or to which Tonearm cannot write.
     """
     from tonearm.errors import TagError
     from tonearm.tagging.doctor import diagnose
@@ -74,14 +74,14 @@ def _show(path: str, diagnosis: Diagnosis) -> None:
     for tag in diagnosis.tags:
         print(f"    {tag.tag:16} {_joined(tag.genres)}")
     if diagnosis.disagree:
-        print("    these tags name different genres; players show one or the other")
+        print("    these tags name different genres, and players differ in which one they show")
     readers: dict[str, list[str]] = {}
     for player, genres in diagnosis.players.items():
         readers.setdefault(_joined(genres), []).append(player)
     for shown, players in readers.items():
         print(f"    {', '.join(players)}: {shown}")
     if diagnosis.refusal:
-        print(f"    Tonearm does not write into it: {console.printable(diagnosis.refusal)}")
+        print(f"    Tonearm cannot write to this file: {console.printable(diagnosis.refusal)}")
 
 
 def _joined(genres: Iterable[str]) -> str:

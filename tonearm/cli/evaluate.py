@@ -41,12 +41,12 @@ def _known_subset(name: str | None) -> str | None:
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or 'built-in'.")],
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A folder of music, or a prepared one.")
+        Path, typer.Argument(metavar="DATA", help="A folder of music, or a prepared folder.")
     ],
     split: Annotated[
         str | None,
         typer.Option(
-            help="gtzan-filtered, grouped, or a file.",
+            help="grouped, gtzan-filtered, or a split file.",
             show_default="split.txt next to the model file if it fits, else every track",
         ),
     ] = None,
@@ -56,12 +56,16 @@ def evaluate(
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option("--compare", help="Another model file; may be repeated."),
+        typer.Option("--compare", help="Model file to compare with; may be repeated."),
     ] = None,
-    output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
+    output_format: Annotated[
+        Format, typer.Option("--format", "-f", help="Output format.")
+    ] = Format.table,
     report: Annotated[
         Path | None,
-        typer.Option("--report", callback=console.output_file, help="Also write an HTML file."),
+        typer.Option(
+            "--report", callback=console.output_file, help="Also write an HTML report to this file."
+        ),
     ] = None,
     library: Location = None,
     jobs: Annotated[
@@ -71,10 +75,10 @@ def evaluate(
     device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
-    """Measure how good models are.
+    """Measure how often models are right.
 
-    Accuracy with intervals by artist, calibration, coverage and mistakes, on a split or on all of
-    a data set; several models side by side.
+    Prints the accuracy with an interval by artist, the calibration, the coverage and the mistakes,
+    on a subset or on a whole data set, for one model or for several next to each other.
     """
     from tonearm import files
     from tonearm.model import file as model_file
@@ -89,7 +93,7 @@ def evaluate(
             models, data, split=split, subset=subset, library=library, jobs=jobs
         )
     except KeyboardInterrupt:
-        console.say("Interrupted. What was analysed is kept: the same command continues there.")
+        console.say("Interrupted. What was analysed is kept; the same command goes on from there.")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
     if report is not None:
         _write_report(result, report)
@@ -101,7 +105,7 @@ def evaluate(
     for each in result.results:
         console.caveat(result.caveats_of(each), about=f"{each.path}: ")
     console.close(
-        "could not be analysed, and are in no figure",
+        "could not be analysed and are not counted",
         [*data_failures, *result.failed],
         damaged=damaged,
         damaged_are=datasets.DAMAGED_ARE,
@@ -124,7 +128,7 @@ def _evaluate(
 
     wanted = split or evaluation_set.split_next_to(models[0][0], data)
     if subset and not wanted:
-        raise typer.BadParameter("a subset of what? Name a --split", param_hint="--subset")
+        raise typer.BadParameter("name the split too, with --split", param_hint="--subset")
     chosen_subset = subset or "valid"
     # Names alone, before audio is opened.
     evaluation_set.look_ahead(data, models, wanted=wanted, subset=chosen_subset)

@@ -41,26 +41,28 @@ def _clip_file(path: Path | None) -> Path | None:
 
 def explain(
     file: Annotated[Path, typer.Argument(help="An audio file.")],
-    output_format: Annotated[ExplainFormat, typer.Option("--format", "-f")] = ExplainFormat.table,
+    output_format: Annotated[
+        ExplainFormat, typer.Option("--format", "-f", help="Output format.")
+    ] = ExplainFormat.table,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             callback=_clip_file,
-            help="Write the ten most typical seconds there, as WAV.",
+            help="Save the ten most typical seconds as WAV.",
         ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Another model file; 'built-in' for Tonearm's own.")
+        Path | None, typer.Option(help="Model file to use; 'built-in' is Tonearm's own.")
     ] = None,
     device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
     """Say why a track has its genre.
 
-    Shows which tags, which seconds and which part of the spectrum spoke for the genre and against
-    the next one. The whole track is analysed.
+    Shows which tags, which seconds and which part of the spectrum speak for the genre, and which
+    for the second guess. The whole track is analysed.
     """
     from tonearm.errors import DecodeError
     from tonearm.files import cores
@@ -72,7 +74,8 @@ def explain(
             prediction = classifier.explain(file)
             if prediction.reasons is None:
                 raise typer.BadParameter(
-                    "a network gives no reasons: they come from a head over tags",
+                    "this model has no tags to explain a genre with: use the built-in one, or a "
+                    "head",
                     param_hint="--model",
                 )
             if output is not None:
@@ -90,11 +93,11 @@ def explain(
         if classifier.model.stop_confidence < 1:
             most = classifier.model.windows_per_track
             console.say(
-                f"The whole track was analysed; predict analyses up to {most} windows, so its "
-                "confidence can differ."
+                f"The whole track was analysed. `tonearm predict` analyses up to {most} windows, "
+                "so its confidence can differ."
             )
     if output is not None:
-        console.say(f"{console.printable(output)} holds the ten most typical seconds")
+        console.say(f"The ten most typical seconds are in {console.printable(output)}.")
 
 
 def _write_clip(file: Path, output: Path, span_s: tuple[float, float]) -> None:

@@ -30,7 +30,8 @@ def export(
         typer.Option("--output", "-o", callback=console.output_file, help="The file to write."),
     ],
     output_format: Annotated[
-        ExportForm | None, typer.Option("--format", "-f", show_default="by the file's name")
+        ExportForm | None,
+        typer.Option("--format", "-f", help="Output format.", show_default="by the file's name"),
     ] = None,
     library: Location = None,
     verbose: console.Verbose = False,
@@ -43,7 +44,7 @@ def export(
     from tonearm.library.store import Library
 
     if output is None:
-        raise typer.BadParameter("name a file; the table is not printed", param_hint="-o")
+        raise typer.BadParameter("name a file: the table cannot go to stdout", param_hint="-o")
     form = output_format or _form_named(output)
     with Library(location(library)) as opened:
         write = _write_csv if form is ExportForm.csv else _write_parquet
@@ -55,8 +56,8 @@ def _form_named(output: Path) -> ExportForm:
     """The kind of table that a file's name asks for."""
     ending = output.suffix.lower().removeprefix(".")
     if ending not in set(ExportForm):
-        known = " and ".join(f".{form}" for form in ExportForm)
-        words = f"{console.printable(output)}: known are {known}; for other names give --format"
+        known = " or ".join(f".{form}" for form in ExportForm)
+        words = f"{console.printable(output)} does not end in {known}: rename it, or give --format"
         raise typer.BadParameter(words, param_hint="-o")
     return ExportForm(ending)
 

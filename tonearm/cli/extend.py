@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def extend(
-    data: Annotated[Path, typer.Argument(help="A folder of music, one folder a genre.")],
+    data: Annotated[Path, typer.Argument(help="A folder of music with one folder per genre.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder to save the model in.")
+        Path, typer.Option("--output", "-o", help="Folder to save the model in.")
     ] = Path("runs/extend"),
     check: Annotated[
         Path | None,
-        typer.Option(help="Music of the old genres, to see the loss."),
+        typer.Option(help="Music of the old genres, to measure their loss."),
     ] = None,
     adopt: heads.Adopt = False,
     model: heads.BaseModel = None,
@@ -33,7 +33,7 @@ def extend(
     device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
-    """Add new genres to those a model knows.
+    """Add new genres to a model.
 
     First measures, on held-out artists, how well the new genres are recognised and what the old
     ones lose.
@@ -44,7 +44,7 @@ def extend(
         heads.refuse_unwritable(output)
     if check is not None and not check.exists():
         raise DatasetError(f"{check} does not exist")
-    again = "What was analysed is kept: the same command continues from there."
+    again = "What was analysed is kept; the same command goes on from there."
     with (
         heads.interruptible(again),
         heads.head_run(output, model, library, seed=seed, jobs=jobs) as run,
@@ -61,7 +61,7 @@ def extend(
             old = checked.once().tracks
         _extend(run, found.once(), old, adopt=adopt)
     console.close(
-        "could not be used, and were left out",
+        "could not be used and were left out",
         failures,
         damaged=damaged,
         damaged_are=datasets.DAMAGED_ARE,
@@ -103,8 +103,8 @@ def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
     base = run.base
     if old is None:
         console.say(
-            "What the old genres lose is estimated on tracks drawn from the statistics in the "
-            "model. To measure it on real music, give a folder of these genres with --check."
+            "The loss of the old genres is only estimated, from the statistics in the model. To "
+            "measure it on real music, name a folder of these genres with --check."
         )
         old = custom_genres.drawn_tracks(base.head, seed=run.seed)
         return custom_genres.measure_gain(
@@ -114,8 +114,8 @@ def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
     both = sorted(set(old.labels) & set(new.labels))
     if both:
         raise DatasetError(
-            f"The folder of --check has {', '.join(both)} too, which is to be added: it must hold "
-            "music of the old genres only"
+            "The folder of --check must hold music of the old genres only, but it has "
+            f"{', '.join(both)}, which is to be added. Remove it there"
         )
     return custom_genres.measure_gain(old, new, names=base.embedding_names, seed=run.seed)
 

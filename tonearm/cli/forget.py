@@ -23,13 +23,13 @@ def forget(
 ) -> None:
     """Drop folders from the library.
 
-    Changes no file; `tonearm undo` still works where the files stay.
+    No music file is changed, and `tonearm undo` still works on files that stay where they are.
     """
     from tonearm.library.store import Library
 
     # Neither or both: what would be meant must not be guessed where rows are dropped.
     if bool(paths) == gone:
-        raise typer.BadParameter("name folders, or give --gone", param_hint="PATHS")
+        raise typer.BadParameter("name folders or files, or use --gone", param_hint="PATHS")
     with Library(location(library), write=True) as opened:
         count = opened.forget(None if gone else paths)
     print(f"{console.counted(count, 'file')} forgotten")

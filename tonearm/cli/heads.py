@@ -26,21 +26,23 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 FIRST_ENCODER_ALONE = (
-    "The new model uses the first encoder alone: the second is asked only about songs that are "
-    "hard to classify, and of a new genre there are fewer than five of these."
+    "The new model uses only the first encoder. The second one would learn from songs that are "
+    "hard to classify, and a new genre has fewer than five of these."
 )
-NOT_WRITTEN = "Nothing was written. With --adopt this model is saved."
+NOT_WRITTEN = "The model was not saved: add --adopt to save it."
 
 BaseModel = Annotated[
     Path | None,
-    typer.Option("--model", help="The model file to start from.", show_default="the built-in"),
+    typer.Option("--model", help="Model file to start from.", show_default="the built-in model"),
 ]
-Adopt = Annotated[bool, typer.Option("--adopt", help="Save the model, not only its figures.")]
+Adopt = Annotated[
+    bool, typer.Option("--adopt", help="Save the model; otherwise only its figures appear.")
+]
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the folds and splits.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed of the folds and splits.")]
 
 
 @dataclass(frozen=True)

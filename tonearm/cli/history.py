@@ -23,7 +23,7 @@ def history(
 ) -> None:
     """List the runs that wrote genres.
 
-    Says of each run what it did to how many files, and which later run undid that.
+    Shows how many files each run changed, and which later run undid it.
     """
     from tonearm.tagging.journal import Journal, journal_path
 
@@ -38,7 +38,7 @@ def history(
                 for found in runs:
                     print(_run_line(found, runs))
                 if not runs:
-                    console.say("no genre has been written yet")
+                    console.say("No genre has been written yet.")
             return
         number = journal.run(run).id
         entries = journal.entries(number)
@@ -91,7 +91,7 @@ def _since(run: Run, runs: Sequence[Run]) -> list[str]:
         return [f"{some}undone by run {', '.join(map(str, run.undone_by))}"]
     undo = next((each for each in runs if each.undoes == run.id and each.done), None)
     # Undone in turn, or nothing of it would count again.
-    return [f"undone by run {undo.id} and again done by run {_last(undo, runs)}"] if undo else []
+    return [f"undone by run {undo.id}, restored by run {_last(undo, runs)}"] if undo else []
 
 
 def _last(run: Run, runs: Sequence[Run]) -> int:

@@ -27,15 +27,15 @@ def import_tracks(
     ],
     maps: Annotated[
         list[str] | None,
-        typer.Option("--map", help="Where files lie here: s3://a/=~/Music/."),
+        typer.Option("--map", help="Where files are on this machine: s3://a/=~/Music/."),
     ] = None,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """Add what was analysed elsewhere.
+    """Add tracks that were analysed elsewhere.
 
-    Reads the output of `scan --on ray` and of `export`. No audio is needed: files that are not on
-    this machine are listed all the same.
+    Reads the output of `scan --on ray` and of `export`. No audio is needed: the library may list
+    files that are not on this machine.
     """
     from tonearm.library.import_table import Import, Mapping, import_rows
     from tonearm.library.store import Library
@@ -56,10 +56,10 @@ def import_tracks(
     if result.unplaced:
         more = result.unplaced_count - len(result.unplaced)
         also = f" (and {more:,} more)" if more else ""
-        reason = "has no place on this machine; name one with --map s3://bucket/=FOLDER/"
+        reason = "has no place on this machine: name one with --map s3://bucket/=FOLDER/"
         console.report(f"not imported{also}", [(uri, reason) for uri in result.unplaced])
     if interrupted:
-        console.say("interrupted; what was imported is kept")
+        console.say("Interrupted. What was imported is kept; the same command goes on from there.")
         raise typer.Exit(console.EXIT_INTERRUPTED)
     if result.unplaced:
         raise typer.Exit(console.EXIT_FAILED_FILES)
@@ -68,7 +68,7 @@ def import_tracks(
 def _pair(text: str) -> tuple[str, str]:
     old, equals, new = text.partition("=")
     if not equals or not old or not new:
-        words = f"{text}: write what paths begin with, =, and what takes its place"
+        words = f"{text} should be OLD=NEW: what paths begin with, and what replaces that"
         raise typer.BadParameter(words, param_hint="--map")
     place = os.path.abspath(os.path.expanduser(new))
     # abspath drops the end of FOLDER/, which belongs to what is replaced.
@@ -89,7 +89,7 @@ def _files(table: str) -> list[str]:
         if name.endswith(".parquet") and not any(p[:1] in "_." for p in name.split("/"))
     ]
     if not found:
-        raise LibraryError(f"{table}: holds no Parquet files")
+        raise LibraryError(f"{table} holds no Parquet files")
     return [f"{table.rstrip('/')}/{name}" for name in sorted(found)]
 
 
@@ -122,7 +122,7 @@ def _batches(files: list[str], bar: console.Progress) -> Iterator[Batch]:
                     yield from_table(batch, models), models
         except (pa.ArrowException, OSError) as error:
             words = " ".join(str(error).split())
-            raise LibraryError(f"{name}: cannot be read ({words})") from error
+            raise LibraryError(f"{name} cannot be read ({words})") from error
         bar.advance()
 
 
@@ -140,6 +140,8 @@ def _summary(result: Import) -> str:
     parts = [f"{result.imported:,} imported"]
     parts += [f"{result.kept:,} known and unchanged"] * bool(result.kept)
     parts += [f"{result.errors:,} with an error"] * bool(result.errors)
-    parts += [f"{result.unplaced_count:,} without a place here"] * bool(result.unplaced_count)
+    parts += [f"{result.unplaced_count:,} without a place on this machine"] * bool(
+        result.unplaced_count
+    )
     total = result.imported + result.kept + result.errors + result.unplaced_count
     return f"{console.counted(total, 'file')}: {', '.join(parts)}"

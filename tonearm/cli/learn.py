@@ -13,7 +13,7 @@ from tonearm.cli.library_options import Location
 
 def learn(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder to save the model in.")
+        Path, typer.Option("--output", "-o", help="Folder to save the model in.")
     ] = Path("runs/learn"),
     adopt: heads.Adopt = False,
     model: heads.BaseModel = None,
@@ -23,8 +23,8 @@ def learn(
 ) -> None:
     """Learn from your corrections in the library.
 
-    The genres of the model move toward what you accepted or corrected in `tonearm serve`. First
-    it is measured what that gains on corrections the model has not seen.
+    Moves the genres of the model toward the tracks that you accepted or corrected in `tonearm
+    serve`. First measures the gain, on corrections that the model has not learnt from.
     """
     from tonearm.training.lesson import Lesson
 

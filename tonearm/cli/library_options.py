@@ -35,8 +35,8 @@ Location = Annotated[
 ModelOption = Annotated[
     Path | None,
     typer.Option(
-        help="Another model file; 'built-in' for Tonearm's own.",
-        show_default="that of the library's last scan, else the built-in",
+        help="Model file to use; 'built-in' is Tonearm's own.",
+        show_default="that of the last scan, or the built-in model",
     ),
 ]
 
@@ -51,7 +51,7 @@ class Form(StrEnum):
 KeepMtime = Annotated[
     bool, typer.Option("--keep-mtime", help="Keep file times; players may miss the change.")
 ]
-FormOption = Annotated[Form, typer.Option("--format", "-f")]
+FormOption = Annotated[Form, typer.Option("--format", "-f", help="Output format.")]
 
 
 def location(named: Path | None) -> Path:
@@ -76,18 +76,19 @@ def chosen_model(library: Library, named: Path | None) -> Path | None:
 
     if named is not None:
         return model_file.named(named)
-    remedy = "name its file with --model, or use --model built-in for Tonearm's own"
+    remedy = "name a model file with --model, or use --model built-in"
     kept = library.model_path()
     if kept is None and _is_foreign(library):
         raise LibraryError(
-            f"{library.path}: classified by a model that is not the built-in: {remedy}"
+            f"{library.path} was classified by a model that is not the built-in one: {remedy}"
         )
     if not kept:
         return None
     if not Path(kept).exists():
-        raise LibraryError(f"{library.path}: last scanned with {kept}, which is gone: {remedy}")
+        raise LibraryError(f"{library.path} was last scanned with {kept}, which is gone: {remedy}")
     console.say(
-        f"model: {console.printable(kept)}, as in the last scan (--model built-in: Tonearm's own)"
+        f"model: {console.printable(kept)}, as in the last scan (for Tonearm's own, use --model "
+        "built-in)"
     )
     return Path(kept)
 
@@ -128,7 +129,7 @@ def progress() -> Iterator[Callable[[RunResult], None]]:
 
 def close(headline: str, failures: Sequence[tuple[str, str]], *, interrupted: bool) -> None:
     """The end of a run that writes tags."""
-    words = "interrupted; what was written until then is in `tonearm history`"
+    words = "Interrupted. `tonearm history` lists what was written until then."
     console.close(headline, failures, interrupted=words if interrupted else None)
 
 
@@ -151,4 +152,6 @@ def require_journal(place: Path) -> None:
     from tonearm.tagging.journal import journal_path
 
     if not journal_path(place).exists():
-        raise LibraryError(f"no journal at {journal_path(place)}: nothing has been written yet")
+        raise LibraryError(
+            f"There is no journal at {journal_path(place)}: no genre has been written yet"
+        )

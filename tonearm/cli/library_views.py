@@ -51,11 +51,11 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
     rows = [
         (seen.untagged, "without a genre tag"),
         (seen.tagged_by_tonearm, "with a genre tag by Tonearm"),
-        (seen.disagreeing, "tagged as another genre than by sound"),
-        (seen.damaged, "damaged (`tonearm list --damaged` names them)"),
-        (seen.copies, "copies of another file (--copies names them)"),
-        (seen.failed, "not read (--errors names them)"),
-        (seen.missing, "gone since they were scanned"),
+        (seen.disagreeing, "with a genre tag by a person that differs from the genre by sound"),
+        (seen.damaged, "damaged (`tonearm list --damaged` lists them)"),
+        (seen.copies, "copies of another file (--copies lists them)"),
+        (seen.failed, "could not be read (--errors lists them)"),
+        (seen.missing, "gone at the last scan"),
     ]
     for count, words in rows:
         console.print(f"{count:7,}  {words}", style="" if count else "dim")

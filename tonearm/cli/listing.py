@@ -48,7 +48,8 @@ def list_tracks(
         list[Path] | None, typer.Argument(help="Files and folders. [default: the whole library]")
     ] = None,
     genre: Annotated[
-        list[str] | None, typer.Option("--genre", "-g", help="Genre by sound; may be repeated.")
+        list[str] | None,
+        typer.Option("--genre", "-g", help="Genre by sound, not by tag; may be repeated."),
     ] = None,
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Minimum confidence, 0 to 1.")
@@ -56,26 +57,31 @@ def list_tracks(
     max_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Maximum confidence, 0 to 1.")
     ] = None,
-    tag: Annotated[TagFilter | None, typer.Option(help="Who wrote the genre tag, or none.")] = None,
+    tag: Annotated[
+        TagFilter | None, typer.Option(help="Files without a genre tag, or by who wrote it.")
+    ] = None,
     disagree: Annotated[
-        bool, typer.Option("--disagree", help="Tagged as another genre than by sound.")
+        bool, typer.Option("--disagree", help="Genre tag and genre by sound differ.")
     ] = False,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Unlike any genre that the model knows.")
     ] = False,
-    missing: Annotated[bool, typer.Option("--missing", help="Gone since the scan.")] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="Gone at the last scan.")] = False,
     damaged: Annotated[
         bool, typer.Option("--damaged", help="Damaged; only a part was analysed.")
     ] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Sound or tags cannot be read.")] = False,
     copies: Annotated[bool, typer.Option("--copies", help="Same sound as another file.")] = False,
-    output_format: Annotated[ListForm, typer.Option("--format", "-f")] = ListForm.table,
+    output_format: Annotated[
+        ListForm, typer.Option("--format", "-f", help="Output format.")
+    ] = ListForm.table,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
     """List files of the library.
 
-    Files must meet all conditions. Paths are absolute, so that other programs can use them.
+    Lists the files that meet all conditions, with absolute paths, so that other programs can use
+    them.
     """
     from tonearm.library import listing
     from tonearm.library.store import Library
@@ -106,7 +112,7 @@ def list_tracks(
             sys.stdout.write("".join(some))
             empty = False
     if empty and output_format is ListForm.table:
-        console.say("no file of the library is like this")
+        console.say("no file in the library meets these conditions")
 
 
 def _table(rows: Iterable[Row]) -> Iterator[str]:

@@ -20,14 +20,16 @@ Values = dict[str, Any]
 def models(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Where to look for model files.", show_default="runs"),
+        typer.Argument(help="Folder in which to look for model files.", show_default="runs"),
     ] = None,
-    output_format: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
+    output_format: Annotated[
+        Format, typer.Option("--format", "-f", help="Output format.")
+    ] = Format.table,
     verbose: console.Verbose = False,
 ) -> None:
     """List the available models.
 
-    The built-in model, what can be trained, and the model files in a folder.
+    Lists the built-in model, the networks that can be trained, and the model files in a folder.
     """
     from tonearm.model import file as model_file
     from tonearm.nets import ARCHITECTURES
@@ -145,6 +147,6 @@ def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
         print(
             f"\n{shown}\n  {row['name']}, {len(row['labels'])} genres, {size:.2f} MB, "
             f"sha256 {row['sha256'][:HASH_SHOWN]}\n"
-            f"  trained on {console.printable(str(row['trained_on'] or 'what it does not say'))}, "
+            f"  trained on {console.printable(str(row['trained_on'] or 'unknown data'))}, "
             f"split {split}\n  {figure}"
         )

@@ -17,7 +17,7 @@ def export_model(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="The folder for the files."),
+        typer.Option("--output", "-o", help="Folder for the files."),
     ],
     verbose: console.Verbose = False,
 ) -> None:
@@ -38,4 +38,4 @@ def export_model(
     for name in portable.export(loaded, output):
         print(console.printable(output / name))
     script = console.printable(output / "predict.py")
-    console.say(f"It needs librosa and onnxruntime alone: python {script} SONG")
+    console.say(f"Run it with: python {script} SONG (it needs librosa and onnxruntime)")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tonearm.model.imports.make import Foreign
     from tonearm.model.imports.metadata import Metadata
 
-_NOT_WRITTEN = "Nothing was written. With --accept-licence the model file is made."
+_NOT_WRITTEN = "No model file was written: add --accept-licence if you accept the licence."
 
 
 def import_model(
@@ -27,38 +27,45 @@ def import_model(
     ],
     head: Annotated[
         str | None,
-        typer.Argument(metavar="[HEAD]", help="One over its embeddings.", show_default="none"),
+        typer.Argument(
+            metavar="[HEAD]",
+            help="A second network, over the embeddings of MODEL.",
+            show_default="none",
+        ),
     ] = None,
     metadata: Annotated[
         list[str] | None,
         typer.Option(
             "--metadata",
             "-m",
-            help="Essentia's JSON, or a TOML; of HEAD too.",
+            help="Essentia's JSON, or TOML; repeat it for HEAD.",
             show_default="MODEL.json, HEAD.json",
         ),
     ] = None,
     sha256: Annotated[
         list[str] | None,
-        typer.Option(help="Of what is fetched from a URL; may be repeated."),
+        typer.Option(help="SHA-256 of the file at a URL; may be repeated."),
     ] = None,
-    accept: Annotated[bool, typer.Option("--accept-licence", help="Make the model file.")] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licence, and make the model file.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             callback=console.output_file,
-            help="The model file.",
+            help="Model file to write.",
             show_default="NAME.tonearm here",
         ),
     ] = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """Make a model file of a foreign network.
+    """Make a model file of a published network.
 
-    An ONNX network by others becomes a model that every command takes: genres and styles from its
-    classes, its embeddings for genres of your own. Its licence is shown first and kept inside.
+    Turns an ONNX network that others published into a model that every command takes. Its classes
+    become genres and styles; your own genres can be trained on its embeddings. Shows the licence
+    first, and keeps it in the model file.
     """
     from tonearm.model import file as model_file
     from tonearm.model.imports import make
@@ -67,7 +74,8 @@ def import_model(
     described = metadata or [_next_to(name) for name in given]
     if len(described) != len(given):
         raise typer.BadParameter(
-            f"{console.counted(len(given), 'network')} and {len(described)} files of metadata",
+            f"{console.counted(len(given), 'network')}, but "
+            f"{console.counted(len(described), 'file')} of metadata: give one for each",
             param_hint="--metadata",
         )
     sources = [
@@ -119,11 +127,11 @@ def _print_made(made: Model, path: Path) -> None:
     shown = ", ".join(made.labels[:6]) + (", …" if len(made.labels) > 6 else "")
     print(
         f"{console.printable(str(path))}: {len(made.labels)} genres ({console.printable(shown)}), "
-        f"{made.head.dimensions} numbers a window of {made.features.window_s:.2g} s"
+        f"{made.head.dimensions} numbers per window of {made.features.window_s:.2g} s"
     )
     console.say(
-        "Its confidence is not calibrated. Use it with --model; `tonearm train --model` fits "
-        "genres of your own on it."
+        "Its confidence is not calibrated. Use it with --model; `tonearm train --model` trains "
+        "your own genres on it."
     )
 
 

@@ -67,32 +67,32 @@ def playlist(
         list[str] | None,
         typer.Option("--genre", "-g", help="Genre by sound; may be repeated."),
     ] = None,
-    second: Annotated[str | None, typer.Option(help="With this second most likely genre.")] = None,
+    second: Annotated[str | None, typer.Option(help="Genre of the second guess.")] = None,
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Minimum confidence, 0 to 1.")
     ] = 0.0,
     tag: Annotated[
         list[str] | None,
-        typer.Option("--tag", "-t", help="A mood or style: 'Mellow>0.2'; all must hold."),
+        typer.Option("--tag", "-t", help="Mood or instrument: 'Mellow>0.2'; may be repeated."),
     ] = None,
     style: Annotated[
-        list[str] | None, typer.Option(help="With this style; may be repeated.")
+        list[str] | None, typer.Option(help="A style, such as Hard Rock; may be repeated.")
     ] = None,
     min_length: Annotated[
-        str | None, typer.Option(callback=_seconds, help="Minimum length: 90 or 1:30.")
+        str | None, typer.Option(callback=_seconds, help="Minimum length, such as 90 or 1:30.")
     ] = None,
     max_length: Annotated[
         str | None, typer.Option(callback=_seconds, help="Maximum length.")
     ] = None,
     has_genre: Annotated[
         bool | None,
-        typer.Option("--has-genre/--no-genre", help="Whether the files' tags name a genre."),
+        typer.Option("--has-genre/--no-genre", help="Only files with a genre tag, or without one."),
     ] = None,
     copies: Annotated[
-        bool, typer.Option("--copies", help="List every copy of a sound, not one.")
+        bool, typer.Option("--copies", help="List all copies of a sound, not only one.")
     ] = False,
     output_format: Annotated[
-        PlaylistForm, typer.Option("--format", "-f", help="For which program.")
+        PlaylistForm, typer.Option("--format", "-f", help="Playlist format.")
     ] = PlaylistForm.m3u8,
     output: Output = None,
     library: Location = None,
@@ -100,7 +100,7 @@ def playlist(
 ) -> None:
     """Write a playlist of matching tracks.
 
-    The paths in it are relative to its folder.
+    Tracks must meet all conditions. Paths in an M3U8 are relative to its folder.
     """
     from tonearm.library import playlist as playlists
     from tonearm.library.store import Library
@@ -141,7 +141,7 @@ def write_playlist(
         console.say(f"{tracks} in {console.printable(output)}")
     if not entries:
         console.say("no track meets all of these conditions")
-    reason = "an M3U cannot hold a name with a line break"
+    reason = "its name has a line break, which an M3U cannot hold"
     console.close("left out", [(path, reason) for path in made.left_out])
 
 

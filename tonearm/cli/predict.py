@@ -39,7 +39,7 @@ _OF_ONE_TIMELINE = (Format.cue, Format.audacity, Format.ffmetadata)
 def _window_count(text: str | None) -> str | None:
     if text is None or text == "all" or (text.isdecimal() and int(text) > 0):
         return text
-    raise typer.BadParameter("a number of 1 or more, or 'all'")
+    raise typer.BadParameter("give a number of 1 or more, or 'all'")
 
 
 def predict(
@@ -60,28 +60,36 @@ def predict(
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of genres to show.")] = 2,
-    tags: Annotated[bool, typer.Option("--tags", help="Show moods and instruments too.")] = False,
-    styles: Annotated[bool, typer.Option("--styles", help="Show styles too.")] = False,
+    tags: Annotated[bool, typer.Option("--tags", help="Also show moods and instruments.")] = False,
+    styles: Annotated[
+        bool, typer.Option("--styles", help="Also show styles, such as Hard Rock.")
+    ] = False,
     timeline: Annotated[
-        bool, typer.Option("--timeline", help="Analyse every second: which genre when.")
+        bool, typer.Option("--timeline", help="Show when the genre changes, to the second.")
     ] = False,
     count: Annotated[
         str | None,
         typer.Option(
-            "--windows", callback=_window_count, help="Number of windows of 3 s, or 'all'."
+            "--windows",
+            callback=_window_count,
+            help="Windows of 3 s to analyse, or 'all'.",
+            show_default="until confident",
         ),
     ] = None,
     jobs: Annotated[
         int | None,
         typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="A model file; default: the built-in.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Model file to use.", show_default="the built-in model")
+    ] = None,
     device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:
     """Name the genre of files and folders.
 
-    Shows the confidence too. With --timeline, shows which genre from when to when.
+    Prints the genre, the confidence and a second guess. With --timeline, also prints when the
+    genre changes.
     """
     from tonearm.cli.formats import open_writer
     from tonearm.cli.table import View
@@ -93,7 +101,9 @@ def predict(
 
     timeline = timeline or output_format in _OF_ONE_TIMELINE
     if timeline and count not in (None, "all"):
-        raise typer.BadParameter("a timeline analyses all of a track", param_hint="--windows")
+        raise typer.BadParameter(
+            "a timeline needs the whole track: leave it out", param_hint="--windows"
+        )
     if any(_same_file(path, output) for path in paths or ()):
         raise typer.BadParameter("is one of the files to analyse", param_hint="--output")
     failures = Faults()
@@ -137,12 +147,12 @@ def predict(
                 progress.report(number, 1.0)
                 progress.advance(0, failures=len(failures))
         except KeyboardInterrupt:
-            interrupted = "interrupted; what was analysed until then is written"
+            interrupted = "Interrupted. What was analysed until then is written."
     if timeline and output_format == "table" and classifier.model.stop_confidence < 1:
         most = classifier.model.windows_per_track
         console.say(
-            f"A timeline analyses the whole track; without it up to {most} windows are analysed, "
-            "so the confidence can differ."
+            f"For a timeline the whole track was analysed. Without --timeline, up to {most} "
+            "windows are analysed, so the confidence can differ."
         )
     console.close("could not be read", failures, damaged=damaged, interrupted=interrupted)
 
@@ -155,7 +165,9 @@ def _files(paths: list[Path], files_from: str | None, failures: Faults) -> list[
     if files_from is not None:
         paths = [*paths, *_listed(files_from)]
     if not paths:
-        raise typer.BadParameter("name files or folders, or --files-from", param_hint="PATHS")
+        raise typer.BadParameter(
+            "name files or folders, or a list with --files-from", param_hint="PATHS"
+        )
 
     files = list(find(paths, suffixes=AUDIO_SUFFIXES, on_error=failures.add_folder))
     if not files and not failures:

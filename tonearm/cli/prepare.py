@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    folder: Annotated[Path, typer.Argument(help="A folder with a folder for each genre.")],
+    folder: Annotated[Path, typer.Argument(help="A folder of music with one folder per genre.")],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The prepared folder.", show_default="FOLDER.prepared"),
     ] = None,
     artists: Annotated[
         Path | None,
-        typer.Option(help="Table of clip<TAB>artist, used instead of tags."),
+        typer.Option(help="Table of lines clip<TAB>artist, instead of tags."),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="Table of path, genre, artist, album. CSV, FMA's tracks.csv, or mirdata's index."
+            help="Table of genres, artists and albums. CSV, FMA's tracks.csv, or mirdata's index."
         ),
     ] = None,
     json_path: Annotated[
@@ -47,7 +47,7 @@ def prepare(
     ] = None,
     on: Annotated[
         Engine | None,
-        typer.Option("--on", help="Prepare on a cluster, into shards.", show_default=False),
+        typer.Option("--on", help="Prepare on a cluster, and write shards.", show_default=False),
     ] = None,
     # Hidden, since it goes with --on alone, and Ray's RAY_ADDRESS says the same.
     address: Annotated[
@@ -57,9 +57,9 @@ def prepare(
 ) -> None:
     """Prepare a folder for training networks.
 
-    It lists the tracks, finds copies by fingerprint, and stores log-mel features. Heads
-    (`tonearm train` without --arch) need none of this, but use the artists and the copies that
-    are found here.
+    Lists the tracks, finds copies by fingerprint, and stores log-mel features. A head (`tonearm
+    train` without --arch) can be trained without this step, but uses the artists and copies that
+    it found.
     """
     from tonearm.data import groups, index
     from tonearm.data import labels as tables
@@ -82,7 +82,7 @@ def prepare(
         if json_path:
             failures += _write_json(done.index, json_path)
     except KeyboardInterrupt:
-        console.say("Interrupted. What was done is kept: the same command continues from there.")
+        console.say("Interrupted. What was done is kept; the same command goes on from there.")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
     for genre, count in index.describe(done.index)["genres"].items():
         print(f"{console.printable(genre)}\t{count}")

@@ -50,7 +50,7 @@ def scan(
         list[str] | None,  # a Path would make s3://a of s3:/a
         typer.Argument(
             help="Files and folders; with --on also URIs and manifests.",
-            show_default="all that were scanned before",
+            show_default="all that was scanned before",
             click_type=click.Path(),
         ),
     ] = None,
@@ -60,13 +60,15 @@ def scan(
         typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
     ] = None,
     retry: Annotated[
-        bool, typer.Option("--retry", help="Try unchanged files again that failed before.")
+        bool, typer.Option("--retry", help="Also retry failed files that have not changed.")
     ] = False,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--exclude", help="Skip names like '*.wav' or Podcasts; repeatable."),
+        typer.Option("--exclude", help="Skip names such as '*.wav'; may be repeated."),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on, and analyse what is new.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep running, and analyse new files as they come.")
+    ] = False,
     tag: Annotated[
         bool, typer.Option("--tag", help="With --watch: write genres into new files.")
     ] = False,
@@ -76,7 +78,7 @@ def scan(
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="With --on: folder or URI to fill with Parquet."),
+        typer.Option("--output", "-o", help="With --on: folder or URI for the Parquet files."),
     ] = None,
     # Hidden, since it goes with --on alone, and Ray's RAY_ADDRESS says the same.
     address: Annotated[
@@ -85,7 +87,7 @@ def scan(
     model: ModelOption = None,
     output_format: FormOption = Form.table,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing unless something is new.")
+        bool, typer.Option("--quiet", "-q", help="Print nothing unless something is new.")
     ] = False,
     device: console.Device = "auto",
     verbose: console.Verbose = False,
@@ -96,7 +98,7 @@ def scan(
     with a file `.nomedia` in them are skipped.
     """
     if tag and not watch:
-        raise typer.BadParameter("goes with --watch", param_hint="--tag")
+        raise typer.BadParameter("needs --watch", param_hint="--tag")
     if on is not None:
         if watch or exclude:
             raise typer.BadParameter(
@@ -106,7 +108,7 @@ def scan(
         scan_on_cluster(paths or (), cluster)
         return
     if output is not None or address is not None:
-        raise typer.BadParameter("goes with --on ray", param_hint="--output")
+        raise typer.BadParameter("needs --on ray", param_hint="--output")
     options = _Options(
         library=location(library),
         model=model,
@@ -121,7 +123,7 @@ def scan(
     if watch and not interrupted:
         _watch(context, options, named, tag=tag)
         return
-    words = "interrupted; what was analysed is kept; scan again to continue"
+    words = "Interrupted. What was analysed is kept; the next scan goes on from there."
     faults = bool(result.failures or result.damaged)
     console.leave(faults=faults, interrupted=words if interrupted else None)
 
@@ -201,7 +203,7 @@ def _watch(context: typer.Context, options: _Options, paths: Sequence[Path], *, 
             if tag:
                 _tag(context, options.library, paths)
         except TonearmError as error:
-            console.say(f"{console.printable(str(error))}; tried again with the next change")
+            console.say(f"{console.printable(str(error))}; Tonearm tries again at the next change")
         else:
             left.clear()
 

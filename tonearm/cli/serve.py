@@ -26,11 +26,14 @@ def serve(
         int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")
     ] = _DEFAULT_PORT,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others need a token.")
+        str, typer.Option(help="Address to listen on. All but 127.0.0.1 need a token.")
     ] = "127.0.0.1",
     token: Annotated[
         str | None,
-        typer.Option(envvar="TONEARM_TOKEN", help="The token. [default: made if one is needed]"),
+        typer.Option(
+            envvar="TONEARM_TOKEN",
+            help="What other machines must send. [default: made if one is needed]",
+        ),
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
@@ -43,7 +46,7 @@ def serve(
 ) -> None:
     """Open a local page in your browser.
 
-    Drop songs on it to see their genre, review a library, and write its tags.
+    Drop songs on the page to see their genre, review your library, and write genres.
     """
     # Here, since every command starts by loading this file.
     import secrets
@@ -91,7 +94,9 @@ def serve(
         shown = f"{_address(own_address(listener.family), port)}{query}" if everywhere else here
         console.say(f"Tonearm listens at {shown}  (Ctrl-C ends it)")
         if not local:
-            console.say("others on the network can reach it; what they send is not encrypted")
+            console.say(
+                "Other machines on the network can reach it. The connection is not encrypted."
+            )
         if browser:
             # Half a second: the server starts after this line, and must answer the browser.
             threading.Timer(0.5, webbrowser.open, [here]).start()

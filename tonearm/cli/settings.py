@@ -71,7 +71,7 @@ def defaults(commands: Mapping[str, Any]) -> dict[str, Any]:
 def settings(
     context: typer.Context,
     changed: Annotated[
-        bool, typer.Option("--changed", help="Only what differs from the program's defaults.")
+        bool, typer.Option("--changed", help="Show only the values that you changed.")
     ] = False,
     output_format: FormOption = Form.table,
     verbose: console.Verbose = False,

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def similar(
     file: Annotated[Path, typer.Argument(help="An audio file, in the library or not.")],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of tracks.")] = 20,
-    output_format: Annotated[ListFormat, typer.Option("--format", "-f")] = ListFormat.table,
+    output_format: Annotated[
+        ListFormat, typer.Option("--format", "-f", help="Output format.")
+    ] = ListFormat.table,
     output: Output = None,
     library: Location = None,
     model: ModelOption = None,
@@ -28,7 +30,7 @@ def similar(
 ) -> None:
     """List the tracks that sound most like one.
 
-    Leaves out its copies.
+    Copies of the track are left out.
     """
     from tonearm.library.playlist import Entry
     from tonearm.library.similar import similar as search
@@ -36,12 +38,12 @@ def similar(
 
     # Else -o would be ignored, or a table written where a player expects a list.
     if output is not None and output_format != "m3u8":
-        raise typer.BadParameter("goes with --format m3u8", param_hint="-o")
+        raise typer.BadParameter("needs --format m3u8", param_hint="-o")
     with Library(location(library)) as opened:
         probe = _probe(opened, file, model)
         matches = search(opened, probe, count=count)
     if not matches:
-        console.say("the library holds nothing but copies of it")
+        console.say("the library holds no other sound than this one: scan more music")
     if output_format == "m3u8":
         write_playlist([Entry.of(match.track) for match in matches], output)
     elif output_format == "json":

@@ -37,30 +37,31 @@ def tag(
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the genres.")] = False,
     policy: Annotated[
-        Policy, typer.Option(help="Only files without a genre, or replace or add.")
+        Policy, typer.Option(help="Fill in missing genres, replace them, or add.")
     ] = Policy.missing,
     min_confidence: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="Minimum confidence.",
-            show_default=f"{ALBUM_CONFIDENCE} of an album, {FILE_CONFIDENCE} of a file alone",
+            help="Minimum confidence, 0 to 1.",
+            show_default=f"{ALBUM_CONFIDENCE} for an album, {FILE_CONFIDENCE} for a single file",
         ),
     ] = None,
     max_genres: Annotated[
-        int, typer.Option(min=1, max=2, help="2: also a second one, if half as likely.")
+        int, typer.Option(min=1, max=2, help="With 2, also write a likely second guess.")
     ] = 1,
-    styles: Annotated[bool, typer.Option("--styles", help="Also write styles.")] = False,
-    by: Annotated[
-        By, typer.Option(help="One genre for each album, or each file its own.")
-    ] = By.album,
+    styles: Annotated[
+        bool, typer.Option("--styles", help="Also write styles, such as Hard Rock.")
+    ] = False,
+    by: Annotated[By, typer.Option(help="One genre per album, or one per file.")] = By.album,
     genre: Annotated[
         list[str] | None,
-        typer.Option("--genre", "-g", help="Write only this one; may be repeated."),
+        typer.Option("--genre", "-g", help="Write only this genre; may be repeated."),
     ] = None,
     not_genre: Annotated[
-        list[str] | None, typer.Option("--not-genre", help="Never write this one; may be repeated.")
+        list[str] | None,
+        typer.Option("--not-genre", help="Never write this genre; may be repeated."),
     ] = None,
     names: Annotated[
         Path | None, typer.Option("--map", help='TOML with your names: hiphop = "Hip-Hop/Rap".')
@@ -81,15 +82,18 @@ def tag(
             "--keep-mtime", help="Keep file times; players may miss the change.", hidden=True
         ),
     ] = False,
-    details: Annotated[bool, typer.Option("--details", help="List every file.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="List every file, not a summary.")
+    ] = False,
     output_format: FormOption = Form.table,
     library: Location = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Propose genres; --write writes them.
 
-    Changes nothing without --write; `tonearm undo` restores what a run replaced. If the tags name
-    an album, all of its tracks decide together, which is right far more often than one file alone.
+    Changes nothing without --write; `tonearm undo` restores what a run replaced. Where the tags
+    name an album, all of its tracks get one genre together: that is right far more often than a
+    genre for each file.
     """
     from tonearm.library.store import Library
     from tonearm.library.tag_plan import plan_tags
@@ -132,7 +136,7 @@ def tag(
 
         show_plan(plan, rules, result, details=details)
         console.report(
-            "damaged, and classified by what is left",
+            "damaged, classified by what is left",
             [(file.track.path, file.track.warning) for file in writes if file.track.warning],
         )
     library_options.close("skipped", failures, interrupted=bool(result and result.interrupted))

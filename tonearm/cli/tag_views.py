@@ -72,13 +72,13 @@ def _show_counts(plan: TagPlan, rules: Rules, result: RunResult | None) -> None:
         print(f"{files} to write")
     _show_lost(writes, written=result is not None)
     words = {
-        Action.same: "have that genre already",
-        Action.kept: "have a genre that a person wrote (see --policy)",
+        Action.same: "have this genre already",
+        Action.kept: "have a genre that a person wrote (--policy can change that)",
         Action.low_confidence: f"confidence below {_limits(rules)}",
         Action.unknown: "unknown: none of the genres that the model knows",
         Action.excluded: "not among the genres to write",
         Action.link: "links to a file that is written",
-        Action.refused: "cannot be written (named above, or with --details)",
+        Action.refused: "cannot be written (listed above, or with --details)",
     }
     for action, text in words.items():
         count = len(plan.with_action(action))
@@ -87,7 +87,7 @@ def _show_counts(plan: TagPlan, rules: Rules, result: RunResult | None) -> None:
     if plan.unreadable:
         print(f"  {len(plan.unreadable):,} skipped: could not be read (`tonearm list --failed`)")
     if not result and writes:
-        console.say("nothing has been written yet: add --write (`tonearm undo` takes it back)")
+        console.say("Nothing has been written yet: add --write. (`tonearm undo` can take it back.)")
 
 
 def _show_lost(files: Sequence[PlannedFile], *, written: bool) -> None:

@@ -49,7 +49,9 @@ def folder_writer(
         path = os.path.abspath(result.path or "")
         place = places[path]
         if place.exists():
-            words = f"its timeline is not written: {console.printable(place)} is there already"
+            words = (
+                f"has a timeline already: delete {console.printable(place)}, or name another folder"
+            )
             failures.add(path, words)
             return
         try:
@@ -57,7 +59,9 @@ def folder_writer(
             text = render(form, result.timeline, path=path, folder=str(place.parent.absolute()))
             write_atomically(place, text.encode())
         except OSError as error:
-            failures.add(path, f"its timeline cannot be written to {place}: {error.strerror}")
+            failures.add(
+                path, f"has a timeline that cannot be written to {place}: {error.strerror}"
+            )
 
     return write
 

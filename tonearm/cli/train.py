@@ -25,13 +25,12 @@ def _known(name: str) -> str:
 
 def train(
     data: Annotated[
-        Path | None, typer.Argument(help="A folder of music, one folder a genre.")
+        Path | None, typer.Argument(help="A folder of music with one folder per genre.")
     ] = None,
     arch: Annotated[
         str,
         typer.Option(
-            help=f"What to train: {', '.join(ARCHITECTURES)}. Or a network of your own: "
-            "my_net.py:Net.",
+            help=f"What to train: {', '.join(ARCHITECTURES)}. Or your own network: my_net.py:Net.",
             callback=_known,
         ),
     ] = _HEAD,
@@ -42,14 +41,15 @@ def train(
     split: Annotated[
         str | None,
         typer.Option(
-            help="grouped, gtzan-filtered, or a split file. random-tracks and random-segments "
-            "leak, and say so.",
-            show_default="grouped; for a head cross-validation",
+            help="grouped, gtzan-filtered, or a split file. Figures of random-tracks and "
+            "random-segments are marked as leaking.",
+            show_default="cross-validation for a head, grouped for a network",
         ),
     ] = None,
     seed: heads.Seed = 0,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the data.", show_default="by ARCH")
+        int | None,
+        typer.Option(min=1, help="Passes over the data.", show_default="the network's own"),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -65,7 +65,7 @@ def train(
         typer.Option(
             envvar="TONEARM_DEVICE",
             show_envvar=False,
-            help="auto, cpu, cuda or mps; cuda:2 for two of them.",
+            help="Where to train: auto, cpu, cuda, mps. cuda:2 is two GPUs.",
         ),
     ] = "auto",
     resume: Annotated[
@@ -78,8 +78,8 @@ def train(
 ) -> None:
     """Train a model on your own folders.
 
-    The default is a head over the embeddings of the built-in model, which needs a few songs per
-    genre and a few seconds. --arch trains a network from scratch instead.
+    By default this fits a head, a small classifier on the embeddings of the built-in model: a few
+    songs per genre and a few seconds are enough. With --arch, trains a network from scratch.
     """
     output = output or Path("runs") / external.short_name(arch).partition(".py:")[0]
     # What was given, not its value: an option that has no effect is refused, not ignored.
@@ -94,7 +94,7 @@ def train(
     }
     _refuse_unheeded({option for option, there in given.items() if there}, arch)
     heads.refuse_unwritable(output)
-    again = "What was analysed is kept: the same command continues from there."
+    again = "What was analysed is kept; the same command goes on from there."
     if arch == _HEAD:
         from tonearm.cli.train_head import train_head
 
@@ -130,12 +130,12 @@ def _refuse_unheeded(given: set[str], arch: str) -> None:
                 raise typer.BadParameter(reason, param_hint=option)
 
     if arch == _HEAD:
-        refuse("a head is fitted in seconds: start it again", "--resume")
-        refuse("is for networks: name one with --arch", "--epochs", "--set")
+        refuse("a head takes seconds: start again without --resume", "--resume")
+        refuse("is only for networks: name one with --arch", "--epochs", "--set")
     else:
-        refuse("is for heads: a network starts from nothing", "--model")
+        refuse("is only for heads: leave out either --model or --arch", "--model")
     if "--resume" in given:
-        refuse("a run that is resumed keeps its own", "DATA", "--split", "--set", "--seed")
+        refuse("a resumed run keeps its own: leave this out", "DATA", "--split", "--set", "--seed")
     elif "DATA" not in given:
         raise typer.BadParameter("name a folder of music", param_hint="DATA")
 
@@ -149,4 +149,4 @@ def _refuse_early(data: Path, split: str | None) -> None:
         splits.written(split)
     genres = dataset.outline(data).labels
     if len(genres) < 2:
-        raise DatasetError(f"only one genre ({', '.join(genres)}): two or more are needed")
+        raise DatasetError(f"there is only one genre ({', '.join(genres)}): two or more are needed")

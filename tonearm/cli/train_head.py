@@ -28,7 +28,7 @@ def train_head(data: Path, run: heads.HeadRun, *, split: str | None) -> None:
         datasets.say_split(chosen, found.index)
         run.save(_fit_on_split(run, found, chosen), name=run.base.name, split=chosen)
     console.close(
-        "could not be used, and were left out",
+        "could not be used and were left out",
         failures,
         damaged=damaged,
         damaged_are=datasets.DAMAGED_ARE,

@@ -91,7 +91,7 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
         train(run, resume=False)
         _show(Path(run.out))
     console.close(
-        "could not be used, and were left out",
+        "could not be used and were left out",
         failures,
         damaged=damaged,
         damaged_are=datasets.DAMAGED_ARE,
@@ -110,7 +110,9 @@ def resume(output: Path, epochs: int | None, device: str) -> None:
     planned = trials.read(output)
     if planned is not None:
         if epochs is not None:
-            raise typer.BadParameter("trials keep their own", param_hint="--epochs")
+            raise typer.BadParameter(
+                "resumed folds keep their own: leave this out", param_hint="--epochs"
+            )
         train_trials.go_on(replace(planned, run=replace(planned.run, **on)), train)
         return
     before = read(output)
@@ -235,7 +237,7 @@ def _keep(
     every = {**settings.known(default), **front_end, **asdict(wanted.run), **wanted.network}
     repeat = f"tonearm train DATA --arch {arch} --epochs {run.epochs} --seed {run.seed}"
     repeat += f" --split {split}" if split else ""
-    comment = f"All settings of this run. To repeat it:\n{repeat} --set {SETTINGS}"
+    comment = f"All settings of this run. This repeats it:\n{repeat} --set {SETTINGS}"
     write(out / SETTINGS, settings.to_toml(every, comment=comment).encode())
 
 
@@ -259,8 +261,8 @@ def _show(output: Path) -> None:
         heads.print_figures(values["valid"][unit], f"{split}, valid, {unit}")
     heads.print_several(values["valid"].get("several"), f"{split}, valid, several genres")
     console.say(
-        'A network knows no "unknown": it gives one of its genres to every sound, speech and noise '
-        "included."
+        'This network has no "unknown": it gives one of its genres to every sound, speech and '
+        "noise included."
     )
     console.say(f"The model is {output / BUNDLE}. Use it with `tonearm predict --model`.")
 

@@ -18,7 +18,8 @@ _MOST_LINES = 40
 
 def undo(
     run: Annotated[
-        int | None, typer.Argument(help="Number in `tonearm history`. [default: the last `tag`]")
+        int | None,
+        typer.Argument(help="Number of a run in `tonearm history`. [default: the last `tag`]"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be restored.")
@@ -56,7 +57,7 @@ def undo(
             on_progress=report_progress,
         )
     if result.run is None:
-        console.say(f"run {result.undoes} changed no file that is not restored already")
+        console.say(f"All files of run {result.undoes} are restored already.")
         return
     files = console.counted(result.total, "file")
     print(f"run {result.run}: {len(result.paths):,} of {files} of run {result.undoes} restored")
@@ -91,4 +92,4 @@ def _show_plan(place: Path, run: int | None, *, details: bool) -> None:
         print(line)
     count = console.counted(restored, "file")
     print(f"{count} of run {number} to restore")
-    console.say("nothing has been restored yet: leave --dry-run out")
+    console.say("Nothing has been restored yet: leave out --dry-run to restore.")

@@ -70,7 +70,7 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
 
 def _report_away(now: set[Path], before: set[Path]) -> set[Path]:
     for folder in sorted(now - before):
-        console.say(f"{console.printable(folder)} is not there; it is waited for")
+        console.say(f"{console.printable(folder)} is not there; Tonearm waits for it")
     return now
 
 
