@@ -24,14 +24,14 @@ def kinds(found: list[caveats.Caveat]) -> list[str]:
 
 def test_no_split_is_a_caveat() -> None:
     (found,) = caveats.of_split(None, crossing=(), tracks=KNOWN)
-    assert found.kind == "caveat" and "every track is measured on" in found.text
+    assert found.kind == "caveat" and "every track is measured" in found.text
 
 
 def test_a_split_that_leaks_is_a_leak_and_says_how_much() -> None:
     split = Split("leaking-tracks-0", {})
     (found,) = caveats.of_split(split, crossing=("artist:ann",), tracks=KNOWN)
     assert found.kind == "leak"
-    assert "1 artists or tracks are on both sides" in found.text
+    assert "1 artists or tracks are in several subsets" in found.text
 
 
 def test_an_honest_split_of_known_artists_needs_no_word() -> None:
@@ -103,4 +103,4 @@ def test_a_leak_among_unknown_artists_counts_nobody() -> None:
         Split("leaking-tracks-0", {}), crossing=(), tracks=tracks("track:a")
     )
     assert found.kind == "leak" and "0 artists" not in found.text
-    assert "nobody knows the artists" in found.text
+    assert "the artists are unknown" in found.text

@@ -422,7 +422,7 @@ def test_arguments_that_are_none(tiny: Classifier, medley: Path, model_path: Pat
         Classifier(model_path)
     with pytest.raises(ModelError, match="array of windows"):
         tiny.classify("jazz")
-    with pytest.raises(ValueError, match="pass the Embeddings"):
+    with pytest.raises(ValueError, match="need Embeddings"):
         tiny.classify(tiny.embed(medley).values, timeline=True)
     with pytest.raises(ValueError, match="states its own sample rate"):
         tiny.embed(medley, 44_100)
@@ -467,7 +467,7 @@ def test_a_fault_costs_its_file_alone(
 def test_what_is_wrong_with_the_call_is_raised_at_once(tiny: Classifier, medley: Path) -> None:
     with pytest.raises(TypeError, match="not one path"):
         tiny.predict_many(str(medley))
-    with pytest.raises(ValueError, match="jobs of 0"):
+    with pytest.raises(ValueError, match="jobs is 0"):
         tiny.predict_many([medley], jobs=0)
     with pytest.raises(ValueError, match="1 or more, or 'all'"):
         tiny.predict_many([medley], count=0)

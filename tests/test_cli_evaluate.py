@@ -79,7 +79,7 @@ def test_command_finds_the_split_next_to_the_model(
     model_file.save(trained(split="made", split_sha256=split.sha256), path)
     ended = tonearm("evaluate", path, folder)
     assert ended.out.startswith(f"valid of made {split.sha256[:12]}: 3 tracks")
-    assert ended.err.startswith(f"NOTE: {path}: What was chosen")
+    assert ended.err.startswith(f"NOTE: {path}: The epoch and the calibration")
 
 
 def test_command_on_a_folder_of_music(tonearm: Command, songs: Path, model_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_silent_files_are_left_out_with_a_word(tmp_path):
     result = _tonearm("prepare", root)
     assert result.exit_code == 1
     assert result.stdout == "chirp\t1\ndrone\t1\n"
-    assert "drone/none.wav: is silent, so that it says nothing of a genre" in result.stderr
+    assert "drone/none.wav: is silent, so it has no genre" in result.stderr
 
 
 def test_artist_in_the_tags_is_the_group(tmp_path):
@@ -249,7 +249,7 @@ def test_genres_of_one_artist_are_trained_without_a_figure(tmp_path):
     root = music.folder(tmp_path / "music", ["one", "two"], 1, seconds=8)
     result = _tonearm("train", root, "--output", tmp_path / "x")
     assert result.exit_code == 0 and result.stdout == ""
-    assert "NOTE: one is learnt but not measured: all of its tracks are by one" in result.stderr
+    assert "NOTE: one is learnt but not measured: it has a single artist" in result.stderr
     made = model_file.load(tmp_path / "x" / "model.tonearm")
     assert made.labels == ("one", "two") and made.metrics == {}
     assert made.training["evaluated"] == "not at all"
@@ -282,7 +282,7 @@ def test_interrupted_preparation_is_no_data_set(prepared, tmp_path):
     broken.mkdir()
     (broken / "journal.jsonl").write_bytes((prepared / "journal.jsonl").read_bytes())
     result = _tonearm("train", broken)
-    assert "not prepared to its end" in str(result.exception)
+    assert "not prepared completely" in str(result.exception)
 
 
 def test_index_holds_the_failed(prepared):

@@ -158,7 +158,7 @@ def test_a_scan_is_continued_with_its_own_model_alone(cluster, tiny, tmp_path, m
     song(tmp_path / "music" / "low.wav")
     monkeypatch.setattr(scan, "_analysed", lambda *_: iter(()))
     scan.scan([str(tmp_path / "music")], str(output), model=tiny.model)
-    with pytest.raises(TonearmError, match="holds rows of the model tiny"):
+    with pytest.raises(TonearmError, match="holds rows of another model, tiny"):
         scan.scan([str(tmp_path / "music")], str(output), model=_another(tiny.model))
 
 

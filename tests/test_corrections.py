@@ -70,7 +70,7 @@ def test_what_they_bring_is_measured_on_others(head: Head, moved_jazz: Tracks) -
 
 def test_few_corrections_are_refused(head: Head, moved_jazz: Tracks) -> None:
     few = custom_genres.subset(moved_jazz, range(9))
-    with pytest.raises(DatasetError, match="9 corrections: 10 or more"):
+    with pytest.raises(DatasetError, match="9 corrections, but 10 are needed"):
         corrections.measure(head, few, names=None)
 
 
@@ -85,7 +85,7 @@ def test_an_artist_is_never_on_both_sides(head: Head, moved_jazz: Tracks, monkey
     assert learnt.groups == 4 == len(seen)
     assert all(len(inside) == 3 for inside in seen)
     one = Tracks(moved_jazz.windows, moved_jazz.labels, ["artist:ann"] * 20)
-    with pytest.raises(DatasetError, match="20 corrections, all of one artist"):
+    with pytest.raises(DatasetError, match="all 20 corrections are of one artist"):
         corrections.measure(head, one, names=None)
 
 
@@ -109,5 +109,5 @@ def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path)
     assert "chanson" in model_file.load(model).labels
     assert "CAVEAT" not in run.err
     again = tonearm(*learn, "--model", model)
-    assert "12 corrections: it may know these very tracks" in again.err
+    assert "12 corrections: it may have learnt these very tracks" in again.err
     assert "corrections 0.0" in tonearm("models", tmp_path / "run").out

@@ -104,8 +104,8 @@ def test_a_vote_is_a_third_of_the_discriminant():
     ("tracks", "message"),
     [
         (_tracks(["a"]), "only one genre"),
-        (_tracks(["a", "b"], artists=1), "every genre is by one artist alone"),
-        (_tracks(["a", "b"], each=1), "every genre is by one artist alone"),
+        (_tracks(["a", "b"], artists=1), "every genre has a single artist"),
+        (_tracks(["a", "b"], each=1), "every genre has a single artist"),
     ],
     ids=["one genre", "one artist", "one clip"],
 )
@@ -189,7 +189,7 @@ def test_no_vote_is_beyond_doubt_however_far_apart_genres_lie():
 
 def test_a_head_over_genres_is_not_grown():
     head = heads.fit(_tracks(["a", "b", "c"]), names=NAMES)
-    with pytest.raises(ModelError, match="fit a head again"):
+    with pytest.raises(ModelError, match="train it again"):
         custom_genres.grow(dataclasses.replace(head, kind="average"), _tracks(["d"]), names=NAMES)
 
 
@@ -258,7 +258,7 @@ def test_known_genre_is_not_added_again(label):
 
 
 def test_head_without_statistics_cannot_grow():
-    with pytest.raises(ModelError, match="does not hold what adding genres needs"):
+    with pytest.raises(ModelError, match="lacks what adding genres needs"):
         custom_genres.grow(
             Head(("a", "b"), "average", np.eye(2), np.zeros(2)), _tracks(["c"]), names=None
         )

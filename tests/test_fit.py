@@ -236,7 +236,7 @@ def test_closed_form_is_fitted_in_one_pass(data, tmp_path):
 
 
 def test_run_in_a_folder_that_holds_one(data, whole):
-    with pytest.raises(DatasetError, match=r"--resume\).* another folder \(-o\), or delete"):
+    with pytest.raises(DatasetError, match=r"--resume, .* another folder with -o, or delete"):
         fit.train(_run(data, whole))
 
 
@@ -272,7 +272,7 @@ def test_genre_missing_from_a_part(data):
     names = [track.name for track in made.tracks]
     bass = [name for name in names if name.startswith("bass")]
     split = Split("mine", {"train": tuple(names), "valid": tuple(bass)})
-    with pytest.raises(DatasetError, match="no track of treble in its subset valid"):
+    with pytest.raises(DatasetError, match=r"valid subset of split .* has no track of treble"):
         Data(data, split, nets.get("lstm"))
 
 
@@ -292,7 +292,7 @@ def test_full_disk_leaves_nothing_that_is_taken_for_whole(data, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
     try:
-        with pytest.raises(DatasetError, match=r"checkpoint\.pt: cannot be written"):
+        with pytest.raises(DatasetError, match=r"checkpoint\.pt cannot be written"):
             fit.train(run)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

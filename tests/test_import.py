@@ -102,7 +102,7 @@ def test_what_is_no_table_of_tonearm_is_refused(tonearm, tmp_path):
     parquet.write_table(pa.table({"path": ["a"]}), table(tmp_path))
     foreign = tonearm("import", table(tmp_path), *place)
     assert foreign.code == 2
-    assert "is not a table with embeddings; make one with `tonearm export" in foreign.err
+    assert "is not a table with embeddings: make one with `tonearm export" in foreign.err
     table(tmp_path).write_text("no Parquet")
     damaged = tonearm("import", table(tmp_path), *place)
     assert damaged.code == 2

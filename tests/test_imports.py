@@ -324,7 +324,7 @@ def test_genres_of_classes():
 
 
 def test_a_url_needs_its_checksum(tmp_path, monkeypatch):
-    with pytest.raises(ModelError, match="only https"):
+    with pytest.raises(ModelError, match="is not an https address"):
         fetch.read("http://example.org/a.onnx", largest=10)
     with pytest.raises(ModelError, match="give --sha256"):
         fetch.read("https://example.org/a.onnx", largest=10)
@@ -334,7 +334,7 @@ def test_a_url_needs_its_checksum(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"weights")
     right = hashlib.sha256(b"weights").hexdigest()
     assert fetch.read("https://example.org/a", largest=10, sha256=[right]) == b"weights"
-    with pytest.raises(ModelError, match="is another file"):
+    with pytest.raises(ModelError, match="is not the file that --sha256 names"):
         fetch.read("https://example.org/a", largest=10, sha256=["0" * 64])
     with pytest.raises(ModelError, match="larger than"):
         fetch.read("https://example.org/a", largest=3, sha256=[right])

@@ -52,7 +52,7 @@ def test_a_table_without_a_column_of_paths_is_refused(tmp_path):
     with pytest.raises(TonearmError, match="has no column path, uri, url or file"):
         found(tmp_path / "all.csv")
     (tmp_path / "all.parquet").write_text("no Parquet")
-    with pytest.raises(TonearmError, match="is not a Parquet file"):
+    with pytest.raises(TonearmError, match="is not a readable Parquet file"):
         found(tmp_path / "all.parquet")
 
 

@@ -158,7 +158,7 @@ def test_leaked_and_honest_never_share_a_table(folder: Path) -> None:
     assert len(side_by_side) == 2
     assert "row>0" in side_by_side[0] and "row>1" not in side_by_side[0]
     assert "not comparable: one of the two leaks" in side_by_side[1]
-    assert "these leak and flatter" in text
+    assert "these leak, so they are too good" in text
 
 
 def test_runs_are_called_by_their_folder(folder: Path) -> None:

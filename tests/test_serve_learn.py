@@ -39,7 +39,7 @@ def test_too_few_corrections_end_in_a_sentence(client):
     state = client.get("/api/v1/learn").json()
     assert (state["corrections"], state["needed"], state["proposal"]) == (2, 10, None)
     done = run_job(client, "/api/v1/learn")
-    assert done["state"] == "failed" and "10 or more are needed" in done["message"]
+    assert done["state"] == "failed" and "but 10 are needed" in done["message"]
     assert client.post("/api/v1/learn/adopt", json={"job": 1}).status_code == 409
     assert client.post("/api/v1/learn/revert").status_code == 409
 

@@ -90,7 +90,7 @@ def test_sounds_of_another_listener_are_not_compared(library):
         similar(library, probe_of(library, "/m/soft", None), count=9)
     )
     probe = probe_of(library, "/m/another model", None)
-    with pytest.raises(LibraryError, match="nothing in it to compare"):
+    with pytest.raises(LibraryError, match="holds nothing to compare"):
         similar(library, probe, count=9)
 
 
@@ -106,7 +106,7 @@ def test_a_sound_from_outside(library):
 
 def test_a_library_of_one_and_of_none(tmp_path):
     with Library(tmp_path / "one.sqlite", write=True) as library:
-        with pytest.raises(LibraryError, match="nothing in it to compare"):
+        with pytest.raises(LibraryError, match="holds nothing to compare"):
             similar(library, Probe(np.float32([1, 0, 0]), 1.0, "encoder"), count=1)
         put(library, "only", [0.5, 0.5, 0.0])
         assert names(similar(library, Probe(np.float32([1, 0, 0]), 1.0, "encoder"), count=5)) == [

@@ -205,7 +205,7 @@ def test_the_second_artist_of_a_genre_is_for_valid_not_for_test(seed):
 
 
 def test_genres_of_one_artist_each_cannot_be_measured():
-    with pytest.raises(DatasetError, match="every genre is by one artist or group alone"):
+    with pytest.raises(DatasetError, match="every genre has a single artist or group"):
         splits.grouped(_index({"rock": 1, "jazz": 1}))
 
 

@@ -83,7 +83,7 @@ def test_files_that_are_no_toml_are_named(tmp_path: Path) -> None:
 
 
 def test_early_stopping_may_not_choose_on_what_folds_measure() -> None:
-    with pytest.raises(DatasetError, match="patience chooses the epoch on the tracks"):
+    with pytest.raises(DatasetError, match="patience would choose the epoch by the tracks"):
         checked("folds=3", "patience=2")
 
 

@@ -231,7 +231,9 @@ class Database:
             " sqlite_master)"
         ).fetchone()
         if not empty and ours != schema.application_id:
-            raise LibraryError(f"{self.path} is a database, but not a Tonearm {schema.kind}")
+            raise LibraryError(
+                f"{self.path} is a database, but not a Tonearm {schema.kind}: name another file"
+            )
         if version > schema.version:
             raise LibraryError(
                 f"{self.path} is the {schema.kind} of a newer Tonearm (schema {version}; this "

@@ -121,9 +121,7 @@ def decode(
         samples = np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
         # Past the end there is nothing to decode, which is no fault of the file.
         if not len(samples) and not start:
-            raise DecodeError(
-                path, "empty", "holds no sound: it has a header, and nothing behind it"
-            )
+            raise DecodeError(path, "empty", "holds no sound: it ends after its header")
         return Audio(samples, rate, short_warning(reader.info, reader.ended_at))
 
 

@@ -55,8 +55,8 @@ def mono_samples(array: NDArray[Any]) -> Float32:
         return mono(scaled[:, None])
     if scaled.ndim != 2 or not 1 <= min(scaled.shape) <= _MOST_CHANNELS:
         raise ValueError(
-            f"an array of shape {scaled.shape} is not audio: "
-            "[n], [n, channels] or [channels, n] is wanted"
+            f"an array of shape {scaled.shape} is not audio: it must be [n], [n, channels] or "
+            "[channels, n]"
         )
     # A square array is [n, channels], as soundfile gives it.
     return mono(scaled.T if scaled.shape[0] < scaled.shape[1] else scaled)
@@ -75,7 +75,7 @@ def _scaled(array: NDArray[Any]) -> Float32:
             )
         return samples
     if kind not in "iu":
-        raise ValueError(f"an array of {array.dtype} is not audio: floats or integers are wanted")
+        raise ValueError(f"an array of {array.dtype} is not audio: it must hold floats or integers")
     half = 2.0 ** (
         8 * array.dtype.itemsize - 1
     )  # of unsigned samples the middle, of signed the top

@@ -207,7 +207,10 @@ def _print(found: Audit, most: int) -> None:
             "measured"
         )
     if found.split is not None:
-        print(f"\n{console.counted(len(found.crossing), 'artist')} on both sides of {found.split}")
+        print(
+            f"\n{console.counted(len(found.crossing), 'artist')} in several subsets of "
+            f"{found.split}"
+        )
     for group, where in found.crossing.items():
         sides = ", ".join(f"{subset}: {name}" for subset, name in where.items())
         print(f"  {console.printable(f'{group.partition(chr(58))[2]} ({sides})')}")

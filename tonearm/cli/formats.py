@@ -55,7 +55,7 @@ def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
 
             yield counted
     except OSError as error:
-        raise TonearmError(f"{output}: cannot be written: {error.strerror}") from error
+        raise TonearmError(f"{output} cannot be written: {error.strerror}") from error
 
 
 @contextmanager

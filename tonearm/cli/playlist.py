@@ -135,7 +135,7 @@ def write_playlist(
         try:
             write_atomically(output, made.data)
         except OSError as error:
-            words = f"{console.printable(output)}: cannot be written: {error.strerror}"
+            words = f"{console.printable(output)} cannot be written: {error.strerror}"
             raise typer.BadParameter(words, param_hint="-o") from None
         tracks = console.counted(len(entries) - len(made.left_out), "track")
         console.say(f"{tracks} in {console.printable(output)}")

@@ -86,8 +86,8 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
     # Embeddings of two encoders have no distance from each other.
     if kept is not None and kept.encoder != classifier.model.encoder_sha256:
         raise LibraryError(
-            f"{opened.path}: analysed by another model ({kept.name}): name it with --model, or "
-            "scan again"
+            f"{opened.path} was analysed by another model ({kept.name}): name it with --model, "
+            "or scan again"
         )
     with console.quiet_decoders():
         embeddings = classifier.embed(file)

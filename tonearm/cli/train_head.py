@@ -88,7 +88,7 @@ def _fit_on_split(run: heads.HeadRun, found: EmbeddedTracks, split: Split) -> he
         if name in splits.SUBSETS and subset.tracks
     }
     if "train" not in subsets:
-        raise DatasetError(f"split {split.name}: no track of its subset train is here")
+        raise DatasetError(f"no track of the train subset of split {split.name} is here")
     head = head_fit.fit(subsets["train"], names=run.base.embedding_names, seed=run.seed)
     metrics: heads.Values = {}
     for name in ("valid", "test"):

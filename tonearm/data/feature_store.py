@@ -154,8 +154,8 @@ def open_store(
         different = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
         what = ", ".join(f"{k} {found.get(k)} instead of {wanted.get(k)}" for k in different)
         raise DatasetError(
-            f"the features in {root} were made otherwise ({what}): delete them, or name another "
-            "--output"
+            f"the features in {root} were made with other settings ({what}): delete them, or "
+            "name another --output"
         )
     # A store of many tracks is in shards from its beginning, see `shards.begin`.
     return FeatureStore(root, found, Shards(root) if (root / FOLDER).exists() else None)

@@ -150,7 +150,7 @@ def load(path: str | os.PathLike[str]) -> Index:
         if path.name != FILE_NAME:
             raise DatasetError(f"{path} does not exist") from None
         raise DatasetError(
-            f"{path.parent} has no {path.name}: run `tonearm prepare FOLDER` until it ends"
+            f"{path.parent} has no {path.name}: run `tonearm prepare FOLDER` to its end"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is not an index, or is damaged ({error!r})") from None

@@ -115,5 +115,5 @@ def write_json(
             more = {"labels": labels, "tracks": tracks, "groups": groups}
             file.write(f"],\n{json.dumps(more)[1:]}\n")  # without the opening brace
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
     return failed

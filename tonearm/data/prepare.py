@@ -39,7 +39,7 @@ FEATURES, FINGERPRINTS, JOURNAL = "features", "fingerprints", "journal.jsonl"
 ARTISTS = "artists.tsv"
 _FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 3}  # 3: at three speeds
 _SILENT_PEAK = 1 / 32_768  # one step of 16 bits: dithered silence
-SILENT = "is silent, so that it says nothing of a genre"
+SILENT = "is silent, so it has no genre"
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
 Outcomes = Callable[[MakeWork, Sequence[str]], Iterator[Outcome[str]]]
@@ -150,7 +150,7 @@ def prepare_folder(
     records = {name: records[name] for name in listing.names if name in records}
     damaged = [Fault(name, row["warning"]) for name, row in records.items() if row["warning"]]
     if not records:
-        raise DatasetError(f"{folder}: none of its {len(listing.names)} files can be read")
+        raise DatasetError(f"none of the {len(listing.names)} files in {folder} can be read")
     files = {
         name: FileRecord(record["key"], record["duration_s"], record["artist"], record["samples"])
         for name, record in records.items()
@@ -228,7 +228,7 @@ def named_artists(
         which = "the table of artists"
     named = groups.artists_of(names, artists)
     if artists and not named:
-        raise DatasetError(f"{which}: names none of the {len(names)} tracks, not {names[0]!r}")
+        raise DatasetError(f"{which} names none of the {len(names)} tracks, such as {names[0]!r}")
     return named
 
 
@@ -392,7 +392,7 @@ class _Journal:
             # Flushed, so that a kill loses the file in flight at most.
             self._file.flush()
         except OSError as error:
-            raise DatasetError(f"{self._path}: cannot be written: {error.strerror}") from None
+            raise DatasetError(f"{self._path} cannot be written: {error.strerror}") from None
 
 
 def _stamp(path: Path) -> list[int]:

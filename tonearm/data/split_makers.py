@@ -41,7 +41,7 @@ def grouped(index: Index, *, seed: int = 0) -> Split:
         [track.genre for track in tracks], [track.group for track in tracks]
     )
     if all(len(own) == 1 for own in of_genre.values()):
-        raise DatasetError("every genre is by one artist or group alone: add music by others")
+        raise DatasetError("every genre has a single artist or group: add music by others")
     placed = _scarce(tracks, of_genre)
     free = [track for track in tracks if track.group not in placed]
     assigned = folds.assign_groups(
@@ -60,7 +60,8 @@ def grouped(index: Index, *, seed: int = 0) -> Split:
         lost = [genre for genre in lost if len(of_genre[genre]) >= len(SUBSETS)]
         if lost:
             raise DatasetError(
-                f"genre {lost[0]!r} has too few groups for subset {subset}: add music"
+                f"genre {lost[0]!r} has too few artists or groups for the subset {subset}: add "
+                "music by others"
             )
         subsets[subset] = tuple(sorted(track.name for track in inside))
     return Split(f"grouped-{seed}", subsets)

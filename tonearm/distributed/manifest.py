@@ -102,7 +102,7 @@ def _parquet_cells(uri: str) -> Iterator[tuple[int, object]]:
                     number += 1
                     yield number, cell
         except pa.ArrowInvalid as error:
-            raise TonearmError(f"{uri}: is not a Parquet file that can be read ({error})") from None
+            raise TonearmError(f"{uri} is not a readable Parquet file ({error})") from None
 
 
 def _csv_cells(uri: str, delimiter: str) -> Iterator[tuple[int, object]]:
@@ -143,7 +143,7 @@ def _column(names: Sequence[str], uri: str) -> str:
     for wanted in _COLUMNS:
         if wanted in lower:
             return lower[wanted]
-    raise TonearmError(f"{uri}: has no column {', '.join(_COLUMNS[:-1])} or {_COLUMNS[-1]}")
+    raise TonearmError(f"{uri} has no column {', '.join(_COLUMNS[:-1])} or {_COLUMNS[-1]}")
 
 
 class Seen:
@@ -209,7 +209,7 @@ def _named(uri: str) -> Iterator[Item]:
         yield from items(uri)
     except OSError as error:
         words = "does not exist" if isinstance(error, FileNotFoundError) else f"{error}"
-        raise TonearmError(f"{uri}: cannot be read: {words}") from error
+        raise TonearmError(f"{uri} cannot be read: {words}") from error
 
 
 def _without_known(found: Iterator[Item], seen: Seen) -> Iterator[Item]:

@@ -76,7 +76,7 @@ class Output:
         except FileNotFoundError:
             return None
         if values.pop("version") > _VERSION:
-            raise TonearmError(f"{self.uri}: written by a newer Tonearm; update this one")
+            raise TonearmError(f"{self.uri} was written by a newer Tonearm: update this one")
         return Settings(**values)
 
     def put_settings(self, settings: Settings) -> None:
@@ -179,4 +179,4 @@ def _read(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         return parquet.read_table(pa.BufferReader(data), columns=columns)
     except pa.ArrowInvalid as error:
-        raise TonearmError(f"{uri}: is damaged ({error}); remove it and scan again") from None
+        raise TonearmError(f"{uri} is damaged ({error}): remove it and scan again") from None

@@ -149,8 +149,8 @@ def _prepare(
         settings = folder.settings()
         if settings is not None and settings.model != model.sha256:
             raise TonearmError(
-                f"{folder.uri}: holds rows of the model {settings.model_name} "
-                f"({settings.model[:12]}); name another --output, or that model with --model"
+                f"{folder.uri} holds rows of another model, {settings.model_name} "
+                f"({settings.model[:12]}); name another --output, or use that model with --model"
             )
         slices, there = folder.contents()
         rows = write_slices(folder, inputs, slices)
@@ -159,7 +159,7 @@ def _prepare(
             folder.put_settings(settings)
     except OSError as error:
         words = engine.words_of(error)
-        raise TonearmError(f"{folder.uri}: cannot be read or written: {words}") from error
+        raise TonearmError(f"{folder.uri} cannot be read or written: {words}") from error
     parts = parts_of(rows, part_rows=settings.part_rows)
     failed = _failed_rows(folder, there)
     result.found = sum(rows)

@@ -130,7 +130,7 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     """
     model = library.model()
     if model is None:
-        raise LibraryError(f"{library.path}: nothing is analysed yet: run `tonearm scan FOLDER`")
+        raise LibraryError(f"{library.path} holds no analysed track yet: run `tonearm scan FOLDER`")
     conditions = _with_labels(conditions, model)
     where, values = _in_sql(conditions)
     if conditions.second is not None or conditions.tags:

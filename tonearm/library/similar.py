@@ -140,7 +140,7 @@ def similar(library: Library, probe: Probe, *, count: int, genre: str | None = N
         )[0]
         if held and held == own:  # all there is are copies of it
             return []
-        raise LibraryError(f"{library.path}: nothing in it to compare: run `tonearm scan FOLDER`")
+        raise LibraryError(f"{library.path} holds nothing to compare: run `tonearm scan FOLDER`")
     numbers, durations, blobs, genres = zip(*rows, strict=True)
     pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)  # (n, d)
     lengths_s = np.array([*durations, probe.duration_s])  # (n + 1,)

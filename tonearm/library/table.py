@@ -133,12 +133,12 @@ def models_of(schema: pa.Schema, *, name: str) -> dict[str, ModelRecord]:
     described = (schema.metadata or {}).get(_METADATA)
     if described is None:
         raise LibraryError(
-            f"{name}: is not a table with embeddings; make one with `tonearm export -o x.parquet` "
+            f"{name} is not a table with embeddings: make one with `tonearm export -o x.parquet` "
             "or `tonearm scan --on ray`"
         )
     values = json.loads(described)
     if values["version"] > _VERSION:
-        raise LibraryError(f"{name}: made by a newer Tonearm; update this one")
+        raise LibraryError(f"{name} was made by a newer Tonearm: update this one")
     return {each["sha256"]: _model_record(each) for each in values["models"]}
 
 

@@ -60,7 +60,9 @@ class Classifier:
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
         if not isinstance(model, Model):
-            raise TypeError(f"a Model wanted, not {type(model).__name__}: see Classifier.load")
+            raise TypeError(
+                f"Classifier needs a Model, not {type(model).__name__}: see Classifier.load"
+            )
         self.model = model
         self._threads = threads
         self._encoder = Encoder(model, threads=threads)
@@ -179,7 +181,9 @@ class Classifier:
         """
         if not isinstance(embeddings, Embeddings):
             if timeline or tags:
-                raise ValueError("an array says neither when nor what: pass the Embeddings")
+                raise ValueError(
+                    "timeline and tags need Embeddings: an array has neither times nor names"
+                )
             return self._name_genre(checked_windows(self.model.head, embeddings))
         windows = checked_windows(self.model.head, embeddings.values)
         named = replace(
@@ -376,9 +380,11 @@ class Classifier:
         missing.mp3 does not exist
         """
         if isinstance(paths, str | bytes | os.PathLike):
-            raise TypeError(f"a list of files is wanted, not one path: predict({paths!r})?")
+            raise TypeError(
+                f"predict_many needs a list of files, not one path: use predict({paths!r})"
+            )
         if jobs is not None and jobs < 1:
-            raise ValueError(f"jobs of {jobs}: 1 or more is wanted")
+            raise ValueError(f"jobs is {jobs}, but must be 1 or more")
         self._plan(count, timeline, None)  # refuses a wrong count before the first file
         options = batch.Options(timeline=timeline, tags=tags, count=count)
         return batch.predict_many(self, paths, options, jobs=jobs or cores())
@@ -387,7 +393,7 @@ class Classifier:
         with open_source(source, sample_rate_hz) as opened:
             embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
             if not np.isfinite(embeddings.values).all():
-                reason = "holds sound that the model answers without numbers; it may be damaged"
+                reason = "holds sound for which the model gives no valid numbers; it may be damaged"
                 raise DecodeError(opened.shown, "unreadable", reason)
         return replace(embeddings, path=opened.path)
 

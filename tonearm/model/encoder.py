@@ -128,7 +128,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.count != "all" and (not isinstance(self.count, int) or self.count < 1):
-            raise ValueError(f"count of {self.count!r} windows: 1 or more, or 'all', is wanted")
+            raise ValueError(f"count is {self.count!r}, but must be 1 or more, or 'all'")
 
 
 def use_device(device: str) -> None:

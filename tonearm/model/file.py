@@ -266,7 +266,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
         raise ModelError(f"{path}: {error}") from None
     # What a hostile manifest can cause: 51,616 runs of fuzzing found nothing else (robustness.md).
     except (KeyError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
-        raise ModelError(f"{path}: model lacks a part or has a wrong one: {error!r}") from None
+        raise ModelError(f"{path}: the model lacks a part, or a part is wrong: {error!r}") from None
 
 
 def _parse(members: dict[str, bytes], sha256: str) -> Model:

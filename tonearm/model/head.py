@@ -96,33 +96,43 @@ class Head:
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
-            raise ModelError(f"head of shapes {self.weight.shape} and {self.bias.shape}")
+            raise ModelError(
+                f"the head's weights {self.weight.shape} and biases {self.bias.shape} do not fit"
+            )
         if len(self.labels) != len(self.bias) or len(self.labels) < 2:
-            raise ModelError(f"head of {len(self.bias)} outputs for {len(self.labels)} labels")
+            raise ModelError(f"the head has {len(self.bias)} outputs for {len(self.labels)} labels")
         if self.kind not in get_args(Kind):
-            raise ModelError(f"head of kind {self.kind!r}")
+            raise ModelError(f"the head is of an unknown kind, {self.kind!r}")
         weights, temperatures = zip(*self.calibration, strict=True)
         if min(weights) < 0 or not np.isclose(sum(weights), 1) or not min(temperatures) > 0:
-            raise ModelError(f"head of calibration {self.calibration}")
+            raise ModelError(f"the head's calibration {self.calibration} is impossible")
         if self.detector is not None and self.detector.weight.shape != (len(self.weight),):
-            raise ModelError(f"head of a detector of shape {self.detector.weight.shape}")
+            raise ModelError(
+                f"the head's detector has {self.detector.weight.shape} weights, which do not fit"
+            )
         if self.known_region is not None and not self.known_region.fits(
             self.labels, self.dimensions
         ):
-            raise ModelError(f"head of added genres {', '.join(self.known_region.labels)}")
+            raise ModelError(
+                f"the head's added genres {', '.join(self.known_region.labels)} do not fit"
+            )
         self._check_parts()
 
     def _check_parts(self) -> None:
         k = len(self.labels)
         if self.prior is not None and self.prior.shape != (k,):
-            raise ModelError(f"head of a prior of shape {self.prior.shape}")
+            raise ModelError(
+                f"the head's prior has shape {self.prior.shape}, not one value per genre"
+            )
         if self.texture is not None and self.texture.bias.shape != (k,):
-            raise ModelError(f"head of a texture of {len(self.texture.bias)} outputs")
+            raise ModelError(
+                f"the head's texture has {len(self.texture.bias)} outputs for {k} labels"
+            )
         for gate in self.gates:
             if gate.label not in self.labels or not 0 <= min(gate.tags) <= max(gate.tags) < (
                 self.dimensions
             ):
-                raise ModelError(f"head of a gate {gate}")
+                raise ModelError(f"the head has no such genre or tag: {gate}")
 
     @property
     def dimensions(self) -> int:

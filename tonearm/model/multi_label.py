@@ -94,14 +94,18 @@ class MultiLabelHead(Head):
         sizes = [layer.weight.shape for layer in self.layers]
         for (_, out), (inside, _) in pairwise(sizes):
             if out != inside:
-                raise ModelError(f"head of layers of shapes {sizes}")
+                raise ModelError(
+                    f"the head's layers have shapes {sizes}, which do not fit together"
+                )
         if any(layer.bias.shape != layer.weight.shape[1:] for layer in self.layers):
-            raise ModelError("head of a layer whose bias does not fit")
+            raise ModelError("the head has a layer whose bias does not fit")
         last = sizes[-1][1] if sizes else len(self.classes)
         if last != len(self.classes) or len(self.members) != last:
-            raise ModelError(f"head of {last} outputs for {len(self.classes)} classes")
+            raise ModelError(f"the head has {last} outputs for {len(self.classes)} classes")
         if set(self.members) != set(range(len(self.labels))) or len(self.labels) < 2:
-            raise ModelError(f"head of {len(self.labels)} genres that have no class each")
+            raise ModelError(
+                f"the head has {len(self.labels)} genres, not all of which have a class"
+            )
 
     @property
     def dimensions(self) -> int:

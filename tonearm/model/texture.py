@@ -56,9 +56,13 @@ class TextureHead:
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
-            raise ModelError(f"texture head of shapes {self.weight.shape} and {self.bias.shape}")
+            raise ModelError(
+                f"the texture's weights {self.weight.shape} and biases {self.bias.shape} do not fit"
+            )
         if self.detector is not None and self.detector.weight.ndim != 1:
-            raise ModelError(f"texture head of a detector of shape {self.detector.weight.shape}")
+            raise ModelError(
+                f"the texture's detector has {self.detector.weight.shape} weights, which do not fit"
+            )
 
     @property
     def dimensions(self) -> int:

@@ -94,7 +94,7 @@ def checked_windows(head: Head, windows: NDArray[np.floating[Any]]) -> Float32:
         array = np.asarray(windows, dtype=np.float32)
     except (TypeError, ValueError):
         raise ModelError(
-            f"Embeddings or an array of windows wanted, not {type(windows).__name__}"
+            f"classify needs Embeddings or an array of windows, not {type(windows).__name__}"
         ) from None
     if array.ndim != 2 or not len(array) or array.shape[1] != head.dimensions:
         raise ModelError(
@@ -102,7 +102,7 @@ def checked_windows(head: Head, windows: NDArray[np.floating[Any]]) -> Float32:
             f"[n, {head.dimensions}] with n of 1 or more"
         )
     if not np.isfinite(array).all():
-        raise ModelError("windows with values that are not numbers")
+        raise ModelError("the windows hold values that are not numbers")
     return array
 
 

@@ -108,7 +108,7 @@ def _drawn(
         read_s += len(samples) / rate_hz
         on_progress(min(1.0, read_s / max(duration_s, 1e-3)))
     if not read_s:
-        raise DecodeError(path, "empty", "holds no sound: it has a header, and nothing behind it")
+        raise DecodeError(path, "empty", "holds no sound: it ends after its header")
     known = np.flatnonzero(frames)
     if len(known):  # columns narrower than a frame show their neighbour's
         nearest = known[np.abs(known[:, None] - np.arange(columns)).argmin(axis=0)]

@@ -108,7 +108,11 @@ def _tiles(audit: Audit) -> str:
     tiles = [
         ("tracks", str(sum(audit.genres.values())), f"{len(audit.genres)} genres"),
         ("artists", str(audit.artists), known),
-        ("labels as the sound", agreement, f"of {audit.measured} tracks, artists held out"),
+        (
+            "labels that agree with the sound",
+            agreement,
+            f"of {audit.measured} tracks, artists held out",
+        ),
         ("copies", str(sum(len(each.copies) for each in audit.copies)), _across(audit)),
         ("files left out", str(len(audit.failed)), f"{len(audit.damaged)} damaged"),
     ]
@@ -134,15 +138,15 @@ def _player(name: str, sounds: Mapping[str, bytes]) -> str:
 
 def _suspects(audit: Audit, sounds: Mapping[str, bytes]) -> str:
     if not audit.measured:
-        reason = "No label was checked: every genre is by one artist or group alone."
+        reason = "No label was checked: every genre has a single artist or group."
         return f"<section><h2>Labels</h2><p class=note>{reason}</p></section>"
     shown = audit.suspects[:MOST_SUSPECTS]
     rows = "".join(f"<li>{_suspect(each, sounds)}</li>" for each in shown)
     many = f"Labels that contradict the sound: {len(audit.suspects)}"
     first = f" (the first {len(shown)} of them)" if len(shown) < len(audit.suspects) else ""
     return (
-        f"<section><h2>{many}{first}</h2><p>Answers of models fitted without the artist. "
-        "A label may be right all the same: listen.</p>"
+        f"<section><h2>{many}{first}</h2><p>These are predictions of models that have not learnt "
+        "from the artist. A label may still be right: listen.</p>"
         f"<ol>{rows}</ol></section>"
     )
 
@@ -176,22 +180,22 @@ def _copies(copies: Sequence[Copies], sounds: Mapping[str, bytes]) -> str:
             f"<div class=near>{listed}</div></li>"
         )
     return (
-        f"<section><h2>Recordings in several files: {len(copies)}</h2><p>The whole or the first is "
-        "used; none where their genres differ.</p>"
+        f"<section><h2>Recordings in several files: {len(copies)}</h2><p>The complete file is "
+        "used, or else the first one; if the genres differ, none is.</p>"
         f"<ol>{''.join(rows)}</ol></section>"
     )
 
 
 def _artists(audit: Audit) -> str:
     rows = [
-        f"<li><b>{escape(genre)}</b> is by {escape(group.partition(':')[2])} alone: no honest "
-        "figure of it is possible.</li>"
+        f"<li><b>{escape(genre)}</b> has a single artist ({escape(group.partition(':')[2])}): "
+        "its accuracy cannot be measured.</li>"
         for genre, group in audit.lonely.items()
     ]
     for group, where in audit.crossing.items():
         sides = ", ".join(f"{subset}: {name}" for subset, name in where.items())
         rows.append(
-            f"<li><b>{escape(group.partition(':')[2])}</b> is on both sides of the split "
+            f"<li><b>{escape(group.partition(':')[2])}</b> is in several subsets of the split "
             f"{escape(audit.split or '')} ({escape(sides)}).</li>"
         )
     if not rows:

@@ -76,7 +76,8 @@ class Data:
         """Refuse what no net can learn from, with what is missing."""
         if len(self.labels) < 2:
             raise DatasetError(
-                f"only one genre ({', '.join(self.labels) or 'none'}): two or more are needed"
+                f"there is only one genre ({', '.join(self.labels) or 'none'}): two or more are "
+                "needed"
             )
         for subset in ("train", "valid"):
             have = {g for track in self.subsets.get(subset, ()) for g in self.genres(track)}
@@ -84,7 +85,8 @@ class Data:
             lost = sorted(set(self.labels) - have - (self.lonely if subset == "valid" else set()))
             if lost:
                 raise DatasetError(
-                    f"split {self.split.name}: no track of {', '.join(lost)} in its subset {subset}"
+                    f"the {subset} subset of split {self.split.name} has no track of "
+                    f"{', '.join(lost)}"
                 )
 
     def levels(self, track: Track) -> NDArray[np.generic]:

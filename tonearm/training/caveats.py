@@ -48,17 +48,17 @@ def of_split(
     its = [track.group for track in tracks]
     if split is None:
         text = (
-            "No split: every track is measured on, those the model learnt from among them if "
-            "this is its training data."
+            "No split was named: every track is measured, even those that the model learnt from, "
+            "if this is its training data."
         )
         return [Caveat("caveat", text), *of_artists(its, held_apart=False)]
     if split.leaks:
-        who = f"{len(crossing)} artists or tracks are on both sides"
+        who = f"{len(crossing)} artists or tracks are in several subsets"
         if not crossing:
-            who = "nobody knows the artists here, so any of them may be on both sides"
+            who = "the artists are unknown, so any of them may be in several subsets"
         text = (
-            f"Split {split.name} leaks on purpose: {who}. Its accuracy flatters by ten to thirty "
-            "points and must not be compared with an honest one."
+            f"Split {split.name} leaks on purpose: {who}. Its accuracy is ten to thirty points "
+            "too high, and must not be compared with that of a split that does not leak."
         )
         return [Caveat("leak", text)]
     if not crossing:
@@ -88,11 +88,11 @@ def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caveat]:
     folders = f", {unknown['folder']} of them grouped by their folder" if unknown["folder"] else ""
     text = f"Artist unknown for {unknown.total()} of {len(its)} tracks{folders}: "
     if not held_apart:
-        text += "the interval by group takes them for so many artists, and may be too narrow."
+        text += "the interval by group counts each as a different artist, so it may be too narrow."
         return [Caveat("note", text)]
     text += (
-        "songs of one artist may be on both sides, so that this figure may flatter. "
-        "`tonearm prepare --artists` takes a table of them."
+        "songs of one artist may be in both training and test, so this accuracy may be too high. "
+        "Give a table of artists to `tonearm prepare --artists`."
     )
     return [Caveat("caveat", text)]
 
@@ -108,8 +108,8 @@ def of_lonely(lonely: Mapping[str, str]) -> list[Caveat]:
     return [
         Caveat(
             "note",
-            f"{genre} is learnt but not measured: all of its tracks are by one artist or group "
-            f"({group.partition(':')[2]}), so no honest figure is possible. Add music by others.",
+            f"{genre} is learnt but not measured: it has a single artist or group "
+            f"({group.partition(':')[2]}). Add music by others.",
         )
         for genre, group in sorted(lonely.items())
     ]
@@ -140,7 +140,9 @@ def of_training(training: Mapping[str, Any], split: Split | None, subset: str) -
         What is measured on.
     """
     if training.get("leaks"):
-        return [Caveat("leak", f"The model was trained on {training.get('split')}, which leaks.")]
+        return [
+            Caveat("leak", f"The model was trained on {training.get('split')}, a split that leaks.")
+        ]
     if split is None:
         return []
     if training.get("split_sha256") != split.sha256:
@@ -149,7 +151,7 @@ def of_training(training: Mapping[str, Any], split: Split | None, subset: str) -
         return [Caveat("leak", "These are the tracks the model was trained on.")]
     # Chosen, not learnt: smaller than a leak, but not nothing.
     if subset == "valid":
-        text = "What was chosen while training (epoch, calibration) may have been chosen on valid."
+        text = "The epoch and the calibration of the model may have been chosen on valid."
         return [Caveat("note", text)]
     return []
 
@@ -166,8 +168,8 @@ def of_learnt(names: Sequence[str], n: int) -> list[Caveat]:
     if not names:
         return []
     text = (
-        f"The model learnt from {len(names)} of the {n} tracks, whatever they are called here: "
-        f"{_some(names)}."
+        f"The model learnt from {len(names)} of the {n} tracks, even if they have other names "
+        f"here: {_some(names)}."
     )
     return [Caveat("leak", text)]
 
@@ -178,7 +180,7 @@ def of_base(training: Mapping[str, Any]) -> list[Caveat]:
     said = "The model does not say what it was trained on"
     if learnt_from:
         said = f"The model was trained on {learnt_from}"
-    doubt = "it may know these very tracks, and then its figures here flatter it."
+    doubt = "it may have learnt these very tracks, and its figures may be too good."
     return [Caveat("caveat", f"{said}: {doubt}")]
 
 
@@ -188,8 +190,8 @@ def of_windows(counts: Sequence[int], *, most: int) -> list[Caveat]:
     if not more:
         return []
     text = (
-        f"{more} of the {len(counts)} tracks came with more windows than the {most} that predict "
-        "analyses of a file: these are classified on all of theirs."
+        f"{more} of the {len(counts)} tracks have more windows than the {most} that predict "
+        "analyses per file; all of them were used."
     )
     return [Caveat("note", text)]
 

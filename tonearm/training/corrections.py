@@ -92,14 +92,14 @@ def measure(
     n = len(corrections.labels)
     if n < FEWEST:
         raise DatasetError(
-            f"{n} corrections: {FEWEST} or more are needed to see what they bring; go on "
-            "reviewing (`tonearm serve`)"
+            f"there are {n} corrections, but {FEWEST} are needed to measure their gain: review "
+            "more tracks (`tonearm serve`)"
         )
     groups = len(set(corrections.groups))
     if groups < 2:
         raise DatasetError(
-            f"{n} corrections, all of one artist ({corrections.groups[0]}): what they bring cannot "
-            "be measured; go on reviewing"
+            f"all {n} corrections are of one artist ({corrections.groups[0]}), so their gain "
+            "cannot be measured: review tracks by others"
         )
     before, after = np.zeros(n), np.zeros(n)  # 1 where right
     # No more folds than artists, or some would hold nothing.

@@ -94,7 +94,7 @@ def embedded_tracks(
     """
     tracks = tuple(track for track in made.tracks if track.name in embeddings)
     if not tracks:
-        raise DatasetError(f"{made.source or 'the data set'}: none of its tracks was analysed")
+        raise DatasetError(f"no track of {made.source or 'the data set'} was analysed")
     return EmbeddedTracks(
         replace(made, tracks=tracks),
         Tracks(
@@ -139,7 +139,9 @@ def folds_for(labels: Sequence[str], groups: Sequence[str], *, fewest: int = 2) 
     """
     of_genre = groups_of(labels, groups)
     if len(of_genre) < fewest:
-        raise DatasetError(f"only one genre ({', '.join(of_genre)}): two or more are needed")
+        raise DatasetError(
+            f"there is only one genre ({', '.join(of_genre)}): two or more are needed"
+        )
     alone = lonely_genres(labels, groups)
     return min([FOLDS, *(len(own) for label, own in of_genre.items() if label not in alone)]) * (
         len(alone) < len(of_genre)
@@ -193,7 +195,9 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     labels = tuple(sorted(set(tracks.labels)))
     folds = folds_for(tracks.labels, tracks.groups)
     if not folds:
-        raise DatasetError("every genre is by one artist alone: nothing can be measured")
+        raise DatasetError(
+            "every genre has a single artist, so nothing can be measured: add music by others"
+        )
     probabilities = np.zeros((len(tracks.labels), len(labels)))  # rows that no fold measures stay 0
     measured = np.zeros(len(tracks.labels), dtype=bool)  # (n,)
     for fold in held_out_folds(tracks.labels, tracks.groups, folds=folds, seed=seed):
@@ -290,7 +294,7 @@ def checked_statistics(head: Head) -> dict[str, Float64]:
     """What the fit of a head learnt; ModelError where it does not hold that."""
     wanted = {"mean", "deviation", "centres", "covariance"}
     if head.kind != "votes" or not wanted <= {*head.statistics}:
-        raise ModelError("this model does not hold what adding genres needs; fit a head again")
+        raise ModelError("this model lacks what adding genres needs: train it again")
     return head.statistics
 
 
@@ -342,7 +346,10 @@ def measure_gain(
     added = tuple(sorted(set(new.labels)))
     of_old = folds_for(old.labels, old.groups)
     if not of_old:
-        raise DatasetError("every old genre is by one artist alone: the loss cannot be measured")
+        raise DatasetError(
+            "every old genre has a single artist, so its loss cannot be measured: "
+            "add music by others"
+        )
     # One count for both, as they go in pairs.
     folds = min(of_old, folds_for(new.labels, new.groups, fewest=1) or of_old)
     old_folds = held_out_folds(old.labels, old.groups, folds=folds, seed=seed)

@@ -126,7 +126,7 @@ def read(data: Path, encoding: Encoding) -> DataSet:
     useless = {name for name, _ in silent}
     files = {name: file for name, file in found.files.items() if name not in useless}
     if not files:
-        raise DatasetError(f"{data}: all of its {len(silent)} files are silent")
+        raise DatasetError(f"all {len(silent)} files in {data} are silent")
     made, damaged = _index(root, listing, files, embeddings, encoding, named)
     prepared = prepare.prepared_path(data)
     return DataSet(
@@ -152,7 +152,7 @@ def outline(data: Path) -> Index:
         return index.load(data.parent if data.name == index.FILE_NAME else data)
     # A journal without an index: `prepare` was killed on its way.
     if (data / prepare.JOURNAL).exists():
-        raise DatasetError(f"{data} was not prepared to its end: run `tonearm prepare` again")
+        raise DatasetError(f"{data} was not prepared completely: run `tonearm prepare` again")
     listing = _listing(data)
     # Genres and names are enough to refuse early; its name stands for the rest.
     tracks = [
@@ -175,7 +175,7 @@ def is_prepared(data: Path) -> bool:
 
 def _nothing(data: Path, failed: Faults) -> str:
     name, reason = failed[0]
-    return f"{data}: none of its {len(failed)} files can be read, e.g. {name}: {reason}"
+    return f"none of the {len(failed)} files in {data} can be read, e.g. {name}: {reason}"
 
 
 def _stored(found: Mapping[str, AnalysedFile], encoding: Encoding) -> dict[str, StoredEmbeddings]:

@@ -232,7 +232,7 @@ def evaluate(
     ]
     if not shared:
         raise DatasetError(
-            f"{evaluation_set.folder}: no track could be analysed by all of these models"
+            f"no track in {evaluation_set.folder} could be analysed by all of these models"
         )
     results = [
         _evaluate(path, model, evaluation_set, shared, found)

@@ -102,7 +102,7 @@ def choose(data: DataSet, *, wanted: str | None, subset: str) -> EvaluationSet:
         everything = splits.whole(data.index)
         if not everything.tracks:
             raise DatasetError(
-                f"{data.folder}: all of its tracks are copies of each other in several genres"
+                f"all tracks in {data.folder} are copies of each other in several genres"
             )
         return _chosen(data, None, "", everything)
     split = splits.make(wanted, data.index)

@@ -64,7 +64,7 @@ def train(run: Run, *, resume: bool = False, report_progress: ReportProgress | N
         # Where, on how many devices and how long may differ: the rest makes the figures.
         asked = replace(run, out=before.out, devices=before.devices, epochs=before.epochs)
         if asked != before:
-            raise DatasetError(f"{out}: holds another run ({before}): name another --output")
+            raise DatasetError(f"{out} holds another run ({before}): name another --output")
     else:
         refuse_begun(out)
     try:
@@ -295,7 +295,7 @@ class _Fit:
             self.fabric.strategy.precision.load_state_dict(state["precision"])
             self.history = [Row(**row) for row in state["history"]]
         except Exception as error:  # torch raises many kinds on a damaged or foreign file
-            raise DatasetError(f"{path}: cannot be resumed from: {error}") from None
+            raise DatasetError(f"the run cannot be resumed from {path}: {error}") from None
 
     def _set_rate(self) -> None:
         """Set the learning rate of this step."""

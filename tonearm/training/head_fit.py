@@ -61,11 +61,11 @@ class Tracks:
     def __post_init__(self) -> None:
         if not len(self.windows) == len(self.labels) == len(self.groups):
             raise DatasetError(
-                f"{len(self.windows)} tracks, {len(self.labels)} labels and "
-                f"{len(self.groups)} groups do not belong together"
+                f"{len(self.windows)} tracks, {len(self.labels)} labels and {len(self.groups)} "
+                "groups: their numbers must be equal"
             )
         if self.textures and len(self.textures) != len(self.windows):
-            raise DatasetError(f"{len(self.textures)} textures of {len(self.windows)} tracks")
+            raise DatasetError(f"{len(self.textures)} textures for {len(self.windows)} tracks")
 
     def texture(self, i: int) -> Windows | None:
         """Texture of a track, where it is known."""

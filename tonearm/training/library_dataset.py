@@ -62,8 +62,8 @@ def read(path: Path, encoding: Encoding) -> tuple[DataSet, int]:
     kept = [track for track in tracks if counts[track.genre] >= FEWEST_TRACKS]
     if len({track.genre for track in kept}) < 2:
         raise DatasetError(
-            f"{path} has fewer than two genres with {FEWEST_TRACKS} tracks that a person named: "
-            "tag more, or audit a folder with a folder for each genre"
+            f"{path} has fewer than two genres of {FEWEST_TRACKS} tracks with tags by a person: "
+            "tag more tracks, or audit a folder with one folder per genre"
         )
     stored = {track.name: encoding.get(track.sound) for track in kept}
     found = {name: made for name, made in stored.items() if made is not None}

@@ -100,7 +100,7 @@ def _warnings(caveats: Sequence[Caveat]) -> str:
 
 def _model(result: ModelResult, history: History | None) -> str:
     training = result.model.training
-    learnt = training.get("data") or training.get("split") or "not said"
+    learnt = training.get("data") or training.get("split") or "not stated"
     facts = {
         "model": f"{result.model.name}, {len(result.model.labels)} genres",
         "file": str(result.path),
@@ -108,14 +108,17 @@ def _model(result: ModelResult, history: History | None) -> str:
         "trained on": str(learnt),
     }
     drawn = [
-        _figure(_confusion(result), "Confusion: true genre down, answer across, tracks"),
+        _figure(
+            _confusion(result),
+            "Confusion in tracks: a row for each true genre, a column for each prediction",
+        ),
         _figure(
             reliability(result),
-            "Reliability: below the line it is more confident than right. Dots by n",
+            "Reliability: below the line the model is too confident. Larger dots: more tracks",
         ),
         _figure(
             coverage([result], [""]),
-            "Coverage: accuracy when it answers only the tracks it is most confident of",
+            "Coverage: accuracy on the most confident tracks alone",
         ),
         *(_figure(drawing, f"Training: {what}") for what, drawing in curves(history or {}).items()),
     ]
@@ -245,7 +248,9 @@ def _comparison(evaluation: Evaluation, names: Sequence[str]) -> str:
         rows = [i for i, result in enumerate(evaluation.results) if result.leaks is leaks]
         if rows:
             heading = "Side by side, on the same tracks"
-            pieces.append(f"<h2>{heading}{': these leak and flatter' if leaks else ''}</h2>")
+            pieces.append(
+                f"<h2>{heading}{': these leak, so they are too good' if leaks else ''}</h2>"
+            )
             pieces.append(_side_by_side(evaluation, names, rows))
     marked = [
         f"{name} (leaks)" if result.leaks else name
@@ -325,21 +330,24 @@ def _failed(evaluation: Evaluation) -> str:
         for path, reason in evaluation.failed
     )
     return (
-        f"<section><h2>{len(evaluation.failed)} tracks could not be analysed and are in no figure"
+        f"<section><h2>{len(evaluation.failed)} tracks could not be analysed and are not counted"
         f"</h2><ol>{''.join(rows)}</ol></section>"
     )
 
 
 def _words() -> str:
     meanings = {
-        "interval": "95 % bootstrap. By groups, whole artists are drawn: errors come by the "
-        "artist, so it is the one to believe.",
+        "interval": "95 % bootstrap. By groups, whole artists are drawn: songs of one artist "
+        "tend to fail together, so trust this one.",
         "tracks right": "the most probable genre is right, even if the model says unknown.",
-        "windows right": "each stretch of a few seconds result by itself.",
-        "difference": "in points of tracks right, paired by track; won : lost counts the tracks "
-        "only this one and only the first one got right.",
-        "recall, precision": "fraction of a genre's tracks found; fraction of such answers right.",
-        "calibration error": "mean distance of confidence and fraction of right answers, ten bins.",
+        "windows right": "each window of a few seconds is classified by itself, and its most "
+        "probable genre is right.",
+        "difference": "in percentage points of tracks right, on the same tracks. Won: tracks "
+        "that only this model got right. Lost: tracks that only the first model got right.",
+        "recall, precision": "recall: the fraction of a genre's tracks that got this genre. "
+        "Precision: the fraction of tracks with this prediction that are right.",
+        "calibration error": "mean difference between confidence and the fraction of right "
+        "predictions, in ten bins.",
     }
     return f"<footer>{_pairs(meanings)}</footer>"
 

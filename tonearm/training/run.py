@@ -86,14 +86,14 @@ def read(out: Path) -> Run:
     try:
         return Run(**json.loads((out / RUN).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
-        raise DatasetError(f"{out}: no run to resume there") from None
+        raise DatasetError(f"there is no run to resume in {out}") from None
 
 
 def refuse_begun(out: Path) -> None:
     """DatasetError where a folder holds a run, finished or not: a new one would destroy it."""
     if (out / CHECKPOINT).exists():
         raise DatasetError(
-            f"{out} holds a run already: go on with it (--resume), name another folder (-o), "
+            f"{out} holds a run already: continue it with --resume, name another folder with -o, "
             "or delete this one"
         )
 
@@ -114,4 +114,4 @@ def write(path: Path, data: bytes) -> None:
         os.makedirs(path.parent, exist_ok=True)
         write_atomically(path, data)
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be written: {error.strerror}") from None
+        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None

@@ -73,7 +73,8 @@ class RunSettings:
             raise DatasetError("folds=1 holds nothing out: 2 or more are needed")
         if self.folds and self.patience:
             raise DatasetError(
-                "patience chooses the epoch on the tracks that folds measure: use one of the two"
+                "patience would choose the epoch by the tracks that folds measure: use only one "
+                "of the two"
             )
 
 

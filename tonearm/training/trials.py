@@ -91,7 +91,7 @@ def fold_splits(made: Index, split: Split | None, *, folds: int) -> list[Split]:
         if label not in lonely
     }
     if not counts:
-        raise DatasetError("every genre is by one artist or group alone: add music by others")
+        raise DatasetError("every genre has a single artist or group: add music by others")
     fewest = min(counts, key=lambda label: (counts[label], label))
     if counts[fewest] < folds:
         raise DatasetError(
@@ -130,7 +130,7 @@ def begin(asked: Trials, chosen: Sequence[Split]) -> None:
     out = Path(asked.run.out)
     if (out / TRIALS).exists():
         raise DatasetError(
-            f"{out} holds trials already: go on with them (--resume), name another folder (-o), "
+            f"{out} holds a run already: continue it with --resume, name another folder with -o, "
             "or delete this one"
         )
     for fold, split in enumerate(chosen, 1 if asked.folds else 0):

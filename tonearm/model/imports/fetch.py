@@ -44,9 +44,9 @@ def read(name: str, *, largest: int, sha256: Collection[str] = ()) -> bytes:
     """
     if is_url(name):
         if urlsplit(name).scheme != "https":
-            raise ModelError(f"{name}: only https is fetched. Download the file yourself")
+            raise ModelError(f"{name} is not an https address: download the file yourself")
         if not sha256:
-            raise ModelError(f"{name}: nothing is fetched without its checksum: give --sha256")
+            raise ModelError(f"{name} is downloaded only with its checksum: give it with --sha256")
     try:
         data = _fetched(name, largest) if is_url(name) else _read(Path(name), largest)
     except OSError as error:  # urllib's are of this kind too
@@ -55,7 +55,7 @@ def read(name: str, *, largest: int, sha256: Collection[str] = ()) -> bytes:
         raise ModelError(f"{name} is larger than {largest >> 20} MB")
     digest = hashlib.sha256(data).hexdigest()
     if is_url(name) and digest not in {each.lower() for each in sha256}:
-        raise ModelError(f"{name} is another file: its SHA-256 is {digest}")
+        raise ModelError(f"{name} is not the file that --sha256 names: its SHA-256 is {digest}")
     return data
 
 

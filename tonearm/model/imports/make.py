@@ -60,12 +60,15 @@ def make(network: Foreign, head: Foreign | None = None) -> Model:
     """
     spec = network.metadata.features
     if spec is None:
-        raise ModelError(f"{network.metadata.name} has no front end: it belongs behind another")
+        raise ModelError(
+            f"{network.metadata.name} has no front end: give the encoder before it as well"
+        )
     graph = Graph(network.data)
     if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 3:
         shapes = ", ".join(str(each.shape) for each in graph.inputs)
         raise ModelError(
-            f"{network.metadata.name} takes {shapes}; one input [windows, frames, bands] is wanted"
+            f"{network.metadata.name} takes {shapes}; it must take one input [windows, frames, "
+            "bands]"
         )
     output, layers, metadata = _parts(graph, network.metadata, head)
     classes = metadata.classes
@@ -137,7 +140,7 @@ def notices(sources: Sequence[Metadata]) -> str:
     ----------
     sources : sequence of Metadata
     """
-    parts = [f"Imported by Tonearm {__version__} from networks of others."]
+    parts = [f"Imported by Tonearm {__version__} from networks by others."]
     for source in sources:
         lines = [f"{source.name}: {source.licence or 'its metadata states no licence'}"]
         lines += [f"  {name}: {text}" for name, text in source.about.items()]
@@ -161,13 +164,16 @@ def _parts(
         layers = chain(second, second.inputs[0].name, target)
         if layers is None:
             raise ModelError(
-                f"{head.metadata.name} is more than dense layers, which is all that Tonearm "
-                "takes behind an encoder"
+                f"{head.metadata.name} has layers that are not dense, but Tonearm takes only "
+                "dense layers after an encoder"
             )
         size = len(layers[0].weight)
         return _of_size(graph, size, metadata, "embeddings"), layers, head.metadata
     if not metadata.classes:
-        raise ModelError(f"{metadata.name} names no classes: give the network over it as well")
+        raise ModelError(
+            f"{metadata.name} names no classes: also give the network that "
+            "classifies its embeddings"
+        )
     predictions = _predictions(graph, metadata.classes)
     stated = metadata.output("embeddings")
     if stated is not None:
