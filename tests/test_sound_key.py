@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import small_files
 
+from tonearm.containers.edges import sound_bounds
 from tonearm.containers.sound_key import sound_key
 
 
@@ -57,8 +58,6 @@ def test_tags_at_the_end_of_an_mp3_do_not_count(files, tmp_path):
     path = tmp_path / "song.mp3"
     audio = files[".mp3"].read_bytes()
     with files[".mp3"].open("rb") as file:
-        from tonearm.containers.edges import sound_bounds
-
         audio = audio[slice(*sound_bounds(file))]
     id3v1 = b"TAG" + bytes(125)
     path.write_bytes(audio + id3v1)
@@ -81,12 +80,32 @@ def test_tags_at_the_end_of_an_mp3_do_not_count(files, tmp_path):
         assert sound_key(path) == before
 
 
+def test_an_apev2_tag_of_131_bytes_is_not_read_as_id3v1(files, tmp_path):
+    """TAG of APETAGEX then stands where ID3v1 begins."""
+    path = tmp_path / "song.mp3"
+    with files[".mp3"].open("rb") as file:
+        begin, end = sound_bounds(file)
+        file.seek(begin)
+        audio = file.read(end - begin)
+    path.write_bytes(audio)
+    before = sound_key(path)
+    for length in range(129, 134):
+        text = b"x" * (length - 77)  # the rest of the tag takes 77 bytes
+        value = len(text).to_bytes(4, "little") + bytes(4) + b"Tool\0" + text
+        size = (len(value) + 32).to_bytes(4, "little")
+        common = b"APETAGEX" + (2000).to_bytes(4, "little") + size + (1).to_bytes(4, "little")
+        header = common + (0xA0000000).to_bytes(4, "little") + bytes(8)
+        footer = common + (0x80000000).to_bytes(4, "little") + bytes(8)
+        tag = header + value + footer
+        assert len(tag) == length
+        path.write_bytes(audio + tag)
+        assert sound_key(path) == before, length
+
+
 def test_two_id3_tags_and_padding_behind_them_do_not_count(files, tmp_path):
     path = tmp_path / "song.mp3"
     tag = b"ID3\x04\x00\x00\x00\x00\x01\x00" + bytes(128)
     with files[".mp3"].open("rb") as file:
-        from tonearm.containers.edges import sound_bounds
-
         begin, end = sound_bounds(file)
         file.seek(begin)
         audio = file.read(end - begin)

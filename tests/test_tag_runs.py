@@ -3,19 +3,23 @@ from __future__ import annotations
 import os
 import shutil
 
+import mutagen
+import numpy as np
 import pytest
 from support import small_files, tagged
 
 from tonearm.containers.sound_key import sound_key
 from tonearm.errors import LibraryError
+from tonearm.genres import GTZAN_GENRES
 from tonearm.library.file_tags import file_tags
-from tonearm.library.store import FileStatus, Library, as_stored
+from tonearm.library.store import FileStatus, Library, ModelRecord, as_stored
 from tonearm.library.tag_runs import Wanted, open_journal, undo_run, write_all
+from tonearm.model.prediction import Prediction
 from tonearm.tagging import write as tagging_write
 from tonearm.tagging.journal import Journal, journal_path
 from tonearm.tagging.read import read_tags
 
-MOVED = "moved or deleted since (`tonearm scan` finds what moved)"
+MOVED = "moved or deleted since; if it moved, `tonearm scan` its new folder, and try again"
 
 
 @pytest.fixture
@@ -250,6 +254,71 @@ def test_a_file_that_is_not_surely_the_same_is_left_alone(folder, place):
     done = undo(place)
     assert (done.paths, done.failures) == ([], [(str(path), MOVED) for path in reversed(paths)])
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def forgotten_and_scanned_again(place, moves):
+    """As `forget` of the old folder and `scan` of the new one leave the library."""
+    with Library(place, write=True) as library:
+        keys = {new: library.track(old).key for old, new in moves.items()}
+        library.forget([old.parent for old in moves])
+        model = library.model_id(ModelRecord("0" * 64, "made up", "made up", GTZAN_GENRES, None))
+        for new, key in reversed(keys.items()):  # so that numbers are not those of before
+            prediction = Prediction.of(GTZAN_GENRES, [0.0] * len(GTZAN_GENRES), known=True)
+            sound = library.put_sound(
+                key,
+                model=model,
+                windows=np.zeros((1, 50), dtype=np.float16),
+                duration_s=1.0,
+                warning=None,
+                prediction=prediction,
+            )
+            status = FileStatus.of(new.stat())
+            library.put_track(as_stored(new), status, file_tags(str(new)), sound=sound)
+
+
+def test_files_that_moved_are_found_after_they_were_forgotten(folder, place, tmp_path):
+    """Two of them hold one sound, and one was given a title since."""
+    paths = sorted(folder.iterdir())
+    scanned(place, paths[:1] + paths[2:])
+    shutil.copy(paths[0], paths[1])
+    with Library(place, write=True) as library:
+        sound = library.rows("SELECT sound FROM tracks WHERE path = ?", [as_stored(paths[0])])[0][0]
+        status = FileStatus.of(paths[1].stat())
+        library.put_track(as_stored(paths[1]), status, file_tags(str(paths[1])), sound=sound)
+    before = [path.read_bytes() for path in paths]
+    write(place, paths)
+    folder.rename(tmp_path / "elsewhere")
+    moved = [tmp_path / "elsewhere" / path.name for path in paths]
+    file = mutagen.File(moved[2])
+    file["title"] = "A title"
+    file.save()
+    forgotten_and_scanned_again(place, dict(zip(paths, moved, strict=True)))
+    stray = tmp_path / "elsewhere" / "stray.flac"  # of the same sound, but never written
+    stray.write_bytes(before[0])
+    done = undo(place)
+    assert (sorted(done.paths), done.failures) == ([str(path) for path in moved], [])
+    assert [path.read_bytes() for path in moved[:2]] == before[:2]
+    assert read_tags(moved[2]).genres == () and read_tags(moved[2]).title == "A title"
+    assert stray.read_bytes() == before[0]
+
+
+def test_a_file_of_another_run_is_not_taken_for_one_that_was_forgotten(folder, place, tmp_path):
+    """Of two copies, each written by its own run, one is deleted and forgotten."""
+    first, second, _ = sorted(folder.iterdir())
+    scanned(place, [first])
+    shutil.copy(first, second)
+    with Library(place, write=True) as library:
+        track = library.track(first)
+        sound = library.rows("SELECT sound FROM tracks WHERE id = ?", [track.id])[0][0]
+        status = FileStatus.of(second.stat())
+        library.put_track(as_stored(second), status, file_tags(str(second)), sound=sound)
+    write(place, [second])
+    write(place, [first])
+    first.unlink()
+    with Library(place, write=True) as library:
+        library.forget([first])
+    assert undo(place, 2).failures == [(str(first), MOVED)]
+    assert read_tags(second).genres == ("Jazz",)
 
 
 def test_an_undo_that_put_nothing_back_is_tried_again(folder, place, tmp_path):

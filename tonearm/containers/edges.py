@@ -88,7 +88,7 @@ def tag_before(file: BinaryIO, end: int) -> TagAtEnd | None:
         A place in the file: its end, or where another tag begins.
     """
     tail = read_at(file, max(0, end - V1_BYTES), min(V1_BYTES, end))
-    if len(tail) == V1_BYTES and tail[:3] == b"TAG":
+    if len(tail) == V1_BYTES and tail[:3] == b"TAG" and not _is_apetagex(file, end):
         return TagAtEnd("id3v1", end - V1_BYTES)
     if tail[-32:-24] == b"APETAGEX":
         header = 32 if tail[-32:][23] & 0x80 else 0  # top bit of the flags: it has one
@@ -97,3 +97,9 @@ def tag_before(file: BinaryIO, end: int) -> TagAtEnd | None:
     if tail[-9:] == b"LYRICS200" and tail[-15:-9].isdigit():
         return TagAtEnd("lyrics3", max(0, end - int(tail[-15:-9]) - 15))
     return None
+
+
+def _is_apetagex(file: BinaryIO, end: int) -> bool:
+    """Whether the TAG that stands 128 bytes before ``end`` is a part of an APEv2 tag's APETAGEX."""
+    start = end - V1_BYTES - 3  # an APEv2 tag of 131 bytes begins here
+    return start >= 0 and read_at(file, start, 8) == b"APETAGEX"

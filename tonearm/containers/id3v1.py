@@ -28,7 +28,7 @@ class V1Codec(Codec):
 
 
 def find_v1(file: BinaryIO) -> bytes:
-    """The tag's 128 bytes; empty where there is none (``APETAGEX`` looks like one).
+    """The tag's 128 bytes; empty where there is none.
 
     Parameters
     ----------
@@ -39,9 +39,7 @@ def find_v1(file: BinaryIO) -> bytes:
     tag = tag_before(file, size)
     if tag is None or tag.kind != "id3v1":
         return b""
-    # Three bytes more show whether TAG is a part of APETAGEX.
-    is_ape = tag.start >= 3 and read_at(file, tag.start - 3, 3) == b"APE"
-    return b"" if is_ape else read_at(file, tag.start, V1_BYTES)
+    return read_at(file, tag.start, V1_BYTES)
 
 
 def v1_tag(data: bytes) -> RawTag:

@@ -67,6 +67,8 @@ class Track:
     error_kind: str | None
     error_message: str | None
     styles: dict[str, float] = field(default_factory=dict)
+    device: int = 0
+    inode: int = 0
 
     @property
     def prediction(self) -> Prediction | None:

@@ -22,7 +22,8 @@ from tonearm.model.prediction import Prediction, rank
 TRACK_COLUMNS = (
     "t.id, t.path, t.missing, t.size, t.mtime_ns, s.key, s.duration_s, t.title, t.artist, t.album,"
     " t.album_artist, t.genres, t.by_tonearm, t.tag_error, s.genre, s.nearest, s.confidence,"
-    " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message, s.styles"
+    " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message, s.styles,"
+    " t.device, t.inode"
 )
 # Tracks that are, or lie below, one of the paths whose bounds are given; any number of paths.
 BELOW = (
@@ -110,7 +111,7 @@ def track_of(row: tuple[Any, ...]) -> Track:
     """
     (number, path, missing, size, mtime_ns, key, duration_s, title, artist, album) = row[:10]
     (album_artist, genres, by_tonearm, tag_error, genre, nearest, confidence) = row[10:17]
-    (probabilities, labels, warning, error_kind, error_message, styles) = row[17:]
+    (probabilities, labels, warning, error_kind, error_message, styles, device, inode) = row[17:]
     ranked: dict[str, float] = {}
     if labels is not None:
         ranked = rank(json.loads(labels), np.frombuffer(probabilities, dtype=np.float32))
@@ -139,4 +140,6 @@ def track_of(row: tuple[Any, ...]) -> Track:
         error_kind=error_kind,
         error_message=error_message,
         styles=json.loads(styles) if styles else {},
+        device=device,
+        inode=inode,
     )

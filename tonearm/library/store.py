@@ -121,6 +121,21 @@ class Library(Database):
         )
         return os.fsdecode(found[0][0]) if found else None
 
+    def places_of(self, key: str) -> list[str]:
+        """Paths of all tracks that hold the sound of that key and are there.
+
+        Parameters
+        ----------
+        key : str
+            Sound key.
+        """
+        found = self.rows(
+            "SELECT t.path FROM tracks t JOIN sounds s ON s.id = t.sound"
+            " WHERE s.key = ? AND NOT t.missing ORDER BY t.path",
+            [key],
+        )
+        return [os.fsdecode(path) for (path,) in found]
+
     def known(self, path: bytes) -> Known | None:
         """What is known of a path as it is stored."""
         sql = (

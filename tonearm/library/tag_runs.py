@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from tonearm.containers.edits import Edit
-from tonearm.containers.sound_key import sound_key
-from tonearm.errors import TagError, TonearmError
+from tonearm.errors import TagError
 from tonearm.faults import Faults
 from tonearm.files import FileStatus, why_unreadable
 from tonearm.library.file_tags import file_tags
+from tonearm.library.moved_files import MovedFiles
 from tonearm.library.store import Library, as_stored
 from tonearm.tagging.fields import edits_for_genres
 from tonearm.tagging.journal import Journal, journal_path
@@ -158,8 +158,9 @@ def undo_run(
         _keep_identity(library, journal, number, path)
 
     undone = journal.run(number)
+    moved = MovedFiles(library, journal)
     entries = [
-        (entry, _locate(library, journal, entry))
+        (entry, moved.place_of(entry))
         # Backwards: where a run wrote a file twice, the last change is undone first.
         for entry in reversed(journal.entries(undone.id))
         if entry.state == "done" and not entry.undone
@@ -207,10 +208,10 @@ def plan_undo(
         Number of the run; None is the last one that is not undone.
     """
     undone = journal.run(number)
-    planned = []
+    planned, moved = [], MovedFiles(library, journal)
     for entry in reversed(journal.entries(undone.id)):
         if entry.state == "done" and not entry.undone:
-            path = _locate(library, journal, entry)
+            path = moved.place_of(entry)
             exact, reason = undo_outlook(entry, journal, path)
             planned.append(PlannedUndo(path, entry.new_genres, entry.old_genres, exact, reason))
     return undone.id, planned
@@ -253,25 +254,6 @@ def _keep_identity(library: Library | None, journal: Journal, entry: int | None,
     track = library.track(path) if library is not None and entry is not None else None
     if entry is not None and track is not None and track.key is not None:
         journal.keep_identity(entry, FileIdentity(track.id, track.key))
-
-
-def _locate(library: Library | None, journal: Journal, entry: Entry) -> str:
-    """Where the file of an entry is: as it was named, or where the library saw it move to.
-
-    Only a file of the same track that holds the same sound now counts as moved: a copy that
-    Tonearm never wrote to is none.
-    """
-    identity = journal.identity(entry.id)
-    # A file at the old path wins, even over one that was moved: it is what the journal names.
-    if library is None or identity is None or os.path.lexists(entry.path):
-        return entry.path
-    path = library.place_of(identity.track, identity.key)
-    if path is None:
-        return entry.path
-    try:
-        return path if sound_key(path) == identity.key else entry.path
-    except (OSError, TonearmError):
-        return entry.path
 
 
 def _refresh_recovered(library: Library | None, journal: Journal) -> None:

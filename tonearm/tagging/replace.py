@@ -27,7 +27,9 @@ REASONS = {
     errno.EROFS: "the disk is read-only",
     errno.EACCES: "its folder may not be written",
     errno.EPERM: "may not be replaced (it or its folder is protected)",
-    errno.ENOENT: "moved or deleted since (`tonearm scan` finds what moved)",
+    errno.ENOENT: (
+        "moved or deleted since; if it moved, `tonearm scan` its new folder, and try again"
+    ),
 }
 
 

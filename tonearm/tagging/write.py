@@ -165,7 +165,7 @@ def restore(
     """
     place = path or entry.path
     delta = journal.delta(entry.id)
-    if delta is not None and not _is_as_written(place, delta):
+    if delta is not None and not is_as_written(place, delta):
         # Somebody changed the file since: bytes cannot come back, but its genre fields may.
         delta = None
 
@@ -216,7 +216,7 @@ def undo_outlook(entry: Entry, journal: Journal, path: str) -> tuple[bool, str |
         with explained(target):
             check(target)
         delta = journal.delta(entry.id)
-        if delta is not None and _is_as_written(path, delta):
+        if delta is not None and is_as_written(path, delta):
             return True, None
         present = read_fields(target)
         same = entry.after is not None and present.same_as(entry.after)
@@ -227,8 +227,16 @@ def undo_outlook(entry: Entry, journal: Journal, path: str) -> tuple[bool, str |
     return False, None
 
 
-def _is_as_written(path: str, delta: Delta) -> bool:
-    """Whether a file is byte by byte what the change left."""
+def is_as_written(path: str, delta: Delta) -> bool:
+    """Whether a file is byte by byte what the change left.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    delta : Delta
+        What the change replaced.
+    """
     try:
         return digest_of(path) == delta.after
     except OSError:  # named when the file is opened for the change
