@@ -80,7 +80,7 @@ def test_status(scanned):
     music, library = scanned
     ran = tonearm("status", "--errors", "--copies", library=library)
     assert ran.returncode == 0 and ran.stderr == ""
-    assert "8 tracks, 0:34 of sound, analysed by" in ran.stdout
+    assert "8 files with 1 link, 0:34 of sound, analysed by" in ran.stdout
     assert f"{music}/broken.flac: is not an audio file that Tonearm can read" in ran.stdout
     assert f"{music}/album ☃/1.mp3\n= {music}/copy.mp3\n" in ran.stdout
     assert "link.mp3" not in ran.stdout, "a link to a file is not a copy of it"
@@ -180,11 +180,15 @@ def test_playlist(scanned, tmp_path):
     ran = tonearm("playlist", "--min-length", "0:05", "-o", output, library=library)
     assert ran.returncode == 0 and ran.stderr == f"3 tracks in {output}\n"  # a sound once
     ran = tonearm("playlist", "--min-length", "0:05", "--copies", "-o", output, library=library)
-    assert ran.returncode == 0 and ran.stderr == f"4 tracks in {output}\n"
+    replaced = f"3 tracks in {output}, which was there and is replaced\n"
+    assert ran.returncode == 0 and ran.stderr == replaced
+    no_match = tonearm("playlist", "--no-genre", "-o", output, library=library)
+    said = f"no track meets all of these conditions\n{output} is not written\n"
+    assert (no_match.returncode, no_match.stderr) == (1, said)
     lines = output.read_text().splitlines()
     output.unlink()
     assert lines[0] == "#EXTM3U"
-    assert lines[2::2] == ["album ☃/2.mp3", "album ☃/3.mp3", "album ☃/4.mp3", "link.mp3"]
+    assert lines[2::2] == ["album ☃/2.mp3", "album ☃/3.mp3", "album ☃/4.mp3"]
     ran = tonearm("playlist", "--no-genre", library=library)
     assert (ran.stdout, ran.stderr) == ("#EXTM3U\n", "no track meets all of these conditions\n")
     for words in (["-g", "polka"], ["--min-length", "x"], ["--tag", "a"], ["-o", tmp_path / "n/n"]):

@@ -12,6 +12,7 @@ import pytest
 from support import small_files, tagged
 from typer.testing import CliRunner
 
+from tonearm.cli import listing as listing_command
 from tonearm.cli.app import app
 from tonearm.library.store import Library, as_stored
 from tonearm.tagging.doctor import PLAYERS
@@ -93,9 +94,11 @@ def test_placeholders_count_as_no_genre(music, names, tonearm, tmp_path):
     assert tonearm("playlist", "--has-genre", *place).stdout == "#EXTM3U\n"
 
 
-def test_only_below_a_folder(music, names):
+def test_only_below_a_folder(music, names, tonearm, tmp_path):
     assert names(music["b"]) == ["b"]
-    assert names(music["a"].parent / "elsewhere") == []
+    (music["a"].parent / "elsewhere").mkdir()
+    arguments = ["list", music["a"].parent / "elsewhere", "--library", tmp_path / "l.sqlite"]
+    assert "elsewhere: is not scanned yet" in tonearm(*arguments, code=1).stderr
 
 
 def test_forms(music, tonearm, tmp_path):
@@ -150,13 +153,14 @@ def test_export_goes_by_the_name_of_the_file_unless_told(music, tonearm, tmp_pat
 
 def test_an_empty_list_says_so_to_people_alone(music, tonearm, tmp_path):
     known = ("--library", tmp_path / "l.sqlite")
-    nothing = tonearm("list", tmp_path / "mistyped", *known)
+    never = ("--min-confidence", "1")
+    nothing = tonearm("list", *never, *known)
     assert (nothing.stdout, nothing.stderr) == (
         "",
         "no file in the library meets these conditions\n",
     )
     some = tonearm("list", music["a"], "-f", "csv", *known).stdout
-    none = tonearm("list", tmp_path / "mistyped", "-f", "csv", *known)
+    none = tonearm("list", *never, "-f", "csv", *known)
     assert (none.stdout, none.stderr) == (some.splitlines()[0] + "\n", "")
     assert not tonearm("list", music["a"], *known).stderr
 
@@ -205,6 +209,33 @@ def test_doctor_names_a_pipe_and_goes_on(music, tonearm):
     late.cancel()
     reasons = {error["path"]: error["message"] for error in found["errors"]}
     assert reasons[str(folder / "pipe.mp3")] == "is a pipe, not a file"
+
+
+def test_doctor_names_what_is_no_audio(music, tonearm):
+    """A text file may be called song.mp3, and an MP3 need not have tags."""
+    folder = music["a"].parent
+    (folder / "notes.mp3").write_text("buy milk")
+    small_files.write(folder / "bare.mp3", small_files.music(1, 0.3))
+    found = json.loads(tonearm("doctor", "--all", folder, "-f", "json", code=1).stdout)
+    assert str(folder / "bare.mp3") in [entry["path"] for entry in found["files"]]
+    (error,) = found["errors"]
+    assert error["path"] == str(folder / "notes.mp3")
+    assert error["message"].startswith("is not an audio file that Tonearm can read")
+
+
+def test_json_in_pieces_is_whole(music, tonearm, tmp_path, monkeypatch):
+    monkeypatch.setattr(listing_command, "_LINES", 2)
+    shown = tonearm("list", "-f", "json", "--library", tmp_path / "l.sqlite").stdout
+    assert [row["path"][-6:] for row in json.loads(shown)["files"]] == [f"{n}.flac" for n in "abc"]
+
+
+def test_a_library_in_a_folder_that_is_not_there_is_not_made(music, tmp_path):
+    place = tmp_path / "mnt" / "library.sqlite"
+    for words in (["scan", str(music["a"])], ["list"], ["status"]):
+        result = CliRunner().invoke(app, [*words, "--library", str(place)])
+        said = f"there is no folder {place.parent} for the library {place}"
+        assert said in str(result.exception), words
+    assert not place.parent.exists()
 
 
 def test_doctor_names_tags_that_disagree(tonearm, tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from support import small_files, tagged
@@ -110,9 +111,10 @@ def test_an_empty_mount_point_is_not_gone(folder, tmp_path):
     folder.rename(disk)
     folder.mkdir()
     with Library(tmp_path / "l.sqlite", write=True) as library:
-        library.write("UPDATE tracks SET device = device + 1")  # it was another disk
+        stored = os.fsencode(folder)
+        library.write("INSERT INTO mounts VALUES (?)", [[stored]])  # it was another disk
     ran, still = scanned(tmp_path)
-    assert ran.exit_code == 1 and "is its disk mounted?" in ran.stderr
+    assert ran.exit_code == 1 and "is away: its 4 tracks are kept. Connect it" in ran.stderr
     assert still == names and len(names) == 4
     folder.rmdir()
     disk.rename(folder)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 
 import mutagen
 import pytest
@@ -128,6 +129,19 @@ def test_history_says_what_became_of_a_run_after_undoing_an_undo(music, tonearm)
     assert lines()[0] == "2 files tagged, 1 of them undone by run 2"
 
 
+def test_an_undo_that_restored_nothing_is_not_listed(music, tonearm):
+    tonearm("tag", "--write", music["a"])
+    kept = music["a"].read_bytes()
+    music["a"].unlink()
+    failed = tonearm("undo")
+    assert failed.exit_code == 1 and failed.stdout == "0 of 1 file of run 1 restored\n"
+    listed = tonearm("history")
+    assert len(listed.stdout.splitlines()) == 1 and ": 1 file tagged\n" in listed.stdout
+    assert listed.stderr == "not listed, since they changed no file: run 2\n"
+    music["a"].write_bytes(kept)
+    assert "1 of 1 file of run 1 restored" in tonearm("undo").stdout
+
+
 def test_the_library_follows(music, tonearm, tmp_path):
     tonearm("tag", "--write")
     with Library(tmp_path / "library.sqlite") as library:
@@ -160,7 +174,11 @@ def test_options(music, tonearm, options, expected):
 def test_albums_are_summed_up(music, tonearm):
     result = tonearm("tag", "--by", "album", "--policy", "replace", "--min-confidence", "0.4")
     lines = [line for line in result.stdout.splitlines() if "→" in line]
-    assert lines == ["One (2 files): none → Jazz  72%", "One (1 file): Rock → Jazz  72%"]
+    folder = music["a"].parent
+    assert lines == [
+        f"One (2 files in {folder}): none → Jazz  72%",
+        f"One (1 file in {folder}): Rock → Jazz  72%",
+    ]
 
 
 def test_names_of_the_collection(music, tonearm, tmp_path):
@@ -218,9 +236,11 @@ def test_only_what_is_named(music, tonearm):
 def test_files_that_were_not_scanned_are_named(music, tonearm):
     new = music["a"].with_name("new.flac")
     new.write_bytes(music["a"].read_bytes())
-    result = tonearm("tag", new.parent)
-    assert result.exit_code == 1
-    assert "new.flac: is not scanned yet" in result.stderr
+    counted = tonearm("tag", new.parent)
+    assert counted.exit_code == 0, "a scan may have excluded it"
+    assert "1 skipped: not scanned yet, or excluded" in counted.stdout
+    named = tonearm("tag", new)
+    assert named.exit_code == 1 and "new.flac: is not scanned yet" in named.stderr
 
 
 def test_json(music, tonearm):
@@ -324,13 +344,99 @@ def test_a_file_and_a_link_to_it_are_one(music, tonearm, tmp_path):
         library.put_track(os.fsencode(link), status, file_tags(str(link)), sound=sound[0])
     planned = tonearm("tag")
     assert "2 files to write" in planned.stdout
-    assert "1 skipped: links to a file that is written" in planned.stdout
+    assert "  1 link to these files, not counted\n" in planned.stdout
+    details = tonearm("tag", "--details").stdout
+    assert f"{link}: skipped: is a link to {music['d']}\n" in details
+    assert "1 file to write" in tonearm("tag", link).stdout, "named alone, it stands for its file"
+
+
+def test_names_of_a_file_that_is_skipped_are_one(music, tonearm, tmp_path):
+    """A hard link, and a symbolic one: neither can be written, and that is said once."""
+    names = [music["d"].with_name("y.flac"), music["d"].with_name("z.flac")]
+    os.link(music["d"], names[0])
+    names[1].symlink_to(music["d"])
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        sound = library.rows("SELECT sound FROM tracks WHERE path = ?", [os.fsencode(music["d"])])
+        for path in (music["d"], *names):
+            status = FileStatus.of(path.stat())
+            tags = file_tags(str(path))
+            library.put_track(os.fsencode(path), status, tags, sound=sound[0][0])
+    planned = tonearm("tag").stdout
+    assert planned.count("has 2 names (hard links)") == 1
+    assert "1 skipped: cannot be written" in planned and "2 links to these files" in planned
+
+
+def test_albums_of_one_title_are_told_apart(music, tonearm, tmp_path):
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        for name, artist in (("a", "Queen"), ("d", "ABBA")):
+            row = ["Greatest Hits", artist, os.fsencode(music[name])]
+            library.write("UPDATE tracks SET album = ?, album_artist = ? WHERE path = ?", [row])
+    planned = tonearm("tag", "--by", "album").stdout
+    assert planned.count(f"Greatest Hits (1 file in {music['a'].parent}): none → ") == 2
+
+
+def test_details_name_what_is_skipped_and_why(music, tonearm, tmp_path):
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        row = [os.fsencode(music["e"])]
+        library.write(
+            "UPDATE tracks SET sound = NULL, error_message = 'is empty' WHERE path = ?", [row]
+        )
+    (music["a"].parent / "new.flac").write_bytes(music["a"].read_bytes())
+    lines = tonearm("tag", "--details", music["a"].parent).stdout
+    for name, words in {
+        "b": "skipped: a person wrote its genre",
+        "c": "skipped: confidence 50% is too low",
+        "e": "skipped: is empty",
+        "new": "skipped: not scanned yet, or excluded",
+    }.items():
+        assert f"{name}.flac: {words}\n" in lines
+
+
+def test_a_folder_that_is_away_is_told_of_in_one_way(music, tonearm, tmp_path):
+    folder = music["a"].parent
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        library.write("INSERT INTO roots VALUES (?)", [[os.fsencode(folder)]])
+    folder.rename(tmp_path / "unmounted")
+    forget = f"tonearm forget {shlex.quote(str(folder))}"
+    words = f"is away: its 5 tracks are kept. Connect it, or `{forget}`"
+    everything = tonearm("tag", "--write")
+    assert everything.exit_code == 0, "the disk is off: no news for cron"
+    assert "0 files to write" in everything.stdout and f"  {folder} {words}\n" in everything.stdout
+    for command in (["tag", folder], ["list", folder]):
+        named = tonearm(*command)
+        assert named.exit_code == 1 and f"  {folder}: {words}\n" in named.stderr, command
+    for command in ("tag", "list"):
+        slip = tonearm(command, tmp_path / "slip")
+        assert slip.exit_code == 1 and f"{tmp_path / 'slip'}: does not exist\n" in slip.stderr
+    assert "5  away" in tonearm("status").stdout
+    assert tonearm("list").stdout == ""
+    assert str(music["a"]) in tonearm("list", "--missing", folder).stdout
+    assert "no track" in tonearm("playlist", "--genre", "jazz").stderr
+    (tmp_path / "unmounted").rename(folder)
+    assert str(music["a"]) in tonearm("list", folder).stdout, "back without a scan"
+
+
+def test_a_link_to_nowhere_is_called_that(music, tonearm, tmp_path):
+    link = music["a"].with_name("link.flac")
+    link.symlink_to("nowhere.flac")
+    reason = "is a link to a file that does not exist"
+    named = tonearm("tag", link)
+    assert named.exit_code == 1 and f"{link}: {reason}\n" in named.stderr
+    with Library(tmp_path / "library.sqlite", write=True) as library:  # as a scan leaves it
+        library.write("INSERT INTO unread VALUES (?, ?)", [[os.fsencode(link), reason]])
+    planned = tonearm("tag", link.parent)
+    assert planned.exit_code == 0 and "1 skipped: could not be read" in planned.stdout
+    status = json.loads(tonearm("status", "--format", "json").stdout)
+    assert (status["tracks"], status["failed"]) == (5, 1)
+    assert f"{link}: {reason}\n" in tonearm("status", "--errors").stdout
+    assert f"({reason})" in tonearm("list", "--failed").stdout
 
 
 def test_albums_decide_together(music, tonearm):
     planned = tonearm("tag", "--by", "album", "--policy", "replace")
-    assert "One (2 files): none → Jazz  72%" in planned.stdout
-    assert "One (1 file): Rock → Jazz  72%" in planned.stdout
+    folder = music["a"].parent
+    assert f"One (2 files in {folder}): none → Jazz  72%" in planned.stdout
+    assert f"One (1 file in {folder}): Rock → Jazz  72%" in planned.stdout
     assert "1 file would lose a genre that a person wrote: Rock (1)" in planned.stdout
     tonearm("tag", "--by", "album", "--write")
     assert genres(music)["c"] == ("Jazz",) and genres(music)["b"] == ("Rock",)
@@ -362,7 +468,7 @@ def test_discs_of_an_album_are_one_line(music, tonearm, tmp_path):
             row = [album, "Somebody", os.fsencode(music[name])]
             library.write("UPDATE tracks SET album = ?, album_artist = ? WHERE path = ?", [row])
     planned = tonearm("tag", "--by", "album", "--min-confidence", "0", music["c"], music["d"])
-    assert "Box (2 files): none → " in planned.stdout
+    assert f"Box (2 files in {music['c'].parent}): none → " in planned.stdout
 
 
 def test_many_files_to_restore_are_summed(music, tonearm, monkeypatch):
@@ -381,14 +487,18 @@ def test_a_map_that_never_ends(tonearm, music):
         tonearm("tag", "--map", "/dev/zero")
 
 
-def test_a_damaged_file_is_named_where_it_would_be_tagged(tonearm, music, tmp_path):
+def test_a_damaged_file_is_named_and_not_written_unless_asked(tonearm, music, tmp_path):
     with Library(tmp_path / "library.sqlite", write=True) as library:
         sound = library.rows("SELECT sound FROM tracks WHERE path = ?", [os.fsencode(music["a"])])
         words = "truncated or damaged: 3.0 of 9.0 s could be decoded"
         library.write("UPDATE sounds SET warning = ? WHERE id = ?", [[words, *sound[0]]])
     planned = tonearm("tag")
-    assert "1 damaged, classified by what is left:" in planned.output
-    assert f"{music['a']}: truncated or damaged: 3.0 of 9.0 s" in planned.output
+    assert f"{music['a']}: none → Jazz  90%  (not written: {words})\n" in planned.stdout
+    assert "1 skipped: damaged (--damaged writes into them too)" in planned.stdout
+    assert tonearm("tag", "--write").exit_code == 0 and genres(music)["a"] == ()
+    asked = tonearm("tag", "--write", "--damaged")
+    assert "1 damaged, classified by what is left:" in asked.stderr
+    assert genres(music)["a"] == ("Jazz",)
     rows = json.loads(tonearm("tag", "--format", "json").stdout)["files"]
     assert {row["path"]: row["damage"] for row in rows if row["damage"]} == {str(music["a"]): words}
     status = json.loads(tonearm("status", "--format", "json").stdout)

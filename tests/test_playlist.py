@@ -19,6 +19,9 @@ MODEL = ModelRecord(
 )
 
 
+COPY = STATUS._replace(inode=STATUS.inode + 1)
+
+
 def put(library, name, shares, words, *, known=True, duration_s=100.0, styles=None, **tags):
     number = library.put_sound(
         name,
@@ -143,8 +146,21 @@ def test_a_path_found_from_the_folder_of_the_list_is_the_track(parts):
 
 def test_of_copies_one_is_listed_unless_all_are_asked_for(library):
     number = library.sound_id("a", MODEL.encoder)
-    library.put_track(as_stored("/m/a copy"), STATUS, FileTags(), sound=number)
+    library.put_track(as_stored("/m/a copy"), COPY, FileTags(), sound=number)
+    library.put_track(as_stored("/m/a link"), COPY, FileTags(), sound=number)
     paths = [entry.path for entry in select(library, Conditions())]
     assert [os.path.basename(path) for path in paths] == ["a", "b", "c", "d"]
     paths = [entry.path for entry in select(library, Conditions(copies=True))]
     assert [os.path.basename(path) for path in paths] == ["a", "a copy", "b", "c", "d"]
+
+
+def test_of_copies_the_one_among_its_album_is_listed(library):
+    number = library.sound_id("a", MODEL.encoder)
+    tags = FileTags(album="Blue")
+    library.put_track(as_stored("/m/a copy"), COPY, tags, sound=number)
+    for i, name in enumerate(("blue/1", "blue/2", "blue/3")):
+        sound = number if i == 1 else library.sound_id("bcd"[i], MODEL.encoder)
+        status = STATUS._replace(inode=100 + i)
+        library.put_track(as_stored(f"/m/{name}"), status, tags, sound=sound)
+    paths = [entry.path for entry in select(library, Conditions(genres=("jazz",)))]
+    assert "/m/blue/2" in paths and not {"/m/a", "/m/a copy"} & set(paths)

@@ -61,11 +61,13 @@ def find(
     suffixes: Collection[str],
     on_error: Callable[[Path, OSError], None],
     exclude: Sequence[str] = (),
+    on_mount: Callable[[Path], object] = lambda _: None,
 ) -> Iterator[Path]:
     """Files of the given suffixes below folders, and every file named outright.
 
     Folders are walked recursively in the order of their names, through symbolic links too; one
-    reached before (a link that loops) is not entered again. A path that does not exist is
+    reached before, or above the folder that was named (a link that loops), is not entered. A path
+    that does not exist is
     yielded as it is; opening it reports the error. Names that begin with a dot are skipped:
     among them are the ``._song.mp3`` that macOS leaves on foreign disks. So are folders that hold a
     file ``.nomedia``, unless they are named outright.
@@ -80,12 +82,14 @@ def find(
         Called with each folder that cannot be read.
     exclude : sequence of str
         Patterns (``*.wav``, ``Podcasts``) of names below the folders, or of whole paths.
+    on_mount : callable
+        Called with each folder that lies on another disk than the one above it.
     """
     # Device and inode, because two paths may lead to one folder.
     entered: set[tuple[int, int]] = set()
     for path in map(Path, paths):
         if path.is_dir():
-            yield from _walk(path, suffixes, on_error, entered, exclude)
+            yield from _walk(path, suffixes, on_error, entered, exclude, on_mount)
         else:
             yield path
 
@@ -96,16 +100,22 @@ def _walk(
     on_error: Callable[[Path, OSError], None],
     entered: set[tuple[int, int]],
     exclude: Sequence[str],
+    on_mount: Callable[[Path], object],
 ) -> Iterator[Path]:
+    named, above = folder, list(_above(folder))
     # A stack of its own: recursion would end at Python's limit in a deep tree.
-    pending, named = [folder], folder
+    pending = [(folder, above[0][0] if above else None)]
     while pending:
-        folder = pending.pop()
+        folder, device = pending.pop()
         try:
             status = folder.stat()
-            if (status.st_dev, status.st_ino) in entered:
+            identity = (status.st_dev, status.st_ino)
+            # A link upwards would take in what lies next to the folder that was named.
+            if identity in entered or identity in above:
                 continue
-            entered.add((status.st_dev, status.st_ino))
+            entered.add(identity)
+            if status.st_dev != device:
+                on_mount(folder)
             with os.scandir(folder) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
@@ -122,7 +132,17 @@ def _walk(
             elif os.path.splitext(entry.name)[1].lower() in suffixes:
                 yield folder / entry.name
         # The stack gives back the last one first.
-        pending.extend(reversed(folders))
+        pending.extend((below, status.st_dev) for below in reversed(folders))
+
+
+def _above(folder: Path) -> Iterator[tuple[int, int]]:
+    """Device and inode of the folders above one, the nearest first."""
+    real, named = (Path(of(folder)).parents for of in (os.path.realpath, os.path.abspath))
+    for parent in dict.fromkeys([*real, *named]):
+        # A folder may be looked into without rights on all of those above it.
+        with suppress(OSError):
+            status = parent.stat()
+            yield status.st_dev, status.st_ino
 
 
 def is_excluded(path: Path, patterns: Sequence[str]) -> bool:

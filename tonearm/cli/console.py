@@ -105,6 +105,11 @@ def output_file(path: Path | None) -> Path | None:
     return path
 
 
+def replaced(path: Path) -> str:
+    """What to add to a message about a file that is written, if it takes the place of another."""
+    return ", which was there and is replaced" if path.is_file() else ""
+
+
 def usable_streams() -> None:
     """Let no character and no closed stream end a run; escape what cannot be encoded."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):

@@ -52,8 +52,13 @@ def doctor(
     else:
         for name, diagnosis in found:
             _show(name, diagnosis)
-        print(f"{console.counted(count, 'file')}, {len(found):,} shown")
-    console.close("without readable tags", failures)
+        read = count - len(failures)
+        print(f"{console.counted(read, 'file')}, {len(found):,} shown{_why(every=every)}")
+    console.close("could not be read", failures)
+
+
+def _why(*, every: bool) -> str:
+    return "" if every else " (--all shows every file)"
 
 
 def _files(paths: list[Path], failures: Faults) -> Iterator[Path]:

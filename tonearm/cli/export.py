@@ -46,10 +46,11 @@ def export(
     if output is None:
         raise typer.BadParameter("name a file: the table cannot go to stdout", param_hint="-o")
     form = output_format or _form_named(output)
+    replaced = console.replaced(output)
     with Library(location(library)) as opened:
         write = _write_csv if form is ExportForm.csv else _write_parquet
         count = write(opened, output)
-    console.say(f"{console.counted(count, 'file')} in {console.printable(output)}")
+    console.say(f"{console.counted(count, 'file')} in {console.printable(output)}{replaced}")
 
 
 def _form_named(output: Path) -> ExportForm:

@@ -88,7 +88,7 @@ def _write_timeline(form: str, stream: IO[str], result: Result, folder: Path | N
         stream.write(render(form, result.timeline, path=path, folder=near))
 
 
-def to_json(values: dict[str, Any]) -> str:
+def to_json(values: dict[str, Any] | list[dict[str, Any]]) -> str:
     """One line of JSON; a name that is not valid Unicode keeps its odd bytes as escapes."""
     text = json.dumps(values, ensure_ascii=False, allow_nan=False)
     # Control characters and lone surrogates are escaped: some terminals act on them.

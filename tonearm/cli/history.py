@@ -35,10 +35,7 @@ def history(
             if output_format is Form.json:
                 library_options.print_object({"runs": [vars(found) for found in runs]})
             else:
-                for found in runs:
-                    print(_run_line(found, runs))
-                if not runs:
-                    console.say("No genre has been written yet.")
+                _show(runs)
             return
         number = journal.run(run).id
         entries = journal.entries(number)
@@ -53,6 +50,18 @@ def history(
         if entry.state != "done":
             line = f"{console.printable(entry.path)}: not written"
         print(f"{line}{f'  ({console.printable(note)})' if note else ''}")
+
+
+def _show(runs: Sequence[Run]) -> None:
+    """A line each, but for runs that ended without a change: every file of theirs is as it was."""
+    changed = [run for run in runs if run.done or run.finished_s is None]
+    for run in changed:
+        print(_run_line(run, runs))
+    if not runs:
+        console.say("No genre has been written yet.")
+    elif len(changed) < len(runs):
+        numbers = ", ".join(str(run.id) for run in runs if run not in changed)
+        console.say(f"not listed, since they changed no file: run {numbers}")
 
 
 def _run_line(run: Run, runs: Sequence[Run]) -> str:

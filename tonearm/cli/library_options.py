@@ -55,8 +55,21 @@ FormOption = Annotated[Form, typer.Option("--format", "-f", help="Output format.
 
 
 def location(named: Path | None) -> Path:
-    """The library's file: as named, or ``library.sqlite`` where the platform keeps such data."""
+    """The library's file: as named, or ``library.sqlite`` where the platform keeps such data.
+
+    Raises
+    ------
+    LibraryError
+        If a folder was named that is not there: its disk may be off, or it is mistyped, and a new
+        library in a new folder would be empty.
+    """
+    from tonearm.errors import LibraryError
+
     if named is not None:
+        if not named.parent.is_dir():
+            folder = console.printable(named.parent)
+            words = f"there is no folder {folder} for the library {console.printable(named)}"
+            raise LibraryError(f"{words}: create it, or connect its disk")
         return named
     import platformdirs
 

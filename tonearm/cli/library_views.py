@@ -24,7 +24,9 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
     console = rich_console(sys.stdout)
     console.print(Text(f"{printable(path)}"), style="dim")
     by = f", analysed by {printable(seen.model)}" if seen.model else ""
-    console.print(Text(f"{counted(seen.tracks, 'track')}, {_days(seen.duration_s)} of sound{by}"))
+    links = f" with {counted(seen.links, 'link')}" if seen.links else ""
+    files = f"{counted(seen.tracks, 'file')}{links}"
+    console.print(Text(f"{files}, {_days(seen.duration_s)} of sound{by}"))
     total = max(1, seen.analysed)
     if seen.analysed:
         console.print(Text("\ngenre", style="dim underline"))
@@ -55,8 +57,11 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
         (seen.damaged, "damaged (`tonearm list --damaged` lists them)"),
         (seen.copies, "copies of another file (--copies lists them)"),
         (seen.failed, "could not be read (--errors lists them)"),
-        (seen.missing, "gone at the last scan"),
+        (seen.missing, "gone (`tonearm list --missing` lists them)"),
     ]
+    if seen.away:
+        folders = ", ".join(map(printable, seen.away_folders))
+        rows.append((seen.away, f"away, until it is connected again: {folders}"))
     for count, words in rows:
         console.print(f"{count:7,}  {words}", style="" if count else "dim")
 

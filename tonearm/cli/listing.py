@@ -6,12 +6,12 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -66,7 +66,9 @@ def list_tracks(
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Unlike any genre that the model knows.")
     ] = False,
-    missing: Annotated[bool, typer.Option("--missing", help="Gone at the last scan.")] = False,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Gone at the last scan, or away now.")
+    ] = False,
     damaged: Annotated[
         bool, typer.Option("--damaged", help="Damaged; only a part was analysed.")
     ] = False,
@@ -84,6 +86,8 @@ def list_tracks(
     them.
     """
     from tonearm.library import listing
+    from tonearm.library.links import links_of
+    from tonearm.library.places import not_usable
     from tonearm.library.store import Library
 
     query = listing.Query(
@@ -98,27 +102,39 @@ def list_tracks(
         failed=failed,
         copies=copies,
     )
-    writers = {
-        ListForm.table: _table,
+    with Library(location(library)) as opened:
+        faults = not_usable(opened, paths or (), absent=missing)
+        rows = listing.rows(opened, query)
+        empty = _print(rows, output_format, {link.path: link.first for link in links_of(opened)})
+    if empty and not faults and output_format is ListForm.table:
+        console.say("no file in the library meets these conditions")
+    console.close("not in the list", faults)
+
+
+def _print(rows: Iterable[Row], form: ListForm, links: Mapping[str, str]) -> bool:
+    """Write rows to stdout; gives whether there were none."""
+    writers: dict[ListForm, Callable[[Iterable[Row]], Iterator[str]]] = {
+        ListForm.table: partial(_table, links=links),
         ListForm.csv: _csv,
         ListForm.json: _json,
         ListForm.m3u8: _m3u8,
     }
+    pieces = iter(writers[form](rows))
     empty = True
-    with Library(location(library)) as opened:
-        pieces = iter(writers[output_format](listing.rows(opened, query)))
-        # Many at once: a write to a pipe of each line takes longer than to make it.
-        while some := list(islice(pieces, _LINES)):
-            sys.stdout.write("".join(some))
-            empty = False
-    if empty and output_format is ListForm.table:
-        console.say("no file in the library meets these conditions")
+    # Many at once: a write to a pipe of each line takes longer than to make it.
+    while some := list(islice(pieces, _LINES)):
+        sys.stdout.write("".join(some))
+        empty = False
+    return empty
 
 
-def _table(rows: Iterable[Row]) -> Iterator[str]:
+def _table(rows: Iterable[Row], *, links: Mapping[str, str]) -> Iterator[str]:
     for row in rows:
-        share = f"{row.confidence:.0%}" if row.confidence is not None else ""
+        # Of an unknown sound the number would be that of a genre that it is not.
+        share = f"{row.confidence:.0%}" if row.genre and row.confidence is not None else ""
         note = row.error or row.warning
+        if row.path in links:
+            note = f"a link to {links[row.path]}"
         name, tags = _name(row.genre, row.nearest), _joined(row.tags)
         line = f"{name:12} {share:>4}  {tags:20}  {console.printable(row.path)}"
         yield line + (f"  ({console.printable(note)})" if note else "") + "\n"
@@ -135,17 +151,19 @@ def _joined(tags: tuple[str, ...]) -> str:
     return console.printable("; ".join(tags) or "none")
 
 
-def as_object(row: Row) -> dict[str, Any]:
-    """A row as plain JSON values."""
-    values = row._asdict()
-    values["tags"] = list(row.tags)
-    return values
-
-
 def _json(rows: Iterable[Row]) -> Iterator[str]:
     from tonearm.cli.formats import to_json
+    from tonearm.library.listing import Row
 
-    yield to_json({"schema": 1, "files": [as_object(row) for row in rows]}) + "\n"
+    names = Row._fields
+    yield '{"schema": 1, "files": ['
+    joint = ""
+    remaining = iter(rows)
+    # A thousand at once: the encoder is written in C, but a call of it for each row is not.
+    while some := [dict(zip(names, row, strict=True)) for row in islice(remaining, _LINES)]:
+        yield joint + to_json(some)[1:-1]
+        joint = ", "
+    yield "]}\n"
 
 
 def _csv(rows: Iterable[Row]) -> Iterator[str]:
@@ -158,8 +176,7 @@ def _csv(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
         buffer.seek(0)
         buffer.truncate()
-        values = as_object(row).values()
-        writer.writerow([";".join(value) if isinstance(value, list) else value for value in values])
+        writer.writerow([";".join(value) if isinstance(value, tuple) else value for value in row])
         yield buffer.getvalue()
 
 

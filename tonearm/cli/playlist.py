@@ -128,19 +128,24 @@ def write_playlist(
     from tonearm.files import write_atomically
 
     made = _made(entries, output, form)
+    if not entries:
+        console.say("no track meets all of these conditions")
     if output is None:
         # As bytes: names that are not UTF-8 must come out as they are.
         sys.stdout.buffer.write(made.data)
+    elif not entries:
+        # A list that is there may be one that a person wants to keep.
+        console.say(f"{console.printable(output)} is not written")
+        raise typer.Exit(console.EXIT_FAILED_FILES)
     else:
+        replaced = console.replaced(output)
         try:
             write_atomically(output, made.data)
         except OSError as error:
             words = f"{console.printable(output)} cannot be written: {error.strerror}"
             raise typer.BadParameter(words, param_hint="-o") from None
         tracks = console.counted(len(entries) - len(made.left_out), "track")
-        console.say(f"{tracks} in {console.printable(output)}")
-    if not entries:
-        console.say("no track meets all of these conditions")
+        console.say(f"{tracks} in {console.printable(output)}{replaced}")
     reason = "its name has a line break, which an M3U cannot hold"
     console.close("left out", [(path, reason) for path in made.left_out])
 

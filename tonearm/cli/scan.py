@@ -174,13 +174,14 @@ def _report(result: Scan, options: _Options) -> None:
     news = result.analysed + result.recognised + result.gone + result.reclassified
     if options.form is Form.json:
         values = {name: value for name, value in asdict(result).items() if name != "looking"}
-        for name in ("failures", "damaged"):
+        for name in ("failures", "damaged", "emptied"):
             values[name] = getattr(result, name).to_dicts()
         print_object(values)
     elif not options.quiet or news:
         print(_summary(result), flush=True)
     console.report("damaged, classified by what is left", result.damaged)
     console.report("could not be read", result.failures)
+    console.report("emptied", result.emptied)
 
 
 def _watch(context: typer.Context, options: _Options, paths: Sequence[Path], *, tag: bool) -> None:
@@ -264,6 +265,9 @@ def _summary(result: Scan) -> str:
         f"{result.recognised:,} recognised" + (f" ({result.moved:,} moved)" * bool(result.moved)),
     ]
     parts += [f"{result.gone:,} gone"] * bool(result.gone)
+    gone = f"{result.gone_before:,} gone before (`tonearm list --missing`)"
+    parts += [gone] * bool(result.gone_before)
+    parts += [f"{result.away:,} away"] * bool(result.away)
     parts += [f"{result.reclassified:,} classified again"] * bool(result.reclassified)
     failed = f"{result.failed_before:,} failed before (--retry tries them again)"
     parts += [failed] * bool(result.failed_before)

@@ -82,8 +82,11 @@ def tag(
             "--keep-mtime", help="Keep file times; players may miss the change.", hidden=True
         ),
     ] = False,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Also write into damaged files.", hidden=True)
+    ] = False,
     details: Annotated[
-        bool, typer.Option("--details", help="List every file, not a summary.")
+        bool, typer.Option("--details", help="List every file, also those skipped.")
     ] = False,
     output_format: FormOption = Form.table,
     library: Location = None,
@@ -112,10 +115,11 @@ def tag(
             placeholders=frozenset(map(key, placeholders or PLACEHOLDERS)),
             joint=joint,
             styles=styles,
+            damaged=damaged,
         )
         journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
         plan = plan_tags(opened, rules, paths=paths, by=by)
-        unscanned = _unscanned(opened, paths) if paths else Faults()
+        failures, unscanned = _not_planned(opened, paths or ())
         writes = plan.with_action(Action.write)
         # Those that cannot be written come along, for the history to name them.
         refused = plan.with_action(Action.refused)
@@ -124,7 +128,6 @@ def tag(
             result = _write(opened, journal, [*writes, *refused], keep_mtime)
     # What can never be written is shown where it stands; cron must not fail on it every day.
     expected = {file.track.path for file in refused if not file.changed}
-    failures = unscanned
     if result:
         failures += [fault for fault in result.failures if fault.path not in expected]
     elif write:
@@ -134,7 +137,7 @@ def tag(
     else:
         from tonearm.cli.tag_views import show_plan
 
-        show_plan(plan, rules, result, details=details)
+        show_plan(plan, rules, result, unscanned, details=details)
         console.report(
             "damaged, classified by what is left",
             [(file.track.path, file.track.warning) for file in writes if file.track.warning],
@@ -167,17 +170,14 @@ def _labels(library: Library, genres: Iterable[str], option: str) -> list[str]:
     return [label or genre for genre, label in found.items()]
 
 
-def _unscanned(library: Library, paths: Sequence[Path]) -> Faults:
-    """Files among those named that the library does not have, and folders that cannot be read."""
-    from tonearm.audio import AUDIO_SUFFIXES
-    from tonearm.files import find as find_files
-    from tonearm.library.store import as_stored
+def _not_planned(library: Library, paths: Sequence[Path]) -> tuple[Faults, list[Path]]:
+    """Of what is named: what is not there or was never scanned, and files that are new in it."""
+    from tonearm.library.places import not_usable, unscanned
 
-    faults = Faults()
-    found = find_files(paths, suffixes=AUDIO_SUFFIXES, on_error=faults.add_folder)
-    for path in [path for path in found if library.known(as_stored(path)) is None]:
-        faults.add(path, "is not scanned yet: run `tonearm scan` on it")
-    return faults
+    faults = not_usable(library, paths)
+    named = {fault.path for fault in faults}
+    folders = [path for path in paths if path.is_dir() and str(path) not in named]
+    return faults, unscanned(library, folders, faults=faults)
 
 
 def _write(
@@ -207,7 +207,7 @@ def _print_json(
             "old": file.track.tags.genres,
             "new": file.proposal.genres,
             "lost": file.lost,
-            "confidence": round(file.prediction.confidence, 4),
+            "confidence": round(file.prediction.confidence, 4) if file.prediction else None,
             "album": file.album,
             "written": file.track.path in written,
             "reason": file.reason,
@@ -222,6 +222,7 @@ def _print_json(
         {
             "run": result.run if result else None,
             "files": files,
+            "away": plan.away.to_dicts(),
             "errors": [{"path": path, "message": reason} for path, reason in errors.items()],
         }
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tonearm.cli import console
@@ -18,52 +19,117 @@ if TYPE_CHECKING:
 # More lines than this are summed, unless --details asks for all.
 _MOST_LINES = 40
 _MOST_GROUPS = 5
+# Skipped, but shown where they stand: somebody may want to do something about them.
+_SHOWN = frozenset({Action.write, Action.refused, Action.damaged})
+# Of many files, and of one.
+_SKIPPED = {
+    Action.same: ("have this genre already", "has this genre already"),
+    Action.kept: (
+        "have a genre that a person wrote (--policy can change that)",
+        "a person wrote its genre",
+    ),
+    Action.low_confidence: ("confidence below {limits}", "confidence {confidence} is too low"),
+    Action.unknown: (
+        "unknown: none of the genres that the model knows",
+        "unknown: none of the genres that the model knows",
+    ),
+    Action.excluded: ("not among the genres to write", "not among the genres to write"),
+    Action.damaged: ("damaged (--damaged writes into them too)", ""),
+    Action.refused: ("cannot be written (listed above, or with --details)", ""),
+}
 
 
-def show_plan(plan: TagPlan, rules: Rules, result: RunResult | None, *, details: bool) -> None:
+def show_plan(
+    plan: TagPlan,
+    rules: Rules,
+    result: RunResult | None,
+    unscanned: Sequence[Path],
+    *,
+    details: bool,
+) -> None:
     """Print changes, refused files where they stand, and the sums."""
-    shown = [f for f in plan.files if f.proposal.action in {Action.write, Action.refused}]
-    lines = list(_lines(shown, details=details))
+    lines = list(_each_file(plan, unscanned) if details else _grouped(plan))
     if details or len(lines) <= _MOST_LINES:
         print("\n".join(lines), end="\n" if lines else "")
     else:
         _show_sums(plan.with_action(Action.write))
-    _show_counts(plan, rules, result)
+    _show_counts(plan, rules, result, unscanned)
 
 
-def _lines(files: Iterable[PlannedFile], *, details: bool) -> Iterable[str]:
+def _each_file(plan: TagPlan, unscanned: Sequence[Path]) -> Iterator[str]:
+    """One line a file, also of those that are skipped, with the reason."""
+    for file in plan.files:
+        words = _change(file)
+        if file.proposal.action not in _SHOWN:
+            _, words = _SKIPPED.get(file.proposal.action, ("", file.reason or ""))
+            words = f"skipped: {words.format(confidence=_confidence(file))}"
+        yield f"{console.printable(file.track.path)}: {words}"
+    for path, reason in plan.unreadable:
+        yield f"{console.printable(path)}: skipped: {console.printable(reason)}"
+    for new in unscanned:
+        yield f"{console.printable(new)}: skipped: not scanned yet, or excluded"
+
+
+def _grouped(plan: TagPlan) -> Iterator[str]:
     """One line a change; files of an album with the same change are one line."""
-    groups: Counter[tuple[str, str, bool]] = Counter()
-    for file in files:
-        # With --details each file is a line, and its path its name.
-        name = file.track.path if details or file.album is None else file.album
-        change = f"{_change(file)}  {file.prediction.confidence:.0%}"
-        if file.reason:
-            change += f"  (not written: {console.printable(file.reason)})"
-        groups[console.printable(name), change, name is file.album] += 1
-    for (name, change, is_album), count in groups.items():
-        yield (
-            f"{name} ({console.counted(count, 'file')}): {change}"
-            if is_album
-            else f"{name}: {change}"
-        )
+    groups: dict[tuple[object, str], list[PlannedFile]] = {}
+    for file in plan.files:
+        if file.proposal.action in _SHOWN:
+            # The key, not the title: many albums are called Greatest Hits.
+            groups.setdefault((file.album_key or file.track.path, _change(file)), []).append(file)
+    for (_, change), files in groups.items():
+        yield f"{_name(files)}: {change}"
+
+
+def _name(files: Sequence[PlannedFile]) -> str:
+    """What a line is about: the path of one file, or an album and where it lies."""
+    album = files[0].album
+    if album is None:
+        return console.printable(files[0].track.path)
+    folder = os.path.commonpath([os.path.dirname(file.track.path) for file in files])
+    count = console.counted(len(files), "file")
+    return f"{console.printable(album)} ({count} in {console.printable(folder)})"
+
+
+def _change(file: PlannedFile) -> str:
+    words = f"{arrow(file.track.tags.genres, file.proposal.genres)}  {_confidence(file)}"
+    return f"{words}  (not written: {console.printable(file.reason)})" if file.reason else words
+
+
+def _confidence(file: PlannedFile) -> str:
+    return f"{file.prediction.confidence:.0%}" if file.prediction else ""
 
 
 def _show_sums(files: Sequence[PlannedFile]) -> None:
     """Each change with the number of files, and the albums or folders with most of them."""
     changes: dict[str, list[PlannedFile]] = {}
     for file in files:
-        changes.setdefault(_change(file), []).append(file)
+        change = arrow(file.track.tags.genres, file.proposal.genres)
+        changes.setdefault(change, []).append(file)
     for change, group in sorted(changes.items(), key=lambda item: -len(item[1])):
         print(f"{change}, {console.counted(len(group), 'file')}")
-        places = Counter(f.album or os.path.dirname(f.track.path) + os.sep for f in group)
-        for place, count in places.most_common(_MOST_GROUPS):
-            print(f"    {console.printable(place)} ({console.counted(count, 'file')})")
+        places: dict[object, list[PlannedFile]] = {}
+        for file in group:
+            places.setdefault(file.album_key or os.path.dirname(file.track.path), []).append(file)
+        # Stable: places with equally many stay in the order of their paths.
+        most = sorted(places.values(), key=lambda place: -len(place))[:_MOST_GROUPS]
+        for place in most:
+            print(f"    {_place(place)}")
         if len(places) > _MOST_GROUPS:
             print(f"    and {len(places) - _MOST_GROUPS:,} more (--details lists every file)")
 
 
-def _show_counts(plan: TagPlan, rules: Rules, result: RunResult | None) -> None:
+def _place(files: Sequence[PlannedFile]) -> str:
+    """An album, or a folder of files that stand for themselves, with their number."""
+    if files[0].album is not None:
+        return _name(files)
+    folder = os.path.dirname(files[0].track.path) + os.sep
+    return f"{console.printable(folder)} ({console.counted(len(files), 'file')})"
+
+
+def _show_counts(
+    plan: TagPlan, rules: Rules, result: RunResult | None, unscanned: Sequence[Path]
+) -> None:
     writes = plan.with_action(Action.write)
     files = console.counted(len(writes), "file")
     if result:
@@ -71,21 +137,20 @@ def _show_counts(plan: TagPlan, rules: Rules, result: RunResult | None) -> None:
     else:
         print(f"{files} to write")
     _show_lost(writes, written=result is not None)
-    words = {
-        Action.same: "have this genre already",
-        Action.kept: "have a genre that a person wrote (--policy can change that)",
-        Action.low_confidence: f"confidence below {_limits(rules)}",
-        Action.unknown: "unknown: none of the genres that the model knows",
-        Action.excluded: "not among the genres to write",
-        Action.link: "links to a file that is written",
-        Action.refused: "cannot be written (listed above, or with --details)",
-    }
-    for action, text in words.items():
+    for action, (text, _) in _SKIPPED.items():
         count = len(plan.with_action(action))
         if count:
-            print(f"  {count:,} skipped: {text}")
+            print(f"  {count:,} skipped: {text.format(limits=_limits(rules))}")
     if plan.unreadable:
-        print(f"  {len(plan.unreadable):,} skipped: could not be read (`tonearm list --failed`)")
+        print(f"  {len(plan.unreadable):,} skipped: could not be read (`tonearm status --errors`)")
+    if unscanned:
+        words = "not scanned yet, or excluded (`tonearm scan` takes in what is new)"
+        print(f"  {len(unscanned):,} skipped: {words}")
+    links = len(plan.with_action(Action.link))
+    if links:
+        print(f"  {console.counted(links, 'link')} to these files, not counted")
+    for place, reason in plan.away:
+        print(f"  {console.printable(place)} {console.printable(reason)}")
     if not result and writes:
         console.say("Nothing has been written yet: add --write. (`tonearm undo` can take it back.)")
 
@@ -102,10 +167,6 @@ def _show_lost(files: Sequence[PlannedFile], *, written: bool) -> None:
     print(
         f"  {console.counted(len(losing), 'file')} {verb} a genre that a person wrote: {most}{more}"
     )
-
-
-def _change(file: PlannedFile) -> str:
-    return arrow(file.track.tags.genres, file.proposal.genres)
 
 
 def _limits(rules: Rules) -> str:

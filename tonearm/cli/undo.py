@@ -60,7 +60,9 @@ def undo(
         console.say(f"All files of run {result.undoes} are restored already.")
         return
     files = console.counted(result.total, "file")
-    print(f"run {result.run}: {len(result.paths):,} of {files} of run {result.undoes} restored")
+    # One that restored nothing is no run to be undone, and `history` does not list it.
+    number = f"run {result.run}: " if result.paths else ""
+    print(f"{number}{len(result.paths):,} of {files} of run {result.undoes} restored")
     headline = f"skipped (`tonearm undo {result.undoes}` tries again)"
     library_options.close(headline, result.failures, interrupted=result.interrupted)
 

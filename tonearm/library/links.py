@@ -8,32 +8,43 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from tonearm.library.store import Library
 
 
-def names_of_others(rows: Iterable[tuple[int, str, int, int]]) -> dict[int, str]:
-    """For each row that is only another name of a file: its number, and the file's first name.
+class Link(NamedTuple):
+    """A track that is only another name of a file: its number and path, and the file's first."""
+
+    track: int
+    path: str
+    first: str
+
+
+def links_among(rows: Iterable[tuple[int, str, int, int, object]]) -> list[Link]:
+    """The rows that are only other names of a file that another row names.
 
     Parameters
     ----------
-    rows : iterable of (int, str, int, int)
-        Number, path, device and inode.
+    rows : iterable of (int, str, int, int, object)
+        Number, path, device and inode of tracks, and what their sound is known by.
     """
-    files: dict[tuple[int, int], list[tuple[str, int]]] = {}
-    for number, path, device, inode in rows:
-        if inode:  # 0 where nobody knows, such as in a table that was imported
-            files.setdefault((device, inode), []).append((path, number))
-    others: dict[int, str] = {}
+    files: dict[tuple[int, int, object], list[tuple[str, int]]] = {}
+    for number, path, device, inode, sound in rows:
+        # 0 where nobody knows, such as in a table that was imported. The sound too: the inode of a
+        # file that was deleted since the scan may be another's by now.
+        if inode:
+            files.setdefault((device, inode, sound), []).append((path, number))
+    found: list[Link] = []
     for names in files.values():
         if len(names) > 1:
-            (first, _), *rest = sorted(names, key=_rank)
-            others.update((number, first) for _, number in rest)
-    return others
+            (first, _), *others = sorted(names, key=_rank)
+            found += [Link(number, path, first) for path, number in others]
+    return found
 
 
-def link_paths(library: Library) -> dict[int, str]:
-    """Numbers of the tracks that are links, and the path of the file that each leads to.
+def links_of(library: Library) -> list[Link]:
+    """All links of a library.
 
     Parameters
     ----------
@@ -41,12 +52,12 @@ def link_paths(library: Library) -> dict[int, str]:
         The library, open.
     """
     rows = library.rows(
-        "SELECT id, path, device, inode FROM tracks WHERE NOT missing AND (sound IS NULL"
+        "SELECT id, path, device, inode, sound FROM tracks WHERE NOT missing AND (sound IS NULL"
         # One file has one sound: only files of a sound that several rows hold are looked at.
         " OR sound IN (SELECT sound FROM tracks WHERE NOT missing AND sound IS NOT NULL"
         " GROUP BY sound HAVING count(*) > 1))"
     )
-    return names_of_others((number, os.fsdecode(path), *ids) for number, path, *ids in rows)
+    return links_among((number, os.fsdecode(path), *file) for number, path, *file in rows)
 
 
 def _rank(name: tuple[str, int]) -> tuple[bool, str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from tonearm.genres import UNKNOWN
 from tonearm.library.filters import disagreeing
+from tonearm.library.links import links_of
+from tonearm.library.places import PRESENT, note_away, unread
 from tonearm.library.playlist import with_labels
 from tonearm.library.rows import below
 from tonearm.library.store import Library
@@ -51,8 +54,8 @@ class Query:
     disagree : bool
         A person's genre tag names another known genre than by sound.
     missing, damaged, failed, copies : bool
-        Gone since they were scanned; analysed as far as they can be read; not readable at all;
-        files whose sound another file holds too.
+        Gone since they were scanned, or away; analysed as far as they can be read; not readable at
+        all, with links to nowhere; files whose sound another file holds too, without links.
     """
 
     paths: tuple[str | os.PathLike[str], ...] = ()
@@ -74,10 +77,8 @@ _COLUMNS = (
 _SWITCHES = {
     "damaged": "s.warning IS NOT NULL",
     "failed": "(t.error_kind IS NOT NULL OR t.tag_error IS NOT NULL)",
-    "copies": (
-        "t.sound IN (SELECT sound FROM (SELECT DISTINCT sound, device, inode FROM tracks"
-        " WHERE NOT missing AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)"
-    ),
+    "copies": "t.sound IN (SELECT sound FROM (SELECT DISTINCT sound, device, inode FROM tracks"
+    " WHERE NOT missing AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)",
 }
 _TAGS = {
     # What programs write where nobody chose a genre counts as none.
@@ -110,11 +111,21 @@ def rows(library: Library, query: Query = Query()) -> Iterable[Row]:
     ...     [row.genre for row in rows(library, Query(min_confidence=0.5))]
     ['jazz']
     """
+    note_away(library)
     where, values = _conditions(library, query)
     sql = (
         f"SELECT {_COLUMNS} FROM tracks t LEFT JOIN sounds s ON s.id = t.sound"  # noqa: S608
         f" WHERE {' AND '.join(where)} ORDER BY t.path"
     )
+    if query.failed:
+        # Links to nowhere are no tracks; they come with those, so that all counts agree.
+        found = [*_found(library, sql, values), *_unread(library, query)]
+        yield from sorted(found, key=attrgetter("path"))
+    else:
+        yield from _found(library, sql, values)
+
+
+def _found(library: Library, sql: str, values: list[object]) -> Iterator[Row]:
     for path, genre, nearest, confidence, seconds, tags, *rest in library.each_row(sql, values):
         own, artist, title, album, warning, error, missing = rest
         # By position: names would take a fifth of the time of a hundred thousand rows.
@@ -135,6 +146,16 @@ def rows(library: Library, query: Query = Query()) -> Iterable[Row]:
         )
 
 
+def _unread(library: Library, query: Query) -> Iterator[Row]:
+    """What the last scan could not look at; nothing where other conditions are to be met."""
+    if query == Query(paths=query.paths, failed=True):
+        for path, reason in unread(library, query.paths or None):
+            yield _UNREAD._replace(path=path, error=reason)
+
+
+_UNREAD = Row("", None, None, None, None, (), False, None, None, None, None, None, False)
+
+
 @lru_cache(maxsize=4_096)
 def _names(stored: str) -> tuple[str, ...]:
     """Genre tags as they are kept; a hundred thousand files have a few hundred of them."""
@@ -142,9 +163,12 @@ def _names(stored: str) -> tuple[str, ...]:
 
 
 def _conditions(library: Library, query: Query) -> tuple[list[str], list[object]]:
-    where = ["t.missing" if query.missing else "NOT t.missing"]
+    where = [f"NOT ({PRESENT})" if query.missing else PRESENT]
     where += [sql for name, sql in _SWITCHES.items() if getattr(query, name)]
     values: list[object] = []
+    if query.copies:
+        where.append("t.id NOT IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps([link.track for link in links_of(library)]))
     if query.tag:
         where.append(_TAGS[query.tag])
     if query.paths:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tonearm import genres as names
 from tonearm.genres import UNKNOWN
+from tonearm.library.links import links_of
+from tonearm.library.places import PRESENT, note_away, unread
 from tonearm.library.store import Library
 from tonearm.tagging.plan import names_genre
 
@@ -24,8 +26,13 @@ class Overview:
 
     Parameters
     ----------
-    tracks, analysed, failed, missing : int
-        Files that are there, of these analysed and failed, and files that are gone.
+    tracks, links : int
+        Files that are there by all their names, and how many of these are links to the others.
+    analysed, failed, missing, away : int
+        Of the files analysed; what could not be read, with links to nowhere; files that are gone;
+        files in folders that are away.
+    away_folders : list of str
+        These folders.
     duration_s : float
         Of all analysed tracks.
     genres : dict of str to int
@@ -59,6 +66,9 @@ class Overview:
     copies: int
     errors: dict[str, int]
     model: str | None
+    links: int = 0
+    away: int = 0
+    away_folders: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -73,6 +83,7 @@ def overview(library: Library) -> Overview:
     library : Library
         The library, open.
     """
+    folders = note_away(library)
     model = library.model()
     labels = model.labels if model else ()
     genres: Counter[str] = Counter()
@@ -80,9 +91,9 @@ def overview(library: Library) -> Overview:
     duration_s = 0.0
     untagged = by_tonearm = disagreeing = 0
     for genre, place, tags, own, count, seconds in library.rows(
-        "SELECT s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres, t.by_tonearm,"
+        "SELECT s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres, t.by_tonearm,"  # noqa: S608
         " count(*), sum(s.duration_s) FROM tracks t JOIN sounds s ON s.id = t.sound"
-        " WHERE NOT t.missing GROUP BY 1, 2, 3, 4",
+        f" WHERE {PRESENT} GROUP BY 1, 2, 3, 4",
         # Confidence 1.0 belongs to the last bin, not to an eleventh.
         [_BINS, _BINS - 1],
     ):
@@ -99,13 +110,14 @@ def overview(library: Library) -> Overview:
             # A tag that names no genre of the model ("Other", a decade) cannot disagree.
             disagreeing += count * bool(named and genre not in named)
     failed = library.rows(
-        "SELECT error_kind, count(*) FROM tracks WHERE NOT missing AND error_kind IS NOT NULL"
-        " GROUP BY 1 ORDER BY 2 DESC, 1"
+        "SELECT error_kind, count(*) FROM tracks t"  # noqa: S608
+        f" WHERE {PRESENT} AND error_kind IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
     )
     tracks, missing = library.rows("SELECT count(*), coalesce(sum(missing), 0) FROM tracks")[0]
+    away = library.rows("SELECT count(*) FROM temp.away")[0][0]
     damaged = library.rows(
-        "SELECT count(*) FROM tracks t JOIN sounds s ON s.id = t.sound"
-        " WHERE NOT t.missing AND s.warning IS NOT NULL"
+        "SELECT count(*) FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
+        f" WHERE {PRESENT} AND s.warning IS NOT NULL"
     )[0][0]
     # A sound of two rows or more, looked at closer: links to one file are not copies.
     copies = library.rows(
@@ -115,9 +127,10 @@ def overview(library: Library) -> Overview:
         " GROUP BY sound)"
     )[0][0]
     return Overview(
-        tracks=tracks - missing,
+        tracks=tracks - missing - away,
+        links=len(links_of(library)),
         analysed=sum(genres.values()),
-        failed=sum(count for _, count in failed),
+        failed=sum(count for _, count in failed) + len(unread(library)),
         missing=missing,
         duration_s=round(duration_s, 1),
         genres=dict(sorted(genres.items(), key=lambda item: (-item[1], item[0]))),
@@ -129,26 +142,30 @@ def overview(library: Library) -> Overview:
         copies=copies,
         errors=dict(failed),
         model=model.name if model else None,
+        away=away,
+        away_folders=[str(folder) for folder in folders],
     )
 
 
 def errors(library: Library) -> list[tuple[str, str]]:
-    """Files that could not be read, with the reason.
+    """Files, and links and folders, that could not be read, with the reason.
 
     Parameters
     ----------
     library : Library
         The library, open.
     """
+    note_away(library)
     rows = library.rows(
-        "SELECT path, error_message FROM tracks WHERE NOT missing AND error_kind IS NOT NULL"
-        " ORDER BY path"
+        "SELECT path, error_message FROM tracks t"  # noqa: S608
+        f" WHERE {PRESENT} AND error_kind IS NOT NULL"
     )
-    return [(os.fsdecode(path), message) for path, message in rows]
+    files = [(os.fsdecode(path), message) for path, message in rows]
+    return sorted([*files, *unread(library)])
 
 
 def copies(library: Library) -> list[list[str]]:
-    """Groups of files that hold one sound, each group and all of them in the order of paths.
+    """Groups of files that hold one sound, in the order of paths; links are no copies.
 
     Parameters
     ----------
@@ -158,7 +175,9 @@ def copies(library: Library) -> list[list[str]]:
     rows = library.rows(
         "SELECT sound, path FROM tracks WHERE NOT missing AND sound IN (SELECT sound FROM"
         " (SELECT DISTINCT sound, device, inode FROM tracks WHERE NOT missing"
-        " AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1) ORDER BY path"
+        " AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)"
+        " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY path",
+        [json.dumps([link.track for link in links_of(library)])],
     )
     groups: dict[int, list[str]] = {}
     for sound, path in rows:

@@ -6,6 +6,7 @@ import json
 import operator
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
 from tonearm.genres import UNKNOWN, find
+from tonearm.library.links import links_of
+from tonearm.library.places import PRESENT, note_away
+from tonearm.library.rows import below
 from tonearm.library.store import Library, ModelRecord, Track
 
 _COMPARED = {
@@ -97,7 +101,7 @@ class Conditions:
     has_genre : bool or None
         Whether the file's own tags name a genre.
     copies : bool
-        Whether all files of one sound are listed, not only the first.
+        Whether all files of one sound are listed, not only one: that among its album's tracks.
     styles : tuple of str
         All of these styles, in any spelling.
     """
@@ -132,22 +136,55 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     if model is None:
         raise LibraryError(f"{library.path} holds no analysed track yet: run `tonearm scan FOLDER`")
     conditions = _with_labels(conditions, model)
+    note_away(library)
     where, values = _in_sql(conditions)
     if conditions.second is not None or conditions.tags:
         numbers = _by_arrays(library, model, conditions)
         where.append("s.id IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(numbers))
+    # A file is listed once, whatever its names.
+    where.append("t.id NOT IN (SELECT value FROM json_each(?))")
+    values.append(json.dumps([link.track for link in links_of(library)]))
     sql = (
-        "SELECT s.id, t.path, s.duration_s, t.artist, t.title FROM tracks t"  # noqa: S608
+        "SELECT s.id, t.album, t.path, s.duration_s, t.artist, t.title FROM tracks t"  # noqa: S608
         f" JOIN sounds s ON s.id = t.sound WHERE {' AND '.join(where)} ORDER BY t.path"
     )
-    entries: list[Entry] = []
-    listed: set[int] = set()
-    for sound, path, *rest in library.rows(sql, values):
-        if conditions.copies or sound not in listed:
-            listed.add(sound)
-            entries.append(Entry(os.fsdecode(path), *rest))
-    return entries
+    found = [
+        _Found(sound, album, Entry(os.fsdecode(path), *rest))
+        for sound, album, path, *rest in library.rows(sql, values)
+    ]
+    return [file.entry for file in (found if conditions.copies else _one_each(library, found))]
+
+
+class _Found(NamedTuple):
+    sound: int
+    album: str | None
+    entry: Entry
+
+
+def _one_each(library: Library, found: list[_Found]) -> list[_Found]:
+    """One file of each sound: of copies the one that lies among the tracks of its album."""
+    often = {sound for sound, count in Counter(file.sound for file in found).items() if count > 1}
+    best: dict[int, tuple[int, _Found]] = {}
+    for file in found:
+        if file.sound in often:
+            company = _company(library, file)
+            # The first by path of those that have equally many tracks around them.
+            if file.sound not in best or company > best[file.sound][0]:
+                best[file.sound] = company, file
+    return [file for file in found if file.sound not in often or best[file.sound][1] is file]
+
+
+def _company(library: Library, file: _Found) -> int:
+    """How many tracks of a file's album lie in its folder."""
+    if not file.album:
+        return 0
+    folder = os.path.dirname(file.entry.path)
+    condition, value = below([folder])
+    sql = f"SELECT t.path FROM tracks t WHERE {PRESENT} AND t.album = ? AND {condition}"  # noqa: S608
+    paths = library.rows(sql, [file.album, value])
+    # Not those of folders below: a copy at the top of everything would have the whole album.
+    return sum(os.path.dirname(os.fsdecode(path)) == folder for (path,) in paths)
 
 
 def _with_labels(conditions: Conditions, model: ModelRecord) -> Conditions:
@@ -187,7 +224,7 @@ def with_labels(
 
 
 def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
-    where: list[str] = ["NOT t.missing", "s.confidence >= ?"]
+    where: list[str] = [PRESENT, "s.confidence >= ?"]
     values: list[object] = [conditions.min_confidence]
     if conditions.genres:
         # No genre in the database is "unknown" to a person.

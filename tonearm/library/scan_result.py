@@ -26,11 +26,16 @@ class Scan:
         Of ``to_do``; ``analysed`` of them were analysed, ``recognised`` hold a sound known already,
         ``moved`` of those were elsewhere before.
     gone : int
-        Files of earlier scans that are not there any more.
+        Files of earlier scans that are not there any more; ``gone_before`` were not there at the
+        last scan either.
+    away : int
+        Files in folders that are not there now, such as on a disk that is not mounted.
     reclassified : int
         Sounds that another model classified again, from the embeddings that are kept.
     failures, damaged : Faults
         Files that could not be read; files classified by a part of them.
+    emptied : Faults
+        Folders of earlier scans in which nothing is left.
     """
 
     looking: bool = True
@@ -43,6 +48,9 @@ class Scan:
     recognised: int = 0
     moved: int = 0
     gone: int = 0
+    gone_before: int = 0
+    away: int = 0
     reclassified: int = 0
     failures: Faults = field(default_factory=Faults)
     damaged: Faults = field(default_factory=Faults)
+    emptied: Faults = field(default_factory=Faults)

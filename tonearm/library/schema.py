@@ -44,7 +44,9 @@ SCHEMA = Schema(
     later=(
         "CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value BLOB NOT NULL);"
         # What the last walk could not look at: links to nowhere, folders without rights.
-        "CREATE TABLE IF NOT EXISTS unread(path BLOB PRIMARY KEY, reason TEXT NOT NULL)"
+        "CREATE TABLE IF NOT EXISTS unread(path BLOB PRIMARY KEY, reason TEXT NOT NULL);"
+        # Folders that the last walk found on another disk than the folder above them.
+        "CREATE TABLE IF NOT EXISTS mounts(path BLOB PRIMARY KEY)"
     ),
     upgrades=(_TO_VERSION_2,),
 )

@@ -182,8 +182,8 @@ class Library(Database):
 
     def model_path(self) -> str | None:
         """File of the model of the last scan, empty for the built-in; None where nobody said."""
-        if not self.rows("SELECT 1 FROM sqlite_master WHERE name = 'settings'"):
-            return None  # a library of before, open to read
+        if not self._has("settings"):
+            return None
         found = self.rows("SELECT value FROM settings WHERE name = 'model_path'")
         return os.fsdecode(found[0][0]) if found else None
 
@@ -203,7 +203,26 @@ class Library(Database):
 
     def roots(self) -> list[str]:
         """Folders that were scanned so far."""
-        return [os.fsdecode(path) for (path,) in self.rows("SELECT path FROM roots ORDER BY path")]
+        # Files that were named one by one were kept here once.
+        sql = "SELECT path FROM roots WHERE path NOT IN (SELECT path FROM tracks) ORDER BY path"
+        return [os.fsdecode(path) for (path,) in self.rows(sql)]
+
+    def mounts(self) -> list[str]:
+        """Folders at or below these that were on a disk of their own at the last scan."""
+        if not self._has("mounts"):
+            return []
+        return [os.fsdecode(path) for (path,) in self.rows("SELECT path FROM mounts ORDER BY path")]
+
+    def unread(self) -> list[tuple[str, str]]:
+        """What the last scan could not look at, with the reason: links to nowhere, folders."""
+        if not self._has("unread"):
+            return []
+        rows = self.rows("SELECT path, reason FROM unread ORDER BY path")
+        return [(os.fsdecode(path), reason) for path, reason in rows]
+
+    def _has(self, table: str) -> bool:
+        """Whether a table is there: a library of before, open to read, may lack the later ones."""
+        return bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = ?", [table]))
 
     def strays(self) -> Iterator[Path]:
         """Files that lie in none of these folders: they were named one by one."""
@@ -222,9 +241,10 @@ class Library(Database):
             else:
                 paths = list(paths)
                 condition, value = BELOW, [bounds_of(paths)]
-                stored = ((as_stored(path),) for path in paths)
+                stored = [(as_stored(path),) for path in paths]
                 # Else the next scan of everything would bring the files back.
                 self.write("DELETE FROM roots WHERE path = ?", stored)
+                self._forget_places(paths)
             count = self.rows(f"SELECT count(*) FROM tracks t WHERE {condition}", value)[0][0]  # noqa: S608
             self.rows(
                 f"DELETE FROM tracks WHERE id IN (SELECT t.id FROM tracks t WHERE {condition})",  # noqa: S608
@@ -236,6 +256,16 @@ class Library(Database):
             )
             self.embeddings.drop_unused()
         return int(count)
+
+    def _forget_places(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+        """Drop what is noted of folders and links at or below paths."""
+        for table in ("mounts", "unread"):
+            self.rows(
+                f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM json_each(?)"  # noqa: S608
+                " WHERE path >= unhexed(json_extract(value, '$[0]'))"
+                " AND path < unhexed(json_extract(value, '$[1]')))",
+                [bounds_of(paths)],
+            )
 
     def put_sound(
         self,

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tonearm.errors import TagError
-from tonearm.faults import Faults
+from tonearm.faults import Fault, Faults
 from tonearm.files import why_unreadable
+from tonearm.library.links import links_among
+from tonearm.library.places import PRESENT, note_away, unread, why_absent
 from tonearm.library.store import Library, Track
 from tonearm.library.tag_runs import Wanted, require_unchanged
 from tonearm.model.prediction import Prediction
@@ -41,12 +44,14 @@ class PlannedFile:
     ----------
     track : Track
         The file.
-    prediction : Prediction
-        Its own, or that of its album.
+    prediction : Prediction or None
+        Its own, or that of its album; None of a link to a file that could not be analysed.
     proposal : Proposal
         What to do.
     album : str or None
         Title of the album that was decided as one.
+    album_key : (str, str) or None
+        What tells that album from others of the same title.
     lost : tuple of str
         Genres of a person that writing removes.
     reason : str or None
@@ -56,9 +61,10 @@ class PlannedFile:
     """
 
     track: Track
-    prediction: Prediction
+    prediction: Prediction | None
     proposal: Proposal
     album: str | None = None
+    album_key: tuple[str, str] | None = None
     lost: tuple[str, ...] = ()
     reason: str | None = None
     changed: bool = False
@@ -71,10 +77,20 @@ class PlannedFile:
 
 @dataclass
 class TagPlan:
-    """All files of a plan, and those of which nothing is known, with the reason."""
+    """All files of a plan, and those of which nothing is known, with the reason.
+
+    Parameters
+    ----------
+    files : list of PlannedFile
+    unreadable : Faults
+        Files that could not be analysed, or whose tags cannot be read.
+    away : Faults
+        Folders that are away, with the number of their tracks.
+    """
 
     files: list[PlannedFile] = field(default_factory=list)
     unreadable: Faults = field(default_factory=Faults)
+    away: Faults = field(default_factory=Faults)
 
     def with_action(self, action: Action) -> list[PlannedFile]:
         """The files that this happens to.
@@ -118,11 +134,23 @@ def plan_tags(
     write ('Jazz',)
     """
     plan, rules = TagPlan(), rules or Rules()
+    named = None if paths is None else {Path(os.path.abspath(path)) for path in paths}
+    for place in note_away(library):
+        # One that was named itself is told of by whoever took the name.
+        if named is None or not named.isdisjoint(place.parents):
+            plan.away.add(place, why_absent(library, place) or "")
+    plan.unreadable += [Fault(path, reason) for path, reason in unread(library, named)]
     # Of the whole library, whatever `paths` names: half an album may pool to another genre.
     albums = _albums(library) if by is By.album else {}
+    tracks = list(library.tracks(named, where=PRESENT))
+    # Of what is named alone: a link to a file elsewhere stands for that file.
+    names = ((track.id, track.path, track.device, track.inode, track.key) for track in tracks)
+    links = {link.track: link.first for link in links_among(names)}
     written: set[tuple[int, int]] = set()
-    for track in library.tracks(paths):
-        if track.tags.error:
+    for track in tracks:
+        if track.id in links:
+            plan.files.append(_link(track, links[track.id]))
+        elif track.tags.error:
             # The plan names the path in a column of its own.
             plan.unreadable.add(track.path, track.tags.error.removeprefix(f"{track.path}: "))
         elif track.prediction is None:
@@ -132,12 +160,22 @@ def plan_tags(
     return plan
 
 
+def _link(track: Track, first: str) -> PlannedFile:
+    genres = track.tags.genres
+    return PlannedFile(
+        track, track.prediction, Proposal(Action.link, genres, ()), reason=f"is a link to {first}"
+    )
+
+
 def _albums(library: Library) -> dict[tuple[str, str], Prediction | None]:
     found: dict[tuple[str, str], list[Prediction]] = {}
+    seen: set[tuple[int, int]] = set()
     for track in library.tracks():
-        album = _album(track)
-        if track.prediction is not None and album is not None:
+        album, file = _album(track), (track.device, track.inode)
+        # A track and a link to it have one vote.
+        if track.prediction is not None and album is not None and file not in seen:
             found.setdefault(album, []).append(track.prediction)
+            seen.update({file} if track.inode else ())
     return {key: pooled(predictions) for key, predictions in found.items()}
 
 
@@ -170,9 +208,25 @@ def _planned(
         of_album=of_album is not None,
     )
     title = album_title(track.tags.album or "") if of_album else None
-    file = PlannedFile(track, prediction, proposal, title)
+    file = PlannedFile(track, prediction, proposal, title, key if of_album else None)
     if proposal.action is not Action.write:
         return file
+    if track.warning and not rules.damaged:
+        return replace(
+            file, proposal=replace(proposal, action=Action.damaged), reason=track.warning
+        )
+    return _checked(library, file, guesses, rules, written)
+
+
+def _checked(
+    library: Library,
+    file: PlannedFile,
+    guesses: tuple[str, ...],
+    rules: Rules,
+    written: set[tuple[int, int]],
+) -> PlannedFile:
+    """A file that is to be written, unless something stands in the way."""
+    track, proposal = file.track, file.proposal
     try:
         # As the writing does, so that a dry run promises nothing that the run then refuses.
         require_unchanged(library, track.path)

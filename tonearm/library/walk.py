@@ -15,7 +15,8 @@ from pathlib import Path
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.files import find, is_excluded, why_unreadable
 from tonearm.library.file_analysis import Looked
-from tonearm.library.mounts import is_unmounted
+from tonearm.library.places import away, count_below, why_absent
+from tonearm.library.rows import below
 from tonearm.library.scan_result import Scan
 from tonearm.library.store import FileStatus, Known, Library, as_stored
 
@@ -64,6 +65,7 @@ class Walk:
         self._on_progress, self._report_at = on_progress, 0.0
         # What is not there, and folders that cannot be read: with the reason if it is a fault.
         self._unread: dict[Path, str | None] = {}
+        self._away: list[Path] = []
         # A library that stays open may be scanned twice, and its temporary tables stay too.
         library.write("DROP TABLE IF EXISTS temp.walked")
         library.write("DROP TABLE IF EXISTS temp.to_do")
@@ -90,11 +92,9 @@ class Walk:
             Patterns of what to skip.
         """
         roots = [*named, *map(Path, self._library.roots())] if again else named
-        # An unmounted disk leaves an empty folder: all of its files would count as gone.
-        for root in [root for root in roots if is_unmounted(self._library, root)]:
-            roots.remove(root)
-            reason = "is empty: is its disk mounted? (`tonearm forget` drops its files)"
-            self._unread[root] = reason
+        self._note_away(roots)
+        roots = [root for root in roots if root not in self._unread]
+        mounts: list[Path] = []
 
         def on_error(folder: Path, error: OSError) -> None:
             self._unread[folder] = f"folder {why_unreadable(folder, error)}"
@@ -103,7 +103,13 @@ class Walk:
             if reason := self._meet(path, retry=retry):
                 self._unread[path] = reason
 
-        for path in find(roots, suffixes=AUDIO_SUFFIXES, on_error=on_error, exclude=exclude):
+        for path in find(
+            roots,
+            suffixes=AUDIO_SUFFIXES,
+            on_error=on_error,
+            exclude=exclude,
+            on_mount=mounts.append,
+        ):
             look(path)
         for path in self._library.strays() if again else ():
             if is_excluded(path, exclude):
@@ -113,6 +119,9 @@ class Walk:
             else:  # it was not named this time, so it is not a failure
                 self._unread[path] = None
         self._report_unread(named, again=again, retry=retry)
+        self._library.write(
+            "INSERT OR IGNORE INTO mounts VALUES (?)", ([as_stored(mount)] for mount in mounts)
+        )
         # Only what could be read: a mistyped folder would be looked for ever after.
         read = (root for root in named if root.is_dir() and root not in self._unread)
         self._library.write(
@@ -121,18 +130,33 @@ class Walk:
         # Files that were kept here once, by the thousand, are looked at as strays.
         self._library.write("DELETE FROM roots WHERE path IN (SELECT path FROM tracks)")
 
+    def _note_away(self, roots: list[Path]) -> None:
+        """Note which folders are away: their files are not gone, and they need not be walked."""
+        places = away(self._library)
+        for root in roots:
+            # A folder below one that is away is away with it.
+            if not root.is_dir() and root not in places and self._holds_below(root):
+                places.append(root)
+        for place in places:
+            if place in roots or not set(roots).isdisjoint(place.parents):
+                self._away.append(place)
+                self._unread[place] = why_absent(self._library, place)
+
+    def _holds_below(self, folder: Path) -> bool:
+        """Whether the library has files in a folder, and not the path itself as a file."""
+        return self._library.track(folder) is None and count_below(self._library, [folder]) > 0
+
     def _report_unread(self, named: list[Path], *, again: bool, retry: bool) -> None:
         """Name what could not be looked at, if that is new: a link to nowhere stays one for years.
 
         What was named itself is always told: it may be mistyped.
         """
-        rows = self._library.rows("SELECT path, reason FROM unread")
-        before = {Path(os.fsdecode(path)): reason for path, reason in rows}
+        before = {Path(path): reason for path, reason in self._library.unread()}
         now = {path: reason for path, reason in self._unread.items() if reason is not None}
         for path, reason in now.items():
             if before.get(path) == reason and not retry and path not in named:
-                self._result.failed_before += 1
-                self._result.unchanged += path.is_symlink()  # a folder was not counted as found
+                # The files of a folder that is away are counted as such.
+                self._result.failed_before += path not in self._away
             else:
                 self._result.failures.add(path, reason)
         # What lies on a disk that is away is not settled: it would be news when the disk is back.
@@ -164,8 +188,7 @@ class Walk:
         try:
             status = os.stat(path)
         except OSError as error:
-            missing = isinstance(error, FileNotFoundError) and not path.is_symlink()
-            self._result.found -= missing  # it was named, and is not a file
+            self._result.found -= 1  # a link to nowhere is no file, nor is a slip
             return why_unreadable(path, error)
         self._library.write("INSERT INTO temp.walked VALUES (?)", [[stored]])
         now = FileStatus.of(status)
@@ -213,15 +236,37 @@ class Walk:
             not_met = self._library.tracks(
                 None if again else named, where="t.path NOT IN (SELECT path FROM temp.walked)"
             )
-            gone = [(track.id,) for track in not_met if self._is_gone(Path(track.path))]
-            self._library.write("UPDATE tracks SET missing = 1 WHERE id = ?", gone)
+            gone = [track for track in not_met if self._is_gone(Path(track.path))]
+            self._library.write(
+                "UPDATE tracks SET missing = 1 WHERE id = ?", ([track.id] for track in gone)
+            )
             # A file that is gone still holds its sound: back again, it is recognised.
             self._library.write(
                 "DELETE FROM sounds WHERE id NOT IN"
                 " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
             )
             self._library.embeddings.drop_unused()
+        self._count_absent(named, again=again, gone=[Path(track.path) for track in gone])
+
+    def _count_absent(self, named: list[Path], *, again: bool, gone: list[Path]) -> None:
+        """Count what is gone or away, whether that is news or not."""
+        roots = [*named, *map(Path, self._library.roots())] if again else named
+        condition, value = below(roots)
+        everywhere = "1" if again else condition
+        missing = self._library.rows(
+            f"SELECT count(*) FROM tracks t WHERE t.missing AND {everywhere}",  # noqa: S608
+            [] if again else [value],
+        )[0][0]
         self._result.gone = len(gone)
+        self._result.gone_before = missing - len(gone)
+        self._result.away = count_below(self._library, self._away, missing=False)
+        for root in dict.fromkeys(roots):
+            count = sum(root in path.parents for path in gone)
+            if count and root.is_dir() and not any(os.scandir(root)):
+                files = "1 file is" if count == 1 else f"{count:,} files are"
+                self._result.emptied.add(
+                    root, f"is empty now, so {files} gone. If its disk is off, connect it and scan"
+                )
 
     def _is_gone(self, path: Path) -> bool:
         """Whether a file that was not met was removed.

@@ -12,10 +12,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tonearm.audio import open_audio
 from tonearm.containers.id3v1 import V1Codec
 from tonearm.containers.kinds import sniff
 from tonearm.containers.mutagen_tags import genre_by_number
-from tonearm.errors import TagError
+from tonearm.errors import DecodeError, TagError
 from tonearm.tagging.fields import open_raw
 from tonearm.tagging.read import read_tags
 
@@ -120,7 +121,7 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
     Raises
     ------
     TagError
-        When it has no tags that can be read.
+        When it has no tags that can be read, or is no audio file.
     """
     genres = read_tags(path).genres
     kind = sniff(path)
@@ -143,6 +144,9 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
             texts = [text.strip("\0 \n\t") for text in texts]
             if any(texts):
                 tags.append(TagGenres(name, tuple(text for text in texts if text)))
+    if not tags and not genres and kind == "mp3":
+        # Such a file is known by its name alone: a text file may be called song.mp3 too.
+        _require_sound(path)
     # Players are taken to read the first tag, as most do.
     first = tags[0].genres if tags else genres
     return Diagnosis(
@@ -152,6 +156,14 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
         players={player.name: player.shows(first, kind) for player in PLAYERS},
         refusal=refusal,
     )
+
+
+def _require_sound(path: str | os.PathLike[str]) -> None:
+    try:
+        with open_audio(path):
+            return
+    except DecodeError as error:
+        raise TagError(f"{path}: {error.reason}") from None
 
 
 def _differs(tag: TagGenres, first: Sequence[str]) -> bool:

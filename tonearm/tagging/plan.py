@@ -71,7 +71,8 @@ class Action(StrEnum):
     low_confidence = "low-confidence"
     unknown = "unknown"
     excluded = "excluded"  # by --genre, --not-genre or a map that says never
-    link = "link"  # another name of a file that is written
+    link = "link"  # another name of one of the other files
+    damaged = "damaged"  # only a part of its sound could be analysed
     refused = "refused"  # cannot be written safely
 
 
@@ -105,6 +106,8 @@ class Rules:
         true multiple values.
     styles : bool
         Also write the styles, as further values.
+    damaged : bool
+        Also write into files of which only a part could be analysed.
     """
 
     policy: Policy = Policy.missing
@@ -116,6 +119,7 @@ class Rules:
     placeholders: frozenset[str] = _PLACEHOLDER_KEYS
     joint: str | None = None
     styles: bool = False
+    damaged: bool = False
 
     def least_confidence(self, *, of_album: bool) -> float:
         """The confidence from which on a prediction is written.

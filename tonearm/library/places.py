@@ -1,0 +1,199 @@
+"""Folders of a library that are away, and what to say of a path that somebody names.
+
+A folder is away when it was scanned and is not there now: a disk that is not mounted, or a folder
+that was moved. Its files are not gone, and what is known of them is kept. Only folders are looked
+at, a few for any number of files.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.faults import Faults
+from tonearm.files import find, why_unreadable
+from tonearm.library.rows import as_stored, below
+from tonearm.library.store import Library
+
+# A condition on a track ``t``: neither gone nor away; :func:`note_away` has to be called before.
+PRESENT = "NOT t.missing AND t.id NOT IN temp.away"
+
+
+def away(library: Library) -> list[Path]:
+    """Folders that were scanned and are not there now; none lies below another.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
+    places = {root for root in map(Path, library.roots()) if not root.is_dir()}
+    places |= {mount for mount in map(Path, library.mounts()) if is_unmounted(mount)}
+    return sorted(place for place in places if places.isdisjoint(place.parents))
+
+
+def is_unmounted(folder: Path) -> bool:
+    """Whether a folder that was on a disk of its own is not there, or empty and on its parent's.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    """
+    try:
+        # By the folders' own devices: on an overlay, files have others than the folder they are in.
+        real = Path(os.path.realpath(folder))
+        is_mounted = os.stat(real).st_dev != os.stat(real.parent).st_dev
+        return not is_mounted and not any(os.scandir(folder))
+    except OSError:
+        return True
+
+
+def note_away(library: Library) -> list[Path]:
+    """Let :data:`PRESENT` know which tracks are away now; gives their folders.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
+    places = away(library)
+    condition, value = below(places)
+    library.write("CREATE TEMP TABLE IF NOT EXISTS away(id INTEGER PRIMARY KEY)")
+    library.write("DELETE FROM temp.away")
+    library.write(
+        f"INSERT INTO temp.away SELECT t.id FROM tracks t WHERE NOT t.missing AND {condition}",  # noqa: S608
+        [[value]],
+    )
+    return places
+
+
+def count_below(
+    library: Library, paths: Iterable[str | os.PathLike[str]], *, missing: bool = True
+) -> int:
+    """How many tracks the library has at or below paths.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    paths : iterable of path
+        Files and folders.
+    missing : bool
+        Whether those that are gone count too.
+    """
+    condition, value = below(paths)
+    rows = library.rows(
+        f"SELECT count(*) FROM tracks t WHERE t.missing <= ? AND {condition}",  # noqa: S608
+        [int(missing), value],
+    )
+    return int(rows[0][0])
+
+
+def why_absent(library: Library, path: Path) -> str | None:
+    """What to say of a file or folder that is not there; None if it is there.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    path : Path
+        As somebody named it, or a folder that was scanned.
+    """
+    reason = None  # an empty mount point is there, and away
+    try:
+        os.stat(path)
+    except OSError as error:
+        reason = why_unreadable(path, error)
+        if isinstance(error, PermissionError):
+            return reason
+    else:
+        if Path(os.path.abspath(path)) not in away(library):
+            return None
+    count = count_below(library, [path])
+    if not count:
+        return reason
+    forget = f"`tonearm forget {shlex.quote(os.fspath(path))}`"
+    if library.track(path) is not None:  # a file
+        return f"{reason}; what is known of it is kept until {forget}"
+    return f"is away: {_kept(count)}. Connect it, or {forget}"
+
+
+def _kept(count: int) -> str:
+    return f"its {count:,} tracks are kept" if count > 1 else "its track is kept"
+
+
+def not_usable(library: Library, paths: Sequence[Path], *, absent: bool = False) -> Faults:
+    """Of paths that somebody named, those that are away, not there, or not in the library.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    paths : sequence of Path
+        Files and folders.
+    absent : bool
+        Whether what is away, or gone, may be named too.
+    """
+    faults = Faults()
+    for path in paths:
+        is_known = count_below(library, [path]) > 0
+        if absent and is_known:
+            continue
+        reason = why_absent(library, path)
+        if reason is not None:
+            faults.add(path, reason)
+        elif not is_known:
+            faults.add(path, "is not scanned yet: run `tonearm scan` on it")
+    return faults
+
+
+def unread(
+    library: Library, paths: Iterable[str | os.PathLike[str]] | None = None
+) -> list[tuple[str, str]]:
+    """Links to nowhere and folders without rights that the last scan met, with the reason.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    paths : iterable of path or None
+        At or below these; None is the whole library.
+    """
+    named = None if paths is None else {Path(os.path.abspath(path)) for path in paths}
+    places = set(away(library))
+    found = []
+    for name, reason in library.unread():
+        around = {Path(name), *Path(name).parents}
+        if places.isdisjoint(around) and not (named is not None and named.isdisjoint(around)):
+            found.append((name, reason))
+    return found
+
+
+def unscanned(library: Library, folders: Iterable[Path], *, faults: Faults) -> list[Path]:
+    """Audio files below folders that the library does not have: new ones, and excluded ones.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    folders : iterable of Path
+        Folders that are there.
+    faults : Faults
+        Takes what cannot be looked at, if the last scan did not name it.
+    """
+    known = {path for path, _ in library.unread()}
+    errors = Faults()
+    files = []
+    for path in find(folders, suffixes=AUDIO_SUFFIXES, on_error=errors.add_folder):
+        if library.known(as_stored(path)) is not None or str(path) in known:
+            continue
+        if path.exists():
+            files.append(path)
+        else:
+            errors.add(path, "is a link to a file that does not exist")
+    faults += [fault for fault in errors if fault.path not in known]
+    return files
