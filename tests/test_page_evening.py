@@ -54,9 +54,9 @@ def test_accepting_all_keeps_reviews_and_z_takes_the_batch_back(page, own):
     page.get_by_role("button", name="Review all…").click()
     page.get_by_role("dialog").get_by_role("button", name="Accept", exact=True).click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("2 tracks of them you reviewed before")
+    expect(dialog).to_contain_text("You reviewed 2 of them before")
     dialog.get_by_role("button", name="Accept 598").click()
-    expect(page.locator(".toast")).to_contain_text("2 reviewed before left as they are")
+    expect(page.locator(".toast")).to_contain_text("2 reviewed before and left as they were")
     rows = api(page, "/tracks?limit=12")["tracks"]
     known = next(i for i, row in enumerate(rows) if i > 1 and row["genre"])
     expect(page.locator(f"#row-{known} .review")).to_have_text("✓ accepted")
@@ -131,11 +131,9 @@ def test_the_header_says_what_the_strip_says(page, few):
     open_list(page, address, "?text=midnight")
     line = page.locator(".verdict-line")
     expect(line).to_contain_text("metal")
-    expect(page.locator(".basis")).to_contain_text("The whole track.", timeout=30_000)
+    expect(page.locator(".basis")).to_contain_text("By the whole track.", timeout=30_000)
     expect(line).to_contain_text("jazz")
-    expect(page.locator(".basis strong")).to_have_text(
-        "The scan, from some windows, said metal, 61 %."
-    )
+    expect(page.locator(".basis strong")).to_have_text("By a few windows, as scanned: metal, 61 %.")
     first = page.locator(".probabilities li").first
     share = re.search(r"\d+ %", first.inner_text())[0]
     expect(first).to_contain_text("Jazz")
@@ -246,7 +244,7 @@ def test_writing_asks_for_policy_groups_and_says_what_would_go(page, few):
     page.get_by_label("Search").fill("midnight")
     expect(page.locator(".shown")).to_have_text("1 track shown")
     page.get_by_role("button", name="Write…").click()
-    expect(dialog).to_contain_text("Of 1 track.")
+    expect(dialog).to_contain_text("For 1 track.")
     assert all(int(text) <= 1 for text in re.findall(r"(\d+) file", dialog.inner_text()))
     page.keyboard.press("Escape")
     page.goto("about:blank")

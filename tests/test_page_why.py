@@ -28,7 +28,7 @@ def test_reasons_moments_cover_and_the_nearest_of_the_second_genre(page, few):
     (folder / "cover.png").write_bytes(COVER)
     page.goto(f"{address}/#list?text=midnight")
     why = page.get_by_role("region", name="Why")
-    expect(why.get_by_role("list", name=re.compile("^What spoke for Jazz"))).to_be_visible(
+    expect(why.get_by_role("list", name=re.compile("^What speaks for Jazz"))).to_be_visible(
         timeout=20_000
     )
     expect(why.locator(".shares li").first).to_contain_text(re.compile(r"speaks for \w+, by"))
@@ -106,7 +106,7 @@ def test_learn_shows_what_would_change_and_the_page_takes_the_new_model(page, tm
         page.reload()
         page.get_by_role("button", name="See what would change").click()
         dialog = page.get_by_role("dialog")
-        expect(dialog).to_contain_text("Of 20 corrections that it had not seen", timeout=20_000)
+        expect(dialog).to_contain_text("of 20 corrections that it had not seen", timeout=20_000)
         expect(dialog.get_by_role("row").nth(1)).to_contain_text("→")
         dialog.get_by_role("button", name="Not now").click()
         page.reload()
@@ -131,7 +131,7 @@ def test_dropped_files_are_kept_in_the_library(page, few):
     page.get_by_role("button", name="Keep all in library").click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^Keep in .*music")).click()
     expect(page.locator(".toast").last).to_contain_text(
-        "2 files kept in the library; 1 was in the library already.", timeout=40_000
+        "2 files kept in the library; 1 was there already.", timeout=40_000
     )
     expect(page.get_by_role("button", name="In the library").first).to_be_disabled()
     assert [path.name for path in (folder / "Tonearm").iterdir()] == ["new.wav"]

@@ -88,7 +88,7 @@ def test_a_network_has_no_reasons_and_says_so(client, monkeypatch):
 
     monkeypatch.setattr(service.analyst, "predict", without)
     answer = client.get(f"/api/v1/tracks/{number}/reasons")
-    assert answer.status_code == 409 and "gives no reasons" in answer.json()["detail"]
+    assert answer.status_code == 409 and "has no tags to explain" in answer.json()["detail"]
 
 
 def test_the_typical_seconds_lie_in_the_track_where_windows_know_them(client):

@@ -126,8 +126,8 @@ def create_app(
     app = FastAPI(
         title="Tonearm",
         version=__version__,
-        description="Hears the genre of music. JSON is versioned by `schema`; errors are problem "
-        "details (RFC 9457) with a word for programs in `kind`.",
+        description="Hears the genre of music. `schema` is the version of the JSON. Errors are "
+        "problem details (RFC 9457), with a stable word for programs in `kind`.",
         lifespan=lifespan,
         docs_url=None,  # both load scripts from elsewhere; /docs is a page of Tonearm's own
         redoc_url=None,

@@ -64,10 +64,14 @@ async def keep(
 def _kept(service: Service, upload: Upload, number: int) -> Response:
     folders = scan.folders(service)
     if number >= len(folders):
-        words = "no such folder: run `tonearm serve FOLDER`, so that there is one to keep files in"
+        words = "there is no folder to keep files in: start the page with `tonearm serve FOLDER`"
         raise HTTPException(409, words)
     if Path(upload.name).suffix.lower() not in AUDIO_SUFFIXES:
-        raise HTTPException(422, f"{upload.name}: its ending is none of music, so no scan finds it")
+        raise HTTPException(
+            422,
+            f"{upload.name}: its name does not end like that of a music "
+            "file, so no scan would find it",
+        )
     known = _known(service, upload)
     if known is not None:
         return Json({"schema": schema.SCHEMA, "path": known, "kept": False})

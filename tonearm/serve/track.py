@@ -129,7 +129,9 @@ async def track_reasons(request: Request, number: TrackId) -> Response:
     """
     reasons = (await _explained(request, number))["reasons"]
     if reasons is None:
-        raise HTTPException(409, "this model gives no reasons: they come from a head over tags")
+        raise HTTPException(
+            409, "this model has no tags to explain a genre with: use the built-in one, or a head"
+        )
     return Json({"schema": schema.SCHEMA, "id": number, **reasons})
 
 

@@ -144,7 +144,7 @@ class Uploads:
                 words = f"the file cannot be kept here: {error.strerror}"
                 raise HTTPException(507, words) from None
             if isinstance(error, FormParserError):
-                raise HTTPException(400, f"no proper form: {error}") from None
+                raise HTTPException(400, f"the form is malformed: {error}") from None
             raise
 
     async def _stream(self, request: Request, body: _Form | _Plain) -> None:

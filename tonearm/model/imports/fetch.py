@@ -46,7 +46,7 @@ def read(name: str, *, largest: int, sha256: Collection[str] = ()) -> bytes:
         if urlsplit(name).scheme != "https":
             raise ModelError(f"{name} is not an https address: download the file yourself")
         if not sha256:
-            raise ModelError(f"{name} is downloaded only with its checksum: give it with --sha256")
+            raise ModelError(f"{name} is downloaded only with its checksum: give --sha256")
     try:
         data = _fetched(name, largest) if is_url(name) else _read(Path(name), largest)
     except OSError as error:  # urllib's are of this kind too

@@ -196,7 +196,7 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     },
     quick(values) {
       first = values;
-      showVerdict(first, ", from some windows");
+      showVerdict(first, ", by a few windows so far");
     },
     about(values) {
       about = values;

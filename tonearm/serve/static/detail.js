@@ -123,8 +123,8 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
       el(
         "p",
         { class: "basis quiet" },
-        whole ? "The whole track. " : "Some windows of it, as scanned. ",
-        differs ? el(other, {}, `The scan, from some windows, said ${scan}.`) : "",
+        whole ? "By the whole track. " : "By a few windows, as scanned. ",
+        differs ? el(other, {}, `By a few windows, as scanned: ${scan}.`) : "",
       ),
     );
   }

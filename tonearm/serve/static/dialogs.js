@@ -107,19 +107,19 @@ export async function askSome(title, choices, checked) {
 const KEYS = [
   ["Space", "play or pause"],
   ["A", "accept the genre by sound"],
-  ["C", "change: it is another genre"],
-  ["R", "reject, without saying what it is"],
+  ["C", "change it to another genre"],
+  ["R", "reject the genre without naming another"],
   ["U", "forget the review"],
-  ["Z", "undo the last step of reviews, or a whole batch"],
+  ["Z", "undo the last review, or the last batch of reviews"],
   ["N or ↓", "next track"],
-  ["P or ↑", "track before"],
-  ["X", "select; reviews then count for all selected"],
+  ["P or ↑", "previous track"],
+  ["X", "select; a review then applies to all selected tracks"],
   ["Shift+↓", "select several"],
-  ["Ctrl+A", "select all that are shown"],
+  ["Ctrl+A", "select all shown tracks"],
   ["W", "show what would be written"],
-  ["1 to 9", "in Review: choose a genre directly"],
+  ["1 to 9", "in Review: choose that genre"],
   ["/", "search"],
-  ["?", "these keys"],
+  ["?", "show these keys"],
 ];
 
 export function showKeys() {

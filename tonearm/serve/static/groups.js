@@ -19,7 +19,7 @@ export function makeGroups(albums, { accept }) {
 
 function header(album, accept) {
   const genre = album.genre ? nameOf(album.genre).toLowerCase() : "unknown";
-  const agree = album.agree ? `${album.agree} of ${album.tracks} ${genre}` : "unknown";
+  const agree = album.agree ? `${genre}: ${album.agree} of ${album.tracks}` : "unknown";
   const name = [album.artist, album.title].filter(Boolean).join(" – ");
   const cover = el("img", { class: "cover", alt: "", loading: "lazy" });
   cover.src = coverOf(album.first);

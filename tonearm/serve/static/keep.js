@@ -35,7 +35,7 @@ export async function keepFiles(files) {
   const kept = done.length - there;
   if (kept) await runJob("/scan");
   const known = there
-    ? `; ${number(there)} ${there === 1 ? "was" : "were"} in the library already`
+    ? `; ${number(there)} ${there === 1 ? "was" : "were"} there already`
     : "";
   toast(`${count(done.length, "file")} kept in the library${known}.`);
   return done;
@@ -47,7 +47,7 @@ export async function keepFiles(files) {
  * @returns {Promise<?number>} the number of a folder
  */
 async function askFolder(files, folders) {
-  const words = `${count(files.length, "file")} copied into a folder named Tonearm, then scanned.`;
+  const words = `${count(files.length, "file")} will be copied into a folder named Tonearm and scanned.`;
   const answers = folders.map((folder, i) => ({
     name: String(i),
     text: `Keep in ${folder}`,

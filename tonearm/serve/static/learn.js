@@ -15,8 +15,8 @@ export function makeLearn({ corrections, needed, built_in, model, proposal }) {
   if (!corrections && built_in) return null;
   const enough = corrections >= needed;
   const words = enough
-    ? "Tonearm can learn from them: first it shows what that would change."
-    : `From ${needed} on, Tonearm can learn from them: ${needed - corrections} to go.`;
+    ? "Tonearm can learn from these. First it shows what would change."
+    : `Tonearm can learn from ${needed} of them: ${needed - corrections} more to go.`;
   return el(
     "section",
     { class: "panel learns" },
@@ -58,7 +58,7 @@ function show(job) {
     el("p", {}, gain(result)),
     ...result.caveats.map((/** @type {string} */ text) => el("p", { class: "quiet" }, text)),
     ...changes(result),
-    el("p", { class: "quiet" }, "Adopting it writes no file of music, and you can go back."),
+    el("p", { class: "quiet" }, "Adopting it changes no music file, and you can go back."),
     el(
       "div",
       { class: "line" },
@@ -80,8 +80,8 @@ function gain({ before, after, n, difference }) {
   const [low, high] = [difference.low, difference.high].map((value) => Math.round(100 * value));
   const range = `The gain is between ${low} and ${high} points, with 95 % certainty.`;
   return (
-    `Of ${count(n, "correction")} that it had not seen, the new model names ${percent(after)} as ` +
-    `you do, the one in use ${percent(before)}. ${range}`
+    `The new model agrees with you on ${percent(after)} of ${count(n, "correction")} that it had ` +
+    `not seen, the one in use on ${percent(before)}. ${range}`
   );
 }
 

@@ -138,7 +138,7 @@ export function makeList({ onchange }) {
 
   async function reviewAll() {
     const rows = Object.entries(VERBS).map(([name, text], i) => ({ name, text, main: !i }));
-    const verdict = await ask(`Review ${scope()}`, ["No file is written by this."], rows);
+    const verdict = await ask(`Review ${scope()}`, ["This changes no music file."], rows);
     if (verdict) await reviewMany(verdict, selection());
   }
 
@@ -156,8 +156,8 @@ export function makeList({ onchange }) {
         `${state === "stopped" ? "Stopped: " : ""}${count(result.reviewed, "track")} reviewed`,
       ];
       if (result.left_out)
-        parts.push(`${number(result.left_out)} reviewed before left as they are`);
-      if (result.skipped) parts.push(`${number(result.skipped)} of an unknown genre skipped`);
+        parts.push(`${number(result.left_out)} reviewed before and left as they were`);
+      if (result.skipped) parts.push(`${number(result.skipped)} skipped, whose genre is unknown`);
       toast(`${parts.join(", ")}.`, { action: { text: "Undo", run: reviews.undo } });
       table.reload({ keep: true });
       onchange();
@@ -181,7 +181,7 @@ export function makeList({ onchange }) {
     const fresh = { name: "no", text: `${VERBS[verdict]} ${number(total - before)}`, main: true };
     const every = { name: "yes", text: `${VERBS[verdict]} all ${number(total)}` };
     const words = before
-      ? `${count(before, "track")} of them you reviewed before; they stay as they are.`
+      ? `You reviewed ${number(before)} of them before; these stay as they are.`
       : "None of them was reviewed before.";
     const answers = before ? (before < total ? [fresh, every] : [every]) : [fresh];
     const answer = await ask(`${VERBS[verdict]} ${count(total, "track")}?`, [words], answers);
@@ -192,7 +192,7 @@ export function makeList({ onchange }) {
     await reviews.settled();
     const filtered = Object.keys(filtersOf(values)).length > 0;
     const which = selected.size || filtered ? selection() : {};
-    const words = selected.size || filtered ? `Of ${scope()}.` : "Of the whole library.";
+    const words = selected.size || filtered ? `For ${scope()}.` : "For the whole library.";
     const job = await writeGenres(which, words).catch(fail);
     if (job) table.reload({ keep: true });
   }

@@ -55,7 +55,7 @@ export function makeListen() {
     el(
       "p",
       { class: "quiet" },
-      "Nothing leaves this machine. What you drop is analysed and forgotten.",
+      "Nothing leaves this machine. What you drop is analysed and not kept.",
     ),
     examples,
   );

@@ -14,7 +14,7 @@ import { soundOf } from "./sounds.js";
 const NEAR = 9; // pixels from the pointer
 const FULL = 65_535;
 const HINT = "Hold Shift and draw round tracks to select them.";
-const COLOURS = { genre: "By sound", tag: "Genre tag", said: "What you said" };
+const COLOURS = { genre: "By sound", tag: "Genre tag", said: "Your reviews" };
 
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
 
@@ -157,7 +157,7 @@ export function makeMap({ onchange }) {
       if (verdict === "change" && !genre) return;
       const said = { ids: chosenIds(), verdict, ...(genre ? { genre } : {}) };
       const { result } = await runJob("/review/all", said);
-      const left = result.left_out ? `, ${result.left_out} reviewed before left as they are` : "";
+      const left = result.left_out ? `, ${result.left_out} reviewed before and left as they were` : "";
       const undo = { text: "Undo", run: reviews.undo };
       toast(`${count(result.reviewed, "track")} reviewed${left}.`, { action: undo });
       await load();
@@ -171,7 +171,7 @@ export function makeMap({ onchange }) {
     try {
       const { text, folder } = await send("/playlist", { ids: chosenIds() });
       save(text, "tonearm.m3u8", "audio/x-mpegurl");
-      toast(`Save it in ${folder}: its paths start there.`);
+      toast(`Save it in ${folder}: its paths are relative to that folder.`);
     } catch (error) {
       fail(error);
     }

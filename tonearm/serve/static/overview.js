@@ -87,7 +87,7 @@ export function makeOverview({ undoRun }) {
         figure(seen.damaged, "damaged", { state: "damaged" }),
         figure(seen.copies, "copies", { state: "copy" }),
         figure(accept + change + reject, "reviewed", { review: "some" }),
-        figure(seen.unwritten, "reviewed, not in the tag yet", { review: "some" }),
+        figure(seen.unwritten, "reviewed, but not written yet", { review: "some" }),
       ),
     );
   }
@@ -114,12 +114,12 @@ export function makeOverview({ undoRun }) {
     return el(
       "section",
       { class: "panel wide" },
-      el("h2", {}, "Runs of writing"),
+      el("h2", {}, "Written so far"),
       note
         ? el("p", { class: "quiet" }, note)
         : el(
             "div",
-            { class: "scroll", tabindex: 0, role: "region", "aria-label": "Runs of writing" },
+            { class: "scroll", tabindex: 0, role: "region", "aria-label": "Written so far" },
             el("table", {}, el("thead", {}, el("tr", {}, ...titles)), el("tbody", {}, ...rows)),
           ),
     );

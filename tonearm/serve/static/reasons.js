@@ -51,7 +51,7 @@ export function drawReasons(reasons, seek) {
     ),
     el(
       "ul",
-      { class: "shares", "aria-label": `What spoke for ${genre} and for ${against}` },
+      { class: "shares", "aria-label": `What speaks for ${genre} and for ${against}` },
       ...rows.map(({ name, amount }) => share(name, amount, most, amount < 0 ? against : genre)),
     ),
     el("p", { class: "quiet" }, `Moments that speak most for ${genre}`),

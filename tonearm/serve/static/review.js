@@ -80,7 +80,7 @@ export function makeReview() {
     node.querySelector(".stage").hidden = !row;
     head.textContent = row ? `${number(place + 1)} of ${number(total)}` : "";
     if (!row) {
-      const to = el("a", { href: address.href("list", { review: "some" }) }, "See what you said");
+      const to = el("a", { href: address.href("list", { review: "some" }) }, "See your reviews");
       done.replaceChildren(el("p", { class: "big" }, "Nothing left to review"), to);
       detail.show(null);
       return;
@@ -94,9 +94,9 @@ export function makeReview() {
     const then = row.review?.genre ?? row.genre;
     const tag = row.genres.length ? el("span", { class: "tag-now" }, row.genres.join(", ")) : null;
     change.replaceChildren(
-      el("div", {}, el("small", {}, "Tag now"), tag ?? el("span", { class: "quiet" }, "none")),
+      el("div", {}, el("small", {}, "Genre tag now"), tag ?? el("span", { class: "quiet" }, "none")),
       el("span", { "aria-hidden": "true" }, "→"),
-      el("div", {}, el("small", {}, row.review ? "You said" : "By sound"), badge(then)),
+      el("div", {}, el("small", {}, row.review ? "Your review" : "By sound"), badge(then)),
     );
   }
 

@@ -95,7 +95,7 @@ export async function work() {
     if (undone) recent.clear();
     for (const id of values.ids ?? [])
       if (recent.has(id)) recent.get(id).sentAt = performance.now();
-    if (undone && answer.tracks) toast(`Taken back: ${answer.tracks} reviewed as before.`);
+    if (undone && answer.tracks) toast(`Undone: ${answer.tracks} reviewed as before.`);
     for (const watcher of watchers) watcher(undone, queue.length);
   }
   busy = false;

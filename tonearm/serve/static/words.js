@@ -5,7 +5,7 @@ import { nameOf } from "./genres.js";
 export function verdict({ genre, nearest, confidence, probabilities }) {
   const first = lower(nearest);
   const [second, fraction] = Object.entries(probabilities ?? {})[1] ?? [null, 0];
-  if (!genre) return `like none of its genres; nearest is ${first}`;
+  if (!genre) return `unlike any genre it knows; nearest: ${first}`;
   const maybe = second && fraction >= 0.12 ? `, maybe ${lower(second)}` : "";
   if (confidence >= 0.85) return `almost certainly ${first}`;
   if (confidence >= 0.65) return `likely ${first}${maybe}`;

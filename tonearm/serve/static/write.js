@@ -72,8 +72,8 @@ function choose(selection, scope) {
       if (!plan.groups.length) {
         const kept = plan.counts.replace;
         const words = kept
-          ? `Nothing: ${count(kept, "reviewed file")} already have a person's genre.`
-          : "Nothing: every accepted genre is in its file.";
+          ? `Nothing to write: ${count(kept, "reviewed file")} already have a person's genre.`
+          : "Nothing to write: every accepted genre is in its file.";
         return [el("p", {}, words)];
       }
       checked = plan.groups.map(() => true);
