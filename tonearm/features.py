@@ -2,8 +2,8 @@
 
 Training, prediction, library and page all use it, so that their spectrograms cannot differ.
 Axes are [frames, bands], time first; band 0 is the lowest. Samples are mono float32 at
-``FeatureSpec.sample_rate_hz``. Imports nothing but NumPy: ``numpy.fft`` costs 2.6 ms a track more
-than ``scipy.fft`` and saves its import (0.3 s) and its install (140 MB).
+``FeatureSpec.sample_rate_hz``. Imports nothing but NumPy: ``numpy.fft`` takes as long as
+``scipy.fft`` and saves its import (0.3 s) and its install (140 MB).
 """
 
 from __future__ import annotations
@@ -228,11 +228,19 @@ def mel_power(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Fl
     filters = mel_filters(spec).T
     for start in range(0, frames, _BLOCK_FRAMES):
         block = windowed[start : start + _BLOCK_FRAMES] * window
-        spectrum = np.fft.rfft(block)  # (block, bins)
-        power[start : start + _BLOCK_FRAMES] = (
-            np.square(spectrum.real) + np.square(spectrum.imag)
-        ) @ filters
+        # NumPy's plain norm is the integer 1, with which it transforms float32 as float64: a fifth
+        # of the speed at 2,048 samples. Of this norm it makes a float32; mind the division by n.
+        spectrum = np.fft.rfft(block, norm="forward")  # (block, bins)
+        np.matmul(_power(spectrum), filters, out=power[start : start + _BLOCK_FRAMES])
+    # In place, and exact, for a transform whose length is a power of two.
+    power *= np.float32(spec.n_fft) ** 2
     return power
+
+
+def _power(spectrum: NDArray[np.complex64]) -> Float32:
+    """Squared magnitudes [frames, bins] of contiguous complex numbers [frames, bins]."""
+    parts = np.square(spectrum.view(np.float32))  # real, imaginary, real, ...
+    return parts[:, ::2] + parts[:, 1::2]
 
 
 def power_to_db(power: Float32, *, reference: float | None = None) -> Float32:

@@ -121,18 +121,18 @@ def mono(channels: NDArray[np.float32]) -> Float32:
     float32 [n]
     """
     count = channels.shape[1]
-    # A sum of columns is some 30 times as fast as mean(axis=1) on interleaved stereo.
-    total = channels[:, 0].copy()
     with np.errstate(invalid="ignore", over="ignore"):  # the next lines handle damaged floats
-        for channel in range(1, count):
-            total += channels[:, channel]
-        total /= count
-        if not np.isfinite(total).all():
+        # As a product of matrices some 40 times as fast as mean(axis=1) on interleaved stereo.
+        total: Float32 = channels @ np.full(count, 1 / count, dtype=np.float32)
+        power = _power(total)
+        # Looked at by its sum, which is needed anyway: infinite or no number if any sample is.
+        if not np.isfinite(power):
             good = np.isfinite(channels)
             # Only now, because np.where over every file would cost more than the sum.
             channels = np.where(good, np.clip(channels, -_DAMAGE, _DAMAGE), np.float32(0))
             total = channels.sum(axis=1) / np.maximum(good.sum(axis=1), 1, dtype=np.float32)
-        power, every = float(np.vdot(total, total)), float(np.vdot(channels, channels))
+            power = _power(total)
+        every = _power(channels) if count > 1 else power
     # For equal channels power * count is just every; for opposite ones it is 0.
     if count > 1 and power * count < _CANCELLED * every:
         loudest = max(range(count), key=lambda i: _power(channels[:, i]))

@@ -75,7 +75,7 @@ def _without_offset(samples: Float32) -> Float32:
     """
     if not len(samples):
         return samples
-    mean = samples.mean(dtype=np.float64)
+    mean = float(samples.mean())  # summed in pairs, so that float32 is exact enough
     if mean**2 <= _OFFSET_POWER * (np.vdot(samples, samples) / len(samples)):
         return samples
     return samples - np.float32(mean)
