@@ -33,8 +33,8 @@ from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
 from tonearm.errors import ModelError
 from tonearm.features import GTZAN_SPEC, FeatureSpec
-from tonearm.model import encoder
 from tonearm.model import file as model_file
+from tonearm.model import network
 from tonearm.training import architecture, fit
 from tonearm.training.run import HISTORY, SPLIT, Run, read_history
 
@@ -158,9 +158,9 @@ def measure_encoder(device: str, sizes: Sizes) -> dict[str, Any]:
     """Time of 10,000 windows of the built-in encoder, and its difference to the processor."""
     model = model_file.load()
     windows = levels(model.features, 16).numpy() / -80
-    here = encoder.onnx_session(model.encoder, device="cpu").run(None, {"features": windows})[0]
+    here = network.onnx_session(model.encoder, device="cpu").run(None, {"features": windows})[0]
     try:
-        session = encoder.onnx_session(model.encoder, device=device)
+        session = network.onnx_session(model.encoder, device=device)
     except ModelError as error:
         return {"refused": str(error)}
     there = session.run(None, {"features": windows})[0]

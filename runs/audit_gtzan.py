@@ -27,7 +27,7 @@ from runs import array_copies, gtzan
 from runs.arrays import ARRAY_SPEC
 from runs.estimate_tags import imitate
 from tonearm.model import file as model_file
-from tonearm.model.encoder import onnx_session
+from tonearm.model.network import onnx_session
 from tonearm.training import audit
 from tonearm.training.head_fit import Tracks
 

@@ -13,7 +13,7 @@ from scipy.signal import butter, sosfilt
 
 from tonearm.audio import resample
 from tonearm.features import MUSICNN_SPEC, log_mel
-from tonearm.model.encoder import onnx_session
+from tonearm.model.network import onnx_session
 from tonearm.training.head_fit import POWER
 
 Samples = NDArray[np.float32]

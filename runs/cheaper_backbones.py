@@ -33,7 +33,7 @@ from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC, log_mel
 from tonearm.files import find
 from tonearm.model.classifier import Classifier
-from tonearm.model.encoder import onnx_session
+from tonearm.model.network import onnx_session
 from tonearm.model.prediction import Prediction
 from tonearm.training.export import fuse, to_onnx
 

@@ -29,7 +29,7 @@ from runs.cheaper_backbones import (
 )
 from runs.export_backbone import read_net
 from tonearm.model.classifier import Classifier
-from tonearm.model.encoder import onnx_session
+from tonearm.model.network import onnx_session
 from tonearm.training.export import fuse, to_onnx
 
 BATCH = 32

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from runs.gtzan import read_split
 from tonearm.features import GTZAN_SPEC, MUSICNN_SPEC, mel_filters
-from tonearm.model.encoder import onnx_session
+from tonearm.model.network import onnx_session
 from tonearm.training.head_fit import POWER
 
 Float64 = NDArray[np.float64]

@@ -27,7 +27,7 @@ from tonearm.containers.sound_key import sound_key
 from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC, TEXTURE_SPEC, FeatureSpec, mel_power, to_level
 from tonearm.files import write_atomically
-from tonearm.model.encoder import onnx_session
+from tonearm.model.network import onnx_session
 from tonearm.windows import place
 
 Float32 = NDArray[np.float32]

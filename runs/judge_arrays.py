@@ -25,8 +25,8 @@ from tonearm.errors import TonearmError
 from tonearm.files import write_atomically
 from tonearm.genres import find
 from tonearm.model import file as model_file
-from tonearm.model.encoder import onnx_session
 from tonearm.model.file import Model
+from tonearm.model.network import onnx_session
 from tonearm.model.prediction import Prediction
 
 Float32 = NDArray[np.float32]

@@ -31,7 +31,7 @@ from tonearm.audio import resample
 from tonearm.errors import TonearmError
 from tonearm.features import MUSICNN_SPEC, TEXTURE_SPEC, log_mel, mel_power, to_level
 from tonearm.files import write_atomically
-from tonearm.model.encoder import onnx_session
+from tonearm.model.network import onnx_session
 from tonearm.model.out_of_domain import log_odds
 
 if TYPE_CHECKING:

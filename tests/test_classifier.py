@@ -18,7 +18,8 @@ from support.sounds import Array, sweep, tone, write_av, write_sndfile
 from tonearm import audio
 from tonearm.errors import DecodeError, ModelError
 from tonearm.model.classifier import Classifier
-from tonearm.model.encoder import Embeddings, onnx_session
+from tonearm.model.encoder import Embeddings
+from tonearm.model.network import onnx_session
 from tonearm.model.prediction import Prediction
 
 RATE = 22_050

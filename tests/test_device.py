@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from tonearm.cli.app import app
 from tonearm.errors import ModelError
-from tonearm.model import encoder
+from tonearm.model import network
 
 COMMANDS = ("predict", "explain", "scan", "serve", "train", "extend", "evaluate", "audit")
 
@@ -33,7 +33,7 @@ class Session:
 @pytest.fixture
 def with_cuda(monkeypatch):
     """An onnxruntime that has CUDA; and no device chosen outside."""
-    monkeypatch.delenv(encoder.DEVICE_VARIABLE, raising=False)
+    monkeypatch.delenv(network.DEVICE_VARIABLE, raising=False)
     providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
     fake = type("Fake", (Session,), {"made": []})
@@ -42,15 +42,15 @@ def with_cuda(monkeypatch):
 
 
 def test_the_processor_unless_somebody_chooses(with_cuda, monkeypatch):
-    encoder.onnx_session(b"")
+    network.onnx_session(b"")
     # Set here first, so that the test leaves no trace of what `use_device` sets.
-    monkeypatch.setenv(encoder.DEVICE_VARIABLE, "auto")
-    encoder.use_device("cuda")
-    assert os.environ[encoder.DEVICE_VARIABLE] == "cuda", "workers are told by the environment"
-    encoder.onnx_session(b"")
-    encoder.onnx_session(b"", device="cpu")
-    encoder.use_device("cpu")
-    encoder.onnx_session(b"")
+    monkeypatch.setenv(network.DEVICE_VARIABLE, "auto")
+    network.use_device("cuda")
+    assert os.environ[network.DEVICE_VARIABLE] == "cuda", "workers are told by the environment"
+    network.onnx_session(b"")
+    network.onnx_session(b"", device="cpu")
+    network.use_device("cpu")
+    network.onnx_session(b"")
     cpu = ["CPUExecutionProvider"]
     assert with_cuda.made == [cpu, ["CUDAExecutionProvider"], cpu, cpu]
 
@@ -58,23 +58,23 @@ def test_the_processor_unless_somebody_chooses(with_cuda, monkeypatch):
 def test_a_driver_that_is_missing_is_not_passed_over(with_cuda):
     with_cuda.can = ("CPUExecutionProvider",)
     with pytest.raises(ModelError, match="cannot use it here; is its driver installed"):
-        encoder.onnx_session(b"", device="cuda")
+        network.onnx_session(b"", device="cuda")
 
 
 def test_a_device_that_onnxruntime_does_not_have(monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    monkeypatch.delenv(encoder.DEVICE_VARIABLE, raising=False)
+    monkeypatch.delenv(network.DEVICE_VARIABLE, raising=False)
     with pytest.raises(ModelError, match=r"cannot use cuda: it has CPUExecution.*onnxruntime-gpu"):
-        encoder.use_device("cuda")
-    assert encoder.DEVICE_VARIABLE not in os.environ
+        network.use_device("cuda")
+    assert network.DEVICE_VARIABLE not in os.environ
     with pytest.raises(ModelError, match="'tpu' is not one of auto, cpu, cuda, mps"):
-        encoder.use_device("tpu")
+        network.use_device("tpu")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_that_runs_networks_takes_it(command, monkeypatch, tmp_path):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    monkeypatch.setenv(encoder.DEVICE_VARIABLE, "auto")
+    monkeypatch.setenv(network.DEVICE_VARIABLE, "auto")
     folder = tmp_path / "music"
     for genre in ("a", "b"):
         (folder / genre).mkdir(parents=True)
@@ -88,6 +88,6 @@ def test_every_command_that_runs_networks_takes_it(command, monkeypatch, tmp_pat
 
 def test_the_tiny_model_runs_where_it_is_told(monkeypatch):
     """The real onnxruntime, on the device that is always there."""
-    monkeypatch.setenv(encoder.DEVICE_VARIABLE, "cpu")
-    session = encoder.onnx_session(tiny_model().encoder)
+    monkeypatch.setenv(network.DEVICE_VARIABLE, "cpu")
+    session = network.onnx_session(tiny_model().encoder)
     assert session.get_providers() == ["CPUExecutionProvider"]

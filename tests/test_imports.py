@@ -19,12 +19,12 @@ from tonearm.errors import ModelError
 from tonearm.features import MUSICNN_SPEC, log_mel
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
-from tonearm.model.encoder import onnx_session
 from tonearm.model.imports import fetch
 from tonearm.model.imports.graph import Graph
 from tonearm.model.imports.layers import chain
 from tonearm.model.imports.make import Foreign, genres_of, make
 from tonearm.model.imports.metadata import read
+from tonearm.model.network import onnx_session
 
 RATE_HZ = 16_000
 

@@ -42,7 +42,7 @@ IMPORTERS = {
     "soundfile": ["audio/sndfile.py"],
     "av": ["audio/ffmpeg.py", "audio/packets.py"],
     "soxr": ["audio/spans.py"],
-    "onnxruntime": ["model/encoder.py"],
+    "onnxruntime": ["model/network.py"],
     "onnx": ["nets/", "training/", "model/imports/graph.py"],
     "torch": ["nets/", "training/"],
     "lightning": ["training/"],

@@ -19,8 +19,8 @@ from support.fakes import tiny_head, tiny_model
 
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
-from tonearm.model.encoder import onnx_session
 from tonearm.model.head import Head
+from tonearm.model.network import onnx_session
 from tonearm.model.out_of_domain import KnownRegion, OutOfDomainDetector
 from tonearm.model.texture import Gate
 from tonearm.training import portable

@@ -17,7 +17,7 @@ pytest.importorskip("lightning_fabric")
 from tonearm.data import index  # noqa: E402
 from tonearm.data.index import Index, Track  # noqa: E402
 from tonearm.model import file as model_file  # noqa: E402
-from tonearm.model.encoder import onnx_session  # noqa: E402
+from tonearm.model.network import onnx_session  # noqa: E402
 from tonearm.training import fit, several_genres  # noqa: E402
 from tonearm.training.batches import Data  # noqa: E402
 from tonearm.training.run import BUNDLE, METRICS, PREDICTIONS, SPLIT, Run  # noqa: E402

@@ -15,7 +15,7 @@ from tonearm import Classifier
 from tonearm.errors import ModelError
 from tonearm.features import TEXTURE_SPEC, log_mel
 from tonearm.model import file as model_file
-from tonearm.model.encoder import onnx_session
+from tonearm.model.network import onnx_session
 
 ROOT = Path(__file__).parents[1]
 RATE_HZ = 22_050

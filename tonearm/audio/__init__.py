@@ -18,7 +18,14 @@ import numpy as np
 
 from tonearm.audio.chain import open_ogg
 from tonearm.audio.ffmpeg import AvReader
-from tonearm.audio.reader import ArrayReader, AudioInfo, AudioReader, Float32, no_file
+from tonearm.audio.reader import (
+    ArrayReader,
+    AudioInfo,
+    AudioReader,
+    Float32,
+    RecentReader,
+    no_file,
+)
 from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader, as_mp3
 from tonearm.audio.spans import read_span, resample
 from tonearm.errors import DecodeError, DecodeKind
@@ -29,6 +36,7 @@ __all__ = [
     "Audio",
     "AudioInfo",
     "AudioReader",
+    "RecentReader",
     "as_mp3",
     "blocks",
     "check_file",

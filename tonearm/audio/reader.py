@@ -60,9 +60,20 @@ class AudioReader(Protocol):
     which it broke off. ``seeks`` is False where going back means to decode from the beginning.
     """
 
-    info: AudioInfo
-    ended_at: int | None
-    seeks: bool
+    @property
+    def info(self) -> AudioInfo:
+        """What the file says of itself."""
+        ...
+
+    @property
+    def ended_at(self) -> int | None:
+        """Where the audio broke off."""
+        ...
+
+    @property
+    def seeks(self) -> bool:
+        """Whether going back is cheap."""
+        ...
 
     def read(self, start: int, count: int) -> Float32:
         """Mono samples ``start`` to ``start + count``; fewer where the audio ends before.
@@ -103,6 +114,56 @@ class ArrayReader:
 
     def close(self) -> None:
         """Nothing to let go."""
+
+
+class RecentReader:
+    """An open file of which the last samples that were read stay in memory.
+
+    Two who go through the audio side by side, one a little behind the other, decode it once.
+
+    Parameters
+    ----------
+    reader : AudioReader
+        The file; whoever opened it closes it.
+    keep_s : float
+        Seconds before a read that are kept for the next.
+    """
+
+    def __init__(self, reader: AudioReader, keep_s: float) -> None:
+        self._reader = reader
+        self._keep = round(keep_s * reader.info.sample_rate_hz)
+        self._start, self._kept = 0, np.empty(0, dtype=np.float32)
+
+    @property
+    def info(self) -> AudioInfo:
+        """What the file says of itself."""
+        return self._reader.info
+
+    @property
+    def ended_at(self) -> int | None:
+        """Where the audio broke off, if a read has found that."""
+        return self._reader.ended_at
+
+    @property
+    def seeks(self) -> bool:
+        """Whether going back is cheap."""
+        return self._reader.seeks
+
+    def read(self, start: int, count: int) -> Float32:
+        """Samples ``start`` to ``start + count``; only what is not in memory is decoded."""
+        behind = self._start + len(self._kept)
+        if not self._start <= start <= behind:  # elsewhere
+            self._start, self._kept, behind = start, self._kept[:0], start
+        if start + count > behind:
+            more = self._reader.read(behind, start + count - behind)
+            first = max(self._start, start - self._keep)
+            self._kept = np.concatenate([self._kept[first - self._start :], more])
+            self._start = first
+        return self._kept[start - self._start :][:count]
+
+    def close(self) -> None:
+        """Forget what was kept."""
+        self._kept = self._kept[:0]
 
 
 def mono(channels: NDArray[np.float32]) -> Float32:

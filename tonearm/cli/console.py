@@ -28,7 +28,7 @@ EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
-# As in `model.encoder`, which is imported only where somebody chose a device.
+# As in `model.network`, which is imported only where somebody chose a device.
 _DEVICE_VARIABLE = "TONEARM_DEVICE"
 
 _LOGGER = logging.getLogger("tonearm")
@@ -51,10 +51,10 @@ def use_device(device: str) -> str:
     """Run networks there, in worker processes too; a usage error where that is impossible."""
     # What nobody chose needs no import; `auto` counts where the environment says otherwise.
     if device != "auto" or _DEVICE_VARIABLE in os.environ:
-        from tonearm.model import encoder
+        from tonearm.model import network
 
         try:
-            encoder.use_device(device)
+            network.use_device(device)
         except ModelError as error:
             raise typer.BadParameter(str(error), param_hint="--device") from None
     return device

@@ -1,32 +1,26 @@
 """From a file to embeddings: the encoder network, over windows spread across the track.
 
-The only module that imports onnxruntime. Knows no genres; callers may stop it early.
+Knows no genres; callers may stop it early.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import audio, windows
-from tonearm.errors import DecodeError, ModelError
-from tonearm.features import FeatureSpec, to_level
+from tonearm.errors import DecodeError
 from tonearm.model.file import Model
+from tonearm.model.network import Network
 from tonearm.model.prediction import rank
+from tonearm.model.texture_windows import TextureWindows
 from tonearm.model.track import Track, is_silent, quiet_gain, spread, track_gain
 from tonearm.windows import WindowCount
-
-if TYPE_CHECKING:
-    import onnxruntime as ort
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -34,16 +28,8 @@ Int64 = NDArray[np.int64]
 
 # Shorter sounds are refused: repeated to fill one window they would be classified as a loop.
 SHORTEST_S = 0.5
-# Where networks run, for this process and its workers.
-DEVICE_VARIABLE = "TONEARM_DEVICE"
-_PROVIDERS = {
-    "auto": "CPUExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "mps": "CoreMLExecutionProvider",
-}
-# Windows through the network at once; more cost memory (7 MB each) and win no time.
-_RUN_WINDOWS = 2
+# Audio that is kept for the second encoder's windows of a timeline: one of them, and its margins.
+_KEEP_S = 31.0
 
 
 @dataclass(frozen=True)
@@ -131,128 +117,6 @@ class Plan:
             raise ValueError(f"count is {self.count!r}, but must be 1 or more, or 'all'")
 
 
-def use_device(device: str) -> None:
-    """Choose where this process and its workers run the networks that they load from now on.
-
-    Parameters
-    ----------
-    device : str
-        ``auto`` is the processor, whose results are the same everywhere; ``cuda`` and ``mps`` need
-        an onnxruntime that has them.
-
-    Raises
-    ------
-    ModelError
-        When onnxruntime has no such device.
-    """
-    provider(device)
-    # In the environment, because worker processes are started again with nothing else in common.
-    os.environ[DEVICE_VARIABLE] = device
-
-
-def provider(device: str) -> str:
-    """The execution provider of a device, in onnxruntime's own word.
-
-    Parameters
-    ----------
-    device : str
-
-    Raises
-    ------
-    ModelError
-        When there is none of that name, or it is not installed.
-    """
-    if device not in _PROVIDERS:
-        raise ModelError(f"the device {device!r} is not one of {', '.join(_PROVIDERS)}")
-    wanted = _PROVIDERS[device]
-    if wanted != _PROVIDERS["cpu"]:
-        import onnxruntime as ort
-
-        has = ort.get_available_providers()
-        if wanted not in has:
-            raise ModelError(
-                f"the onnxruntime that is installed cannot use {device}: it has {', '.join(has)}, "
-                f"not {wanted}. Install one that does (onnxruntime-gpu for cuda), or use cpu"
-            )
-    return wanted
-
-
-def onnx_session(
-    model: bytes, *, threads: int = 1, device: str | None = None
-) -> ort.InferenceSession:
-    """An onnxruntime session with that many threads, which sleep while they wait.
-
-    Parameters
-    ----------
-    model : bytes
-        An ONNX model.
-    threads : int
-    device : str or None
-        None is that of `use_device`, by default the processor.
-
-    Raises
-    ------
-    ModelError
-        When onnxruntime cannot read the model, or not use the device.
-    """
-    import onnxruntime as ort
-
-    wanted = provider(device or os.environ.get(DEVICE_VARIABLE, "auto"))
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors only; they are raised as well
-    # Waiting threads spin by default, which would take the cores from other workers.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = ort.InferenceSession(model, options, providers=[wanted])
-    except Exception as error:  # onnxruntime's own exceptions share no other base
-        raise ModelError(f"the encoder network cannot be loaded: {error}") from None
-    # A driver that is missing makes onnxruntime go on with the processor, and only warn.
-    if wanted not in session.get_providers():
-        raise ModelError(
-            f"onnxruntime has {wanted} but cannot use it here; is its driver installed? Use cpu"
-        )
-    return session
-
-
-class _Network:
-    """A network and its front end; any number of threads may share it."""
-
-    def __init__(self, encoder: bytes, spec: FeatureSpec, *, threads: int) -> None:
-        self.spec, self._encoder, self._threads = spec, encoder, threads
-        self._lock = threading.Lock()
-        self._loading: Future[ort.InferenceSession] | None = None
-
-    def load(self) -> Future[ort.InferenceSession]:
-        """Begin to load the network in a thread: it takes as long as the first windows take."""
-        with self._lock:
-            if self._loading is None:
-                thread = ThreadPoolExecutor(1)
-                self._loading = thread.submit(onnx_session, self._encoder, threads=self._threads)
-                thread.shutdown(wait=False)
-            return self._loading
-
-    @cached_property
-    def _session(self) -> ort.InferenceSession:
-        return self.load().result()
-
-    def run(self, power: Float32) -> Float32:
-        """Embeddings [n, d] of windows of mel power [n, window_frames, bands]."""
-        return self.outputs(power)[0]
-
-    def outputs(self, power: Float32) -> list[Float32]:
-        """Everything that the network gives for these windows."""
-        # Levels are relative to the window, so that they do not depend on what is read with it.
-        levels = np.stack([to_level(window, self.spec) for window in power])
-        batches = range(0, len(levels), _RUN_WINDOWS)
-        rows = [
-            self._session.run(None, {"features": levels[i : i + _RUN_WINDOWS]}) for i in batches
-        ]
-        return [np.concatenate(column) for column in zip(*rows, strict=True)]
-
-
 class Encoder:
     """Runs a model file's networks on files and samples; any number of threads may share it.
 
@@ -265,10 +129,10 @@ class Encoder:
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
         self._model, self._spec = model, model.features
-        self._network = _Network(model.encoder, model.features, threads=threads)
+        self._network = Network(model.encoder, model.features, threads=threads)
         second = model.texture
         self._texture = (
-            _Network(second.encoder, second.features, threads=threads) if second else None
+            Network(second.encoder, second.features, threads=threads) if second else None
         )
 
     def embed(self, reader: audio.AudioReader, path: Path, plan: Plan) -> Embeddings:
@@ -283,56 +147,52 @@ class Encoder:
             How many windows, and when to stop.
         """
         self._network.load()
+        if plan.hop_s:
+            # For the windows of the second encoder, which end behind those of the first.
+            reader = audio.RecentReader(reader, _KEEP_S)
         info = reader.info
         samples, warning = info.samples, info.warning
         # Shorter than any music: then the length is looked into first, else behind the windows.
         known = info.duration_s >= SHORTEST_S or not audio.length_is_wrong(reader)
+        texture = self._texture_windows(reader, samples, plan)
         if known:
-            starts, embeddings = self._embed_track(reader, path, samples, plan)
+            starts, embeddings = self._embed_track(reader, path, samples, plan, texture)
         # Windows placed by a wrong length miss part of the music, so they are placed again.
         if not known or audio.length_is_wrong(reader):
             samples = audio.count_samples(reader)
             warning = audio.short_warning(info, samples)
-            starts, embeddings = self._embed_track(reader, path, samples, plan)
+            texture = self._texture_windows(reader, samples, plan)
+            starts, embeddings = self._embed_track(reader, path, samples, plan, texture)
         warning = warning or reader.info.warning  # of damage that was met on the way
+        fields: dict[str, Any] = {}
+        duration_s = samples / info.sample_rate_hz
+        if texture and (
+            plan.reasons or self._model.wants_texture(embeddings, duration_s=duration_s)
+        ):
+            fields = texture.embeddings(with_modulations=plan.reasons)
         return Embeddings(
             values=embeddings,
             starts_s=starts.astype(np.float64) * self._spec.frame_s,
-            duration_s=round(samples / info.sample_rate_hz, 3),
+            duration_s=round(duration_s, 3),
             names=self._model.embedding_names,
             warnings=(warning,) if warning else (),
-            **self._embed_texture(reader, samples, embeddings, plan),
+            **fields,
         )
 
-    def _embed_texture(
-        self, reader: audio.AudioReader, samples: int, values: Float32, plan: Plan
-    ) -> dict[str, Any]:
-        """The texture of the track, as fields of its embeddings; none where it is not wanted.
-
-        One window in the middle of a track; more of a long one, all of one for a timeline.
-        """
-        network = self._texture
-        duration_s = samples / reader.info.sample_rate_hz
-        if network is None or not (
-            plan.reasons or self._model.wants_texture(values, duration_s=duration_s)
-        ):
-            return {}
-        track, spec = Track(reader, network.spec, samples), network.spec
-        # These windows are ten times as long as the first encoder's.
-        many = windows.for_length(1, duration_s)
-        count: WindowCount = "all" if plan.hop_s or many == "all" else max(1, many // 10)
-        starts = windows.place(track.frames, spec.window_frames, count=count)
-        # One at a time: 30 s of decoded audio each would add up in a long track.
-        rows = [network.outputs(track.cut(starts[i : i + 1]).power) for i in range(len(starts))]
-        texture, *more = (np.concatenate(column) for column in zip(*rows, strict=True))
-        return {
-            "texture": texture,
-            "texture_starts_s": starts.astype(np.float64) * spec.frame_s,
-            "modulations": more[0] if more and plan.reasons else None,
-        }
+    def _texture_windows(
+        self, reader: audio.AudioReader, samples: int, plan: Plan
+    ) -> TextureWindows | None:
+        if self._texture is None:
+            return None
+        return TextureWindows(self._texture, reader, samples, all_through=bool(plan.hop_s))
 
     def _embed_track(
-        self, reader: audio.AudioReader, path: Path, samples: int, plan: Plan
+        self,
+        reader: audio.AudioReader,
+        path: Path,
+        samples: int,
+        plan: Plan,
+        texture: TextureWindows | None,
     ) -> tuple[Int64, Float32]:
         """First frames and embeddings [n, d] of the windows of a track of that many samples."""
         duration_s = samples / reader.info.sample_rate_hz
@@ -351,7 +211,15 @@ class Encoder:
             few = self._embed_until(track, starts, plan.enough, plan.on_progress)
             if few:
                 return few
-        embeddings, levels = self._embed_all(track, starts, plan.on_progress)
+
+        def beside(end_s: float, parts: list[Float32]) -> None:
+            # Whether the second encoder is wanted shows at the end, and mostly on the way.
+            if texture and self._model.wants_texture(np.concatenate(parts), duration_s=duration_s):
+                texture.analyse_until(end_s)
+
+        embeddings, levels = self._embed_all(
+            track, starts, plan.on_progress, beside if plan.hop_s else None
+        )
         silent = is_silent(levels)
         if count == "all":
             # A silent track keeps all of its windows: the detector then calls it unknown.
@@ -384,7 +252,9 @@ class Encoder:
             level = float(np.mean([cut.mean_square for cut in cuts]))
             if is_silent(levels).any() or (not done and quiet_gain(level) != 1):
                 return None
-            embeddings = self._network.run(np.concatenate([cut.power for cut in cuts]))
+            embeddings = self._network.run(
+                np.concatenate([cut.power(self._spec.window_frames) for cut in cuts])
+            )
             done |= dict(zip(few, embeddings, strict=True))
             # In the order of the track, so that the result is as if all had been read in a row.
             order = sorted(done)
@@ -396,21 +266,37 @@ class Encoder:
         return starts[order], together
 
     def _embed_all(
-        self, track: Track, starts: Int64, on_progress: Callable[[float], None] | None
+        self,
+        track: Track,
+        starts: Int64,
+        on_progress: Callable[[float], None] | None,
+        beside: Callable[[float, list[Float32]], None] | None = None,
     ) -> tuple[Float32, Float64]:
-        """Embeddings [n, d] and levels [n] of the windows that begin at frames ``starts``."""
+        """Embeddings [n, d] and levels [n] of the windows that begin at frames ``starts``.
+
+        ``beside`` is told after each group how many seconds of the track have been read, and the
+        embeddings so far.
+        """
         groups = track.groups(starts)
         # The gain must be known before the first window runs, so six groups are read ahead.
         first = {i: track.cut(groups[i]) for i in spread(len(groups))}
         gain = np.float32(track_gain(list(first.values())))
         parts: list[Float32] = []
         levels: list[Float64] = []
-        for i, group in enumerate(groups):
-            cut = first.pop(i, None) or track.cut(group)
-            parts.append(self._network.run(cut.power * gain))
-            levels.append(cut.levels)
+
+        def stretches() -> Iterator[tuple[Float32, Int64]]:
+            for i, group in enumerate(groups):
+                cut = first.pop(i, None) or track.cut(group)
+                levels.append(cut.levels)
+                yield cut.stretch * gain, cut.offsets
+                if beside and parts:
+                    end = int(group[-1]) + self._spec.window_frames
+                    beside(end * self._spec.frame_s, parts)
+                if track.has_ended:  # its length was overstated, and what follows would be silence
+                    return
+
+        for embeddings in self._network.run_behind(stretches()):
+            parts.append(embeddings)
             if on_progress:
-                on_progress((i + 1) / len(groups))
-            if track.has_ended:  # its length was overstated, and what follows would be silence
-                break
+                on_progress(len(parts) / len(groups))
         return np.concatenate(parts), np.concatenate(levels)

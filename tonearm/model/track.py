@@ -34,17 +34,29 @@ class Cut:
 
     Parameters
     ----------
-    power : float32 [n, window_frames, bands]
-        Their mel power.
+    stretch : float32 [frames, bands]
+        Mel power from the first window to the last.
+    offsets : int64 [n]
+        Where in it each window begins.
     levels : float64 [n]
         Mean square of the samples of each.
     mean_square : float
         Of all samples that were read.
     """
 
-    power: Float32
+    stretch: Float32
+    offsets: Int64
     levels: Float64
     mean_square: float
+
+    def power(self, window_frames: int) -> Float32:
+        """The windows, [n, window_frames, bands].
+
+        Parameters
+        ----------
+        window_frames : int
+        """
+        return np.stack([self.stretch[i : i + window_frames] for i in self.offsets.tolist()])
 
 
 class Track:
@@ -112,13 +124,11 @@ class Track:
         power = mel_power(span, spec, centre=False)
         if len(power) < spec.window_frames:  # a sound shorter than a window is repeated
             power = np.tile(power, (-(-spec.window_frames // len(power)), 1))
-        offsets = (starts - starts[0]).tolist()
+        offsets = starts - starts[0]
         length = spec.window_frames * spec.hop_samples
-        return Cut(
-            np.stack([power[i : i + spec.window_frames] for i in offsets]),
-            np.array([_mean_square(span[i * spec.hop_samples :][:length]) for i in offsets]),
-            float(np.mean(np.square(span))),
-        )
+        begins = (offsets * spec.hop_samples).tolist()
+        levels = np.array([_mean_square(span[i : i + length]) for i in begins])
+        return Cut(power, offsets, levels, _mean_square(span))
 
     def sounding(self, count: int) -> Int64 | None:
         """First frames of ``count`` windows, spread evenly over what is not silence.
@@ -200,4 +210,4 @@ def quiet_gain(mean_square: float) -> float:
 
 
 def _mean_square(samples: Float32) -> float:
-    return float(np.mean(np.square(samples))) if len(samples) else 0.0
+    return float(np.vdot(samples, samples)) / len(samples) if len(samples) else 0.0

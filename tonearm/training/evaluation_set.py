@@ -21,8 +21,8 @@ from tonearm.data.splits import EXCERPTS, Split
 from tonearm.errors import DatasetError, DecodeError, ModelError
 from tonearm.faults import Fault, Faults
 from tonearm.model.classifier import Classifier
-from tonearm.model.encoder import onnx_session
 from tonearm.model.file import Model
+from tonearm.model.network import onnx_session
 from tonearm.training import caveats, dataset
 from tonearm.training.caveats import Caveat
 from tonearm.training.dataset import DataSet, Encoding

@@ -1,6 +1,6 @@
 """A torch net as ONNX bytes, the proof that both say the same, and musicnn made cheap before.
 
-Must not import onnxruntime (``encoder.onnx_session`` does) or read or write files.
+Must not import onnxruntime (``network.onnx_session`` does) or read or write files.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, toleranc
     ModelError
         If the difference is above ``tolerance`` or not a number.
     """
-    from tonearm.model.encoder import onnx_session
+    from tonearm.model.network import onnx_session
 
     # The processor's float32 on both sides, whatever device predictions run on.
     session = onnx_session(onnx_bytes, device="cpu")

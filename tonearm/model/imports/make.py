@@ -233,7 +233,7 @@ def _try(
 
 def _make_trial(data: bytes, given: str, tensors: tuple[str, ...], spec: FeatureSpec) -> Work:
     """In a worker: a function that runs the network on so many windows of noise."""
-    from tonearm.model.encoder import onnx_session
+    from tonearm.model.network import onnx_session
 
     session = onnx_session(data)
 
