@@ -50,7 +50,9 @@ def close(one: Embeddings, other: Embeddings, *, within: float = 1e-5) -> None:
     ("hz", "genre", "name"),
     [(LOW_HZ, "blues", "low"), (MIDDLE_HZ, "jazz", "middle"), (HIGH_HZ, "metal", "high")],
 )
-def test_a_tone_is_told(hz: float, genre: str, name: str, tiny: Classifier, tmp_path: Path) -> None:
+def test_a_tone_is_recognised(
+    hz: float, genre: str, name: str, tiny: Classifier, tmp_path: Path
+) -> None:
     path = write_sndfile(tmp_path / "a.wav", tone(hz, 20, RATE), RATE)
     embeddings = tiny.embed(path)
     assert embeddings.duration_s == 20
@@ -122,7 +124,7 @@ def stopping_at(model: Classifier, confidence: float) -> Classifier:
     return Classifier(replace(model.model, stop_confidence=confidence))
 
 
-def test_hears_until_it_is_stopping_at(tiny: Classifier) -> None:
+def test_analyses_until_it_is_confident(tiny: Classifier) -> None:
     low, high = tone(LOW_HZ, 30, RATE), tone(HIGH_HZ, 30, RATE)
     same, halves = np.concatenate([low, low]), np.concatenate([low, high])
     everything = tiny.embed(same, RATE)

@@ -243,7 +243,7 @@ def test_music_that_is_gone_is_named(songs: Path, tmp_path: Path) -> None:
     assert f"none of 8 tracks could be analysed, e.g. {root}/chirp/" in says(result)
 
 
-def test_check_hears_a_folder_and_wants_old_genres_alone(songs: Path, tmp_path: Path) -> None:
+def test_check_analyses_a_folder_and_wants_old_genres_alone(songs: Path, tmp_path: Path) -> None:
     new = shutil.copytree(songs / "drone", tmp_path / "new" / "drone").parent
     old = shutil.copytree(songs / "chirp", tmp_path / "old" / "chirp").parent
     shutil.copytree(songs / "chirp", tmp_path / "old" / "hiss")

@@ -88,7 +88,7 @@ def test_deep_folders(tmp_path: Path) -> None:
 
 
 @posix
-def test_unreadable_folder_is_told_and_the_rest_found(tmp_path: Path) -> None:
+def test_an_unreadable_folder_is_reported_and_the_rest_found(tmp_path: Path) -> None:
     fill(tmp_path, "m/a.mp3", "m/locked/b.mp3", "m/z/c.mp3")
     tmp_path.chmod(0o755)
     (tmp_path / "m" / "locked").chmod(0)
@@ -111,7 +111,7 @@ for path in find(["m"], suffixes={".mp3"}, on_error=report):
     assert ended.stdout.splitlines() == ["m/a.mp3", "bad m/locked Permission denied", "m/z/c.mp3"]
 
 
-def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_vanishes_is_reported(tmp_path: Path) -> None:
     fill(tmp_path, "a.mp3", "sub/b.mp3")
     errors: list[tuple[Path, OSError]] = []
     walk = find([tmp_path], suffixes={".mp3"}, on_error=lambda *args: errors.append(args))

@@ -209,7 +209,7 @@ def test_one_track(client, folder):
     assert len(alike) == 3 and number not in [row["id"] for row in alike]
 
 
-def test_a_failure_is_not_remembered_and_a_changed_file_is_heard_again(client, folder):
+def test_a_failure_is_not_remembered_and_a_changed_file_is_analysed_again(client, folder):
     number = ids(client)["midnight_walk.mp3"]
     path, away = folder / "midnight_walk.mp3", folder / "away"
     urls = [f"/api/v1/tracks/{number}/timeline", f"/api/v1/tracks/{number}/picture"]

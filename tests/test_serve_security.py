@@ -267,7 +267,7 @@ def test_cut_off_slow_and_crowded_uploads_leave_nothing(tmp_path):
         wait_until(lambda: set(files()) == before, within_s=5)
 
 
-def test_a_client_that_goes_while_its_file_is_heard_leaves_nothing(tmp_path):
+def test_a_client_that_goes_while_its_file_is_analysed_leaves_nothing(tmp_path):
     """The analysis stops, and the next in line begins."""
     import httpx
 

@@ -83,7 +83,7 @@ def test_how_near_a_copy_lies(tmp_path, distance, later_s, is_copy):
     assert found == (["far"] if is_copy else ["near", "far"])
 
 
-def test_sounds_of_another_listener_are_not_compared(library):
+def test_sounds_of_another_encoder_are_not_compared(library):
     other = ModelRecord("b" * 64, "other", "another of as many dimensions", ("jazz", "rock"), None)
     put(library, "another model", [0.9, 0.1, 0.0], duration_s=50, model=other)
     assert "another model" not in names(
