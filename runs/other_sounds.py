@@ -131,7 +131,7 @@ def hear_all(backbone: bytes, *, seed: int = SEED) -> tuple[Sounds, Pieces]:
 
 
 def main() -> None:
-    """Hear and write."""
+    """Analyse the sounds and write their tags."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbone", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
