@@ -71,12 +71,10 @@ def place(
     # Too short for a window: the reader repeats the sound to fill one.
     if last <= 0:
         return np.zeros(1, dtype=np.int64)
-    through = np.arange(0, last + 1, hop_frames or window_frames)
-    if through[-1] < last:
-        through = np.append(through, last)
+    hop = hop_frames or window_frames
     # Spreading that many would make them overlap, and the same sound would vote twice.
-    if count == "all" or count >= len(through):
-        return through
+    if count == "all" or count >= -(-last // hop) + 1:
+        return np.append(np.arange(0, last, hop), last)
     # Middles of stretches, not their starts: the first seconds of a track are often a fade.
     middles = (np.arange(count) + 0.5) * total_frames / count
     starts = np.round(middles - window_frames / 2).astype(np.int64)

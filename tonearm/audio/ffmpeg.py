@@ -14,6 +14,7 @@ import numpy as np
 
 from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
 from tonearm.containers.asf import is_encrypted
+from tonearm.containers.mp4_atoms import sample_entries
 from tonearm.errors import DecodeError
 from tonearm.files import as_path
 
@@ -36,10 +37,17 @@ _RATE_BITS = {
     "eac3": bytes((0, 0, 0, 0, 0xC0)),
     "mp3": bytes((0, 0x18, 0x0C)),
 }
+# No codec holds a second of sound in less: Vorbis takes some 90 bytes for one of silence.
+_LEAST_BYTES_PER_S = 4
+_LONGEST_PACKET_S = 60.0
+# Before the stated end of a video the last packets of all its streams are looked for.
+_LAST_PACKETS_S = 5.0
+# A picture of a slow video may be shown for so long.
+_LAST_PICTURE_S = 1.0
 # More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
 _MOST_CHANNELS = 64
 # MP4's encrypted sample entries.
-_MP4_ENCRYPTED = frozenset({"drms", "drmi", "enca", "p608"})
+_MP4_ENCRYPTED = frozenset({b"drms", b"drmi", b"enca", b"p608"})
 # What is in these lies in other files: a song must not be able to have those read.
 _LISTS_OF_FILES = frozenset({"concat", "hls", "dash", "imf", "webm_dash_manifest"})
 
@@ -94,9 +102,10 @@ class AvReader:
         path = self._path
         try:
             self._container = open_container(path, span=self._span)
-        except PermissionError as error:
-            raise no_file(path, error) from None
         except (av.FFmpegError, OSError, ValueError) as error:
+            # FFmpeg says the same of some damaged files, which may well be read.
+            if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
+                raise no_file(path, error) from None
             raise DecodeError(path, "not-audio", f"FFmpeg: {plain(error, path)}") from None
         try:
             self._stream = self._audio_stream()
@@ -137,19 +146,53 @@ class AvReader:
 
     def _duration_s(self) -> float:
         """Length as the container states it, else the sum of its packets (read, not decoded)."""
+        stated_s = self._stated_s()
+        # A file of a megabyte that says it lasts a century.
+        if stated_s * _LEAST_BYTES_PER_S > max(self._container.size, 1):
+            return self._sum_of_packets()
+        return stated_s or self._sum_of_packets()
+
+    def _stated_s(self) -> float:
+        """Length as the container states it; 0 where FFmpeg would have to guess."""
         stream, container = self._stream, self._container
         formats = container.format.name.split(",")
-        guessed = not _LENGTH_GUESSED.isdisjoint(formats)
         start_s = max(0.0, float((stream.start_time or 0) * (stream.time_base or 0)))
         if self._ends_s is not None and self._ends_s > start_s:
             return self._ends_s - start_s
-        if not guessed and stream.duration and stream.time_base:
+        if not _LENGTH_GUESSED.isdisjoint(formats):
+            return 0.0
+        several = len(container.streams) > 1
+        # ASF states one length for all streams.
+        if stream.duration and stream.time_base and not (several and "asf" in formats):
             return float(stream.duration * stream.time_base)
-        if not guessed and container.duration:
-            # Matroska states when the last sound ends, whenever the first one begins.
-            before_s = start_s if "matroska" in formats else 0.0
-            return max(0.0, container.duration / 1_000_000 - before_s)  # AV_TIME_BASE
-        return self._sum_of_packets()
+        if not container.duration:
+            return 0.0
+        length_s = container.duration / 1_000_000  # AV_TIME_BASE
+        if several:
+            length_s = self._sound_ends_s(length_s)
+        # Matroska states when the last sound ends, whenever the first one begins.
+        return max(0.0, length_s - (start_s if "matroska" in formats else 0.0))
+
+    def _sound_ends_s(self, length_s: float) -> float:
+        """When the sound ends in a container whose length may be that of its pictures."""
+        sound_s = pictures_s = 0.0
+        try:
+            self._container.seek(int(max(0.0, length_s - _LAST_PACKETS_S) * 1_000_000))
+        except self._errors:  # Flash video without an index: all packets are read
+            self._reconnect()
+        with contextlib.suppress(*self._errors):
+            for packet in self._container.demux():
+                if packet.pts is None or packet.time_base is None:
+                    continue
+                ends_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                if packet.stream.index == self._stream.index:
+                    sound_s = max(sound_s, ends_s)
+                else:
+                    pictures_s = max(pictures_s, ends_s)
+        self._reconnect()
+        # A file that was cut off lacks its last pictures too, and the stated length shows it.
+        whole = pictures_s > length_s - _LAST_PICTURE_S
+        return min(sound_s, length_s) if whole and sound_s else length_s
 
     def _sum_of_packets(self) -> float:
         stream = self._stream
@@ -159,8 +202,12 @@ class AvReader:
         with contextlib.suppress(*self._errors):
             for packet in self._container.demux(stream):
                 # Either may be missing: time stamps in raw streams, durations in some containers.
-                total += packet.duration or 0
-                end = max(end, (packet.pts or 0) + (packet.duration or 0))
+                length = packet.duration or 0
+                # A last page that states a time gone wrong lends it to its packet.
+                if length * (packet.time_base or 0) > _LONGEST_PACKET_S:
+                    continue
+                total += length
+                end = max(end, (packet.pts or 0) + length)
                 if rate_bits and packet.size > len(rate_bits):
                     first = memoryview(packet)[: len(rate_bits)]
                     rates.add(bytes(a & b for a, b in zip(first, rate_bits, strict=True)))
@@ -168,6 +215,9 @@ class AvReader:
         # FFmpeg counts all packets of such a stream by the rate of the first.
         self.seeks = len(rates) <= 1
         self._reconnect()
+        stream = self._stream
+        if duration * _LEAST_BYTES_PER_S > max(self._container.size, 1):  # time stamps gone wrong
+            duration = total * (stream.time_base or 0)
         return float(duration)
 
     def _count(self) -> None:
@@ -402,11 +452,12 @@ class _Span(io.RawIOBase):
 
 
 def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
-    contexts = [stream.codec_context for stream in container.streams.audio]
-    # The bindings say there always is one; a codec that FFmpeg does not know has none.
-    if any(context and context.codec_tag in _MP4_ENCRYPTED for context in contexts):
-        return True
-    if "asf" not in container.format.name:
+    name = container.format.name
+    # FFmpeg states the codec below the encryption, so the entries themselves are looked at.
+    if "mp4" in name:
+        with path.open("rb") as file:
+            return not _MP4_ENCRYPTED.isdisjoint(sample_entries(file))
+    if "asf" not in name:
         return False
     with path.open("rb") as file:
         return is_encrypted(file)

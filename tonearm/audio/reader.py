@@ -217,7 +217,6 @@ def no_file(path: Path, error: OSError) -> DecodeError:
     """
     if isinstance(error, FileNotFoundError):
         return DecodeError(path, "missing", "disappeared while Tonearm was reading it")
-    # FFmpeg gives up on some damaged files with this error as well.
     if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
         return DecodeError(path, "permission-denied", why_unreadable(path, error))
     return DecodeError(path, "unreadable", why_unreadable(path, error))

@@ -30,6 +30,7 @@ _MOST_CHANNELS = 64
 _MOST_VALUES = 1 << 23
 # Sizes that mean "unknown", from programs that write into a pipe.
 _UNKNOWN_BYTES = (range(0x7FFFFF00, 0x80000001), range(0xFFFFFF00, 0x100000000))
+_MP3_FRAME = 1_152
 # Piece by which a damaged file is read up to its damage.
 _SALVAGE_SAMPLES = 4_096
 _SHOULD_BE = re.compile(
@@ -95,6 +96,8 @@ class SndfileReader:
             samples=samples,
             codec=f"{file.format}/{file.subtype}",
             warning=warning,
+            # A WAV that holds an MP3 counts what its encoder put around the sound.
+            frame_samples=_MP3_FRAME if file.subtype == "MPEG_LAYER_III" else 0,
         )
 
     def _length(self) -> tuple[int, str | None]:
@@ -110,6 +113,10 @@ class SndfileReader:
             refused = "Ogg, which FFmpeg reads"
         elif file.channels > _MOST_CHANNELS:
             refused = f"{file.channels} channels, more than {_MOST_CHANNELS}"
+        elif not file.seekable():
+            refused = f"{file.subtype}, in which it cannot seek"
+        elif file.format == "W64":
+            refused = "W64, whose floats it takes for integers"
         elif not file.samplerate or not samples:
             refused = f"{samples} samples at {file.samplerate} Hz"
         if refused:
@@ -184,8 +191,14 @@ class SndfileReader:
             return None
         # The frames alone are an MP3 too: 7 ms for two windows and the end instead of 21
         # (speed.md).
-        with self._sound_file(io.BytesIO(cut.data)) as part:
-            samples = mono(part.read(cut.skip + count, dtype="float32", always_2d=True)[cut.skip :])
+        try:
+            with self._sound_file(io.BytesIO(cut.data)) as part:
+                read = part.read(cut.skip + count, dtype="float32", always_2d=True)
+        # Without a name libsndfile looks for a macOS resource fork, "._", in the folder it is
+        # started in, and may take that for a part of this file.
+        except self._damaged:
+            return None
+        samples = mono(read[cut.skip :])
         # Short means that a frame was not where division put it; seeking finds out why.
         return samples if len(samples) == count else None
 

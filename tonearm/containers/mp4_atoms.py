@@ -14,6 +14,8 @@ from typing import BinaryIO
 from tonearm.containers.edits import read_at
 
 _BASE_OFFSET_PRESENT = 1  # flag of a tfhd
+# An index of three days of sound takes 50 MB.
+_MOST_INDEX_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,24 @@ def nested(data: bytes, at: int, end: int, names: Sequence[bytes]) -> Iterator[A
                 yield atom
             else:
                 yield from nested(data, atom.body, atom.end, names[1:])
+
+
+def sample_entries(file: BinaryIO) -> list[bytes]:
+    """Names of what the tracks hold, as ``mp4a``, or ``enca`` for sound that is encrypted.
+
+    Parameters
+    ----------
+    file : binary file
+        The open file.
+    """
+    found = []
+    for moov in atoms(file, 0, file.seek(0, io.SEEK_END)):
+        if moov.name == b"moov" and moov.end - moov.body <= _MOST_INDEX_BYTES:
+            data = read_at(file, moov.body, moov.end - moov.body)
+            for table in nested(data, 0, len(data), (b"trak", b"mdia", b"minf", b"stbl", b"stsd")):
+                # Behind version, flags and the number of entries.
+                found += [entry.name for entry in inner(data, table.body + 8, table.end)]
+    return found
 
 
 def atom_of(name: bytes, content: bytes) -> bytes:
