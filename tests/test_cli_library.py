@@ -48,7 +48,7 @@ def scanned(tmp_path_factory):
     library = folder / "library.sqlite"
     ran = tonearm("scan", music, "-j", 2, library=library)
     assert ran.returncode == 1, ran.stderr
-    assert ran.stdout == "8 files: 0 unchanged, 5 analysed, 2 recognised\n"
+    assert ran.stdout == "8 files: 0 unchanged, 5 analysed, 2 recognised, 1 failed\n"
     assert (
         "1 could not be read:\n" in ran.stderr and "broken.flac: is not an audio file" in ran.stderr
     )

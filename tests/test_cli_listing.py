@@ -121,7 +121,10 @@ def test_forget(music, tonearm, names, tmp_path):
     library = ["--library", tmp_path / "l.sqlite"]
     assert tonearm("forget", "--gone", *library).stdout == "1 file forgotten\n"
     assert names("--missing") == []
-    tonearm("forget", music["a"], *library)
+    with Library(tmp_path / "l.sqlite", write=True) as opened:
+        opened.write("INSERT INTO roots VALUES (?)", [[os.fsencode(music["a"].parent)]])
+    back = tonearm("forget", music["a"], *library).stderr
+    assert f"{music['a']} lies in a folder that is scanned: the next scan takes it in again" in back
     assert names() == ["b", "c"]
     assert music["a"].exists()
     tonearm("forget", music["a"].parent, *library)

@@ -61,6 +61,15 @@ def test_links_to_folders_are_followed_and_loops_end(tmp_path: Path) -> None:
 
 
 @posix
+def test_a_folder_is_met_by_its_own_path_and_not_by_a_link_to_it(tmp_path: Path) -> None:
+    fill(tmp_path, "music/z/a.mp3", "other/b.mp3")
+    (tmp_path / "music" / "a link").symlink_to("z")
+    (tmp_path / "music" / "other").symlink_to(tmp_path / "other")
+    named = [tmp_path / "music", tmp_path / "other"]
+    assert found(*named) == [tmp_path / "music" / "z" / "a.mp3", tmp_path / "other" / "b.mp3"]
+
+
+@posix
 def test_links_to_files_nothing_and_themselves(tmp_path: Path) -> None:
     fill(tmp_path, "a.mp3")
     (tmp_path / "b.mp3").symlink_to("a.mp3")

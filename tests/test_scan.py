@@ -145,6 +145,16 @@ def test_a_folder_on_another_disk_is_noted(case):
     assert (result.found, result.away, result.gone) == (1, 1, 0)
 
 
+def test_a_folder_that_moved_altogether_is_no_longer_waited_for(case):
+    case.add("old/a.mp3")
+    case.scan(case.root / "old")
+    (case.root / "old").rename(case.root / "new")
+    result = case.scan(case.root / "new", again=True)
+    assert (result.moved, result.away, result.failures) == (1, 0, [])
+    with Library(case.path) as library:
+        assert library.roots() == [str(case.root / "new")] and library.unread() == []
+
+
 def test_a_root_that_was_emptied_is_named(case):
     case.add("inbox/a.mp3")
     case.scan(case.root / "inbox")

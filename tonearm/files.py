@@ -11,6 +11,7 @@ import mmap
 import os
 import secrets
 import tempfile
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
@@ -65,12 +66,11 @@ def find(
 ) -> Iterator[Path]:
     """Files of the given suffixes below folders, and every file named outright.
 
-    Folders are walked recursively in the order of their names, through symbolic links too; one
+    Folders are walked recursively in the order of their names, and then through symbolic links; one
     reached before, or above the folder that was named (a link that loops), is not entered. A path
-    that does not exist is
-    yielded as it is; opening it reports the error. Names that begin with a dot are skipped:
-    among them are the ``._song.mp3`` that macOS leaves on foreign disks. So are folders that hold a
-    file ``.nomedia``, unless they are named outright.
+    that does not exist is yielded as it is; opening it reports the error. Names that begin with a
+    dot are skipped: among them are the ``._song.mp3`` that macOS leaves on foreign disks. So are
+    folders that hold a file ``.nomedia``, unless they are named outright.
 
     Parameters
     ----------
@@ -85,54 +85,93 @@ def find(
     on_mount : callable
         Called with each folder that lies on another disk than the one above it.
     """
-    # Device and inode, because two paths may lead to one folder.
-    entered: set[tuple[int, int]] = set()
+    walker = _Walker(suffixes, on_error, exclude, on_mount)
     for path in map(Path, paths):
         if path.is_dir():
-            yield from _walk(path, suffixes, on_error, entered, exclude, on_mount)
+            yield from walker.walk(path)
         else:
             yield path
+    # Last, so that a folder is met by its own path rather than by that of a link to it.
+    while walker.links:
+        yield from walker.walk_link(walker.links.popleft())
 
 
-def _walk(
-    folder: Path,
-    suffixes: Collection[str],
-    on_error: Callable[[Path, OSError], None],
-    entered: set[tuple[int, int]],
-    exclude: Sequence[str],
-    on_mount: Callable[[Path], object],
-) -> Iterator[Path]:
-    named, above = folder, list(_above(folder))
-    # A stack of its own: recursion would end at Python's limit in a deep tree.
-    pending = [(folder, above[0][0] if above else None)]
-    while pending:
-        folder, device = pending.pop()
-        try:
-            status = folder.stat()
-            identity = (status.st_dev, status.st_ino)
-            # A link upwards would take in what lies next to the folder that was named.
-            if identity in entered or identity in above:
+class _Link(NamedTuple):
+    """A link to a folder: where it is, on which device, and the folders above the named one."""
+
+    path: Path
+    device: int
+    above: frozenset[tuple[int, int]]
+
+
+class _Walker:
+    """Walks through folders, each of them once."""
+
+    def __init__(
+        self,
+        suffixes: Collection[str],
+        on_error: Callable[[Path, OSError], None],
+        exclude: Sequence[str],
+        on_mount: Callable[[Path], object],
+    ) -> None:
+        self._suffixes, self._exclude = suffixes, exclude
+        self._on_error, self._on_mount = on_error, on_mount
+        # Device and inode, because two paths may lead to one folder.
+        self._entered: set[tuple[int, int]] = set()
+        self.links: deque[_Link] = deque()
+
+    def walk(self, named: Path) -> Iterator[Path]:
+        """Audio files in a folder that was named outright."""
+        above = list(_above(named))
+        device = above[0][0] if above else None
+        yield from self._walk(named, device, frozenset(above), named=named)
+
+    def walk_link(self, link: _Link) -> Iterator[Path]:
+        """Audio files in a folder that a link leads to."""
+        yield from self._walk(link.path, link.device, link.above, named=None)
+
+    def _walk(
+        self,
+        folder: Path,
+        device: int | None,
+        above: frozenset[tuple[int, int]],
+        *,
+        named: Path | None,
+    ) -> Iterator[Path]:
+        # A stack of its own: recursion would end at Python's limit in a deep tree.
+        pending = [(folder, device)]
+        while pending:
+            folder, device = pending.pop()
+            try:
+                status = folder.stat()
+                identity = (status.st_dev, status.st_ino)
+                # A link upwards would take in what lies next to the folder that was named.
+                if identity in self._entered or identity in above:
+                    continue
+                self._entered.add(identity)
+                if status.st_dev != device:
+                    self._on_mount(folder)
+                with os.scandir(folder) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                self._on_error(folder, error)
                 continue
-            entered.add(identity)
-            if status.st_dev != device:
-                on_mount(folder)
-            with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            on_error(folder, error)
-            continue
-        if folder != named and any(entry.name == ".nomedia" for entry in found):
-            continue
-        folders = []
-        for entry in found:
-            if entry.name.startswith(".") or is_excluded(folder / entry.name, exclude):
+            if folder != named and any(entry.name == ".nomedia" for entry in found):
                 continue
-            if _is_folder(entry):
-                folders.append(folder / entry.name)
-            elif os.path.splitext(entry.name)[1].lower() in suffixes:
-                yield folder / entry.name
-        # The stack gives back the last one first.
-        pending.extend((below, status.st_dev) for below in reversed(folders))
+            folders = []
+            for entry in found:
+                path = folder / entry.name
+                if entry.name.startswith(".") or is_excluded(path, self._exclude):
+                    continue
+                if not _is_folder(entry):
+                    if os.path.splitext(entry.name)[1].lower() in self._suffixes:
+                        yield path
+                elif entry.is_symlink():
+                    self.links.append(_Link(path, status.st_dev, above))
+                else:
+                    folders.append(path)
+            # The stack gives back the last one first.
+            pending.extend((below, status.st_dev) for below in reversed(folders))
 
 
 def _above(folder: Path) -> Iterator[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,8 @@ def forget(
 ) -> None:
     """Drop folders from the library.
 
-    No music file is changed, and `tonearm undo` still works on files that stay where they are.
+    No music file is changed, and `tonearm undo` still works: also on files that moved, once
+    `tonearm scan` has met them in their new place.
     """
     from tonearm.library.store import Library
 
@@ -32,6 +34,14 @@ def forget(
         raise typer.BadParameter("name folders or files, or use --gone", param_hint="PATHS")
     with Library(location(library), write=True) as opened:
         count = opened.forget(None if gone else paths)
+        roots = {Path(root) for root in opened.roots()}
     print(f"{console.counted(count, 'file')} forgotten")
+    for path in paths or ():
+        if path.exists() and not roots.isdisjoint(Path(os.path.abspath(path)).parents):
+            # Its files are there, and so is the folder above, which every scan looks through.
+            words = (
+                "the next scan takes it in again, unless it is excluded (--exclude, or .nomedia)"
+            )
+            console.say(f"{console.printable(path)} lies in a folder that is scanned: {words}")
     if paths and not count:
         console.say("the library holds nothing at or below these paths")

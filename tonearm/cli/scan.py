@@ -264,11 +264,13 @@ def _summary(result: Scan) -> str:
         f"{result.analysed:,} analysed",
         f"{result.recognised:,} recognised" + (f" ({result.moved:,} moved)" * bool(result.moved)),
     ]
+    failed = result.done - result.analysed - result.recognised
+    parts += [f"{failed:,} failed"] * bool(failed)
     parts += [f"{result.gone:,} gone"] * bool(result.gone)
     gone = f"{result.gone_before:,} gone before (`tonearm list --missing`)"
     parts += [gone] * bool(result.gone_before)
     parts += [f"{result.away:,} away"] * bool(result.away)
     parts += [f"{result.reclassified:,} classified again"] * bool(result.reclassified)
-    failed = f"{result.failed_before:,} failed before (--retry tries them again)"
-    parts += [failed] * bool(result.failed_before)
+    before = f"{result.failed_before:,} failed before (--retry tries them again)"
+    parts += [before] * bool(result.failed_before)
     return f"{console.counted(result.found, 'file')}: {', '.join(parts)}"

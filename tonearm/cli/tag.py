@@ -217,7 +217,7 @@ def _print_json(
     ]
     refused = [(f.track.path, f.reason or "") for f in plan.with_action(Action.refused)]
     # A dict, so that a file with two reasons has one row; the last one is of the writing.
-    errors = dict([*plan.unreadable, *refused, *failures])
+    errors = dict([*plan.unreadable, *plan.untaggable, *refused, *failures])
     library_options.print_object(
         {
             "run": result.run if result else None,

@@ -64,7 +64,7 @@ def _each_file(plan: TagPlan, unscanned: Sequence[Path]) -> Iterator[str]:
             _, words = _SKIPPED.get(file.proposal.action, ("", file.reason or ""))
             words = f"skipped: {words.format(confidence=_confidence(file))}"
         yield f"{console.printable(file.track.path)}: {words}"
-    for path, reason in plan.unreadable:
+    for path, reason in [*plan.unreadable, *plan.untaggable]:
         yield f"{console.printable(path)}: skipped: {console.printable(reason)}"
     for new in unscanned:
         yield f"{console.printable(new)}: skipped: not scanned yet, or excluded"
@@ -86,8 +86,14 @@ def _name(files: Sequence[PlannedFile]) -> str:
     album = files[0].album
     if album is None:
         return console.printable(files[0].track.path)
-    folder = os.path.commonpath([os.path.dirname(file.track.path) for file in files])
+    folders = Counter(os.path.dirname(file.track.path) for file in files)
+    (folder, most), *others = folders.most_common()
+    # Discs lie side by side in the folder of their album; a stray copy lies anywhere.
+    above = {os.path.dirname(each) for each in folders}
+    if others and len(above) == 1:
+        folder, most = above.pop(), len(files)
     count = console.counted(len(files), "file")
+    count += f", {most:,} of them" if most < len(files) else ""
     return f"{console.printable(album)} ({count} in {console.printable(folder)})"
 
 
@@ -143,6 +149,9 @@ def _show_counts(
             print(f"  {count:,} skipped: {text.format(limits=_limits(rules))}")
     if plan.unreadable:
         print(f"  {len(plan.unreadable):,} skipped: could not be read (`tonearm status --errors`)")
+    if plan.untaggable:
+        words = "their tags cannot be read or written (`tonearm list --failed`)"
+        print(f"  {len(plan.untaggable):,} skipped: {words}")
     if unscanned:
         words = "not scanned yet, or excluded (`tonearm scan` takes in what is new)"
         print(f"  {len(unscanned):,} skipped: {words}")

@@ -168,6 +168,9 @@ def unread(
     found = []
     for name, reason in library.unread():
         around = {Path(name), *Path(name).parents}
+        # What was named and never was there, a slip, is noted too, for it not to be news again.
+        if not os.path.lexists(name):
+            continue
         if places.isdisjoint(around) and not (named is not None and named.isdisjoint(around)):
             found.append((name, reason))
     return found

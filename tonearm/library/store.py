@@ -262,8 +262,8 @@ class Library(Database):
         for table in ("mounts", "unread"):
             self.rows(
                 f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM json_each(?)"  # noqa: S608
-                " WHERE path >= unhexed(json_extract(value, '$[0]'))"
-                " AND path < unhexed(json_extract(value, '$[1]')))",
+                f" WHERE {table}.path >= unhexed(json_extract(value, '$[0]'))"
+                f" AND {table}.path < unhexed(json_extract(value, '$[1]')))",
                 [bounds_of(paths)],
             )
 

@@ -82,14 +82,15 @@ class TagPlan:
     Parameters
     ----------
     files : list of PlannedFile
-    unreadable : Faults
-        Files that could not be analysed, or whose tags cannot be read.
+    unreadable, untaggable : Faults
+        Files that could not be analysed; files whose tags Tonearm cannot read, such as Matroska.
     away : Faults
         Folders that are away, with the number of their tracks.
     """
 
     files: list[PlannedFile] = field(default_factory=list)
     unreadable: Faults = field(default_factory=Faults)
+    untaggable: Faults = field(default_factory=Faults)
     away: Faults = field(default_factory=Faults)
 
     def with_action(self, action: Action) -> list[PlannedFile]:
@@ -150,11 +151,11 @@ def plan_tags(
     for track in tracks:
         if track.id in links:
             plan.files.append(_link(track, links[track.id]))
-        elif track.tags.error:
-            # The plan names the path in a column of its own.
-            plan.unreadable.add(track.path, track.tags.error.removeprefix(f"{track.path}: "))
         elif track.prediction is None:
             plan.unreadable.add(track.path, track.error_message or "is not analysed")
+        elif track.tags.error:
+            # The plan names the path in a column of its own.
+            plan.untaggable.add(track.path, track.tags.error.removeprefix(f"{track.path}: "))
         else:
             plan.files.append(_planned(library, track, track.prediction, albums, rules, written))
     return plan

@@ -246,7 +246,16 @@ class Walk:
                 " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
             )
             self._library.embeddings.drop_unused()
+        self._drop_empty_roots()
         self._count_absent(named, again=again, gone=[Path(track.path) for track in gone])
+
+    def _drop_empty_roots(self) -> None:
+        """Folders that are away and hold nothing any more: their files were met elsewhere."""
+        for place in [place for place in self._away if not count_below(self._library, [place])]:
+            self._away.remove(place)
+            self._library.forget([place])
+            path = os.fspath(place)
+            self._result.failures[:] = [f for f in self._result.failures if f.path != path]
 
     def _count_absent(self, named: list[Path], *, again: bool, gone: list[Path]) -> None:
         """Count what is gone or away, whether that is news or not."""
