@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from conftest import Command
 
 from tonearm.cli import console
@@ -59,3 +60,42 @@ def test_a_command_imports_no_other() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+class Bar(console.Progress):
+    """A bar that notes what it was asked to draw."""
+
+    def __init__(self, total: int | None, *, unit: str) -> None:
+        super().__init__(None, unit=unit)
+        self.seen: list[object] = [total]
+        BARS.append(self)
+
+    def advance(self, amount: float = 1, *, failures: int = 0) -> None:
+        self.seen.append((amount, failures))
+
+    def note(self, text: str) -> None:
+        self.seen.append(text)
+
+
+BARS: list[Bar] = []
+
+
+def test_one_bar_for_all_work_of_unknown_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "Progress", Bar)
+    BARS.clear()
+    counting = console.Counting("files")
+    with counting:
+        counting.looking("found 1 file")
+        counting.looking("found 9 files")
+        for done, failures in ((0, 0), (2, 0), (5, 1)):
+            counting.reach(5, done, failures)
+    with counting:  # a second piece of work begins at 0, and with nothing to do draws nothing
+        counting.start(0)
+        counting.done(1, 0)
+    with counting:
+        counting.reach(3, 3, 0)
+    assert [bar.seen for bar in BARS] == [
+        [None, "found 1 file", "found 9 files"],
+        [5, (0, 0), (2, 0), (3, 1)],
+        [3, (3, 0)],
+    ]

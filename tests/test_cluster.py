@@ -206,7 +206,7 @@ def test_what_cannot_be_begun_is_said_in_a_sentence(tonearm, tmp_path, monkeypat
     gone = tonearm("scan", "--on", "ray", tmp_path / "gone", "-o", tmp_path / "o")
     assert (gone.code, gone.err) == (
         2,
-        f"tonearm: {tmp_path / 'gone'}: cannot be read: does not exist\n",
+        f"tonearm: {tmp_path / 'gone'} cannot be read: does not exist\n",
     )
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
     missing = tonearm("scan", "--on", "ray", lines, "-o", tmp_path / "o")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -74,7 +73,7 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
     result = scanning.ClusterScan()
     interrupted = False
     # Ray writes remarks to stderr by itself, as decoders do.
-    with console.quiet_decoders(), _Shown() as show:
+    with console.Counting("objects") as counting:
         try:
             scanning.scan(
                 [_absolute(name) for name in inputs],
@@ -84,7 +83,7 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
                 objects_at_once=options.jobs,
                 retry=options.retry,
                 result=result,
-                on_progress=show.update,
+                on_progress=lambda so_far: counting.reach(so_far.to_do, so_far.done, so_far.failed),
             )
         # What was written stays; the summary still follows.
         except KeyboardInterrupt:
@@ -140,26 +139,3 @@ def _summary(result: ClusterScan) -> str:
     if result.failed_before:
         parts.append(f"{result.failed_before:,} failed before (--retry tries them again)")
     return f"{console.counted(result.found, 'object')}: {', '.join(parts)}"
-
-
-class _Shown:
-    """The progress bar, once it is known how much there is to do."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._bar: console.Progress | None = None
-        self._done = 0
-
-    def update(self, result: ClusterScan) -> None:
-        """Draw how far it is."""
-        if self._bar is None:
-            bar = console.Progress(result.to_do, unit="objects")
-            self._bar = self._stack.enter_context(bar)
-        self._bar.advance(result.done - self._done, failures=result.failed)
-        self._done = result.done
-
-    def __enter__(self) -> _Shown:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()

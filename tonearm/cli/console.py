@@ -251,29 +251,58 @@ class Progress:
 
 
 class Counting:
-    """The progress bar of work whose number of items is known only once it has begun."""
+    """The progress bar of work whose number of items is known only once it has begun.
+
+    Meanwhile what decoders print themselves is kept off stderr.
+    """
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
         self._stack = ExitStack()
+        self._drawn = ExitStack()  # closed when another bar takes its place
         self._bar: Progress | None = None
+        self._started = False
+        self._done = 0
+
+    def looking(self, found: str) -> None:
+        """Say what was found so far, before it is known how much there is to do."""
+        if self._bar is None:
+            self._draw(None)
+        if self._bar:
+            self._bar.note(found)
 
     def start(self, total: int) -> None:
         """Draw the bar, unless there is nothing to do."""
+        self._started, self._done = True, 0
+        self._drawn.close()
+        self._bar = None
         if total:
-            self._bar = self._stack.enter_context(Progress(total, unit=self._unit))
+            self._draw(total)
 
-    def done(self, _done: int, failures: int) -> None:
-        """One more is done; so many have failed so far."""
+    def done(self, done: int, failures: int) -> None:
+        """So many are done, and so many of them have failed."""
         if self._bar:
-            self._bar.advance(failures=failures)
+            self._bar.advance(done - self._done, failures=failures)
+        self._done = done
+
+    def reach(self, total: int, done: int, failures: int) -> None:
+        """:meth:`start`, if that has not been called yet, and then :meth:`done`."""
+        if not self._started:
+            self.start(total)
+        self.done(done, failures)
+
+    def _draw(self, total: int | None) -> None:
+        self._bar = self._drawn.enter_context(Progress(total, unit=self._unit))
 
     def __enter__(self) -> Counting:
         self._stack.enter_context(quiet_decoders())
+        self._stack.enter_context(self._drawn)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+        # A second piece of work, of the same command, begins anew.
+        self._bar, self._started = None, False
 
 
 def _new_bar() -> Bar:

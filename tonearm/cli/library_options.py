@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -126,18 +126,11 @@ def command() -> str:
 @contextmanager
 def progress() -> Iterator[Callable[[RunResult], None]]:
     """A callback that draws the progress of a run once its number of files is known."""
-    with console.quiet_decoders(), ExitStack() as stack:
-        bar: console.Progress | None = None
-
-        def report_progress(result: RunResult) -> None:
-            nonlocal bar
-            # The first call comes before any file: it only says how many there are.
-            if bar is None:
-                bar = stack.enter_context(console.Progress(result.total, unit="files"))
-            else:
-                bar.advance(failures=len(result.failures))
-
-        yield report_progress
+    with console.Counting("files") as counting:
+        # The first call comes before any file: it only says how many there are.
+        yield lambda result: counting.reach(
+            result.total, len(result.paths) + len(result.failures), len(result.failures)
+        )
 
 
 def close(headline: str, failures: Sequence[tuple[str, str]], *, interrupted: bool) -> None:

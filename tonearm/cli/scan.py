@@ -147,8 +147,7 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
         loaded = model_file.load(model)
         # Once the model could be loaded: a wrong path must not be kept for the next scan.
         opened.keep_model_path(model)
-        stack.enter_context(console.quiet_decoders())
-        show = stack.enter_context(_Shown())
+        counting = stack.enter_context(console.Counting("files"))
         try:
             scanning.scan(
                 opened,
@@ -161,7 +160,7 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
                 retry=options.retry,
                 exclude=options.exclude,
                 result=result,
-                on_progress=show.update,
+                on_progress=partial(_show, counting),
             )
         # What was analysed is committed; the summary still follows.
         except KeyboardInterrupt:
@@ -228,34 +227,12 @@ def _tag(context: typer.Context, library: Path, paths: list[Path]) -> None:
     program.main(arguments, standalone_mode=False, default_map=context.find_root().default_map)
 
 
-class _Shown:
-    """The progress bar of a scan: first the files found, then the share done."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._looking = self._bar(None)
-        self._analysing: console.Progress | None = None
-        self._done = 0
-
-    def update(self, result: Scan) -> None:
-        """Draw how far it is."""
-        if result.looking:
-            self._looking.note(f"found {console.counted(result.found, 'file')}")
-            return
-        if self._analysing is None:
-            self._stack.close()
-            self._analysing = self._bar(result.to_do)
-        self._analysing.advance(amount=result.done - self._done, failures=len(result.failures))
-        self._done = result.done
-
-    def _bar(self, total: int | None) -> console.Progress:
-        return self._stack.enter_context(console.Progress(total, unit="files"))
-
-    def __enter__(self) -> _Shown:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+def _show(counting: console.Counting, result: Scan) -> None:
+    """Draw how far a scan is: first the files found, then the share that is done."""
+    if result.looking:
+        counting.looking(f"found {console.counted(result.found, 'file')}")
+    else:
+        counting.reach(result.to_do, result.done, len(result.failures))
 
 
 def _summary(result: Scan) -> str:

@@ -10,8 +10,7 @@ where it stopped. Must not import torch.
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,11 +19,12 @@ from tonearm.data.embedding_store import AnalysedFile, StoredEmbeddings
 from tonearm.data.groups import credited
 from tonearm.faults import Faults
 from tonearm.files import FileStatus, why_unreadable
+from tonearm.library import file_analysis
 from tonearm.library.file_analysis import Embed, Looked, MakeEmbed, make_work
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import Library, as_stored
 from tonearm.model.classifier import Classifier
-from tonearm.workers import Done, Failure, Pool, Question
+from tonearm.workers import Failure, Pool
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
 
@@ -87,24 +87,14 @@ def analyse(
     Analysis
         In the order of ``paths``.
     """
-    run = _Run(library, encoder)
-    waiting = deque(name for name, path in paths.items() if not run.is_known(name, path))
-    total = len(waiting)
-    on_start(total)
-    if waiting:
+    run = _Run(library, encoder, on_done)
+    new = [name for name, path in paths.items() if not run.is_known(name, path)]
+    on_start(len(new))
+    if new:
         work = partial(make_work, make_embed, file_tags)
         # No more workers than files: each loads a model of its own.
-        with Pool(min(jobs, total), make_work=work) as pool:
-            while waiting or run.in_flight:
-                while waiting and pool.idle:
-                    name = waiting.popleft()
-                    run.submit(pool, name, paths[name])
-                for event in pool.events():
-                    if isinstance(event.news, Question):
-                        pool.answer(event.number, run.is_new(event.number, event.news.value))
-                    elif isinstance(event.news, Done):
-                        run.take(event.number, event.news.value)
-                        on_done(total - len(waiting) - len(run.in_flight), len(run.found.failed))
+        with Pool(min(jobs, len(new)), make_work=work) as pool:
+            file_analysis.analyse(pool, run.tasks((name, paths[name]) for name in new), run)
     # Workers end in any order; figures must not depend on that.
     order = {name: i for i, name in enumerate(paths)}
     files = dict(sorted(run.found.files.items(), key=lambda item: order[item[0]]))
@@ -122,13 +112,13 @@ class _File:
 
 
 class _Run:
-    """The files in flight, and what is known so far."""
+    """The files in flight, and what is known so far: a keeper of :func:`file_analysis.analyse`."""
 
-    def __init__(self, library: Library, encoder: str) -> None:
-        self._library, self._encoder = library, encoder
+    def __init__(self, library: Library, encoder: str, on_done: OnDone) -> None:
+        self._library, self._encoder, self._on_done = library, encoder, on_done
         self._copies: dict[str, list[_File]] = {}  # of sounds that are being analysed
-        self._next = 0
-        self.in_flight: dict[int, _File] = {}
+        self._in_flight: dict[int, _File] = {}
+        self._done = 0
         self.found = Analysis()
 
     def is_known(self, name: str, path: Path) -> bool:
@@ -144,22 +134,23 @@ class _Run:
         self.found.files[name] = file
         return True
 
-    def submit(self, pool: Pool, name: str, path: Path) -> None:
-        """Give a file to an idle worker."""
-        try:
-            # Again at once before it is read, since the wait may have been long.
-            status = FileStatus.of(os.stat(path))
-        except OSError as error:
-            self.found.failed.add(name, why_unreadable(path, error))
-            return
-        self._next += 1
-        self.in_flight[self._next] = _File(name, path, status)
-        pool.submit(self._next, os.fspath(path))
+    def tasks(self, files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, str]]:
+        """The files for idle workers, by number; one that is gone by then fails here."""
+        for number, (name, path) in enumerate(files):
+            try:
+                # Again at once before it is read, since the wait may have been long.
+                status = FileStatus.of(os.stat(path))
+            except OSError as error:
+                self.found.failed.add(name, why_unreadable(path, error))
+                self._done += 1
+                continue
+            self._in_flight[number] = _File(name, path, status)
+            yield number, os.fspath(path)
 
     def is_new(self, number: int, looked: Looked) -> bool:
         """Whether a file is to be analysed, after a first look at it."""
-        old = self.in_flight[number]
-        file = self.in_flight[number] = _File(old.name, old.path, old.status, looked)
+        old = self._in_flight[number]
+        file = self._in_flight[number] = _File(old.name, old.path, old.status, looked)
         if self._library.embeddings.has(looked.key, self._encoder):
             self._keep(file)
         elif looked.key in self._copies:
@@ -169,11 +160,15 @@ class _Run:
             return True
         return False
 
-    def take(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
+    def take_in(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
         """Keep what a worker found of a file; None if it was not new."""
-        file = self.in_flight.pop(number)
-        if outcome is None:
-            return
+        file = self._in_flight.pop(number)
+        self._done += 1
+        if outcome is not None:
+            self._take(file, outcome)
+        self._on_done(self._done, len(self.found.failed))
+
+    def _take(self, file: _File, outcome: StoredEmbeddings | Failure) -> None:
         copies = self._copies.pop(file.looked.key) if file.looked else []
         if isinstance(outcome, Failure):
             for each in (file, *copies):
