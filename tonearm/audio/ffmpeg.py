@@ -15,6 +15,7 @@ import numpy as np
 from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
 from tonearm.containers.asf import is_encrypted
 from tonearm.containers.mp4_atoms import sample_entries
+from tonearm.containers.stated_bytes import lacks_index, sound_bytes
 from tonearm.errors import DecodeError
 from tonearm.files import as_path
 
@@ -106,7 +107,11 @@ class AvReader:
             # FFmpeg says the same of some damaged files, which may well be read.
             if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
                 raise no_file(path, error) from None
-            raise DecodeError(path, "not-audio", f"FFmpeg: {plain(error, path)}") from None
+            reason = f"FFmpeg: {plain(error, path)}"
+            with path.open("rb") as file:
+                if lacks_index(file):
+                    reason = "the end of this MP4, with the index of its sound, is missing"
+            raise DecodeError(path, "not-audio", reason) from None
         try:
             self._stream = self._audio_stream()
         except BaseException:
@@ -140,9 +145,19 @@ class AvReader:
             channels=stream.channels,
             samples=samples,
             codec=f"{self._container.format.name}/{stream.codec_context.name}",
-            warning=self._warning,
+            warning=self._warning or self._too_few_bytes(),
             frame_samples=max(0, stream.codec_context.frame_size or 0),
         )
+
+    def _too_few_bytes(self) -> str | None:
+        """Words where a header promises more sound than there is, of which FFmpeg says nothing."""
+        if self._span is not None:
+            return None
+        with self._path.open("rb") as file:
+            found = sound_bytes(file)
+        if found is None or found.there >= found.stated:
+            return None
+        return f"truncated: {found.there:,} of {found.stated:,} bytes of sound are there"
 
     def _duration_s(self) -> float:
         """Length as the container states it, else the sum of its packets (read, not decoded)."""
