@@ -226,8 +226,12 @@ class AvReader:
                 if rate_bits and packet.size > len(rate_bits):
                     first = memoryview(packet)[: len(rate_bits)]
                     rates.add(bytes(a & b for a, b in zip(first, rate_bits, strict=True)))
+        # Whichever is longer: a gap shows in the time stamps alone, missing stamps in the lengths
+        # alone.
         duration = max(total, end - (stream.start_time or 0)) * (stream.time_base or 0)
         # FFmpeg counts all packets of such a stream by the rate of the first.
+        # Where the rate changes on the way, no time stamp says which sample it is: then positions
+        # are found by decoding from the beginning.
         self.seeks = len(rates) <= 1
         self._reconnect()
         stream = self._stream
@@ -305,6 +309,8 @@ class AvReader:
         start += self._lead
         # After a seek the position is unknown until the first frame says it.
         ahead = None if self._position is None else start - self._position
+        # A seek costs a new start of the decoder: decoding on over a short gap is faster, and
+        # exact.
         near = _READ_ON_S * self.info.sample_rate_hz + len(self._left)
         if ahead is None or not 0 <= ahead < near:
             self._go_to(start)
@@ -326,6 +332,8 @@ class AvReader:
             start += len(piece)
             gathered += len(piece)
             pieces.append(piece)
+        # Fewer samples than promised, and not at the end: the rest of the file is missing or
+        # damaged.
         if gathered < count and start - self._lead < self.info.samples:
             end = start if self._position is None else min(start, self._position)
             self.ended_at = max(0, end - self._lead)

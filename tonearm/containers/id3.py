@@ -162,6 +162,7 @@ class Id3Body:
         if flags & ~(_UNSYNCHRONISED | _EXTENDED | 0x20) or (version == 2 and flags & _EXTENDED):
             raise damaged(path, "its ID3 tag has a footer, or is compressed", RESAVE)
         body = data[10:length]
+        # In 2.4 each frame says for itself whether it is unsynchronised, and stays as it is.
         if flags & _UNSYNCHRONISED and version < 4:
             body = body.replace(b"\xff\0", b"\xff")
         extended = b""
@@ -186,6 +187,7 @@ class Id3Body:
         """
         extended = self.extended
         if self.version == 3 and extended:
+            # The extended header of 2.3 repeats how much padding there is.
             extended = extended[:6] + struct.pack(">I", padding)
         body = extended + b"".join(frames) + bytes(padding)
         if self.flags & _UNSYNCHRONISED and self.version < 4:

@@ -184,7 +184,10 @@ class Mp4File(RawFile):
         """
         (content,) = contents.values()
         moov = self._removed(content) if content.items is None else self._changed(content)
+        # By so much all sound behind the index moves, and each offset to it has to follow.
         shift = len(moov) - len(self._data)
+        # The index is replaced as a whole: it is small, and the sizes of all atoms around a tag
+        # change with it.
         edits = [Edit(self._moov.start, len(self._data), moov)]
         # saio holds places of its own, which nothing here would move.
         if shift and b"saio" in self._data:
@@ -263,6 +266,8 @@ class Mp4File(RawFile):
         """Offsets in the fragments of a file made for streaming, and in their index at the end."""
         edits = []
         with open(self.path, "rb") as file:
+            # A fragment may name the byte that its offsets count from, and an index at the end
+            # names where each fragment begins.
             for atom in self._top:
                 if atom.name in {b"moof", b"mfra"}:
                     data = read_at(file, atom.start, atom.end - atom.start)

@@ -40,6 +40,8 @@ class OggFile(RawFile):
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             first = _page_at(file, 0, path)
+            # The first page holds the codec's header alone, whatever the codec: comments begin with
+            # the second.
             self._pages = [_page_at(file, first.end, path)]
             # Until a page that ends with a packet: there the next one (sound, mostly) begins.
             while self._pages[-1].segments[-1:] == b"\xff" and len(self._pages) < 4_096:
@@ -52,7 +54,10 @@ class OggFile(RawFile):
             data = b"".join(read_at(file, page.body, page.length) for page in self._pages)
             length = _first_packet(b"".join(page.segments for page in self._pages))
             intro = read_at(file, first.body, 8)
+            # Vorbis keeps its third header, the code books, behind the comments on the same pages:
+            # it moves along unchanged.
             self._later = data[length:]
+            # The lengths of these later packets, which the new pages repeat.
             self._tail_segments = b"".join(page.segments for page in self._pages)[
                 length // 255 + 1 :
             ]
@@ -82,12 +87,14 @@ class OggFile(RawFile):
         own = len(segments)
         segments += self._tail_segments
         counts = _page_counts(len(segments), content.layout or self._layout())
+        # Laid out again as pages: each holds at most 255 segments of at most 255 bytes.
         data, pages, position = packet + self._later, [], 0
         first = self._pages[0]
         for index, count in enumerate(counts):
             lengths, segments = segments[:count], segments[count:]
             size = sum(lengths)
             ended = any(length < 255 for length in lengths)
+            # Decoders drop what a page continues where no packet is open.
             flags = CONTINUED if index and not self._starts(counts, index, own) else 0
             page = HEADER.pack(
                 b"OggS", 0, flags, 0 if ended else -1, first.serial, first.number + index, 0, count
@@ -96,6 +103,7 @@ class OggFile(RawFile):
             position += size
         start, end = first.start, self._pages[-1].end
         edits = [Edit(start, end - start, b"".join(pages))]
+        # Pages are numbered without gaps: a gap means lost data, and players would skip.
         shift = len(counts) - len(self._pages)
         return edits + (self._renumbered(end, shift) if shift else [])
 

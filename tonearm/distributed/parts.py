@@ -132,6 +132,7 @@ class Tries:
 
         After that: how often the worker ended while it read each row.
         """
+        # Counted when a part begins, since a worker that ends by force reports nothing.
         self._begun[part] += 1
         if self._begun[part] == 1:
             return None
@@ -181,6 +182,7 @@ class PartAnalyser:
             make_work=partial(make_work, partial(_checked, make_embed), object_tags, object_path),
             limits=job.limits,
         )
+        # Parts come mostly in order, so the last slice of the manifest serves many of them.
         self._slice: tuple[int, pa.Table] | None = None
 
     def analyse(self, part: int) -> PartResult:
@@ -204,6 +206,8 @@ class PartAnalyser:
         self._analyse(part, rows)
         table = to_table(rows.rows, self._schema)
         self._output.put_part(part, table if kept is None else _joined(kept, table))
+        # After the part is written, never before: a worker lost in between must find its tries
+        # counted.
         self._tries("end", part)
         return rows.result(part)
 
@@ -217,6 +221,8 @@ class PartAnalyser:
             analyse(self._pool, rows.tasks(), rows)
             return
         for row, times in ended.items():
+            # It was being read each time, so it is to blame; an object that was read by chance once
+            # is not.
             if times >= self._job.tries:
                 rows.give_up(row, times)
         # One after another, so that a note names the one that ended the worker.
@@ -308,6 +314,8 @@ def _checked(make_embed: MakeEmbed) -> Embed:
             made = embed(path)
         finally:
             if isinstance(path, ObjectPath):
+                # A reader of audio may take a failed read for the end of the file, and give a wrong
+                # genre.
                 path.check()
         return made
 

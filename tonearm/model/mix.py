@@ -69,6 +69,7 @@ def with_mix(
             return None, output.unknown
         return head.labels[best], float(output.probabilities[best])
 
+    # The first rule that finds a mix wins; both leave a track alone that one genre dominates.
     for change_cost, longest, below in _RULES:
         if prediction.confidence >= below:
             continue

@@ -112,6 +112,7 @@ class TextureDetector:
         duration_s : float or None
             Length of the track; None is long.
         """
+        # Fitted over both together, so that what both say does not count twice.
         line = float(np.concatenate([odds, texture]) @ self.weight) + self.offset
         return line - (self.short_limit if _is_short(duration_s) else self.limit)
 
@@ -190,6 +191,8 @@ class KnownRegion:
         return KnownRegion(
             (*self.labels, *more.labels),
             np.vstack([self.centres, more.centres]),
+            # The same for all genres that are added: it comes from the covariance of the first
+            # ones.
             self.whiten,
             np.append(self.limits, more.limits),
             np.append(self.slopes, more.slopes),
@@ -204,6 +207,7 @@ def log_odds(windows: NDArray[np.floating[Any]]) -> Float64:
     windows : float64 [..., d]
         Probabilities.
     """
+    # A tag of exactly 0 would count as infinitely unlike music.
     p = np.clip(np.asarray(windows, dtype=np.float64), LEAST_ODDS, 1 - LEAST_ODDS)
     return np.asarray(np.log(p / (1 - p)))
 
@@ -215,4 +219,5 @@ def sigmoid(x: Float64) -> Float64:
     ----------
     x : float64 array
     """
+    # The hyperbolic tangent saturates, where the exponential of a large number would overflow.
     return np.asarray(0.5 * (1 + np.tanh(x / 2)))

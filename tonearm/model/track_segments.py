@@ -47,6 +47,7 @@ def track_segments(model: Model, embeddings: Embeddings) -> list[Segment]:
         output = head.classify(windows[start:stop], texture, duration_s=embeddings.duration_s)
         if not output.known:
             return None, output.unknown
+        # No detector in between: `known` has asked it already.
         best = int(output.probabilities.argmax())
         return head.labels[best], float(output.probabilities[best])
 

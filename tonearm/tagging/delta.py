@@ -19,6 +19,7 @@ from tonearm.containers.edits import Edit, edited_pieces
 from tonearm.errors import TagError
 
 # Bytes that have to agree for two places to count as the same, and how far one is looked for.
+# So many bytes of sound never agree by chance. Padding may: that makes a delta longer, not wrong.
 _ANCHOR = 32
 _NEAR = 64
 _FAR = 1 << 20
@@ -39,6 +40,7 @@ class Delta:
 
     def to_json(self) -> str:
         """As text for the journal."""
+        # Hexadecimal, because JSON has no bytes; deltas are small.
         edits = [[edit.offset, edit.length, edit.data.hex()] for edit in self.edits]
         return json.dumps({"edits": edits, "before": self.before, "after": self.after})
 
@@ -75,6 +77,8 @@ def delta_of(original: str | os.PathLike[str], changed: str | os.PathLike[str]) 
         When the change is too large to be kept, or would not restore the original.
     """
     with open(original, "rb") as old_file, open(changed, "rb") as new_file:
+        # Mapped, not read: a file may be larger than the memory, and most of its pages are only
+        # compared.
         with _mapped(old_file) as old, _mapped(new_file) as new:
             edits = tuple(_edits(old, new))
         before, after = digest(old_file), digest(new_file)
@@ -133,6 +137,8 @@ def _edits(old: mmap.mmap, new: mmap.mmap) -> Iterator[Edit]:
         i, j = i + same, j + same
         if i == len(old) and j == len(new):
             return
+        # Replace b bytes of the new file by a bytes of the old; the sizes differ where a tag has
+        # grown.
         a, b = _next_anchor(old, new, i, j)
         yield Edit(j, b, old[i : i + a])
         i, j = i + a, j + b
@@ -152,6 +158,8 @@ def _common(old: mmap.mmap, new: mmap.mmap, i: int, j: int) -> int:
 
 def _next_anchor(old: mmap.mmap, new: mmap.mmap, i: int, j: int) -> tuple[int, int]:
     """Bytes of both to pass over until they agree again; all where they do not."""
+    # What remains of the new file is longer by so much: if only one place differs, that is how far
+    # the rest has moved.
     growth = (len(new) - j) - (len(old) - i)
     # Replaced by as many bytes, or all that follows is moved.
     for shift in dict.fromkeys((0, growth)):

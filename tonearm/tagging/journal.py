@@ -81,6 +81,8 @@ class Journal(Database):
                 # Before the database is opened: two starts must not settle at once.
                 stack.enter_context(alone(Path(path), what="another `tonearm tag` or `undo`"))
             super().__init__(path, SCHEMA, write=write)
+            # Closed in the opposite order: first the database, then the lock, or another run could
+            # start in between.
             stack.callback(super().close)
             if write:
                 self.recover()
@@ -179,6 +181,7 @@ class Journal(Database):
                 "UPDATE entries SET state = 'verified', after = ?, new_genres = ? WHERE id = ?",
                 (after.to_json(), json.dumps(list(genres)), entry),
             )
+        # Other commits may be lost in a power cut: `recover` finds out from the files themselves.
         self.rows("PRAGMA synchronous = NORMAL")
 
     def delta(self, entry: int) -> Delta | None:
@@ -210,6 +213,7 @@ class Journal(Database):
             # Undoing an undo makes the first change count again, and so on.
             counts, seen = True, {entry}
             parent = self._undone_by(entry)
+            # Not for ever, whatever a damaged journal says.
             while parent is not None and parent not in seen:
                 seen.add(parent)
                 undone_by = entry if counts else None
@@ -313,6 +317,7 @@ class Journal(Database):
         )
         self.recovered = [os.fsdecode(row[0]) for row in last]
         for entry, path, temporary, before, after in rows:
+            # Paths are bytes to the system; SQLite keeps them as such, since not all are UTF-8.
             name = os.fsdecode(path)
             found = what_became_of(name, os.fsdecode(temporary), before, after)
             if found.written:

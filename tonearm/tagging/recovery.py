@@ -57,6 +57,7 @@ def _as_the_file_tells(path: str, before: str, after: str) -> Outcome:
         return Outcome(reason=f"interrupted, and cannot be read now: {error}")
     except UNREADABLE:
         return Outcome(reason="interrupted, and its entry cannot be read")
+    # First: where old and new fields are the same, nothing is lost by calling it written.
     if is_written:
         return Outcome(written=True)
     if is_old:
@@ -67,5 +68,6 @@ def _as_the_file_tells(path: str, before: str, after: str) -> Outcome:
 def _is_copy_of(copy: str, path: str) -> bool:
     """Whether a file's name and place are those of a copy that Tonearm makes."""
     folder, name = os.path.split(copy)
+    # The journal is a file that others could edit: it must not make Tonearm delete anything else.
     same = os.path.realpath(folder) == os.path.dirname(os.path.realpath(path))
     return same and name.startswith(TEMPORARY_PREFIX)

@@ -80,11 +80,15 @@ def change(
     named, target = Path(os.path.abspath(path)), Path(os.path.realpath(path))
     try:
         with explained(target):
+            # Taken before anything is read: `put_in_place` compares it again, so that a change by
+            # another program at any time in between is noticed.
             status = FileStatus.of(target.stat())
             check(target)
             edits = edits_for(target)
             if not edits:
                 return None
+            # Twice: `before` is the exact bytes of the fields, for undo; `old` is how players read
+            # them, for the history.
             before, old = read_fields(target), read_tags(target)
     except TagError as error:
         journal.refused(run, named, _bare(error, target))
@@ -99,6 +103,8 @@ def change(
     try:
         with explained(target):
             write_copy(target, temporary, edits, keep_mtime=keep_mtime)
+            # An undo that brings back every byte needs no comparison of parts: one digest says it
+            # all.
             if restores is None:
                 after = compare(target, temporary)
                 _check_genres(target, temporary, genres)
@@ -170,6 +176,7 @@ def restore(
         delta = None
 
     def edits(target: Path) -> Sequence[Edit]:
+        # The quick way, for nearly all files.
         if delta is not None:
             return delta.edits
         if entry.before is None:
@@ -238,6 +245,7 @@ def is_as_written(path: str, delta: Delta) -> bool:
         What the change replaced.
     """
     try:
+        # Edits of a delta are byte offsets: on any other content they would destroy the file.
         return digest_of(path) == delta.after
     except OSError:  # named when the file is opened for the change
         return False
@@ -263,6 +271,7 @@ def refusal(
             check(target)
             if not os.access(target.parent, os.W_OK | os.X_OK):
                 return REASONS[errno.EACCES]
+            # Found out here, so that the plan names it and no copy is made in vain.
             foreign = foreign_owner(target)
         if foreign:
             return foreign

@@ -80,6 +80,8 @@ def segments(
     # Windows of 3 s each second count a third each: they share two thirds of their sound.
     weights = np.minimum(np.diff(edges) / window_s, 1)[:, None]
     evidence = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) * weights  # (windows, states)
+    # The most probable sequence of genres if each change costs so many nats: a single odd window
+    # cannot pay for two changes.
     path = _cheapest_path(evidence, change_cost)
     runs = _runs(path)
     # The cost of a change alone lets short runs pass that are very confident.
@@ -127,6 +129,8 @@ def _with_silence(
     ends = np.concatenate([[0.0], starts_s + window_s])
     begins = np.concatenate([starts_s, [duration_s]])
     silent = [
+        # Windows that lie within the gap: the first begins half a step behind the last real one,
+        # the last ends before the gap does.
         np.arange(end + hop_s / 2, begin - window_s, hop_s)
         for end, begin in zip(ends, begins, strict=True)
         if begin - end > least_s
@@ -166,9 +170,11 @@ def _cheapest_path(log_probabilities: NDArray[np.float64], cost: float) -> NDArr
         best = int(score.argmax())
         change = score[best] - cost > score  # a tie stays: no change without a gain
         came_from[i] = np.where(change, best, np.arange(states))
+        # The best score of any path that ends in each state at window i.
         score = np.where(change, score[best] - cost, score) + log_probabilities[i]
     path = np.empty(n, dtype=np.int64)
     path[-1] = score.argmax()
+    # Back from the end: only there is it known which path is the best.
     for i in range(n - 1, 0, -1):
         path[i - 1] = came_from[i, path[i]]
     return path

@@ -280,8 +280,11 @@ def calibrate(logits: Float64, truth: NDArray[np.int64]) -> tuple[tuple[float, f
     prior = _PRIOR_TRACKS * _REPEATS  # every track is held out once in each repeat
     weights = np.full(k, 1 / k)  # (temperatures,)
     for _ in range(_STEPS):
+        # Expectation: which temperature explains each held-out track, by the present weights.
         owed = weights * likelihood  # (n, temperatures)
         owed /= owed.sum(axis=1, keepdims=True)
+        # Maximisation, with some imaginary tracks for each temperature: a few artists must not
+        # switch one off.
         weights = (owed.sum(axis=0) + prior / k) / (len(truth) + prior)
     return tuple(zip(weights.tolist(), _TEMPERATURES, strict=True))
 
@@ -294,6 +297,7 @@ def augmentation_covariance(changed: NDArray[np.floating[Any]]) -> Float64:
     changed : float64 [changes, tracks, d]
         Features of each track under each change.
     """
+    # From the mean of each track over its changes, so that only what a change does is left.
     residual = (changed - changed.mean(axis=0)).reshape(-1, changed.shape[-1])
     return np.asarray(residual.T @ residual / len(residual), dtype=np.float64)
 

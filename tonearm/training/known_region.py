@@ -43,6 +43,7 @@ def surroundings(
         As of the head.
     """
     # Whitened, distances are Mahalanobis' by the spread within the old genres.
+    # Of covariance L Lᵀ, multiplying by the inverse of Lᵀ leaves a spread of one in all directions.
     whiten = np.linalg.inv(np.linalg.cholesky(heads.shrunk(statistics["covariance"]))).T
     whiten /= statistics["deviation"][:, None]
     windows = [spread(each, power) @ whiten for each in new.windows]  # (windows, d) each
@@ -66,5 +67,6 @@ def surroundings(
         count = float(np.median([len(distances) for distances in each]))
         reach, wide = np.quantile(tracks, NEAR), np.quantile(np.concatenate(each), NEAR)
         slopes[place] = max(0.0, wide - reach) / (1 - 1 / count) if count > 1 else 0.0
+        # So that a track of the usual length has exactly `reach` as its limit.
         limits[place] = reach - slopes[place] / count
     return KnownRegion(labels, centres, whiten, limits, slopes)

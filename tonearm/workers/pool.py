@@ -74,6 +74,8 @@ class _Worker:
         context: Any = multiprocessing.get_context(method)  # differs by platform
         if method == "forkserver":
             context.set_forkserver_preload(_PRELOAD)
+        # One pipe for each worker, not a shared queue: a worker that dies while it writes would
+        # lock or garble a queue for all.
         self.connection, theirs = context.Pipe()
         # A forked process has copies of all our ends of pipes: open there, they would keep its
         # neighbours from noticing that this process is gone.
@@ -86,6 +88,7 @@ class _Worker:
             # Python 3.12 warns of native threads; NumPy's stop and start again round a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
             self.process.start()
+        # The system closes a pipe when its last writer is gone.
         theirs.close()  # so that its death ends the pipe
         self.ready = False
         self.job: _Job | None = None
@@ -180,6 +183,8 @@ class Pool:
             Any picklable value.
         """
         worker = next(worker for worker in self._workers if worker.idle)
+        # Deadlines are on the pool's own clock, which leaves out the time in which the machine
+        # slept.
         worker.job = _Job(number, task, self._tick() + self._limits.time_s)
         worker.send(task)
 
@@ -229,6 +234,7 @@ class Pool:
         worker = self._workers[i]
         job = worker.job
         try:
+            # Unpickles what the worker sent, so it can raise anything.
             kind, value = worker.connection.recv()
         except (EOFError, OSError):
             return self._bury(i)
@@ -267,12 +273,15 @@ class Pool:
         """Replace a dead worker; its task failed, or is given again where it is not to blame."""
         worker = self._workers[i]
         job = worker.job
+        # A worker says BEGUN before it touches the file: one that died earlier was killed for
+        # another reason.
         innocent = job and (not job.begun or _exit_code(worker.process) == _SERVER_DIED)
         self._replace(i)
         # A task whose worker dies for the second time is to blame, whatever it looks like.
         if job is None or job.again or not innocent:
             return Done(_crashed(worker.process)) if job else None
         job.again, job.deadline_s = True, self._now_s + self._limits.time_s
+        # The new worker is not ready yet, but its pipe keeps the task until it is.
         self._workers[i].job = job
         self._workers[i].send(job.task)
         return None
@@ -311,6 +320,7 @@ class Pool:
 
     def _tick(self) -> float:
         """Seconds for which this process has run since the pool was made, roughly."""
+        # Monotonic: the wall clock jumps when it is set.
         before, self._looked_at = self._looked_at, time.monotonic()
         self._now_s += min(self._looked_at - before, _LONGEST_TICK_S)
         return self._now_s
