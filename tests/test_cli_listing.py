@@ -124,7 +124,7 @@ def test_forget(music, tonearm, names, tmp_path):
     with Library(tmp_path / "l.sqlite", write=True) as opened:
         opened.write("INSERT INTO roots VALUES (?)", [[os.fsencode(music["a"].parent)]])
     back = tonearm("forget", music["a"], *library).stderr
-    assert f"{music['a']} lies in a folder that is scanned: the next scan takes it in again" in back
+    assert f"{music['a']} lies in a folder that is scanned: the next scan adds it again" in back
     assert names() == ["b", "c"]
     assert music["a"].exists()
     tonearm("forget", music["a"].parent, *library)

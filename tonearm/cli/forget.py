@@ -39,9 +39,7 @@ def forget(
     for path in paths or ():
         if path.exists() and not roots.isdisjoint(Path(os.path.abspath(path)).parents):
             # Its files are there, and so is the folder above, which every scan looks through.
-            words = (
-                "the next scan takes it in again, unless it is excluded (--exclude, or .nomedia)"
-            )
+            words = "the next scan adds it again, unless it is excluded (--exclude, or .nomedia)"
             console.say(f"{console.printable(path)} lies in a folder that is scanned: {words}")
     if paths and not count:
         console.say("the library holds nothing at or below these paths")

@@ -58,7 +58,7 @@ def list_tracks(
         float | None, typer.Option(min=0, max=1, help="Maximum confidence, 0 to 1.")
     ] = None,
     tag: Annotated[
-        TagFilter | None, typer.Option(help="Files without a genre tag, or by who wrote it.")
+        TagFilter | None, typer.Option(help="Genre tag: none, by Tonearm or by a person.")
     ] = None,
     disagree: Annotated[
         bool, typer.Option("--disagree", help="Genre tag and genre by sound differ.")
@@ -108,7 +108,7 @@ def list_tracks(
         empty = _print(rows, output_format, {link.path: link.first for link in links_of(opened)})
     if empty and not faults and output_format is ListForm.table:
         console.say("no file in the library meets these conditions")
-    console.close("not in the list", faults)
+    console.close("could not be listed", faults)
 
 
 def _print(rows: Iterable[Row], form: ListForm, links: Mapping[str, str]) -> bool:

@@ -50,7 +50,7 @@ def scan(
         list[str] | None,  # a Path would make s3://a of s3:/a
         typer.Argument(
             help="Files and folders; with --on also URIs and manifests.",
-            show_default="all that was scanned before",
+            show_default="everything scanned before",
             click_type=click.Path(),
         ),
     ] = None,

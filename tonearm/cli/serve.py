@@ -32,7 +32,7 @@ def serve(
         str | None,
         typer.Option(
             envvar="TONEARM_TOKEN",
-            help="What other machines must send. [default: made if one is needed]",
+            help="Token for other machines. [default: made if needed]",
         ),
     ] = None,
     allow_origin: Annotated[

@@ -76,7 +76,7 @@ def settings(
     output_format: FormOption = Form.table,
     verbose: console.Verbose = False,
 ) -> None:
-    """Show all defaults and their sources.
+    """Show all settings and where they come from.
 
     The settings file is TOML: `[tag]`, then lines such as `min-confidence = 0.7`.
     """

@@ -28,7 +28,7 @@ def similar(
     model: ModelOption = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """List the tracks that sound most like one.
+    """List the tracks that sound most like a file.
 
     Copies of the track are left out.
     """

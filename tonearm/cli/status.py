@@ -23,7 +23,7 @@ def status(
 ) -> None:
     """Show what is in the library.
 
-    Genres, confidence, missing tags, errors and copies, in numbers.
+    Shows genres, confidence, missing tags, errors and copies in numbers.
     """
     from tonearm.library import overview
     from tonearm.library.store import Library

@@ -153,7 +153,7 @@ def _show_counts(
         words = "their tags cannot be read or written (`tonearm list --failed`)"
         print(f"  {len(plan.untaggable):,} skipped: {words}")
     if unscanned:
-        words = "not scanned yet, or excluded (`tonearm scan` takes in what is new)"
+        words = "not scanned yet, or excluded (`tonearm scan` adds new files)"
         print(f"  {len(unscanned):,} skipped: {words}")
     links = len(plan.with_action(Action.link))
     if links:

@@ -190,8 +190,8 @@ def of_windows(counts: Sequence[int], *, most: int) -> list[Caveat]:
     if not more:
         return []
     text = (
-        f"{more} of the {len(counts)} tracks have more windows than the {most} that predict "
-        "analyses per file; all of them were used."
+        f"{more} of the {len(counts)} tracks have more windows than the {most} that `tonearm "
+        "predict` analyses per file; all of them were used."
     )
     return [Caveat("note", text)]
 
