@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import httpx
+from playwright.sync_api import Page
 
 # Faults that a wrong answer is told with.
 FAULTS_KEPT = 12
@@ -287,3 +288,31 @@ def finished(http: httpx.Client, number: int) -> dict[str, Any]:
         if job["state"] != "running":
             return job
         time.sleep(0.2)
+
+
+def open_page(page: Page, address: str) -> None:
+    """The list, with its rows in sight."""
+    page.goto(f"{address}/#list")
+    page.wait_for_selector("#row-0 .name", timeout=120_000)
+
+
+def restart_under(page: Page, server: Server, *, down: threading.Event, log: Log) -> None:
+    """Kill the server under an open page, review meanwhile, and start it again.
+
+    Returns once the page has said so and has sent its review; raises where it does not.
+    """
+    down.set()
+    log.fault("the server killed")
+    server.process.kill()
+    server.process.wait()
+    page.wait_for_function("document.querySelector('#offline').textContent.includes('stopped')")
+    page.keyboard.press("r")
+    server.start()
+    log.fault("the server started again")
+    for done in (
+        "!document.querySelector('#offline').textContent",
+        "localStorage.getItem('tonearm.reviews') === '[]'",
+    ):
+        page.wait_for_function(done, timeout=120_000, polling=200)
+    page.wait_for_timeout(2_000)
+    down.clear()

@@ -25,7 +25,15 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
-from runs.soak_clients import Log, Server, Soak, finished, tonearm
+from runs.soak_clients import (
+    Log,
+    Server,
+    Soak,
+    finished,
+    open_page,
+    restart_under,
+    tonearm,
+)
 from tests.support.serving import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.support.small_files import ENCODED, music, write
 
@@ -41,12 +49,6 @@ def digest(folder: Path) -> str:
     return hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
-def open_page(page: Page, address: str) -> None:
-    """The list, with its rows in sight."""
-    page.goto(f"{address}/#list")
-    page.wait_for_selector("#row-0 .name", timeout=120_000)
-
-
 def run(soak: Soak, page: Page, minutes: float) -> dict[str, Any]:
     """The hour: measured in its first two thirds, with kills in the last."""
     works = [soak.predict] * 2 + [soak.look]
@@ -56,39 +58,20 @@ def run(soak: Soak, page: Page, minutes: float) -> dict[str, Any]:
     ]
     for thread in threads:
         thread.start()
-    begun, measured, told = time.monotonic(), [], Counter[str]()
+    begun, measured, told = time.monotonic(), [], 0
     try:
         while (passed_s := time.monotonic() - begun) < minutes * 40:
             measured.append({"s": round(passed_s), **soak.server.measured()})
             page.wait_for_timeout(1_000 * MEASURE_EVERY_S)
         while time.monotonic() - begun < minutes * 60:
-            kill(soak, page, told)
+            restart_under(page, soak.server, down=soak.down, log=soak.log)
+            told += 1
             page.wait_for_timeout(1_000 * min(KILL_EVERY_S, 20 * minutes))
     finally:
         soak.over.set()
         for thread in threads:
             thread.join(300)
-    return {"measured": measured, "page": dict(told)}
-
-
-def kill(soak: Soak, page: Page, told: Counter[str]) -> None:
-    """Kill the server under the open page, review meanwhile, and start it again."""
-    soak.down.set()
-    soak.log.fault("the server killed")
-    soak.server.process.kill()
-    soak.server.process.wait()
-    page.wait_for_function("document.querySelector('#offline').textContent.includes('stopped')")
-    told["said that it stopped"] += 1
-    page.keyboard.press("r")
-    soak.server.start()
-    soak.log.fault("the server started again")
-    page.wait_for_function(
-        "!document.querySelector('#offline').textContent", timeout=60_000, polling=200
-    )
-    page.wait_for_function("localStorage.getItem('tonearm.reviews') === '[]'", timeout=60_000)
-    told["went on and sent its review"] += 1
-    page.wait_for_timeout(2_000)
-    soak.down.clear()
+    return {"measured": measured, "page": told}
 
 
 def flat(measured: list[dict[str, float]], name: str) -> dict[str, float]:
@@ -158,7 +141,7 @@ def soaked(work: Path, minutes: float, log: Log) -> dict[str, Any]:
         "files_as_before": digest(folder) == before,
         "starts": server.starts,
         "left_behind": len(left),
-        "page": result["page"],
+        "page_said_so_and_sent_its_review": result["page"],
         "mb": flat(result["measured"], "mb"),
         "descriptors": flat(result["measured"], "descriptors"),
     }
