@@ -129,6 +129,10 @@ def test_play_and_seek(page, many):
     box = slider.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
     expect(card).to_have_class(re.compile("playing"))
+    # The bar changes nothing but itself, and stands at the foot of a page with little in it.
+    assert page.evaluate("getComputedStyle(document.body).whiteSpace") == "normal"
+    foot = page.get_by_role("region", name="Player").bounding_box()
+    assert abs(foot["y"] + foot["height"] - page.viewport_size["height"]) < 2
     expect(card.locator(".now")).to_contain_text(re.compile(r"0:1[1-4]  jazz, \d+ %"))
     assert int(slider.get_attribute("aria-valuenow")) >= 11
     page.get_by_role("button", name="Pause midnight_walk.mp3").click()

@@ -115,7 +115,9 @@ def test_learn_shows_what_would_change_and_the_page_takes_the_new_model(page, tm
         expect(page.locator(".toast").last).to_contain_text(
             "The new model is in use: 80 tracks classified again.", timeout=20_000
         )
-        expect(page.get_by_text("The model in use:")).to_be_visible()
+        expect(
+            page.get_by_text("In use: a model that learnt from your corrections.")
+        ).to_be_visible()
         page.get_by_role("link", name="List", exact=True).click()
         page.get_by_role("combobox", name="By sound").select_option("Chanson")
         expect(page.locator("#row-0 .name")).to_be_visible()

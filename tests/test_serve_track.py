@@ -12,6 +12,7 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 pytest.importorskip("httpx")
 
 import mutagen.id3
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from support.serving import fill_library
 
@@ -22,6 +23,7 @@ from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
 from tonearm.serve.app import create_app
+from tonearm.serve.opened import OpenedFile
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SONG = EXAMPLES / "midnight_walk.mp3"
@@ -98,6 +100,29 @@ def test_the_typical_seconds_lie_in_the_track_where_windows_know_them(client):
     assert 0 <= begin < end <= track["duration_s"] and end - begin == pytest.approx(15)
     # Made-up tracks keep no times of their windows.
     assert client.get(f"/api/v1/tracks/{client.ids['000001.mp3']}").json()["typical_s"] is None
+
+
+@pytest.mark.parametrize("after", [b"new" * 90_000, b"short"])
+def test_a_file_that_is_replaced_while_it_is_sent_is_sent_as_it_was(tmp_path, after):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"old" * 60_000)
+    app = FastAPI()
+
+    @app.get("/")
+    def audio():
+        answer = OpenedFile(path, media_type="audio/wav", headers={})
+        # As a genre is written: between its length and its bytes.
+        fresh = tmp_path / "fresh"
+        fresh.write_bytes(after)
+        fresh.replace(path)
+        return answer
+
+    with TestClient(app) as client:
+        for headers, expected in (({}, 180_000), ({"range": "bytes=30000-39999"}, 10_000)):
+            path.write_bytes(b"old" * 60_000)
+            answer = client.get("/", headers=headers)
+            assert answer.content == (b"old" * 60_000)[:expected]
+            assert answer.headers["content-length"] == str(expected)
 
 
 def test_a_cover_is_an_image_by_its_bytes_and_not_sent_twice(client):

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from tonearm.audio import check_file
+from tonearm.audio.reader import no_file
 from tonearm.errors import DecodeError, LibraryError
 from tonearm.files import FileStatus
 from tonearm.genres import find as known_genre
@@ -26,6 +27,7 @@ from tonearm.library.store import Track
 from tonearm.model.batch import Options
 from tonearm.model.reasons import typical_stretch
 from tonearm.serve import schema
+from tonearm.serve.opened import OpenedFile
 from tonearm.serve.problems import Json
 from tonearm.serve.schema import PREFIX
 from tonearm.serve.service import Emit, Report, Service, StoppedError, service_of
@@ -82,7 +84,10 @@ def track_audio(request: Request, number: TrackId) -> Response:
     # The scan was a while ago: what was a file may be gone, or a pipe that never ends.
     check_file(path)
     kind = media_type(found.path)
-    return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, no-cache"})
+    try:
+        return OpenedFile(path, media_type=kind, headers={"Cache-Control": "private, no-cache"})
+    except OSError as error:  # it went in between
+        raise no_file(path, error) from None
 
 
 @router.get(

@@ -9,7 +9,7 @@ const SAID = { accept: "✓ accepted", reject: "✗ rejected" };
 
 /** @param {Track} row */
 function bySound(row) {
-  if (row.error) return el("span", { class: "quiet" }, "could not be read");
+  if (row.error) return el("span", { class: "quiet" }, "unreadable");
   return row.genre ? badge(row.genre) : badge(null, `Unknown (${nameOf(row.nearest)}?)`);
 }
 
@@ -79,16 +79,17 @@ function fitting(names) {
 
 /** Columns for the table; `isSelected(row)` for the box at the left. */
 export function makeColumns(isSelected) {
+  const room = innerWidth > 1300; // for bars next to the figures
   const pick = (row) => el("span", { "aria-hidden": "true" }, isSelected(row) ? "☑" : "☐");
   const all = [
     { name: "pick", title: "Selected", width: "28px", cell: pick },
     { name: "title", title: "Track", sort: "title", width: "minmax(8rem, 3fr)", cell: title },
-    { name: "artist", sort: "artist", width: "minmax(6rem, 2fr)", cell: (row) => row.artist || "" },
+    { name: "artist", sort: "artist", width: "minmax(5rem, 2fr)", cell: (row) => row.artist || "" },
     { name: "album", sort: "album", width: "minmax(6rem, 2fr)", cell: (row) => row.album || "" },
     { name: "folder", sort: "path", width: "minmax(6rem, 1.4fr)", cell: (row) => row.folder },
     { name: "tag", sort: "tag", width: "minmax(6rem, 1.2fr)", cell: tag },
     { name: "genre", sort: "genre", width: "minmax(7.5rem, 1.4fr)", cell: bySound },
-    { name: "confidence", sort: "confidence", width: "7.5rem", cell: confidence },
+    { name: "confidence", sort: "confidence", width: room ? "7.5rem" : "5.4rem", cell: confidence },
     { name: "styles", width: "minmax(6rem, 1.2fr)", cell: styles },
     {
       name: "length",

@@ -51,6 +51,7 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     picture = makePicture({ label: row.title || row.name, onseek: (at) => play(at) });
     node.replaceChildren(head(row), sounds, picture.node, acts(), reasons, facts, like);
     drawSound(sounds, row, null);
+    picture.node.hidden = Boolean(row.error);
     refresh(row);
     unwatch = player.watch(follow);
     // What plays is what is looked at: another one would be mistaken for it.
@@ -162,7 +163,14 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     places.facts.append(...factsOf(row));
     if (row.error) return;
     const results = await Promise.allSettled([
-      ask(`/tracks/${row.id}/picture`).then((values) => drawn.setPicture(values)),
+      ask(`/tracks/${row.id}/picture`).then(
+        (values) => drawn.setPicture(values),
+        (error) => {
+          // Nothing will ever be drawn there: an empty box would look like waiting.
+          if (error.name !== "AbortError") drawn.node.hidden = true;
+          throw error;
+        },
+      ),
       ask(`/tracks/${row.id}/timeline`).then(async (values) => {
         drawn.setTimeline(values.timeline, values.duration_s);
         drawSound(places.sounds, row, values);
@@ -185,7 +193,7 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
   function factsOf(row) {
     const tag = row.genres.length ? row.genres.join(", ") : "none";
     const lines = [
-      ["Genre tag", row.by_tonearm ? `${tag} (by Tonearm)` : tag],
+      ["Genre tag", row.genres.length && row.by_tonearm ? `${tag} (by Tonearm)` : tag],
       ["File", row.path],
       ["Damage", row.warning],
     ];

@@ -58,7 +58,10 @@ export function askGenre(nearest) {
     dialog.addEventListener("close", () => resolve(null));
     dialog.addEventListener("keydown", (event) => {
       if (event.target === other) return;
-      choices.find((choice) => choice.dataset.key === event.key)?.click();
+      const chosen = choices.find((choice) => choice.dataset.key === event.key);
+      if (chosen) chosen.click();
+      // A letter begins another genre: it goes where the focus is then.
+      else if (/^\p{L}$/u.test(event.key) && !event.ctrlKey && !event.metaKey) other.focus();
     });
     (choices.find((_, i) => labels()[i].genre === nearest) ?? choices[0]).focus();
   });

@@ -81,6 +81,12 @@ export function makeFilters({ onchange }) {
     timer = setTimeout(() => set("text", text.value.trim(), true), 200);
   });
   const genres = () => [["", "Any"], ...all().map((row) => [row.genre, row.name])];
+  // Where there is little room the others wait behind this, so that the tracks are in sight.
+  const fold = button(
+    "Filters",
+    () => fold.setAttribute("aria-expanded", String(node.classList.toggle("open"))),
+    { class: "fold", "aria-expanded": "false" },
+  );
   const form = el(
     "form",
     {
@@ -90,6 +96,7 @@ export function makeFilters({ onchange }) {
       onsubmit: (event) => event.preventDefault(),
     },
     el("label", { class: "field wide" }, el("span", {}, "Search"), text),
+    fold,
     select("genre", "By sound", genres()),
     select("confidence", "Confidence", CONFIDENCE),
     select("tag", "Genre tag", TAGS),
@@ -147,5 +154,8 @@ export function makeFilters({ onchange }) {
     onchange({}, false);
   }
 
-  return { node, show, focus: () => text.focus(), words: () => chips.innerText };
+  /** Text that was just typed must not call this view back from the one that was gone to. */
+  const leave = () => clearTimeout(timer);
+
+  return { node, show, leave, focus: () => text.focus(), words: () => chips.innerText };
 }

@@ -17,6 +17,16 @@ export function makeGroups(albums, { accept }) {
   }));
 }
 
+function acceptButton(album, name, accept) {
+  const node = button("Accept", () => accept(album), {
+    disabled: !album.agree,
+    tabindex: -1,
+    "aria-label": `Accept album ${name}`,
+  });
+  node.append(el("span", {}, " album")); // left out where there is no room
+  return node;
+}
+
 function header(album, accept) {
   const genre = album.genre ? nameOf(album.genre).toLowerCase() : "unknown";
   const agree = album.agree ? `${genre}: ${album.agree} of ${album.tracks}` : "unknown";
@@ -30,10 +40,6 @@ function header(album, accept) {
     cover,
     el("strong", {}, name || "No album"),
     el("span", { class: "quiet" }, agree),
-    button("Accept album", () => accept(album), {
-      disabled: !album.agree,
-      tabindex: -1,
-      "aria-label": `Accept album ${name}`,
-    }),
+    acceptButton(album, name, accept),
   );
 }

@@ -2,6 +2,12 @@
 
 const FIELDS = "input:not([type=range]), select, textarea";
 
+/** Whether a key presses what has the focus; Space does nothing to a link, so it may play. */
+const isItsOwn = (target, key) =>
+  target.matches(
+    key === " " ? "button, summary" : key === "Enter" ? "button, summary, a" : ":not(*)",
+  );
+
 /**
  * @param {() => boolean} isActive
  * @param {Record<string, () => void>} keys by `event.key` in small letters; "ctrl+a" with Ctrl
@@ -11,7 +17,7 @@ export function bindKeys(isActive, keys) {
     if (!isActive() || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const target = /** @type {HTMLElement} */ (event.target);
     if (target.matches(FIELDS) || event.altKey) return;
-    if (target.matches("button, a, [role=slider]") && [" ", "Enter"].includes(event.key)) return;
+    if (isItsOwn(target, event.key)) return;
     const ctrl = event.ctrlKey || event.metaKey ? "ctrl+" : "";
     const run = keys[ctrl + event.key.toLowerCase()];
     if (!run) return;

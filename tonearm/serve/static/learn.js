@@ -6,6 +6,13 @@ import { runJob } from "./jobs.js";
 
 const SHOWN = 12; // pairs of genres
 
+/** A model that `learn` made has the name of the one before it with a plus. */
+export const nameOfModel = (/** @type {string} */ name) =>
+  name.endsWith("+") ? "a model that learnt from your corrections" : name;
+
+/** Words between backquotes are what one types. @param {string} text */
+const withCode = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
+
 /**
  * The panel of what there is to learn; nothing where there is nothing and never was.
  *
@@ -33,7 +40,7 @@ export function makeLearn({ corrections, needed, built_in, model, proposal }) {
       : el(
           "div",
           { class: "line" },
-          el("span", {}, `The model in use: ${model}. `),
+          el("span", {}, `In use: ${nameOfModel(model)}. `),
           button("Back to the built-in model", () => revert().catch(fail)),
         ),
   );
@@ -52,18 +59,21 @@ async function revert() {
 /** @param {import("./api.js").Job} job */
 function show(job) {
   const { result } = job;
+  const better = result.after > result.before ? "main" : "";
   const dialog = open(
     "What a new model would change",
     { class: "difference" },
     el("p", {}, gain(result)),
-    ...result.caveats.map((/** @type {string} */ text) => el("p", { class: "quiet" }, text)),
+    ...result.caveats.map((/** @type {string} */ text) =>
+      el("p", { class: "quiet" }, ...withCode(text)),
+    ),
     ...changes(result),
     el("p", { class: "quiet" }, "Adopting it changes no music file, and you can go back."),
     el(
       "div",
       { class: "line" },
-      button("Adopt it", () => (dialog.close(), adopt(job).catch(fail)), { class: "main" }),
-      button("Not now", () => dialog.close()),
+      button("Adopt it", () => (dialog.close(), adopt(job).catch(fail)), { class: better }),
+      button("Not now", () => dialog.close(), { class: better ? "" : "main" }),
     ),
   );
 }
@@ -78,6 +88,8 @@ async function adopt(job) {
 /** @param {Record<string, any>} result */
 function gain({ before, after, n, difference }) {
   const [low, high] = [difference.low, difference.high].map((value) => Math.round(100 * value));
+  if (low === high)
+    return `Of ${count(n, "correction")} that it had not seen, the new model names as many as you do as the one in use.`;
   const range = `The gain is between ${low} and ${high} points, with 95 % certainty.`;
   return (
     `The new model agrees with you on ${percent(after)} of ${count(n, "correction")} that it had ` +

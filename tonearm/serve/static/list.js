@@ -281,7 +281,10 @@ export function makeList({ onchange }) {
   return {
     node,
     show,
-    hide: () => (visible = false),
+    hide() {
+      visible = false;
+      filters.leave();
+    },
     reload: () => asked && table.reload({ keep: true }),
   };
 }

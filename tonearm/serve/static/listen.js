@@ -125,6 +125,8 @@ export function makeListen() {
     list.append(...made.map((card) => card.node));
     if (!location.hash.startsWith("#listen")) location.hash = "#listen";
     update();
+    // Below earlier ones they would be out of sight.
+    if (cards.length > made.length) made[0].node.scrollIntoView({ block: "nearest" });
     work();
   }
 

@@ -13,7 +13,8 @@ import { soundOf } from "./sounds.js";
 
 const NEAR = 9; // pixels from the pointer
 const FULL = 65_535;
-const HINT = "Hold Shift and draw round tracks to select them.";
+const HINT = "Press Lasso, or hold Shift, and draw round tracks to select them.";
+const WIDEST = 1.6; // times as wide as high: beyond that neighbours no longer look like it
 const COLOURS = { genre: "By sound", tag: "Genre tag", said: "Your reviews" };
 
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
@@ -63,7 +64,7 @@ export function makeMap({ onchange }) {
     el("div", { class: "sky" }, canvas, tip),
   );
   const pressed = (control, on) => control.setAttribute("aria-pressed", String(on));
-  const setActs = () => acts.forEach((act) => (act.disabled = !selected.size));
+  const setActs = () => acts.forEach((act) => (act.hidden = !selected.size));
   setActs();
 
   async function load() {
@@ -97,8 +98,10 @@ export function makeMap({ onchange }) {
   /** Pixels of a place, in the view as it is. */
   function frameOf() {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    const scale = Math.min(width, height) * 0.94 * view.zoom;
-    return { scale, left: width / 2 - view.x * scale, top: height / 2 - view.y * scale };
+    const fit = 0.94 * view.zoom;
+    const across = Math.min(width, WIDEST * height) * fit;
+    const down = Math.min(height, WIDEST * width) * fit;
+    return { across, down, left: width / 2 - view.x * across, top: height / 2 - view.y * down };
   }
 
   const redraw = () => (frame ||= requestAnimationFrame(paint));
@@ -124,11 +127,11 @@ export function makeMap({ onchange }) {
 
   /** The index of the point next to the pointer, or -1. */
   function nearest(x, y) {
-    const { scale, left, top } = frameOf();
+    const { across, down, left, top } = frameOf();
     let [best, distance] = [-1, NEAR ** 2];
     for (let i = 0; i < ids.length; i++) {
-      const dx = (places[2 * i] / FULL) * scale + left - x;
-      const dy = (places[2 * i + 1] / FULL) * scale + top - y;
+      const dx = (places[2 * i] / FULL) * across + left - x;
+      const dy = (places[2 * i + 1] / FULL) * down + top - y;
       const square = dx * dx + dy * dy;
       if (square < distance) [best, distance] = [i, square];
     }
@@ -136,12 +139,12 @@ export function makeMap({ onchange }) {
   }
 
   function select() {
-    const { scale, left, top } = frameOf();
+    const { across, down, left, top } = frameOf();
     selected.clear();
     for (let i = 0; i < ids.length; i++) {
       const [x, y] = [
-        (places[2 * i] / FULL) * scale + left,
-        (places[2 * i + 1] / FULL) * scale + top,
+        (places[2 * i] / FULL) * across + left,
+        (places[2 * i + 1] / FULL) * down + top,
       ];
       if (inside(x, y, lasso)) selected.add(i);
     }
@@ -186,9 +189,9 @@ export function makeMap({ onchange }) {
   canvas.addEventListener("pointermove", (event) => {
     if (lasso) lasso.push([event.offsetX, event.offsetY]);
     else if (drag) {
-      const { scale } = frameOf();
-      view.x = drag.x - (event.offsetX - drag.at[0]) / scale;
-      view.y = drag.y - (event.offsetY - drag.at[1]) / scale;
+      const { across, down } = frameOf();
+      view.x = drag.x - (event.offsetX - drag.at[0]) / across;
+      view.y = drag.y - (event.offsetY - drag.at[1]) / down;
       drag.moved ||= Math.hypot(event.offsetX - drag.at[0], event.offsetY - drag.at[1]) > 4;
     } else hover(event);
     redraw();
@@ -203,9 +206,9 @@ export function makeMap({ onchange }) {
   const zoomBy = (factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) => {
     const before = frameOf();
     view.zoom = Math.max(0.8, Math.min(60, view.zoom * factor));
-    const { scale } = frameOf();
-    view.x += (x - before.left) / before.scale - view.x - (x - canvas.clientWidth / 2) / scale;
-    view.y += (y - before.top) / before.scale - view.y - (y - canvas.clientHeight / 2) / scale;
+    const { across, down } = frameOf();
+    view.x = (x - before.left) / before.across - (x - canvas.clientWidth / 2) / across;
+    view.y = (y - before.top) / before.down - (y - canvas.clientHeight / 2) / down;
     redraw();
   };
   canvas.addEventListener(

@@ -3,7 +3,7 @@ import * as address from "./address.js";
 import { get, send } from "./api.js";
 import { el, bar, button, count, fail, number, percent } from "./dom.js";
 import { badge } from "./genres.js";
-import { makeLearn } from "./learn.js";
+import { makeLearn, nameOfModel } from "./learn.js";
 
 /** @param {{undoRun: (run: number) => void}} how */
 export function makeOverview({ undoRun }) {
@@ -94,7 +94,8 @@ export function makeOverview({ undoRun }) {
 
   function history({ runs, next }) {
     const rows = runs.slice(0, 12).map((run) => {
-      const what = run.undoes ? `undo of run ${run.undoes}` : run.command;
+      const command = run.command === "page: write" ? "from this page" : run.command;
+      const what = run.undoes ? `undo of run ${run.undoes}` : command;
       const at = new Date(run.started_s * 1000).toLocaleString();
       const left = run.done - run.undone;
       const undo = button("Undo", () => undoRun(run.id), { "aria-label": `Undo run ${run.id}` });
@@ -155,7 +156,8 @@ export function makeOverview({ undoRun }) {
       }
       const hours = number(Math.round(seen.duration_s / 3600));
       const size = `${count(seen.tracks, "track")}, ${hours} hours`;
-      heading.textContent = `${size}, classified by ${seen.model}`;
+      const model = learning.built_in ? "the built-in model" : nameOfModel(seen.model);
+      heading.textContent = `${size}, classified by ${model}`;
       const panels = [
         work(seen),
         genres(seen),

@@ -105,7 +105,7 @@ export function makePlayer() {
   const set = (place, text) => place.textContent !== text && (place.textContent = text);
   watch((now) => {
     node.hidden = now.key === null;
-    document.body.classList.toggle("plays", now.key !== null);
+    document.body.classList.toggle("with-player", now.key !== null);
     if (!sound) return;
     set(title, sound.title);
     set(toggled, now.paused ? "▶" : "❚❚");

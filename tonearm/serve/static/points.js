@@ -14,7 +14,7 @@ function pixel(colour) {
  *
  * @param {HTMLCanvasElement} canvas
  * @param {{places: Uint16Array, values: Uint8Array, palette: string[], selected: Set<number>,
- *   hovered: number, scale: number, left: number, top: number}} what
+ *   hovered: number, across: number, down: number, left: number, top: number}} what
  */
 export function dots(canvas, what) {
   const ratio = window.devicePixelRatio || 1;
@@ -31,39 +31,48 @@ export function dots(canvas, what) {
 }
 
 /** Pixels of the side of a point: fewer points are larger, and all grow as one looks closer. */
-function sideOf(count, scale, least, ratio) {
-  const size = count > 20_000 ? 2 : count > 2_000 ? 3 : 6;
-  const grow = Math.min(3, Math.max(1, Math.sqrt(scale / Math.max(1, least))));
+function sideOf(count, zoom, ratio) {
+  const size = count > 20_000 ? 2 : count > 2_000 ? 3 : count > 300 ? 6 : 9;
+  const grow = Math.min(3, Math.max(1, Math.sqrt(zoom)));
   return Math.max(2, Math.round(size * ratio * grow));
 }
 
-function fillAll(image, { places, values, palette, scale, left, top }, ratio) {
+/** What a disc leaves out at either end of each of its rows; little ones are squares. */
+function insetsOf(side) {
+  const r = side / 2;
+  const inset = (_, row) => Math.round(r - Math.sqrt(r * r - (row + 0.5 - r) ** 2));
+  return Array.from({ length: side }, side > 4 ? inset : () => 0);
+}
+
+function fillAll(image, { places, values, palette, across, down, left, top }, ratio) {
   const { width, height } = image;
   const data = new Uint32Array(image.data.buffer);
   const colours = palette.map(pixel);
   const count = values?.length ?? 0;
-  const side = sideOf(count, scale, Math.min(width, height), ratio);
+  const zoom = (down * ratio) / Math.max(1, Math.min(width, height));
+  const side = sideOf(count, zoom, ratio);
   const half = side >> 1;
+  const insets = insetsOf(side);
   for (let i = 0; i < count; i++) {
-    const x = Math.round(((places[2 * i] / FULL) * scale + left) * ratio) - half;
-    const y = Math.round(((places[2 * i + 1] / FULL) * scale + top) * ratio) - half;
+    const x = Math.round(((places[2 * i] / FULL) * across + left) * ratio) - half;
+    const y = Math.round(((places[2 * i + 1] / FULL) * down + top) * ratio) - half;
     if (x < 0 || y < 0 || x + side > width || y + side > height) continue;
     for (let row = 0; row < side; row++) {
       const at = (y + row) * width + x;
-      data.fill(colours[values[i]], at, at + side);
+      data.fill(colours[values[i]], at + insets[row], at + side - insets[row]);
     }
   }
 }
 
 /** Rings round what is selected, as long as these are few, and round what is pointed at. */
-function ringAll(c, { places, selected, hovered, scale, left, top }, ink) {
+function ringAll(c, { places, selected, hovered, across, down, left, top }, ink) {
   c.strokeStyle = ink;
   c.lineWidth = 1.5;
   const ring = (i, radius) => {
     c.beginPath();
     const [x, y] = [
-      (places[2 * i] / FULL) * scale + left,
-      (places[2 * i + 1] / FULL) * scale + top,
+      (places[2 * i] / FULL) * across + left,
+      (places[2 * i + 1] / FULL) * down + top,
     ];
     c.arc(x, y, radius, 0, 2 * Math.PI);
     c.stroke();

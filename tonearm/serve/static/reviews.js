@@ -1,6 +1,6 @@
 // Reviews on their way: shown at once, sent in order, kept until the server has them.
 import { send } from "./api.js";
-import { say, toast } from "./dom.js";
+import { count, say, toast } from "./dom.js";
 import { nameOf } from "./genres.js";
 
 /** @typedef {import("./api.js").Track} Track */
@@ -95,7 +95,7 @@ export async function work() {
     if (undone) recent.clear();
     for (const id of values.ids ?? [])
       if (recent.has(id)) recent.get(id).sentAt = performance.now();
-    if (undone && answer.tracks) toast(`Undone: ${answer.tracks} reviewed as before.`);
+    if (undone && answer.tracks) toast(`Undone: ${count(answer.tracks, "track")} as before.`);
     for (const watcher of watchers) watcher(undone, queue.length);
   }
   busy = false;

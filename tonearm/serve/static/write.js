@@ -25,7 +25,7 @@ export async function writeGenres(selection, scope) {
 /** The dialog; gives {policy, groups} or null. */
 function choose(selection, scope) {
   return new Promise((resolve) => {
-    let [policy, plan, checked] = ["missing", null, []];
+    let [policy, plan, checked, begun] = ["missing", null, [], false];
     const body = el("div", { class: "plan" });
     const write = button("Write", done, { class: "main", disabled: true });
     const radios = Object.entries(POLICIES).map(([name, text]) => {
@@ -65,7 +65,9 @@ function choose(selection, scope) {
         place.textContent = count(plan.counts[place.dataset.policy], "file");
       body.replaceChildren(...table());
       sum();
-      write.focus();
+      // Once: who goes through the policies by arrow keys must not lose them.
+      if (!begun) write.focus();
+      begun = true;
     }
 
     function table() {
