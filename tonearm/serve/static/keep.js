@@ -34,9 +34,7 @@ export async function keepFiles(files) {
   if (!done.length) return done;
   const kept = done.length - there;
   if (kept) await runJob("/scan");
-  const known = there
-    ? `; ${number(there)} ${there === 1 ? "was" : "were"} there already`
-    : "";
+  const known = there ? `; ${number(there)} ${there === 1 ? "was" : "were"} there already` : "";
   toast(`${count(done.length, "file")} kept in the library${known}.`);
   return done;
 }

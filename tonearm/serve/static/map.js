@@ -160,7 +160,9 @@ export function makeMap({ onchange }) {
       if (verdict === "change" && !genre) return;
       const said = { ids: chosenIds(), verdict, ...(genre ? { genre } : {}) };
       const { result } = await runJob("/review/all", said);
-      const left = result.left_out ? `, ${result.left_out} reviewed before and left as they were` : "";
+      const left = result.left_out
+        ? `, ${result.left_out} reviewed before and left as they were`
+        : "";
       const undo = { text: "Undo", run: reviews.undo };
       toast(`${count(result.reviewed, "track")} reviewed${left}.`, { action: undo });
       await load();

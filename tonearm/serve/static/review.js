@@ -94,7 +94,12 @@ export function makeReview() {
     const then = row.review?.genre ?? row.genre;
     const tag = row.genres.length ? el("span", { class: "tag-now" }, row.genres.join(", ")) : null;
     change.replaceChildren(
-      el("div", {}, el("small", {}, "Genre tag now"), tag ?? el("span", { class: "quiet" }, "none")),
+      el(
+        "div",
+        {},
+        el("small", {}, "Genre tag now"),
+        tag ?? el("span", { class: "quiet" }, "none"),
+      ),
       el("span", { "aria-hidden": "true" }, "→"),
       el("div", {}, el("small", {}, row.review ? "Your review" : "By sound"), badge(then)),
     );
