@@ -45,7 +45,8 @@ export async function keepFiles(files) {
  * @returns {Promise<?number>} the number of a folder
  */
 async function askFolder(files, folders) {
-  const words = `${count(files.length, "file")} will be copied into a folder named Tonearm and scanned.`;
+  const some = count(files.length, "file");
+  const words = `${some} will be copied into a folder named Tonearm and scanned.`;
   const answers = folders.map((folder, i) => ({
     name: String(i),
     text: `Keep in ${folder}`,

@@ -89,7 +89,10 @@ async function adopt(job) {
 function gain({ before, after, n, difference }) {
   const [low, high] = [difference.low, difference.high].map((value) => Math.round(100 * value));
   if (low === high)
-    return `Of ${count(n, "correction")} that it had not seen, the new model names as many as you do as the one in use.`;
+    return (
+      `The new model agrees with you on as many of ${count(n, "correction")} that it had not ` +
+      "seen as the one in use."
+    );
   const range = `The gain is between ${low} and ${high} points, with 95 % certainty.`;
   return (
     `The new model agrees with you on ${percent(after)} of ${count(n, "correction")} that it had ` +
