@@ -1,1 +1,1 @@
-"""The command line: one file a group of commands; each parses, imports late, and calls."""
+"""The command line: one file per command, which parses options, imports late and calls the rest."""

@@ -1,4 +1,4 @@
-"""The table of ``tonearm predict``: one line a file, with its timeline and tags below."""
+"""The table of ``tonearm predict``: one line per file, with its timeline and tags below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of a library that are away, and what to say of a path that somebody names.
+"""Folders of a library that are away, and the messages for paths that somebody names.
 
 A folder is away when it was scanned and is not there now: a disk that is not mounted, or a folder
 that was moved. Its files are not gone, and what is known of them is kept. Only folders are looked

@@ -1,4 +1,4 @@
-"""Predicting many files in worker processes: a file that crashes a decoder costs itself alone."""
+"""Predicting many files in worker processes: a file that crashes a decoder fails alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why: what spoke for a genre and against the next one; NumPy alone.
+"""Reasons: what speaks for a genre, and what for the second guess; needs NumPy alone.
 
 Both heads are linear, so each tag and each filter has its exact share in a window's vote. Amounts
 are nats of log odds of the genre over the next, beyond what an average track of the training set

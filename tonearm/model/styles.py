@@ -1,4 +1,4 @@
-"""Styles: finer words under a genre, where a tag of the first encoder is strong enough.
+"""Styles: finer genres below a genre, where a tag of the first encoder is strong enough.
 
 They are tags and not probabilities: a style says that a tag stands out for its genre. Which ones
 hold, and at which limit, ``runs/styles.py`` measures.

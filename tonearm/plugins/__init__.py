@@ -1,1 +1,1 @@
-"""What programs of others call: which genres the files of albums get, without a library of ours."""
+"""For plugins of other programs: the genres of albums, without a Tonearm library."""

@@ -1,4 +1,4 @@
-"""Genres for albums that another program keeps: one prediction an album, as ``tonearm tag`` does.
+"""Genres for albums that another program keeps: one prediction per album, as ``tonearm tag`` does.
 
 The other program says which files belong together and what their genres are, and writes what comes
 back. Knows no library, no tags, and none of these programs.

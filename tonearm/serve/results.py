@@ -1,4 +1,4 @@
-"""The predictions of a job, a line each, on the disk: ten thousand timelines are a lot to hold."""
+"""The predictions of a job, one per line, on the disk: ten thousand timelines take much memory."""
 
 from __future__ import annotations
 

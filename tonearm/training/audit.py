@@ -1,4 +1,4 @@
-"""What is wrong with a data set: labels that contradict the sound, copies, lone and split artists.
+"""What is wrong with a data set: wrong labels, copies, genres by one artist, crossing artists.
 
 A label is doubted by models fitted without its artist: heads are fitted on four fifths of the
 groups and asked about the rest, with three draws of the folds, and the probabilities are averaged.

@@ -1,4 +1,4 @@
-"""A torch net as ONNX bytes, the proof that both say the same, and musicnn made cheap before.
+"""A torch net as ONNX bytes, the check that both agree, and a cheaper musicnn before that.
 
 Must not import onnxruntime (``network.onnx_session`` does) or read or write files.
 """
