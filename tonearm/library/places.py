@@ -191,7 +191,9 @@ def unscanned(library: Library, folders: Iterable[Path], *, faults: Faults) -> l
     known = {path for path, _ in library.unread()}
     errors = Faults()
     files = []
-    for path in find(folders, suffixes=AUDIO_SUFFIXES, on_error=errors.add_folder):
+    # As the library has them: a folder may be named from where somebody is.
+    absolute = map(os.path.abspath, folders)
+    for path in find(absolute, suffixes=AUDIO_SUFFIXES, on_error=errors.add_folder):
         if library.known(as_stored(path)) is not None or str(path) in known:
             continue
         if path.exists():
