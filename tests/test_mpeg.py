@@ -17,6 +17,7 @@ from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.sndfile import SndfileReader
 from tonearm.containers.edges import id3v2_bytes
 from tonearm.containers.mpeg import constant_rate, states_length
+from tonearm.containers.mpeg_count import count_frames
 
 SECONDS = 8.0
 PLAIN = {"write_xing": "0", "id3v2_version": "0"}
@@ -184,15 +185,67 @@ def test_frames_that_were_cut_out_say_the_same(
     path = mp3(tmp_path / "a.mp3", rate_hz, bit_rate, xing=xing)
     path.write_bytes(id3v2(art) + path.read_bytes())
     whole = soundfile.read(path, dtype="float32")[0]
-
-    def seek(*_: object) -> None:
-        raise AssertionError("the decoder had to seek")
-
-    monkeypatch.setattr(SndfileReader, "_read_by_seeking", seek)
+    without_seeking(monkeypatch)
     with audio.open_audio(path) as reader:
         for start in (0, 1, 575, 576, 1_152, 3_000, len(whole) // 2, len(whole) - 5_000):
             worst = np.abs(reader.read(start, 2_500) - whole[start : start + 2_500]).max()
             assert worst <= 1e-6, f"{worst:.1e} off at sample {start}"
+
+
+def without_seeking(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seek(*_: object) -> None:
+        raise AssertionError("the decoder had to seek")
+
+    monkeypatch.setattr(SndfileReader, "_read_by_seeking", seek)
+
+
+def vbr_of_all_sizes(path: Path, rate_hz: int) -> Path:
+    """Silence, a sweep, noise, silence: frames from the smallest to the largest and back."""
+    parts = [np.zeros(rate_hz * 2, np.float32), sweep(3.0, rate_hz), noise(2.0, rate_hz, level=0.3)]
+    return write_sndfile(path, np.concatenate([*parts, parts[0]]), rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [44_100, 32_000, 22_050])
+@pytest.mark.parametrize("lame", [True, False])
+def test_frames_of_a_variable_rate_are_cut_by_an_index(
+    rate_hz: int, lame: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = vbr_of_all_sizes(tmp_path / "a.mp3", rate_hz)
+    if not lame:  # as other encoders write it: nothing said of what comes before the music
+        data = path.read_bytes()
+        behind = data.index(b"Xing") + 120
+        path.write_bytes(data[:behind] + bytes(36) + data[behind + 36 :])
+    assert constant_rate(path) is None
+    whole = soundfile.read(path, dtype="float32")[0]
+    without_seeking(monkeypatch)
+    with audio.open_audio(path) as reader:
+        assert isinstance(reader, SndfileReader)
+        assert reader.info.samples == len(whole)
+        for start in (0, 1, 1_152, 2 * rate_hz - 9, len(whole) // 2, 5 * rate_hz, len(whole) - 999):
+            for count in (999, 2 * rate_hz):
+                found = reader.read(start, count)
+                worst = np.abs(found - whole[start : start + len(found)]).max()
+                assert len(found) == min(count, len(whole) - start)
+                assert worst <= 1e-6, f"{worst:.1e} off at sample {start}"
+
+
+def test_an_index_with_a_gap_is_not_used(tmp_path: Path) -> None:
+    path = vbr_of_all_sizes(tmp_path / "a.mp3", 44_100)
+    data = path.read_bytes()
+    counted = count_frames(path)
+    assert counted is not None and counted.places is not None
+    assert counted.places[-1] == counted.end
+    assert len(counted.places) == counted.frames + 1
+    middle = counted.places[counted.frames // 2]
+    path.write_bytes(data[:middle] + bytes(300) + data[middle:])
+    whole = soundfile.read(path, dtype="float32")[0]
+    counted = count_frames(path)
+    assert counted is not None and counted.places is None
+    with path.open("rb") as file:
+        assert counted.cut(file, 0, 1_000) is None
+    with audio.open_audio(path) as reader:
+        late = reader.read(6 * 44_100, 44_100)
+    np.testing.assert_allclose(late, whole[6 * 44_100 :][: len(late)], atol=1e-6)
 
 
 @pytest.mark.parametrize("stray", [b"", b"\0", bytes(150)])

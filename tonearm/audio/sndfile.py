@@ -82,7 +82,7 @@ class SndfileReader:
             raise DecodeError(path, "not-audio", f"libsndfile: {plain(error, path)}") from None
         self.ended_at: int | None = None
         self._over_damage: AvReader | None = None
-        self._frames: ConstantRate | None = None
+        self._frames: ConstantRate | FrameCount | None = None
         try:
             samples, warning = self._length()
         except DecodeError:
@@ -138,6 +138,7 @@ class SndfileReader:
         # libsndfile says 2^63-1 of some files that are shorter than their encoder's delay.
         if count is None or not count.agrees or samples > (count.frames + 1) * count.frame_samples:
             raise MiscountedMp3Error(self._path, count)
+        self._frames = count
         return samples
 
     def _open(self) -> soundfile.SoundFile:

@@ -19,9 +19,9 @@ _STATED = (b"Xing", b"Info", b"VBRI")
 # What decoders cut off before the encoder's own delay (LAME's tag, "DECDELAY").
 DECODER_DELAY = 529
 # A frame may begin up to so many bytes of audio earlier, and needs two frames to swing in.
-_RESERVOIR_BYTES, _SWING_FRAMES = 511, 2
+RESERVOIR_BYTES, SWING_FRAMES = 511, 2
 # Of a frame, what is header, checksum and side information at most.
-_NO_AUDIO_BYTES = 38
+NO_AUDIO_BYTES = 38
 _LONGEST_FRAME = 1_441  # bytes: 320 kb/s at 32 kHz, padded
 # The rate is looked at so many times on the way, and at the beginning.
 _PROBES = 8
@@ -105,8 +105,8 @@ class ConstantRate:
             Samples.
         """
         header = self.header
-        audio_bytes = max(1, self._place(1) - self.begin - _NO_AUDIO_BYTES)
-        lean = _SWING_FRAMES - (-_RESERVOIR_BYTES // audio_bytes)  # rounded up
+        audio_bytes = max(1, self._place(1) - self.begin - NO_AUDIO_BYTES)
+        lean = SWING_FRAMES - (-RESERVOIR_BYTES // audio_bytes)  # rounded up
         first = max(0, (start + self.delay) // header.samples - lean)
         last = (start + count + self.delay) // header.samples + 1
         # Encoders differ in which frames they pad, so it may begin a little earlier or later.

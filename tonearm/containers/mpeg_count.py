@@ -1,18 +1,26 @@
 """The frames of an MP3, counted from header to header: some 3 ms for four minutes.
 
 For files whose length cannot be calculated: variable bit rates, several MP3s put end to end, a
-header frame that counts wrong.
+header frame that counts wrong. Where the frames lie is what a decoder that seeks finds out again
+for each window.
 """
 
 from __future__ import annotations
 
 import mmap
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tonearm.containers.edges import sound_bounds
+from tonearm.containers.edits import read_at
 from tonearm.containers.mpeg import (
     DECODER_DELAY,
+    NO_AUDIO_BYTES,
+    RESERVOIR_BYTES,
+    SWING_FRAMES,
+    Cut,
     Stated,
     after_header_frame,
     find_header,
@@ -39,6 +47,8 @@ class FrameCount:
         Whether all frames have the same sample rate and number of channels.
     stated : Stated
         What a header frame says of them.
+    places : array of int or None
+        Where each frame begins; None where something else lies between two of them.
     """
 
     begin: int
@@ -48,6 +58,7 @@ class FrameCount:
     rate_hz: int
     is_uniform: bool
     stated: Stated
+    places: array[int] | None
 
     @property
     def duration_s(self) -> float:
@@ -74,6 +85,34 @@ class FrameCount:
             return 0.0
         return missing * self.frame_samples / self.rate_hz
 
+    def cut(self, file: BinaryIO, start: int, count: int) -> Cut | None:
+        """The frames that hold samples ``start`` to ``start + count``, and those they lean on.
+
+        None where frames were not counted without a gap: a decoder may count otherwise there.
+
+        Parameters
+        ----------
+        file : binary file
+            The open file.
+        start, count : int
+            Samples, without those before the music.
+        """
+        if self.places is None or not self.is_uniform:
+            return None
+        bounds, size = self.places, self.frame_samples
+        # A frame swings in on two before it, of which each may lean on a reservoir of bytes.
+        first = max(0, min((start + self.lead) // size, self.frames - 1) - SWING_FRAMES)
+        last = min((start + count + self.lead) // size + 1, self.frames - 1)
+        held = 0
+        while first > 0 and held < RESERVOIR_BYTES:
+            first -= 1
+            held += max(0, bounds[first + 1] - bounds[first] - NO_AUDIO_BYTES)
+        data = read_at(file, bounds[first], bounds[last + 1] - bounds[first])
+        # Decoders divide the bytes by a frame at the beginning to know how much they may give.
+        largest = max(bounds[i + 1] - bounds[i] for i in range(first, min(first + 4, last + 1)))
+        guessed = (last + 2 - first) * (largest + 1)
+        return Cut(data.ljust(guessed, b"\0"), start + self.lead - first * size)
+
 
 def count_frames(path: Path) -> FrameCount | None:
     """Walk through the layer III frames of a file; None if it has none.
@@ -98,6 +137,7 @@ def _walk(data: mmap.mmap | bytes, at: int, end: int, stated: Stated) -> FrameCo
     # A file has some dozens of different headers, so that most frames cost one look-up.
     lengths: dict[bytes, int] = {}
     count, first, behind = 0, -1, at
+    places, is_whole = array("Q"), True
     while at + 4 <= end:
         head = data[at : at + 4]
         length = lengths.get(head)
@@ -109,6 +149,7 @@ def _walk(data: mmap.mmap | bytes, at: int, end: int, stated: Stated) -> FrameCo
                 if ahead is None:
                     break
                 at += max(ahead, 1)  # 1 at least, or it would never move on
+                is_whole = is_whole and not count
                 continue
             length = header.frame_bytes
         if at + length > end:  # cut short within the frame
@@ -117,11 +158,22 @@ def _walk(data: mmap.mmap | bytes, at: int, end: int, stated: Stated) -> FrameCo
         if not count:
             first = at
         count += 1
+        places.append(at)
         at += length
         behind = at
+    places.append(behind)
     header = first_header(data[first : first + 4]) if count else None
     if header is None:
         return None
     # MPEG version, sample rate, and mono or not.
     kinds = {(head[1] & 0x18, head[2] & 0x0C, head[3] >> 6 == 3) for head in lengths}
-    return FrameCount(first, behind, count, header.samples, header.rate_hz, len(kinds) == 1, stated)
+    return FrameCount(
+        first,
+        behind,
+        count,
+        header.samples,
+        header.rate_hz,
+        len(kinds) == 1,
+        stated,
+        places if is_whole else None,
+    )
