@@ -7,15 +7,12 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import APIRouter, Depends, FastAPI, Request
-from starlette.exceptions import HTTPException
+from fastapi import Depends, FastAPI, Request
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from tonearm import __version__
-from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import TonearmError
-from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
 from tonearm.model.classifier import Classifier
 from tonearm.serve import (
     jobs,
@@ -26,7 +23,7 @@ from tonearm.serve import (
     predict_jobs,
     review,
     scan,
-    schema,
+    server,
     sound_map,
     strict,
     tags,
@@ -35,7 +32,7 @@ from tonearm.serve import (
 )
 from tonearm.serve.compress import Compress
 from tonearm.serve.guard import Guard
-from tonearm.serve.problems import Json, add_handlers
+from tonearm.serve.problems import add_handlers
 from tonearm.serve.service import Service
 from tonearm.serve.uploads import Limits
 
@@ -53,18 +50,9 @@ _PARTS = (
     sound_map,
     playlist,
     jobs,
+    server,
 )
 _STATIC = Path(__file__).parent / "static"
-_EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def example_files() -> dict[str, Path]:
-    """Pieces of music in the folder next to the package, by name."""
-    if not _EXAMPLES.is_dir():
-        return {}
-    return {
-        path.name: path for path in _EXAMPLES.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES
-    }
 
 
 def create_app(
@@ -139,73 +127,7 @@ def create_app(
     add_handlers(app)
     for part in _PARTS:
         app.include_router(part.router, dependencies=[Depends(strict.known_parameters)])
-
-    server = APIRouter(
-        prefix=schema.PREFIX, tags=["server"], dependencies=[Depends(strict.known_parameters)]
-    )
-
-    @server.get(
-        "/health",
-        summary="State, version and model of the server",
-        response_model=schema.Health,
-    )
-    def health() -> Response:
-        """``start_id`` changes when the server is started again."""
-        model = service.classifier.model
-        values = {
-            "version_of_tonearm": __version__,
-            "start_id": service.start_id,
-            "model": model.name,
-            "labels": list(model.labels),
-        }
-        return Json({"schema": schema.SCHEMA, "status": "ok", **values})
-
-    @server.get(
-        "/genres", summary="Names and colours of genres", response_model=schema.GenresAnswer
-    )
-    def genres() -> Response:
-        """In `splitting`, the characters that no name may contain."""
-        known = [*service.classifier.model.labels, UNKNOWN]
-        rows = [
-            {
-                "genre": genre,
-                "name": id3_name(genre) if genre != UNKNOWN else "Unknown",
-                "colour": colour(genre),
-            }
-            for genre in known
-        ]
-        return Json({"schema": schema.SCHEMA, "genres": rows, "splitting": SPLITTING})
-
-    @server.get("/examples", summary="Pieces to try", response_model=schema.ExamplesAnswer)
-    def examples() -> Response:
-        """Names of files that come with a checkout; none with an installed package."""
-        return Json({"schema": schema.SCHEMA, "examples": sorted(example_files())})
-
-    @server.get(
-        "/examples/{name}",
-        summary="A piece to try",
-        response_class=FileResponse,
-        responses={200: schema.AUDIO, 206: schema.AUDIO},
-    )
-    def example(name: str) -> Response:
-        """The file as it is."""
-        # By the names that exist: a name with ../ in it is just not among them.
-        found = example_files().get(name)
-        if found is None:
-            raise HTTPException(404, f"no example {name!r}")
-        return FileResponse(found)
-
-    app.include_router(server)
-
-    @app.get("/", include_in_schema=False)
-    def index(request: Request) -> Response:
-        return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
-
-    @app.get("/docs", include_in_schema=False)
-    def docs(request: Request) -> Response:
-        return FileResponse(_STATIC / "docs.html", headers={"Cache-Control": "no-cache"})
-
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    _add_pages(app)
     strict.describe(app)
     # The last one added is the outermost: the guard sees every request first.
     app.add_middleware(Compress)
@@ -218,3 +140,17 @@ def create_app(
         upload_paths={predict.PATH, keep.PATH},
     )
     return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    """The page, the description of the API for people, and the files of both."""
+
+    @app.get("/", include_in_schema=False)
+    def index(request: Request) -> Response:
+        return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/docs", include_in_schema=False)
+    def docs(request: Request) -> Response:
+        return FileResponse(_STATIC / "docs.html", headers={"Cache-Control": "no-cache"})
+
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")

@@ -1,0 +1,80 @@
+"""The server itself: its state, the genres it knows, and pieces of music to try it on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+
+from tonearm import __version__
+from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
+from tonearm.serve import schema
+from tonearm.serve.problems import Json
+from tonearm.serve.service import service_of
+
+router = APIRouter(prefix=schema.PREFIX, tags=["server"])
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@router.get(
+    "/health", summary="State, version and model of the server", response_model=schema.Health
+)
+def health(request: Request) -> Response:
+    """``start_id`` changes when the server is started again."""
+    service = service_of(request)
+    model = service.classifier.model
+    values = {
+        "version_of_tonearm": __version__,
+        "start_id": service.start_id,
+        "model": model.name,
+        "labels": list(model.labels),
+    }
+    return Json({"schema": schema.SCHEMA, "status": "ok", **values})
+
+
+@router.get("/genres", summary="Names and colours of genres", response_model=schema.GenresAnswer)
+def genres(request: Request) -> Response:
+    """In `splitting`, the characters that no name may contain."""
+    known = [*service_of(request).classifier.model.labels, UNKNOWN]
+    rows = [
+        {
+            "genre": genre,
+            "name": id3_name(genre) if genre != UNKNOWN else "Unknown",
+            "colour": colour(genre),
+        }
+        for genre in known
+    ]
+    return Json({"schema": schema.SCHEMA, "genres": rows, "splitting": SPLITTING})
+
+
+@router.get("/examples", summary="Pieces to try", response_model=schema.ExamplesAnswer)
+def examples() -> Response:
+    """Names of files that come with a checkout; none with an installed package."""
+    return Json({"schema": schema.SCHEMA, "examples": sorted(example_files())})
+
+
+@router.get(
+    "/examples/{name}",
+    summary="A piece to try",
+    response_class=FileResponse,
+    responses={200: schema.AUDIO, 206: schema.AUDIO},
+)
+def example(name: str) -> Response:
+    """The file as it is."""
+    # By the names that exist: a name with ../ in it is just not among them.
+    found = example_files().get(name)
+    if found is None:
+        raise HTTPException(404, f"no example {name!r}")
+    return FileResponse(found)
+
+
+def example_files() -> dict[str, Path]:
+    """Pieces of music in the folder next to the package, by name."""
+    if not _EXAMPLES.is_dir():
+        return {}
+    return {
+        path.name: path for path in _EXAMPLES.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES
+    }
