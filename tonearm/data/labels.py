@@ -91,6 +91,8 @@ def read(path: str | os.PathLike[str]) -> Labels:
     if text.lstrip().startswith("{"):
         found = dict(_of_mirdata(text, path))
     else:
+        # FMA's table has three lines of headings, of which the third begins with the name of its
+        # index.
         rows = _rows(text)
         fma = len(rows) > 2 and rows[2][:1] == ["track_id"]
         found = _collected(_of_fma(rows, path) if fma else _of_table(rows, path), path)
@@ -159,6 +161,7 @@ def of_names(labels: Labels, names: Sequence[str]) -> dict[str, Label]:
                 f"table of labels: {written!r} is {len(meant)} files here "
                 f"({', '.join(meant[:3])}): write the path"
             )
+        # None or one: a table may name files that are not here.
         found |= dict.fromkeys(meant, label)
     if names and not found:
         example = next(iter(labels))
@@ -180,6 +183,7 @@ def _shorter(written: str, known: Mapping[str, Any]) -> str:
 def _rows(text: str) -> list[list[str]]:
     """The rows of a table; the first line shows what divides its cells."""
     first = text.split("\n", 1)[0]
+    # By the heading, which holds no free text: titles further down may be full of commas.
     divider = max("\t,;", key=first.count)
     # newline="": cells in quotes may hold line breaks.
     return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=divider) if row]
@@ -206,6 +210,7 @@ def _of_table(rows: list[list[str]], path: Path) -> Iterator[tuple[str, Label]]:
         }
         if not cells["path"]:
             raise DatasetError(f"{path}, line {number} names no track")
+        # `rock; pop`: the first is the main genre.
         several = (word.strip() for word in _SEVERAL.split(cells["genre"]))
         yield (
             cells["path"],
@@ -258,6 +263,7 @@ def _of_fma(rows: list[list[str]], path: Path) -> Iterator[tuple[str, Label]]:
         if not row[0].isdecimal():
             raise DatasetError(f"{path}, line {number} has no track_id: {row[0]!r}")
         genres = [cells["top"]] if cells["top"] else []
+        # The main genre first; those that `genres.csv` does not name are left out.
         genres += [words[each] for each in _numbers(cells["all"]) if each in words]
         yield (
             f"{int(row[0]):06}",
@@ -282,6 +288,7 @@ def _fma_genres(path: Path) -> dict[int, str]:
 def _numbers(text: str) -> list[int]:
     """``[21, 45]`` as FMA writes lists."""
     try:
+        # Literals alone: a table must not be able to run code.
         values = ast.literal_eval(text or "[]")
         return [int(each) for each in values]
     except (ValueError, SyntaxError, TypeError):
@@ -320,6 +327,7 @@ def spelled(labels: Mapping[str, Label]) -> dict[str, Label]:
     made = {}
     for name, label in labels.items():
         named = (genre_of(genre) for genre in label.genres)
+        # The first spelling that occurs counts for all.
         genres = tuple(dict.fromkeys(spellings.setdefault(key(each), each) for each in named))
         made[name] = Label(genres, label.artist, label.album, label.subset)
     return made

@@ -108,6 +108,7 @@ def find_all(split: Split, index: Index) -> dict[str, Subset]:
     named = _named(split, index)
     # Over all subsets: the copy with another genre may be in another one.
     used = {track.name: track for subset in SUBSETS for track in named.get(subset, _NOTHING).tracks}
+    # A recording with two genres teaches and measures nothing, whichever copy one takes.
     unclear = {track.name for each in groups.contradictions(used.values()) for track in each}
     return {subset: _once(found, unclear) for subset, found in named.items()}
 
@@ -127,6 +128,7 @@ def whole(index: Index) -> Subset:
 def _once(found: Subset, unclear: Collection[str]) -> Subset:
     """The subset with each recording once, and without the tracks of these names."""
     clear = [track for track in found.tracks if track.name not in unclear]
+    # Within one subset; that copies lie in two is a leak, which `check` refuses.
     kept = groups.distinct(clear)
     own = {track.name for track in kept}
     return replace(
@@ -146,6 +148,7 @@ def _named(split: Split, index: Index) -> dict[str, Subset]:
     for subset, names in split.subsets.items():
         found: dict[str, Track] = {}
         excerpts: dict[str, set[int]] = defaultdict(set)
+        # What the list names, here or not: a figure on a part of it has to say so.
         promised = set()
         for name in names:
             # `track#3` is an excerpt, unless a track is really called so.
@@ -160,6 +163,7 @@ def _named(split: Split, index: Index) -> dict[str, Subset]:
                     f"split {split.name}: {wanted!r} is {len(meant)} tracks here "
                     f"({', '.join(track.name for track in meant[:3])}): write genre/…/file"
                 )
+            # One of several copies: they are the same sound.
             for track in meant[:1]:
                 found[track.name] = track
                 if excerpt:
@@ -196,6 +200,7 @@ def crossing(split: Split, index: Index) -> dict[str, dict[str, str]]:
         # Tracks that are excluded may be by anybody.
         if subset in SUBSETS:
             for track in tracks:
+                # One example for each subset is enough for a message.
                 seen[track.group].setdefault(subset, track.name)
     return {group: seen[group] for group in sorted(seen) if len(seen[group]) > 1}
 

@@ -88,6 +88,7 @@ class Output:
         """How many slices of the manifest there are, and the numbers of the parts, rising."""
         names = storage.names(self.uri)
         slices = sum(bool(_SLICE.fullmatch(name)) for name in names)
+        # By the names alone: no part has to be opened to know that it is there.
         found = filter(None, map(_PART.fullmatch, names))
         return slices, sorted(int(part[1]) * _PARTS + int(part[2]) for part in found)
 
@@ -115,6 +116,7 @@ class Output:
 
     def put_part(self, part: int, table: pa.Table) -> None:
         """Write a part."""
+        # Stores replace an object whole, so a reader sees the old part or the new one.
         storage.write(self._at(_part_name(part)), _parquet(table))
 
     def _at(self, name: str) -> str:

@@ -82,6 +82,8 @@ def schema_of(models: Sequence[ModelRecord]) -> pa.Schema:
 
     text, number, binary = pa.string(), pa.float64(), pa.binary()
     fractions = pa.map_(text, number)
+    # Several models may have classified one library: a column for each genre that any of them
+    # knows.
     labels = dict.fromkeys(label for model in models for label in model.labels)
     columns = {
         "path": text,
@@ -112,6 +114,8 @@ def schema_of(models: Sequence[ModelRecord]) -> pa.Schema:
         "texture_windows": pa.int32(),
         "texture_f16": binary,
     }
+    # In the file's metadata, which every reader of Parquet keeps: without the models nobody could
+    # say what the embeddings are.
     described = {"version": _VERSION, "models": [asdict(model) for model in models]}
     return pa.schema(list(columns.items()), {_METADATA: json.dumps(described).encode()})
 
@@ -190,6 +194,7 @@ def _columns(row: TableRow) -> dict[str, Any]:
             "genre": predicted.genre,
             "nearest": predicted.nearest,
             "confidence": predicted.confidence,
+            # Arrow takes a map as pairs, and keeps their order.
             "mix": None if predicted.mix is None else list(predicted.mix.items()),
             "styles": list(predicted.styles.items()),
         }
@@ -200,6 +205,7 @@ def _columns(row: TableRow) -> dict[str, Any]:
             "duration_s": made.duration_s,
             "warning": made.warning,
             "windows": len(made.values),
+            # As the library keeps them, so that an import gives the same bytes.
             "values_f16": made.values.astype(np.float16).tobytes(),
             "starts_f32": None if starts is None else starts.astype(np.float32).tobytes(),
         }
@@ -230,6 +236,7 @@ def from_table(
     models : dict of str to ModelRecord
         Of :func:`models_of`.
     """
+    # Lossy: a map with a key twice, which Tonearm never writes, keeps the last one.
     for values in batch.to_pylist(maps_as_pydicts="lossy"):
         model = models.get(values["model"] or "")
         error = values["error_kind"]
@@ -271,6 +278,7 @@ def _embeddings(values: dict[str, Any]) -> StoredEmbeddings | None:
 def _prediction(values: dict[str, Any], model: ModelRecord) -> Prediction | None:
     if values["nearest"] is None:
         return None
+    # Only the columns of the row's own model; those of others are empty in it.
     probabilities = [values[f"{_PROBABILITY}{label}"] or 0.0 for label in model.labels]
     return Prediction(
         genre=values["genre"],
@@ -312,6 +320,7 @@ def write_library(library: Library, file: IO[bytes]) -> int:
     schema = schema_of(library.models())
     count, rows = 0, library_rows(library)
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        # Rows come from SQLite as they are needed: a library may be larger than the memory.
         while batch := list(islice(rows, BATCH_ROWS)):
             writer.write_table(to_table(batch, schema))
             count += len(batch)

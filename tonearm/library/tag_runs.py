@@ -234,12 +234,14 @@ def _run(
         on_progress(done)
         for path, step in steps:
             try:
+                # Before the library is told: if that fails, the journal still knows the file.
                 step(done.run)
                 done.paths.append(path)
                 _refresh(library, path)
             except TagError as error:
                 done.failures.add(path, error)
             on_progress(done)
+        # Not after Ctrl-C: `recover` ends the run, and marks it as interrupted.
         journal.finish(done.run)
     except KeyboardInterrupt:
         # The change in flight is settled now, not at the next start.
@@ -251,6 +253,7 @@ def _run(
 
 def _keep_identity(library: Library | None, journal: Journal, entry: int | None, path: str) -> None:
     """Note which track a file is, so that an undo finds it after a move."""
+    # Only for files that were changed; `entry` is None where nothing had to be done.
     track = library.track(path) if library is not None and entry is not None else None
     if entry is not None and track is not None and track.key is not None:
         journal.keep_identity(entry, FileIdentity(track.id, track.key))

@@ -119,6 +119,7 @@ class MultiLabelHead(Head):
         ----------
         windows : float [n, d]
         """
+        # In 32 bits, as the network computes: the comparison at import allows little difference.
         values: NDArray[np.floating[Any]] = np.asarray(windows, dtype=np.float32)
         for layer in self.layers:
             values = layer(values)
@@ -150,6 +151,8 @@ class MultiLabelHead(Head):
         texture, duration_s
             Of no use to such a head.
         """
+        # The mean of each class first, then the strongest: a class that is strong for a moment does
+        # not decide.
         strengths = self.strengths(self.activations(windows).mean(axis=0))
         unknown = float(_unknown(strengths.max()))
         return HeadOutput(_shares(strengths), unknown <= 0.5, unknown)
@@ -257,6 +260,7 @@ class MultiLabelHead(Head):
         classes, labels : sequence of str
         members : sequence of int
         """
+        # `Head` wants a weight; layers take its place here.
         nothing = np.empty((0, len(labels)))
         return cls(
             labels=tuple(map(str, labels)),

@@ -191,14 +191,17 @@ def audit(
         Of the first draw of folds.
     """
     tracks = found.index.tracks
+    # Labels are measured on each recording once: a copy in training would answer for the other.
     once = found.once()
     measured, probabilities = held_out(once.tracks, names=names, seed=seed)
+    # Sorted, as `cross_validate` sorts the columns of its probabilities.
     labels = tuple(sorted(set(once.tracks.labels)))
     doubted = suspects(once, labels, measured, probabilities)
     unknown = groups.without_artist(track.group for track in tracks).total()
     return Audit(
         folder=folder,
         genres=dict(sorted(_counted(found.index).items())),
+        # Groups by folder or by track are no artists, and are counted as unknown.
         artists=len({track.group for track in tracks if track.group.startswith("artist:")}),
         unknown_artist=unknown,
         suspects=doubted,
@@ -242,10 +245,12 @@ def held_out(
     if len(labels) < 2 or not custom_genres.folds_for(tracks.labels, tracks.groups):
         return measured, total
     for draw in range(draws):
+        # Each draw measures the same tracks: which ones can be measured depends on groups alone.
         trial = custom_genres.cross_validate(tracks, names=names, seed=seed + draw)
         places = list(trial.places)
         measured[places] = True
         total[places] += trial.probabilities
+    # Rows that were never measured stay 0; `measured` says which.
     return measured, total / draws
 
 
@@ -269,6 +274,7 @@ def suspects(
     truth = np.array([labels.index(label) for label in found.tracks.labels])
     margins = margin(probabilities, truth)
     doubted = np.flatnonzero(measured & (margins < 0))
+    # Of all pairs at once: 10,000 tracks make 800 MB, and a data set to audit is rarely larger.
     alike = similarities(found.tracks)
     order = doubted[np.argsort(margins[doubted], kind="stable")]
     made = []
@@ -299,6 +305,7 @@ def margin(probabilities: Float64, truth: NDArray[np.int64]) -> Float64:
     """
     rows = np.arange(len(truth))
     others = probabilities.copy()
+    # Below every probability, so that the label itself is not among the others.
     others[rows, truth] = -1
     return np.asarray(probabilities[rows, truth] - others.max(axis=1))
 
@@ -309,6 +316,7 @@ def similarities(tracks: Tracks) -> Float64:
     The measure of `tonearm similar`, which says why (``library/similar.py``).
     """
     roots = np.stack([np.sqrt(np.maximum(each.mean(axis=0), 0)) for each in tracks.windows])
+    # Without this all music is alike: some tags are likely in every track.
     centred = roots - roots.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True) + 1e-9
     return np.asarray(centred @ centred.T, dtype=np.float64)
@@ -318,6 +326,7 @@ def _neighbours(found: EmbeddedTracks, alike: Float64, own: int) -> tuple[Neighb
     others = [
         int(i)
         for i in np.argsort(-alike, kind="stable")
+        # Songs of one artist resemble each other and have one label, right or wrong.
         if found.tracks.groups[i] != found.tracks.groups[own]
     ]
     return tuple(
@@ -334,6 +343,7 @@ def copies_of(index: Index) -> tuple[Copies, ...]:
     index : Index
         Of all tracks, copies as well.
     """
+    # By the file that is kept, which has no `copy_of` itself.
     recordings: dict[str, list[str]] = defaultdict(list)
     by_name = index.by_name()
     for track in index.tracks:

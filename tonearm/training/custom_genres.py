@@ -143,6 +143,8 @@ def folds_for(labels: Sequence[str], groups: Sequence[str], *, fewest: int = 2) 
             f"there is only one genre ({', '.join(of_genre)}): two or more are needed"
         )
     alone = lonely_genres(labels, groups)
+    # More folds than a genre has groups would leave folds in which it is not measured; times 0
+    # where every genre is alone.
     return min([FOLDS, *(len(own) for label, own in of_genre.items() if label not in alone)]) * (
         len(alone) < len(of_genre)
     )
@@ -169,6 +171,7 @@ def held_out_folds(
     if not len(rest):
         yield from [Fold(always, rest)] * folds
         return
+    # The splitter sees only what can be held out, or its folds would be uneven.
     own = [labels[i] for i in rest], [groups[i] for i in rest]
     for fold in k_fold(*own, folds=folds, seed=seed):
         train = np.sort(np.concatenate([rest[fold.train], always]))
@@ -239,6 +242,7 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     refuse_known(head, new.labels)
     added = tuple(sorted(set(new.labels)))
     scaled, given = scaled_features(head, new), np.array(new.labels)  # (n, d)
+    # On the scale of the old tracks: standardising again would move the old centres too.
     centres = [scaled[given == label].mean(axis=0) for label in added]
     together = np.vstack([checked_statistics(head)["centres"], *centres])  # (old + new, d)
     grown = with_centres(head, together, labels=(*head.labels, *added), names=names)
@@ -265,6 +269,7 @@ def with_centres(
 ) -> Head:
     """A head of other genres or other centres [k, d]; spread, calibration and detector stay."""
     statistics = checked_statistics(head)
+    # Everything but the centres is as the fit of the old head left it.
     learnt = Discriminant(
         statistics["mean"], statistics["deviation"], centres, statistics["covariance"]
     )
@@ -363,6 +368,7 @@ def measure_gain(
     for fold, new_fold in zip(old_folds, new_folds, strict=True):
         inside = subset(old, fold.train)
         before_head = base or heads.fit(inside, names=names, labels=labels, seed=seed)
+        # Both heads of a fold have learnt from the same old tracks: what differs is the new genres.
         grown = grow(before_head, subset(new, new_fold.train), names=names)
         measured[fold.held_out] = new_measured[new_fold.held_out] = True
         for i in fold.held_out:
@@ -371,6 +377,8 @@ def measure_gain(
             right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
             taken[i] = after in added
         for i in new_fold.held_out:
+            # With the detector, unlike the recall: a genre that is found but called unknown helps
+            # nobody.
             decided = grown.classify(new.windows[i], new.texture(i))
             found[i] = grown.labels[int(decided.probabilities.argmax())] == new.labels[i]
             known[i] = decided.known
@@ -427,6 +435,7 @@ def drawn_tracks(head: Head, *, seed: int = 0) -> Tracks:
     rng = np.random.default_rng(seed)
     windows, labels = [], []
     for label, centre in zip(head.labels, statistics["centres"], strict=True):
+        # Normally distributed within a genre: what the discriminant itself assumes.
         scaled = rng.multivariate_normal(centre, statistics["covariance"], size=DRAWN)
         features = np.clip(scaled * statistics["deviation"] + statistics["mean"], 0, 1)
         windows += list(features[:, None] ** (1 / head.power))

@@ -238,6 +238,7 @@ def evaluate(
         _evaluate(path, model, evaluation_set, shared, found)
         for (path, model), found in zip(models, embeddings, strict=True)
     ]
+    # By path: a file that fails for two models is named once.
     failed = dict(pair for found in embeddings for pair in found.failed)
     return Evaluation(evaluation_set, tuple(results), tuple(failed.items()))
 
@@ -253,6 +254,8 @@ def _evaluate(
     embeddings = [found.windows[track.name] for track in tracks]
     decisions = [
         model.head.classify(
+            # The store holds more windows than predict reads; with all of them a figure would be
+            # too good.
             _until_confident(model, each, evaluation_set),
             found.textures.get(track.name),
             duration_s=track.duration_s,
@@ -270,6 +273,7 @@ def _evaluate(
         truth=truth,
         probabilities=np.stack([decision.probabilities for decision in decisions]),
         known=np.array([decision.known for decision in decisions]),
+        # One entry per window, in the order of `window_probabilities`.
         window_truth=np.repeat(truth, lengths),
         window_probabilities=np.concatenate(
             [_each_window(model.head, each) for each in embeddings]
@@ -308,6 +312,7 @@ def _until_confident(model: Model, embeddings: Windows, evaluation_set: Evaluati
         return embeddings
     taken: list[int] = []
     for few in windows.rounds(len(embeddings)):
+        # In the order of time, as predict has them; the mean of the votes does not depend on it.
         taken = sorted([*taken, *few])
         if model.is_enough(embeddings[taken]):
             break

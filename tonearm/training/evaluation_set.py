@@ -106,6 +106,7 @@ def choose(data: DataSet, *, wanted: str | None, subset: str) -> EvaluationSet:
             )
         return _chosen(data, None, "", everything)
     split = splits.make(wanted, data.index)
+    # By name, before any sound is looked at: a wrong subset is named at once.
     found = _find(split, subset, data.index, data.folder)
     return _chosen(data, split, subset, found)
 
@@ -164,6 +165,7 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
     chosen = evaluation_set.tracks
     levels = _features(evaluation_set, encoding.model)
     textures: dict[str, Windows] = {}
+    # The usual way: whole tracks, whose embeddings any other command can use again.
     if levels is None and not evaluation_set.excerpts:
         kept, failed = dataset.embed(evaluation_set.data, chosen, encoding)
         found = {name: made.values.astype(np.float32) for name, made in kept.items()}
@@ -229,12 +231,14 @@ class _Encoder:
     ) -> None:
         self._model, self._set, self._levels = model, evaluation_set, levels
         self._classifier = Classifier(model)
+        # Next to the Classifier, whose encoder reads audio: here its input is stored already.
         self._session = onnx_session(model.encoder)
 
     def __call__(self, track: Track) -> Windows:
         # Without excerpts: the windows that predict would take.
         if not self._set.excerpts:
             return self._embedded(track, self._model.windows_per_track)
+        # All ten, since they are placed over the whole track; then those that the split names.
         every = self._embedded(track, EXCERPTS)
         named = self._set.excerpts.get(track.name, range(EXCERPTS))
         chosen = [i for i in sorted(named) if i < len(every)]
@@ -257,6 +261,7 @@ class _Encoder:
         cuts = np.stack([feature_store.cut(levels, int(start), spec) for start in starts])
         pieces = [
             self._session.run(None, {"features": cuts[i : i + _RUN_WINDOWS]})[0]
+            # In pieces, which bounds the memory of the network's layers.
             for i in range(0, len(cuts), _RUN_WINDOWS)
         ]
         return np.concatenate(pieces)
@@ -276,6 +281,7 @@ def look_ahead(
     DatasetError
         When there is no such split or subset, or nothing of it is here.
     """
+    # Names and genres without reading a file, which takes no time even for a large folder.
     made = dataset.outline(data)
     split = splits.written(wanted) if wanted else None
     tracks = _find(split, subset, made, data).tracks if split else made.tracks
