@@ -137,6 +137,7 @@ class NamedCodec(ItemCodec):
     def role(self, item: bytes) -> Role | None:
         """By the name."""
         name = self.name_of(item)
+        # Names differ in case between programs; to players they are the same.
         if name == self.genre_name.lower():
             return "genre"
         return "marker" if name == MARKER.lower() else None
@@ -180,6 +181,7 @@ class RawFile(ABC):
 
     def __init__(self, path: str | os.PathLike[str], tags: Sequence[RawTag]) -> None:
         self.path = path
+        # A dict keeps its order, which is that of players.
         self.tags = {tag.name: tag for tag in tags}
         # Why the file is only read; some players would go on showing the old genre, or the layout
         # does not add up.
@@ -232,6 +234,8 @@ def padding_for(room: int, needed: int, *, least: int = 0) -> int:
     least : int
         What padding takes at least, where it has a header of its own.
     """
+    # Negative where the tag has outgrown its room: then all behind it moves anyway, so it gets new
+    # padding.
     left = room - needed
     return left if left >= least or not left else NEW_PADDING_BYTES
 

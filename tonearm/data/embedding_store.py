@@ -120,6 +120,7 @@ class EmbeddingStore:
             return None
         windows, values, starts, duration_s, warning, *texture = found[0]
         return StoredEmbeddings(
+            # Half precision, as stored; callers widen it before they compute.
             np.frombuffer(values, dtype=np.float16).reshape(windows, -1),
             None if starts is None else np.frombuffer(starts, dtype=np.float32),
             duration_s,
@@ -169,6 +170,7 @@ class EmbeddingStore:
             " AND (size, mtime_ns, ctime_ns, device, inode) = (?, ?, ?, ?, ?)",
             [path, *status],
         )
+        # A changed file is simply not found: its row is replaced when it is analysed.
         return AnalysedFile(*found[0]) if found else None
 
     def put_file(self, path: bytes, status: FileStatus, file: AnalysedFile) -> None:

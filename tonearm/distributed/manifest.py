@@ -70,6 +70,7 @@ def items(uri: str) -> Iterator[Item]:
     elif suffix in _TEXT_SUFFIXES:
         yield from _lines(uri, _text_cells(uri))
     else:
+        # Neither manifest nor table: a prefix, a folder, or a single object.
         for path, size in storage.find(uri, suffixes=AUDIO_SUFFIXES):
             yield Item(path, size)
 
@@ -139,6 +140,7 @@ def _opened(uri: str) -> IO[Any]:
 
 
 def _column(names: Sequence[str], uri: str) -> str:
+    # Reversed, so that the first of two columns of one name counts.
     lower = {name.strip().lower(): name for name in reversed(names)}
     for wanted in _COLUMNS:
         if wanted in lower:
@@ -162,6 +164,7 @@ class Seen:
         digests = b"".join(hashlib.blake2b(path, digest_size=16).digest() for path in paths)
         keys = np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
         first = np.zeros(len(keys), dtype=bool)
+        # Within this batch; `known` below compares with those before.
         first[np.unique(keys, axis=0, return_index=True)[1]] = True
         # Sorted by the first half; two different paths that share it are one in 10^19 pairs.
         places = np.searchsorted(self._keys[:, 0], keys[:, 0])
@@ -170,6 +173,8 @@ class Seen:
         known[inside] = (self._keys[places[inside]] == keys[inside]).all(axis=1)
         new = first & ~known
         added = np.concatenate([self._keys, keys[new]])
+        # Kept sorted, so that a look-up is a binary search: a hundred million paths take 1.6 GB and
+        # no Python objects.
         self._keys = added[np.argsort(added[:, 0], kind="stable")]
         return [bool(each) for each in new]
 
@@ -194,8 +199,10 @@ def write_slices(output: Output, inputs: Sequence[str], slices: int) -> list[int
     rows = []
     for number in range(slices):
         paths = output.read_slice(number).column("path").to_pylist()
+        # A scan that goes on must not take in again what its earlier slices name.
         seen.new(paths)
         rows.append(len(paths))
+    # A generator: a manifest may be longer than the memory.
     fresh = _without_known((item for uri in inputs for item in _named(uri)), seen)
     while batch := list(islice(fresh, SLICE_ROWS)):
         output.put_slice(len(rows), _slice_table(batch))

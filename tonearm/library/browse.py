@@ -151,6 +151,7 @@ def with_reviews(library: Library, ids: Sequence[int]) -> list[tuple[Track, Revi
         Numbers of tracks.
     """
     where, values = f"t.id {AMONG}", [json.dumps(list(ids))]
+    # SQLite gives them by path; the ids say which order is wanted.
     found = {track.id: track for track in library.tracks(missing=True, where=where, values=values)}
     said = of_keys(library, (track.key for track in found.values()))
     return [
@@ -170,6 +171,7 @@ def of_sound(library: Library, key: str) -> Track | None:
     key : str
         Sound key.
     """
+    # Any of its copies: they sound the same.
     return next(library.tracks(where="s.key = ?", values=[key]), None)
 
 
@@ -216,8 +218,10 @@ def albums(library: Library, wanted: Filter) -> list[Album]:
         meets.values,
     )
     found: dict[str, Album] = {}
+    # A row for each album and genre; here they become one album.
     for first, title, artist, path, genre, count, key in rows:
         name = title or os.path.basename(os.path.dirname(os.fsdecode(path)))
+        # The first row of an album names it; the others only add to its counts.
         old = found.get(key) or Album(first, name, artist, 0, None, 0)
         new = replace(old, first=min(old.first, first), tracks=old.tracks + count)
         # The commonest genre so far; of equal ones the first stays.

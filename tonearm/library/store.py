@@ -102,6 +102,7 @@ class Library(Database):
 
     def track(self, path: str | os.PathLike[str]) -> Track | None:
         """The track of exactly that path, missing or not."""
+        # Paths are kept as bytes, since names on a disk need not be UTF-8.
         found = self.tracks(missing=True, where="t.path = ?", values=[as_stored(path)])
         return next(found, None)
 
@@ -254,6 +255,7 @@ class Library(Database):
                 "DELETE FROM sounds WHERE id NOT IN"
                 " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
             )
+            # Sounds first: what belongs to none of them goes.
             self.embeddings.drop_unused()
         return int(count)
 
@@ -295,6 +297,7 @@ class Library(Database):
         prediction : Prediction
         texture : float16 [m, t] or None
         """
+        # Kept next to the windows: `similar` and the map compare all tracks, and need no more.
         pooled = windows.astype(np.float32).mean(axis=0)  # (d,)
         ((encoder, labels),) = self.rows("SELECT encoder, labels FROM models WHERE id = ?", [model])
         predicted = stored_prediction(prediction, json.loads(labels))
@@ -333,6 +336,7 @@ class Library(Database):
             [stored, *status],
         )
         if not found:
+            # A file that only a training run has analysed is no track, but its sound is known.
             return self.embeddings.file(stored, status)
         key, artist, album_artist = found[0]
         return AnalysedFile(key, credited(artist, album_artist))
@@ -399,6 +403,7 @@ class Library(Database):
         path : path
         tags : FileTags
         """
+        # Before the row is written, or a change in between would be taken for known.
         status = FileStatus.of(os.stat(path))
         known = self.rows(f"SELECT sound, {_STATUS} FROM tracks WHERE path = ?", [as_stored(path)])  # noqa: S608
         self.write(

@@ -292,6 +292,8 @@ def _parse(members: dict[str, bytes], sha256: str) -> Model:
 
 def _checked_members(data: bytes) -> dict[str, bytes]:
     """All members after every hash was found right."""
+    # The comment of the zip, then the manifest, then its members: each is trusted only when the one
+    # before vouches for it.
     members, comment = _stored_members(data)
     manifest = members.get(_MANIFEST)
     if manifest is None or not comment.startswith("sha256:"):
@@ -315,6 +317,7 @@ def _stored_members(data: bytes) -> tuple[dict[str, bytes], str]:
     """Members of a zip that compresses nothing, so that it cannot be more than it is; comment."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
+            # The list of contents alone: nothing is read before its sizes are checked.
             parts = file.infolist()
             if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
                 raise ModelError("not a Tonearm model: its parts are compressed")
@@ -335,6 +338,7 @@ def _pack(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
     """A .npz of fixed dates, which numpy.savez does not give."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
+        # Sorted, so that equal heads give equal bytes.
         for name, array in sorted(arrays.items()):
             member = io.BytesIO()
             np.save(member, np.ascontiguousarray(array), allow_pickle=False)

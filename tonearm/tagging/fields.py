@@ -190,6 +190,8 @@ def written_genres(path: str | os.PathLike[str]) -> list[str]:
     file = open_raw(path)
     keys = getattr(file, "keys", {})
     for tag in file.tags.values():
+        # In the order in which players look at the tags: the first that names a genre is what they
+        # show.
         items = [item for item in tag.items or () if tag.codec.role(item) == "genre"]
         texts = [text for item in items for text in tag.codec.texts(item)]
         if any(text.strip("\0 \n\t") for text in texts):
@@ -219,6 +221,7 @@ def edits_for_genres(
         file = open_raw(path)
         if file.refusal:
             raise damaged(path, file.refusal)
+        # Tags that stay as they are are not in it, and their bytes are not touched.
         contents = _with_genres(file, genres, guesses)
         return file.edits(contents) if contents else []
 
@@ -272,6 +275,7 @@ def edits_for_fields(path: str | os.PathLike[str], wanted: GenreFields) -> list[
                 raise TagError(f"{path}: has no {name} tag any more")
             # It held nothing before either: there is nothing to restore.
             continue
+        # Bytes and places both: fields that moved within the tag are put back too.
         if fields != _fields(tag):
             contents[name] = _restored(tag, fields)
     with _explained(path):
@@ -308,6 +312,7 @@ def open_raw(path: str | os.PathLike[str]) -> RawFile:
         The file.
     """
     with _explained(path):
+        # By the first bytes, not the name: a FLAC called .mp3 is written as a FLAC.
         return _FILES[sniff(path)](path)
 
 

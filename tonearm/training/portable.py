@@ -92,6 +92,7 @@ def settings(model: Model) -> dict[str, Any]:
         "min_confidence": model.head.min_confidence,
         "features": _front_end(model.features),
         "texture": _front_end(second.features) if second else None,
+        # The sounds that it learnt from are for `evaluate`; a script has no use for them.
         "training": {k: v for k, v in model.training.items() if k != "sounds"},
         "metrics": model.metrics,
     }
@@ -120,6 +121,7 @@ class _Graph:
 
     def constant(self, value: Any) -> str:  # noqa: ANN401 - whatever NumPy takes
         array = np.asarray(value)
+        # In 64 bits throughout, as NumPy computes, so that both give the same probabilities.
         if array.dtype != np.int64:
             array = array.astype(np.float64)
         name = f"c{len(self.constants)}"
@@ -159,6 +161,7 @@ def head_network(head: Head) -> onnx.ModelProto:
         second = _calibrated(graph, both, head.texture.calibration)
         # The texture counts where the first encoder alone is in doubt.
         highest = graph.apply("ReduceMax", first, axes=[0], keepdims=0)
+        # Both branches are computed and one is chosen: the graph needs no conditional operator.
         doubt = graph.apply("Less", highest, graph.constant(head.texture.ask_below))
         probabilities = graph.apply("Where", doubt, second, first)
         inputs.append(_value("texture", TensorProto.FLOAT, ["m", head.texture.dimensions]))
@@ -176,6 +179,7 @@ def head_network(head: Head) -> onnx.ModelProto:
     made = helper.make_graph(graph.nodes, "head", inputs, outputs, graph.constants)
     opsets = [helper.make_opsetid("", _OPSET)]
     model = helper.make_model(made, opset_imports=opsets, ir_version=_IR_VERSION)
+    # Shapes are inferred too, so a mistake shows here and not in somebody's runtime.
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -240,6 +244,7 @@ def _unknown(graph: _Graph, head: Head, windows: str, probabilities: str, textur
     p = graph.apply("Clip", windows, low, high)
     odds = graph.apply("Div", p, graph.apply("Sub", graph.constant(1.0), p))
     mean = graph.mean(graph.apply("Log", odds), 0)
+    # The number of windows, which the limits depend on, is known only when the network runs.
     shape = graph.apply("Shape", windows, start=0, end=1)
     count = graph.apply("Cast", shape, to=TensorProto.DOUBLE)
     # Without a detector everything is far inside the limit.
@@ -268,6 +273,7 @@ def _second_line(
     limits = graph.constant(detector.short_limit), graph.constant(detector.limit)
     limit = graph.apply("Where", short, *limits)
     offset = graph.apply("Add", line, graph.constant(detector.offset))
+    # As `TextureDetector.suspects`, from the first line's excess.
     near = graph.apply("Greater", beyond, graph.constant(-detector.margin))
     inside = graph.apply("Less", beyond, graph.constant(FAR_OUTSIDE))
     suspect = graph.apply("And", inside, graph.apply("Or", near, short))

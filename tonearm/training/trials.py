@@ -84,6 +84,7 @@ def fold_splits(made: Index, split: Split | None, *, folds: int) -> list[Split]:
     names = [track.name for track in found.tracks]
     labels = [track.genre for track in found.tracks]
     owners = [track.group for track in found.tracks]
+    # They are always learnt from and never measured, so they do not limit the number of folds.
     lonely = groups.lonely_genres(labels, owners)
     counts = {
         label: len(own)
@@ -108,7 +109,9 @@ def fold_splits(made: Index, split: Split | None, *, folds: int) -> list[Split]:
             },
         )
         for number, fold in enumerate(
-            custom_genres.held_out_folds(labels, owners, folds=folds, seed=0), 1
+            # Seed 0 always: the seeds of a run are for its weights and batches.
+            custom_genres.held_out_folds(labels, owners, folds=folds, seed=0),
+            1,
         )
     ]
 
@@ -148,6 +151,7 @@ def read(out: Path) -> Trials | None:
     """
     try:
         values = json.loads((out / TRIALS).read_text("utf-8"))
+        # The folder may have been moved since.
         run = replace(Run(**values["run"]), out=str(out))
         return Trials(run, values["folds"], values["seeds"])
     except FileNotFoundError:
@@ -172,6 +176,7 @@ def run_each(asked: Trials, train: OnRun) -> dict[str, Any]:
         write(out / SPLIT, (out.parent / SPLIT).read_bytes())
         if run.code_sha256:
             write(out / CODE, (Path(asked.run.out) / CODE).read_bytes())
+        # A run that was killed goes on from its last epoch; one that never began starts.
         train(run, (out / CHECKPOINT).exists())
     return _summarise(asked)
 
@@ -182,6 +187,7 @@ def _summarise(asked: Trials) -> dict[str, Any]:
     of_seed: dict[int, list[dict[str, str]]] = {}
     for run in asked.each():
         of_seed.setdefault(run.seed, []).extend(read_predictions(Path(run.out) / PREDICTIONS))
+    # Every seed holds out the same tracks in the same order, since the folds are the same.
     first = next(iter(of_seed.values()))
     labels = [name for name in first[0] if name not in COLUMNS]
     truth = np.array([labels.index(row["genre"]) for row in first], dtype=np.int64)
@@ -193,6 +199,7 @@ def _summarise(asked: Trials) -> dict[str, Any]:
     probabilities = np.stack([several_genres.normalised(each) for each in raw])
     right = probabilities.argmax(axis=2) == truth  # (seeds, tracks)
     low, high = metrics.bootstrap_interval(right.mean(axis=0), groups=owners)
+    # The interval is over artists, this over seeds: two kinds of chance, which are printed apart.
     accuracies = right.mean(axis=1)
     training = json.loads((Path(asked.each()[0].out) / METRICS).read_text("utf-8"))["training"]
     values = {
@@ -222,6 +229,7 @@ def _summarise(asked: Trials) -> dict[str, Any]:
         marks = several_genres.targets(tracks, labels)
         values["several"] = several_genres.figures(marks, raw.mean(axis=0), labels, groups=owners)
     write_predictions(out / PREDICTIONS, tracks, labels, raw.mean(axis=0))
+    # Last, as for each run: its presence says that all is done.
     write(out / METRICS, json.dumps(values, indent=1).encode())
     return values
 

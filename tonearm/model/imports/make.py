@@ -70,11 +70,14 @@ def make(network: Foreign, head: Foreign | None = None) -> Model:
             f"{network.metadata.name} takes {shapes}; it must take one input [windows, frames, "
             "bands]"
         )
+    # The network is cut at the embedding: what lies behind it becomes arrays, so that another head
+    # can take its place.
     output, layers, metadata = _parts(graph, network.metadata, head)
     classes = metadata.classes
     labels, members = genres_of(classes)
     # Where the network itself gives predictions, those of the layers are compared with them.
     compared = (_predictions(graph, classes),) if layers and head is None else ()
+    # Before a model file is made: what fails here would fail for every song.
     _try(network.data, graph.inputs[0].name, (output, *compared), spec, layers)
     source = [network.metadata, *([head.metadata] if head else [])]
     return Model(
@@ -129,6 +132,7 @@ def label_of(genre: str) -> str:
     """
     if known := find(genre, BUILTIN_GENRES):
         return known
+    # Players would split `Funk / Soul` into two genres.
     plain = "".join(" " if each in SPLITTING else each for each in genre.replace("/", "&"))
     return " ".join(plain.split())
 
@@ -177,6 +181,8 @@ def _parts(
     predictions = _predictions(graph, metadata.classes)
     stated = metadata.output("embeddings")
     if stated is not None:
+        # Metadata may name an embedding that cannot be followed to the predictions: then the
+        # classes are the embedding.
         source = _find(graph.outputs, stated.name, stated.size)
         layers = chain(graph, source.name, predictions) if source else None
         if source is not None and layers is not None:
@@ -218,6 +224,7 @@ def _try(
     for count, outcome in zip(_TRIED, outcomes, strict=True):
         if isinstance(outcome.value, Failure):
             raise ModelError(f"the network failed on {count} windows: {outcome.value.reason}")
+        # With several numbers of windows, since a fixed batch size shows only then.
         embeddings, *predictions = outcome.value
         if embeddings.shape[0] != count or embeddings.ndim != 2:
             raise ModelError(f"{count} windows gave embeddings of shape {embeddings.shape}")
@@ -239,6 +246,7 @@ def _make_trial(data: bytes, given: str, tensors: tuple[str, ...], spec: Feature
 
     def work(count: int, _caller: Caller) -> list[Float32]:
         shape = (count, spec.window_frames, spec.mel_bands)
+        # Uniform over the range of log-mel levels; the same numbers at each try.
         noise = np.random.default_rng(0).uniform(0, 4, shape).astype(np.float32)
         return [np.asarray(each) for each in session.run(list(tensors), {given: noise})]
 
