@@ -77,7 +77,13 @@ def is_verbose() -> bool:
 
 
 def printable(text: str | os.PathLike[str]) -> str:
-    """A name as one line: newlines and escape codes, which could act on a terminal, are escaped."""
+    """A name as one line: newlines and escape codes, which could act on a terminal, are escaped.
+
+    Parameters
+    ----------
+    text : str or path
+        A name that somebody else chose.
+    """
     text = os.fspath(text)
     if text.isprintable():  # nearly always, and lists may be very long
         return text
@@ -91,6 +97,11 @@ def output_file(path: Path | None) -> Path | None:
     """Check a file to be written; ``-`` is None, which stands for stdout.
 
     A slip such as ``-o *.mp3`` would write over the first song of a folder.
+
+    Parameters
+    ----------
+    path : Path or None
+        What ``--output`` was given.
     """
     from tonearm.audio import AUDIO_SUFFIXES
 
@@ -138,30 +149,66 @@ def columns(stream: IO[str]) -> int:
 
 
 def clock(seconds: float) -> str:
-    """``3:07``, or ``1:02:07`` from an hour on."""
+    """``3:07``, or ``1:02:07`` from an hour on.
+
+    Parameters
+    ----------
+    seconds : float
+        A length or a position.
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def say(text: str) -> None:
-    """One line to stderr."""
+    """One line to stderr.
+
+    Parameters
+    ----------
+    text : str
+        A message; escape names with :func:`printable` first.
+    """
     print(text, file=sys.stderr)
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """``1 file``, ``2,940 files``; ``many`` where an s does not do."""
+    """``1 file``, ``2,940 files``; ``many`` where an s does not do.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    one, many : str
+        The noun, and its plural where an s does not do.
+    """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def caveat(found: Iterable[Caveat], about: str = "") -> None:
-    """What may flatter a figure, a line each."""
+    """What may flatter a figure, a line each.
+
+    Parameters
+    ----------
+    found : iterable of Caveat
+        What may flatter a figure.
+    about : str
+        Put before each, to say which model it is about.
+    """
     for each in found:
         say(f"{each.kind.upper()}: {printable(about + each.text)}")
 
 
 def report(headline: str, files: Sequence[tuple[str, str]]) -> None:
-    """A closing summary: each file with its reason; nothing where there are none."""
+    """A closing summary: each file with its reason; nothing where there are none.
+
+    Parameters
+    ----------
+    headline : str
+        Goes on from the number of files.
+    files : sequence of (path, reason)
+        What to name.
+    """
     if files:
         say(f"{len(files):,} {headline}:")
     for name, reason in files:
@@ -198,7 +245,15 @@ def leave(*, faults: bool, interrupted: str | None) -> None:
 
 
 class Progress:
-    """A bar on stderr with rate and time left; nothing if stderr is not a terminal."""
+    """A bar on stderr with rate and time left; nothing if stderr is not a terminal.
+
+    Parameters
+    ----------
+    total : int or None
+        Number of items; None draws a bar without an end.
+    unit : str
+        What the items are, in the plural.
+    """
 
     def __init__(self, total: int | None, *, unit: str) -> None:
         self._unit = unit
@@ -208,7 +263,15 @@ class Progress:
             self._task = self._bar.add_task("", total=total, rate="", note="")
 
     def advance(self, amount: float = 1, *, failures: int = 0) -> None:
-        """One more is done, unless :meth:`report` said so already (``amount`` 0)."""
+        """One more is done, unless :meth:`report` said so already (``amount`` 0).
+
+        Parameters
+        ----------
+        amount : float
+            Items done since the last call.
+        failures : int
+            Items that failed so far.
+        """
         if not self._bar:
             return
         self._bar.advance(self._task, amount)
@@ -218,7 +281,15 @@ class Progress:
         self._bar.update(self._task, rate=rate, note=note)
 
     def report(self, number: int, fraction: float) -> None:
-        """So much of the item of that number is done, 0 to 1; several may be in progress."""
+        """So much of the item of that number is done, 0 to 1; several may be in progress.
+
+        Parameters
+        ----------
+        number : int
+            Which item.
+        fraction : float
+            How much of it is done, 0 to 1.
+        """
         if self._bar:
             before = self._fractions.get(number, 0.0)
             self._fractions[number] = fraction
@@ -236,7 +307,13 @@ class Progress:
                 self._bar.start()
 
     def note(self, text: str) -> None:
-        """Words at the end of the line."""
+        """Words at the end of the line.
+
+        Parameters
+        ----------
+        text : str
+            Shown at the end of the line.
+        """
         if self._bar:
             self._bar.update(self._task, note=text)
 
@@ -254,6 +331,11 @@ class Counting:
     """The progress bar of work whose number of items is known only once it has begun.
 
     Meanwhile what decoders print themselves is kept off stderr.
+
+    Parameters
+    ----------
+    unit : str
+        What the items are, in the plural.
     """
 
     def __init__(self, unit: str) -> None:
@@ -265,14 +347,26 @@ class Counting:
         self._done = 0
 
     def looking(self, found: str) -> None:
-        """Say what was found so far, before it is known how much there is to do."""
+        """Say what was found so far, before it is known how much there is to do.
+
+        Parameters
+        ----------
+        found : str
+            What was found, in words.
+        """
         if self._bar is None:
             self._draw(None)
         if self._bar:
             self._bar.note(found)
 
     def start(self, total: int) -> None:
-        """Draw the bar, unless there is nothing to do."""
+        """Draw the bar, unless there is nothing to do.
+
+        Parameters
+        ----------
+        total : int
+            Number of items.
+        """
         self._started, self._done = True, 0
         self._drawn.close()
         self._bar = None
@@ -280,13 +374,25 @@ class Counting:
             self._draw(total)
 
     def done(self, done: int, failures: int) -> None:
-        """So many are done, and so many of them have failed."""
+        """So many are done, and so many of them have failed.
+
+        Parameters
+        ----------
+        done, failures : int
+            Items that are done, and how many of these failed.
+        """
         if self._bar:
             self._bar.advance(done - self._done, failures=failures)
         self._done = done
 
     def reach(self, total: int, done: int, failures: int) -> None:
-        """:meth:`start`, if that has not been called yet, and then :meth:`done`."""
+        """:meth:`start`, if that has not been called yet, and then :meth:`done`.
+
+        Parameters
+        ----------
+        total, done, failures : int
+            Number of items, and as of :meth:`done`.
+        """
         if not self._started:
             self.start(total)
         self.done(done, failures)

@@ -58,6 +58,7 @@ class Output:
     Parameters
     ----------
     uri : str
+        A folder or a prefix; it need not exist.
     """
 
     def __init__(self, uri: str) -> None:
@@ -80,7 +81,13 @@ class Output:
         return Settings(**values)
 
     def put_settings(self, settings: Settings) -> None:
-        """Keep how the scan began."""
+        """Keep how the scan began.
+
+        Parameters
+        ----------
+        settings : Settings
+            Kept once; a scan that goes on is compared with them.
+        """
         values = {"version": _VERSION, **asdict(settings)}
         storage.write(self._at(_SETTINGS), json.dumps(values, indent=1).encode())
 
@@ -93,11 +100,25 @@ class Output:
         return slices, sorted(int(part[1]) * _PARTS + int(part[2]) for part in found)
 
     def read_slice(self, number: int) -> pa.Table:
-        """Paths and sizes of a slice of the manifest."""
+        """Paths and sizes of a slice of the manifest.
+
+        Parameters
+        ----------
+        number : int
+            Number of the slice, from 0.
+        """
         return _read(self._at(_slice_name(number)))
 
     def put_slice(self, number: int, table: pa.Table) -> None:
-        """Write a slice of the manifest."""
+        """Write a slice of the manifest.
+
+        Parameters
+        ----------
+        number : int
+            Number of the slice, from 0.
+        table : pyarrow.Table
+            Its paths, sizes and faults.
+        """
         storage.write(self._at(_slice_name(number)), _parquet(table))
 
     def read_part(self, part: int, columns: Sequence[str] | None = None) -> pa.Table | None:
@@ -106,6 +127,7 @@ class Output:
         Parameters
         ----------
         part : int
+            Number of the part.
         columns : sequence of str or None
             None is all of them.
         """
@@ -115,7 +137,15 @@ class Output:
             return None
 
     def put_part(self, part: int, table: pa.Table) -> None:
-        """Write a part."""
+        """Write a part.
+
+        Parameters
+        ----------
+        part : int
+            Number of the part.
+        table : pyarrow.Table
+            All rows of it.
+        """
         # Stores replace an object whole, so a reader sees the old part or the new one.
         storage.write(self._at(_part_name(part)), _parquet(table))
 
@@ -131,6 +161,7 @@ def parts_of(slices: Sequence[int], *, part_rows: int) -> list[int]:
     slices : sequence of int
         Rows in each slice.
     part_rows : int
+        Rows in a part.
 
     Examples
     --------
@@ -150,6 +181,7 @@ def place_of(part: int, *, part_rows: int) -> tuple[int, int]:
     Parameters
     ----------
     part, part_rows : int
+        Number of the part, and rows in each.
     """
     number, i = divmod(part, _PARTS)
     return number, i * part_rows

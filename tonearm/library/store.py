@@ -101,7 +101,13 @@ class Library(Database):
         yield from map(track_of, self.each_row(sql, values))
 
     def track(self, path: str | os.PathLike[str]) -> Track | None:
-        """The track of exactly that path, missing or not."""
+        """The track of exactly that path, missing or not.
+
+        Parameters
+        ----------
+        path : path
+            As the file system has it.
+        """
         # Paths are kept as bytes, since names on a disk need not be UTF-8.
         found = self.tracks(missing=True, where="t.path = ?", values=[as_stored(path)])
         return next(found, None)
@@ -112,6 +118,7 @@ class Library(Database):
         Parameters
         ----------
         track : int
+            Number of the track.
         key : str
             Sound key.
         """
@@ -138,7 +145,13 @@ class Library(Database):
         return [os.fsdecode(path) for (path,) in found]
 
     def known(self, path: bytes) -> Known | None:
-        """What is known of a path as it is stored."""
+        """What is known of a path as it is stored.
+
+        Parameters
+        ----------
+        path : bytes
+            From :func:`as_stored`.
+        """
         sql = (
             "SELECT t.id, t.size, t.mtime_ns, t.ctime_ns, t.device, t.inode,"  # noqa: S608
             f" t.error_kind IS NOT NULL, m.encoder FROM {_JOINED} WHERE t.path = ?"
@@ -150,7 +163,13 @@ class Library(Database):
         return Known(number, FileStatus(*status), bool(failed), encoder)
 
     def model_id(self, model: ModelRecord) -> int:
-        """Number of a model, which is entered at its first use."""
+        """Number of a model, which is entered at its first use.
+
+        Parameters
+        ----------
+        model : ModelRecord
+            What the library keeps of a model.
+        """
         names = json.dumps(model.names) if model.names else None
         self.write(
             "INSERT OR IGNORE INTO models(sha256, name, encoder, labels, names)"
@@ -189,12 +208,26 @@ class Library(Database):
         return os.fsdecode(found[0][0]) if found else None
 
     def keep_model_path(self, path: Path | None) -> None:
-        """Keep it, for the next scan to go on with the same; None is the built-in."""
+        """Keep it, for the next scan to go on with the same; None is the built-in.
+
+        Parameters
+        ----------
+        path : Path or None
+            The model file of a scan.
+        """
         stored = as_stored(path) if path is not None else b""
         self.write("INSERT OR REPLACE INTO settings VALUES ('model_path', ?)", [[stored]])
 
     def sound_id(self, key: str, encoder: str) -> int | None:
-        """Number of a sound, if that encoder has analysed it."""
+        """Number of a sound, if that encoder has analysed it.
+
+        Parameters
+        ----------
+        key : str
+            Sound key.
+        encoder : str
+            SHA-256 of the encoders.
+        """
         found = self.rows(
             "SELECT s.id FROM sounds s JOIN models m ON m.id = s.model"
             " WHERE s.key = ? AND m.encoder = ?",
@@ -235,6 +268,11 @@ class Library(Database):
         """Drop files at or below paths, or all that are gone; gives their number.
 
         What no file holds any more goes too. Files on the disk, reviews and the journal stay.
+
+        Parameters
+        ----------
+        paths : iterable of path or None
+            Files and folders; None is all that are gone.
         """
         with self.transaction():
             if paths is None:
@@ -290,12 +328,17 @@ class Library(Database):
         model : int
             Number of the model.
         windows : float16 [n, d]
+            Embeddings, as they are stored.
         starts_s : float32 [n] or None
+            Where each window begins.
         duration_s : float
+            Length of the sound.
         warning : str or None
             What is wrong with the file.
         prediction : Prediction
+            What the model says of it.
         texture : float16 [m, t] or None
+            From the second encoder, if it was asked.
         """
         # Kept next to the windows: `similar` and the map compare all tracks, and need no more.
         pooled = windows.astype(np.float32).mean(axis=0)  # (d,)
@@ -326,6 +369,7 @@ class Library(Database):
         Parameters
         ----------
         path : path
+            As the file system has it.
         status : FileStatus
             As it is now.
         """
@@ -376,8 +420,11 @@ class Library(Database):
         Parameters
         ----------
         path : bytes
+            From :func:`as_stored`.
         status : FileStatus
+            Size and times when it was read.
         tags : FileTags
+            What its tags say.
         sound : int or None
             Number of its sound.
         error : (str, str) or None
@@ -401,7 +448,9 @@ class Library(Database):
         Parameters
         ----------
         path : path
+            The file that was written.
         tags : FileTags
+            Its tags as they are now.
         """
         # Before the row is written, or a change in between would be taken for known.
         status = FileStatus.of(os.stat(path))

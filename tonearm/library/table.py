@@ -77,6 +77,7 @@ def schema_of(models: Sequence[ModelRecord]) -> pa.Schema:
     Parameters
     ----------
     models : sequence of ModelRecord
+        Each adds a column per genre.
     """
     import pyarrow as pa
 
@@ -126,6 +127,7 @@ def models_of(schema: pa.Schema, *, name: str) -> dict[str, ModelRecord]:
     Parameters
     ----------
     schema : pyarrow.Schema
+        Of a file or a table.
     name : str
         The file, for messages.
 
@@ -163,6 +165,7 @@ def to_table(rows: Iterable[TableRow], schema: pa.Schema) -> pa.Table:
     Parameters
     ----------
     rows : iterable of TableRow
+        One per file.
     schema : pyarrow.Schema
         Of :func:`schema_of`.
     """
@@ -221,6 +224,7 @@ def as_text(value: str | None) -> str | None:
     Parameters
     ----------
     value : str or None
+        A name or a tag; None stays None.
     """
     return value and value.encode("utf-8", "backslashreplace").decode()
 
@@ -233,6 +237,7 @@ def from_table(
     Parameters
     ----------
     batch : pyarrow.RecordBatch or pyarrow.Table
+        With the columns of :func:`schema_of`.
     models : dict of str to ModelRecord
         Of :func:`models_of`.
     """
@@ -311,6 +316,7 @@ def write_library(library: Library, file: IO[bytes]) -> int:
     Parameters
     ----------
     library : Library
+        The library, open.
     file : binary file
         Open for writing.
     """
@@ -333,6 +339,7 @@ def library_rows(library: Library) -> Iterator[TableRow]:
     Parameters
     ----------
     library : Library
+        The library, open.
     """
     sql = "SELECT m.sha256, m.encoder FROM sounds s JOIN models m ON m.id = s.model WHERE s.key = ?"
     # With those that are gone: a table may be a person's only record of them.

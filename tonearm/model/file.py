@@ -124,6 +124,7 @@ class Model:
         Parameters
         ----------
         windows : float32 [n, d]
+            Embeddings of the windows so far.
         """
         return self.stop_confidence < 1 and self.head.is_confident(
             windows, confidence=self.stop_confidence
@@ -139,6 +140,7 @@ class Model:
         genre : str or None
             Of the track; an unknown one has no styles.
         windows : float [n, d]
+            Embeddings of all windows of the track.
         """
         if isinstance(self.head, MultiLabelHead):
             return self.head.styles(windows, genre)
@@ -165,6 +167,7 @@ class Model:
         Parameters
         ----------
         windows : float32 [n, d]
+            Embeddings by the first encoder.
         duration_s : float or None
             Length of the track.
         """
@@ -190,6 +193,7 @@ def named(name: str | os.PathLike[str] | None) -> Path | None:
     Parameters
     ----------
     name : path or None
+        A path, or ``built-in`` unless a file is called so.
     """
     path = Path(name) if name is not None else None
     return None if path == Path(BUILT_IN) and not path.exists() else path
@@ -201,7 +205,9 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
     Parameters
     ----------
     model : Model
+        What to write.
     path : path
+        Where to; a file that is there is replaced.
     """
     members = {
         _ENCODER: model.encoder,
@@ -245,6 +251,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
     Parameters
     ----------
     path : path or None
+        A model file; None or ``built-in`` is the one of the package.
 
     Raises
     ------

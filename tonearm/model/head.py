@@ -154,6 +154,7 @@ class Head:
         Parameters
         ----------
         windows : float32 [n, d]
+            Embeddings of the first encoder, a row per window.
         texture : float32 [m, t] or None
             From the second encoder, if it was asked.
         duration_s : float or None
@@ -187,6 +188,7 @@ class Head:
         Parameters
         ----------
         windows : float32 [n, d]
+            Embeddings of the first encoder, a row per window.
         duration_s : float or None
             Length of the track.
         """
@@ -213,6 +215,7 @@ class Head:
         Parameters
         ----------
         windows : float32 [n, d]
+            Embeddings of the first encoder, a row per window.
         confidence : float
             The least probability of the most probable genre.
         """
@@ -233,6 +236,7 @@ class Head:
         Parameters
         ----------
         windows : float32 [n, d]
+            Embeddings of the first encoder, a row per window.
         """
         alone = np.asarray(windows)[:, None]  # (n, 1, d): each window a track of its own
         probabilities = self._probabilities(alone)
@@ -324,7 +328,9 @@ class Head:
         Parameters
         ----------
         settings : dict
+            As :meth:`settings` gives them, read from JSON.
         arrays : dict of array
+            As :meth:`arrays` gives them, of any float type.
         """
         wide = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
         detector = settings["detector"]
@@ -374,7 +380,9 @@ def log_votes(head: Head, windows: NDArray[np.floating[Any]]) -> Float64:
     Parameters
     ----------
     head : Head
+        The head that votes.
     windows : float32 [n, d]
+        Embeddings of the first encoder, a row per window.
     """
     logits = spread(windows, head.power) @ head.weight + head.bias
     return np.asarray(np.log(np.maximum(softmax(logits), LEAST_PROBABILITY)))

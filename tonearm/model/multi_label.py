@@ -60,7 +60,9 @@ def activated(
     Parameters
     ----------
     values : float [..., h]
+        Outputs of a layer.
     activation : 'relu', 'sigmoid', 'softmax' or 'none'
+        Name of the function.
     """
     if activation == "relu":
         return np.asarray(np.maximum(values, 0))
@@ -118,6 +120,7 @@ class MultiLabelHead(Head):
         Parameters
         ----------
         windows : float [n, d]
+            Embeddings of the first encoder, a row per window.
         """
         # In 32 bits, as the network computes: the comparison at import allows little difference.
         values: NDArray[np.floating[Any]] = np.asarray(windows, dtype=np.float32)
@@ -131,6 +134,7 @@ class MultiLabelHead(Head):
         Parameters
         ----------
         activations : float64 [..., c]
+            Of each class, 0 to 1.
         """
         members = np.array(self.members)
         columns = [activations[..., members == i].max(axis=-1) for i in range(len(self.labels))]
@@ -148,6 +152,7 @@ class MultiLabelHead(Head):
         Parameters
         ----------
         windows : float32 [n, d]
+            Embeddings of the first encoder, a row per window.
         texture, duration_s
             Of no use to such a head.
         """
@@ -163,6 +168,7 @@ class MultiLabelHead(Head):
         Parameters
         ----------
         windows : float32 [n, d]
+            Embeddings of the first encoder, a row per window.
         """
         strengths = self.strengths(self.activations(windows))
         unknown = _unknown(strengths.max(axis=1))[:, None]
@@ -187,7 +193,9 @@ class MultiLabelHead(Head):
         Parameters
         ----------
         windows : float32 [n, d]
+            Embeddings of the first encoder, a row per window.
         genre : str or None
+            The genre whose styles are wanted; None is unknown.
         """
         if genre is None:
             return {}
@@ -229,7 +237,9 @@ class MultiLabelHead(Head):
         Parameters
         ----------
         settings : dict
+            As :meth:`settings` gives them.
         arrays : dict of array
+            As :meth:`arrays` gives them.
         """
         layers = tuple(
             Layer(
@@ -257,8 +267,11 @@ class MultiLabelHead(Head):
         Parameters
         ----------
         layers : sequence of Layer
+            From an embedding to the classes, in their order.
         classes, labels : sequence of str
+            Names of the outputs, and the genres that they belong to.
         members : sequence of int
+            For each class the place of its genre.
         """
         # `Head` wants a weight; layers take its place here.
         nothing = np.empty((0, len(labels)))
@@ -280,7 +293,9 @@ def head_of(settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Head:
     Parameters
     ----------
     settings : dict
+        Of the model file, whose ``kind`` decides.
     arrays : dict of array
+        The arrays of the head, by name.
     """
     kind = MultiLabelHead if settings["kind"] == KIND else Head
     return kind.from_parts(settings, arrays)

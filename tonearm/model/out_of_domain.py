@@ -48,6 +48,7 @@ class OutOfDomainDetector:
         Parameters
         ----------
         mean : float64 [m, d]
+            Mean log-odds of the tags of each track.
         windows : int
             Number of windows in each mean.
         """
@@ -61,6 +62,7 @@ class OutOfDomainDetector:
         Parameters
         ----------
         windows : int
+            Windows of the track that were analysed.
         """
         # Twice the margin: `excess` counts from one margin outside the limit, this leads to one
         # inside.
@@ -95,6 +97,7 @@ class TextureDetector:
         Parameters
         ----------
         excess : float
+            How far the tags lie beyond the first line's limit.
         duration_s : float or None
             Length of the track; None is long.
         """
@@ -160,6 +163,7 @@ class KnownRegion:
         Parameters
         ----------
         mean : float64 [m, d]
+            Mean spread-out probabilities of each track.
         windows : int
             Number of windows in each mean.
         """
@@ -187,6 +191,7 @@ class KnownRegion:
         Parameters
         ----------
         more : KnownRegion
+            Of a head with the same statistics; its genres come behind.
         """
         return KnownRegion(
             (*self.labels, *more.labels),
@@ -218,6 +223,7 @@ def sigmoid(x: Float64) -> Float64:
     Parameters
     ----------
     x : float64 array
+        Log-odds, of any size.
     """
     # The hyperbolic tangent saturates, where the exponential of a large number would overflow.
     return np.asarray(0.5 * (1 + np.tanh(x / 2)))

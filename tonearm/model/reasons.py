@@ -91,7 +91,9 @@ def reasons_of(model: Model, embeddings: Embeddings, ranked: Sequence[str]) -> R
     Parameters
     ----------
     model : Model
+        The model that classified the track.
     embeddings : Embeddings
+        Of the whole track, with the texture if there is a second encoder.
     ranked : sequence of str
         Genres, most probable first.
     """
@@ -125,7 +127,9 @@ def tag_reasons(
     Parameters
     ----------
     head : Head
+        The head that votes.
     windows : float32 [n, d]
+        Embeddings of the first encoder, a row per window.
     names : sequence of str [d]
         Names of the tags.
     """
@@ -151,8 +155,11 @@ def window_reasons(
     Parameters
     ----------
     head : Head
+        The head that votes.
     windows : float32 [n, d]
+        Embeddings of the first encoder, a row per window.
     starts_s : float64 [n]
+        Where each window begins.
     pair : (int, int)
         Indices of the genre and of the next one.
     window_s, duration_s : float
@@ -189,8 +196,11 @@ def typical_stretch(
     Parameters
     ----------
     head : Head
+        The head that votes.
     windows : float32 [n, d]
+        Embeddings of the first encoder, a row per window.
     starts_s : float64 [n]
+        Where each window begins.
     label : int
         Index of the genre.
     window_s, duration_s : float
@@ -231,7 +241,9 @@ def band_reasons(
     Parameters
     ----------
     head : TextureHead
+        The second encoder's votes.
     modulations : float32 [m, f]
+        What the fixed filters gave, a row per texture window.
     edges_hz : sequence of float
         Edges of the groups of bands.
     pair : (int, int)

@@ -20,6 +20,7 @@ def calibrated(logits: Float64, mixture: Sequence[tuple[float, float]]) -> Float
     Parameters
     ----------
     logits : float64 [n, k]
+        A row per track, a column per genre.
     mixture : sequence of (float, float)
         Weight and temperature of each component.
     """
@@ -36,6 +37,7 @@ def mean_vote(logits: Float64) -> Float64:
     Parameters
     ----------
     logits : float64 [..., n, k]
+        A row per window, a column per genre.
     """
     # Mean of votes, not of logits: one odd window of thirty units decides nothing (head.md).
     return np.asarray(np.log(np.maximum(softmax(logits).mean(axis=-2), LEAST_PROBABILITY)))
@@ -49,6 +51,7 @@ def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
     windows : float32 [n, d]
         Probabilities.
     power : float
+        Exponent; 1 leaves the windows as they are.
     """
     if power == 1:  # embeddings of other encoders, which need not be probabilities
         return np.asarray(windows, dtype=np.float64)
@@ -62,6 +65,7 @@ def softmax(logits: Float64) -> Float64:
     Parameters
     ----------
     logits : float64 [..., k]
+        A column per genre; of any size, since the largest is subtracted first.
     """
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))  # no overflow: the largest is 1
     return np.asarray(odds / odds.sum(axis=-1, keepdims=True))

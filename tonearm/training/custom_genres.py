@@ -87,6 +87,13 @@ def embedded_tracks(
 
     ``textures`` are those of the second encoder, where it was asked.
 
+    Parameters
+    ----------
+    made : Index
+        The data set.
+    embeddings : mapping of str to float32 [n, d]
+        By the name of the track.
+
     Raises
     ------
     DatasetError
@@ -107,7 +114,15 @@ def embedded_tracks(
 
 
 def subset(tracks: Tracks, chosen: Sequence[int] | NDArray[np.int64]) -> Tracks:
-    """Tracks of these places."""
+    """Tracks of these places.
+
+    Parameters
+    ----------
+    tracks : Tracks
+        All tracks.
+    chosen : sequence of int
+        Places of those wanted, in that order.
+    """
     return Tracks(
         [tracks.windows[i] for i in chosen],
         [tracks.labels[i] for i in chosen],
@@ -124,6 +139,7 @@ def folds_for(labels: Sequence[str], groups: Sequence[str], *, fewest: int = 2) 
     Parameters
     ----------
     labels, groups : sequence of str [n]
+        Genre and group of each track.
     fewest : int
         Genres that there must be at least.
 
@@ -161,8 +177,11 @@ def held_out_folds(
     Parameters
     ----------
     labels, groups : sequence of str [n]
+        Genre and group of each track.
     folds : int
+        How many; no more than the rarest measurable genre has groups.
     seed : int
+        Draws which groups go together.
     """
     alone = lonely_genres(labels, groups)
     kept = {group for label, group in zip(labels, groups, strict=True) if label in alone}
@@ -186,9 +205,11 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     Parameters
     ----------
     tracks : Tracks
+        Each recording once.
     names : sequence of str or None
         What each number of an embedding means.
     seed : int
+        Of the folds, and of those that calibrate.
 
     Raises
     ------
@@ -216,7 +237,15 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
 
 
 def evaluate_head(head: Head, tracks: Tracks) -> Trial:
-    """The answers of a head on tracks; DatasetError if they have labels it does not know."""
+    """The answers of a head on tracks; DatasetError if they have labels it does not know.
+
+    Parameters
+    ----------
+    head : Head
+        What is measured.
+    tracks : Tracks
+        Tracks of genres that it knows.
+    """
     foreign = sorted(set(tracks.labels) - set(head.labels))
     if foreign:
         raise DatasetError(f"the model knows no {', '.join(foreign)}")
@@ -231,6 +260,15 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     A new genre is a new centre; for the second encoder too, where enough of its tracks have a
     texture. The covariance within genres, which hundreds of tracks made, is kept, and so is the
     calibration. Its surroundings are known from now on, whatever the detector of other sounds says.
+
+    Parameters
+    ----------
+    head : Head
+        A fitted head, with its statistics.
+    new : Tracks
+        Tracks of genres that it does not know.
+    names : sequence of str or None
+        What each number of an embedding means.
 
     Raises
     ------
@@ -257,7 +295,15 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
 
 
 def refuse_known(head: Head, labels: Collection[str]) -> None:
-    """DatasetError where a head knows one of the genres, however it is spelled."""
+    """DatasetError where a head knows one of the genres, however it is spelled.
+
+    Parameters
+    ----------
+    head : Head
+        The old head.
+    labels : collection of str
+        Genres to add, in any spelling.
+    """
     spellings = {key(label) for label in head.labels}
     known = sorted(label for label in set(labels) if key(label) in spellings)
     if known:
@@ -267,7 +313,19 @@ def refuse_known(head: Head, labels: Collection[str]) -> None:
 def with_centres(
     head: Head, centres: Float64, *, labels: tuple[str, ...], names: Sequence[str] | None
 ) -> Head:
-    """A head of other genres or other centres [k, d]; spread, calibration and detector stay."""
+    """A head of other genres or other centres [k, d]; spread, calibration and detector stay.
+
+    Parameters
+    ----------
+    head : Head
+        The old head, with its statistics.
+    centres : float64 [k, d]
+        Standardised, a row per genre.
+    labels : tuple of str
+        Their genres.
+    names : sequence of str or None
+        What each number of an embedding means.
+    """
     statistics = checked_statistics(head)
     # Everything but the centres is as the fit of the old head left it.
     learnt = Discriminant(
@@ -287,7 +345,15 @@ def with_centres(
 
 
 def scaled_features(head: Head, tracks: Tracks) -> Float64:
-    """Features [n, d] of tracks on the scale of the centres of a head."""
+    """Features [n, d] of tracks on the scale of the centres of a head.
+
+    Parameters
+    ----------
+    head : Head
+        Whose mean and deviation are used.
+    tracks : Tracks
+        Tracks of any genre.
+    """
     statistics = checked_statistics(head)
     features = np.stack(
         [heads.track_features(windows, power=head.power) for windows in tracks.windows]
@@ -296,7 +362,13 @@ def scaled_features(head: Head, tracks: Tracks) -> Float64:
 
 
 def checked_statistics(head: Head) -> dict[str, Float64]:
-    """What the fit of a head learnt; ModelError where it does not hold that."""
+    """What the fit of a head learnt; ModelError where it does not hold that.
+
+    Parameters
+    ----------
+    head : Head
+        Any head.
+    """
     wanted = {"mean", "deviation", "centres", "covariance"}
     if head.kind != "votes" or not wanted <= {*head.statistics}:
         raise ModelError("this model lacks what adding genres needs: train it again")
@@ -346,6 +418,19 @@ def measure_gain(
 
     Each fold adds them to a head of the ``old`` tracks inside it; or to ``base``, which was not
     fitted on any of the old tracks.
+
+    Parameters
+    ----------
+    old : Tracks
+        Music of the old genres.
+    new : Tracks
+        Music of the genres to add.
+    names : sequence of str or None
+        What each number of an embedding means.
+    base : Head or None
+        The head to add to; None fits one in each fold.
+    seed : int
+        Of the folds.
     """
     labels = base.labels if base else tuple(sorted(set(old.labels)))
     added = tuple(sorted(set(new.labels)))
@@ -425,6 +510,13 @@ def drawn_tracks(head: Head, *, seed: int = 0) -> Tracks:
     A stand-in for music of the old genres where none is at hand. They spread as the fitted tracks
     did within a genre, so that a new genre that lies near one takes as many of them; but they are
     easier than music, and say nothing of how good the head is.
+
+    Parameters
+    ----------
+    head : Head
+        With the statistics of its fit.
+    seed : int
+        Of the draw.
 
     Raises
     ------

@@ -68,7 +68,13 @@ class Tracks:
             raise DatasetError(f"{len(self.textures)} textures for {len(self.windows)} tracks")
 
     def texture(self, i: int) -> Windows | None:
-        """Texture of a track, where it is known."""
+        """Texture of a track, where it is known.
+
+        Parameters
+        ----------
+        i : int
+            Place of the track.
+        """
         return self.textures[i] if self.textures else None
 
 
@@ -94,6 +100,17 @@ class Discriminant:
         """From features [n, d] and classes [n] in 0..k-1, each of which must occur.
 
         ``mass`` [n] is how much each track counts; None is all alike.
+
+        Parameters
+        ----------
+        features : float64 [n, d]
+            One row per track.
+        classes : int64 [n]
+            Genre of each, 0 to k - 1; every one must occur.
+        k : int
+            Number of genres.
+        augmentation : float64 [d, d] or None
+            Covariance under changes that keep the genre.
         """
         counts = np.ones(len(features)) if mass is None else mass
         mean = np.average(features, axis=0, weights=counts)  # (d,)
@@ -120,6 +137,11 @@ class Discriminant:
 
         The covariance is shrunk toward a multiple of the identity (Friedman 1989); features were
         scaled before, so that common and rare tags are shrunk alike.
+
+        Parameters
+        ----------
+        genre_name_tags : dict of int to int
+            For some genres the tag of the same name.
         """
         directions, bias = discriminant.directions(self.centres, shrunk(self.covariance))
         # Before the division: the weight is for each standard deviation of that tag.
@@ -131,7 +153,13 @@ class Discriminant:
 
 
 def shrunk(covariance: Float64) -> Float64:
-    """A covariance [d, d] drawn toward a multiple of the identity, as far as heads need it."""
+    """A covariance [d, d] drawn toward a multiple of the identity, as far as heads need it.
+
+    Parameters
+    ----------
+    covariance : float64 [d, d]
+        Of standardised features.
+    """
     return discriminant.shrunk(covariance, SHRINKAGE)
 
 
@@ -209,7 +237,23 @@ def assemble(
     *,
     power: float = POWER,
 ) -> Head:
-    """The head of a discriminant; its statistics travel along, so that genres can be added."""
+    """The head of a discriminant; its statistics travel along, so that genres can be added.
+
+    Parameters
+    ----------
+    learnt : Discriminant
+        Centres and covariance.
+    labels : tuple of str
+        The genres, in the order of the centres.
+    tags : dict of int to int
+        For some genres the tag of the same name.
+    calibration : tuple of (weight, temperature)
+        As of :func:`calibrate`.
+    detector : OutOfDomainDetector or None
+        Out-of-domain detector of the head.
+    power : float
+        Exponent of the features.
+    """
     weight, bias = learnt.line(tags)
     return Head(
         labels=labels,
@@ -229,7 +273,15 @@ def assemble(
 
 
 def track_features(windows: Windows, *, power: float = POWER) -> Float64:
-    """Features [d] of a track's windows [n, d]."""
+    """Features [d] of a track's windows [n, d].
+
+    Parameters
+    ----------
+    windows : float32 [n, d]
+        Embeddings of one track.
+    power : float
+        Exponent that spreads out small probabilities.
+    """
     return np.asarray(spread(windows, power).mean(axis=0))
 
 
@@ -246,7 +298,15 @@ def power_for(windows: Sequence[Windows]) -> float:
 
 
 def genre_name_tags(labels: Sequence[str], names: Sequence[str]) -> dict[int, int]:
-    """Which label is which tag: ``hiphop`` is ``Hip-Hop``, spelling aside."""
+    """Which label is which tag: ``hiphop`` is ``Hip-Hop``, spelling aside.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The genres.
+    names : sequence of str
+        What each number of an embedding means.
+    """
     # Reversed, so that the first of two tags with one spelling counts.
     places = {key(name): i for i, name in reversed(list(enumerate(names)))}
     pairs = ((i, places.get(key(label))) for i, label in enumerate(labels))
@@ -272,7 +332,9 @@ def calibrate(logits: Float64, truth: NDArray[np.int64]) -> tuple[tuple[float, f
     Parameters
     ----------
     logits : float64 [n, k]
+        Of tracks that the fit had not seen.
     truth : int64 [n]
+        Their genres.
     """
     rows, k = np.arange(len(truth)), len(_TEMPERATURES)
     alone = [calibrated(logits, ((1.0, temperature),)) for temperature in _TEMPERATURES]
