@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from tonearm.cli import listing as listing_command
 from tonearm.cli.app import app
+from tonearm.library import listing
 from tonearm.library.store import Library, as_stored
 from tonearm.tagging.doctor import PLAYERS
 
@@ -227,9 +228,20 @@ def test_doctor_names_what_is_no_audio(music, tonearm):
 
 
 def test_json_in_pieces_is_whole(music, tonearm, tmp_path, monkeypatch):
+    with Library(tmp_path / "l.sqlite", write=True) as opened:
+        row = ['A "title" \\ ☃', '["Rock", "Pop"]', os.fsencode(music["b"])]
+        opened.write("UPDATE tracks SET title = ?, genres = ? WHERE path = ?", [row])
+        opened.write("UPDATE tracks SET artist = 'a\x1bb' WHERE path = ?", [[row[-1]]])
+        wanted = [row._asdict() | {"tags": list(row.tags)} for row in listing.rows(opened)]
     monkeypatch.setattr(listing_command, "_LINES", 2)
     shown = tonearm("list", "-f", "json", "--library", tmp_path / "l.sqlite").stdout
-    assert [row["path"][-6:] for row in json.loads(shown)["files"]] == [f"{n}.flac" for n in "abc"]
+    assert json.loads(shown) == {"schema": 1, "files": wanted} and "\x1b" not in shown
+    with Library(tmp_path / "l.sqlite", write=True) as opened:
+        opened.write("UPDATE tracks SET artist = NULL")
+    assert (
+        '"title": "A \\"title\\" \\\\ ☃"'
+        in tonearm("list", "-f", "json", "--library", tmp_path / "l.sqlite").stdout
+    )
 
 
 def test_a_library_in_a_folder_that_is_not_there_is_not_made(music, tmp_path):

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,43 +146,40 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     where.append("t.id NOT IN (SELECT value FROM json_each(?))")
     values.append(json.dumps([link.track for link in links_of(library)]))
     sql = (
-        "SELECT s.id, t.album, t.path, s.duration_s, t.artist, t.title FROM tracks t"  # noqa: S608
+        "SELECT t.path, s.duration_s, t.artist, t.title, s.id, t.album FROM tracks t"  # noqa: S608
         f" JOIN sounds s ON s.id = t.sound WHERE {' AND '.join(where)} ORDER BY t.path"
     )
-    found = [
-        _Found(sound, album, Entry(os.fsdecode(path), *rest))
-        for sound, album, path, *rest in library.rows(sql, values)
-    ]
-    return [file.entry for file in (found if conditions.copies else _one_each(library, found))]
+    found = library.rows(sql, values)
+    if not conditions.copies:
+        found = _one_each(library, found)
+    return [Entry(os.fsdecode(path), *rest) for path, *rest, _, _ in found]
 
 
-class _Found(NamedTuple):
-    sound: int
-    album: str | None
-    entry: Entry
+_Row = tuple[Any, ...]  # path, what else an entry has, sound, album
 
 
-def _one_each(library: Library, found: list[_Found]) -> list[_Found]:
+def _one_each(library: Library, found: list[_Row]) -> list[_Row]:
     """One file of each sound: of copies the one that lies among the tracks of its album."""
-    often = {sound for sound, count in Counter(file.sound for file in found).items() if count > 1}
-    best: dict[int, tuple[int, _Found]] = {}
-    for file in found:
-        if file.sound in often:
-            company = _company(library, file)
+    counts = Counter(sound for *_, sound, _ in found)
+    best: dict[int, tuple[int, _Row]] = {}
+    for row in found:
+        path, *_, sound, album = row
+        if counts[sound] > 1:
+            company = _company(library, os.fsdecode(path), album)
             # The first by path of those that have equally many tracks around them.
-            if file.sound not in best or company > best[file.sound][0]:
-                best[file.sound] = company, file
-    return [file for file in found if file.sound not in often or best[file.sound][1] is file]
+            if sound not in best or company > best[sound][0]:
+                best[sound] = company, row
+    return [row for row in found if row[-2] not in best or best[row[-2]][1] is row]
 
 
-def _company(library: Library, file: _Found) -> int:
+def _company(library: Library, path: str, album: str | None) -> int:
     """How many tracks of a file's album lie in its folder."""
-    if not file.album:
+    if not album:
         return 0
-    folder = os.path.dirname(file.entry.path)
+    folder = os.path.dirname(path)
     condition, value = below([folder])
     sql = f"SELECT t.path FROM tracks t WHERE {PRESENT} AND t.album = ? AND {condition}"  # noqa: S608
-    paths = library.rows(sql, [file.album, value])
+    paths = library.rows(sql, [album, value])
     # Not those of folders below: a copy at the top of everything would have the whole album.
     return sum(os.path.dirname(os.fsdecode(path)) == folder for (path,) in paths)
 
