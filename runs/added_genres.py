@@ -23,7 +23,7 @@ from tonearm.errors import DecodeError
 from tonearm.files import find
 from tonearm.model import file as model_file
 from tonearm.model.head import Head
-from tonearm.training import custom_genres, known_region
+from tonearm.training import added_genres, known_region
 from tonearm.training.head_fit import Tracks
 
 NEW_SEED, NEW_PER_KIND = 7, 3
@@ -61,8 +61,8 @@ def row(name: str, new: Tracks, noises: dict[str, Windows]) -> list[str]:
     """The new genre's tracks, held out and not, before and after; and the noises."""
     model = model_file.load()
     head, names = model.head, model.embedding_names
-    gain = custom_genres.measure_gain(custom_genres.drawn_tracks(head), new, names=names, base=head)
-    grown, n = custom_genres.grow(head, new, names=names), len(new.windows)
+    gain = added_genres.measure_gain(added_genres.drawn_tracks(head), new, names=names, base=head)
+    grown, n = added_genres.grow(head, new, names=names), len(new.windows)
     found = gain.new[name]
     cells = [name, f"{known_region.NEAR}", f"{found['recall']:.2f}", f"{found['unknown']} of {n}"]
     cells.append(f"{unknown(grown, list(new.windows))}, were {unknown(head, list(new.windows))}")

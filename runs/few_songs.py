@@ -18,7 +18,7 @@ import numpy as np
 from runs import arrays
 from tonearm import metrics
 from tonearm.model import file as model_file
-from tonearm.training import custom_genres
+from tonearm.training import added_genres, custom_genres
 from tonearm.training import head_fit as heads
 
 DRAWS = 20
@@ -65,7 +65,7 @@ def main(prepared: str, new: str) -> None:
 
     others_music = arrays.tracks(new, shipped.encoder_sha256)
     places = [i for i, label in enumerate(others_music.labels) if label == "electronic"]
-    gain = custom_genres.measure_gain(
+    gain = added_genres.measure_gain(
         tracks, custom_genres.subset(others_music, places), names=shipped.embedding_names
     )
     found = gain.new["electronic"]
@@ -81,7 +81,7 @@ def main(prepared: str, new: str) -> None:
         others_music, [i for i in range(len(others_music.labels)) if i not in places]
     )
     head = heads.fit(tracks, names=shipped.embedding_names)
-    grown = custom_genres.grow(
+    grown = added_genres.grow(
         head, custom_genres.subset(others_music, places), names=shipped.embedding_names
     )
     before, after = (

@@ -12,7 +12,7 @@ from tonearm.library.reviews import Review, Reviews, Verdict, reviews_path
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
 from tonearm.model.head import Head
-from tonearm.training import corrections, custom_genres
+from tonearm.training import added_genres, corrections, custom_genres
 from tonearm.training.head_fit import Tracks
 
 
@@ -24,7 +24,7 @@ def head() -> Head:
 @pytest.fixture(scope="module")
 def moved_jazz(head: Head) -> Tracks:
     """Tracks of blues as the head remembers them, that somebody calls jazz."""
-    drawn = custom_genres.drawn_tracks(head, seed=3)
+    drawn = added_genres.drawn_tracks(head, seed=3)
     blues = [i for i, label in enumerate(drawn.labels) if label == "blues"][:20]
     found = custom_genres.subset(drawn, blues)
     return Tracks(found.windows, ["jazz"] * 20, found.groups)

@@ -8,7 +8,7 @@ from tonearm.errors import DatasetError, ModelError
 from tonearm.model.head import Head
 from tonearm.model.out_of_domain import OutOfDomainDetector
 from tonearm.model.votes import calibrated
-from tonearm.training import custom_genres
+from tonearm.training import added_genres, custom_genres
 from tonearm.training import head_fit as heads
 from tonearm.training.head_fit import Tracks
 
@@ -84,9 +84,9 @@ def test_the_gain_of_a_genre_is_that_on_artists_held_out():
         ["new"] * 20,
         ["artist:one"] * 10 + ["artist:two"] * 10,
     )
-    gain = custom_genres.measure_gain(old, new, names=NAMES)
+    gain = added_genres.measure_gain(old, new, names=NAMES)
     assert gain.new["new"]["recall"] < 0.3
-    learnt = custom_genres.grow(heads.fit(old, names=NAMES), new, names=NAMES)
+    learnt = added_genres.grow(heads.fit(old, names=NAMES), new, names=NAMES)
     seen = custom_genres.evaluate_head(learnt, new).figures()["accuracy"]
     assert seen > gain.new["new"]["recall"] + 0.3, "the figure would not show where it comes from"
 
@@ -144,7 +144,7 @@ def test_an_artist_who_is_needed_for_a_genre_is_never_held_out():
 
 
 def test_a_new_genre_by_one_artist_is_added_and_not_measured():
-    gain = custom_genres.measure_gain(_tracks(["a", "b"]), _tracks(["c"], artists=1), names=NAMES)
+    gain = added_genres.measure_gain(_tracks(["a", "b"]), _tracks(["c"], artists=1), names=NAMES)
     assert gain.new["c"] == {"n": 0, "recall": None, "interval_95": None, "unknown": 0}
     assert gain.n == 20
 
@@ -190,13 +190,13 @@ def test_no_vote_is_beyond_doubt_however_far_apart_genres_lie():
 def test_a_head_over_genres_is_not_grown():
     head = heads.fit(_tracks(["a", "b", "c"]), names=NAMES)
     with pytest.raises(ModelError, match="train it again"):
-        custom_genres.grow(dataclasses.replace(head, kind="average"), _tracks(["d"]), names=NAMES)
+        added_genres.grow(dataclasses.replace(head, kind="average"), _tracks(["d"]), names=NAMES)
 
 
 def test_grown_head_knows_old_and_new():
     old, new = _tracks(["a", "b", "c"]), _tracks(["d"])
     head = heads.fit(old, names=NAMES)
-    grown = custom_genres.grow(head, new, names=NAMES)
+    grown = added_genres.grow(head, new, names=NAMES)
     assert grown.labels == ("a", "b", "c", "d")
     assert custom_genres.evaluate_head(grown, new).figures()["accuracy"] == 1
     assert custom_genres.evaluate_head(grown, old).figures()["accuracy"] > 0.9
@@ -226,13 +226,13 @@ def test_calibration_finds_the_temperature_answers_were_drawn_at():
 def test_old_genres_keep_their_scores_among_themselves():
     old, new = _tracks(["a", "b", "c"]), _tracks(["d"])
     head = heads.fit(old, names=NAMES)
-    grown = custom_genres.grow(head, new, names=NAMES)
+    grown = added_genres.grow(head, new, names=NAMES)
     np.testing.assert_allclose(grown.weight[:, :3], head.weight)
     np.testing.assert_allclose(grown.bias[:3], head.bias)
 
 
 def test_gain_and_loss_are_those_of_held_out_groups():
-    gain = custom_genres.measure_gain(_tracks(["a", "b", "c"]), _tracks(["d"]), names=NAMES)
+    gain = added_genres.measure_gain(_tracks(["a", "b", "c"]), _tracks(["d"]), names=NAMES)
     assert gain.n == 30 and gain.new["d"]["n"] == 10
     assert gain.new["d"]["recall"] > 0.8
     change = gain.difference
@@ -245,7 +245,7 @@ def test_a_genre_like_an_old_one_costs():
     twin = Tracks(
         _tracks(["a"], spread=0.1, seed=5).windows, ["twin"] * 10, [f"t{i}" for i in range(10)]
     )
-    gain = custom_genres.measure_gain(old, twin, names=NAMES)
+    gain = added_genres.measure_gain(old, twin, names=NAMES)
     assert gain.after < gain.before - 0.1
     assert gain.lost_to_new == round(20 * (gain.before - gain.after))
 
@@ -254,12 +254,12 @@ def test_a_genre_like_an_old_one_costs():
 def test_known_genre_is_not_added_again(label):
     head = heads.fit(_tracks(["a", "b"]), names=NAMES)
     with pytest.raises(DatasetError, match=f"knows {label} already"):
-        custom_genres.grow(head, _tracks([label]), names=NAMES)
+        added_genres.grow(head, _tracks([label]), names=NAMES)
 
 
 def test_head_without_statistics_cannot_grow():
     with pytest.raises(ModelError, match="lacks what adding genres needs"):
-        custom_genres.grow(
+        added_genres.grow(
             Head(("a", "b"), "average", np.eye(2), np.zeros(2)), _tracks(["c"]), names=None
         )
 
@@ -289,7 +289,7 @@ def test_a_genre_that_was_added_is_known_whatever_the_detector_says():
     old, new = _tracks(["a", "b", "c"]), _tracks(["d"], each=20, artists=10)
     shy = _shy(heads.fit(old, names=NAMES))
     assert not any(shy.classify(windows).known for windows in new.windows)
-    grown = custom_genres.grow(shy, new, names=NAMES)
+    grown = added_genres.grow(shy, new, names=NAMES)
     assert np.mean([grown.classify(windows).known for windows in new.windows]) >= 0.5
     assert np.mean([grown.classify_each(windows)[:, -1].mean() for windows in new.windows]) < 0.6
     assert not any(grown.classify(windows).known for windows in old.windows), "only what was added"
@@ -299,7 +299,7 @@ def test_a_genre_that_was_added_is_known_whatever_the_detector_says():
     assert [again.classify(w).known for w in new.windows] == [
         grown.classify(w).known for w in new.windows
     ]
-    twice = custom_genres.grow(grown, _tracks(["e"], each=20, artists=10), names=NAMES)
+    twice = added_genres.grow(grown, _tracks(["e"], each=20, artists=10), names=NAMES)
     assert twice.known_region.labels == ("d", "e")
     assert [twice.classify(w).known for w in new.windows] == [
         grown.classify(w).known for w in new.windows
@@ -310,6 +310,6 @@ def test_the_gain_counts_what_would_be_called_unknown(monkeypatch):
     old, new = _tracks(["a", "b", "c"]), _tracks(["d"])
     shy = _shy(heads.fit(old, names=NAMES))
     monkeypatch.setattr("tonearm.training.known_region.NEAR", 0.0)
-    gain = custom_genres.measure_gain(old, new, names=NAMES, base=shy)
+    gain = added_genres.measure_gain(old, new, names=NAMES, base=shy)
     assert gain.new["d"]["recall"] == 1 and gain.new["d"]["unknown"] >= 8
     assert gain.new["d"]["interval_95"][0] < 0.6, "five artists leave doubt"

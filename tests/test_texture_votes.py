@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tonearm.model.texture import TextureHead
-from tonearm.training import custom_genres, texture_votes
+from tonearm.training import added_genres, texture_votes
 from tonearm.training import head_fit as heads
 from tonearm.training.head_fit import Tracks
 
@@ -58,14 +58,14 @@ def test_a_new_centre_by_hand() -> None:
 @pytest.mark.parametrize("known", [4, 5])
 def test_too_few_textures_leave_the_second_encoder_out(head: heads.Head, known: int) -> None:
     textures = [np.array([[0.0, 3.0]])] * known + [None] * 6
-    grown = custom_genres.grow(head, tracks("new", textures), names=None)
+    grown = added_genres.grow(head, tracks("new", textures), names=None)
     assert grown.labels == ("a", "b", "new")
     assert (grown.texture is None) is (known < texture_votes.FEWEST)
 
 
 def test_the_texture_settles_what_the_tags_leave_open(head: heads.Head) -> None:
     new = tracks("new", [np.array([[0.0, 3.0]])] * 6)
-    grown = custom_genres.grow(head, new, names=None)
+    grown = added_genres.grow(head, new, names=None)
     windows = (tracks("a", [None]).windows[0] + new.windows[0]) / 2
     for texture, expected in (([[0.0, 3.0]], "new"), ([[3.0, -1.0]], "a")):
         output = grown.classify(windows, np.array(texture))
@@ -73,8 +73,8 @@ def test_the_texture_settles_what_the_tags_leave_open(head: heads.Head) -> None:
 
 
 def test_corrections_of_known_genres_keep_the_second_encoder(head: heads.Head) -> None:
-    statistics = custom_genres.checked_statistics(head)
-    moved = custom_genres.with_centres(
+    statistics = added_genres.checked_statistics(head)
+    moved = added_genres.with_centres(
         head, statistics["centres"] + 0.1, labels=head.labels, names=None
     )
     assert moved.texture is head.texture

@@ -12,7 +12,8 @@ from tonearm.cli.library_options import Location
 from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
-    from tonearm.training.custom_genres import EmbeddedTracks, Gain
+    from tonearm.training.added_genres import Gain
+    from tonearm.training.custom_genres import EmbeddedTracks
     from tonearm.training.head_fit import Tracks
 
 
@@ -38,7 +39,7 @@ def extend(
     First measures, on held-out artists, how well the new genres are recognised and what the old
     ones lose.
     """
-    from tonearm.training import custom_genres, dataset
+    from tonearm.training import added_genres, dataset
 
     if adopt:
         heads.refuse_unwritable(output)
@@ -50,8 +51,8 @@ def extend(
         heads.head_run(output, model, library, seed=seed, jobs=jobs) as run,
     ):
         # Both asked before anything is analysed.
-        custom_genres.checked_statistics(run.base.head)
-        custom_genres.refuse_known(run.base.head, dataset.outline(data).labels)
+        added_genres.checked_statistics(run.base.head)
+        added_genres.refuse_known(run.base.head, dataset.outline(data).labels)
         found, failures, damaged = run.embedded(data)
         old = None
         if check is not None:
@@ -71,7 +72,7 @@ def extend(
 def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, adopt: bool) -> None:
     """Print what the new genres gain and cost; with ``adopt`` save the larger model."""
     from tonearm.data.groups import lonely_genres, without_artist
-    from tonearm.training import caveats, custom_genres, learnt_sounds
+    from tonearm.training import added_genres, caveats, learnt_sounds
 
     base, new = run.base, found.tracks
     gain = _gain(run, new, old)
@@ -81,7 +82,7 @@ def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, ad
     if not adopt:
         console.say(heads.NOT_WRITTEN)
         return
-    head = custom_genres.grow(base.head, new, names=base.embedding_names)
+    head = added_genres.grow(base.head, new, names=base.embedding_names)
     added = sorted(set(new.labels))
     if base.head.texture is not None and head.texture is None:
         console.say(heads.FIRST_ENCODER_ALONE)
@@ -98,7 +99,7 @@ def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, ad
 
 
 def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
-    from tonearm.training import custom_genres
+    from tonearm.training import added_genres
 
     base = run.base
     if old is None:
@@ -106,8 +107,8 @@ def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
             "The loss of the old genres is only estimated, from the statistics in the model. To "
             "measure it on real music, name a folder of these genres with --check."
         )
-        old = custom_genres.drawn_tracks(base.head, seed=run.seed)
-        return custom_genres.measure_gain(
+        old = added_genres.drawn_tracks(base.head, seed=run.seed)
+        return added_genres.measure_gain(
             old, new, names=base.embedding_names, base=base.head, seed=run.seed
         )
     # It would be lost and gained at once.
@@ -117,7 +118,7 @@ def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
             "The folder of --check must hold music of the old genres only, but it has "
             f"{', '.join(both)}, which is to be added. Remove it there"
         )
-    return custom_genres.measure_gain(old, new, names=base.embedding_names, seed=run.seed)
+    return added_genres.measure_gain(old, new, names=base.embedding_names, seed=run.seed)
 
 
 def _print_gain(gain: Gain) -> None:

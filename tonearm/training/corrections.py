@@ -17,7 +17,7 @@ from tonearm import metrics
 from tonearm.data.folds import k_fold
 from tonearm.errors import DatasetError
 from tonearm.model.head import Head
-from tonearm.training import custom_genres
+from tonearm.training import added_genres, custom_genres
 from tonearm.training.head_fit import Tracks
 
 # The centre of a genre counts as so many tracks next to its corrections: about half of what
@@ -63,17 +63,17 @@ def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> 
     ModelError
         When the head does not hold the statistics of its fit.
     """
-    scaled, given = custom_genres.scaled_features(head, corrections), np.array(corrections.labels)
-    centres = custom_genres.checked_statistics(head)["centres"].copy()
+    scaled, given = added_genres.scaled_features(head, corrections), np.array(corrections.labels)
+    centres = added_genres.checked_statistics(head)["centres"].copy()
     for i, label in enumerate(head.labels):
         its = scaled[given == label]  # (n, d)
         if len(its):
             # A mean of both: 30 corrections move a centre half of the way.
             centres[i] = (PRIOR_TRACKS * centres[i] + its.sum(axis=0)) / (PRIOR_TRACKS + len(its))
-    moved = custom_genres.with_centres(head, centres, labels=head.labels, names=names)
+    moved = added_genres.with_centres(head, centres, labels=head.labels, names=names)
     new = [i for i, label in enumerate(corrections.labels) if label not in head.labels]
     return (
-        custom_genres.grow(moved, custom_genres.subset(corrections, new), names=names)
+        added_genres.grow(moved, custom_genres.subset(corrections, new), names=names)
         if new
         else moved
     )
