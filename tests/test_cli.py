@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import Command
 
-from tonearm.cli import console
+from tonearm.cli import console, progress_bar
+from tonearm.cli.progress_bar import Counting, Progress
 
 
 def test_help_and_version(tonearm: Command) -> None:
@@ -62,7 +63,7 @@ def test_a_command_imports_no_other() -> None:
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
-class Bar(console.Progress):
+class Bar(Progress):
     """A bar that notes what it was asked to draw."""
 
     def __init__(self, total: int | None, *, unit: str) -> None:
@@ -81,9 +82,9 @@ BARS: list[Bar] = []
 
 
 def test_one_bar_for_all_work_of_unknown_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "Progress", Bar)
+    monkeypatch.setattr(progress_bar, "Progress", Bar)
     BARS.clear()
-    counting = console.Counting("files")
+    counting = Counting("files")
     with counting:
         counting.looking("found 1 file")
         counting.looking("found 9 files")

@@ -11,6 +11,7 @@ import typer
 from tonearm.cli import console, datasets, heads
 from tonearm.cli.evaluate import Format
 from tonearm.cli.library_options import Location, location
+from tonearm.cli.progress_bar import Counting, Progress
 from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _is_library(path: Path) -> bool:
 def _folder(
     data: Path,
     labels: Path | None,
-    how: tuple[Encoding, console.Counting],
+    how: tuple[Encoding, Counting],
     *,
     jobs: int | None,
 ) -> DataSet:
@@ -178,7 +179,7 @@ def _write_page(found: Audit, root: Path, path: Path) -> None:
     from tonearm.training import audit_page
 
     names = audit_page.played(found)
-    with console.quiet_decoders(), console.Progress(len(names), unit="players") as progress:
+    with console.quiet_decoders(), Progress(len(names), unit="players") as progress:
         sounds = {}
         for name, sound in audit_page.players(root, names):
             sounds[name] = sound

@@ -13,6 +13,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Form, print_object
+from tonearm.cli.progress_bar import Counting
 
 if TYPE_CHECKING:
     from tonearm.distributed.scan import ClusterScan
@@ -73,7 +74,7 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
     result = scanning.ClusterScan()
     interrupted = False
     # Ray writes remarks to stderr by itself, as decoders do.
-    with console.Counting("objects") as counting:
+    with Counting("objects") as counting:
         try:
             scanning.scan(
                 [_absolute(name) for name in inputs],

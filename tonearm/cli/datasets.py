@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tonearm.cli import console
+from tonearm.cli.progress_bar import Counting
 from tonearm.files import cores
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ DAMAGED_ARE = "damaged, used as far as they can be read"
 
 def encoding(
     library: Library, model: Model, path: Path | None, *, jobs: int | None
-) -> tuple[Encoding, console.Counting]:
+) -> tuple[Encoding, Counting]:
     """How embeddings are had with a model, and the progress to show meanwhile."""
     from tonearm.training.dataset import Encoding
 
-    counting = console.Counting("files")
+    counting = Counting("files")
     made = Encoding(
         library,
         model,
@@ -41,7 +42,7 @@ def encoding(
     return made, counting
 
 
-def read(data: Path, how: tuple[Encoding, console.Counting]) -> DataSet:
+def read(data: Path, how: tuple[Encoding, Counting]) -> DataSet:
     """Read a data set with a progress bar, and say what is odd about its folders."""
     from tonearm.data.prepare import prepared_path
     from tonearm.training import dataset
@@ -75,7 +76,7 @@ def prepare_audio(
     from tonearm.data import prepare
     from tonearm.tagging.read import read_artist
 
-    with console.Counting("files") as counting:
+    with Counting("files") as counting:
         made = prepare.prepare_folder(
             folder,
             out,

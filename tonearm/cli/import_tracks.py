@@ -11,6 +11,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, location
+from tonearm.cli.progress_bar import Progress
 
 if TYPE_CHECKING:
     from tonearm.library.import_table import Import
@@ -46,7 +47,7 @@ def import_tracks(
     interrupted = False
     with (
         Library(location(library), write=True) as opened,
-        console.Progress(len(files), unit="tables") as bar,
+        Progress(len(files), unit="tables") as bar,
     ):
         try:
             import_rows(opened, _batches(files, bar), mapping=mapping, result=result)
@@ -106,7 +107,7 @@ def _names(folder: str) -> list[str]:
     ]
 
 
-def _batches(files: list[str], bar: console.Progress) -> Iterator[Batch]:
+def _batches(files: list[str], bar: Progress) -> Iterator[Batch]:
     from tonearm.errors import LibraryError
     from tonearm.library.table import BATCH_ROWS, from_table, models_of, require_pyarrow
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
+from tonearm.cli.progress_bar import Counting
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library
@@ -126,7 +127,7 @@ def command() -> str:
 @contextmanager
 def progress() -> Iterator[Callable[[RunResult], None]]:
     """A callback that draws the progress of a run once its number of files is known."""
-    with console.Counting("files") as counting:
+    with Counting("files") as counting:
         # The first call comes before any file: it only says how many there are.
         yield lambda result: counting.reach(
             result.total, len(result.paths) + len(result.failures), len(result.failures)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from tonearm.cli import console
+from tonearm.cli.progress_bar import Progress
 from tonearm.faults import Faults
 from tonearm.files import cores
 
@@ -134,7 +135,7 @@ def predict(
         )
         view = View(classifier.model.labels, top, root, styles)
         write = in_folder or stack.enter_context(open_writer(output_format, output, view))
-        progress = stack.enter_context(console.Progress(len(files), unit="files"))
+        progress = stack.enter_context(Progress(len(files), unit="files"))
         results = batch.predict_in_order(pool, files, on_progress=progress.report)
         try:
             for number, result in enumerate(results):

@@ -10,6 +10,7 @@ import typer
 from tonearm.cli import console
 from tonearm.cli.cluster import Engine
 from tonearm.cli.datasets import DAMAGED_ARE, prepare_audio
+from tonearm.cli.progress_bar import Progress
 from tonearm.faults import Faults
 
 if TYPE_CHECKING:
@@ -102,6 +103,6 @@ def _write_json(made: Index, path: Path) -> Faults:
 
     with (
         console.quiet_decoders(),
-        console.Progress(len(made.tracks), unit="tracks") as progress,
+        Progress(len(made.tracks), unit="tracks") as progress,
     ):
         return original_json.write_json(made, path, on_done=progress.advance)

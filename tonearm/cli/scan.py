@@ -23,6 +23,7 @@ from tonearm.cli.library_options import (
     location,
     print_object,
 )
+from tonearm.cli.progress_bar import Counting
 from tonearm.errors import TonearmError
 from tonearm.files import cores
 from tonearm.library.file_tags import file_tags
@@ -147,7 +148,7 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
         loaded = model_file.load(model)
         # Once the model could be loaded: a wrong path must not be kept for the next scan.
         opened.keep_model_path(model)
-        counting = stack.enter_context(console.Counting("files"))
+        counting = stack.enter_context(Counting("files"))
         try:
             scanning.scan(
                 opened,
@@ -227,7 +228,7 @@ def _tag(context: typer.Context, library: Path, paths: list[Path]) -> None:
     program.main(arguments, standalone_mode=False, default_map=context.find_root().default_map)
 
 
-def _show(counting: console.Counting, result: Scan) -> None:
+def _show(counting: Counting, result: Scan) -> None:
     """Draw how far a scan is: first the files found, then the share that is done."""
     if result.looking:
         counting.looking(f"found {console.counted(result.found, 'file')}")

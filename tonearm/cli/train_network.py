@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tonearm.cli import console, datasets, heads
+from tonearm.cli.progress_bar import Progress
 from tonearm.errors import DatasetError
 from tonearm.faults import Faults
 from tonearm.nets import external
@@ -272,7 +273,7 @@ class _Live:
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
-        self._bar: console.Progress | None = None
+        self._bar: Progress | None = None
         self._done = 0.0
 
     def __call__(self, kind: str, values: dict[str, float]) -> None:
@@ -287,7 +288,7 @@ class _Live:
         if not sys.stderr.isatty():
             return
         if self._bar is None:
-            self._bar = console.Progress(self._epochs, unit="epochs")
+            self._bar = Progress(self._epochs, unit="epochs")
             self._bar.__enter__()
             # A run that is resumed begins in the middle of the bar.
             self._done = values["epochs"] - values["epochs"] % 1
