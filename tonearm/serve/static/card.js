@@ -151,7 +151,7 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
         { class: "columns" },
         part("Genres", probabilities, true),
         part("Styles", styles),
-        part("Moods and sounds", tags),
+        part("Moods and instruments", tags),
         why,
       ),
     );

@@ -214,7 +214,7 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
           el("span", { class: "confidence" }, percent(value)),
         ),
       );
-    return el("ul", { class: "probabilities", "aria-label": "Likeliest genres" }, ...bars);
+    return el("ul", { class: "probabilities", "aria-label": "Most likely genres" }, ...bars);
   }
 
   function alikeOf({ tracks }) {

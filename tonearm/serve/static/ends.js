@@ -13,7 +13,7 @@ export function tellEnd(job, { undoRun }) {
 
 function tellWritten({ kind, state, total, done, result }, undoRun) {
   const word = kind === "write" ? "written" : "restored";
-  const rest = state === "stopped" ? `, ${number(total - done)} left: Write goes on` : "";
+  const rest = state === "stopped" ? `, ${number(total - done)} left: press Write to go on` : "";
   const changed = result.changed ?? 0;
   const action = { text: "Undo", run: () => undoRun(result.run) };
   toast(`${count(changed, "file")} ${word}${rest}.`, kind === "write" && changed ? { action } : {});

@@ -23,7 +23,7 @@ export function makeLearn({ corrections, needed, built_in, model, proposal }) {
   const enough = corrections >= needed;
   const words = enough
     ? "Tonearm can learn from these. First it shows what would change."
-    : `Tonearm can learn from ${needed} of them: ${needed - corrections} more to go.`;
+    : `Tonearm can learn from ${needed} or more of them: ${needed - corrections} to go.`;
   return el(
     "section",
     { class: "panel learns" },

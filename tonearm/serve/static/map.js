@@ -13,7 +13,7 @@ import { soundOf } from "./sounds.js";
 
 const NEAR = 9; // pixels from the pointer
 const FULL = 65_535;
-const HINT = "Press Lasso, or hold Shift, and draw round tracks to select them.";
+const HINT = "Press Lasso, or hold Shift, and draw around tracks to select them.";
 const WIDEST = 1.6; // times as wide as high: beyond that neighbours no longer look like it
 const COLOURS = { genre: "By sound", tag: "Genre tag", said: "Your reviews" };
 
