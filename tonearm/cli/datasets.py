@@ -27,7 +27,19 @@ DAMAGED_ARE = "damaged, used as far as they can be read"
 def encoding(
     library: Library, model: Model, path: Path | None, *, jobs: int | None
 ) -> tuple[Encoding, Counting]:
-    """How embeddings are had with a model, and the progress to show meanwhile."""
+    """How embeddings are had with a model, and the progress to show meanwhile.
+
+    Parameters
+    ----------
+    library : Library
+        Whose store keeps the embeddings.
+    model : Model
+        Whose encoders are used.
+    path : Path or None
+        Its file, which workers load; None is the built-in.
+    jobs : int or None
+        Files at once; None is one per core.
+    """
     from tonearm.training.dataset import Encoding
 
     counting = Counting("files")
@@ -43,7 +55,15 @@ def encoding(
 
 
 def read(data: Path, how: tuple[Encoding, Counting]) -> DataSet:
-    """Read a data set with a progress bar, and say what is odd about its folders."""
+    """Read a data set with a progress bar, and say what is odd about its folders.
+
+    Parameters
+    ----------
+    data : Path
+        A folder of music, or a prepared folder.
+    how : (Encoding, Counting)
+        From :func:`encoding`.
+    """
     from tonearm.data.prepare import prepared_path
     from tonearm.training import dataset
 
@@ -97,7 +117,13 @@ def prepare_audio(
 
 
 def say_listing(listing: Listing) -> None:
-    """Say which folders count as another genre than they are called, and what is left out."""
+    """Say which folders count as another genre than they are called, and what is left out.
+
+    Parameters
+    ----------
+    listing : Listing
+        The folders that were read.
+    """
     for name, genre in listing.renamed.items():
         console.say(f"The folder {console.printable(name)} counts as {console.printable(genre)}.")
     for name in listing.empty:
@@ -110,7 +136,19 @@ def say_listing(listing: Listing) -> None:
 
 
 def say_artists(named: int, made: Index, out: Path, *, before: bool) -> None:
-    """Say how many artists come from a table, which is kept in the prepared folder."""
+    """Say how many artists come from a table, which is kept in the prepared folder.
+
+    Parameters
+    ----------
+    named : int
+        Tracks whose artist a table gives.
+    made : Index
+        The data set.
+    out : Path
+        The prepared folder.
+    before : bool
+        Whether the table was given earlier.
+    """
     from tonearm.data.prepare import ARTISTS
 
     if named:
@@ -119,7 +157,13 @@ def say_artists(named: int, made: Index, out: Path, *, before: bool) -> None:
 
 
 def say_index(made: Index) -> None:
-    """Say how many tracks, genres and groups there are, and which tracks are copies."""
+    """Say how many tracks, genres and groups there are, and which tracks are copies.
+
+    Parameters
+    ----------
+    made : Index
+        The data set.
+    """
     from tonearm.data import groups, index
 
     counts = index.describe(made)
@@ -142,7 +186,15 @@ def say_index(made: Index) -> None:
 
 
 def say_split(split: Split, made: Index) -> None:
-    """Say what is odd about a split of a data set, before anything is learnt from it."""
+    """Say what is odd about a split of a data set, before anything is learnt from it.
+
+    Parameters
+    ----------
+    split : Split
+        The split in use.
+    made : Index
+        The data set.
+    """
     from tonearm.data import groups, splits
     from tonearm.training import caveats
 

@@ -80,7 +80,13 @@ class HeadRun:
     jobs: int | None
 
     def embedded(self, data: Path) -> tuple[EmbeddedTracks, Faults, Faults]:
-        """The tracks of a data set with their embeddings, copies as well; failed; damaged."""
+        """The tracks of a data set with their embeddings, copies as well; failed; damaged.
+
+        Parameters
+        ----------
+        data : Path
+            A folder of music, or a prepared folder.
+        """
         from tonearm.training import custom_genres, dataset
 
         how = datasets.encoding(self.library, self.base, self.base_path, jobs=self.jobs)
@@ -100,7 +106,17 @@ class HeadRun:
         return tracks, Faults([*found.failed, *failed]), found.damaged
 
     def save(self, fitted: FittedHead, *, name: str, split: Split | None = None) -> None:
-        """Write the model file and, next to it, its figures and its split."""
+        """Write the model file and, next to it, its figures and its split.
+
+        Parameters
+        ----------
+        fitted : FittedHead
+            The head, and what is known of it.
+        name : str
+            Name of the model.
+        split : Split or None
+            The split that it was trained on, kept next to the model.
+        """
         from tonearm.model import file as model_file
         from tonearm.training.learnt_sounds import FIELD
         from tonearm.training.run import METRICS, SPLIT, SPLIT_TABLE, write
@@ -142,7 +158,13 @@ def head_run(
 
 
 def refuse_unwritable(output: Path) -> None:
-    """Refuse a folder that cannot be written to, before anything is analysed."""
+    """Refuse a folder that cannot be written to, before anything is analysed.
+
+    Parameters
+    ----------
+    output : Path
+        The folder to save in.
+    """
     from tonearm import files
 
     if reason := files.refusal(output):
@@ -150,7 +172,15 @@ def refuse_unwritable(output: Path) -> None:
 
 
 def print_figures(figures: Values, what: str) -> None:
-    """One line: what was measured, accuracy, interval (by group where these are known), count."""
+    """One line: what was measured, accuracy, interval (by group where these are known), count.
+
+    Parameters
+    ----------
+    figures : dict
+        As of :func:`metrics.evaluate`.
+    what : str
+        What was measured, in words.
+    """
     groups = figures.get("groups")
     low, high = figures["interval_95_by_group" if groups else "interval_95"]
     n = f"n={figures['n']}" + (f" by {groups} groups" if groups else "")
@@ -169,13 +199,25 @@ def print_several(figures: Values | None, what: str) -> None:
 
 
 def signed(change: Difference) -> str:
-    """``+0.012 [-0.003, +0.027]``."""
+    """``+0.012 [-0.003, +0.027]``.
+
+    Parameters
+    ----------
+    change : Difference
+        A difference of accuracies.
+    """
     return f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
 
 
 @contextmanager
 def interruptible(hint: str) -> Iterator[None]:
-    """Exit with 130 and a word on Ctrl-C."""
+    """Exit with 130 and a word on Ctrl-C.
+
+    Parameters
+    ----------
+    hint : str
+        What is kept, and what goes on from there.
+    """
     try:
         yield
     except KeyboardInterrupt:

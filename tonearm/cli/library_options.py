@@ -58,6 +58,11 @@ FormOption = Annotated[Form, typer.Option("--format", "-f", help="Output format.
 def location(named: Path | None) -> Path:
     """The library's file: as named, or ``library.sqlite`` where the platform keeps such data.
 
+    Parameters
+    ----------
+    named : Path or None
+        What ``--library`` was given.
+
     Raises
     ------
     LibraryError
@@ -79,6 +84,13 @@ def location(named: Path | None) -> Path:
 
 def chosen_model(library: Library, named: Path | None) -> Path | None:
     """The model file to use, None for the built-in: the named one, or that of the last scan.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    named : Path or None
+        What ``--model`` was given.
 
     Raises
     ------
@@ -135,26 +147,54 @@ def progress() -> Iterator[Callable[[RunResult], None]]:
 
 
 def close(headline: str, failures: Sequence[tuple[str, str]], *, interrupted: bool) -> None:
-    """The end of a run that writes tags."""
+    """The end of a run that writes tags.
+
+    Parameters
+    ----------
+    headline : str
+        Goes on from the number of files.
+    failures : sequence of (path, reason)
+        What failed.
+    interrupted : bool
+        Whether Ctrl-C ended the run.
+    """
     words = "Interrupted. `tonearm history` lists what was written until then."
     console.close(headline, failures, interrupted=words if interrupted else None)
 
 
 def arrow(old: Iterable[str], new: Iterable[str]) -> str:
-    """``Rock → Jazz; Blues``."""
+    """``Rock → Jazz; Blues``.
+
+    Parameters
+    ----------
+    old, new : iterable of str
+        Genres before and after.
+    """
     before, after = ("; ".join(map(console.printable, genres)) or "none" for genres in (old, new))
     return f"{before} → {after}"
 
 
 def print_object(values: dict[str, object]) -> None:
-    """One JSON object on stdout."""
+    """One JSON object on stdout.
+
+    Parameters
+    ----------
+    values : dict
+        Everything but the schema.
+    """
     from tonearm.cli.formats import to_json
 
     print(to_json({"schema": _OUTPUT_SCHEMA, **values}))
 
 
 def require_journal(place: Path) -> None:
-    """Raise LibraryError where nothing was written yet."""
+    """Raise LibraryError where nothing was written yet.
+
+    Parameters
+    ----------
+    place : Path
+        The library's file.
+    """
     from tonearm.errors import LibraryError
     from tonearm.tagging.journal import journal_path
 

@@ -61,7 +61,9 @@ def texture_of(values: bytes | None, windows: int | None) -> NDArray[np.float16]
     Parameters
     ----------
     values : bytes or None
+        Float16, as they are stored.
     windows : int or None
+        How many windows they are.
     """
     if values is None or not windows:
         return None
@@ -138,6 +140,7 @@ class EmbeddingStore:
         encoder : str
             SHA-256 of the encoder.
         made : StoredEmbeddings
+            What the encoder gave.
         """
         starts = None if made.starts_s is None else made.starts_s.astype(np.float32).tobytes()
         # Half precision changes a probability by 2.5e-4 at most, less than another encoding does.
@@ -183,6 +186,7 @@ class EmbeddingStore:
         status : FileStatus
             As it was when the file was read.
         file : AnalysedFile
+            Its sound key, and its artist.
         """
         self._database.write(
             "INSERT OR REPLACE INTO analysed VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -113,7 +113,13 @@ class PartResult:
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> PartResult:
-        """What :meth:`to_batch` was made of."""
+        """What :meth:`to_batch` was made of.
+
+        Parameters
+        ----------
+        row : dict
+            One row of the engine's table.
+        """
         failures, damaged = (list(map(tuple, each)) for each in json.loads(row["named"]))
         part, analysed, failed = (int(row[name]) for name in ("part", "analysed", "failed"))
         return cls(part, analysed, failed, failures, damaged)
@@ -131,6 +137,11 @@ class Tries:
         """Note that a part is begun; None for the first time.
 
         After that: how often the worker ended while it read each row.
+
+        Parameters
+        ----------
+        part : int
+            Number of the part.
         """
         # Counted when a part begins, since a worker that ends by force reports nothing.
         self._begun[part] += 1
@@ -140,15 +151,33 @@ class Tries:
         return dict(self._ended[part])
 
     def read(self, part: int, row: int) -> None:
-        """Note that a row is being read."""
+        """Note that a row is being read.
+
+        Parameters
+        ----------
+        part, row : int
+            The part, and the row of it.
+        """
         self._reading.setdefault(part, set()).add(row)
 
     def got(self, part: int, row: int) -> None:
-        """Note that it is no more."""
+        """Note that it is no more.
+
+        Parameters
+        ----------
+        part, row : int
+            The part, and the row of it.
+        """
         self._reading.get(part, set()).discard(row)
 
     def end(self, part: int) -> None:
-        """Forget a part that is done."""
+        """Forget a part that is done.
+
+        Parameters
+        ----------
+        part : int
+            Number of the part.
+        """
         self._begun.pop(part, None)
         self._reading.pop(part, None)
         self._ended.pop(part, None)
@@ -168,6 +197,7 @@ class PartAnalyser:
     Parameters
     ----------
     job : Job
+        What every worker needs to know.
     tries : callable
         Calls a method of the one :class:`Tries`.
     """
@@ -191,6 +221,7 @@ class PartAnalyser:
         Parameters
         ----------
         part : int
+            Number of the part.
         """
         # The engine gives a part again if its worker was lost after the last byte was written.
         before = self._output.read_part(part)
@@ -328,6 +359,7 @@ def object_tags(path: str | ObjectPath) -> FileTags:
     Parameters
     ----------
     path : str or ObjectPath
+        A file, or an object of a store.
     """
     if not isinstance(path, ObjectPath):
         return file_tags(path)

@@ -53,6 +53,7 @@ def is_uri(path: str) -> bool:
     Parameters
     ----------
     path : str
+        A path or a URI.
     """
     return "://" in path
 
@@ -63,6 +64,7 @@ def file_system(uri: str) -> tuple[AbstractFileSystem, str]:
     Parameters
     ----------
     uri : str
+        Of an object or a prefix; a path is of this machine's disks.
 
     Raises
     ------
@@ -91,6 +93,7 @@ def patiently(ask: Callable[[], Value]) -> Value:
     Parameters
     ----------
     ask : callable
+        Asks the store; called again where it says to wait.
 
     Raises
     ------
@@ -341,6 +344,7 @@ def find(uri: str, *, suffixes: Collection[str]) -> Iterator[tuple[str, int | No
     Parameters
     ----------
     uri : str
+        A prefix, a folder or an object.
     suffixes : collection of str
         Lower-case endings with their dot.
 
@@ -377,7 +381,9 @@ def address(store: AbstractFileSystem, name: str) -> str:
     Parameters
     ----------
     store : AbstractFileSystem
+        The store.
     name : str
+        As the store names it.
     """
     return name if _is_local(store) else str(store.unstrip_protocol(name))
 
@@ -392,6 +398,7 @@ def names(uri: str) -> list[str]:
     Parameters
     ----------
     uri : str
+        A prefix or a folder.
     """
     store, folder = file_system(uri)
 
@@ -411,6 +418,7 @@ def read(uri: str) -> bytes:
     Parameters
     ----------
     uri : str
+        An object.
     """
     store, name = file_system(uri)
     return patiently(lambda: cast("bytes", store.cat_file(name)))
@@ -422,7 +430,9 @@ def write(uri: str, data: bytes) -> None:
     Parameters
     ----------
     uri : str
+        An object; what is there is replaced.
     data : bytes
+        All of it.
     """
     store, name = file_system(uri)
     if _is_local(store):
@@ -449,5 +459,9 @@ def joined(folder: str, name: str) -> str:
     Parameters
     ----------
     folder, name : str
+    folder : str
+        A prefix or a folder.
+    name : str
+        What lies in it.
     """
     return f"{folder.rstrip('/')}/{name}"

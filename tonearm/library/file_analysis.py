@@ -84,11 +84,27 @@ class Keeper(Protocol):
     """Whoever keeps what workers find: a library, or the rows of a table."""
 
     def is_new(self, number: int, looked: Looked) -> bool:
-        """Whether a file's sound is to be analysed, after a first look at the file."""
+        """Whether a file's sound is to be analysed, after a first look at the file.
+
+        Parameters
+        ----------
+        number : int
+            Number of the file.
+        looked : Looked
+            What a first look gave.
+        """
         ...
 
     def take_in(self, number: int, outcome: StoredEmbeddings | Failure | None) -> None:
-        """What became of a file; None where its sound was not new."""
+        """What became of a file; None where its sound was not new.
+
+        Parameters
+        ----------
+        number : int
+            Number of the file.
+        outcome : StoredEmbeddings, Failure or None
+            What its worker found.
+        """
         ...
 
 
@@ -108,6 +124,7 @@ def analyse(
     tasks : iterator of (int, object)
         Files by number, taken as workers get idle.
     keeper : Keeper
+        Says what is new, and keeps what is found.
     on_progress : callable
         Called after each piece of news, and twice a second; may raise to stop.
     """
@@ -156,6 +173,7 @@ def load_embed(model: Path | None) -> Embed:
     Parameters
     ----------
     model : Path or None
+        A model file; None is the built-in.
     """
     # One thread: each core has a worker of its own.
     return Classifier.load(model, threads=1).embed
@@ -167,5 +185,6 @@ def embed_of(model: Model) -> Embed:
     Parameters
     ----------
     model : Model
+        Sent to the worker with the task.
     """
     return Classifier(model, threads=1).embed

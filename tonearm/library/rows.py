@@ -35,7 +35,13 @@ BELOW = (
 
 
 def as_stored(path: str | os.PathLike[str]) -> bytes:
-    """A path as the library keeps it: absolute, in the bytes of the file system."""
+    """A path as the library keeps it: absolute, in the bytes of the file system.
+
+    Parameters
+    ----------
+    path : path
+        As the file system has it.
+    """
     return os.fsencode(os.path.abspath(path))
 
 
@@ -56,12 +62,24 @@ def folded(*values: str | bytes | None) -> str | None:
 
 
 def below(paths: Iterable[str | os.PathLike[str]]) -> tuple[str, str]:
-    """The condition that a track ``t`` lies at or below one of the paths, and its value."""
+    """The condition that a track ``t`` lies at or below one of the paths, and its value.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files and folders.
+    """
     return BELOW, bounds_of(paths)
 
 
 def bounds_of(paths: Iterable[str | os.PathLike[str]]) -> str:
-    """For each path where its own name and the names below it begin and end, as JSON."""
+    """For each path where its own name and the names below it begin and end, as JSON.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files and folders.
+    """
     bounds = []
     for path in map(as_stored, paths):
         inside = path.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep)
@@ -71,7 +89,15 @@ def bounds_of(paths: Iterable[str | os.PathLike[str]]) -> str:
 
 
 def stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[Any, ...]:
-    """Genre, nearest, confidence, float32 [k] in the order of the model's labels, and styles."""
+    """Genre, nearest, confidence, float32 [k] in the order of the model's labels, and styles.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        What a model says of a sound.
+    labels : sequence of str
+        The genres of that model, in order.
+    """
     probabilities = np.array([prediction.probabilities[name] for name in labels], np.float32)
     styles = json.dumps(prediction.styles, ensure_ascii=False)
     numbers = probabilities.tobytes()
@@ -80,7 +106,13 @@ def stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[An
 
 @lru_cache(maxsize=1_000)
 def genre_tag(genre: str) -> str:
-    """The tags of a file that has this genre alone, as they are stored."""
+    """The tags of a file that has this genre alone, as they are stored.
+
+    Parameters
+    ----------
+    genre : str
+        As the model or a person names it.
+    """
     return json.dumps([id3_name(genre)])
 
 

@@ -29,6 +29,7 @@ def named(name: str) -> Architecture:
     Parameters
     ----------
     name : str
+        Of the package, or ``FILE.py:CLASS``.
     """
     if not external.is_file(name):
         return nets.get(name)
@@ -42,6 +43,7 @@ def of_run(run: Run) -> Architecture:
     Parameters
     ----------
     run : Run
+        With its sizes, recipe and front end.
 
     Raises
     ------
@@ -70,7 +72,9 @@ def window_of(model: Architecture, spec: FeatureSpec) -> FeatureSpec:
     Parameters
     ----------
     model : Architecture
+        Which says how long a window is.
     spec : FeatureSpec
+        The front end of the features.
     """
     return replace(spec, window_frames=max(1, int(model.window_s / spec.frame_s)))
 
@@ -81,8 +85,11 @@ def build(model: Architecture, spec: FeatureSpec, labels: int) -> nn.Module:
     Parameters
     ----------
     model : Architecture
+        What to build.
     spec : FeatureSpec
+        With the frames of one window.
     labels : int
+        Number of genres.
     """
     net: nn.Module = model.build(
         model.config, bands=spec.mel_bands, frames=spec.window_frames, labels=labels

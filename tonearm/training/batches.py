@@ -69,7 +69,13 @@ class Data:
         self._cached_bytes = 0
 
     def genres(self, track: Track) -> tuple[str, ...]:
-        """What is learnt of a track: its genre, or all of its genres."""
+        """What is learnt of a track: its genre, or all of its genres.
+
+        Parameters
+        ----------
+        track : Track
+            A track of the data set.
+        """
         return track.genres if self.several else (track.genre,)
 
     def _check(self) -> None:
@@ -90,7 +96,13 @@ class Data:
                 )
 
     def levels(self, track: Track) -> NDArray[np.generic]:
-        """Stored levels of a track, kept in memory while there are less than 2 GB of them."""
+        """Stored levels of a track, kept in memory while there are less than 2 GB of them.
+
+        Parameters
+        ----------
+        track : Track
+            A track of the data set.
+        """
         found = self._cache.get(track.sound)
         if found is None:
             found = self.store.get(track.sound)
@@ -101,7 +113,13 @@ class Data:
         return found
 
     def examples(self, subset: str) -> list[Example]:
-        """Windows of a subset: ten a track, or those excerpts that the split names."""
+        """Windows of a subset: ten a track, or those excerpts that the split names.
+
+        Parameters
+        ----------
+        subset : str
+            ``train``, ``valid`` or ``test``.
+        """
         excerpts = self._excerpts.get(subset, {})
         found = []
         for track in self.subsets.get(subset, ()):
@@ -116,12 +134,24 @@ class Data:
         return found
 
     def windows(self, examples: Sequence[Example]) -> Tensor:
-        """float32 [n, window_frames, bands]."""
+        """float32 [n, window_frames, bands].
+
+        Parameters
+        ----------
+        examples : sequence of Example
+            One window each.
+        """
         cuts = [feature_store.cut(self.levels(e.track), e.start, self.spec) for e in examples]
         return torch.from_numpy(np.stack(cuts))
 
     def targets(self, examples: Sequence[Example]) -> Tensor:
-        """float32 [n, labels]: 1 for the genre of each example, or for all of its genres."""
+        """float32 [n, labels]: 1 for the genre of each example, or for all of its genres.
+
+        Parameters
+        ----------
+        examples : sequence of Example
+            One row each.
+        """
         if self.several:
             marks = several_genres.targets([example.track for example in examples], self.labels)
             return torch.from_numpy(marks).float()

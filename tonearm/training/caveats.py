@@ -116,7 +116,15 @@ def of_lonely(lonely: Mapping[str, str]) -> list[Caveat]:
 
 
 def of_copies(copies: Sequence[Track], contradictions: Sequence[Track]) -> list[Caveat]:
-    """That recordings count once, and not at all where their genre is in doubt."""
+    """That recordings count once, and not at all where their genre is in doubt.
+
+    Parameters
+    ----------
+    copies : sequence of Track
+        Left out because another file has the sound.
+    contradictions : sequence of Track
+        Left out because their copies have other genres.
+    """
     found = []
     if copies:
         found.append(Caveat("note", f"Copies of other tracks left out: {len(copies)}."))
@@ -164,6 +172,7 @@ def of_learnt(names: Sequence[str], n: int) -> list[Caveat]:
     names : sequence of str
         Those that it learnt from, recognised by their sound.
     n : int
+        Tracks that are measured.
     """
     if not names:
         return []
@@ -175,7 +184,13 @@ def of_learnt(names: Sequence[str], n: int) -> list[Caveat]:
 
 
 def of_base(training: Mapping[str, Any]) -> list[Caveat]:
-    """What a model's own training leaves open where it is measured on whatever tracks."""
+    """What a model's own training leaves open where it is measured on whatever tracks.
+
+    Parameters
+    ----------
+    training : mapping
+        As in the model file.
+    """
     learnt_from = training.get("data") or training.get("split")
     said = "The model does not say what it was trained on"
     if learnt_from:
@@ -185,7 +200,15 @@ def of_base(training: Mapping[str, Any]) -> list[Caveat]:
 
 
 def of_windows(counts: Sequence[int], *, most: int) -> list[Caveat]:
-    """What it means that tracks have more windows than ``most``, which predict analyses."""
+    """What it means that tracks have more windows than ``most``, which predict analyses.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Windows of each track.
+    most : int
+        Windows of a file that predict analyses at most.
+    """
     more = sum(count > most for count in counts)
     if not more:
         return []

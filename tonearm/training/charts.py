@@ -50,7 +50,17 @@ class Series:
 
 
 def ticks(low: float, high: float, *, count: int, least: float = 0.0) -> list[float]:
-    """Round numbers from low to high, at most so many steps, each ``least`` or more."""
+    """Round numbers from low to high, at most so many steps, each ``least`` or more.
+
+    Parameters
+    ----------
+    low : float
+        Where the axis begins.
+    high : float
+        Where it ends.
+    count : int
+        About how many ticks.
+    """
     # `least` keeps counts at whole steps.
     raw = max((high - low) / count, least)
     power = 10.0 ** math.floor(math.log10(raw))
@@ -132,7 +142,15 @@ def style() -> str:
 
 
 def sheet(drawings: Sequence[str], *, title: str) -> str:
-    """A file of its own: drawings of `chart` side by side, with their style; whole SVG."""
+    """A file of its own: drawings of `chart` side by side, with their style; whole SVG.
+
+    Parameters
+    ----------
+    drawings : sequence of str
+        Charts, put next to each other.
+    title : str
+        For screen readers.
+    """
     width, height = WIDTH * len(drawings), _height(_SHEET_ROWS)
     side_by_side = (
         drawing.replace(
@@ -199,7 +217,13 @@ def interval(
 
 
 def percent(fraction: float) -> str:
-    """``81.5 %``, with a space that does not break."""
+    """``81.5 %``, with a space that does not break.
+
+    Parameters
+    ----------
+    fraction : float
+        0 to 1.
+    """
     return f"{100 * fraction:.1f}\N{NO-BREAK SPACE}%"
 
 

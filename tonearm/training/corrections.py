@@ -58,6 +58,15 @@ class Learnt:
 def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> Head:
     """A head whose genres lie nearer to the corrections; genres it did not know are added.
 
+    Parameters
+    ----------
+    head : Head
+        The head in use, with its statistics.
+    corrections : Tracks
+        Tracks with the genres that a person gave them.
+    names : sequence of str or None
+        What each number of an embedding means.
+
     Raises
     ------
     ModelError
@@ -83,6 +92,17 @@ def measure(
     head: Head, corrections: Tracks, *, names: Sequence[str] | None, seed: int = 0
 ) -> Learnt:
     """Classify each fifth of the corrections by a head corrected with those of other artists.
+
+    Parameters
+    ----------
+    head : Head
+        The head in use.
+    corrections : Tracks
+        Tracks with the genres that a person gave them.
+    names : sequence of str or None
+        What each number of an embedding means.
+    seed : int
+        Of the folds.
 
     Raises
     ------

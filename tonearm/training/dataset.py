@@ -54,11 +54,23 @@ class Encoding:
     on_done: OnDone = lambda _done, _failed: None
 
     def get(self, key: str) -> StoredEmbeddings | None:
-        """What is in the store of a sound."""
+        """What is in the store of a sound.
+
+        Parameters
+        ----------
+        key : str
+            Sound key.
+        """
         return self.library.embeddings.get(key, self.model.encoder_sha256)
 
     def analyse(self, paths: Mapping[str, Path]) -> Analysis:
-        """Make sure that the store has the embeddings of these files."""
+        """Make sure that the store has the embeddings of these files.
+
+        Parameters
+        ----------
+        paths : mapping of str to Path
+            Files by the names of their tracks.
+        """
         return analyse(
             self.library,
             paths,
@@ -98,7 +110,13 @@ class DataSet:
     named: int = 0
 
     def path_of(self, track: Track) -> Path:
-        """Where the file of a track lies."""
+        """Where the file of a track lies.
+
+        Parameters
+        ----------
+        track : Track
+            A track of this data set.
+        """
         return Path(self.index.source) / track.name
 
 
@@ -143,6 +161,11 @@ def read(data: Path, encoding: Encoding) -> DataSet:
 def outline(data: Path) -> Index:
     """Names and genres of a data set without opening a file; no groups, sounds or lengths.
 
+    Parameters
+    ----------
+    data : Path
+        A folder of music, or a prepared folder.
+
     Raises
     ------
     DatasetError
@@ -169,7 +192,13 @@ def _listing(data: Path) -> Listing:
 
 
 def is_prepared(data: Path) -> bool:
-    """Whether a path is a prepared folder, or the index in one."""
+    """Whether a path is a prepared folder, or the index in one.
+
+    Parameters
+    ----------
+    data : Path
+        A folder.
+    """
     return (data.name == index.FILE_NAME and data.is_file()) or (data / index.FILE_NAME).exists()
 
 

@@ -72,7 +72,13 @@ class EvaluationSet:
         return self.data.folder
 
     def path_of(self, name: str) -> str:
-        """Where the file of a track lies, or the track's name where it came as an array."""
+        """Where the file of a track lies, or the track's name where it came as an array.
+
+        Parameters
+        ----------
+        name : str
+            Name of a track.
+        """
         source = self.data.index.source
         return os.path.join(source, name) if source else name
 
@@ -88,6 +94,7 @@ def choose(data: DataSet, *, wanted: str | None, subset: str) -> EvaluationSet:
     Parameters
     ----------
     data : DataSet
+        Where the tracks are looked for.
     wanted : str or None
         As `splits.make` takes it; None takes every track.
     subset : str
@@ -156,6 +163,13 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
     From stored log-mel features of the encoder's own front end, else from the embedding store,
     else from the audio, which is then kept in the store. Where a split names excerpts, which are
     tenths of a track, these are made from features or audio and not kept.
+
+    Parameters
+    ----------
+    evaluation_set : EvaluationSet
+        The tracks.
+    encoding : Encoding
+        The model whose encoders are used, and the store.
 
     Raises
     ------
@@ -274,6 +288,17 @@ def look_ahead(
 
     Only names are looked at: those of the listing, or of the index of a prepared folder.
 
+    Parameters
+    ----------
+    data : Path
+        The folder of the data set.
+    models : sequence of (Path, Model)
+        The models that are to be measured.
+    wanted : str or None
+        The split, as for :func:`choose`.
+    subset : str
+        The subset of it.
+
     Raises
     ------
     ModelError
@@ -290,7 +315,19 @@ def look_ahead(
 
 
 def check_labels(path: Path, model: Model, folder: Path, tracks: Collection[Track]) -> None:
-    """Refuse tracks of genres the model does not know; ModelError names both."""
+    """Refuse tracks of genres the model does not know; ModelError names both.
+
+    Parameters
+    ----------
+    path : Path
+        The model file, for the message.
+    model : Model
+        The model.
+    folder : Path
+        The data set, for the message.
+    tracks : collection of Track
+        What is to be measured.
+    """
     counts = Counter(track.genre for track in tracks)
     foreign = sorted(set(counts) - set(model.labels))
     if foreign:
@@ -302,7 +339,15 @@ def check_labels(path: Path, model: Model, folder: Path, tracks: Collection[Trac
 
 
 def split_next_to(path: Path, data: Path) -> str | None:
-    """The split file that a training run left next to its model, if it names tracks of the data."""
+    """The split file that a training run left next to its model, if it names tracks of the data.
+
+    Parameters
+    ----------
+    path : Path
+        The model file.
+    data : Path
+        The folder of the data set.
+    """
     file = path.with_name(SPLIT)
     if not file.exists():
         return None

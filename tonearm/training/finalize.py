@@ -64,7 +64,17 @@ class Found:
 
 
 def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
-    """Run a net over the windows of a subset; a track is the mean of its windows."""
+    """Run a net over the windows of a subset; a track is the mean of its windows.
+
+    Parameters
+    ----------
+    net : Module
+        The trained network.
+    data : Data
+        The data set of the run.
+    subset : str
+        Which of its tracks.
+    """
     device = next(net.parameters()).device
     examples = data.examples(subset)
     pieces = []

@@ -322,6 +322,13 @@ def learning_rate(recipe: Recipe, done: float) -> float:
     """The learning rate when a fraction of all steps is done.
 
     It is constant, or rises over the first 15 % and falls by a cosine after that.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its schedule and its highest rate.
+    done : float
+        Fraction of the run that is done, 0 to 1.
     """
     if recipe.schedule == "constant":
         return recipe.lr
@@ -331,7 +338,13 @@ def learning_rate(recipe: Recipe, done: float) -> float:
 
 
 def average_decay(ema: float, step: int) -> float:
-    """How much of the averaged weights stays at a step: little at first, then ``ema``."""
+    """How much of the averaged weights stays at a step: little at first, then ``ema``.
+
+    Parameters
+    ----------
+    step : int
+        Optimiser steps so far.
+    """
     return min(ema, (1 + step) / (10 + step))
 
 
@@ -340,6 +353,15 @@ def batch_loss(summed: torch.Tensor, *, whole: int, processes: int) -> torch.Ten
 
     Their gradients are averaged: with this scale that is the gradient of the mean over the whole
     batch, whatever the number of processes.
+
+    Parameters
+    ----------
+    summed : Tensor
+        Sum of the losses of this process's examples.
+    whole : int
+        Examples of the whole batch.
+    processes : int
+        Processes among which it is divided.
     """
     return summed * (processes / whole)
 
@@ -352,6 +374,7 @@ def class_weights(data: Data) -> torch.Tensor:
     Parameters
     ----------
     data : Data
+        The tracks that are learnt from.
     """
     counts = Counter(genre for track in data.subsets["train"] for genre in data.genres(track))
     each = [counts[label] for label in data.labels]
@@ -359,7 +382,15 @@ def class_weights(data: Data) -> torch.Tensor:
 
 
 def weight_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weights decay, biases and norms do not."""
+    """Weights decay, biases and norms do not.
+
+    Parameters
+    ----------
+    net : Module
+        The network.
+    decay : float
+        Weight decay of its matrices.
+    """
     learned = [p for p in net.parameters() if p.requires_grad]
     return [
         {"params": [p for p in learned if p.ndim > 1], "weight_decay": decay},

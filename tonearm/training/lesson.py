@@ -43,7 +43,15 @@ class Lesson:
 
     @classmethod
     def of(cls, library: Library, base: Model) -> Lesson:
-        """The corrections of sounds that the model's encoder analysed."""
+        """The corrections of sounds that the model's encoder analysed.
+
+        Parameters
+        ----------
+        library : Library
+            The library, open, with its reviews.
+        base : Model
+            The model in use.
+        """
         found = corrections(library, encoder=base.encoder_sha256)
         tracks = Tracks(
             [correction.windows for correction in found],
@@ -54,7 +62,13 @@ class Lesson:
         return cls(base, [correction.key for correction in found], tracks)
 
     def measure(self, *, seed: int = 0) -> learning.Learnt:
-        """What the corrections bring, on corrections held out; see :func:`learning.measure`."""
+        """What the corrections bring, on corrections held out; see :func:`learning.measure`.
+
+        Parameters
+        ----------
+        seed : int
+            Of the folds.
+        """
         names = self.base.embedding_names
         return learning.measure(self.base.head, self.tracks, names=names, seed=seed)
 
@@ -67,7 +81,13 @@ class Lesson:
         return found
 
     def taught(self, learnt: learning.Learnt) -> Model:
-        """The model after the lesson; its checksum comes with its file."""
+        """The model after the lesson; its checksum comes with its file.
+
+        Parameters
+        ----------
+        learnt : Learnt
+            From :meth:`measure`; kept in the model's metrics.
+        """
         head = learning.correct(self.base.head, self.tracks, names=self.base.embedding_names)
         sounds = LearntSounds.of(self.keys, self.tracks.windows)
         about = also_learnt(self.base, f"{learnt.n} corrections", sounds)

@@ -41,13 +41,25 @@ def write_predictions(
 
 
 def csv_text(rows: Iterable[Iterable[str]]) -> str:
-    """Rows as CSV with LF on every system, so that a table is the same bytes everywhere."""
+    """Rows as CSV with LF on every system, so that a table is the same bytes everywhere.
+
+    Parameters
+    ----------
+    rows : iterable of iterable of str
+        Cells of each row.
+    """
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
 def read_predictions(path: Path) -> list[dict[str, str]]:
-    """The rows of a table of `write_predictions`."""
+    """The rows of a table of `write_predictions`.
+
+    Parameters
+    ----------
+    path : Path
+        A ``predictions.csv``.
+    """
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         return list(csv.DictReader(file))

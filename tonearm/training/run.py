@@ -82,7 +82,13 @@ class Row:
 
 
 def read(out: Path) -> Run:
-    """What was asked for of the run in a folder; DatasetError where there is none."""
+    """What was asked for of the run in a folder; DatasetError where there is none.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of a run.
+    """
     try:
         return Run(**json.loads((out / RUN).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
@@ -90,7 +96,13 @@ def read(out: Path) -> Run:
 
 
 def refuse_begun(out: Path) -> None:
-    """DatasetError where a folder holds a run, finished or not: a new one would destroy it."""
+    """DatasetError where a folder holds a run, finished or not: a new one would destroy it.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of a new run.
+    """
     if (out / CHECKPOINT).exists():
         raise DatasetError(
             f"{out} holds a run already: continue it with --resume, name another folder with -o, "
@@ -99,7 +111,13 @@ def refuse_begun(out: Path) -> None:
 
 
 def read_history(path: str | os.PathLike[str]) -> dict[str, list[float]] | None:
-    """Columns of the ``history.csv`` next to a model file; None where there is none to be read."""
+    """Columns of the ``history.csv`` next to a model file; None where there is none to be read.
+
+    Parameters
+    ----------
+    path : Path
+        A ``history.csv``.
+    """
     try:
         with open(Path(path).with_name(HISTORY), encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -109,7 +127,15 @@ def read_history(path: str | os.PathLike[str]) -> dict[str, list[float]] | None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file of the run whole or not at all; DatasetError when the disk refuses."""
+    """Write a file of the run whole or not at all; DatasetError when the disk refuses.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; folders are made.
+    data : bytes
+        The content.
+    """
     try:
         os.makedirs(path.parent, exist_ok=True)
         write_atomically(path, data)

@@ -28,6 +28,7 @@ def targets(tracks: Sequence[Track], labels: Sequence[str]) -> Marks:
     Parameters
     ----------
     tracks : sequence of Track
+        With all of their genres.
     labels : sequence of str
         Genres that are not among them are left out.
     """
@@ -40,6 +41,7 @@ def normalised(values: Floats) -> Floats:
     Parameters
     ----------
     values : float64 [n, labels]
+        Probabilities of independent genres.
     """
     values = np.maximum(values, _LEAST)
     return np.asarray(values / values.sum(axis=1, keepdims=True))
@@ -51,6 +53,7 @@ def log_loss(truth: Marks, values: Floats) -> float:
     Parameters
     ----------
     truth : bool [n, labels]
+        Which genres each track has.
     values : float64 [n, labels]
         Independent probabilities.
     """
@@ -66,6 +69,7 @@ def average_precision(truth: Marks, values: Floats) -> float:
     truth : bool [n]
         At least one must be true.
     values : float64 [n]
+        Probability of each genre.
     """
     order = np.argsort(-values, kind="stable")
     hits = np.cumsum(truth[order])

@@ -59,7 +59,15 @@ class Trials:
 
 
 def fold_path(out: Path, fold: int) -> Path:
-    """The folder of a fold's runs and of its split."""
+    """The folder of a fold's runs and of its split.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of all trials.
+    fold : int
+        Its number, from 1; 0 without folds.
+    """
     return out / f"fold-{fold}"
 
 
@@ -71,9 +79,11 @@ def fold_splits(made: Index, split: Split | None, *, folds: int) -> list[Split]:
     Parameters
     ----------
     made : Index
+        The data set.
     split : Split or None
         Whose training subset is divided; None for all tracks.
     folds : int
+        How many.
 
     Raises
     ------
@@ -122,6 +132,7 @@ def begin(asked: Trials, chosen: Sequence[Split]) -> None:
     Parameters
     ----------
     asked : Trials
+        What to train.
     chosen : sequence of Split
         Of each fold; one split without folds.
 
@@ -148,6 +159,7 @@ def read(out: Path) -> Trials | None:
     Parameters
     ----------
     out : Path
+        A folder of trials.
     """
     try:
         values = json.loads((out / TRIALS).read_text("utf-8"))
@@ -166,6 +178,7 @@ def run_each(asked: Trials, train: OnRun) -> dict[str, Any]:
     Parameters
     ----------
     asked : Trials
+        As :func:`begin` wrote it.
     train : callable
         Trains one run, whose split is in its folder.
     """
