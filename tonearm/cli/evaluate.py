@@ -126,6 +126,7 @@ def _evaluate(
     from tonearm.training import evaluate as evaluation
     from tonearm.training import evaluation_set
 
+    # A run leaves its split next to the model; only that keeps training tracks out of the figure.
     wanted = split or evaluation_set.split_next_to(models[0][0], data)
     if subset and not wanted:
         raise typer.BadParameter("name the split too, with --split", param_hint="--subset")
@@ -142,6 +143,7 @@ def _evaluate(
         for encoder, counting in how:
             with counting:
                 embeddings.append(evaluation_set.embed(chosen, encoder))
+    # The library is closed again: from here on all is arithmetic.
     result = evaluation.evaluate(models, chosen, embeddings)
     return result, found.failed, found.damaged
 

@@ -114,6 +114,7 @@ def resume(output: Path, epochs: int | None, device: str) -> None:
             raise typer.BadParameter(
                 "resumed folds keep their own: leave this out", param_hint="--epochs"
             )
+        # The device may differ from before; everything that makes the figures may not.
         train_trials.go_on(replace(planned, run=replace(planned.run, **on)), train)
         return
     before = read(output)
@@ -159,6 +160,7 @@ def _front_end(data: Path, wanted: Settings) -> tuple[Path, FeatureSpec]:
     if dataset.is_prepared(data):
         root = data.parent if data.name == index.FILE_NAME else data
         spec = prepare.front_end(root)
+        # What is asked for again but has that value already is no contradiction.
         other = {k: getattr(spec, k) for k, v in wanted.front_end.items() if getattr(spec, k) != v}
         if other:
             has = ", ".join(f"{name}={value}" for name, value in other.items())
@@ -235,6 +237,7 @@ def _keep(
         arch = f"{CODE}:{run.model.rpartition(':')[2]}"
     spec = prepare.front_end(Path(run.data))
     front_end = {name: getattr(spec, name) for name in settings.FRONT_END}
+    # Defaults first, then what was set: the file names every value, whatever the defaults become.
     every = {**settings.known(default), **front_end, **asdict(wanted.run), **wanted.network}
     repeat = f"tonearm train DATA --arch {arch} --epochs {run.epochs} --seed {run.seed}"
     repeat += f" --split {split}" if split else ""

@@ -80,6 +80,7 @@ def name_albums(
     # One pool for all: its workers load the model once.
     predictions = classifier.predict_many(paths, jobs=jobs)
     for album in albums:
+        # Files come in the order given, so an album is the next so many of them.
         found = [next(predictions) for _ in album]
         together = _together(found)
         yield [
@@ -101,6 +102,7 @@ def _named(
     rules: Rules,
 ) -> Named:
     own = prediction if isinstance(prediction, Prediction) else None
+    # Its own prediction where the album gives none, so that a single is named too.
     decided = together or own
     proposal = propose(
         decided,

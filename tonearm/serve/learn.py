@@ -69,6 +69,7 @@ def learn(request: Request) -> Response:
             learnt = lesson.measure()
             model = lesson.taught(learnt)
             changed = changes(library, model, on_progress=job.report)
+        # Kept in memory alone until somebody adopts it; the job's number names it.
         service.proposed = (job.number, model)
         commonest = changed.most_common(_CHANGES_SHOWN)
         return {
@@ -105,6 +106,7 @@ def adopt(request: Request, wanted: AdoptRequest) -> Response:
             model_file.save(proposed[1], path)
         except OSError as error:
             raise LibraryError(f"{path} cannot be written: {error.strerror}") from None
+        # Before the scan, which classifies by the model in use.
         service.use(path)
         service.proposed = None
         return {"model_path": str(path), **scan.scan(service, job)}

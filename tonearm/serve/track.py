@@ -192,6 +192,7 @@ def typical_seconds(service: Service, track: Track) -> list[float] | None:
         return None
     with service.library() as library:
         kept = library.embeddings.get(track.key, model.encoder_sha256)
+    # Libraries of before kept no positions of windows.
     if kept is None or kept.starts_s is None:
         return None
     begin_end_s = typical_stretch(
@@ -247,6 +248,7 @@ async def _made(
         # With size and times in the key, a changed file is analysed again; so it is by a new model.
         model = service.classifier.model.sha256
         key = (what, model, path, *map(str, FileStatus.of(os.stat(path))))
+        # Two calls for one track (timeline and reasons) share the analysis.
         emit({"made": service.remembered(key, lambda: make(report))})
 
     values: dict[str, Any] = {}

@@ -73,6 +73,7 @@ Wanted = Annotated[browse.Filter, Depends(filter_of)]
 def library_numbers(request: Request) -> Response:
     """``exists`` is false before the first scan; ``unwritten`` as in ``review``."""
     service = service_of(request)
+    # Asked before opening, which would be an error: the page then offers a scan.
     if not service.library_path.exists():
         values = {"exists": False, "path": str(service.library_path)}
         return Json({"schema": schema.SCHEMA, **values})
@@ -124,6 +125,7 @@ def albums(
 ) -> Response:
     """In the order of ``sort=album``; ``first`` is the value of the filter ``album``."""
     with service_of(request).library() as library:
+        # All of them, and a page in Python: SQLite has to group the whole library anyway.
         found = browse.albums(library, wanted)
     rows = [vars(album) for album in found[offset : offset + limit]]
     return Json({"schema": schema.SCHEMA, "total": len(found), "albums": rows})

@@ -68,6 +68,7 @@ def ticks(low: float, high: float, *, count: int, least: float = 0.0) -> list[fl
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     found: list[float] = []
+    # Multiplied, not added up, or rounding would grow from tick to tick.
     while (first + len(found)) * step <= high + step * 1e-9:
         found.append((first + len(found)) * step)
     return found
@@ -104,6 +105,7 @@ def chart(
         # SVG counts downward.
         return _LEFT + across * (right - _LEFT), bottom - up * (bottom - _TOP)
 
+    # Lines without a name need no row in the legend: the title says what they are.
     named = [line for line in series if line.name]
     height = _height(len(named))
     parts = [
@@ -153,6 +155,7 @@ def sheet(drawings: Sequence[str], *, title: str) -> str:
     """
     width, height = WIDTH * len(drawings), _height(_SHEET_ROWS)
     side_by_side = (
+        # The first `<svg ` is the chart's own; inside a sheet it becomes one picture among others.
         drawing.replace(
             "<svg ",
             f'<svg x="{WIDTH * i}" width="{WIDTH}" height="{height}" '
@@ -183,6 +186,7 @@ def _drawn(line: Series, places: Sequence[Point], *, legend: bool = False) -> st
     elif line.radii:
         notes = line.notes or [""] * len(places)
         for (px, py), radius, note in zip(places, line.radii, notes, strict=True):
+            # Browsers show the title of a dot when the pointer rests on it.
             said = f"<title>{escape(note)}</title>" if note else ""
             parts.append(f'<circle class="dot {kind}" cx="{px:.1f}" cy="{py:.1f}" ')
             parts.append(f'r="{radius:.1f}">{said}</circle>')

@@ -84,6 +84,7 @@ def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
             # In double precision on the processor: Apple's devices have none.
             pieces.append(_activation(data)(logits.cpu().double()).numpy())
     probabilities = np.concatenate(pieces)  # (windows, labels)
+    # In the order of first appearance, which is that of the subset.
     names = list(dict.fromkeys(example.track.name for example in examples))
     place = {name: i for i, name in enumerate(names)}
     owner = np.array([place[example.track.name] for example in examples])  # track of each window
@@ -93,6 +94,7 @@ def predict_subset(net: nn.Module, data: Data, subset: str) -> Found:
     np.add.at(sums, owner, probabilities)
     counts = np.bincount(owner)  # windows of each track
     track_truth = np.zeros(len(names), dtype=np.int64)
+    # All windows of a track have its genre, so whichever writes last is right.
     track_truth[owner] = truth
     means = sums / counts[:, None]
     tracks = {example.track.name: example.track for example in examples}
@@ -126,6 +128,7 @@ def finish(
     out = Path(run.out)
     found = predict_subset(net, data, "valid")
     head = _head(data.labels, found)
+    # The exported network gives probabilities, which are its embeddings: the head averages them.
     encoder = nn.Sequential(net, _activation(data)).eval()
     # A few windows are enough: an export that is wrong is wrong everywhere.
     example = data.windows(data.examples("valid")[:4])
@@ -156,6 +159,7 @@ def finish(
         "parity": difference,
         learnt_sounds.FIELD: _sounds(data).to_dict(),
     }
+    # With the head, as `predict` will answer; its temperature was chosen on these very tracks.
     figures = _figures(found, head, data.labels)
     made = Model(
         name=run.model,

@@ -60,6 +60,7 @@ def train(run: Run, *, resume: bool = False, report_progress: ReportProgress | N
     """
     out = Path(run.out)
     if resume:
+        # The folder says how the run began; what was asked now must be the same.
         before = read(out)
         # Where, on how many devices and how long may differ: the rest makes the figures.
         asked = replace(run, out=before.out, devices=before.devices, epochs=before.epochs)
@@ -104,6 +105,7 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: ReportProgress) -> Non
     torch.manual_seed(run.seed)
     net = architecture.build(model, data.spec, len(data.labels))
     fit = _Fit(fabric, run, model, data, net)
+    # After the net and the optimiser are made, whose states it replaces.
     fit.restore()
     while not fit.finished:
         loss, accuracy = fit.run_epoch(report)
@@ -132,6 +134,8 @@ class _Fit:
         self.optimiser = torch.optim.AdamW(
             weight_groups(net, model.recipe.weight_decay), lr=model.recipe.lr
         )
+        # `net` and `wrapped` share weights: the wrapped one adds gradients and casts, the bare one
+        # is measured and saved.
         self.wrapped, self.wrapped_optimiser = fabric.setup(net, self.optimiser)
         self.averaged: State = _copy(net.state_dict()) if model.recipe.ema else {}
         self.best: State = {}
@@ -152,6 +156,7 @@ class _Fit:
             return True
         losses = [row.valid_loss for row in self.history]
         patience = self.run.patience
+        # Epochs since the best one; of equal losses the first counts.
         return bool(patience and losses and len(losses) - 1 - int(np.argmin(losses)) >= patience)
 
     def run_epoch(self, report: ReportProgress) -> tuple[float, float]:
@@ -165,6 +170,7 @@ class _Fit:
         )
         self.net.train()
         totals = torch.zeros(3)  # loss, right, examples
+        # By seed and epoch alone: a resumed run draws the same batches.
         batches = self.data.batches(self.model, seed=self.run.seed, epoch=epoch)
         for number, (all_levels, all_targets) in enumerate(batches, 1):
             whole = len(all_levels)
@@ -219,6 +225,7 @@ class _Fit:
             if self.fabric.is_global_zero:
                 done = min(1.0, (begin + batch) / len(examples))
                 report("step", {"epochs": done, "loss": float("nan"), "accuracy": float("nan")})
+        # All at once: the closed form needs the covariance over every window.
         features = torch.cat(pieces)
         net.cpu().fit(features, classes)
         with torch.no_grad():
@@ -245,6 +252,7 @@ class _Fit:
         own = _copy(self.net.state_dict())
         if self.averaged:
             self.net.load_state_dict(self.averaged)
+        # `eval` switches dropout off; `run_epoch` switches it on again.
         found = predict_subset(self.net.eval(), self.data, "valid")
         self.net.load_state_dict(own)
         loss = metrics.log_loss(found.window_truth, found.window_probabilities)
@@ -267,6 +275,7 @@ class _Fit:
         rows = [asdict(row) for row in self.history]
         table = csv_text([list(rows[0]), *(map(str, row.values()) for row in rows)])
         write(Path(self.run.out) / HISTORY, table.encode())
+        # In memory first: the file is then written whole or not at all.
         stream = io.BytesIO()
         state = {
             "model": self.net.state_dict(),
@@ -300,6 +309,7 @@ class _Fit:
     def _set_rate(self) -> None:
         """Set the learning rate of this step."""
         self.step += 1
+        # By optimiser steps, not by time: a resumed run has the same schedule.
         done = self.step / (self.run.epochs * self.steps_per_epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.model.recipe, done)

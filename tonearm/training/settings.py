@@ -136,6 +136,7 @@ def read(given: Iterable[str]) -> Values:
         if equals and name:
             values[name.strip()] = _value(value.strip())
         elif text.endswith(".toml"):
+            # Later entries win, so a file can be followed by changes to it.
             values |= _read_file(Path(text))
         else:
             raise DatasetError(f"--set {text}: write NAME=VALUE, or name a .toml file")
@@ -195,6 +196,7 @@ def check(values: Mapping[str, Any], model: Architecture) -> Settings:
     if made.network.get("window_s", 1) <= 0:
         raise DatasetError(f"window_s={made.network['window_s']}: more than 0 is needed")
     applied(model, made.network)
+    # Built once, so that an impossible front end is named here and not after an hour of preparing.
     made.spec()
     return made
 
@@ -261,6 +263,7 @@ def _like(default: object, value: object, name: str) -> object:
     elif isinstance(default, bool):
         needed = None if isinstance(value, bool) else "true or false"
     elif isinstance(default, int | float):
+        # To Python True is an int: `lr=true` would be a rate of 1.
         if not isinstance(value, int | float) or isinstance(value, bool):
             needed = "a number"
         elif isinstance(default, float):
@@ -273,6 +276,7 @@ def _like(default: object, value: object, name: str) -> object:
         if not isinstance(value, list):
             needed = "a list, as [1, 2]"
         elif default:
+            # By the first default: a list has one type throughout.
             value = [_like(default[0], each, name) for each in value]
     elif not isinstance(value, str):
         needed = "a word"
@@ -283,6 +287,7 @@ def _like(default: object, value: object, name: str) -> object:
 
 def _unknown(name: str, defaults: Mapping[str, Any], arch: str) -> str:
     also = _ALSO_CALLED.get(name.lower())
+    # First the name that other programs use, then the most similar.
     close = [also] if also in defaults else difflib.get_close_matches(name, defaults, 1, 0.5)
     hint = f"did you mean {close[0]}? " if close else ""
     return f"no setting {name!r} of {arch}: {hint}There are {', '.join(sorted(defaults))}"
