@@ -61,6 +61,7 @@ PEERS = (
     Peer("librosa_svm", "librosa features and an SVM"),
     Peer("pyaudioanalysis_svm", "pyAudioAnalysis (its SVM)"),
     Peer("panns_cnn14", "PANNs Cnn14 (torch)"),
+    Peer("essentia_musicnn", "essentia's front end and musicnn in onnxruntime"),
     Peer("essentia_mel", "essentia, decoding and mel only, no genre: a lower bound", answers=False),
 )
 
