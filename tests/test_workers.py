@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,16 @@ from support import tasks
 from support.waiting import is_running, wait_until
 
 from tonearm.errors import TonearmError
-from tonearm.workers import Failure, Limits, NoCaller, Pool, attempt, in_order, run_one
+from tonearm.workers import (
+    Failure,
+    Limits,
+    NoCaller,
+    Pool,
+    attempt,
+    in_order,
+    run_one,
+    start_server,
+)
 from tonearm.workers import pool as pool_module
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -43,6 +53,21 @@ def test_outcomes_come_in_the_order_of_the_tasks(fork: bool) -> None:
     assert found[0].value == "slept"
     assert [outcome.value[0] for outcome in found[1:]] == list(range(30))
     assert os.getpid() not in {outcome.value[1] for outcome in found[1:]}
+
+
+@linux
+def test_a_server_that_was_started_before_forks_the_workers() -> None:
+    start_server()
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    assert server is not None
+    (found,) = values([("echo", 1)])
+    start_server()  # once is enough
+    assert forkserver._forkserver._forkserver_pid == server  # type: ignore[attr-defined]
+    with Pool(1, make_work=tasks.make_work) as pool:
+        (worker,) = pool._workers
+        state = Path(f"/proc/{worker.process.pid}/stat").read_text()
+    parent = int(state.rpartition(")")[2].split()[1])
+    assert (found[0], parent) == (1, server)
 
 
 @posix

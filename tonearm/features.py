@@ -21,6 +21,8 @@ Float32 = NDArray[np.float32]
 
 # Frames transformed at a time: 512 frames of 2,048 samples are 4 MB, which fit into the cache.
 _BLOCK_FRAMES = 512
+# Products into which that of a spectrum and the mel filters is divided: a sixth of the time of one.
+_FILTER_GROUPS = 8
 # Lower power counts as this, as in librosa.power_to_db.
 POWER_FLOOR = 1e-10  # -100 dB
 DYNAMIC_RANGE_DB = 80.0
@@ -191,6 +193,23 @@ def mel_filters(spec: FeatureSpec) -> Float32:
 
 
 @lru_cache(maxsize=8)
+def _filter_groups(spec: FeatureSpec) -> tuple[tuple[slice, slice, Float32], ...]:
+    """The mel filters in groups: bins that a group weighs, its bands, weights [bins, bands].
+
+    A filter covers few bins, so that most of the one large product would be by zeros.
+    """
+    filters = mel_filters(spec).T
+    groups = []
+    for bands in np.array_split(np.arange(spec.mel_bands), min(_FILTER_GROUPS, spec.mel_bands)):
+        covered = np.flatnonzero(filters[:, bands].any(axis=1))
+        # Of very narrow bands a group may cover no bin at all: then any one will do.
+        low, high = (int(covered[0]), int(covered[-1]) + 1) if len(covered) else (0, 1)
+        weights = np.ascontiguousarray(filters[low:high, bands])
+        groups.append((slice(low, high), slice(int(bands[0]), int(bands[-1]) + 1), weights))
+    return tuple(groups)
+
+
+@lru_cache(maxsize=8)
 def _hann(n_fft: int, symmetric: bool) -> Float32:
     """Hann window: periodic, which short-time transforms need, or symmetric (``numpy.hanning``)."""
     period = n_fft - 1 if symmetric else n_fft
@@ -225,13 +244,14 @@ def mel_power(samples: Float32, spec: FeatureSpec, *, centre: bool = True) -> Fl
     # A view: frames overlap, and a copy of all would be n_fft / hop times the samples.
     windowed = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_samples]
     window = _hann(spec.n_fft, spec.symmetric_window)
-    filters = mel_filters(spec).T
     for start in range(0, frames, _BLOCK_FRAMES):
         block = windowed[start : start + _BLOCK_FRAMES] * window
         # NumPy's plain norm is the integer 1, with which it transforms float32 as float64: a fifth
         # of the speed at 2,048 samples. Of this norm it makes a float32; mind the division by n.
         spectrum = np.fft.rfft(block, norm="forward").astype(np.complex64, copy=False)
-        np.matmul(_power(spectrum), filters, out=power[start : start + _BLOCK_FRAMES])
+        squares = _power(spectrum)
+        for bins, bands, filters in _filter_groups(spec):
+            np.matmul(squares[:, bins], filters, out=power[start : start + len(block), bands])
     # In place, and exact, for a transform whose length is a power of two.
     power *= np.float32(spec.n_fft) ** 2
     return power

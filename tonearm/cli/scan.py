@@ -131,6 +131,10 @@ def scan(
 
 def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
     """Scan once and report; gives also whether Ctrl-C ended it."""
+    from tonearm.workers import start_server
+
+    if cores() > 1:
+        start_server()  # .3 s less to wait; where there is nothing new, another core works for it
     from tonearm.library import scan as scanning
     from tonearm.library.file_analysis import load_embed
     from tonearm.library.scan_result import Scan

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tonearm.workers.messages import Done, Event, Failure, Limits, Progress, Question
 from tonearm.workers.order import Outcome, in_order, run_one
-from tonearm.workers.pool import Pool, can_fork
+from tonearm.workers.pool import Pool, can_fork, start_server
 from tonearm.workers.worker import Caller, MakeWork, NoCaller, Work, attempt, failure_of
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "failure_of",
     "in_order",
     "run_one",
+    "start_server",
 ]

@@ -331,6 +331,20 @@ def can_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1
 
 
+def start_server() -> None:
+    """Start what workers are forked from, which loads what they need while this process does.
+
+    For a program that is about to make a pool; otherwise its first worker starts the server.
+    """
+    if _safe_method() == "forkserver":
+        from multiprocessing import forkserver  # not on Windows
+
+        forkserver.set_forkserver_preload(_PRELOAD)
+        # One that cannot start now is tried again, and named, with the first worker.
+        with _STARTING, _one_thread(), _without_main(), contextlib.suppress(OSError, EOFError):
+            forkserver.ensure_running()
+
+
 def _safe_method() -> str:
     """How workers start: forked from a small server where there is one, in milliseconds.
 
