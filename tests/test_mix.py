@@ -15,7 +15,9 @@ from tonearm import Classifier
 from tonearm.library.scan import scan
 from tonearm.library.store import Library
 from tonearm.library.tag_plan import plan_tags
-from tonearm.model.mix import fractions
+from tonearm.model.head import HeadOutput
+from tonearm.model.mix import fractions, with_mix
+from tonearm.model.prediction import Prediction
 from tonearm.tagging.plan import Action, Rules, propose
 from tonearm.timeline.segments import Segment
 
@@ -100,6 +102,34 @@ def test_a_hidden_track_is_no_mix(tiny: Classifier, tmp_path: Path) -> None:
     assert [segment.genre for segment in timeline] == ["blues", None, "blues"]
     assert timeline[1].start_s == pytest.approx(240, abs=3)
     assert timeline[1].end_s == pytest.approx(840, abs=3)
+
+
+class ByNumber:
+    """A head for windows that are numbers: 0 is blues, 1 jazz, 2 is unknown."""
+
+    labels = ("blues", "jazz")
+
+    def classify_each(self, windows: np.ndarray) -> np.ndarray:
+        return np.eye(3)[windows[:, 0].astype(int)] * 0.97 + 0.01
+
+    def classify(self, windows: np.ndarray) -> HeadOutput:
+        counts = np.bincount(windows[:, 0].astype(int), minlength=3) / len(windows)
+        return HeadOutput(counts[:2], bool(counts[2] <= 0.5), float(counts[2]))
+
+
+@pytest.mark.parametrize(("unknown", "is_mix"), [(8, False), (20, True)])
+def test_one_genre_does_not_speak_for_much_that_is_unknown(unknown: int, is_mix: bool) -> None:
+    windows = np.array([[0.0]] * (48 - unknown) + [[2.0]] * unknown)
+    whole = Prediction.of(("blues", "jazz"), np.array([0.9, 0.1]), known=True)
+    found = with_mix(
+        whole,
+        ByNumber(),  # type: ignore[arg-type]
+        windows,
+        starts_s=15.0 * np.arange(48),
+        duration_s=720.0,
+        window_s=3.0,
+    )
+    assert (found.mix is not None, found.genre) == (is_mix, None if is_mix else "blues")
 
 
 def test_a_short_track_is_no_mix(tiny: Classifier, tmp_path: Path) -> None:
