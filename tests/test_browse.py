@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from test_library_store import STATUS, put
 
@@ -103,6 +105,9 @@ def test_files_that_failed_are_found_and_copies_of_one_sound(library):
     assert ids(state="copy") == []
     library.write("UPDATE tracks SET sound = 1, inode = 77 WHERE id = 4")
     assert sorted(ids(state="copy")) == [1, 4]
+    library.write("UPDATE tracks SET sound = 1, inode = 77 WHERE id = 3")
+    assert sorted(ids(state="copy")) == [1, 3], "4 is a link to 3"
+    library.write("UPDATE tracks SET sound = 3, inode = 3 WHERE id = 3")
     assert ids(artist="ÓLAFUR") == [1]
     assert browse.count(library, Filter(state="failed")) == 1
 
@@ -126,3 +131,11 @@ def test_an_album_is_found_by_any_of_its_tracks(tmp_path):
         sizes = [album.tracks for album in albums]
         starts = [sum(sizes[:i]) for i in range(3)]
         assert [album.first for album in albums] == [order[start] for start in starts]
+
+
+def test_what_is_away_is_not_shown(library):
+    library.write("INSERT INTO roots VALUES (?)", [[os.fsencode("/never/there")]])
+    before = browse.count(library, Filter())
+    path = library.rows("SELECT path FROM tracks WHERE id = 1")[0][0]
+    library.write("INSERT INTO mounts VALUES (?)", [[os.path.dirname(path)]])
+    assert before == 5 and browse.count(library, Filter()) < before

@@ -12,8 +12,6 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 from support.serving import CHROMIUM, fill_library, served
 from support.small_files import music, wav
 
-from tonearm.library.store import Library
-
 expect = sync_api.expect
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
 SONG = Path(__file__).parents[1] / "examples" / "midnight_walk.mp3"
@@ -94,8 +92,6 @@ def test_styles_are_a_column(page, many):
 def test_learn_shows_what_would_change_and_the_page_takes_the_new_model(page, tmp_path):
     path = tmp_path / "library.sqlite"
     fill_library(path, 80)
-    with Library(path, write=True) as library:
-        library.write("DELETE FROM roots")
     with served(path) as address:
         page.goto(f"{address}/#overview")
         page.evaluate(

@@ -91,7 +91,6 @@ def fill_library(path: Path, count: int, *, seed: int = 0) -> None:
             )
             file = os.fsencode(f"/music/{i // 100:03}/{i:06}.mp3")
             library.put_track(file, FileStatus(1, i, i, 1, i), tags, sound=sound)
-        library.write("INSERT INTO roots VALUES (?)", [[b"/music"]])
 
 
 def fill_with_files(path: Path, folder: Path, count: int) -> None:

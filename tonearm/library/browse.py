@@ -20,6 +20,7 @@ from tonearm.library.filters import (
     conditions,
     prepare,
 )
+from tonearm.library.places import PRESENT
 from tonearm.library.reviews import Review, of_keys
 from tonearm.library.store import Library, Track
 
@@ -132,7 +133,7 @@ def reviewed(library: Library) -> dict[str, int]:
     """
     prepare(library)
     rows = library.rows(
-        f"SELECT r.verdict, count(*) {FROM} WHERE NOT t.missing"
+        f"SELECT r.verdict, count(*) {FROM} WHERE {PRESENT}"
         " AND r.verdict IS NOT NULL GROUP BY 1 ORDER BY 1"
     )
     return {verdict: int(number) for verdict, number in rows}

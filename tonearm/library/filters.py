@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tonearm.genres import UNKNOWN
+from tonearm.library.links import links_of
 from tonearm.library.overview import known_genres
+from tonearm.library.places import PRESENT, note_away
 from tonearm.library.reviews import attach
 from tonearm.library.rows import folded
 from tonearm.library.store import Library
@@ -78,7 +80,7 @@ class Conditions:
 
 
 def prepare(library: Library) -> None:
-    """Let queries see the reviews and the keys of albums.
+    """Let queries see the reviews, the keys of albums, and which tracks are away.
 
     Parameters
     ----------
@@ -86,6 +88,7 @@ def prepare(library: Library) -> None:
         The library, open.
     """
     attach(library)
+    note_away(library)
     library.function("album_key", _album_key)
 
 
@@ -106,7 +109,7 @@ def conditions(library: Library, wanted: Filter) -> Conditions:
     wanted : Filter
         Which tracks.
     """
-    pairs: list[tuple[str, Any]] = [("NOT t.missing", None)]
+    pairs: list[tuple[str, Any]] = [(PRESENT, None)]
     if wanted.text:
         # Found once, for the count and the page: SQLite folds ASCII alone, and Python is slower.
         found = library.rows(
@@ -125,6 +128,9 @@ def conditions(library: Library, wanted: Filter) -> Conditions:
     pairs += _tag_conditions(library, wanted)
     if wanted.state != "any":
         pairs.append((_STATES[wanted.state], None))
+    if wanted.state == "copy":
+        links = [link.track for link in links_of(library)]
+        pairs.append((f"t.id NOT {AMONG}", json.dumps(links)))
     if wanted.artist:
         pairs.append(("folded(t.artist) = ?", folded(wanted.artist)))
     if wanted.album is not None:

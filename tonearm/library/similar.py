@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tonearm.data import copies
 from tonearm.errors import LibraryError
+from tonearm.library.places import PRESENT, note_away
 from tonearm.library.store import Library, Track, as_stored
 from tonearm.model.encoder import Embeddings
 from tonearm.model.file import Model
@@ -126,16 +127,17 @@ def similar(library: Library, probe: Probe, *, count: int, genre: str | None = N
     >>> os.path.basename(matches[0].track.path)
     'gravel_and_honey.wav'
     """
+    note_away(library)
     rows = library.rows(
-        "SELECT s.id, s.duration_s, s.pooled, s.genre FROM sounds s JOIN models m ON m.id = s.model"
+        "SELECT s.id, s.duration_s, s.pooled, s.genre FROM sounds s JOIN models m ON m.id = s.model"  # noqa: S608
         " WHERE m.encoder = ? AND s.key IS NOT ?"
-        " AND EXISTS (SELECT 1 FROM tracks WHERE sound = s.id AND NOT missing)",
+        f" AND EXISTS (SELECT 1 FROM tracks t WHERE t.sound = s.id AND {PRESENT})",
         [probe.encoder, probe.key],
     )
     if not rows:
         held, own = library.rows(
-            "SELECT count(*), sum(key IS ?) FROM sounds s"
-            " WHERE EXISTS (SELECT 1 FROM tracks WHERE sound = s.id AND NOT missing)",
+            "SELECT count(*), sum(key IS ?) FROM sounds s"  # noqa: S608
+            f" WHERE EXISTS (SELECT 1 FROM tracks t WHERE t.sound = s.id AND {PRESENT})",
             [probe.key],
         )[0]
         if held and held == own:  # all there is are copies of it
@@ -195,7 +197,7 @@ def _tracks(library: Library, sounds: list[int]) -> dict[int, Track]:
     where = "t.sound IN (SELECT value FROM json_each(?))"
     by_id = {track.id: track for track in library.tracks(where=where, values=[json.dumps(sounds)])}
     pairs = library.rows(
-        "SELECT id, sound FROM tracks WHERE NOT missing AND sound IN"
+        f"SELECT id, sound FROM tracks t WHERE {PRESENT} AND sound IN"  # noqa: S608
         " (SELECT value FROM json_each(?)) ORDER BY path",
         [json.dumps(sounds)],
     )

@@ -252,6 +252,9 @@ class LibraryAnswer(Answer):
     analysed: int | None = None
     failed: int | None = None
     missing: int | None = None
+    links: int | None = Field(None, description="Of the tracks, how many are links to others")
+    away: int | None = Field(None, description="Tracks in folders that are not there now")
+    away_folders: list[str] | None = None
     damaged: int | None = None
     duration_s: float | None = None
     genres: dict[str, int] | None = None
