@@ -1,6 +1,6 @@
 """Music made by code: random tunes, chords and riffs, played by fluidsynth.
 
-    for tune in make(seed=0, per_style=8): ...      # float32 [192000], mono, 16 kHz
+    for tune in make(seed=0, per_style=8): ...      # float32 [264600], mono, 22,050 Hz
 
 They widen the detector's idea of music beyond the clips of GTZAN: orchestra, choir, lone
 instruments, loud guitars. Nobody would call them good; all of them are notes, keys and beats.
@@ -25,16 +25,15 @@ from numpy.typing import NDArray
 from runs.compose.score import DRUM_CHANNEL, save_midi
 from runs.compose.studio import SOUNDFONT_PATH, play, require
 from tonearm.audio import resample
-from tonearm.features import MUSICNN_SPEC
+from tonearm.features import TEXTURE_SPEC
 
 Rng = np.random.Generator
 Whole = int | np.integer
 
-SAMPLE_RATE_HZ = MUSICNN_SPEC.sample_rate_hz
+SAMPLE_RATE_HZ = TEXTURE_SPEC.sample_rate_hz
 DURATION_S = 12
 # Notes go on a second longer, so that no tune ends before it is cut.
 _COMPOSED_S = 13.0
-_PLAYED_HZ = 22_050
 _TICKS_PER_S = 960
 # Major, minor, harmonic minor, Phrygian, major pentatonic: semitones above the key.
 _SCALES = (
@@ -219,7 +218,7 @@ def record(name: str, rng: Rng, soundfont_path: Path, folder: Path) -> Tune:
     midi_path, wav_path = folder / "tune.mid", folder / "tune.wav"
     compose(STYLES[name], rng).save(midi_path)
     gain = rng.uniform(0.3, 1.5)
-    play(midi_path, wav_path, soundfont_path, sample_rate_hz=_PLAYED_HZ, gain=gain, dry=False)
+    play(midi_path, wav_path, soundfont_path, sample_rate_hz=SAMPLE_RATE_HZ, gain=gain, dry=False)
     played, rate_hz = soundfile.read(wav_path, dtype="float32", always_2d=True)
     samples = resample(played.mean(axis=1), rate_hz, SAMPLE_RATE_HZ)[: SAMPLE_RATE_HZ * DURATION_S]
     samples = samples / (np.abs(samples).max() + 1e-9) * 10 ** (rng.uniform(-14, 0) / 20)

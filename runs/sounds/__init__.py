@@ -1,6 +1,6 @@
 """Sounds made by code that are not music: for training and testing the out-of-domain detector.
 
-    for sound in make(seed=0, per_kind=10): ...      # float32 [96800], mono, 16 kHz
+    for sound in make(seed=0, per_kind=10): ...      # float32 [133402], mono, 22,050 Hz
 
 61 kinds in nine families of close relatives, so that a whole family can be left out of training.
 The same seed makes the same sounds, in any order and selection of kinds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from runs.sounds.shaping import (
+    HIGHEST_HZ,
     LENGTH,
     Rng,
     Signal,
@@ -24,7 +25,7 @@ def clicks(rng: Rng) -> Signal:
     """Regular clicks."""
     sound = np.zeros(LENGTH)
     sound[rng.integers(0, 2000) :: samples_of(rng.uniform(0.05, 1.5))] = 1
-    return band_passed(sound, rng.uniform(50, 1500), rng.uniform(2500, 7900))
+    return band_passed(sound, rng.uniform(50, 1500), rng.uniform(2500, HIGHEST_HZ))
 
 
 def metronome(rng: Rng) -> Signal:

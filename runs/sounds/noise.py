@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from runs.sounds.shaping import (
+    HIGHEST_HZ,
     LENGTH,
     Rng,
     Signal,
@@ -47,12 +48,12 @@ def band_noise(rng: Rng) -> Signal:
     """A band anywhere, a minor third to two and a half octaves wide."""
     low_hz = log_uniform(rng, 1.7, 3.5)
     noise = white_noise(rng)
-    return band_passed(noise, low_hz, min(7900, low_hz * rng.uniform(1.2, 6)))
+    return band_passed(noise, low_hz, min(HIGHEST_HZ, low_hz * rng.uniform(1.2, 6)))
 
 
 def hiss(rng: Rng) -> Signal:
     """Tape."""
-    return band_passed(white_noise(rng), rng.uniform(1500, 4000), 7900)
+    return band_passed(white_noise(rng), rng.uniform(1500, 4000), HIGHEST_HZ)
 
 
 def swelling_noise(rng: Rng) -> Signal:

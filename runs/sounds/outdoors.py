@@ -8,6 +8,7 @@ from runs.sounds.impulses import explosion
 from runs.sounds.noise import crackle
 from runs.sounds.shaping import (
     DURATION_S,
+    HIGHEST_HZ,
     LENGTH,
     SAMPLE_RATE_HZ,
     TIMES_S,
@@ -32,7 +33,7 @@ from runs.sounds.tones import buzzer
 
 def rain(rng: Rng) -> Signal:
     """A hiss and single drops."""
-    sound = band_passed(white_noise(rng), 400, 7900) * 0.15
+    sound = band_passed(white_noise(rng), 400, HIGHEST_HZ) * 0.15
     for start in arrivals(rng, rng.uniform(50, 600)):
         # Drawn and not used: later draws of the built-in detector's sounds depend on the order.
         rng.integers(30, 200)

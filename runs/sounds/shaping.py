@@ -1,7 +1,7 @@
 """What every generated sound is built from: noise, filters, resonances, and when things happen.
 
-A signal is float64 [n], mono at 16 kHz, at any level: ``make`` sets that in the end. Random numbers
-are drawn from the generator handed in, in an order that is part of the result.
+A signal is float64 [n], mono at 22,050 Hz, at any level: ``make`` sets that in the end. Random
+numbers are drawn from the generator handed in, in an order that is part of the result.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.features import MUSICNN_SPEC
+from tonearm.features import TEXTURE_SPEC
 
 Signal = NDArray[np.float64]
 Rng = np.random.Generator
 Maker = Callable[[Rng], Signal]
 
-SAMPLE_RATE_HZ = MUSICNN_SPEC.sample_rate_hz
+# The second encoder reaches to 11 kHz; the first, to 8.
+SAMPLE_RATE_HZ = TEXTURE_SPEC.sample_rate_hz
 # Two windows of the backbone and a little more.
 DURATION_S = 6.05
 LENGTH = int(SAMPLE_RATE_HZ * DURATION_S)
 TIMES_S = np.arange(LENGTH) / SAMPLE_RATE_HZ
-# Partials above this are left out, so that no harmonic folds back.
-_HIGHEST_HZ = 7500
+# Partials above this are left out, so that no harmonic folds back; noise may reach it, too.
+HIGHEST_HZ = 10_500
 
 
 def samples_of(seconds: float) -> int:
@@ -131,5 +132,5 @@ def harmonics(fundamental_hz: Signal | float, amplitudes: Iterable[float]) -> Si
     phase = 2 * np.pi * np.cumsum(curve_hz) / SAMPLE_RATE_HZ
     sound = np.zeros(LENGTH)
     for number, amplitude in enumerate(amplitudes, 1):
-        sound += amplitude * np.sin(number * phase) * (number * curve_hz < _HIGHEST_HZ)
+        sound += amplitude * np.sin(number * phase) * (number * curve_hz < HIGHEST_HZ)
     return sound

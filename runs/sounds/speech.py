@@ -120,7 +120,7 @@ def speak(text: str, voice: str, *, words_per_minute: int, pitch: int) -> NDArra
     Returns
     -------
     float32 [n]
-        At 16 kHz.
+        At 22,050 Hz.
 
     Raises
     ------
