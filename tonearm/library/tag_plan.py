@@ -177,7 +177,8 @@ def _albums(library: Library) -> dict[tuple[str, str], Prediction | None]:
         if track.prediction is not None and album is not None and file not in seen:
             found.setdefault(album, []).append(track.prediction)
             seen.update({file} if track.inode else ())
-    return {key: pooled(predictions) for key, predictions in found.items()}
+    # One track of an album is no more certain than any file alone: it needs a file's confidence.
+    return {key: pooled(tracks) for key, tracks in found.items() if len(tracks) > 1}
 
 
 def _album(track: Track) -> tuple[str, str] | None:
