@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from runs import sounds, tunes
 from runs.fit_out_of_domain import Sounds
 from runs.fit_texture_detector import Pieces
+from runs.sounds.shaping import shaped
 from runs.texture import modulations_of
 from tonearm.audio import resample
 from tonearm.errors import TonearmError
@@ -42,10 +43,15 @@ Float32 = NDArray[np.float32]
 SEED = 0
 SOUNDS_PER_KIND, WINDOWS_PER_SOUND = 10, 2
 TUNES_PER_STYLE, WINDOWS_PER_TUNE = 8, 3
-# Effects are of any length: of each kind some are cut short, and some are half a minute.
-SHORT_PER_KIND, LONG_PER_KIND = 4, 4
-SHORT_S = (3.1, 4.0)
+# Effects are of any length: of each kind some are cut short, and some are half a minute, of several
+# sounds or of a single one that goes on.
+SHORT_PER_KIND, LONG_PER_KIND, STEADY_PER_KIND = 4, 4, 4
+SHORT_S, STEADY_S = (3.1, 4.0), 31.0
 SOUNDS_PER_LONG, WINDOWS_PER_LONG = 5, 6
+# A sound that goes on is made of parts so long, each faded into the next.
+PART_S, FADE_S = (1.0, 4.0), 0.1
+# Old recordings and codecs leave out what is above a frequency of this range.
+NARROW_PER_KIND, CUT_HZ = 6, (2_500.0, 11_000.0)
 TUNE = "tune"
 
 
@@ -60,8 +66,9 @@ def spread_windows(samples: Float32, count: int) -> Float32:
     return np.stack([spectrum[start : start + frames] for start in starts])
 
 
-def tags_of(session: ort.InferenceSession, samples: Float32, count: int) -> Float32:
+def tags_of(session: ort.InferenceSession, samples: Float32, count: int, rate_hz: int) -> Float32:
     """Tag probabilities [n, 50] of a clip."""
+    samples = resample(samples, rate_hz, MUSICNN_SPEC.sample_rate_hz)
     (tags,) = session.run(None, {"features": spread_windows(samples, count)})
     return np.asarray(tags, dtype=np.float32)
 
@@ -85,7 +92,7 @@ class Analysis:
 
     def add(self, kind: str, samples: Float32, count: int, rate_hz: int) -> Float32:
         """Analyse one more sound by both encoders: its tags."""
-        tags = tags_of(self.session, samples, count)
+        tags = tags_of(self.session, samples, count, rate_hz)
         self.kinds.append(kind)
         self.odds.append(log_odds(tags).mean(axis=0).astype(np.float32))
         self.modulations.append(modulations_of(texture_window(samples, rate_hz)[None])[0])
@@ -96,10 +103,37 @@ class Analysis:
         return Pieces(np.array(self.kinds), np.stack(self.odds), np.stack(self.modulations))
 
 
+def steady(clip: Float32, rng: np.random.Generator) -> Float32:
+    """Half a minute of a clip: random parts of it, each faded into the next."""
+    length, fade = int(STEADY_S * sounds.SAMPLE_RATE_HZ), int(FADE_S * sounds.SAMPLE_RATE_HZ)
+    longest = int(PART_S[1] * sounds.SAMPLE_RATE_HZ)
+    rising = np.sqrt(np.linspace(0, 1, fade))  # of equal power: what is joined is not alike
+    joined, place = np.zeros(length + longest), 0
+    while place < length:
+        size = int(rng.uniform(*PART_S) * sounds.SAMPLE_RATE_HZ)
+        start = int(rng.integers(0, max(1, len(clip) - size)))
+        part = clip[start : start + size].astype(np.float64)
+        part[:fade] *= rising
+        part[-fade:] *= rising[::-1]
+        joined[place : place + len(part)] += part
+        place += len(part) - fade
+    return joined[:length].astype(np.float32)
+
+
+def narrow(clip: Float32, rng: np.random.Generator) -> Float32:
+    """A clip without what is above a random frequency."""
+    cut_hz = np.exp(rng.uniform(*np.log(CUT_HZ)))
+    return shaped(clip.astype(np.float64), lambda hz: hz < cut_hz).astype(np.float32)
+
+
 def forms(clips: list[Float32], rng: np.random.Generator) -> Iterator[Float32]:
-    """Clips of one kind cut short, and several of them one after the other."""
+    """Clips of one kind narrow, cut short, drawn out, and several of them one after the other."""
+    for clip in clips[:NARROW_PER_KIND]:
+        yield narrow(clip, rng)
     for clip in clips[:SHORT_PER_KIND]:
         yield clip[: int(rng.uniform(*SHORT_S) * sounds.SAMPLE_RATE_HZ)]
+    for clip in clips[:STEADY_PER_KIND]:
+        yield steady(clip, rng)
     if len(clips) < SOUNDS_PER_LONG:
         return
     for _ in range(LONG_PER_KIND):
