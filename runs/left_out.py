@@ -21,7 +21,9 @@ from runs.recipe import ASK_BELOW, ELECTRONIC, LABELS, Data, Fitted, classes, fi
 from runs.texture import Projection, modulations_of
 from tonearm import metrics
 from tonearm.model.head import Head
+from tonearm.model.prediction import Prediction
 from tonearm.model.votes import calibrated
+from tonearm.tagging.plan import Rules, pooled
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -114,6 +116,27 @@ class LeftOut:
             "ece": metrics.reliability(self.answers.truth, probabilities)["ece"],
             "collections": rows,
             "tag": self._tag(probabilities, right),
+            "tag_by_default": self._by_default(probabilities, ~unknown),
+        }
+
+    def _by_default(self, probabilities: Float64, known: NDArray[np.bool_]) -> dict[str, Any]:
+        """Precision and coverage of what ``tag`` writes by its own rules and limits."""
+        rules, rows = Rules(), zip(probabilities, known.tolist(), strict=True)
+        own = [Prediction.of(LABELS, row.tolist(), known=its) for row, its in rows]
+        by_album: dict[str, list[Prediction]] = {}
+        for album, prediction in zip(self.albums, own, strict=True):
+            by_album.setdefault(album, []).append(prediction)
+        together = {name: pooled(tracks) for name, tracks in by_album.items() if len(tracks) > 1}
+        written, right = [], []
+        for album, alone, truth in zip(self.albums, own, self.answers.truth.tolist(), strict=True):
+            decided = together.get(album) or alone
+            limit = rules.least_confidence(of_album=decided is not alone)
+            written.append(decided.genre is not None and decided.confidence >= limit)
+            right.append(decided.nearest == LABELS[truth])
+        collections = [track.collection for track in self.tracks]
+        return {
+            name: _share(written, right, [name in ("all", its) for its in collections])
+            for name in ("all", *dict.fromkeys(collections))
         }
 
     def _tag(self, probabilities: Float64, right: NDArray[np.bool_]) -> dict[str, Any]:
@@ -141,6 +164,15 @@ class LeftOut:
                 }
             rows[str(limit)] = row
         return rows
+
+
+def _share(written: list[bool], right: list[bool], which: list[bool]) -> dict[str, float | None]:
+    """Of some tracks, how many are written, and how many of those are right; None of none."""
+    good = [r for w, r, own in zip(written, right, which, strict=True) if w and own]
+    return {
+        "precision": sum(good) / len(good) if good else None,
+        "coverage": len(good) / sum(which),
+    }
 
 
 def emotify(root: Path) -> tuple[list[FreeTrack], list[str]]:

@@ -216,9 +216,9 @@ def test_a_second_opinion_by_hand_for_what_is_suspect_or_short() -> None:
         (-3.0, 5.0, 60.0, False, True),  # far inside: the texture is not heeded
         (-1.0, 0.7, 60.0, True, True),  # 2 x .7 - 1 = .4
         (-1.0, 0.8, 60.0, True, False),  # .6
-        (+0.7, 0.7, 60.0, True, True),  # the second opinion overrules the first
-        (+0.8, 0.7, 60.0, False, False),  # far outside
-        (+0.8, 0.2, 11.9, False, False),
+        (+0.9, 0.7, 60.0, True, True),  # the second opinion overrules the first
+        (+1.1, 0.7, 60.0, False, False),  # far outside
+        (+1.1, 0.2, 11.9, False, False),
         (-3.0, 0.2, 11.9, True, True),  # short: -.6
         (-3.0, 0.3, 11.9, True, False),  # -.4
         (-3.0, 0.3, 12.0, False, True),

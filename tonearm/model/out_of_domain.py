@@ -19,9 +19,9 @@ LEAST_ODDS = 1e-3
 # Of 297 effects and spoken prompts nine in ten are shorter than this, and hardly a piece of music
 # is; so a shorter sound needs less evidence to be called unknown (unknown.md).
 SHORT_S = 12.0
-# What the tags put farther outside than this stays unknown, whatever the texture says: it has met
-# no noise above 8 kHz and takes some for music. Two of 363 pieces of music lie as far outside.
-FAR_OUTSIDE = 0.75
+# What the tags put farther outside than this stays unknown, whatever the texture says: half a
+# minute of steady noise or dense applause is music by it; they lie farther out (unknown.md).
+FAR_OUTSIDE = 1.0
 
 
 @dataclass(frozen=True)
