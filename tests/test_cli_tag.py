@@ -368,11 +368,21 @@ def test_names_of_a_file_that_is_skipped_are_one(music, tonearm, tmp_path):
 
 def test_albums_of_one_title_are_told_apart(music, tonearm, tmp_path):
     with Library(tmp_path / "library.sqlite", write=True) as library:
-        for name, artist in (("a", "Queen"), ("d", "ABBA")):
+        for name, artist in (("a", "Queen"), ("b", "Queen"), ("c", "ABBA"), ("d", "ABBA")):
             row = ["Greatest Hits", artist, os.fsencode(music[name])]
             library.write("UPDATE tracks SET album = ?, album_artist = ? WHERE path = ?", [row])
-    planned = tonearm("tag", "--by", "album").stdout
-    assert planned.count(f"Greatest Hits (1 file in {music['a'].parent}): none → ") == 2
+    planned = tonearm("tag", "--by", "album", "--min-confidence", "0.6").stdout
+    for line in ("(1 file in {}): none → Jazz", "(2 files in {}): none → Hip-Hop"):
+        assert "Greatest Hits " + line.format(music["a"].parent) in planned
+
+
+def test_the_only_track_of_an_album_is_as_sure_as_a_file_alone(music, tonearm, tmp_path):
+    (tmp_path / "library.sqlite").unlink()
+    close = {"jazz": 0.75, "blues": 0.25}
+    tagged.library_of(tmp_path / "library.sqlite", {music["a"]: close})
+    assert "Jazz" not in tonearm("tag", "--by", "album").stdout
+    tagged.library_of(tmp_path / "library.sqlite", {music["c"]: close})
+    assert "One (2 files in" in tonearm("tag", "--by", "album").stdout
 
 
 def test_details_name_what_is_skipped_and_why(music, tonearm, tmp_path):
