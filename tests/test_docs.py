@@ -131,3 +131,11 @@ def test_faults_of_a_site_are_found(tmp_path: Path) -> None:
         "a.html links to #gone, which has no such place",
         "a.css loads https://fonts.example/x.woff2",
     ]
+
+
+def test_no_conflict_was_merged_unresolved() -> None:
+    texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tonearm").rglob("*.js")]
+    assert texts
+    for path in texts:
+        found = re.search(r"^(<{7}|>{7}) ", path.read_text(encoding="utf-8"), re.M)
+        assert found is None, path

@@ -122,10 +122,10 @@ def _print_table(prediction: Prediction, why: Reasons) -> None:
     shown = genre if prediction.genre else f"unknown (nearest {genre})"
     second = prediction.probabilities[why.against]
     lines = [
-        f"{console.printable(prediction.path or '')}: {shown}, {prediction.confidence:.0%}; "
-        f"next {next_one}, {second:.0%}",
+        f"{console.printable(prediction.path or '')}: {shown} {prediction.confidence:.0%}, "
+        f"second guess {next_one} {second:.0%}",
         "",
-        f"What spoke for {genre} (+) and for {next_one} (-):",
+        f"What speaks for {genre} (+) and for {next_one} (-):",
     ]
     rows = [(reason.tag, reason.amount) for reason in why.tags]
     rows += [(f"{_hertz(band.low_hz)}-{_hertz(band.high_hz)}", band.amount) for band in why.bands]

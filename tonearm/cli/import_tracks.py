@@ -122,7 +122,8 @@ def _batches(files: list[str], bar: Progress) -> Iterator[Batch]:
                 for batch in table.iter_batches(BATCH_ROWS):
                     yield from_table(batch, models), models
         except (pa.ArrowException, OSError) as error:
-            words = " ".join(str(error).split())
+            missing = isinstance(error, FileNotFoundError)
+            words = "it does not exist" if missing else " ".join(str(error).split())
             raise LibraryError(f"{name} cannot be read ({words})") from error
         bar.advance()
 

@@ -72,12 +72,12 @@ def show_matches(matches: list[Match]) -> None:
 
     console = rich_console(sys.stdout)
     # What the other columns leave, and never less than a short title.
-    cells = max(20, console.width - 42)
-    header = f"{'alike':7}{'genre':11}{'confidence':12}{'length':>9}  track"
+    cells = max(20, console.width - 43)
+    header = f"{'alike':>6}  {'genre':11}{'confidence':12}{'length':>9}  track"
     console.print(Text(header, style="dim underline"))
     for match in matches:
         track = match.track
-        line = Text(f"{match.similarity:5.3f}  ")
+        line = Text(f"{match.similarity:6.3f}  ")
         name = id3_name(track.genre) if track.genre else UNKNOWN
         line.append(fit(printable(name), 11), style=f"bold {colour(track.genre)}")
         line.append(f"{track.confidence or 0:10.0%}  {clock(track.duration_s or 0):>9}  ")

@@ -126,7 +126,7 @@ def _changed(values: Values) -> str | None:
 
 
 def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
-    print("can be trained (tonearm train --arch NAME):")
+    print("These can be trained (tonearm train --arch NAME):")
     width = max(map(len, trainable)) + 2
     for name, what in trainable.items():
         print(f"  {name:<{width}}{what}")
@@ -135,7 +135,7 @@ def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
         found = row["measured"]
         figure = console.printable(row["changed"] or "no figure")
         if found:
-            figure = f"{found['accuracy']:.3f}"
+            figure = f"accuracy {found['accuracy']:.3f}"
             if found["interval_95"]:
                 figure += f" [{ends(found['interval_95'])}]"
             figure += f" n={found['n']} ({found['what']})"

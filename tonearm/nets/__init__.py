@@ -18,7 +18,7 @@ from tonearm.errors import DatasetError
 
 # name: what it is, for --help and `tonearm models`
 ARCHITECTURES = {
-    "head": "a classifier over the built-in encoder's embeddings: seconds, few songs, no torch",
+    "head": "a small classifier on the built-in embeddings: takes seconds, few songs, no PyTorch",
     "lstm": "the original network: MFCCs, two LSTM layers, from scratch",
     "gabor": "fixed Gabor convolutions over log-mel and a layer in closed form, from scratch",
     "cnn": "learned convolutions over log-mel and rhythm, from scratch",
