@@ -20,6 +20,7 @@ from support.sounds import tone, write_sndfile
 
 from tonearm.cli.table import Table, View
 from tonearm.model.prediction import Prediction
+from tonearm.timeline.segments import Segment
 
 ESCAPE = "\x1b"
 
@@ -62,6 +63,27 @@ def test_a_mix_is_no_unknown_music() -> None:
     Table(stream, View(("jazz", "metal"), 3)).write(replace(mixed, path="a.mp3", duration_s=700))
     assert "mix" in stream.getvalue() and "Jazz 60%  Metal 40%" in stream.getvalue()
     assert "unknown" not in stream.getvalue()
+
+
+def test_shares_of_a_mix_are_shown_whole_or_not_at_all() -> None:
+    shares = {"classical": 0.3, "electronic": 0.2, "hiphop": 0.18, "country": 0.17, "metal": 0.15}
+    mixed = Prediction(None, "classical", 0.4, {"classical": 0.4}, mix=shares)
+    stream = io.StringIO()
+    Table(stream, View(LABELS, 3)).write(replace(mixed, path="a.mp3", duration_s=700))
+    row = stream.getvalue().splitlines()[-1]
+    assert "Electronic 20%  Hip-Hop 18%  …" in row and "Country" not in row
+
+
+@pytest.mark.parametrize("every_second", [False, True])
+def test_changes_that_are_rough_are_said_to_be(every_second: bool) -> None:
+    parts = [Segment(0, 400, "jazz", 0.9), Segment(400, 700, None, 0.93)]
+    mixed = Prediction(None, "jazz", 0.4, {"jazz": 0.4}, mix={"jazz": 0.6}, timeline=parts)
+    stream = io.StringIO()
+    view = View(("jazz", "metal"), 3, every_second=every_second)
+    Table(stream, view).write(replace(mixed, path="a.mp3", duration_s=700))
+    assert "0:00 Jazz 90%   6:40 unknown" in stream.getvalue()
+    assert ("--timeline finds each change" in stream.getvalue()) is not every_second
+    assert "93%" not in stream.getvalue()
 
 
 def test_a_folder_of_one_mix_has_its_timelines_in_a_folder(

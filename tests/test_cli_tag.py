@@ -75,7 +75,7 @@ def test_nothing_is_written_without_write(music, tonearm):
         "2 files to write",
         "1 skipped: have a genre that a person wrote",
         "1 skipped: confidence below 70% (album) or 80% (file alone)",
-        "1 skipped: unknown: none of the genres that the model knows",
+        "1 skipped: unknown, or a mix: no genre that the model knows fits the whole track",
     ):
         assert line in result.stdout
     assert "othing has been written yet" in result.stderr

@@ -46,6 +46,14 @@ def test_a_mix_has_shares_and_segments_but_no_genre(tiny: Classifier, tmp_path: 
     assert values["genre"] is None and values["mix"] == prediction.mix
 
 
+def test_the_shares_of_a_mix_are_those_of_its_timeline(tiny: Classifier, tmp_path: Path) -> None:
+    # Two minutes of fifteen seconds each: windows 15 s apart see only one of the two.
+    turns = [(LOW_HZ, 330)] + [(HIGH_HZ, 9), (LOW_HZ, 6)] * 8 + [(HIGH_HZ, 290)]
+    prediction = tiny.predict(medley(tmp_path, *turns), timeline=True)
+    assert prediction.mix is not None
+    assert prediction.mix == fractions(prediction.timeline)
+
+
 def test_a_mix_is_never_written(tiny: Classifier, tmp_path: Path) -> None:
     prediction = tiny.predict(medley(tmp_path, (LOW_HZ, 500), (HIGH_HZ, 220)))
     assert prediction.mix is not None

@@ -120,6 +120,8 @@ def _write_clip(file: Path, output: Path, span_s: tuple[float, float]) -> None:
 def _print_table(prediction: Prediction, why: Reasons) -> None:
     genre, next_one = id3_name(why.genre), id3_name(why.against)
     shown = genre if prediction.genre else f"unknown (nearest {genre})"
+    if prediction.mix:
+        shown = f"mix (as a whole nearest {genre})"
     second = prediction.probabilities[why.against]
     lines = [
         f"{console.printable(prediction.path or '')}: {shown} {prediction.confidence:.0%}, "

@@ -133,7 +133,7 @@ def predict(
             if len(files) > 1 or can_fork()
             else make_work()
         )
-        view = View(classifier.model.labels, top, root, styles)
+        view = View(classifier.model.labels, top, root, styles, every_second=timeline)
         write = in_folder or stack.enter_context(open_writer(output_format, output, view))
         progress = stack.enter_context(Progress(len(files), unit="files"))
         results = batch.predict_in_order(pool, files, on_progress=progress.report)

@@ -25,6 +25,7 @@ _BAR_CELLS = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LENGTH_CELLS = 8  # 1:02:07, and a space
 _LEAST_NAME_CELLS, _MOST_NAME_CELLS = 16, 60
+_ROUGH = "  roughly, from some of its seconds: --timeline finds each change"
 _MOST_GENRE_CELLS = 16  # longer names of own genres are cut
 
 
@@ -42,12 +43,16 @@ class View:
         Folder from which paths are given; empty for whole paths.
     styles : bool
         Whether the styles of each file are shown.
+    every_second : bool
+        Whether each second was classified. If not, the changes of a mix are known to within the
+        distance of two windows.
     """
 
     labels: tuple[str, ...]
     top: int
     below: str = ""
     styles: bool = False
+    every_second: bool = False
 
 
 class Table:
@@ -57,6 +62,7 @@ class Table:
         # rich takes as long to load as a track to analyse, so it loads during the first one.
         threading.Thread(target=import_module, args=["rich.console"]).start()
         self._stream, self._below, self._shows_styles = stream, view.below, view.styles
+        self._every_second = view.every_second
         # Columns are fixed at the start: a table that is printed as it comes cannot look ahead.
         names = max(len(_name(label)) for label in (None, *view.labels))
         self._genre_cells = min(names, _MOST_GENRE_CELLS) + 1
@@ -96,6 +102,8 @@ class Table:
         if result.timeline:
             self._console.print(_strip(result.timeline, self._strip_cells))
             self._console.print(_changes(result.timeline))
+            if not self._every_second:
+                self._console.print(Text(_ROUGH, style="dim"))
         if result.styles and self._shows_styles:
             self._console.print(Text(f"  {', '.join(result.styles)}", style="dim"))
         if result.tags:
@@ -112,8 +120,8 @@ class Table:
         guesses = list(prediction.probabilities.items())
         cells = _BAR_CELLS + 7 + self._guess_cells * self._guesses
         if prediction.mix:
-            shares = (f"{_name(each)} {share:.0%}" for each, share in prediction.mix.items())
-            return Text(fit("  ".join(shares), cells))
+            shares = [f"{_name(each)} {share:.0%}  " for each, share in prediction.mix.items()]
+            return Text(fit(_whole(shares, cells), cells))
         if prediction.genre is None:
             return Text(fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
         line = Text(bar(prediction.confidence), style=colour(prediction.genre))
@@ -142,6 +150,16 @@ class Table:
 
 def _name(genre: str | None) -> str:
     return id3_name(genre) if genre else "unknown"
+
+
+def _whole(parts: list[str], cells: int) -> str:
+    """As many parts as fit unabridged, the first in any case, and an ellipsis for the others."""
+    shown = parts[0]
+    for part in parts[1:]:
+        if len(shown) + len(part) > cells - 1:
+            return shown + "…"
+        shown += part
+    return shown
 
 
 def fit(text: str, cells: int) -> str:
@@ -186,6 +204,8 @@ def _changes(timeline: list[Segment]) -> Text:
     line = Text("  ")
     for segment in timeline:
         line.append(f"{clock(segment.start_s)} ", style="dim")
-        line.append(f"{_name(segment.genre)} {segment.confidence:.0%}", style=colour(segment.genre))
+        # How sure it is that something is unknown would read as if it were good.
+        sure = f" {segment.confidence:.0%}" if segment.genre else ""
+        line.append(_name(segment.genre) + sure, style=colour(segment.genre))
         line.append("   ")
     return line

@@ -30,8 +30,8 @@ _SKIPPED = {
     ),
     Action.low_confidence: ("confidence below {limits}", "confidence {confidence} is too low"),
     Action.unknown: (
-        "unknown: none of the genres that the model knows",
-        "unknown: none of the genres that the model knows",
+        "unknown, or a mix: no genre that the model knows fits the whole track",
+        "unknown, or a mix: no genre that the model knows fits the whole track",
     ),
     Action.excluded: ("not among the genres to write", "not among the genres to write"),
     Action.damaged: ("damaged (--damaged writes into them too)", ""),
