@@ -48,8 +48,8 @@ def test_a_folder_as_table_json_and_page(folder: Path, tmp_path: Path) -> None:
     assert "labels contradict the sound (artists held out)" in out
     assert "1 copy, 1 recording in several genres" in out
     assert "drone/Artist drone0 - 00.wav = chirp/Thief - part.flac  [drone and chirp]" in out
-    assert "drone/none.wav: is silent, so it has no genre" in err
-    assert "drone/notes.mp3: is not an audio file" in err
+    assert "drone/none.wav is silent, so it has no genre" in err
+    assert "drone/notes.mp3 is not an audio file" in err
     assert "<audio " in page.read_text("utf-8")
     assert not (folder.with_name("music.prepared") / "features").exists(), "fingerprints alone"
     values = json.loads(tonearm("audit", folder, "--format", "json").stdout)

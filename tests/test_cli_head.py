@@ -272,4 +272,4 @@ def test_a_silent_file_is_not_learnt_from(songs: Path, tmp_path: Path) -> None:
     result = tonearm("train", root, "-o", tmp_path / "run")
     assert result.exit_code == 1
     assert "8 tracks analysed" in says(result)
-    assert "drone/none.wav: is silent, so it has no genre" in says(result)
+    assert "drone/none.wav is silent, so it has no genre" in says(result)

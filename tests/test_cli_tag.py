@@ -240,7 +240,7 @@ def test_files_that_were_not_scanned_are_named(music, tonearm):
     assert counted.exit_code == 0, "a scan may have excluded it"
     assert "1 skipped: not scanned yet, or excluded" in counted.stdout
     named = tonearm("tag", new)
-    assert named.exit_code == 1 and "new.flac: is not scanned yet" in named.stderr
+    assert named.exit_code == 1 and "new.flac is not scanned yet" in named.stderr
 
 
 def test_json(music, tonearm):
@@ -414,10 +414,10 @@ def test_a_folder_that_is_away_is_told_of_in_one_way(music, tonearm, tmp_path):
     assert "0 files to write" in everything.stdout and f"  {folder} {words}\n" in everything.stdout
     for command in (["tag", folder], ["list", folder]):
         named = tonearm(*command)
-        assert named.exit_code == 1 and f"  {folder}: {words}\n" in named.stderr, command
+        assert named.exit_code == 1 and f"  {folder} {words}\n" in named.stderr, command
     for command in ("tag", "list"):
         slip = tonearm(command, tmp_path / "slip")
-        assert slip.exit_code == 1 and f"{tmp_path / 'slip'}: does not exist\n" in slip.stderr
+        assert slip.exit_code == 1 and f"{tmp_path / 'slip'} does not exist\n" in slip.stderr
     assert "5  away" in tonearm("status").stdout
     assert tonearm("list").stdout == ""
     assert str(music["a"]) in tonearm("list", "--missing", folder).stdout
@@ -431,7 +431,7 @@ def test_a_link_to_nowhere_is_called_that(music, tonearm, tmp_path, monkeypatch)
     link.symlink_to("nowhere.flac")
     reason = "is a link to a file that does not exist"
     named = tonearm("tag", link)
-    assert named.exit_code == 1 and f"{link}: {reason}\n" in named.stderr
+    assert named.exit_code == 1 and f"{link} {reason}\n" in named.stderr
     with Library(tmp_path / "library.sqlite", write=True) as library:  # as a scan leaves it
         library.write("INSERT INTO unread VALUES (?, ?)", [[os.fsencode(link), reason]])
     monkeypatch.chdir(tmp_path)
@@ -439,7 +439,7 @@ def test_a_link_to_nowhere_is_called_that(music, tonearm, tmp_path, monkeypatch)
     assert planned.exit_code == 0 and "1 skipped: could not be read" in planned.stdout
     status = json.loads(tonearm("status", "--format", "json").stdout)
     assert (status["tracks"], status["failed"]) == (5, 1)
-    assert f"{link}: {reason}\n" in tonearm("status", "--errors").stdout
+    assert f"{link} {reason}\n" in tonearm("status", "--errors").stdout
     assert f"({reason})" in tonearm("list", "--failed").stdout
 
 

@@ -63,4 +63,4 @@ def test_a_file_that_failed_twice_is_named_once(capsys):
         faults.add("a.mp3", "is empty")
     with pytest.raises(typer.Exit):
         console.close("could not be read", faults)
-    assert capsys.readouterr().err == "1 could not be read:\n  a.mp3: is empty\n"
+    assert capsys.readouterr().err == "1 could not be read:\n  a.mp3 is empty\n"

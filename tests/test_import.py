@@ -90,7 +90,7 @@ def test_a_uri_needs_a_place(scanned, tonearm, tmp_path):
     place = ("--library", tmp_path / "b.sqlite")
     run = tonearm("import", table(tmp_path), *place)
     assert (run.code, run.out) == (1, "4 files: 0 imported, 4 without a place on this machine\n")
-    assert "s3://b/0.mp3: has no place on this machine: name one with --map" in run.err
+    assert "s3://b/0.mp3 has no place on this machine: name one with --map" in run.err
     # Of two that fit, the longer counts.
     run = tonearm("import", table(tmp_path), "--map", "s3://=/x/", "--map", "s3://b/=/y/", *place)
     assert not run.code

@@ -31,6 +31,10 @@ EXIT_INTERRUPTED = 130
 _DEVICE_VARIABLE = "TONEARM_DEVICE"
 
 _LOGGER = logging.getLogger("tonearm")
+# Reasons that begin with one of these have the file as their subject.
+_VERBS = frozenset(
+    "is has holds made was cannot does belongs needs disappeared states ended lies gives".split()
+)
 
 
 def _set_verbose(on: bool) -> bool:
@@ -198,6 +202,20 @@ def caveat(found: Iterable[Caveat], about: str = "") -> None:
         say(f"{each.kind.upper()}: {printable(about + each.text)}")
 
 
+def sentence(name: str, reason: str) -> str:
+    """A file with its reason: one sentence if the reason goes on from the name, as most do.
+
+    Parameters
+    ----------
+    name : str
+        A file or a folder.
+    reason : str
+        What is wrong with it.
+    """
+    joint = " " if reason.partition(" ")[0] in _VERBS else ": "
+    return f"{printable(name)}{joint}{printable(reason)}"
+
+
 def report(headline: str, files: Sequence[tuple[str, str]]) -> None:
     """A closing summary: each file with its reason; nothing where there are none.
 
@@ -211,7 +229,7 @@ def report(headline: str, files: Sequence[tuple[str, str]]) -> None:
     if files:
         say(f"{len(files):,} {headline}:")
     for name, reason in files:
-        say(f"  {printable(name)}: {printable(reason)}")
+        say(f"  {sentence(name, reason)}")
 
 
 def close(

@@ -48,6 +48,6 @@ def status(
 
         show_overview(seen, opened.path)
     for path, message in failed:
-        print(f"{console.printable(path)}: {console.printable(message)}")
+        print(console.sentence(path, message))
     for group in groups:
         print("\n= ".join(map(console.printable, group)))
