@@ -207,3 +207,6 @@ def test_what_is_one_album():
     assert key("/m/1/a.mp3", None) is None and key("/m/1/b.mp3", "") is None
     assert key("/m/L/CD1/a.mp3", "Live (CD 1)") == key("/m/L/CD 2/a.mp3", "Live [Disc 2]")
     assert key("/m/1/a.mp3", "Hits", "Various Artists") != key("/m/2/a.mp3", "Hits", "V.A.")
+    for one, two in (("Box CD 1", "Box CD 2"), ("Box [CD1]", "Box [CD2]"), ("Box - Disc 1", "Box")):
+        assert key(f"/m/{one}/a.mp3", "Box") == key(f"/m/{two}/b.mp3", "Box"), (one, two)
+        assert key(f"/m/{one}/a.mp3", "Box") != key(f"/n/{two}/b.mp3", "Box")

@@ -330,10 +330,10 @@ def album_key(
     """
     if not album:
         return None
-    folder = os.path.dirname(os.path.abspath(path))
-    # A folder called "CD 1" is one disc of the album above it.
-    if not _DISC.sub("", os.path.basename(folder)):
-        folder = os.path.dirname(folder)
+    above, name = os.path.split(os.path.dirname(os.path.abspath(path)))
+    # "Box CD 1" and "Box [CD 2]" are discs of Box, and "CD 1" is one of the album above it.
+    disc = _DISC.sub("", name)
+    folder = os.path.join(above, disc) if disc else above
     title = album_title(album).casefold()
     if album_artist and key(album_artist) not in _VARIOUS:
         return album_artist.casefold(), title
