@@ -339,6 +339,21 @@ def test_an_undo_that_put_nothing_back_is_tried_again(folder, place, tmp_path):
         undo(place)
 
 
+def test_an_undo_that_was_undone_in_part_leaves_something_to_undo(folder, place):
+    paths = sorted(folder.iterdir())
+    tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})
+    write(place, paths)
+    assert len(undo(place).paths) == 3
+    paths[0].chmod(0o444)
+    again = undo(place, 2)
+    assert again.paths == [str(path) for path in paths[1:]]
+    assert read_tags(paths[1]).genres == ("Jazz",)
+    assert sorted(undo(place).paths) == again.paths
+    assert read_tags(paths[1]).genres == ()
+    with pytest.raises(LibraryError, match="nothing to undo: all"):
+        undo(place)
+
+
 def test_what_is_refused_is_in_the_journal(folder, place):
     paths = sorted(folder.iterdir())
     tagged.library_of(place, {path: {"jazz": 0.9} for path in paths})

@@ -91,7 +91,8 @@ def next_to_undo(runs: Sequence[Run]) -> Run | None:
     """Of all runs, the latest first, the one that an undo without a number undoes.
 
     An undo that was interrupted goes on, and one that restored nothing (the disk was not there)
-    does not count; one that skipped some files came to its end.
+    does not count; one that skipped some files came to its end. Where an undo was undone, if
+    only for some of its files, they hold what the first run wrote again.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def next_to_undo(runs: Sequence[Run]) -> Run | None:
     undone_runs = {
         run.undoes
         for run in runs
-        if run.finished_s not in {None, INTERRUPTED} and run.undone < run.done
+        if run.finished_s not in {None, INTERRUPTED} and run.done and not run.undone
     }
     for run in runs:
         if run.undoes is None and run.undone < run.done and run.id not in undone_runs:
