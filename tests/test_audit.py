@@ -16,7 +16,7 @@ from tonearm.faults import Faults
 from tonearm.training import audit as auditing
 from tonearm.training import audit_page
 from tonearm.training.audit import Audit, Copies, Neighbour, Suspect
-from tonearm.training.custom_genres import EmbeddedTracks, embedded_tracks
+from tonearm.training.custom_genres import EmbeddedTracks, embedded_tracks, subset
 
 GENRES = ("drone", "chirp", "hiss")
 
@@ -98,6 +98,53 @@ def test_a_genre_of_one_artist_is_named_and_not_measured() -> None:
     assert auditing.audit("x", nothing, names=None).agreement is None
 
 
+def by_one_but_for(strangers: int, *, songs: int = 6) -> EmbeddedTracks:
+    """Chirps of one artist, and drones by others under the same label."""
+    found = data_set()
+    chosen = [
+        i
+        for i, track in enumerate(found.index.tracks)
+        if track.genre != "chirp" or int(track.name[6:8]) < songs
+    ]
+    tracks = tuple(
+        replace(track, group="artist:bach") if track.genre == "chirp" else track
+        for track in (found.index.tracks[i] for i in chosen)
+    )
+    wrong = {f"drone/{2 * i:02}.wav": "chirp" for i in range(strangers)}
+    made = EmbeddedTracks(
+        replace(found.index, tracks=tracks),
+        replace(
+            subset(found.tracks, chosen),
+            groups=[track.group for track in tracks],
+        ),
+    )
+    return relabelled(made, wrong)
+
+
+@pytest.mark.parametrize("strangers", [1, 2])
+def test_a_stranger_in_a_genre_by_one_artist_is_found_and_no_right_label_doubted(
+    strangers: int,
+) -> None:
+    found = auditing.audit("x", by_one_but_for(strangers), names=None)
+    assert {each.name for each in found.suspects} == {
+        f"drone/{2 * i:02}.wav" for i in range(strangers)
+    }
+    assert not any(each.one_by_one for each in found.suspects), "held out with their own artists"
+    assert found.measured == 38, "nothing is left out"
+    assert found.dominated == {"chirp": ("artist:bach", strangers)}
+    assert found.one_by_one == {"chirp": 6} and not found.unchecked
+    (note,) = found.notes
+    assert f"chirp is by one artist (bach) but for {strangers} of its {6 + strangers}" in note
+    assert "held out one by one" in note
+
+
+def test_a_genre_of_three_tracks_is_learnt_but_not_asked_about() -> None:
+    found = auditing.audit("x", by_one_but_for(1, songs=2), names=None)
+    assert found.unchecked == {"chirp": 3} and found.suspects == ()
+    assert found.measured == 31, "drones and hisses alone"
+    assert "chirp was not checked: 3 tracks are too few" in found.notes[-1]
+
+
 def test_copies_and_artists_on_both_sides() -> None:
     found = data_set()
     copy_of = {"drone/01.wav": "drone/00.wav", "chirp/05.wav": "hiss/05.wav"}
@@ -114,6 +161,12 @@ def test_copies_and_artists_on_both_sides() -> None:
     assert result.to_dict()["artists_on_both_sides"] == {
         "artist:drone1": {"train": "drone/02.wav", "test": "drone/03.wav"}
     }
+
+
+def test_what_was_held_out_is_said_as_far_as_artists_are_known() -> None:
+    assert page_of(unknown_artist=0).held_out == "artists held out"
+    assert page_of().held_out == "artists held out where known, unknown for 1"
+    assert page_of(artists=0, unknown_artist=5).held_out.startswith("no artist is known")
 
 
 def page_of(**changes: object) -> Audit:

@@ -197,16 +197,14 @@ def _print(found: Audit, most: int) -> None:
     """What was found, for people."""
     tracks = sum(found.genres.values())
     artists = f"{console.counted(found.artists, 'artist')}, unknown for {found.unknown_artist}"
+    if not found.artists:
+        artists = "no artist known"
     of = f"{tracks} tracks, {len(found.genres)} genres, {artists}"
     print(f"{console.printable(found.folder)}: {of}")
     _print_labels(found, most)
     _print_copies(found)
-    for genre, group in found.lonely.items():
-        alone = console.printable(group.partition(":")[2])
-        print(
-            f"\n{console.printable(genre)} has a single artist ({alone}): its accuracy cannot be "
-            "measured"
-        )
+    for note in found.notes:
+        print(f"\n{console.printable(note)}")
     if found.split is not None:
         print(
             f"\n{console.counted(len(found.crossing), 'artist')} in several subsets of "
@@ -218,11 +216,13 @@ def _print(found: Audit, most: int) -> None:
 
 
 def _print_labels(found: Audit, most: int) -> None:
+    from tonearm.training.audit import NOTHING_CHECKED
+
     if not found.measured:
-        print("\nNo label was checked: every genre has a single artist or group.")
+        print(f"\n{NOTHING_CHECKED}")
         return
     doubted = len(found.suspects)
-    print(f"\n{doubted} of {found.measured} labels contradict the sound (artists held out)")
+    print(f"\n{doubted} of {found.measured} labels contradict the sound ({found.held_out})")
     shown = found.suspects[:most]
     width = max([len(console.printable(each.name)) for each in shown], default=0)
     for each in shown:
@@ -231,7 +231,7 @@ def _print_labels(found: Audit, most: int) -> None:
             f"  {console.printable(each.name):<{width}}  "
             f"{console.printable(each.genre)} {each.probability_of_label:.2f}, sounds like "
             f"{console.printable(each.answer)} {each.probability:.2f}; near: "
-            f"{console.printable(near)}"
+            f"{console.printable(near)}{'; held out by itself' if each.one_by_one else ''}"
         )
     if doubted > len(shown):
         print(f"  and {doubted - len(shown)} more (--most, --format json)")

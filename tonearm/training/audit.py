@@ -2,6 +2,8 @@
 
 A label is doubted by models fitted without its artist: heads are fitted on four fifths of the
 groups and asked about the rest, with three draws of the folds, and the probabilities are averaged.
+Where too little of a genre is left without an artist, its tracks are held out one by one
+(``hold_out.py``).
 Tracks whose label is not the answer are ranked by the margin: how much less probable the label is
 than the answer. Their nearest neighbours by other artists say what they sound like.
 
@@ -10,9 +12,9 @@ Must not read audio.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,16 @@ from tonearm.data import groups, splits
 from tonearm.data.index import Index
 from tonearm.data.splits import Split
 from tonearm.faults import Faults
-from tonearm.training import custom_genres
+from tonearm.training import custom_genres, hold_out
 from tonearm.training.custom_genres import EmbeddedTracks
 from tonearm.training.head_fit import Tracks
 
 SCHEMA = 1
 DRAWS = 3
 NEIGHBOURS = 3
+NOTHING_CHECKED = (
+    "No label was checked: every genre has a single artist or group, or too few tracks."
+)
 
 Float64 = NDArray[np.float64]
 
@@ -57,6 +62,8 @@ class Suspect:
     probability_of_label : float
     neighbours : tuple of Neighbour
         The nearest tracks by other artists.
+    one_by_one : bool
+        Whether only the track was held out, since its genre is hardly by anyone else.
     """
 
     name: str
@@ -65,6 +72,7 @@ class Suspect:
     probability: float
     probability_of_label: float
     neighbours: tuple[Neighbour, ...]
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,12 @@ class Audit:
     copies : tuple of Copies
     lonely : dict of str to str
         Genres of one group alone, with it.
+    dominated : dict of str to (str, int)
+        Genres of one group but for a few tracks: that group, and how many are by others.
+    one_by_one : dict of str to int
+        Tracks of each genre that were held out without their artist.
+    unchecked : dict of str to int
+        Genres with too few tracks to be asked about, and how many these are.
     split : str or None
         The split that was looked at.
     crossing : dict of str to dict
@@ -126,6 +140,9 @@ class Audit:
     agreement: float | None
     copies: tuple[Copies, ...]
     lonely: Mapping[str, str]
+    dominated: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    one_by_one: Mapping[str, int] = field(default_factory=dict)
+    unchecked: Mapping[str, int] = field(default_factory=dict)
     split: str | None = None
     crossing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     failed: Faults = field(default_factory=Faults)
@@ -135,6 +152,41 @@ class Audit:
     def across(self) -> tuple[Copies, ...]:
         """Copies that have several genres: their labels contradict each other."""
         return tuple(found for found in self.copies if len(found.genres) > 1)
+
+    @property
+    def held_out(self) -> str:
+        """What the heads that were asked about a track had not learnt from, in words."""
+        if not self.artists:
+            return "no artist is known: songs of one artist may speak for each other"
+        if self.unknown_artist:
+            return f"artists held out where known, unknown for {self.unknown_artist}"
+        return "artists held out"
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about genres by one artist, and about labels not asked in the usual way."""
+        said = [
+            f"{genre} has a single artist ({_shown(group)}): its accuracy cannot be measured, and "
+            "its labels were not checked"
+            for genre, group in self.lonely.items()
+        ]
+        for genre, (group, others) in self.dominated.items():
+            text = (
+                f"{genre} is by one artist ({_shown(group)}) but for {others} of its "
+                f"{self.genres[genre]} tracks: its accuracy cannot be measured"
+            )
+            if genre in self.one_by_one:
+                text += (
+                    "; the artist's tracks were held out one by one, so they may speak for each "
+                    "other"
+                )
+            said.append(text)
+        said += [
+            f"{genre} was not checked: {n} tracks are too few to learn it without one of them"
+            for genre, n in self.unchecked.items()
+            if genre not in self.lonely
+        ]
+        return said
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -156,6 +208,12 @@ class Audit:
                 for each in self.copies
             ],
             "one_artist_genres": dict(self.lonely),
+            "nearly_one_artist_genres": {
+                genre: {"group": group, "other_tracks": others}
+                for genre, (group, others) in self.dominated.items()
+            },
+            "held_out_one_by_one": dict(self.one_by_one),
+            "unchecked_genres": dict(self.unchecked),
             "split": self.split,
             "artists_on_both_sides": {name: dict(where) for name, where in self.crossing.items()},
             "failed": self.failed.to_dicts(),
@@ -197,10 +255,15 @@ def audit(
     # Sorted, as `cross_validate` sorts the columns of its probabilities.
     labels = tuple(sorted(set(once.tracks.labels)))
     doubted = suspects(once, labels, measured, probabilities)
+    every = [track.genre for track in tracks], [track.group for track in tracks]
+    how = hold_out.units(once.tracks.labels, once.tracks.groups)
+    one_by_one = (
+        label for label, alone in zip(once.tracks.labels, how.one_by_one, strict=True) if alone
+    )
     unknown = groups.without_artist(track.group for track in tracks).total()
     return Audit(
         folder=folder,
-        genres=dict(sorted(_counted(found.index).items())),
+        genres=dict(sorted(Counter(every[0]).items())),
         # Groups by folder or by track are no artists, and are counted as unknown.
         artists=len({track.group for track in tracks if track.group.startswith("artist:")}),
         unknown_artist=unknown,
@@ -208,7 +271,10 @@ def audit(
         measured=int(measured.sum()),
         agreement=1 - len(doubted) / int(measured.sum()) if measured.any() else None,
         copies=copies_of(found.index),
-        lonely=groups.lonely_genres([t.genre for t in tracks], [t.group for t in tracks]),
+        lonely=groups.lonely_genres(*every),
+        dominated=hold_out.dominated(*every),
+        one_by_one=Counter(one_by_one),
+        unchecked=how.unchecked,
         split=split.name if split else None,
         crossing=splits.crossing(split, found.index) if split else {},
         failed=failed or Faults(),
@@ -216,11 +282,9 @@ def audit(
     )
 
 
-def _counted(index: Index) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for track in index.tracks:
-        counts[track.genre] += 1
-    return counts
+def _shown(group: str) -> str:
+    """The name of an artist or album, without what kind of group it is."""
+    return group.partition(":")[2]
 
 
 def held_out(
@@ -240,6 +304,8 @@ def held_out(
         How often folds are drawn: which artists are learnt from together moves an answer.
     """
     labels = sorted(set(tracks.labels))
+    how = hold_out.units(tracks.labels, tracks.groups)
+    tracks = replace(tracks, groups=how.groups)
     measured = np.zeros(len(tracks.labels), dtype=bool)
     total = np.zeros((len(tracks.labels), len(labels)))
     if len(labels) < 2 or not custom_genres.folds_for(tracks.labels, tracks.groups):
@@ -276,6 +342,7 @@ def suspects(
     doubted = np.flatnonzero(measured & (margins < 0))
     # Of all pairs at once: 10,000 tracks make 800 MB, and a data set to audit is rarely larger.
     alike = similarities(found.tracks)
+    alone = hold_out.units(found.tracks.labels, found.tracks.groups).one_by_one
     order = doubted[np.argsort(margins[doubted], kind="stable")]
     made = []
     for i in order:
@@ -288,6 +355,7 @@ def suspects(
                 round(float(probabilities[i, answer]), 4),
                 round(float(probabilities[i, truth[i]]), 4),
                 _neighbours(found, alike[i], int(i)),
+                alone[i],
             )
         )
     return tuple(made)

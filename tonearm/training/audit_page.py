@@ -14,7 +14,7 @@ from tonearm import audio
 from tonearm.errors import DecodeError
 from tonearm.faults import Fault
 from tonearm.training import charts
-from tonearm.training.audit import Audit, Copies, Suspect
+from tonearm.training.audit import NOTHING_CHECKED, Audit, Copies, Suspect
 from tonearm.training.charts import percent
 
 # 8 s at 22 kHz, mono, are 40 kB as MP3: a report of 60 players has 3 MB.
@@ -111,7 +111,7 @@ def _tiles(audit: Audit) -> str:
         (
             "labels that agree with the sound",
             agreement,
-            f"of {audit.measured} tracks, artists held out",
+            escape(f"of {audit.measured} tracks; {audit.held_out}"),
         ),
         ("copies", str(sum(len(each.copies) for each in audit.copies)), _across(audit)),
         ("files left out", str(len(audit.failed)), f"{len(audit.damaged)} damaged"),
@@ -138,20 +138,20 @@ def _player(name: str, sounds: Mapping[str, bytes]) -> str:
 
 def _suspects(audit: Audit, sounds: Mapping[str, bytes]) -> str:
     if not audit.measured:
-        reason = "No label was checked: every genre has a single artist or group."
-        return f"<section><h2>Labels</h2><p class=note>{reason}</p></section>"
+        return f"<section><h2>Labels</h2><p class=note>{NOTHING_CHECKED}</p></section>"
     shown = audit.suspects[:MOST_SUSPECTS]
     rows = "".join(f"<li>{_suspect(each, sounds)}</li>" for each in shown)
     many = f"Labels that contradict the sound: {len(audit.suspects)}"
     first = f" (the first {len(shown)} of them)" if len(shown) < len(audit.suspects) else ""
     return (
         f"<section><h2>{many}{first}</h2><p>These are predictions of models that have not learnt "
-        "from the artist. A label may still be right: listen.</p>"
+        f"from the track ({escape(audit.held_out)}). A label may still be right: listen.</p>"
         f"<ol>{rows}</ol></section>"
     )
 
 
 def _suspect(suspect: Suspect, sounds: Mapping[str, bytes]) -> str:
+    alone = " The track was held out by itself." if suspect.one_by_one else ""
     near = "".join(
         f"<div>{escape(each.genre)}, {each.similarity:.2f}: {escape(each.name)}"
         f"{_player(each.name, sounds)}</div>"
@@ -160,7 +160,7 @@ def _suspect(suspect: Suspect, sounds: Mapping[str, bytes]) -> str:
     return (
         f"<code>{escape(suspect.name)}</code><span>is labelled <b>{escape(suspect.genre)}</b> "
         f"({percent(suspect.probability_of_label)}), sounds like <b>{escape(suspect.answer)}</b> "
-        f"({percent(suspect.probability)}). Nearest by other artists:</span>"
+        f"({percent(suspect.probability)}).{alone} Nearest by other artists:</span>"
         f"{_player(suspect.name, sounds)}<div class=near>{near}</div>"
     )
 
@@ -187,11 +187,7 @@ def _copies(copies: Sequence[Copies], sounds: Mapping[str, bytes]) -> str:
 
 
 def _artists(audit: Audit) -> str:
-    rows = [
-        f"<li><b>{escape(genre)}</b> has a single artist ({escape(group.partition(':')[2])}): "
-        "its accuracy cannot be measured.</li>"
-        for genre, group in audit.lonely.items()
-    ]
+    rows = [f"<li>{escape(note)}.</li>" for note in audit.notes]
     for group, where in audit.crossing.items():
         sides = ", ".join(f"{subset}: {name}" for subset, name in where.items())
         rows.append(
