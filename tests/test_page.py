@@ -280,6 +280,25 @@ def test_docs_come_from_here(page, many):
     expect(page.get_by_text("POST /api/v1/predict", exact=True)).to_be_visible()
 
 
+def nameless(page):
+    """Roles of what has the focus by Tab and no name for a screen reader."""
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    found = []
+    for node in tree:
+        role = node.get("role", {}).get("value")
+        if node["ignored"] or role in {
+            "RootWebArea",
+            "main",
+        }:  # the page, and where a link skips to
+            continue
+        focusable = any(
+            row["name"] == "focusable" and row["value"]["value"] for row in node["properties"]
+        )
+        if focusable and (not node.get("name", {}).get("value") or role in {"generic", "none"}):
+            found.append(role)
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_axe_finds_nothing_serious(browser, many, scheme, width):
@@ -303,6 +322,7 @@ def test_axe_finds_nothing_serious(browser, many, scheme, width):
             if fault["impact"] in {"serious", "critical"}
         ]
         assert serious == [], view
+        assert nameless(page) == [], view
 
     page.goto(many)
     page.set_input_files("#files", [PIECES[0], ROOT / "README.md"])
@@ -328,7 +348,7 @@ def test_axe_finds_nothing_serious(browser, many, scheme, width):
     check("write")
     page.keyboard.press("Escape")
     page.goto(f"{many}/#overview")
-    expect(page.locator(".figure").first).to_be_visible()
+    expect(page.locator(".figure").first).to_be_visible(timeout=30_000)
     check("overview")
     page.goto(f"{many}/#review")
     expect(page.locator(".place")).to_contain_text("1 of")

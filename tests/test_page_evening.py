@@ -329,7 +329,8 @@ def test_filters_are_in_the_address(page, own):
 def test_tracks_on_the_map_are_chosen_by_a_lasso(page, own):
     page.goto(f"{own}/#map")
     canvas = page.locator("canvas.points")
-    expect(canvas).to_have_attribute("aria-label", "Map of 600 tracks", timeout=60_000)
+    named = re.compile("^Map of 600 tracks: arrows move")
+    expect(canvas).to_have_attribute("aria-label", named, timeout=60_000)
     page.get_by_role("button", name="Lasso").click()
     box = canvas.bounding_box()
     edge = 4
@@ -344,6 +345,13 @@ def test_tracks_on_the_map_are_chosen_by_a_lasso(page, own):
     expect(chosen).to_have_text(re.compile(r"^\d+ tracks selected$"))
     number = int(chosen.inner_text().split()[0])
     assert 100 < number < 500, "the left half"
+    canvas.focus()  # the same without a pointer: all, then what is left in sight
+    for key, expected in (("Enter", "600"), ("+++++", r"\d{1,2}")):
+        for sign in key if "+" in key else [key]:
+            page.keyboard.press(sign)
+        page.keyboard.press("Enter")
+        expect(chosen).to_have_text(re.compile(rf"^{expected} tracks selected$"))
+    number = int(chosen.inner_text().split()[0])
     page.get_by_role("button", name="Reject").click()
     expect(page.locator(".toast").last).to_contain_text(f"{number} tracks reviewed.")
     assert api(page, "/tracks?review=reject")["total"] == number

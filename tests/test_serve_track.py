@@ -27,7 +27,7 @@ from tonearm.serve.opened import OpenedFile
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SONG = EXAMPLES / "midnight_walk.mp3"
-COVER = b"\x89PNG\r\n\x1a\n" + b"cover" * 100
+COVER = b"\x89PNG\r\n\x1a\n" + b"cover" * 300
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,7 @@ def test_a_cover_is_an_image_by_its_bytes_and_not_sent_twice(client):
     again = client.get(url, headers={"if-none-match": answer.headers["etag"]})
     assert again.status_code == 304 and again.content == b""
     assert client.get(f"/api/v1/tracks/{client.ids['000001.mp3']}/cover").status_code == 204
+    assert [client.get(f"{url}?most_kb={kb}").status_code for kb in (1, 2)] == [204, 200]
     with (Path(client.app.state.service.library_path).parent / "music" / SONG.name).open(
         "rb"
     ) as file:

@@ -100,13 +100,17 @@ def track_audio(request: Request, number: TrackId) -> Response:
         304: {"description": "It is as it was"},
     },
 )
-def track_cover(request: Request, number: TrackId) -> Response:
+def track_cover(
+    request: Request,
+    number: TrackId,
+    most_kb: Annotated[int | None, Query(ge=1, le=20_480, description="None that is larger")] = None,
+) -> Response:
     """The picture in its tags, or an image in its folder; 204 where there is neither."""
     found, _ = find(service_of(request), number)
     # Ten minutes, the absence too, or each row of a list would ask again.
     headers = {"Cache-Control": "private, max-age=600"}
     cover = cover_of(found.path)
-    if cover is None:
+    if cover is None or (most_kb and len(cover.data) > 1_024 * most_kb):
         return Response(status_code=204, headers=headers)
     headers["ETag"] = f'"{sha256(cover.data).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == headers["ETag"]:

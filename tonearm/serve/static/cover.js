@@ -2,8 +2,12 @@
 import { audioOf } from "./api.js";
 import { el } from "./dom.js";
 
-/** @param {number} id of a track */
-export const coverOf = (id) => audioOf(id).replace("/audio", "/cover");
+/**
+ * @param {number} id of a track
+ * @param {number} [mostKb] larger ones are as none: decoding 20 of 3 MB each stops a list
+ */
+export const coverOf = (id, mostKb) =>
+  audioOf(id).replace("/audio", "/cover") + (mostKb ? `?most_kb=${mostKb}` : "");
 
 /**
  * A picture that goes away by itself where there is none.

@@ -3,6 +3,8 @@ import { coverOf } from "./cover.js";
 import { el, button } from "./dom.js";
 import { nameOf, swatch } from "./genres.js";
 
+const MOST_KB = 512; // in a list, at 26 pixels
+
 /**
  * Groups for the table, of what `/albums` gives.
  *
@@ -32,7 +34,7 @@ function header(album, accept) {
   const agree = album.agree ? `${genre}: ${album.agree} of ${album.tracks}` : "unknown";
   const name = [album.artist, album.title].filter(Boolean).join(" – ");
   const cover = el("img", { class: "cover", alt: "", loading: "lazy" });
-  cover.src = coverOf(album.first);
+  cover.src = coverOf(album.first, MOST_KB);
   cover.addEventListener("error", () => cover.replaceWith(swatch(album.genre)));
   return el(
     "div",

@@ -14,6 +14,7 @@ import { soundOf } from "./sounds.js";
 const NEAR = 9; // pixels from the pointer
 const FULL = 65_535;
 const HINT = "Press Lasso, or hold Shift, and draw around tracks to select them.";
+const KEYS = "arrows move, plus and minus zoom, Enter selects all tracks in sight";
 const WIDEST = 1.6; // times as wide as high: beyond that neighbours no longer look like it
 const COLOURS = { genre: "By sound", tag: "Genre tag", said: "Your reviews" };
 
@@ -37,7 +38,12 @@ export function makeMap({ onchange }) {
   const view = { x: 0.5, y: 0.5, zoom: 1 };
   /** @type {Set<number>} */
   const selected = new Set(); // indices
-  const canvas = el("canvas", { class: "points", tabindex: 0, role: "img", "aria-label": "Map" });
+  const canvas = el("canvas", {
+    class: "points",
+    tabindex: 0,
+    role: "application",
+    "aria-label": "Map",
+  });
   const tip = el("div", { class: "tip", hidden: true });
   const legend = el("ul", { class: "chips", "aria-label": "Genres" });
   const chosen = el("p", { class: "shown" }, "Placing the tracks…");
@@ -74,7 +80,7 @@ export function makeMap({ onchange }) {
     genres = [null, ...data.genres];
     for (const name of Object.keys(COLOURS)) colours[name] = new Uint8Array(bytes(data[name]));
     if (!selected.size) chosen.textContent = HINT;
-    canvas.setAttribute("aria-label", `Map of ${count(data.total, "track")}`);
+    canvas.setAttribute("aria-label", `Map of ${count(data.total, "track")}: ${KEYS}`);
     relegend();
     redraw();
   }
@@ -150,6 +156,19 @@ export function makeMap({ onchange }) {
     }
     chosen.textContent = `${count(selected.size, "track")} selected`;
     setActs();
+  }
+
+  /** For who has no pointer to draw with. */
+  function selectInSight() {
+    const [right, bottom] = [canvas.clientWidth, canvas.clientHeight];
+    lasso = [
+      [0, 0],
+      [right, 0],
+      [right, bottom],
+      [0, bottom],
+    ];
+    select();
+    lasso = null;
   }
 
   const chosenIds = () => [...selected].map((i) => ids[i]);
@@ -231,6 +250,7 @@ export function makeMap({ onchange }) {
       "+": () => zoomBy(1.3),
       "-": () => zoomBy(1 / 1.3),
       0: () => Object.assign(view, { x: 0.5, y: 0.5, zoom: 1 }),
+      Enter: selectInSight,
     }[event.key];
     if (!run) return;
     event.preventDefault();
