@@ -50,11 +50,11 @@ def written(
             http.delete(f"/jobs/{job['id']}").raise_for_status()
     stopped, there = seen[-1], tagged(folder)
     shown = [job["done"] for job in seen]
-    assert stopped["state"] == "stopped" and there == stopped["result"]["changed"]
+    assert stopped["state"] == "stopped" and there == stopped["result"]["changed"], stopped
     rest_begun = time.monotonic()
     *_, rest = follow(http, "/tags/write", {})
     rest_s = time.monotonic() - rest_begun
-    assert tagged(folder) == count and rest["result"]["changed"] == count - there
+    assert tagged(folder) == count and rest["result"]["changed"] == count - there, rest
     for _ in range(2):
         *_, undone = follow(http, "/tags/undo", {})
         assert undone["state"] == "done", undone

@@ -103,7 +103,7 @@ def track_audio(request: Request, number: TrackId) -> Response:
 def track_cover(
     request: Request,
     number: TrackId,
-    most_kb: Annotated[int | None, Query(ge=1, le=20_480, description="None that is larger")] = None,
+    most_kb: Annotated[int | None, Query(ge=1, le=20_480, description="Larger is none")] = None,
 ) -> Response:
     """The picture in its tags, or an image in its folder; 204 where there is neither."""
     found, _ = find(service_of(request), number)

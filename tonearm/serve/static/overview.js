@@ -126,6 +126,15 @@ export function makeOverview({ undoRun }) {
     );
   }
 
+  const away = (seen) =>
+    el(
+      "section",
+      { class: "empty" },
+      el("p", { class: "big" }, "Your music is away"),
+      el("p", {}, awayWords(seen)),
+      el("p", {}, "Connect it and load this page again."),
+    );
+
   function empty(folders) {
     const words = folders.length
       ? "Press Scan to analyse your folders."
@@ -137,6 +146,12 @@ export function makeOverview({ undoRun }) {
       el("p", {}, words),
       folders.length ? null : el("code", {}, "tonearm serve ~/Music"),
     );
+  }
+
+  /** Tracks on a drive that is not there: neither lost, nor shown anywhere. */
+  function awayWords({ away, away_folders }) {
+    const folders = away_folders.slice(0, 3).join(", ");
+    return `${count(away, "track")} in ${folders}: not there now, perhaps on a drive that is away.`;
   }
 
   async function refresh() {
@@ -151,13 +166,14 @@ export function makeOverview({ undoRun }) {
       scan.title = folders.join("\n") || "start with `tonearm serve FOLDER`";
       if (!seen.exists || !seen.tracks) {
         heading.textContent = "";
-        body.replaceChildren(empty(folders));
+        body.replaceChildren(seen.away ? away(seen) : empty(folders));
         return;
       }
       const hours = number(Math.round(seen.duration_s / 3600));
       const size = `${count(seen.tracks, "track")}, ${hours} hours`;
       const model = learning.built_in ? "the built-in model" : nameOfModel(seen.model);
-      heading.textContent = `${size}, classified by ${model}`;
+      const more = seen.away ? `. ${awayWords(seen)}` : "";
+      heading.textContent = `${size}, classified by ${model}${more}`;
       const panels = [
         work(seen),
         genres(seen),
