@@ -217,6 +217,16 @@ def test_a_file_changed_since_the_scan_is_left_alone(music, tonearm):
     assert genres(music)["a"] == ("Bebop",)
 
 
+def test_a_file_that_moved_since_the_scan_is_called_that(music, tonearm):
+    place = music["a"].with_name("moved.flac")
+    music["a"].rename(place)
+    planned = tonearm("tag").stdout
+    words = "not written: moved or deleted since the scan; run `tonearm scan`"
+    assert f"{music['a']}: none → Jazz  90%  ({words})" in planned
+    named = tonearm("tag", place)
+    assert f"{place}: is not scanned yet: run `tonearm scan` on it" in named.stderr
+
+
 def test_a_genre_changed_since_is_not_undone(music, tonearm):
     tonearm("tag", "--write")
     tagged.with_tags(music["a"], ["Bebop"])

@@ -19,7 +19,7 @@ from tonearm.tagging import write as tagging_write
 from tonearm.tagging.journal import Journal, journal_path
 from tonearm.tagging.read import read_tags
 
-MOVED = "moved or deleted since; if it moved, `tonearm scan` its new folder, and try again"
+MOVED = "is not there any more: connect its disk, or `tonearm scan` its new folder, and try again"
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_a_read_only_file_is_left_alone(song, journal):
 
 
 def test_a_vanished_file_is_named(tmp_path, journal):
-    with pytest.raises(TagError, match="moved or deleted since"):
+    with pytest.raises(TagError, match="is not there any more"):
         change(tmp_path / "gone.flac", journal)
 
 

@@ -288,6 +288,8 @@ def require_unchanged(library: Library, path: str) -> None:
     """
     try:
         now = FileStatus.of(os.stat(path))
+    except FileNotFoundError:
+        raise TagError(f"{path}: moved or deleted since the scan; run `tonearm scan`") from None
     except OSError as error:
         raise TagError(f"{path}: {why_unreadable(path, error)}") from None
     known = library.known(as_stored(path))

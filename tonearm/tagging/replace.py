@@ -28,7 +28,7 @@ REASONS = {
     errno.EACCES: "its folder may not be written",
     errno.EPERM: "may not be replaced (it or its folder is protected)",
     errno.ENOENT: (
-        "moved or deleted since; if it moved, `tonearm scan` its new folder, and try again"
+        "is not there any more: connect its disk, or `tonearm scan` its new folder, and try again"
     ),
 }
 
