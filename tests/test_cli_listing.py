@@ -109,7 +109,13 @@ def test_forms(music, tonearm, tmp_path):
     rows = list(csv.DictReader(tonearm("list", "-f", "csv", *library).stdout.splitlines()))
     assert [row["genre"] for row in rows] == ["jazz", "hiphop", ""]
     assert rows[0]["tags"] == "Rock"
-    assert tonearm("list", "-f", "m3u8", *library).stdout.startswith("#EXTM3U\n#EXTINF:1,")
+    with Library(tmp_path / "l.sqlite", write=True) as opened:
+        row = ["empty", "is empty", os.fsencode(music["c"])]
+        sql = "UPDATE tracks SET sound = NULL, error_kind = ?, error_message = ? WHERE path = ?"
+        opened.write(sql, [row])
+    lines = tonearm("list", "-f", "m3u8", *library).stdout.splitlines()
+    assert lines[0] == "#EXTM3U" and lines[1].startswith("#EXTINF:1,")
+    assert lines[2::2] == [str(music["a"]), str(music["b"])], "whole paths, and what plays"
 
 
 def test_a_misspelt_genre_is_named(music, tmp_path):
@@ -133,6 +139,8 @@ def test_forget(music, tonearm, names, tmp_path):
     with Library(tmp_path / "l.sqlite") as opened:
         assert opened.rows("SELECT count(*) FROM sounds") == [(0,)]
     tonearm("forget", *library, code=2)
+    slip = tonearm("forget", tmp_path / "slip", *library, code=1)
+    assert f"{tmp_path / 'slip'}: the library holds nothing at or below it" in slip.stderr
 
 
 def test_export(music, tonearm, tmp_path):
@@ -251,6 +259,10 @@ def test_a_library_in_a_folder_that_is_not_there_is_not_made(music, tmp_path):
         said = f"there is no folder {place.parent} for the library {place}"
         assert said in str(result.exception), words
     assert not place.parent.exists()
+    place = tmp_path / "mistyped.sqlite"
+    for words in (["tag", "--write"], ["forget", "--gone"], ["scan"]):
+        assert CliRunner().invoke(app, [*words, "--library", str(place)]).exit_code
+        assert not place.exists(), words
 
 
 def test_doctor_names_tags_that_disagree(tonearm, tmp_path):

@@ -53,12 +53,9 @@ def doctor(
         for name, diagnosis in found:
             _show(name, diagnosis)
         read = count - len(failures)
-        print(f"{console.counted(read, 'file')}, {len(found):,} shown{_why(every=every)}")
+        hint = " (--all shows every file)" if len(found) < read else ""
+        print(f"{console.counted(read, 'file')}, {len(found):,} shown{hint}")
     console.close("could not be read", failures)
-
-
-def _why(*, every: bool) -> str:
-    return "" if every else " (--all shows every file)"
 
 
 def _files(paths: list[Path], failures: Faults) -> Iterator[Path]:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library_options import Location, location
+from tonearm.cli.library_options import Location, existing
+from tonearm.faults import Faults
 
 
 def forget(
@@ -27,12 +28,18 @@ def forget(
     No music file is changed, and `tonearm undo` still works: also on files that moved, once
     `tonearm scan` has met them in their new place.
     """
+    from tonearm.library.places import count_below
     from tonearm.library.store import Library
 
     # Neither or both: what would be meant must not be guessed where rows are dropped.
     if bool(paths) == gone:
         raise typer.BadParameter("name folders or files, or use --gone", param_hint="PATHS")
-    with Library(location(library), write=True) as opened:
+    faults = Faults()
+    with Library(existing(library), write=True) as opened:
+        before = set(opened.roots())
+        for path in paths or ():
+            if not count_below(opened, [path]) and os.path.abspath(path) not in before:
+                faults.add(path, "the library holds nothing at or below it")
         count = opened.forget(None if gone else paths)
         roots = {Path(root) for root in opened.roots()}
     print(f"{console.counted(count, 'file')} forgotten")
@@ -41,5 +48,4 @@ def forget(
             # Its files are there, and so is the folder above, which every scan looks through.
             words = "the next scan adds it again, unless it is excluded (--exclude, or .nomedia)"
             console.say(f"{console.printable(path)} lies in a folder that is scanned: {words}")
-    if paths and not count:
-        console.say("the library holds nothing at or below these paths")
+    console.close("not known", faults)

@@ -82,6 +82,23 @@ def location(named: Path | None) -> Path:
     return Path(platformdirs.user_data_dir("tonearm", appauthor=False)) / "library.sqlite"
 
 
+def existing(named: Path | None) -> Path:
+    """The library's file as :func:`location` gives it, for commands that change one that is there.
+
+    Raises
+    ------
+    LibraryError
+        If it is not: an empty one would be made, and a mistyped name go unnoticed.
+    """
+    from tonearm.errors import LibraryError
+
+    place = location(named)
+    if not place.exists():
+        words = f"there is no library at {console.printable(place)} yet: run `tonearm scan FOLDER`"
+        raise LibraryError(words)
+    return place
+
+
 def chosen_model(library: Library, named: Path | None) -> Path | None:
     """The model file to use, None for the built-in: the named one, or that of the last scan.
 

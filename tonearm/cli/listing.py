@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -217,8 +216,13 @@ def _csv(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _m3u8(rows: Iterable[Row]) -> Iterator[str]:
-    from tonearm.library.playlist import Entry, m3u8
+    from tonearm.library.playlist import Entry
+    from tonearm.library.playlist_formats import mixxx
 
-    entries = [Entry(row.path, row.duration_s or 0.0, row.artist, row.title) for row in rows]
-    made = m3u8(entries, os.curdir)
+    # What has no length could not be read, and no player plays it. Whole paths, as in every list.
+    made = mixxx(
+        Entry(row.path, row.duration_s, row.artist, row.title)
+        for row in rows
+        if row.duration_s is not None
+    )
     yield made.data.decode("utf-8", "surrogateescape")

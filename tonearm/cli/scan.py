@@ -120,6 +120,8 @@ def scan(
         quiet=quiet,
     )
     named = [Path(path) for path in paths or ()]
+    if not named and not options.library.exists():  # before one is made
+        raise typer.BadParameter("name folders to scan", param_hint="PATHS")
     result, interrupted = _scan(options, named)
     if watch and not interrupted:
         _watch(context, options, named, tag=tag)

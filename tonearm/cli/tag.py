@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console, library_options
-from tonearm.cli.library_options import Form, FormOption, Location, location
+from tonearm.cli.library_options import Form, FormOption, Location, existing
 from tonearm.faults import Fault, Faults
 from tonearm.genres import find, key
 from tonearm.tagging.plan import (
@@ -103,7 +103,7 @@ def tag(
     from tonearm.library.tag_runs import open_journal
 
     with ExitStack() as stack:
-        opened = stack.enter_context(Library(location(library), write=write))
+        opened = stack.enter_context(Library(existing(library), write=write))
         rules = Rules(
             policy=policy,
             min_confidence=min_confidence,
