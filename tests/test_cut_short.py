@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,18 @@ def test_a_library_remembers_it(whole: Path, tiny: Classifier, tmp_path: Path) -
     kept = {Path(path.decode()).suffix: warning for path, warning in rows}
     assert sorted(kept) == sorted(stated)
     assert all("truncated" in warning for warning in kept.values()), kept
+
+
+def test_a_scan_names_it_and_no_decoder_speaks(
+    whole: Path, model_path: Path, tmp_path: Path
+) -> None:
+    """mpg123 prints what it thinks of the header of such a file, from a process of its own."""
+    cut(whole, ".mp3", 0.4, tmp_path / "a.mp3")
+    words = ["scan", tmp_path, "--library", tmp_path / "l.sqlite", "--model", model_path]
+    command = [sys.executable, "-m", "tonearm", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "a.mp3: truncated or damaged" in done.stderr
+    assert "Xing" not in done.stderr and "mpg123" not in done.stderr
 
 
 def test_sizes_that_are_not_known_yet_promise_nothing(tmp_path: Path) -> None:

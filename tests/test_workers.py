@@ -82,6 +82,7 @@ def test_a_server_that_was_started_before_forks_the_workers() -> None:
         (("raise", ZeroDivisionError("oh")), "internal", "ZeroDivisionError: oh"),
         (("raise", RecursionError("deep")), "internal", "RecursionError: deep"),
         (("raise", OSError(5, "Input/output error")), "unreadable", "Input/output error"),
+        (("raise", FileNotFoundError(2, "No such file")), "missing", "disappeared while"),
         (("bad",), "not-audio", "is not audio"),
         (("lambda",), "internal", "report this file"),
     ],

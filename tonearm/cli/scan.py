@@ -136,7 +136,10 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
     from tonearm.workers import start_server
 
     if cores() > 1:
-        start_server()  # .3 s less to wait; where there is nothing new, another core works for it
+        # .3 s less to wait; where there is nothing new, another core works for it. What it prints
+        # later goes where stderr leads now.
+        with console.quiet_decoders():
+            start_server()
     from tonearm.library import scan as scanning
     from tonearm.library.file_analysis import load_embed
     from tonearm.library.scan_result import Scan

@@ -111,7 +111,9 @@ def failure_of(error: Exception) -> Failure:
     """
     if isinstance(error, DecodeError):
         return Failure(error.kind, error.reason)
-    if isinstance(error, OSError):  # vanished, or the disk failed
+    if isinstance(error, FileNotFoundError):
+        return Failure("missing", "disappeared while Tonearm was reading it")
+    if isinstance(error, OSError):  # the disk failed
         return Failure("unreadable", f"cannot be read: {error.strerror or error}")
     if isinstance(error, MemoryError):
         return too_large()
