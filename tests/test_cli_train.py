@@ -119,7 +119,7 @@ def test_a_bad_file_is_named_at_the_end_and_told_by_the_exit_code(folder, tmp_pa
     assert result.exit_code == 1, result.output
     assert model_file.load(tmp_path / "own" / "model.tonearm").head.labels == ("chirp", "drone")
     *_, heading, named = result.stderr.splitlines()
-    assert heading == "1 could not be used, and were left out:"
+    assert heading == "1 could not be used and were left out:"
     assert named.startswith("  drone/notes.mp3 is not an audio file")
 
 
