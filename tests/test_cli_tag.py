@@ -224,7 +224,7 @@ def test_a_file_that_moved_since_the_scan_is_called_that(music, tonearm):
     words = "not written: moved or deleted since the scan; run `tonearm scan`"
     assert f"{music['a']}: none → Jazz  90%  ({words})" in planned
     named = tonearm("tag", place)
-    assert f"{place}: is not scanned yet: run `tonearm scan` on it" in named.stderr
+    assert f"{place} is not scanned yet: run `tonearm scan` on it" in named.stderr
 
 
 def test_a_genre_changed_since_is_not_undone(music, tonearm):
