@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import graphlib
+import itertools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -134,6 +138,30 @@ def test_few_modules_import_a_third_party(path: Path) -> None:
                 for place in allowed
             )
             assert fits, f"{here}:{line} imports {module}: only {allowed or 'tests'} may"
+
+
+def required(texts: Iterable[str]) -> set[str]:
+    """Names of the distributions in requirements, without those that only an extra needs."""
+    names = (re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in texts if "extra ==" not in text)
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+
+
+def test_what_is_imported_is_installed_with_the_package() -> None:
+    """Not only on a developer's machine, where other programs bring half of it."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    extras = required(itertools.chain(*project["optional-dependencies"].values()))
+    declared = required(project["dependencies"])
+    # What a dependency of the core or FastAPI brings along is always there, too.
+    for name in sorted(declared | {"fastapi"}):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            declared |= required(metadata.requires(name) or [])
+    declared |= extras
+    from_whom = metadata.packages_distributions()
+    for path in SOURCES:
+        for line, module in imports(path, typing_too=False):
+            owners = from_whom.get(module.split(".")[0], [])
+            wanted = required(owners) if module.split(".")[0] != "tonearm" else set()
+            assert not wanted or wanted & declared, f"{name_of(path)}:{line} imports {module}"
 
 
 def test_the_rules_find_what_breaks_them(tmp_path: Path) -> None:

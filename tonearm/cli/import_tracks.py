@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library_options import Location, location
+from tonearm.cli.library_options import Location, location, path
 from tonearm.cli.progress_bar import Progress
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
 def import_tracks(
     tables: Annotated[
-        list[str],  # a Path would make s3://a of s3:/a
-        typer.Argument(help="Parquet files, or folders or URIs of them.", click_type=click.Path()),
+        list[str],
+        typer.Argument(help="Parquet files, or folders or URIs of them.", parser=path),
     ],
     maps: Annotated[
         list[str] | None,

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from tonearm.cli import console
@@ -21,6 +20,7 @@ from tonearm.cli.library_options import (
     ModelOption,
     chosen_model,
     location,
+    path,
     print_object,
 )
 from tonearm.cli.progress_bar import Counting
@@ -48,11 +48,11 @@ class _Options:
 def scan(
     context: typer.Context,
     paths: Annotated[
-        list[str] | None,  # a Path would make s3://a of s3:/a
+        list[str] | None,
         typer.Argument(
             help="Files and folders; with --on also URIs and manifests.",
             show_default="everything scanned before",
-            click_type=click.Path(),
+            parser=path,
         ),
     ] = None,
     library: Location = None,
