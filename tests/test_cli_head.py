@@ -163,6 +163,18 @@ def test_a_head_on_a_split_that_leaks_says_so_as_a_network_does(
     assert "LEAK: Split leaking-tracks-0 leaks on purpose" in says(result)
 
 
+def test_a_genre_by_one_artist_is_called_unmeasured_only_where_it_is(embeddings: Path) -> None:
+    """A split at random measures a genre by one artist; one by groups does not."""
+    for i in range(10):
+        change(embeddings, f"chirp/{i}.wav", group="artist:ann")
+    said = "chirp is learnt but not measured"
+    made = embeddings.with_name("run")
+    assert said not in says(tonearm("train", embeddings, "--split", "random-tracks", "-o", made))
+    values = json.loads((made / "metrics.json").read_text())
+    assert values["valid"]["per_genre"]["chirp"]["n"] == 2
+    assert said in says(tonearm("train", embeddings, "--split", "grouped", "-o", made))
+
+
 def test_a_grown_head_keeps_what_its_base_leaked(embeddings: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
     tonearm("train", embeddings, "--split", "random-tracks", "--output", base)

@@ -152,5 +152,9 @@ def test_an_accuracy_of_one_or_zero_has_an_interval_too():
     assert metrics.accuracy_interval(~right) == pytest.approx((0, 0.243), abs=0.001)
     four = metrics.accuracy_interval(right, groups=list("aaabbbcccddd"))
     assert four == pytest.approx((4 / (4 + 1.96**2), 1), abs=0.001)
+    shares = np.zeros((2, 12)).mean(axis=0)  # two seeds, both wrong on every track
+    assert metrics.accuracy_interval(shares) == metrics.accuracy_interval(~right)
+    assert metrics.accuracy_interval(shares + 1) == metrics.accuracy_interval(right)
+    assert metrics.accuracy_interval(right / 2, groups=list("aaabbbcccddd"))[0] == 0.5
     mixed = np.arange(12) < 9
     assert metrics.accuracy_interval(mixed) == metrics.bootstrap_interval(mixed)

@@ -68,8 +68,9 @@ def test_more_folds_than_a_genre_has_artists() -> None:
 class Pretended:
     """Training that only writes what a run leaves; it may be killed after some runs."""
 
-    def __init__(self, killed_after: int = 99) -> None:
+    def __init__(self, killed_after: int = 99, *, wrong: bool = False) -> None:
         self.trained: list[str] = []
+        self._wrong = wrong
         self._left = killed_after
 
     def __call__(self, run: Run, begun: bool) -> None:
@@ -85,6 +86,10 @@ class Pretended:
             Track(n, n.partition("/")[0], f"artist:{n.partition('-')[0]}", "", 0.0) for n in names
         ]
         values = rng.dirichlet([1, 1], len(names))
+        if self._wrong:
+            values = np.array(
+                [[float(t.genre == other) for other in ("rock", "jazz")] for t in tracks]
+            )
         write_predictions(out / PREDICTIONS, tracks, ["jazz", "rock"], values)
         training = {"model": "lstm", "config": {}, "recipe": {}, "epochs": 1, "leaks": False}
         (out / METRICS).write_text(json.dumps({"training": {**training, "split": split.name}}))
@@ -119,6 +124,13 @@ def test_figures_are_of_all_held_out_tracks_together(tmp_path: Path) -> None:
     deviation = np.std(np.mean(right["right"], axis=1), ddof=1)
     assert together["deviation_of_seeds"] == pytest.approx(deviation)
     assert len(list(csv.DictReader((tmp_path / PREDICTIONS).open()))) == 24
+
+
+def test_seeds_that_are_all_wrong_have_an_interval_as_each_of_them_has(tmp_path: Path) -> None:
+    values = trials.run_each(begun(tmp_path), Pretended(wrong=True))
+    low, high = values["held_out"]["interval_95_by_group"]
+    assert values["held_out"]["accuracy"] == low == 0 and high > 0.2
+    assert values["by_seed"]["0"]["interval_95_by_group"] == [low, high]
 
 
 def test_killed_trials_continue_with_what_is_left(tmp_path: Path) -> None:

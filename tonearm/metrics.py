@@ -122,17 +122,18 @@ def bootstrap_interval(
 
 
 def accuracy_interval(
-    right: NDArray[np.bool_], *, groups: Sequence[str] | None = None
+    right: NDArray[Any], *, groups: Sequence[str] | None = None
 ) -> tuple[float, float]:
     """95 % interval of an accuracy: `bootstrap_interval`, and Wilson's interval at 0 and 1.
 
-    If all predictions are right, or none, every bootstrap draw is the same. Wilson's interval
-    (1927) then counts each group, or each track, as one trial.
+    If all predictions are right, or none, every bootstrap draw is the same, also if several seeds
+    were asked: they share the tracks. Wilson's interval (1927) then counts each group, or each
+    track, as one trial.
 
     Parameters
     ----------
-    right : bool [n]
-        Whether each track is classified right.
+    right : bool or float64 [n]
+        Whether each track is classified right, or the share of seeds that classify it right.
     groups : sequence of str [n] or None
         Artist of each track.
 
@@ -141,13 +142,35 @@ def accuracy_interval(
     tuple of float
         Lower and upper end.
     """
-    right = np.asarray(right, dtype=bool)
+    right = np.asarray(right, dtype=float)
     if 0 < right.sum() < len(right):
         return bootstrap_interval(right, groups=groups)
     trials = len(right) if groups is None else len(set(groups))
     # Wilson's other end: after 52 of 52 right answers the true rate may be as low as .93.
     reach = _Z_95**2 / (trials + _Z_95**2)
-    return (1 - reach, 1.0) if right.all() else (0.0, reach)
+    return (1 - reach, 1.0) if right.any() else (0.0, reach)
+
+
+def over_seeds(right: NDArray[np.bool_], *, groups: Sequence[str]) -> dict[str, Any]:
+    """Accuracy of several seeds on the same tracks, as one figure.
+
+    Two kinds of chance are kept apart: the interval is over groups, the deviation over seeds.
+
+    Parameters
+    ----------
+    right : bool [seeds, n]
+        Whether each seed classifies each track right.
+    groups : sequence of str [n]
+        Artist of each track.
+    """
+    accuracies = right.mean(axis=1)
+    return {
+        "accuracy": float(accuracies.mean()),
+        "interval_95_by_group": list(accuracy_interval(right.mean(axis=0), groups=groups)),
+        "deviation_of_seeds": float(accuracies.std(ddof=1)) if len(right) > 1 else None,
+        "n": right.shape[1],
+        "groups": len(set(groups)),
+    }
 
 
 @dataclass(frozen=True)

@@ -111,9 +111,7 @@ def figures(
         "mean_average_precision": float(np.mean(list(each.values()))),
         "micro_f1": 2 * both / either,  # every track has a genre: never 0 / 0
         "top_right": float(top_right.mean()),
-        "top_right_interval_95_by_group": list(
-            metrics.bootstrap_interval(top_right, groups=groups)
-        ),
+        "top_right_interval_95_by_group": list(metrics.accuracy_interval(top_right, groups=groups)),
         "log_loss": log_loss(truth, values),
         "per_genre": {
             label: {"n": int(truth[:, labels.index(label)].sum()), "average_precision": value}

@@ -211,9 +211,6 @@ def _summarise(asked: Trials) -> dict[str, Any]:
     # Of one genre they sum to 1 already, but for the rounding of a table.
     probabilities = np.stack([several_genres.normalised(each) for each in raw])
     right = probabilities.argmax(axis=2) == truth  # (seeds, tracks)
-    low, high = metrics.bootstrap_interval(right.mean(axis=0), groups=owners)
-    # The interval is over artists, this over seeds: two kinds of chance, which are printed apart.
-    accuracies = right.mean(axis=1)
     training = json.loads((Path(asked.each()[0].out) / METRICS).read_text("utf-8"))["training"]
     values = {
         "training": {
@@ -225,13 +222,7 @@ def _summarise(asked: Trials) -> dict[str, Any]:
         },
         "note": "probabilities are the mean over a track's windows, before any calibration; the "
         "interval resamples groups, and each track counts by the share of seeds that are right",
-        "held_out": {
-            "accuracy": float(accuracies.mean()),
-            "interval_95_by_group": [low, high],
-            "deviation_of_seeds": float(accuracies.std(ddof=1)) if len(of_seed) > 1 else None,
-            "n": len(truth),
-            "groups": len(set(owners)),
-        },
+        "held_out": metrics.over_seeds(right, groups=owners),
         "by_seed": {
             str(seed): metrics.evaluate(truth, each, tuple(labels), groups=owners)
             for seed, each in zip(of_seed, probabilities, strict=True)
