@@ -1,68 +1,29 @@
+"""``tonearm tag``: what it plans, writes and skips."""
+
 from __future__ import annotations
 
 import json
 import os
 import shlex
 
-import mutagen
 import pytest
-from support import small_files, tagged
-from typer.testing import CliRunner
+from support import tagged
+from support.two_albums import genres, runner, two_albums
 
-from tonearm.cli import tag_views, undo
-from tonearm.cli.app import app
+from tonearm.cli import tag_views
 from tonearm.errors import LibraryError, TagError
-from tonearm.library import tag_runs
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import FileStatus, Library
-from tonearm.tagging import write
-from tonearm.tagging.read import read_tags
 
 
 @pytest.fixture
 def music(tmp_path):
-    """Five files of two albums, and their library: none, a person's, and broken tags."""
-    folder = tmp_path / "müsic"
-    folder.mkdir()
-    plain = small_files.write(tmp_path / "plain.flac", small_files.music(1, 0.3)).read_bytes()
-    files = {}
-    for name, genres in (("a", []), ("b", ["Rock"]), ("c", []), ("d", []), ("e", [])):
-        path = folder / f"{name}.flac"
-        path.write_bytes(plain)
-        files[name] = tagged.with_tags(path, genres)
-    for name, album in (("a", "One"), ("b", "One"), ("c", "One"), ("d", "Two"), ("e", "Two")):
-        file = mutagen.File(files[name])
-        file["album"] = album
-        file.save()
-    tagged.library_of(
-        tmp_path / "library.sqlite",
-        {
-            files["a"]: {"jazz": 0.9, "blues": 0.1},
-            files["b"]: {"jazz": 0.8, "blues": 0.2},
-            files["c"]: {"hiphop": 0.5, "jazz": 0.45},
-            files["d"]: {"hiphop": 0.82, "jazz": 0.1},
-            files["e"]: {},
-        },
-    )
-    return files
+    return two_albums(tmp_path)
 
 
 @pytest.fixture
 def tonearm(tmp_path):
-    def run(*arguments):
-        library = ["--library", str(tmp_path / "library.sqlite")]
-        if arguments[0] == "tag" and "--by" not in arguments:
-            library += ["--by", "file"]  # albums have tests of their own
-        result = CliRunner().invoke(app, [*map(str, arguments), *library])
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return run
-
-
-def genres(music):
-    return {name: read_tags(path).genres for name, path in music.items()}
+    return runner(tmp_path / "library.sqlite")
 
 
 def test_nothing_is_written_without_write(music, tonearm):
@@ -82,64 +43,6 @@ def test_nothing_is_written_without_write(music, tonearm):
     assert {path: path.read_bytes() for path in music.values()} == before
     with pytest.raises(LibraryError, match="no genre has been written yet"):
         tonearm("history")
-
-
-def test_write_undo_history_and_redo(music, tonearm):
-    before = {path: path.read_bytes() for path in music.values()}
-    assert "run 1: 2 of 2 files written" in tonearm("tag", "--write").stdout
-    written = {path: path.read_bytes() for path in music.values()}
-    assert genres(music) == {"a": ("Jazz",), "b": ("Rock",), "c": (), "d": ("Hip-Hop",), "e": ()}
-    again = tonearm("tag", "--write")
-    assert "0 files to write" in again.stdout, "its own guesses are not a person's, and the same"
-    assert "2 skipped: have this genre already" in again.stdout
-    assert "run 2: 2 of 2 files of run 1 restored" in tonearm("undo").stdout
-    assert {path: path.read_bytes() for path in music.values()} == before
-    assert "2 files tagged, undone by run 2" in tonearm("history").stdout
-    assert "none → Jazz  (undone since)" in tonearm("history", 1).stdout
-    with pytest.raises(LibraryError, match="nothing to undo"):
-        tonearm("undo")
-    tonearm("undo", 2)
-    assert {path: path.read_bytes() for path in music.values()} == written
-
-
-def test_history_says_what_became_of_a_run_after_undoing_an_undo(music, tonearm):
-    def lines():
-        return [line.split("  ", 2)[-1].split(": ", 1)[1] for line in history()]
-
-    def history():
-        return tonearm("history").stdout.splitlines()[::-1]
-
-    tonearm("tag", "--write")
-    assert lines() == ["2 files tagged"]
-    tonearm("undo")
-    assert lines() == ["2 files tagged, undone by run 2", "2 files restored"]
-    tonearm("undo", 2)
-    assert lines() == [
-        "2 files tagged, undone by run 2, restored by run 3",
-        "2 files restored, undone by run 3",
-        "2 files tagged again as by run 1",
-    ]
-    music["a"].unlink()
-    tonearm("undo", 3)
-    assert lines()[1:] == [
-        "2 files restored, 1 of them undone by run 3",
-        "2 files tagged again as by run 1, 1 of them undone by run 4",
-        "1 file restored again as by run 2, 1 skipped",
-    ]
-    assert lines()[0] == "2 files tagged, 1 of them undone by run 2"
-
-
-def test_an_undo_that_restored_nothing_is_not_listed(music, tonearm):
-    tonearm("tag", "--write", music["a"])
-    kept = music["a"].read_bytes()
-    music["a"].unlink()
-    failed = tonearm("undo")
-    assert failed.exit_code == 1 and failed.stdout == "0 of 1 file of run 1 restored\n"
-    listed = tonearm("history")
-    assert len(listed.stdout.splitlines()) == 1 and ": 1 file tagged\n" in listed.stdout
-    assert listed.stderr == "not listed, since they changed no file: run 2\n"
-    music["a"].write_bytes(kept)
-    assert "1 of 1 file of run 1 restored" in tonearm("undo").stdout
 
 
 def test_the_library_follows(music, tonearm, tmp_path):
@@ -227,17 +130,6 @@ def test_a_file_that_moved_since_the_scan_is_called_that(music, tonearm):
     assert f"{place} is not scanned yet: run `tonearm scan` on it" in named.stderr
 
 
-def test_a_genre_changed_since_is_not_undone(music, tonearm):
-    tonearm("tag", "--write")
-    tagged.with_tags(music["a"], ["Bebop"])
-    result = tonearm("undo")
-    assert result.exit_code == 1
-    assert "a.flac: its genre was changed since (now Bebop)" in result.stderr
-    assert "1 skipped (`tonearm undo 1` tries again):\n" in result.stderr
-    assert genres(music)["a"] == ("Bebop",)
-    assert genres(music)["d"] == ()
-
-
 def test_only_what_is_named(music, tonearm):
     assert "1 of 1 file written" in tonearm("tag", "--write", music["d"]).stdout
     assert genres(music)["a"] == ()
@@ -278,57 +170,6 @@ def test_json(music, tonearm):
     assert [(entry["state"], entry["new"]) for entry in files] == [
         ("done", ["Jazz"]), ("done", ["Hip-Hop"])
     ]  # fmt: skip
-
-
-def test_what_an_interrupted_run_wrote_is_not_taken_for_changed(music, tonearm, monkeypatch):
-    """Killed between the renaming and the library's row: the next run updates the library."""
-
-    def crash(_library, _path):
-        raise SystemExit("killed")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(tag_runs, "_refresh", crash)
-        tonearm("tag", "--write", music["a"])
-    assert genres(music)["a"] == ("Jazz",)
-    names = music["a"].parent / "names.toml"
-    names.write_text('jazz = "Bebop"\n')
-    assert tonearm("tag", "--write", "--map", names).exit_code == 0
-    assert genres(music)["a"] == ("Bebop",)
-    assert "interrupted" in tonearm("history").stdout
-
-
-def test_interrupted_by_ctrl_c(music, tonearm, monkeypatch):
-    genuine = write.compare
-
-    def compare(target, temporary):
-        if target == music["d"]:
-            raise KeyboardInterrupt
-        return genuine(target, temporary)
-
-    monkeypatch.setattr(write, "compare", compare)
-    result = tonearm("tag", "--write")
-    assert result.exit_code == 130
-    assert "1 of 2 files written" in result.stdout
-    assert genres(music)["a"] == ("Jazz",)
-    assert sorted(os.listdir(music["a"].parent)) == [f"{name}.flac" for name in "abcde"]
-    assert "interrupted" in tonearm("history").stdout
-
-
-def test_an_undo_is_shown_before_it_is_done(music, tonearm):
-    tonearm("tag", "--write")
-    before = {path: path.read_bytes() for path in music.values()}
-    file = mutagen.File(music["a"])
-    file["mood"] = "calm"
-    file.save()
-    tagged.with_tags(music["d"], ["Bebop"])
-    before[music["a"]], before[music["d"]] = music["a"].read_bytes(), music["d"].read_bytes()
-    shown = tonearm("undo", "--dry-run")
-    assert "a.flac: Jazz → none  (its genre alone: other tags were changed since)" in shown.stdout
-    assert "d.flac: Hip-Hop → none  (skipped: its genre was changed since)" in shown.stdout
-    assert "1 file of run 1 to restore" in shown.stdout
-    assert {path: path.read_bytes() for path in music.values()} == before
-    assert "run 2: 1 of 2 files of run 1 restored" in tonearm("undo").stdout
-    assert genres(music)["a"] == () and mutagen.File(music["a"])["mood"] == ["calm"]
 
 
 def test_the_plan_names_what_cannot_be_written(music, tonearm):
@@ -490,17 +331,6 @@ def test_discs_of_an_album_are_one_line(music, tonearm, tmp_path):
             library.write("UPDATE tracks SET album = ?, album_artist = ? WHERE path = ?", [row])
     planned = tonearm("tag", "--by", "album", "--min-confidence", "0", music["c"], music["d"])
     assert f"Box (2 files in {music['c'].parent}): none → " in planned.stdout
-
-
-def test_many_files_to_restore_are_summed(music, tonearm, monkeypatch):
-    tonearm("tag", "--write")
-    monkeypatch.setattr(undo, "_MOST_LINES", 1)
-    shown = tonearm("undo", "--dry-run").stdout
-    assert shown == "Hip-Hop → none, 1 file\nJazz → none, 1 file\n2 files of run 1 to restore\n"
-    assert "a.flac: Jazz → none" in tonearm("undo", "--dry-run", "--details").stdout
-    with music["a"].open("ab") as file:
-        file.write(b"x")
-    assert "a.flac: Jazz → none  (" in tonearm("undo", "--dry-run").stdout
 
 
 def test_a_map_that_never_ends(tonearm, music):
