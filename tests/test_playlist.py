@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_library_store import STATUS
 
+from tonearm.cli.playlist import PlaylistForm, write_playlist
 from tonearm.errors import LibraryError
-from tonearm.library.playlist import Conditions, Entry, TagCondition, m3u8, select
+from tonearm.library.playlist import Conditions, Entry, TagCondition, m3u8, select, styles_in
 from tonearm.library.store import FileTags, Library, ModelRecord, as_stored
 from tonearm.model.prediction import Prediction
 
@@ -164,3 +165,17 @@ def test_of_copies_the_one_among_its_album_is_listed(library):
         library.put_track(as_stored(f"/m/{name}"), status, tags, sound=sound)
     paths = [entry.path for entry in select(library, Conditions(genres=("jazz",)))]
     assert "/m/blue/2" in paths and not {"/m/a", "/m/a copy"} & set(paths)
+
+
+def test_the_styles_of_a_library_are_listed(library):
+    assert styles_in(library) == ["Hard Rock", "Indie"]
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("a.xml", b"<?xml"), ("a.XSPF", b"<?xml"), ("a.m3u", b"#EXTM3U")]
+)
+def test_the_ending_of_a_list_decides_its_format(library, tmp_path, name, begins):
+    write_playlist(select(library, Conditions()), tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(begins)
+    write_playlist(select(library, Conditions()), tmp_path / name, PlaylistForm.mixxx)
+    assert (tmp_path / name).read_bytes().startswith(b"#EXTM3U")

@@ -172,6 +172,8 @@ def say(text: str) -> None:
     text : str
         A message; escape names with :func:`printable` first.
     """
+    # In a pipe stdout waits, and the last word would come first.
+    sys.stdout.flush()
     print(text, file=sys.stderr)
 
 

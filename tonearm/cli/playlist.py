@@ -45,6 +45,10 @@ Output = Annotated[
 ]
 
 
+# Formats by the ending of a file; any other holds M3U8.
+_FORMS = {".xspf": PlaylistForm.xspf, ".xml": PlaylistForm.rekordbox}
+
+
 def _seconds(text: str | None) -> str | None:
     parts = (text or "0").split(":")
     # A fraction is fine; signs and exponents, which float() takes, are slips here.
@@ -92,8 +96,11 @@ def playlist(
         bool, typer.Option("--copies", help="List all copies of a sound, not only one.")
     ] = False,
     output_format: Annotated[
-        PlaylistForm, typer.Option("--format", "-f", help="Playlist format.")
-    ] = PlaylistForm.m3u8,
+        PlaylistForm | None,
+        typer.Option(
+            "--format", "-f", help="Playlist format.", show_default="by the ending of --output"
+        ),
+    ] = None,
     output: Output = None,
     library: Location = None,
     verbose: console.Verbose = False,
@@ -118,11 +125,14 @@ def playlist(
     )
     with Library(location(library)) as opened:
         entries = playlists.select(opened, conditions)
+        if style and not entries:
+            names = ", ".join(playlists.styles_in(opened)) or "none"
+            console.say(f"styles in this library: {names}")
     write_playlist(entries, output, output_format)
 
 
 def write_playlist(
-    entries: list[Entry], output: Path | None, form: PlaylistForm = PlaylistForm.m3u8
+    entries: list[Entry], output: Path | None, form: PlaylistForm | None = None
 ) -> None:
     """Write entries to a file, or to stdout."""
     from tonearm.files import write_atomically
@@ -150,10 +160,12 @@ def write_playlist(
     console.close("left out", [(path, reason) for path in made.left_out])
 
 
-def _made(entries: list[Entry], output: Path | None, form: PlaylistForm) -> Playlist:
+def _made(entries: list[Entry], output: Path | None, form: PlaylistForm | None) -> Playlist:
     from tonearm.library import playlist_formats
     from tonearm.library.playlist import m3u8
 
+    if form is None and output is not None:
+        form = _FORMS.get(output.suffix.lower())
     if form is PlaylistForm.xspf:
         return playlist_formats.xspf(entries)
     if form is PlaylistForm.rekordbox:

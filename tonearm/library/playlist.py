@@ -244,6 +244,18 @@ def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
     return where, values
 
 
+def styles_in(library: Library) -> list[str]:
+    """Names of the styles that any track of the library has, in their order.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
+    rows = library.rows("SELECT DISTINCT e.key FROM sounds s, json_each(s.styles) e ORDER BY e.key")
+    return [name for (name,) in rows]
+
+
 def _by_arrays(library: Library, model: ModelRecord, conditions: Conditions) -> list[int]:
     """Numbers of the sounds whose probabilities and tags meet the conditions."""
     rows = library.rows(
