@@ -178,8 +178,8 @@ class Audit:
             )
             if genre in self.one_by_one:
                 text += (
-                    "; the artist's tracks were held out one by one, so they may speak for each "
-                    "other"
+                    "; the artist's tracks were held out one by one, so they may have influenced "
+                    "each other"
                 )
             said.append(text)
         said += [
