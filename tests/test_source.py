@@ -35,6 +35,19 @@ def test_integers_are_scaled_by_their_type(dtype: type[np.signedinteger]) -> Non
     assert mono_samples(samples).tolist() == [-1, 0, 0.5]
 
 
+def test_an_array_without_a_number_is_not_silence() -> None:
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="no sample is a finite number"):
+            mono_samples(np.full((100, 2), value, np.float32))
+    one_sided = np.stack([STEREO[:, 0], np.full(3, np.nan)], axis=1)
+    assert mono_samples(one_sided).tolist() == STEREO[:, 0].tolist(), "the good channel counts"
+
+
+def test_bytes_say_what_they_should_be_wrapped_in() -> None:
+    with pytest.raises(TypeError, match=r"io\.BytesIO"), open_source(b"RIFF"):  # type: ignore[arg-type]
+        pass
+
+
 def test_unsigned_samples_have_their_zero_in_the_middle() -> None:
     assert mono_samples(np.array([0, 128, 192], np.uint8)).tolist() == [-1, 0, 0.5]
 

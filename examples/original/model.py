@@ -4,7 +4,8 @@
 
 The original divided segments at random, a quarter of them to measure on. Nine other segments of
 each song are then in training, so the figure flatters: it reported .8248 and .7386 so.
-``--by-artist`` divides artists instead. Writes ``model.pt`` and ``curves.svg``.
+``--by-artist`` divides artists instead; where none is known, it divides tracks and says so. Writes
+``model.pt`` and ``curves.svg``.
 """
 
 import argparse
@@ -16,8 +17,19 @@ import torch
 from network import fit, network
 
 from tonearm.data.folds import assign_groups
+from tonearm.data.groups import without_artist
 from tonearm.training import charts
 from tonearm.training.report_charts import curves
+
+
+def division(groups: dict[str, str]) -> str:
+    """What is divided where each track has the group of ``groups``: artists, if they are known."""
+    unknown = without_artist(groups.values()).total()
+    if unknown == len(groups):
+        return "by track: no artist is known, so artists may be on both sides"
+    if unknown:
+        return f"by artist; {unknown} of {len(groups)} tracks have no known artist: by track"
+    return "by artist"
 
 
 def main(data: Path, epochs: int, *, by_artist: bool) -> None:
@@ -27,6 +39,11 @@ def main(data: Path, epochs: int, *, by_artist: bool) -> None:
     names = [values["mapping"][label] for label in values["labels"]]
     units = values["groups"] if by_artist else [str(i) for i in range(len(names))]
     held_out = assign_groups(names, units, fractions=(0.75, 0.25), seed=0) == 1
+    kind = "segments at random: LEAKS"
+    if by_artist:
+        kind = division(dict(zip(values["tracks"], values["groups"], strict=True)))
+    measured_on = int(np.sum(held_out))
+    print(f"{len(x)} segments, {measured_on} of them to measure on ({kind})", flush=True)
     torch.manual_seed(0)
     net = network(len(values["mapping"]))
     train, valid = ((x[where], y[where]) for where in map(torch.from_numpy, (~held_out, held_out)))
@@ -34,10 +51,10 @@ def main(data: Path, epochs: int, *, by_artist: bool) -> None:
     for row in fit(net, train, valid, epochs):
         print(" ".join(f"{name} {value:.4g}" for name, value in row.items()), flush=True)
         rows.append(row)
-    last, kind = rows[-1], "by artist" if by_artist else "segments at random: LEAKS"
+    last = rows[-1]
     print(
         f"accuracy {last['valid_accuracy']:.4f} loss {last['valid_loss']:.4f} "
-        f"n={int(np.sum(held_out))} ({kind})"
+        f"n={measured_on} ({kind})"
     )
     drawn = curves({name: [row[name] for row in rows] for name in rows[0]})
     sheet = charts.sheet(list(drawn.values()), title=f"The original network, {kind}")

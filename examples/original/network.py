@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tonearm.nets import lstm
+from tonearm.training import threads
 
 FRAMES, COEFFICIENTS = 130, 13
 
@@ -30,19 +31,23 @@ def fit(
     """Train; the row of each epoch as a dict."""
     x, y = train
     adam = torch.optim.Adam(net.parameters(), lr=1e-3, eps=1e-7)  # Keras' own numbers
-    for epoch in range(1, epochs + 1):
-        order = torch.from_numpy(np.random.default_rng(epoch).permutation(len(x)))
-        for some in order.split(32):
-            loss = F.cross_entropy(net.classify(x[some]), y[some])
-            adam.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 100.0)
-            adam.step()
-        (loss, accuracy), (valid_loss, valid_accuracy) = measured(net, x, y), measured(net, *valid)
-        yield {
-            "epoch": epoch,
-            "loss": loss,
-            "accuracy": accuracy,
-            "valid_loss": valid_loss,
-            "valid_accuracy": valid_accuracy,
-        }
+    with threads.suited_to(net):
+        for epoch in range(1, epochs + 1):
+            order = torch.from_numpy(np.random.default_rng(epoch).permutation(len(x)))
+            for some in order.split(32):
+                loss = F.cross_entropy(net.classify(x[some]), y[some])
+                adam.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(net.parameters(), 100.0)
+                adam.step()
+            (loss, accuracy), (valid_loss, valid_accuracy) = (
+                measured(net, x, y),
+                measured(net, *valid),
+            )
+            yield {
+                "epoch": epoch,
+                "loss": loss,
+                "accuracy": accuracy,
+                "valid_loss": valid_loss,
+                "valid_accuracy": valid_accuracy,
+            }

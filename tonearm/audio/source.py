@@ -42,7 +42,8 @@ def mono_samples(array: NDArray[Any]) -> Float32:
     Raises
     ------
     ValueError
-        When it cannot be audio: no such shape, no such type, or floats far beyond -1..1.
+        When it cannot be audio: no such shape, no such type, floats far beyond -1..1, or none that
+        is a number.
 
     Examples
     --------
@@ -68,6 +69,8 @@ def _scaled(array: NDArray[Any]) -> Float32:
         samples = array.astype(np.float32)
         # `mono` deals with NaN and infinity, which must not decide the peak.
         finite = samples[np.isfinite(samples)]
+        if len(samples) and not len(finite):
+            raise ValueError("no sample is a finite number: the array is damaged, not silent")
         if len(finite) and (peak := float(np.abs(finite).max())) > _HIGHEST_FLOAT:
             raise ValueError(
                 f"samples reach {peak:.6g}; floats must lie in -1..1. "
@@ -107,7 +110,8 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
     DecodeError
         When a file cannot be decoded.
     TypeError, ValueError
-        When a file is open as text, an array is not audio, or its sample rate is missing.
+        When a file is open as text or given as bytes, an array is not audio, or its sample rate is
+        missing.
 
     Examples
     --------
@@ -115,6 +119,8 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
     ...     opened.reader.info.sample_rate_hz
     44100
     """
+    if isinstance(source, bytes | bytearray | memoryview):
+        raise TypeError("bytes are neither a path nor samples: wrap a file's in io.BytesIO")
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
         if sample_rate_hz is None or not int(sample_rate_hz) >= 1:
             raise ValueError(f"samples need a sample rate of 1 Hz or more, not {sample_rate_hz}")

@@ -106,7 +106,13 @@ def _read(name: str, about: str, sha256: list[str] | tuple[str, ...]) -> Foreign
     from tonearm.model.imports.make import Foreign
 
     # The small one first: it may be wrong, and its licence is what a person waits for.
-    text = fetch.read(about, largest=described.LARGEST_BYTES, sha256=sha256)
+    try:
+        text = fetch.read(about, largest=described.LARGEST_BYTES, sha256=sha256)
+    except ModelError as error:
+        if about != _next_to(name):
+            raise
+        # Nobody named this file, so the message says what it is and how to name another.
+        raise ModelError(f"the metadata next to {name}: {error}; name it with --metadata") from None
     try:
         values = described.read(text, toml=about.endswith(".toml"))
     except ModelError as error:

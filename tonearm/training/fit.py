@@ -25,7 +25,7 @@ from tonearm import metrics
 from tonearm.data import splits
 from tonearm.errors import DatasetError
 from tonearm.nets import Architecture, Recipe
-from tonearm.training import architecture, several_genres, tensorboard
+from tonearm.training import architecture, several_genres, tensorboard, threads
 from tonearm.training.batches import Data
 from tonearm.training.finalize import finish, predict_subset
 from tonearm.training.predictions import csv_text
@@ -107,14 +107,15 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: ReportProgress) -> Non
     fit = _Fit(fabric, run, model, data, net)
     # After the net and the optimiser are made, whose states it replaces.
     fit.restore()
-    while not fit.finished:
-        loss, accuracy = fit.run_epoch(report)
-        fit.evaluate(loss, accuracy)
-        if fabric.is_global_zero:
-            fit.save()
-            if run.tensorboard:
-                tensorboard.log(Path(run.out), fit.history[-1])
-            report("epoch", asdict(fit.history[-1]))
+    with threads.suited_to(net):
+        while not fit.finished:
+            loss, accuracy = fit.run_epoch(report)
+            fit.evaluate(loss, accuracy)
+            if fabric.is_global_zero:
+                fit.save()
+                if run.tensorboard:
+                    tensorboard.log(Path(run.out), fit.history[-1])
+                report("epoch", asdict(fit.history[-1]))
     fabric.barrier()
     if fabric.is_global_zero:
         # The first process alone writes, so that two never write one file.
