@@ -7,6 +7,7 @@ import pytest
 from tonearm.data.index import Track
 from tonearm.data.splits import Split, official
 from tonearm.training import caveats
+from tonearm.training.learnt_sounds import LearntSounds
 
 
 def tracks(*groups: str) -> list[Track]:
@@ -22,9 +23,16 @@ def kinds(found: list[caveats.Caveat]) -> list[str]:
     return [each.kind for each in found]
 
 
-def test_no_split_is_a_caveat() -> None:
-    (found,) = caveats.of_split(None, crossing=(), tracks=KNOWN)
+def test_no_split_is_a_caveat_unless_the_learnt_sounds_are_known() -> None:
+    assert caveats.of_split(None, crossing=(), tracks=KNOWN) == []
+    (found,) = caveats.of_unsplit({}, learnt=0, n=2)
     assert found.kind == "caveat" and "every track is measured" in found.text
+    assert caveats.of_unsplit({}, learnt=1, n=2) == [], "a leak, which says more"
+    network = {"sounds": LearntSounds.of(["k"], None).to_dict()}
+    (found,) = caveats.of_unsplit(network, learnt=0, n=2)
+    assert found.kind == "note" and "None of the 2" in found.text and "checksums" in found.text
+    extended = {**network, "sounds_of_base_unknown": True}
+    assert kinds(caveats.of_unsplit(extended, learnt=0, n=2)) == ["caveat"]
 
 
 def test_a_split_that_leaks_is_a_leak_and_says_how_much() -> None:
@@ -71,7 +79,8 @@ SPLIT = Split("mine", {"train": ("a",), "valid": ("b",)})
     [
         ({"leaks": True, "split": "leaking-tracks-0"}, SPLIT, "valid", ["leak"]),
         ({"split_sha256": SPLIT.sha256}, SPLIT, "train", ["leak"]),
-        ({"split_sha256": SPLIT.sha256}, SPLIT, "valid", ["note"]),
+        ({"split_sha256": SPLIT.sha256}, SPLIT, "valid", []),
+        ({"split_sha256": SPLIT.sha256, "recipe": {}}, SPLIT, "valid", ["note"]),
         ({"split_sha256": SPLIT.sha256}, SPLIT, "test", []),
         ({"split_sha256": SPLIT.sha256, "parts": ["train", "valid"]}, SPLIT, "valid", ["leak"]),
         ({"split_sha256": "another", "split": "theirs"}, SPLIT, "valid", ["caveat"]),
@@ -83,6 +92,13 @@ def test_what_a_model_learnt_from(
     training: dict[str, object], split: Split | None, subset: str, expected: list[str]
 ) -> None:
     assert kinds(caveats.of_training(training, split, subset)) == expected
+
+
+@pytest.mark.parametrize(("patience", "said"), [(0, False), (5, True)])
+def test_an_epoch_is_chosen_with_patience_alone(patience: int, said: bool) -> None:
+    training = {"split_sha256": SPLIT.sha256, "recipe": {}, "patience": patience}
+    (found,) = caveats.of_training(training, SPLIT, "valid")
+    assert ("epoch" in found.text) is said and "temperature" in found.text
 
 
 def test_a_model_says_what_it_was_trained_on() -> None:

@@ -40,7 +40,7 @@ def test_command(tonearm: Command, folder: Path, model_path: Path) -> None:
     assert "tracks   0.667" in ended.out and "4 groups" in ended.out
     assert "answered 0.833  0.600 of these right; 1 unknown, 1 of them wrongly" in ended.out
     assert "blues    3  0.667   0.667      0.667  jazz (1)" in ended.out
-    assert ended.err.startswith("CAVEAT: No split")
+    assert ended.err.startswith(f"CAVEAT: {model_path}: No split")
 
 
 def test_command_json(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
@@ -76,10 +76,10 @@ def test_command_finds_the_split_next_to_the_model(
     split = splits.load(honest(tmp_path))
     split.save(tmp_path / "run" / "split.txt")
     path = tmp_path / "run" / "model.tonearm"
-    model_file.save(trained(split="made", split_sha256=split.sha256), path)
+    model_file.save(trained(split="made", split_sha256=split.sha256, recipe={}), path)
     ended = tonearm("evaluate", path, folder)
     assert ended.out.startswith(f"valid of made {split.sha256[:12]}: 3 tracks")
-    assert ended.err.startswith(f"NOTE: {path}: The epoch and the calibration")
+    assert ended.err.startswith(f"NOTE: {path}: The temperature of this network")
 
 
 def test_command_on_a_folder_of_music(tonearm: Command, songs: Path, model_path: Path) -> None:

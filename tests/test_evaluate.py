@@ -33,6 +33,8 @@ from tonearm.errors import DatasetError, ModelError
 from tonearm.model.file import Model
 from tonearm.model.texture import TextureHead
 from tonearm.training import evaluate, evaluation_set
+from tonearm.training.evaluate import genre_rows
+from tonearm.training.learnt_sounds import LearntSounds
 from tonearm.training.run import read_history
 
 
@@ -70,8 +72,8 @@ def test_genre_rows(folder: Path) -> None:
     assert rows["blues"]["recall"] == pytest.approx(2 / 3)
     assert rows["blues"]["precision"] == pytest.approx(2 / 3)
     assert rows["blues"]["f1"] == pytest.approx(4 / 6)
-    assert (rows["blues"]["confused_with"], rows["blues"]["confused_with_count"]) == ("jazz", 1)
-    assert rows["jazz"]["confused_with"] is None and rows["jazz"]["precision"] == 0.5
+    assert (rows["blues"]["confused_with"], rows["blues"]["confused_with_count"]) == (["jazz"], 1)
+    assert rows["jazz"]["confused_with"] == [] and rows["jazz"]["precision"] == 0.5
 
 
 def test_mistakes_come_the_most_confident_first(folder: Path) -> None:
@@ -135,7 +137,8 @@ def test_a_model_of_another_split_is_marked(folder: Path, tmp_path: Path) -> Non
         result = evaluated(folder, model, split=split, subset=subset).results[0]
         return [caveat.kind for caveat in result.caveats]
 
-    assert kinds(trained(split="made", split_sha256=sha256)) == ["note"]
+    assert kinds(trained(split="made", split_sha256=sha256)) == [], "a head chooses nothing there"
+    assert kinds(trained(split="made", split_sha256=sha256, recipe={})) == ["note"]
     assert kinds(trained(split="made", split_sha256=sha256), subset="train") == ["leak"]
     both = trained(split="made", split_sha256=sha256, parts=["train", "valid"])
     assert kinds(both) == kinds(both, subset="train") == ["leak"]
@@ -150,6 +153,22 @@ def test_without_a_split_every_track_is_measured_and_said_so(folder: Path) -> No
     result = evaluated(folder, TINY)
     assert result.to_dict()["split"] is None
     assert "No split" in result.results[0].caveats[0].text
+    assert "even those" in result.results[0].caveats[0].text
+    sounds = LearntSounds.of(["elsewhere"], [np.ones((2, 3), dtype=np.float32)]).to_dict()
+    (known,) = evaluated(folder, trained(sounds=sounds)).results[0].caveats
+    assert known.kind == "note" and "None of the 6 tracks is among those" in known.text
+    partly = evaluated(folder, trained(sounds=sounds, estimated=3)).results[0].caveats
+    assert [caveat.kind for caveat in partly] == ["caveat"]
+
+
+def test_genres_without_tracks_and_ties_are_said(folder: Path, tmp_path: Path) -> None:
+    result = evaluated(folder, TINY, split=honest(tmp_path), subset="valid").results[0]
+    assert result.figures["not_measured"] == ["blues"]
+    assert result.not_measured.endswith("blues. Macro F1 is of the other 2.")
+    assert evaluated(folder, TINY).results[0].not_measured == ""
+    confusion = [[1, 2, 2], [0, 1, 0], [1, 0, 0]]
+    rows = genre_rows({"confusion": confusion}, ["a", "b", "c"])
+    assert [row["confused_with"] for row in rows] == [["b", "c"], [], ["a"]]
 
 
 def test_subsets_that_are_not_there(folder: Path, tmp_path: Path) -> None:
@@ -201,7 +220,7 @@ def test_unknown_artists_are_said_of_a_split_that_was_made_by_them(tmp_path: Pat
     groups = ["artist:ann"] * 3 + ["folder:x", "track:metal/e.wav", "artist:dan"]
     tracks = tuple(replace(t, group=g) for t, g in zip(made.tracks, groups, strict=True))
     replace(made, tracks=tracks).save(folder / index.FILE_NAME)
-    _, note = chosen(folder).caveats()
+    (note,) = chosen(folder).caveats()
     assert note.kind == "note" and "may be too narrow" in note.text
     caveat = chosen(folder, split=split, subset="valid").caveats()[0]
     assert caveat.kind == "caveat"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import tiny_head
-from support.prepared import LOW, ROWS, TINY, Row, evaluated, fill
+from support.prepared import LOW, ROWS, TINY, Row, evaluated, fill, honest
 
 from tonearm.data.splits import Split
 from tonearm.training import charts, report
@@ -88,6 +88,15 @@ def test_nothing_is_asked_of_other_hosts(folder: Path) -> None:
         assert not {"src", "href", "srcset", "action"} & attributes.keys()
         assert not any(name.startswith("on") for name in attributes)
     assert not re.search(r"https?:|//[a-z]|@import|url\(", text)
+
+
+def test_mistakes_have_players_and_missing_genres_are_said(folder: Path, tmp_path: Path) -> None:
+    found = evaluated(folder, TINY, split=honest(tmp_path), subset="valid")
+    (name,) = report.played(found)
+    text = report.render(found, histories=[None], sounds={name: b"mp3"})
+    assert text.count("<audio ") == 1 and 'src="data:audio/mpeg;base64,' in text
+    assert "Not measured, for lack of tracks: blues. Macro F1 is of the other 2." in Page(text).text
+    assert "<audio " not in report.render(found, histories=[None])
 
 
 def test_it_follows_light_and_dark_and_fits_a_phone(folder: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from tonearm.cli import console, datasets
 from tonearm.cli.library_options import Location, location
+from tonearm.cli.progress_bar import Progress
 from tonearm.errors import DatasetError
 from tonearm.faults import Faults
 
@@ -156,11 +157,17 @@ def _path_of(name: str) -> Path:
 
 def _write_report(result: Evaluation, path: Path) -> None:
     from tonearm.files import write_atomically
-    from tonearm.training import report
+    from tonearm.training import audit_page, report
     from tonearm.training.run import read_history
 
     histories = [read_history(each.path) for each in result.results]
-    page = report.render(result, histories=histories)
+    played = report.played(result)
+    with console.quiet_decoders(), Progress(len(played), unit="players") as progress:
+        sounds = {}
+        for name, sound in audit_page.players(Path(), played):
+            sounds[name] = sound
+            progress.advance()
+    page = report.render(result, histories=histories, sounds=sounds)
     try:
         # A file name may hold bytes that are not Unicode: they are escaped.
         write_atomically(path, page.encode("utf-8", "backslashreplace"))
@@ -211,13 +218,15 @@ def _print_model(result: ModelResult) -> None:
     print(f"  {'genre':<{width}}    n  recall  precision  F1     confused with")
     for row in rows:
         precision = "-" if row["precision"] is None else f"{row['precision']:.3f}"
-        other = row["confused_with"]
-        confused = f"{other} ({row['confused_with_count']})" if other else ""
+        others = ", ".join(row["confused_with"])
+        confused = f"{others} ({row['confused_with_count']})" if others else ""
         line = (
             f"  {console.printable(row['genre']):<{width}}  {row['n']:>3}  {row['recall']:<6.3f}  "
             f"{precision:<9}  {row['f1']:.3f}  {console.printable(confused)}"
         )
         print(line.rstrip())
+    if result.not_measured:
+        print(f"  {console.printable(result.not_measured)}")
 
 
 def ends(interval: list[float]) -> str:

@@ -22,7 +22,7 @@ PLAYER_S = 8.0
 PLAYER_HZ = 22_050
 MOST_SUSPECTS = 30
 _MOST_COPIES = 30
-_CSS = """
+CSS = """
 audio { width: 100%; height: 32px; margin-top: 4px; }
 .near { display: grid; gap: 8px; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); }
 .near div { min-width: 0; overflow-wrap: anywhere; font-size: .85rem; color: var(--soft); }
@@ -83,7 +83,7 @@ def render(audit: Audit, sounds: Mapping[str, bytes]) -> str:
         HTML. Encode it with ``backslashreplace``: names may hold what UTF-8 cannot.
     """
     title = f"Audit of {Path(audit.folder).name}"
-    style = charts.style() + (Path(__file__).parent / "report.css").read_text("utf-8") + _CSS
+    style = charts.style() + (Path(__file__).parent / "report.css").read_text("utf-8") + CSS
     return "".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -128,7 +128,16 @@ def _across(audit: Audit) -> str:
     return f"in several genres: {len(audit.across)} of these recordings"
 
 
-def _player(name: str, sounds: Mapping[str, bytes]) -> str:
+def player(name: str, sounds: Mapping[str, bytes]) -> str:
+    """The player of a track, with its sound in it; empty for a track that could not be read.
+
+    Parameters
+    ----------
+    name : str
+        Of the track.
+    sounds : mapping of str to bytes
+        From :func:`players`.
+    """
     if name not in sounds:
         return ""
     data = base64.b64encode(sounds[name]).decode()
@@ -154,14 +163,14 @@ def _suspect(suspect: Suspect, sounds: Mapping[str, bytes]) -> str:
     alone = " The track was held out by itself." if suspect.one_by_one else ""
     near = "".join(
         f"<div>{escape(each.genre)}, {each.similarity:.2f}: {escape(each.name)}"
-        f"{_player(each.name, sounds)}</div>"
+        f"{player(each.name, sounds)}</div>"
         for each in suspect.neighbours
     )
     return (
         f"<code>{escape(suspect.name)}</code><span>is labelled <b>{escape(suspect.genre)}</b> "
         f"({percent(suspect.probability_of_label)}), sounds like <b>{escape(suspect.answer)}</b> "
         f"({percent(suspect.probability)}).{alone} Nearest by other artists:</span>"
-        f"{_player(suspect.name, sounds)}<div class=near>{near}</div>"
+        f"{player(suspect.name, sounds)}<div class=near>{near}</div>"
     )
 
 
@@ -172,11 +181,9 @@ def _copies(copies: Sequence[Copies], sounds: Mapping[str, bytes]) -> str:
     for each in copies:
         several = len(each.genres) > 1
         flag = f' <em class="flag">{escape(" and ".join(each.genres))}</em>' if several else ""
-        listed = "".join(
-            f"<div>{escape(name)}{_player(name, sounds)}</div>" for name in each.copies
-        )
+        listed = "".join(f"<div>{escape(name)}{player(name, sounds)}</div>" for name in each.copies)
         rows.append(
-            f"<li><code>{escape(each.kept)}</code>{flag}{_player(each.kept, sounds)}"
+            f"<li><code>{escape(each.kept)}</code>{flag}{player(each.kept, sounds)}"
             f"<div class=near>{listed}</div></li>"
         )
     return (

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from tonearm.data import groups, splits
 from tonearm.data.index import Track
 from tonearm.data.splits import Split
+from tonearm.training import learnt_sounds
 
 _NAMED = 5  # names in a sentence; the rest are counted
 
@@ -47,11 +48,8 @@ def of_split(
     """
     its = [track.group for track in tracks]
     if split is None:
-        text = (
-            "No split was named: every track is measured, even those that the model learnt from, "
-            "if this is its training data."
-        )
-        return [Caveat("caveat", text), *of_artists(its, held_apart=False)]
+        # Whether the model learnt from them is asked of each model: `of_unsplit`.
+        return of_artists(its, held_apart=False)
     if split.leaks:
         who = f"{len(crossing)} artists or tracks are in several subsets"
         if not crossing:
@@ -154,14 +152,43 @@ def of_training(training: Mapping[str, Any], split: Split | None, subset: str) -
     if split is None:
         return []
     if training.get("split_sha256") != split.sha256:
-        return of_base(training)
+        # Where every learnt sound is known, `of_learnt` says more than a doubt could.
+        return [] if learnt_sounds.complete(training) else of_base(training)
     if subset in training.get("parts", ["train"]):
         return [Caveat("leak", "These are the tracks the model was trained on.")]
-    # Chosen, not learnt: smaller than a leak, but not nothing.
-    if subset == "valid":
-        text = "The epoch and the calibration of the model may have been chosen on valid."
-        return [Caveat("note", text)]
+    # Chosen, not learnt: smaller than a leak, but not nothing. A head is calibrated within train.
+    if subset == "valid" and "recipe" in training:
+        both = "epoch and the temperature of this network were"
+        what = both if training.get("patience") else "temperature of this network was"
+        return [Caveat("note", f"The {what} chosen on valid.")]
     return []
+
+
+def of_unsplit(training: Mapping[str, Any], *, learnt: int, n: int) -> list[Caveat]:
+    """What it means that no split keeps a model's training tracks out of the n measured.
+
+    Parameters
+    ----------
+    training : mapping
+        As in the model file.
+    learnt : int
+        Tracks that the model learnt from, recognised by their sound (:func:`of_learnt`).
+    n : int
+        Tracks that are measured.
+    """
+    if training.get("leaks") or learnt:
+        return []  # said already, as a leak
+    if learnt_sounds.complete(training):
+        text = f"No split was named. None of the {n} tracks is among those the model learnt from"
+        sounds = learnt_sounds.LearntSounds.in_training(training)
+        if sounds is not None and sounds.means is None:
+            text += ", unless in another encoding: a network's file keeps only checksums"
+        return [Caveat("note", f"{text}.")]
+    text = (
+        "No split was named: every track is measured, even those that the model learnt from, "
+        "if this is its training data."
+    )
+    return [Caveat("caveat", text)]
 
 
 def of_learnt(names: Sequence[str], n: int) -> list[Caveat]:

@@ -69,13 +69,27 @@ class ModelResult:
         return np.asarray(self.probabilities.argmax(axis=1) == self.truth)
 
     @property
+    def not_measured(self) -> str:
+        """A sentence about the genres that no figure is about; empty if there are none."""
+        missing, rows = self.figures["not_measured"], self.figures["genres"]
+        if not missing:
+            return ""
+        return (
+            f"Not measured, for lack of tracks: {', '.join(missing)}. Macro F1 is of the other "
+            f"{len(rows)}."
+        )
+
+    @property
     def leaks(self) -> bool:
         """Whether its figures must not be compared with honest ones."""
         return any(caveat.kind == "leak" for caveat in self.caveats)
 
     @cached_property
     def figures(self) -> dict[str, Any]:
-        """``tracks`` and ``windows`` as of `metrics.evaluate`, and a row for each genre."""
+        """``tracks`` and ``windows`` as of `metrics.evaluate`, a row for each genre, and the rest.
+
+        ``not_measured`` are genres of the model that no track here has.
+        """
         labels = self.model.labels
         tracks = metrics.evaluate(
             self.truth,
@@ -89,7 +103,13 @@ class ModelResult:
         )
         # Windows of one track err together: an interval must not count each by itself.
         del each["interval_95"]
-        return {"tracks": tracks, "windows": each, "genres": genre_rows(tracks, labels)}
+        rows = genre_rows(tracks, labels)
+        return {
+            "tracks": tracks,
+            "windows": each,
+            "genres": rows,
+            "not_measured": sorted(set(labels) - {row["genre"] for row in rows}),
+        }
 
     def mistakes(self, count: int = MISTAKES) -> list[dict[str, Any]]:
         """Wrong answers, the most confident first."""
@@ -282,6 +302,11 @@ def _evaluate(
         learnt=frozenset(learnt),
         caveats=(
             *evaluation_set.caveats(),
+            *(
+                []
+                if evaluation_set.split
+                else caveats.of_unsplit(model.training, learnt=len(learnt), n=len(tracks))
+            ),
             *caveats.of_learnt(learnt, len(tracks)),
             *caveats.of_training(model.training, evaluation_set.split, evaluation_set.subset),
             *([] if evaluation_set.excerpts else caveats.of_windows(lengths, most=most)),
@@ -335,6 +360,7 @@ def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[s
             continue
         wrong = counts[i].copy()
         wrong[i] = 0
+        most = int(wrong.max())
         rows.append(
             {
                 "genre": label,
@@ -342,8 +368,9 @@ def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[s
                 "recall": right / n,
                 "precision": right / guessed if guessed else None,
                 "f1": 2 * right / (n + guessed),
-                "confused_with": labels[int(wrong.argmax())] if wrong.any() else None,
-                "confused_with_count": int(wrong.max()),
+                # All of them, if several are as frequent.
+                "confused_with": [labels[int(j)] for j in np.flatnonzero(wrong == most) if most],
+                "confused_with_count": most,
             }
         )
     return rows

@@ -148,6 +148,7 @@ def finish(
         "window_s": model.window_s,
         **({"code_sha256": run.code_sha256} if run.code_sha256 else {}),
         "seed": run.seed,
+        "patience": run.patience,
         "epochs": len(history),
         "split": split.name,
         "split_sha256": split.sha256,

@@ -23,6 +23,7 @@ from tonearm.model.file import Model
 Floats = NDArray[np.floating[Any]]
 
 FIELD = "sounds"  # of `Model.training`
+_PARTLY = "sounds_of_base_unknown"  # of `Model.training`, too
 _UNKNOWN_S = -1.0
 
 
@@ -118,6 +119,18 @@ class LearntSounds:
         return frozenset(self.keys)
 
 
+def complete(training: Mapping[str, Any]) -> bool:
+    """Whether a model file names every sound that the model learnt from.
+
+    Parameters
+    ----------
+    training : mapping
+        As in the model file.
+    """
+    # Of tracks that were estimated from other data there is no sound to keep.
+    return bool(training.get(FIELD)) and not (training.get("estimated") or training.get(_PARTLY))
+
+
 def also_learnt(base: Model, more: str, sounds: LearntSounds) -> dict[str, Any]:
     """How a head was trained that starts from another: on all that this one was, and more.
 
@@ -138,4 +151,5 @@ def also_learnt(base: Model, more: str, sounds: LearntSounds) -> dict[str, Any]:
         "data": f"{learnt}; and {more}",
         "base": base.sha256,
         FIELD: sounds.and_(before).to_dict(),
+        **({} if before else {_PARTLY: True}),
     }

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from tonearm.training import charts
+from tonearm.training import audit_page, charts
 from tonearm.training.caveats import Caveat
 from tonearm.training.charts import percent
 from tonearm.training.evaluate import Evaluation, ModelResult
@@ -20,7 +20,24 @@ from tonearm.training.run import History
 _ANY_RUN = "model"  # what every training run calls its model file
 
 
-def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> str:
+def played(evaluation: Evaluation) -> list[str]:
+    """Paths of the tracks that the page has players of: the mistakes that it lists.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What is shown.
+    """
+    rows = (row for result in evaluation.results for row in result.mistakes())
+    return list(dict.fromkeys(row["path"] for row in rows))
+
+
+def render(
+    evaluation: Evaluation,
+    *,
+    histories: Sequence[History | None],
+    sounds: Mapping[str, bytes] | None = None,
+) -> str:
     """The whole page.
 
     Parameters
@@ -28,6 +45,8 @@ def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> st
     evaluation : Evaluation
     histories : sequence of mapping or None
         ``history.csv`` of each model file, column by column.
+    sounds : mapping of str to bytes or None
+        An MP3 of each track in :func:`played` that could be read, for its player.
 
     Returns
     -------
@@ -37,6 +56,7 @@ def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> st
     names = _names(evaluation)
     title = f"{' and '.join(names)} on {evaluation.evaluation_set.folder.name}"
     style = charts.style() + Path(__file__).with_suffix(".css").read_text("utf-8")
+    style += audit_page.CSS if sounds else ""
     pieces = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -51,7 +71,7 @@ def render(evaluation: Evaluation, *, histories: Sequence[History | None]) -> st
         heading = name if len(names) > 1 else "The model"
         pieces += [
             f"<section><h2>{escape(heading)}</h2>{_warnings(own)}",
-            _model(result, history),
+            _model(result, history, sounds or {}),
             "</section>",
         ]
     pieces += [_failed(evaluation), _words(), "</main></body></html>", "\n"]
@@ -98,7 +118,7 @@ def _warnings(caveats: Sequence[Caveat]) -> str:
     )
 
 
-def _model(result: ModelResult, history: History | None) -> str:
+def _model(result: ModelResult, history: History | None, sounds: Mapping[str, bytes]) -> str:
     training = result.model.training
     learnt = training.get("data") or training.get("split") or "not stated"
     facts = {
@@ -128,7 +148,7 @@ def _model(result: ModelResult, history: History | None) -> str:
             _pairs(facts),
             f"<div class=figures>{''.join(drawn)}</div>",
             _genres(result),
-            _mistakes(result),
+            _mistakes(result, sounds),
         ]
     )
 
@@ -156,7 +176,11 @@ def _tiles(result: ModelResult) -> str:
             charts.interval(windows["accuracy"], *windows["interval_95_by_group"])
             + f"{_between(windows['interval_95_by_group'])} by groups, n = {windows['n']}",
         ),
-        ("macro F1", percent(tracks["macro_f1"]), "mean over the genres, tracks"),
+        (
+            "macro F1",
+            percent(tracks["macro_f1"]),
+            f"mean over {len(result.figures['genres'])} genres, tracks",
+        ),
         (
             "calibration error",
             percent(tracks["calibration"]["ece"]),
@@ -203,7 +227,7 @@ def _genres(result: ModelResult) -> str:
     rows = []
     for row in result.figures["genres"]:
         taken = (
-            f"{row['confused_with']} ({row['confused_with_count']})"
+            f"{', '.join(row['confused_with'])} ({row['confused_with_count']})"
             if row["confused_with"]
             else "–"
         )
@@ -218,10 +242,11 @@ def _genres(result: ModelResult) -> str:
         "<th>n</th><th>recall</th><th>precision</th><th>F1</th><th class=text>confused with</th>"
         "</tr>"
         f"</thead><tbody>{''.join(rows)}</tbody></table></div>"
+        + (f"<p class=note>{escape(result.not_measured)}</p>" if result.not_measured else "")
     )
 
 
-def _mistakes(result: ModelResult) -> str:
+def _mistakes(result: ModelResult, sounds: Mapping[str, bytes]) -> str:
     found = result.mistakes()
     if not found:
         return "<h3>Mistakes</h3><p>None.</p>"
@@ -232,7 +257,8 @@ def _mistakes(result: ModelResult) -> str:
             f"<li><code>{escape(row['path'])}</code><span>is <b>{escape(row['genre'])}</b> "
             f"({percent(row['probability_of_genre'])}), "
             f"classified as <b>{escape(row['answer'])}</b> "
-            f"({percent(row['confidence'])}){unknown}</span></li>"
+            f"({percent(row['confidence'])}){unknown}</span>"
+            f"{audit_page.player(row['path'], sounds)}</li>"
         )
     wrong = int((~result.right).sum())
     many = (
@@ -342,6 +368,9 @@ def _words() -> str:
         "tracks right": "the most probable genre is right, even if the model says unknown.",
         "windows right": "each window of a few seconds is classified by itself, and its most "
         "probable genre is right.",
+        "macro F1": "the mean of F1 over the genres that have tracks here.",
+        "called unknown": "the track is unlike everything the model learnt, so it gets no genre. "
+        "Wrongly: its most probable genre is right all the same.",
         "difference": "in percentage points of tracks right, on the same tracks. Won: tracks "
         "that only this model got right. Lost: tracks that only the first model got right.",
         "recall, precision": "recall: the fraction of a genre's tracks that got this genre. "
