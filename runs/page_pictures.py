@@ -38,7 +38,9 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         music = Path(name) / "Music"
-        shutil.copytree(EXAMPLES, music, ignore=shutil.ignore_patterns("*.md", "original"))
+        shutil.copytree(
+            EXAMPLES, music, ignore=shutil.ignore_patterns("*.md", "*.ipynb", "original")
+        )
         pieces = sorted(music.iterdir())
         files = [make_mix(Path(name) / "Saturday night.flac", pieces), *pieces, make_bad(name)]
         path = Path(name) / "library.sqlite"
@@ -102,6 +104,8 @@ def fill_listen(page: Page, address: str, files: list[Path]) -> None:
 def look(page: Page, address: str, view: str) -> None:
     """Open a view, and wait until it is drawn."""
     page.goto(f"{address}/#{view}")
+    if view == "map":
+        page.wait_for_selector(".points[aria-label^='Map of ']", timeout=120_000)
     page.wait_for_timeout(3_500)
 
 
@@ -112,6 +116,8 @@ def review_some(page: Page, address: str) -> None:
     for key in ("a", "r"):
         page.keyboard.press(key)
         page.wait_for_timeout(400)
+    if page.viewport_size and page.viewport_size["width"] >= 1_000:
+        page.wait_for_selector(".detail .why", timeout=120_000)
     page.wait_for_timeout(4_000)
 
 
