@@ -157,8 +157,7 @@ class Audit:
     def held_out(self) -> str:
         """What the heads that were asked about a track had not learnt from, in words."""
         if not self.artists:
-            return "no artist is known: songs of one artist may have influenced each other's "
-            "predictions"
+            return "no artist is known: songs of one artist may have influenced each other's predictions"
         if self.unknown_artist:
             return f"artists held out where known, unknown for {self.unknown_artist}"
         return "artists held out"
