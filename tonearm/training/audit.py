@@ -157,7 +157,8 @@ class Audit:
     def held_out(self) -> str:
         """What the heads that were asked about a track had not learnt from, in words."""
         if not self.artists:
-            return "no artist is known: songs of one artist may have influenced each other's predictions"
+            words = "songs of one artist may have influenced each other's predictions"
+            return f"no artist is known: {words}"
         if self.unknown_artist:
             return f"artists held out where known, unknown for {self.unknown_artist}"
         return "artists held out"
