@@ -128,6 +128,9 @@ def test_the_licence_comes_first_and_stays_inside(tmp_path, tonearm, effnet):
     assert not (tmp_path / "out.tonearm").exists()
     ended = tonearm("models", "import", path, "-o", tmp_path / "out.tonearm", "--accept-licence")
     assert ended.code == 0, ended.err
+    path.with_suffix(".json").unlink()
+    alone = tonearm("models", "import", path).err
+    assert "cannot be read" in alone and "--metadata" in alone
     assert ended.out.index("licence:") < ended.out.index("out.tonearm")
     assert "CC BY-NC-SA 4.0" in model_file.load(tmp_path / "out.tonearm").notices
     listed = tonearm("models", tmp_path)

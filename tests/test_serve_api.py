@@ -154,6 +154,10 @@ def test_without_a_library(empty):
     assert empty.get("/api/v1/tracks").json()["kind"] == "library"
     assert empty.get("/api/v1/health").json()["status"] == "ok"
     assert empty.post("/api/v1/scan").status_code == 409
+    assert empty.post("/api/v1/scan", json={}).status_code == 409
+    # Nobody's folder is scanned by a request, and none is ignored either.
+    refused = empty.post("/api/v1/scan", json={"folder": "/music"})
+    assert refused.status_code == 422 and "folder" in refused.json()["detail"]
 
 
 def test_pages_filters_and_order(tmp_path):

@@ -58,6 +58,7 @@ def test_every_call_declares_its_errors_as_problems(described):
             (kind, content), *none = operation["responses"][code]["content"].items()
             assert kind == "application/problem+json" and not none, (name, code)
             fits(content["example"], content["schema"], described)
+            assert content["example"]["status"] == int(code), (name, code)
 
 
 def test_no_reference_leads_nowhere(described):

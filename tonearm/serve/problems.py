@@ -47,20 +47,28 @@ def problem(
     status: int, kind: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
 ) -> Json:
     """An error: ``kind`` is for programs, ``detail`` for people."""
-    values = {
+    return Json(
+        {**members(status, kind, detail), **more},
+        status_code=status,
+        media_type="application/problem+json",
+        headers=dict(headers or {}),
+    )
+
+
+def members(status: int, kind: str, detail: str) -> dict[str, object]:
+    """What every problem has."""
+    return {
         "type": f"urn:tonearm:problem:{kind}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "kind": kind,
-        **more,
     }
-    return Json(
-        values,
-        status_code=status,
-        media_type="application/problem+json",
-        headers=dict(headers or {}),
-    )
+
+
+def kind_of(status: int) -> str:
+    """The word for programs of an error that has none of its own."""
+    return HTTPStatus(status).phrase.lower().replace(" ", "-")
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -68,7 +76,7 @@ def add_handlers(app: FastAPI) -> None:
 
     def on_http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        kind = kind_of(error.status_code)
         return problem(error.status_code, kind, str(error.detail), headers=error.headers)
 
     def on_invalid(_: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -39,10 +40,16 @@ def scan_state(request: Request) -> Response:
     return Json({"schema": schema.SCHEMA, **values})
 
 
+class Nothing(BaseModel):
+    """A scan takes no parameters: the folders are those that the server knows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 @router.post(
     "/scan", summary="Analyse what is new", status_code=202, response_model=schema.JobAnswer
 )
-def scan_start(request: Request) -> Response:
+def scan_start(request: Request, asked: Nothing | None = None) -> Response:
     """A job over all folders that the server knows; what is analysed is kept when it is stopped."""
     service = service_of(request)
     if not folders(service):

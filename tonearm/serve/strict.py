@@ -9,7 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from tonearm.serve.examples import add_examples, example_of
+from tonearm.serve.examples import add_examples
+from tonearm.serve.problems import kind_of, members
 from tonearm.serve.schema import Problem, publish
 
 _ERRORS = {
@@ -74,12 +75,12 @@ def _described(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     problem = {"$ref": "#/components/schemas/Problem"}
-    content = {
-        "application/problem+json": {"schema": problem, "example": example_of(problem, schemas)}
-    }
     for operations in described["paths"].values():
         for operation in operations.values():
             for status, words in _ERRORS.items():
+                kind = "unreadable" if status == "422" else kind_of(int(status))
+                example = members(int(status), kind, words)
+                content = {"application/problem+json": {"schema": problem, "example": example}}
                 operation["responses"][status] = {"description": words, "content": content}
     add_examples(described)
     return described
