@@ -9,6 +9,7 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from support.serving import CHROMIUM, fill_library, served
+from support.waiting import wait_until
 
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import FileStatus, FileTags, Library
@@ -200,6 +201,7 @@ def test_writing_shows_progress_stops_goes_on_and_survives_a_reload(page, files)
         {'Content-Type': 'application/json'},
         body: JSON.stringify({verdict: 'change', genre: 'Blues'})})"""
     )
+    wait_until(lambda: api(page, "/jobs")["jobs"][0]["state"] == "done")
     open_list(page, address)
     expect(page.locator("#row-0 .review")).to_have_text("✎ Blues", timeout=10_000)
     page.keyboard.press("w")
