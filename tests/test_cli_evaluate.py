@@ -43,6 +43,19 @@ def test_command(tonearm: Command, folder: Path, model_path: Path) -> None:
     assert ended.err.startswith(f"CAVEAT: {model_path}: No split")
 
 
+def test_models_are_compared_on_the_genres_that_all_know(
+    tonearm: Command, folder: Path, model_path: Path, tmp_path: Path
+) -> None:
+    head = replace(TINY.head, labels=("blues", "jazz", "polka"))
+    other = tmp_path / "other.tonearm"
+    model_file.save(replace(TINY, head=head), other)
+    ended = tonearm("evaluate", model_path, folder, "--compare", other)
+    assert ended.code == 0, ended.err
+    assert f"all of {folder}: 4 tracks (of 6)" in ended.out
+    assert "genres that all of these models know. Tracks left out: metal (2)." in ended.err
+    assert "also has metal (2 tracks)" in tonearm("evaluate", other, folder).err
+
+
 def test_command_json(tonearm: Command, folder: Path, model_path: Path, tmp_path: Path) -> None:
     split = honest(tmp_path)
     ended = tonearm("evaluate", model_path, folder, "--split", split, "-f", "json")

@@ -55,3 +55,4 @@ def test_a_file_that_cannot_be_read_is_named(tonearm: Command, tmp_path: Path) -
     broken.write_bytes(b"no audio at all" * 100)
     run = tonearm("explain", broken)
     assert run.code == 1 and "broken.mp3" in run.err and run.out == ""
+    assert run.err.startswith("1 file could not be analysed:")

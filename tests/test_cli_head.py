@@ -163,6 +163,17 @@ def test_a_head_on_a_split_that_leaks_says_so_as_a_network_does(
     assert "LEAK: Split leaking-tracks-0 leaks on purpose" in says(result)
 
 
+def test_seeds_of_a_head_are_measured_each_and_together(embeddings: Path, tmp_path: Path) -> None:
+    once = tonearm("train", embeddings, "-o", tmp_path / "one").stdout
+    result = tonearm("train", embeddings, "--set", "seeds=2", "-o", tmp_path / "run")
+    first, second, both = result.stdout.splitlines()
+    assert [first] == once.splitlines() and "seed 1" in second and "2 seeds ±" in both
+    values = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    of_each = [float(line.split("\t")[1]) for line in (first, second)]
+    assert values["seeds"]["accuracy"] == pytest.approx(sum(of_each) / 2, abs=1e-3)
+    assert values["held_out"]["accuracy"] == pytest.approx(of_each[0], abs=1e-3)
+
+
 def test_a_genre_by_one_artist_is_called_unmeasured_only_where_it_is(embeddings: Path) -> None:
     """A split at random measures a genre by one artist; one by groups does not."""
     for i in range(10):
@@ -194,7 +205,9 @@ def test_a_grown_head_keeps_what_its_base_leaked(embeddings: Path, tmp_path: Pat
     [
         (("--resume",), "a head takes seconds"),
         (("DATA", "--epochs", "3"), "is only for networks"),
-        (("DATA", "--set", "patience=3"), "is only for networks"),
+        (("DATA", "--set", "patience=3"), "patience is only for networks"),
+        (("DATA", "--set", "seeds=0"), "seeds=0 is not a number from 1 on"),
+        (("DATA", "--set", "seeds=2", "--split", "grouped"), "has no folds for seeds to draw"),
         (("DATA", "--device", "cuda"), "onnxruntime-gpu for cuda"),
         (("DATA", "--arch", "lstm", "--model", "x"), "is only for heads"),
         ((), "name a folder of music"),

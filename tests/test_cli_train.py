@@ -52,8 +52,12 @@ def test_labels_come_from_a_table_and_are_kept(tmp_path):
     rows = [
         f"drone/Artist drone{i} - 0{i}.wav,{'Low' if i else 'High'},A{i},test" for i in range(3)
     ]
+    rows[1] = rows[1].replace("Low", "Low;Mid")
+    rows.append("gone.wav,Low,A9,test")
     table.write_text("\n".join(["path,genre,artist,split", *rows, ""]))
     result = _tonearm("prepare", root, "--labels", table)
+    assert "1 row of the table of labels without a file here: gone.wav" in result.stderr
+    assert "1 track of several genres: the first of each counts." in result.stderr
     assert result.exit_code == 0, result.stderr
     assert result.stdout == "High\t1\nLow\t2\n"
     assert "3 files left out: the table of labels gives no genre." in result.stderr

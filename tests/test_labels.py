@@ -70,7 +70,7 @@ def test_tables_of_fma_have_three_rows_of_headings(tmp_path: Path) -> None:
         "000/000002.mp3": "hiphop",
         "000/000010.mp3": "pop",
     }
-    assert listing.unlabelled == 1
+    assert listing.unlabelled == 1 and listing.absent == ("000005",)
     split = splits.load(tmp_path / "tracks.csv")
     assert dict(split.subsets) == {"train": ("000002",), "valid": ("000005",), "test": ("000010",)}
 

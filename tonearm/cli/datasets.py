@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tonearm.model.file import Model
     from tonearm.training.dataset import DataSet, Encoding
 
+_NAMED = 3  # rows of a table without a file; the rest are counted
 # What the summary of a run says of damaged files.
 DAMAGED_ARE = "damaged, used as far as they can be read"
 
@@ -133,6 +134,12 @@ def say_listing(listing: Listing) -> None:
     if listing.unlabelled:
         files = console.counted(listing.unlabelled, "file")
         console.say(f"{files} left out: the table of labels gives no genre.")
+    if listing.absent:
+        rows = console.counted(len(listing.absent), "row")
+        first = ", ".join(listing.absent[:_NAMED])
+        more = ", …" if len(listing.absent) > _NAMED else ""
+        named = console.printable(first + more)
+        console.say(f"{rows} of the table of labels without a file here: {named}")
 
 
 def say_artists(named: int, made: Index, out: Path, *, before: bool) -> None:
@@ -175,6 +182,7 @@ def say_index(made: Index) -> None:
         f"{console.counted(counts['groups'], 'group')} (artists, albums or copies)"
     )
     unclear = {track.name for found in groups.contradictions(made.tracks) for track in found}
+    say_several(made)
     names = made.by_name()
     for track in made.tracks:
         if track.copy_of:
@@ -183,6 +191,22 @@ def say_index(made: Index) -> None:
             odd += ": both are left out" if track.name in unclear else ""
             copy = f"{track.name} is a copy of {track.copy_of}"
             console.say(f"  {console.printable(copy + odd)}")
+
+
+def say_several(made: Index) -> None:
+    """Say that tracks have more genres than are learnt as a rule.
+
+    Parameters
+    ----------
+    made : Index
+        The data set.
+    """
+    several = sum(bool(track.also) for track in made.tracks)
+    if several:
+        console.say(
+            f"{console.counted(several, 'track')} of several genres: the first of each counts. "
+            "Only a network can learn all of them: --arch … --set several_genres=true."
+        )
 
 
 def say_split(split: Split, made: Index) -> None:

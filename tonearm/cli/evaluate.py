@@ -140,6 +140,7 @@ def _evaluate(
         # The data set is read by the first model; each then embeds it with its own encoder.
         found = datasets.read(data, how[0])
         chosen = evaluation_set.choose(found, wanted=wanted, subset=chosen_subset)
+        chosen = chosen.shared_by([loaded for _, loaded in models])
         embeddings = []
         for encoder, counting in how:
             with counting:

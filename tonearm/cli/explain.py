@@ -81,7 +81,7 @@ def explain(
             if output is not None:
                 _write_clip(file, output, prediction.reasons.typical_s)
         except DecodeError as error:
-            console.report("1 file could not be analysed", [(error.path, error.reason)])
+            console.report("file could not be analysed", [(error.path, error.reason)])
             raise typer.Exit(1) from None
     if output_format == "json":
         from tonearm.cli.formats import to_json
@@ -94,7 +94,7 @@ def explain(
             most = classifier.model.windows_per_track
             console.say(
                 f"The whole track was analysed. `tonearm predict` analyses up to {most} windows, "
-                "so its confidence can differ."
+                "so its confidence and its second guess can differ."
             )
     if output is not None:
         console.say(f"The ten most typical seconds are in {console.printable(output)}.")

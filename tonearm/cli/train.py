@@ -100,12 +100,13 @@ def train(
 
         console.use_device(device)
         assert data is not None
+        seeds = _seeds(tuple(settings or ()))
         _refuse_early(data, split)
         with (
             heads.interruptible(again),
             heads.head_run(output, model, library, seed=seed, jobs=jobs) as run,
         ):
-            train_head(data, run, split=split)
+            train_head(data, run, split=split, seeds=seeds)
         return
     from tonearm.cli import train_network
 
@@ -131,13 +132,31 @@ def _refuse_unheeded(given: set[str], arch: str) -> None:
 
     if arch == _HEAD:
         refuse("a head takes seconds: start again without --resume", "--resume")
-        refuse("is only for networks: name one with --arch", "--epochs", "--set")
+        refuse("is only for networks: name one with --arch", "--epochs")
+        if "--split" in given:
+            refuse("a head on a split has no folds for seeds to draw: leave out either", "--set")
     else:
         refuse("is only for heads: leave out either --model or --arch", "--model")
     if "--resume" in given:
         refuse("a resumed run keeps its own: leave this out", "DATA", "--split", "--set", "--seed")
     elif "DATA" not in given:
         raise typer.BadParameter("name a folder of music", param_hint="DATA")
+
+
+def _seeds(given: tuple[str, ...]) -> int:
+    """How many seeds a head is measured with: the one thing that can be set of it."""
+    from tonearm.training import settings
+
+    values = settings.read(given)
+    seeds = values.pop("seeds", 1)
+    if values:
+        raise typer.BadParameter(
+            f"{next(iter(values))} is only for networks: name one with --arch (a head has seeds=N)",
+            param_hint="--set",
+        )
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+        raise typer.BadParameter(f"seeds={seeds} is not a number from 1 on", param_hint="--set")
+    return seeds
 
 
 def _refuse_early(data: Path, split: str | None) -> None:

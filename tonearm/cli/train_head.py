@@ -11,10 +11,11 @@ from tonearm.errors import DatasetError
 if TYPE_CHECKING:
     from tonearm.data.splits import Split
     from tonearm.training.custom_genres import EmbeddedTracks
+    from tonearm.training.head_fit import Tracks
 
 
-def train_head(data: Path, run: heads.HeadRun, *, split: str | None) -> None:
-    """Fit a head on a data set: measured by cross-validation, or on a split."""
+def train_head(data: Path, run: heads.HeadRun, *, split: str | None, seeds: int) -> None:
+    """Fit a head on a data set: measured by cross-validation with seeds, or on a split."""
     from tonearm.data import splits
 
     found, failures, damaged = run.embedded(data)
@@ -22,7 +23,7 @@ def train_head(data: Path, run: heads.HeadRun, *, split: str | None) -> None:
     if split is None:
         once = found.once()
         say_copies(found)
-        run.save(_fit_on_all(run, once), name=run.base.name)
+        run.save(_fit_on_all(run, once, seeds), name=run.base.name)
     else:
         chosen = splits.make(split, found.index)
         datasets.say_split(chosen, found.index)
@@ -44,7 +45,7 @@ def say_copies(found: EmbeddedTracks) -> None:
     console.caveat(caveats.of_copies(everything.copies, everything.contradictions))
 
 
-def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
+def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks, seeds: int) -> heads.FittedHead:
     """A head of all tracks; its figures are those of heads that each left out a fold."""
     from tonearm.data.groups import lonely_genres, without_artist
     from tonearm.training import caveats, custom_genres, head_fit, learnt_sounds
@@ -57,9 +58,7 @@ def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
     evaluated = f"{folds} folds by {unit}, seed {run.seed}" if folds else "not at all"
     metrics: heads.Values = {}
     if folds:
-        trial = custom_genres.cross_validate(tracks, names=names, seed=run.seed)
-        metrics["held_out"] = trial.figures()
-        heads.print_figures(metrics["held_out"], evaluated)
+        metrics = _cross_validated(run, tracks, f"{folds} folds by {unit}", seeds)
     console.caveat(caveats.of_lonely(lonely_genres(tracks.labels, tracks.groups)))
     console.caveat(caveats.of_artists(tracks.groups))
     training = {
@@ -73,6 +72,28 @@ def _fit_on_all(run: heads.HeadRun, found: EmbeddedTracks) -> heads.FittedHead:
     # Of all tracks: the folds only measured.
     head = head_fit.fit(tracks, names=names, seed=run.seed)
     return heads.FittedHead(head, training, metrics)
+
+
+def _cross_validated(run: heads.HeadRun, tracks: Tracks, how: str, seeds: int) -> heads.Values:
+    """Figures of the first seed, and of several together; each draws folds of its own."""
+    import numpy as np
+
+    from tonearm import metrics
+    from tonearm.training import custom_genres
+
+    trials = []
+    for seed in range(run.seed, run.seed + seeds):
+        names = run.base.embedding_names
+        trials.append(custom_genres.cross_validate(tracks, names=names, seed=seed))
+        heads.print_figures(trials[-1].figures(), f"{how}, seed {seed}")
+    values = {"held_out": trials[0].figures()}
+    if seeds > 1:
+        # Every draw measures the same tracks: which ones can be depends on groups alone.
+        right = np.stack([t.probabilities.argmax(axis=1) == t.truth for t in trials])
+        values["seeds"] = metrics.over_seeds(right, groups=trials[0].groups)
+        spread = f"{seeds} seeds ± {values['seeds']['deviation_of_seeds']:.3f}"
+        heads.print_figures(values["seeds"], f"{how}, {spread}")
+    return values
 
 
 def _fit_on_split(run: heads.HeadRun, found: EmbeddedTracks, split: Split) -> heads.FittedHead:

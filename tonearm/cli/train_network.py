@@ -50,7 +50,7 @@ class Asked:
 def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | None) -> None:
     """Prepare a data set where that is needed, and train a network on it."""
     from tonearm.cli import train_trials
-    from tonearm.training import architecture, settings, tensorboard
+    from tonearm.training import architecture, dataset, settings, tensorboard
 
     default = architecture.named(asked.arch)
     try:
@@ -78,7 +78,9 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
         settings=wanted.network,
         tensorboard=wanted.run.tensorboard,
     )
-    _say_several(folder, wanted)
+    # Of a folder of music it was said as it was prepared.
+    if dataset.is_prepared(data):
+        _say_several(folder, wanted)
     if external.is_file(asked.arch):
         run = replace(run, code_sha256=external.sha256(external.source(asked.arch)[1]))
     if wanted.run.folds or wanted.run.seeds > 1:
@@ -205,12 +207,8 @@ def _say_several(folder: Path, wanted: Settings) -> None:
     """Say that tracks have more genres than are learnt."""
     from tonearm.data import index
 
-    several = sum(bool(track.also) for track in index.load(folder).tracks)
-    if several and not wanted.network.get("several_genres"):
-        console.say(
-            f"{console.counted(several, 'track')} of several genres: the first of each counts. "
-            "--set several_genres=true learns all of them."
-        )
+    if not wanted.network.get("several_genres"):
+        datasets.say_several(index.load(folder))
 
 
 def _try_out(data: Path, asked: Asked, model: Architecture, spec: FeatureSpec) -> None:

@@ -47,6 +47,8 @@ class Listing:
         What a table says of files, by name.
     unlabelled : int
         Files that a table of genres does not name, which are left out.
+    absent : tuple of str
+        What the table names that is not here.
     """
 
     names: tuple[str, ...]
@@ -56,6 +58,7 @@ class Listing:
     inside: str = ""
     labels: Mapping[str, Label] = field(default_factory=dict)
     unlabelled: int = 0
+    absent: tuple[str, ...] = ()
 
     def genre(self, name: str) -> str:
         """Genre of a file, by the table if it has genres, else by its folder.
@@ -118,11 +121,12 @@ def look(folder: Path, *, out: Path | None = None, labels: Labels | None = None)
     names, failed = _files(folder, out)
     if labels is not None:
         found = tables.spelled(tables.of_names(labels, names))
+        absent = tables.absent(labels, names)
         if any(label.genres for label in found.values()):
             chosen = tuple(name for name in names if name in found and found[name].genres)
             unlabelled = len(names) - len(chosen)
-            return Listing(chosen, {}, (), tuple(failed), "", found, unlabelled)
-        return replace(_by_folders(folder, names, failed, out), labels=found)
+            return Listing(chosen, {}, (), tuple(failed), "", found, unlabelled, absent)
+        return replace(_by_folders(folder, names, failed, out), labels=found, absent=absent)
     return _by_folders(folder, names, failed, out)
 
 

@@ -155,7 +155,7 @@ def of_names(labels: Labels, names: Sequence[str]) -> dict[str, Label]:
     known = by_written_name(names)
     found: dict[str, Label] = {}
     for written, label in labels.items():
-        meant = known.get(written) or known.get(_shorter(written, known), [])
+        meant = _meant(written, known)
         if len(meant) > 1:
             raise DatasetError(
                 f"table of labels: {written!r} is {len(meant)} files here "
@@ -170,6 +170,25 @@ def of_names(labels: Labels, names: Sequence[str]) -> dict[str, Label]:
             f"its first is {example!r}"
         )
     return found
+
+
+def absent(labels: Labels, names: Sequence[str]) -> tuple[str, ...]:
+    """What a table names that is not among the files, as it is written there.
+
+    Parameters
+    ----------
+    labels : mapping of str to Label
+        By track, as a table writes it.
+    names : sequence of str
+        Names of tracks.
+    """
+    known = by_written_name(names)
+    return tuple(written for written in labels if not _meant(written, known))
+
+
+def _meant(written: str, known: Mapping[str, list[str]]) -> list[str]:
+    """The files that a row of a table may mean."""
+    return known.get(written) or known.get(_shorter(written, known), [])
 
 
 def _shorter(written: str, known: Mapping[str, Any]) -> str:

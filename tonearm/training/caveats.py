@@ -133,6 +133,21 @@ def of_copies(copies: Sequence[Track], contradictions: Sequence[Track]) -> list[
     return found
 
 
+def of_unshared(counts: Mapping[str, int]) -> list[Caveat]:
+    """That models are compared on the genres that all of them know.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Tracks of each genre that is left out.
+    """
+    if not counts:
+        return []
+    what = ", ".join(f"{genre} ({n})" for genre, n in counts.items())
+    text = f"Compared on the genres that all of these models know. Tracks left out: {what}."
+    return [Caveat("note", text)]
+
+
 def of_training(training: Mapping[str, Any], split: Split | None, subset: str) -> list[Caveat]:
     """What a model file's own training says about figures on a subset of a split.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ class EvaluationSet:
         Of each track the excerpts that the subset names, where it names excerpts.
     copies, contradictions : tuple of Track
         Those left out, as `splits.Subset` says.
+    unshared : dict of str to int
+        Tracks left out because not all models that are compared know their genre.
     """
 
     data: DataSet
@@ -65,6 +67,7 @@ class EvaluationSet:
     excerpts: Mapping[str, set[int]]
     copies: tuple[Track, ...] = ()
     contradictions: tuple[Track, ...] = ()
+    unshared: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -85,7 +88,19 @@ class EvaluationSet:
     def caveats(self) -> list[Caveat]:
         """What the split itself lets through."""
         about_split = caveats.of_split(self.split, crossing=self.crossing, tracks=self.tracks)
-        return about_split + caveats.of_copies(self.copies, self.contradictions)
+        about_copies = caveats.of_copies(self.copies, self.contradictions)
+        return about_split + about_copies + caveats.of_unshared(self.unshared)
+
+    def shared_by(self, models: Sequence[Model]) -> EvaluationSet:
+        """Without the genres that some of several models do not know.
+
+        Parameters
+        ----------
+        models : sequence of Model
+            Those that are compared; one alone must know every genre (`check_labels`).
+        """
+        kept, left_out = _shared(self.tracks, models)
+        return replace(self, tracks=kept, unshared=left_out)
 
 
 def choose(data: DataSet, *, wanted: str | None, subset: str) -> EvaluationSet:
@@ -116,6 +131,17 @@ def choose(data: DataSet, *, wanted: str | None, subset: str) -> EvaluationSet:
     # By name, before any sound is looked at: a wrong subset is named at once.
     found = _find(split, subset, data.index, data.folder)
     return _chosen(data, split, subset, found)
+
+
+def _shared(
+    tracks: Collection[Track], models: Sequence[Model]
+) -> tuple[tuple[Track, ...], dict[str, int]]:
+    """Tracks of the genres that all of several models know, and how many others each genre has."""
+    known = set.intersection(*(set(model.labels) for model in models))
+    kept = tuple(track for track in tracks if track.genre in known)
+    if len(models) < 2 or not kept:
+        return tuple(tracks), {}
+    return kept, dict(sorted(Counter(t.genre for t in tracks if t.genre not in known).items()))
 
 
 def _find(split: Split, subset: str, made: Index, folder: Path) -> splits.Subset:
@@ -310,6 +336,7 @@ def look_ahead(
     made = dataset.outline(data)
     split = splits.written(wanted) if wanted else None
     tracks = _find(split, subset, made, data).tracks if split else made.tracks
+    tracks, _ = _shared(tracks, [model for _, model in models])
     for path, model in models:
         check_labels(path, model, data, tracks)
 
