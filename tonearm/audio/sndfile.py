@@ -115,8 +115,8 @@ class SndfileReader:
             refused = f"{file.channels} channels, more than {_MOST_CHANNELS}"
         elif not file.seekable():
             refused = f"{file.subtype}, in which it cannot seek"
-        elif file.format == "W64":
-            refused = "W64, whose floats it takes for integers"
+        elif file.format == "W64" and file.subtype == "PCM_32":
+            refused = "W64, whose floats it takes for these integers"
         elif not file.samplerate or not samples:
             refused = f"{samples} samples at {file.samplerate} Hz"
         if refused:
