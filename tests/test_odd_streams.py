@@ -148,6 +148,25 @@ def test_a_time_gone_wrong_on_the_last_page_of_an_ogg(granule: int, tmp_path: Pa
     assert decoded.duration_s == pytest.approx(3, abs=0.1)
 
 
+def test_vorbis_whose_headers_stand_twice(tmp_path: Path) -> None:
+    """As in real files of some writers; players read them, FFmpeg calls them damaged."""
+    path = write_sndfile(
+        tmp_path / "a.ogg", tone(440, 3, RATE_HZ), RATE_HZ, form="OGG", subtype="VORBIS"
+    )
+    data = path.read_bytes()
+    sound = next(begin for begin, _ in pages(data) if data[begin + 6 : begin + 14] != bytes(8))
+    heads = [data[begin:end] for begin, end in pages(data) if begin < sound]
+    segments = b"".join(head[27 : 27 + head[26]] for head in heads)
+    contents = b"".join(head[27 + head[26] :] for head in heads)
+    serial = data[14:18]
+    again = struct.pack("<4sBBq", b"OggS", 0, 0, -104) + serial + struct.pack("<II", len(heads), 0)
+    again += bytes([len(segments)]) + segments + contents
+    path.write_bytes(with_checksums(data[:sound] + again + data[sound:]))
+    decoded = audio.decode(path)
+    assert decoded.duration_s == pytest.approx(3, abs=0.1)
+    assert pitch(decoded.samples, RATE_HZ) == pytest.approx(440, abs=2)
+
+
 def test_windows_of_a_track_of_any_stated_length() -> None:
     starts = windows.place(2**62, 187, count=8)
     assert len(starts) == 8 and starts[-1] < 2**62

@@ -15,7 +15,7 @@ import numpy as np
 from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.reader import AudioInfo, AudioReader, Float32, no_file
 from tonearm.audio.spans import read_span
-from tonearm.containers.ogg import Link, links
+from tonearm.containers.ogg import Link, links, repeated_headers
 from tonearm.errors import DecodeError
 
 
@@ -35,11 +35,13 @@ def open_ogg(path: Path) -> AudioReader:
     try:
         with path.open("rb") as file:
             chain = links(file)
+            again = repeated_headers(file, chain[0]) if len(chain) == 1 else None
     except OSError as error:
         raise no_file(path, error) from None
     if len(chain) > 1:
         return ChainReader(path, chain)
-    return AvReader(path, ends_s=chain[0].end_s if chain else None)
+    span = None if again is None else (again, chain[0].end)
+    return AvReader(path, span=span, ends_s=chain[0].end_s if chain else None)
 
 
 class ChainReader:

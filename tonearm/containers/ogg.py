@@ -188,6 +188,32 @@ def links(file: BinaryIO, begin: int = 0) -> list[Link]:
     return [link for link in found if link.codec]
 
 
+def repeated_headers(file: BinaryIO, link: Link) -> int | None:
+    """Offset of the page on which a link's headers stand once more, in front of its sound.
+
+    Some writers store them twice, which FFmpeg takes for damage. From that page on it reads all.
+
+    Parameters
+    ----------
+    file : binary file
+        The open file.
+    link : Link
+        One of its links.
+
+    Returns
+    -------
+    int or None
+        None where they stand once, as they should.
+    """
+    if not link.sound:
+        return None
+    body, length = link.sound[0]
+    if read_at(file, body, min(length, len(link.identity))) != link.identity:
+        return None
+    nearest = max(0, body - HEADER.size - MAX_SEGMENTS)
+    return nearest + read_at(file, nearest, body - nearest).rfind(b"OggS")
+
+
 def _add(link: Link, page: Page) -> None:
     # Pages of headers stand at position 0; a page on which no packet ends stands at -1.
     if page.granule == 0 and link.granule == 0:
