@@ -101,8 +101,9 @@ def scanned(tmp_path, *arguments):
 def test_excluded_names_and_nomedia(folder, tmp_path):
     _, names = scanned(tmp_path, folder, "--exclude", "*.wav", "--exclude", "Podcasts")
     assert names == ["b.flac", "live/e.flac"]
-    _, names = scanned(tmp_path, folder, "--exclude", "*/live/*")
+    ran, names = scanned(tmp_path, folder, "--exclude", "*/live/*")
     assert names == ["Podcasts/c.flac", "a.wav", "b.flac"]
+    assert "1 gone or excluded" in ran.stdout
 
 
 def test_an_empty_mount_point_is_not_gone(folder, tmp_path):

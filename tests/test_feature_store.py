@@ -9,7 +9,7 @@ from tonearm.data import feature_store, index, original_json, prepare
 from tonearm.data.feature_store import FeatureStore
 from tonearm.errors import DatasetError
 from tonearm.features import GTZAN_SPEC, MUSICNN_SPEC
-from tonearm.model import encoder
+from tonearm.model import network
 from tonearm.model.classifier import Classifier
 from tonearm.model.file import Model
 from tonearm.model.head import Head
@@ -64,7 +64,7 @@ def test_windows_are_those_that_the_classifier_analyses(spec, monkeypatch):
             seen.append(inputs["features"])
             return [np.ones((len(seen[-1]), 2), dtype=np.float32)]
 
-    monkeypatch.setattr(encoder, "onnx_session", lambda *_, **__: Session())
+    monkeypatch.setattr(network, "onnx_session", lambda *_, **__: Session())
     Classifier(Model("x", spec, b"", head, None, 3)).embed(samples, rate_hz, count=3)
     stored = feature_store.storable(samples, spec)
     starts = windows.place(len(stored), spec.window_frames, count=3)

@@ -61,12 +61,12 @@ def test_no_other_site_and_nothing_but_the_api(shared, origin, path):
 def test_a_person_without_the_token_gets_a_form_and_enters_by_it(shared):
     asked = shared.get("/", headers={"accept": "text/html", "sec-fetch-mode": "navigate"})
     assert asked.status_code == 401 and "<form" in asked.text
-    assert "hidden>That is not" in asked.text
+    assert "hidden>This token is wrong" in asked.text
     policy = asked.headers["content-security-policy"]
     assert "form-action 'self'" in policy and "script-src 'self'" in policy
     form = {"content-type": "application/x-www-form-urlencoded", "origin": "http://127.0.0.1"}
     wrong = shared.post("/token", content="token=guess", headers=form)
-    assert wrong.status_code == 401 and "hidden>That is not" not in wrong.text
+    assert wrong.status_code == 401 and "hidden>This token is wrong" not in wrong.text
     entered = shared.post("/token", content="token=secret+word", headers=form)
     assert entered.status_code == 303 and entered.headers["location"] == "/"
     assert "httponly" in entered.headers["set-cookie"].lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -172,8 +173,10 @@ def say(text: str) -> None:
     text : str
         A message; escape names with :func:`printable` first.
     """
-    # In a pipe stdout waits, and the last word would come first.
-    sys.stdout.flush()
+    # In a pipe stdout waits, and the last word would come first. A disk that is full is an error
+    # of the output, which is reported where it ends.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
     print(text, file=sys.stderr)
 
 

@@ -187,7 +187,7 @@ def _report(result: Scan, options: _Options) -> None:
             values[name] = getattr(result, name).to_dicts()
         print_object(values)
     elif not options.quiet or news:
-        print(_summary(result), flush=True)
+        print(_summary(result, excluding=bool(options.exclude)), flush=True)
     console.report("damaged, classified by what is left", result.damaged)
     console.report("could not be read", result.failures)
     console.report("emptied", result.emptied)
@@ -245,7 +245,7 @@ def _show(counting: Counting, result: Scan) -> None:
         counting.reach(result.to_do, result.done, len(result.failures))
 
 
-def _summary(result: Scan) -> str:
+def _summary(result: Scan, *, excluding: bool) -> str:
     parts = [
         f"{result.unchanged:,} unchanged",
         f"{result.analysed:,} analysed",
@@ -253,7 +253,8 @@ def _summary(result: Scan) -> str:
     ]
     failed = result.done - result.analysed - result.recognised
     parts += [f"{failed:,} failed"] * bool(failed)
-    parts += [f"{result.gone:,} gone"] * bool(result.gone)
+    # Nobody looked where a pattern forbids it, so the one cannot be told from the other.
+    parts += [f"{result.gone:,} gone{' or excluded' * excluding}"] * bool(result.gone)
     gone = f"{result.gone_before:,} gone before (`tonearm list --missing`)"
     parts += [gone] * bool(result.gone_before)
     parts += [f"{result.away:,} away"] * bool(result.away)
