@@ -179,6 +179,15 @@ def test_a_connection_that_ends_early_is_not_the_end_of_the_object(put, monkeypa
     assert name.endswith("a.bin")
 
 
+def test_a_server_that_knows_no_ranges_is_read_all_the_same(put, monkeypatch):
+    data = os.urandom(50_000)
+    path = ObjectPath(put("a.bin", data))
+    store, _ = path._opened()
+    monkeypatch.setattr(store, "cat_file", lambda *_, **__: data, raising=True)
+    assert path.read(20_000, 21_000) == data[20_000:21_000]
+    assert path.read(49_000, 50_000) == data[49_000:]
+
+
 def test_a_file_object_seeks_as_a_file_does(put):
     with ObjectPath(put("a.bin", b"0123456789")).open("rb") as file:
         assert (file.seek(-3, os.SEEK_END), file.read(), file.read(1)) == (7, b"789", b"")

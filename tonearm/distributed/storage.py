@@ -236,6 +236,8 @@ class ObjectPath:
 
         def ask() -> bytes:
             data = cast("bytes", store.cat_file(name, start=begin, end=end))
+            if len(data) == self.size:  # a web server that knows no ranges sends all each time
+                data = data[begin:end]
             if len(data) != end - begin:  # a connection that ended early says nothing of it
                 raise OSError(f"{len(data):,} of {end - begin:,} bytes came")
             return data
