@@ -58,9 +58,9 @@ def test_windows_that_overlap_give_what_each_gives_alone(model, stretch, offsets
 def test_the_ends_of_a_window_are_its_own(model, stretch, monkeypatch):
     """Filters see zeros behind a window's end; the next frames instead would be another answer."""
     monkeypatch.setattr(network, "halves", lambda *a, **k: replace(halves(*a, **k), reach=0))
-    with pytest.raises((AssertionError, ValueError, ZeroDivisionError)):
-        made = made_by(model)
-        wrong = made.run_stretch(stretch, np.array((0, 62)))
+    made = made_by(model)
+    wrong = made.run_stretch(stretch, np.array((0, 62)))
+    with pytest.raises(AssertionError):
         np.testing.assert_allclose(wrong, alone(made, stretch, (0, 62)), atol=1e-6)
 
 

@@ -98,6 +98,21 @@ class AvReader:
             raise
 
     def _connect(self) -> None:
+        """Open the file for the first time, and refuse what nothing can decode."""
+        self._open()
+        try:
+            self._refuse_protected()
+            self._stream = self._audio_stream()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _refuse_protected(self) -> None:
+        if _is_protected(self._path, self._container):
+            reason = "is copy-protected (DRM); only its owner's player can decode it"
+            raise DecodeError(self._path, "protected", reason)
+
+    def _open(self) -> None:
         import av
 
         path = self._path
@@ -108,20 +123,13 @@ class AvReader:
             if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
                 raise no_file(path, error) from None
             reason = f"FFmpeg: {plain(error, path)}"
-            with path.open("rb") as file:
+            # A file that has gone since keeps the reason that FFmpeg gave.
+            with contextlib.suppress(OSError), path.open("rb") as file:
                 if lacks_index(file):
                     reason = "the end of this MP4, with the index of its sound, is missing"
             raise DecodeError(path, "not-audio", reason) from None
-        try:
-            self._stream = self._audio_stream()
-        except BaseException:
-            self._container.close()
-            raise
 
     def _audio_stream(self) -> av.AudioStream:
-        if _is_protected(self._path, self._container):
-            reason = "is copy-protected (DRM); only its owner's player can decode it"
-            raise DecodeError(self._path, "protected", reason)
         if not self._container.streams.audio:
             what = ", only pictures or video" if self._container.streams.video else ""
             raise DecodeError(self._path, "no-audio-stream", f"holds no sound{what}")
@@ -153,8 +161,11 @@ class AvReader:
         """Words where a header promises more sound than there is, of which FFmpeg says nothing."""
         if self._span is not None:
             return None
-        with self._path.open("rb") as file:
-            found = sound_bytes(file)
+        try:
+            with self._path.open("rb") as file:
+                found = sound_bytes(file)
+        except OSError as error:
+            raise no_file(self._path, error) from None
         if found is None or found.there >= found.stated:
             return None
         return f"truncated: {found.there:,} of {found.stated:,} bytes of sound are there"
@@ -252,7 +263,8 @@ class AvReader:
         # A seek would do, but for what encoders put before the beginning: FFmpeg cuts that off
         # once, in a file just opened, and may lose the first packet in a seek back to it.
         self._container.close()
-        self._connect()
+        self._open()
+        self._stream = self._audio_stream()
 
     def _begin(self) -> None:
         """Decode from the beginning, and learn how time stamps and positions agree."""

@@ -120,14 +120,15 @@ def sample_entries(file: BinaryIO) -> list[bytes]:
     file : binary file
         The open file.
     """
-    found = []
-    for moov in atoms(file, 0, file.seek(0, io.SEEK_END)):
-        if moov.name == b"moov" and moov.end - moov.body <= _MOST_INDEX_BYTES:
-            data = read_at(file, moov.body, moov.end - moov.body)
-            for table in nested(data, 0, len(data), (b"trak", b"mdia", b"minf", b"stbl", b"stsd")):
-                # Behind version, flags and the number of entries.
-                found += [entry.name for entry in inner(data, table.body + 8, table.end)]
-    return found
+    # The first index is the one that counts: what follows may be thousands of fragments.
+    outermost = atoms(file, 0, file.seek(0, io.SEEK_END))
+    moov = next((atom for atom in outermost if atom.name == b"moov"), None)
+    if moov is None or moov.end - moov.body > _MOST_INDEX_BYTES:
+        return []
+    data = read_at(file, moov.body, moov.end - moov.body)
+    tables = nested(data, 0, len(data), (b"trak", b"mdia", b"minf", b"stbl", b"stsd"))
+    # Behind version, flags and the number of entries.
+    return [entry.name for table in tables for entry in inner(data, table.body + 8, table.end)]
 
 
 def atom_of(name: bytes, content: bytes) -> bytes:

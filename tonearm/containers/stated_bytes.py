@@ -6,6 +6,7 @@ CAF, DSF, DSDIFF and Wave64: names, sizes and contents, one after another.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO, Literal, NamedTuple
 
 from tonearm.containers.edits import read_at
@@ -96,8 +97,5 @@ def lacks_index(file: BinaryIO) -> bool:
     file : binary file
         The open file.
     """
-    names = [
-        atom.name
-        for atom, _ in zip(atoms(file, 0, file.seek(0, 2)), range(_MOST_CHUNKS), strict=False)
-    ]
+    names = [atom.name for atom in islice(atoms(file, 0, file.seek(0, 2)), _MOST_CHUNKS)]
     return names[:1] == [b"ftyp"] and not {b"moov", b"moof"} & set(names)

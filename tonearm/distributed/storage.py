@@ -460,7 +460,6 @@ def joined(folder: str, name: str) -> str:
 
     Parameters
     ----------
-    folder, name : str
     folder : str
         A prefix or a folder.
     name : str

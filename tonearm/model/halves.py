@@ -117,7 +117,10 @@ def _frames_seen(node: _Node, producers: Mapping[str, _Node]) -> int:
     The maximum over bands leaves few numbers of what filters give: there a cut costs least.
     """
     filters = producers.get(node.inputs[0]) if node.kind == b"ReduceMax" else None
-    if filters is None or filters.kind != b"Conv" or set(filters.attributes[b"strides"]) != {1}:
+    if filters is None or filters.kind != b"Conv":
+        return 0
+    # Both are optional in ONNX, and 1 where they are left out.
+    if any(set(filters.attributes.get(name, (1,))) != {1} for name in (b"strides", b"dilations")):
         return 0
     at = filters.inputs[0]
     while at != "features":
@@ -125,7 +128,7 @@ def _frames_seen(node: _Node, producers: Mapping[str, _Node]) -> int:
         if before is None or before.kind not in _IN_PLACE:
             return 0
         at = before.inputs[0]
-    frames, *over_bands = filters.attributes[b"kernel_shape"]
+    frames, *over_bands = filters.attributes.get(b"kernel_shape", (0,))
     return frames if over_bands and frames <= _MOST_FRAMES else 0
 
 

@@ -19,6 +19,7 @@ from tonearm.errors import ModelError
 from tonearm.model.head import Head, HeadOutput
 from tonearm.model.prediction import PLACES
 from tonearm.model.styles import MOST
+from tonearm.model.votes import softmax
 
 Float64 = NDArray[np.float64]
 Activation = Literal["relu", "sigmoid", "softmax", "none"]
@@ -69,8 +70,7 @@ def activated(
     if activation == "sigmoid":
         return np.asarray(0.5 * (1 + np.tanh(values / 2)))  # without overflow
     if activation == "softmax":
-        odds = np.exp(values - values.max(axis=-1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+        return softmax(values)
     return values
 
 

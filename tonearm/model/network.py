@@ -239,20 +239,22 @@ class _Overlapping:
     def run(self, levels: Float32, offsets: Int64, run_all: RunAll) -> Float32:
         """Embeddings [n, d] of the windows of levels [frames, bands] that begin there."""
         each = _windows(levels, offsets, self._length)
-        shared = self._along(levels, run_all)
-        # What a value at the end of a window depends on: as many frames on its one side.
-        reach, end = self._cut.reach, 2 * self._cut.reach
-        first, last = (
-            run_all(self._run_front, _batches(np.ascontiguousarray(part), self._length // end))
-            for part in (each[:, :end], each[:, -end:])
-        )
-        between = []
-        for i, values in enumerate(shared):
-            whole = _windows(values.T, offsets, self._length).transpose(0, 2, 1).copy()
-            if reach:
-                whole[:, :, :reach] = np.concatenate([part[i] for part in first])[:, :, :reach]
-                whole[:, :, -reach:] = np.concatenate([part[i] for part in last])[:, :, -reach:]
-            between.append(whole)
+        between = [
+            _windows(values.T, offsets, self._length).transpose(0, 2, 1).copy()
+            for values in self._along(levels, run_all)
+        ]
+        reach = self._cut.reach
+        if reach:  # else no filter sees beyond its own frame, and ends are as the middle
+            # What a value at the end of a window depends on: as many frames on its one side.
+            end = 2 * reach
+            for part, ends in (
+                (each[:, :end], slice(None, reach)),
+                (each[:, -end:], slice(-reach, None)),
+            ):
+                batches = _batches(np.ascontiguousarray(part), self._length // end)
+                rows = run_all(self._run_front, batches)
+                for whole, column in zip(between, zip(*rows, strict=True), strict=True):
+                    whole[:, :, ends] = np.concatenate(column)[:, :, ends]
         feeds = zip(*(_batches(array, _RUN_WINDOWS) for array in (each, *between)), strict=True)
         return np.concatenate(run_all(self._run_back, list(feeds)))
 

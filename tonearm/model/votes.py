@@ -59,7 +59,7 @@ def spread(windows: NDArray[np.floating[Any]], power: float) -> Float64:
     return np.asarray(np.clip(windows, 0, 1), dtype=np.float64) ** power
 
 
-def softmax(logits: Float64) -> Float64:
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """Probabilities [..., k] of logits [..., k].
 
     Parameters
