@@ -5,14 +5,13 @@ sub-folder an album or a package. Tracks are dealt into two halves; of each half
 minutes are made of tracks that are confidently different genres by themselves, and pieces of 10 to
 29 minutes of tracks of one folder that have one genre. Windows are put end to end, no audio is
 joined. Every rule of a grid is tried: what one half would choose is printed with the other half's
-result. ``python -m runs.long_pieces FOLDER --cache tracks.pkl``
+result. ``python -m runs.long_pieces FOLDER``
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import pickle
 import random
 from collections import defaultdict
 from dataclasses import dataclass
@@ -50,7 +49,7 @@ class Track:
 def embedded(classifier: Classifier, folder: Path) -> list[Track]:
     """Every track of a minute or more, with its genre."""
     found = []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in AUDIO_SUFFIXES):
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
         try:
             few = classifier.embed(path, count=4)
             if few.duration_s < SHORTEST_S:
@@ -150,15 +149,9 @@ def main() -> None:
     """Print the counts by the rules as they are, and by those that each half would choose."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--cache", type=Path, help="where the embedded tracks are kept")
     args = parser.parse_args()
     classifier, rng = Classifier.load(), random.Random(1)
-    if args.cache and args.cache.exists():
-        tracks = pickle.loads(args.cache.read_bytes())
-    else:
-        tracks = embedded(classifier, args.folder)
-        if args.cache:
-            args.cache.write_bytes(pickle.dumps(tracks))
+    tracks = embedded(classifier, args.folder)
     for track in tracks:
         prediction = named(classifier, track)
         track.genre, track.confidence = prediction.genre, prediction.confidence
@@ -184,9 +177,9 @@ def main() -> None:
     for cost, longest, least_known in GRID:
         mix._RULES, mix._LEAST_KNOWN = ((cost, longest, 1.0), SECOND), least_known
         results.append(((cost, longest, least_known), tried()))
-    for half in (0, 2):
-        best = min(results, key=lambda each: (each[1][half][2], each[1][half + 1][1]))
-        print(f"chosen on {'one' if half == 0 else 'the other'}", best[0], *best[1])
+    for which, place in (("one", 0), ("the other", 2)):
+        best = min(results, key=lambda each: (each[1][place][2], each[1][place + 1][1]))
+        print(f"chosen on {which}", best[0], *best[1])
 
 
 if __name__ == "__main__":

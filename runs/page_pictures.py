@@ -26,8 +26,8 @@ from tonearm.library.file_tags import file_tags
 from tonearm.library.scan import scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
+from tonearm.serve.server import example_files
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 WIDTHS = {390: 844, 1024: 768, 1920: 1080}
 VIEWS = ("overview", "list", "list?by=album&sort=album", "review", "map")
 RATE_HZ = 44_100
@@ -38,9 +38,9 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         music = Path(name) / "Music"
-        shutil.copytree(
-            EXAMPLES, music, ignore=shutil.ignore_patterns("*.md", "*.ipynb", "original")
-        )
+        music.mkdir()
+        for piece in example_files().values():
+            shutil.copy(piece, music)
         pieces = sorted(music.iterdir())
         files = [make_mix(Path(name) / "Saturday night.flac", pieces), *pieces, make_bad(name)]
         path = Path(name) / "library.sqlite"

@@ -88,8 +88,9 @@ def test_the_index_of_mirdata_finds_files_one_folder_higher(tmp_path: Path) -> N
 
 
 def test_paths_in_tables_may_begin_one_folder_higher() -> None:
-    found = labels.of_names({"music/rock/a.mp3": Label(("rock",))}, ["rock/a.mp3", "pop/a.mp3"])
-    assert found == {"rock/a.mp3": Label(("rock",))}
+    table = {"music/rock/a.mp3": Label(("rock",)), "b.mp3": Label()}
+    found, absent = labels.of_names(table, ["rock/a.mp3", "pop/a.mp3"])
+    assert (found, absent) == ({"rock/a.mp3": Label(("rock",))}, ("b.mp3",))
     with pytest.raises(DatasetError, match=r"'a' is 2 files here \(rock/a.mp3, pop/a.mp3\)"):
         labels.of_names({"a": Label()}, ["rock/a.mp3", "pop/a.mp3"])
     with pytest.raises(DatasetError, match=r"none of the 1 files, such as 'x.mp3'; its first"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -21,8 +20,8 @@ from tonearm.library.file_tags import file_tags
 from tonearm.library.scan import scan
 from tonearm.library.store import Library
 from tonearm.model import file as model_file
+from tonearm.serve.server import example_files
 
-ROOT = Path(__file__).parents[2]
 # A refused upload, and a server that a test has ended before its page.
 EXPECTED = re.compile("status of 422|ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED|EMPTY_RESPONSE)")
 TITLE = "<script>document.title = 'broken'</script>"
@@ -55,9 +54,9 @@ def many(tmp_path_factory):
 @pytest.fixture
 def few(tmp_path):
     folder = tmp_path / "music"
-    shutil.copytree(
-        ROOT / "examples", folder, ignore=shutil.ignore_patterns("*.md", "*.ipynb", "original")
-    )
+    folder.mkdir()
+    for piece in example_files().values():
+        shutil.copy(piece, folder)
     path = tmp_path / "library.sqlite"
     with Library(path, write=True) as library:
         scan(

@@ -176,7 +176,7 @@ class Counting:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-        # A second piece of work, of the same command, begins anew.
+        # A second piece of work of the same command draws a bar of its own.
         self._bar, self._started = None, False
 
 

@@ -204,7 +204,7 @@ def _changes(timeline: list[Segment]) -> Text:
     line = Text("  ")
     for segment in timeline:
         line.append(f"{clock(segment.start_s)} ", style="dim")
-        # How sure it is that something is unknown would read as if it were good.
+        # A high figure beside "unknown" would read as if it were good.
         sure = f" {segment.confidence:.0%}" if segment.genre else ""
         line.append(_name(segment.genre) + sure, style=colour(segment.genre))
         line.append("   ")

@@ -120,8 +120,8 @@ def look(folder: Path, *, out: Path | None = None, labels: Labels | None = None)
         raise DatasetError(f"{folder} is not a folder: name one that has a folder for each genre")
     names, failed = _files(folder, out)
     if labels is not None:
-        found = tables.spelled(tables.of_names(labels, names))
-        absent = tables.absent(labels, names)
+        named, absent = tables.of_names(labels, names)
+        found = tables.spelled(named)
         if any(label.genres for label in found.values()):
             chosen = tuple(name for name in names if name in found and found[name].genres)
             unlabelled = len(names) - len(chosen)

@@ -38,6 +38,22 @@ _AS_LONG_S = 1.0
 _HEADERS = frozenset(("clip", "track", "file", "filename", "name", "path", "song"))
 
 
+def shown(group: str) -> str:
+    """The name of an artist, folder or track that a group stands for.
+
+    Parameters
+    ----------
+    group : str
+        As `group_of` gives it.
+
+    Examples
+    --------
+    >>> shown("artist:bach")
+    'bach'
+    """
+    return group.partition(":")[2]
+
+
 def group_of(name: str, *, artist: str | None, album: str | None = None) -> str:
     """Return the group of a track: its artist if known, else album or folder, else the track.
 

@@ -137,8 +137,10 @@ def kept(prepared: Path) -> Labels | None:
     return read(path) if path.exists() else None
 
 
-def of_names(labels: Labels, names: Sequence[str]) -> dict[str, Label]:
-    """The labels of the tracks that a table names, by the names of the tracks.
+def of_names(labels: Labels, names: Sequence[str]) -> tuple[dict[str, Label], tuple[str, ...]]:
+    """The labels of the tracks that a table names, and its rows without a track.
+
+    The former by the names of the tracks, the latter as they are written in the table.
 
     Parameters
     ----------
@@ -154,14 +156,16 @@ def of_names(labels: Labels, names: Sequence[str]) -> dict[str, Label]:
     """
     known = by_written_name(names)
     found: dict[str, Label] = {}
+    absent = []
     for written, label in labels.items():
-        meant = _meant(written, known)
+        meant = known.get(written) or known.get(_shorter(written, known), [])
         if len(meant) > 1:
             raise DatasetError(
                 f"table of labels: {written!r} is {len(meant)} files here "
                 f"({', '.join(meant[:3])}): write the path"
             )
-        # None or one: a table may name files that are not here.
+        if not meant:
+            absent.append(written)
         found |= dict.fromkeys(meant, label)
     if names and not found:
         example = next(iter(labels))
@@ -169,26 +173,7 @@ def of_names(labels: Labels, names: Sequence[str]) -> dict[str, Label]:
             f"the table of labels names none of the {len(names)} files, such as {names[0]!r}; "
             f"its first is {example!r}"
         )
-    return found
-
-
-def absent(labels: Labels, names: Sequence[str]) -> tuple[str, ...]:
-    """What a table names that is not among the files, as it is written there.
-
-    Parameters
-    ----------
-    labels : mapping of str to Label
-        By track, as a table writes it.
-    names : sequence of str
-        Names of tracks.
-    """
-    known = by_written_name(names)
-    return tuple(written for written in labels if not _meant(written, known))
-
-
-def _meant(written: str, known: Mapping[str, list[str]]) -> list[str]:
-    """The files that a row of a table may mean."""
-    return known.get(written) or known.get(_shorter(written, known), [])
+    return found, tuple(absent)
 
 
 def _shorter(written: str, known: Mapping[str, Any]) -> str:

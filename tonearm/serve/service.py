@@ -25,6 +25,7 @@ from tonearm.serve.uploads import Limits, Uploads
 # Longest time for one file; a six-hour mix takes some three minutes.
 LONGEST_ANALYSIS_S = 1_200.0
 if TYPE_CHECKING:
+    from tonearm.library.sound_map import Map
     from tonearm.serve.jobs import Jobs
 
 _REMEMBERED = 64
@@ -64,6 +65,8 @@ class Service:
         self.stopping = threading.Event()  # streams without an end look at it
         self._remembered: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self._remembering = threading.Lock()
+        # The map, and the state of the library that it is of: an older one is never asked again.
+        self.placed: tuple[tuple[str, ...], Map] | None = None
         self._desk: ThreadPoolExecutor | None = None
 
     @contextmanager
@@ -85,6 +88,7 @@ class Service:
         self.classifier, self.model_path = classifier, model_path
         with self._remembering:
             self._remembered.clear()
+        self.placed = None
 
     @property
     def desk(self) -> ThreadPoolExecutor:

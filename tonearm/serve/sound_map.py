@@ -37,9 +37,11 @@ def track_map(request: Request) -> Response:
     with service.library() as library:
         attach(library)
         # Placing 100,000 sounds takes two seconds: once for as long as the library stays.
-        made = service.remembered(
-            ("map", *_state_of(service.library_path)), lambda: {"map": make_map(library)}
-        )["map"]
+        state = tuple(_state_of(service.library_path))
+        kept = service.placed
+        if kept is None or kept[0] != state:
+            kept = service.placed = (state, make_map(library))
+        made = kept[1]
         rows = library.rows(
             "SELECT t.id, t.sound, s.genre, t.genres, r.genre FROM tracks t"
             " JOIN sounds s ON s.id = t.sound LEFT JOIN reviews r ON r.key = s.key"

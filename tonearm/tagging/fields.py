@@ -275,7 +275,7 @@ def edits_for_fields(path: str | os.PathLike[str], wanted: GenreFields) -> list[
                 raise TagError(f"{path}: has no {name} tag any more")
             # It held nothing before either: there is nothing to restore.
             continue
-        # Bytes and places both: fields that moved within the tag are put back too.
+        # Bytes and places both: fields that moved within the tag are restored too.
         if fields != _fields(tag):
             contents[name] = _restored(tag, fields)
     with _explained(path):

@@ -232,8 +232,8 @@ def measure_gain(
         grown = grow(before_head, subset(new, new_fold.train), names=names)
         measured[fold.held_out] = new_measured[new_fold.held_out] = True
         for i in fold.held_out:
-            before = _nearest(before_head, old, i)
-            after = _nearest(grown, old, i)
+            before = nearest(before_head, old, i)
+            after = nearest(grown, old, i)
             right_before[i], right_after[i] = before == old.labels[i], after == old.labels[i]
             taken[i] = after in added
         for i in new_fold.held_out:
@@ -259,7 +259,18 @@ def measure_gain(
     )
 
 
-def _nearest(head: Head, tracks: Tracks, i: int) -> str:
+def nearest(head: Head, tracks: Tracks, i: int) -> str:
+    """The most probable genre of a track, called unknown or not.
+
+    Parameters
+    ----------
+    head : Head
+        What classifies it.
+    tracks : Tracks
+        The tracks.
+    i : int
+        Its place among them.
+    """
     output = head.classify(tracks.windows[i], tracks.texture(i))
     return head.labels[int(output.probabilities.argmax())]
 

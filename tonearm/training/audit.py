@@ -167,13 +167,13 @@ class Audit:
     def notes(self) -> list[str]:
         """Sentences about genres by one artist, and about labels not asked in the usual way."""
         said = [
-            f"{genre} has a single artist ({_shown(group)}): its accuracy cannot be measured, and "
-            "its labels were not checked"
+            f"{genre} has a single artist ({groups.shown(group)}): its accuracy cannot be "
+            "measured, and its labels were not checked"
             for genre, group in self.lonely.items()
         ]
         for genre, (group, others) in self.dominated.items():
             text = (
-                f"{genre} is by one artist ({_shown(group)}) but for {others} of its "
+                f"{genre} is by one artist ({groups.shown(group)}) but for {others} of its "
                 f"{self.genres[genre]} tracks: its accuracy cannot be measured"
             )
             if genre in self.one_by_one:
@@ -281,11 +281,6 @@ def audit(
         failed=failed or Faults(),
         damaged=damaged or Faults(),
     )
-
-
-def _shown(group: str) -> str:
-    """The name of an artist or album, without what kind of group it is."""
-    return group.partition(":")[2]
 
 
 def held_out(

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from tonearm import audio
+from tonearm.data import groups
 from tonearm.errors import DecodeError
 from tonearm.faults import Fault
 from tonearm.training import charts
@@ -198,7 +199,7 @@ def _artists(audit: Audit) -> str:
     for group, where in audit.crossing.items():
         sides = ", ".join(f"{subset}: {name}" for subset, name in where.items())
         rows.append(
-            f"<li><b>{escape(group.partition(':')[2])}</b> is in several subsets of the split "
+            f"<li><b>{escape(groups.shown(group))}</b> is in several subsets of the split "
             f"{escape(audit.split or '')} ({escape(sides)}).</li>"
         )
     if not rows:

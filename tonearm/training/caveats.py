@@ -107,7 +107,7 @@ def of_lonely(lonely: Mapping[str, str]) -> list[Caveat]:
         Caveat(
             "note",
             f"{genre} is learnt but not measured: it has a single artist or group "
-            f"({group.partition(':')[2]}). Add music by others.",
+            f"({groups.shown(group)}). Add music by others.",
         )
         for genre, group in sorted(lonely.items())
     ]

@@ -128,11 +128,7 @@ def measure(
         # Again in each fold, with the corrections of other artists alone.
         corrected = correct(head, custom_genres.subset(corrections, fold.train), names=names)
         for i in map(int, fold.held_out):
-            before[i] = _nearest(head, corrections, i) == corrections.labels[i]
-            after[i] = _nearest(corrected, corrections, i) == corrections.labels[i]
+            before[i] = added_genres.nearest(head, corrections, i) == corrections.labels[i]
+            after[i] = added_genres.nearest(corrected, corrections, i) == corrections.labels[i]
     change = metrics.difference(before, after, groups=corrections.groups)
     return Learnt(float(before.mean()), float(after.mean()), change, n, groups)
-
-
-def _nearest(head: Head, tracks: Tracks, i: int) -> str:
-    return head.labels[int(head.classify(tracks.windows[i]).probabilities.argmax())]

@@ -88,7 +88,7 @@ async function adopt(job) {
 /** @param {Record<string, any>} result */
 function gain({ before, after, n, difference }) {
   const [low, high] = [difference.low, difference.high].map((value) => Math.round(100 * value));
-  if (low === high)
+  if (low === 0 && high === 0)
     return (
       `The new model agrees with you on as many of ${count(n, "correction")} that it had not ` +
       "seen as the one in use."
