@@ -99,7 +99,17 @@ def test_status(scanned):
     assert values["failed_files"][0]["path"] == f"{music}/broken.flac"
 
 
-def test_how_sure_counts_known_tracks_alone(tmp_path):
+def test_links_in_a_folder_that_is_away_are_not_counted(scanned):
+    music, library = scanned
+    away = music.rename(music.with_name("away"))
+    try:
+        said = tonearm("status", library=library).stdout
+    finally:
+        away.rename(music)
+    assert "\n0 files, " in said and "link" not in said
+
+
+def test_confidence_counts_known_tracks_alone(tmp_path):
     paths = [small_files.wav(tmp_path / f"{i}.wav", small_files.music(i, 1.0)) for i in range(3)]
     given = ({"jazz": 0.95}, {"blues": 0.42}, {})
     library = tagged.library_of(tmp_path / "l.sqlite", dict(zip(paths, given, strict=True)))

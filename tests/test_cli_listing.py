@@ -202,7 +202,6 @@ def test_one_cause_has_one_wording(music, tonearm, tmp_path):
         assert "itself.mp3 is a link to itself\n" in said, command
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
 def test_players_differ_by_container():
     shown = {p.name: {k: p.shows(["A", "B"], k) for k in ("mp4", "asf", "flac")} for p in PLAYERS}
     assert shown["MPD"] == {"mp4": ["A"], "asf": ["B"], "flac": ["A", "B"]}
@@ -210,6 +209,7 @@ def test_players_differ_by_container():
     assert shown["Rekordbox"]["flac"] == ["A"] and shown["Plex"]["mp4"] == ["A", "B"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
 def test_doctor_names_a_pipe_and_goes_on(music, tonearm):
     folder = music["a"].parent
     os.mkfifo(folder / "pipe.mp3")
@@ -221,6 +221,23 @@ def test_doctor_names_a_pipe_and_goes_on(music, tonearm):
     late.cancel()
     reasons = {error["path"]: error["message"] for error in found["errors"]}
     assert reasons[str(folder / "pipe.mp3")] == "is a pipe, not a file"
+
+
+def test_a_folder_without_rights_is_no_file_that_doctor_read(music, tonearm, monkeypatch):
+    folder = music["a"].parent
+    before = tonearm("doctor", folder).stdout.splitlines()[-1]
+    (folder / "shut").mkdir()
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.path.basename(path) == "shut":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    said = tonearm("doctor", folder, code=1)
+    assert "shut" in said.stderr
+    assert said.stdout.splitlines()[-1] == before
 
 
 def test_doctor_names_what_is_no_audio(music, tonearm):

@@ -11,7 +11,7 @@ import typer
 from tonearm.cli import console, datasets, heads
 from tonearm.cli.evaluate import Format
 from tonearm.cli.library_options import Location, location
-from tonearm.cli.progress_bar import Counting, Progress
+from tonearm.cli.progress_bar import Counting
 from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -178,12 +178,7 @@ def _write_page(found: Audit, root: Path, path: Path) -> None:
     from tonearm.files import write_atomically
     from tonearm.training import audit_page
 
-    names = audit_page.played(found)
-    with console.quiet_decoders(), Progress(len(names), unit="players") as progress:
-        sounds = {}
-        for name, sound in audit_page.players(root, names):
-            sounds[name] = sound
-            progress.advance()
+    sounds = datasets.players(root, audit_page.played(found))
     try:
         # A file name may hold bytes that are not Unicode: they are escaped.
         page = audit_page.render(found, sounds)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tonearm.cli import console
-from tonearm.cli.progress_bar import Counting
+from tonearm.cli.progress_bar import Counting, Progress
 from tonearm.files import cores
 
 if TYPE_CHECKING:
@@ -242,3 +243,15 @@ def say_split(split: Split, made: Index) -> None:
     ]
     if lost:
         console.say(f"The split {split.name} names tracks that are not here: {', '.join(lost)}.")
+
+
+def players(root: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """MP3 of the middle of each track that can be read, with a progress bar."""
+    from tonearm.training import audit_page
+
+    sounds = {}
+    with console.quiet_decoders(), Progress(len(names), unit="players") as progress:
+        for name, sound in audit_page.players(root, names):
+            sounds[name] = sound
+            progress.advance()
+    return sounds

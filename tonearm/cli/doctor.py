@@ -35,14 +35,14 @@ def doctor(
 
     failures = Faults()
     found: list[tuple[str, Diagnosis]] = []
-    count = 0
+    read = 0
     for path in _files(paths, failures):
-        count += 1
         try:
             diagnosis = diagnose(path)
         except TagError as error:
             failures.add(path, error)
             continue
+        read += 1
         alone = len(paths) == 1 and path == paths[0]
         if every or alone or _is_notable(diagnosis):
             found.append((str(path), diagnosis))
@@ -52,7 +52,6 @@ def doctor(
     else:
         for name, diagnosis in found:
             _show(name, diagnosis)
-        read = count - len(failures)
         hint = " (--all shows every file)" if len(found) < read else ""
         print(f"{console.counted(read, 'file')}, {len(found):,} shown{hint}")
     console.close("could not be read", failures)

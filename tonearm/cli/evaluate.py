@@ -12,7 +12,6 @@ import typer
 
 from tonearm.cli import console, datasets
 from tonearm.cli.library_options import Location, location
-from tonearm.cli.progress_bar import Progress
 from tonearm.errors import DatasetError
 from tonearm.faults import Faults
 
@@ -158,16 +157,11 @@ def _path_of(name: str) -> Path:
 
 def _write_report(result: Evaluation, path: Path) -> None:
     from tonearm.files import write_atomically
-    from tonearm.training import audit_page, report
+    from tonearm.training import report
     from tonearm.training.run import read_history
 
     histories = [read_history(each.path) for each in result.results]
-    played = report.played(result)
-    with console.quiet_decoders(), Progress(len(played), unit="players") as progress:
-        sounds = {}
-        for name, sound in audit_page.players(Path(), played):
-            sounds[name] = sound
-            progress.advance()
+    sounds = datasets.players(Path(), report.played(result))
     page = report.render(result, histories=histories, sounds=sounds)
     try:
         # A file name may hold bytes that are not Unicode: they are escaped.

@@ -81,12 +81,13 @@ def _cross_validated(run: heads.HeadRun, tracks: Tracks, how: str, seeds: int) -
     from tonearm import metrics
     from tonearm.training import custom_genres
 
-    trials = []
+    trials, figures = [], []
+    names = run.base.embedding_names
     for seed in range(run.seed, run.seed + seeds):
-        names = run.base.embedding_names
         trials.append(custom_genres.cross_validate(tracks, names=names, seed=seed))
-        heads.print_figures(trials[-1].figures(), f"{how}, seed {seed}")
-    values = {"held_out": trials[0].figures()}
+        figures.append(trials[-1].figures())
+        heads.print_figures(figures[-1], f"{how}, seed {seed}")
+    values = {"held_out": figures[0]}
     if seeds > 1:
         # Every draw measures the same tracks: which ones can be depends on groups alone.
         right = np.stack([t.probabilities.argmax(axis=1) == t.truth for t in trials])

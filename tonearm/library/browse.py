@@ -81,7 +81,7 @@ def page(
     """
     prepare(library)
     meets = conditions(library, wanted)
-    total = count(library, wanted)
+    total = _count(library, meets)
     ids = _sorted(library, meets, order, offset=offset, limit=limit)
     return Page(total, with_reviews(library, ids))
 
@@ -119,7 +119,10 @@ def count(library: Library, wanted: Filter) -> int:
         Which tracks.
     """
     prepare(library)
-    meets = conditions(library, wanted)
+    return _count(library, conditions(library, wanted))
+
+
+def _count(library: Library, meets: Conditions) -> int:
     return int(library.rows(f"SELECT count(*) {FROM} WHERE {meets.sql}", meets.values)[0][0])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tonearm.genres import UNKNOWN
-from tonearm.library.links import links_of
+from tonearm.library.links import no_link
 from tonearm.library.overview import known_genres
 from tonearm.library.places import PRESENT, note_away
 from tonearm.library.reviews import attach
@@ -129,8 +129,7 @@ def conditions(library: Library, wanted: Filter) -> Conditions:
     if wanted.state != "any":
         pairs.append((_STATES[wanted.state], None))
     if wanted.state == "copy":
-        links = [link.track for link in links_of(library)]
-        pairs.append((f"t.id NOT {AMONG}", json.dumps(links)))
+        pairs.append(no_link(library))
     if wanted.artist:
         pairs.append(("folded(t.artist) = ?", folded(wanted.artist)))
     if wanted.album is not None:

@@ -6,6 +6,7 @@ counted, tagged or called a copy is the file, once.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -58,6 +59,18 @@ def links_of(library: Library) -> list[Link]:
         " GROUP BY sound HAVING count(*) > 1))"
     )
     return links_among((number, os.fsdecode(path), *file) for number, path, *file in rows)
+
+
+def no_link(library: Library) -> tuple[str, str]:
+    """The condition that a track ``t`` is no link, and its value.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
+    links = json.dumps([link.track for link in links_of(library)])
+    return "t.id NOT IN (SELECT value FROM json_each(?))", links
 
 
 def _rank(name: tuple[str, int]) -> tuple[bool, str]:

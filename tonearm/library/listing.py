@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tonearm.genres import UNKNOWN
 from tonearm.library.filters import disagreeing
-from tonearm.library.links import links_of
+from tonearm.library.links import no_link
 from tonearm.library.places import PRESENT, note_away, unread
 from tonearm.library.playlist import with_labels
 from tonearm.library.rows import below
@@ -167,8 +167,9 @@ def _conditions(library: Library, query: Query) -> tuple[list[str], list[object]
     where += [sql for name, sql in _SWITCHES.items() if getattr(query, name)]
     values: list[object] = []
     if query.copies:
-        where.append("t.id NOT IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps([link.track for link in links_of(library)]))
+        condition, value = no_link(library)
+        where.append(condition)
+        values.append(value)
     if query.tag:
         where.append(_TAGS[query.tag])
     if query.paths:

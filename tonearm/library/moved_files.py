@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 
 from tonearm.containers.sound_key import sound_key
 from tonearm.errors import TonearmError
@@ -27,6 +28,11 @@ class MovedFiles:
     def __init__(self, library: Library | None, journal: Journal) -> None:
         self._library, self._journal = library, journal
         self._found: set[str] = set()
+
+    @cached_property
+    def _held(self) -> set[str]:
+        """Read once: where files are is decided before the first of them is undone."""
+        return self._journal.held()
 
     def place_of(self, entry: Entry) -> str:
         """Where the file of an entry is; where it was, if it is not found.
@@ -56,7 +62,7 @@ class MovedFiles:
         A copy that Tonearm never wrote to is none, and neither is a file that another run changed.
         """
         for path in paths:
-            if path in self._found or self._journal.holds(path):
+            if path in self._found or path in self._held:
                 continue
             if self._is_as_left(path, entry):
                 return path

@@ -10,7 +10,7 @@ from typing import Any
 
 from tonearm import genres as names
 from tonearm.genres import UNKNOWN
-from tonearm.library.links import links_of
+from tonearm.library.links import links_of, no_link
 from tonearm.library.places import PRESENT, note_away, unread
 from tonearm.library.store import Library
 from tonearm.tagging.plan import names_genre
@@ -114,7 +114,8 @@ def overview(library: Library) -> Overview:
         f" WHERE {PRESENT} AND error_kind IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
     )
     tracks, missing = library.rows("SELECT count(*), coalesce(sum(missing), 0) FROM tracks")[0]
-    away = library.rows("SELECT count(*) FROM temp.away")[0][0]
+    absent = {number for (number,) in library.rows("SELECT id FROM temp.away")}
+    away = len(absent)
     damaged = library.rows(
         "SELECT count(*) FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
         f" WHERE {PRESENT} AND s.warning IS NOT NULL"
@@ -128,7 +129,7 @@ def overview(library: Library) -> Overview:
     )[0][0]
     return Overview(
         tracks=tracks - missing - away,
-        links=len(links_of(library)),
+        links=sum(link.track not in absent for link in links_of(library)),
         analysed=sum(genres.values()),
         failed=sum(count for _, count in failed) + len(unread(library)),
         missing=missing,
@@ -172,12 +173,13 @@ def copies(library: Library) -> list[list[str]]:
     library : Library
         The library, open.
     """
+    condition, links = no_link(library)
     rows = library.rows(
-        "SELECT sound, path FROM tracks WHERE NOT missing AND sound IN (SELECT sound FROM"
+        "SELECT sound, path FROM tracks t WHERE NOT missing AND sound IN (SELECT sound FROM"  # noqa: S608
         " (SELECT DISTINCT sound, device, inode FROM tracks WHERE NOT missing"
-        " AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)"
-        " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY path",
-        [json.dumps([link.track for link in links_of(library)])],
+        f" AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1) AND {condition}"
+        " ORDER BY path",
+        [links],
     )
     groups: dict[int, list[str]] = {}
     for sound, path in rows:

@@ -164,9 +164,11 @@ def unread(
         At or below these; None is the whole library.
     """
     named = None if paths is None else {Path(os.path.abspath(path)) for path in paths}
-    places = set(away(library))
+    noted = library.unread()
+    # Where nothing is noted, no disk is asked whether it is there.
+    places = set(away(library)) if noted else set()
     found = []
-    for name, reason in library.unread():
+    for name, reason in noted:
         around = {Path(name), *Path(name).parents}
         # What was named and never was there, a slip, is noted too, for it not to be news again.
         if not os.path.lexists(name):

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
 from tonearm.genres import UNKNOWN, find
-from tonearm.library.links import links_of
+from tonearm.library.links import no_link
 from tonearm.library.places import PRESENT, note_away
 from tonearm.library.rows import below
 from tonearm.library.store import Library, ModelRecord, Track
@@ -143,8 +144,9 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
         where.append("s.id IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(numbers))
     # A file is listed once, whatever its names.
-    where.append("t.id NOT IN (SELECT value FROM json_each(?))")
-    values.append(json.dumps([link.track for link in links_of(library)]))
+    condition, links = no_link(library)
+    where.append(condition)
+    values.append(links)
     sql = (
         "SELECT t.path, s.duration_s, t.artist, t.title, s.id, t.album FROM tracks t"  # noqa: S608
         f" JOIN sounds s ON s.id = t.sound WHERE {' AND '.join(where)} ORDER BY t.path"
@@ -161,22 +163,22 @@ _Row = tuple[Any, ...]  # path, what else an entry has, sound, album
 def _one_each(library: Library, found: list[_Row]) -> list[_Row]:
     """One file of each sound: of copies the one that lies among the tracks of its album."""
     counts = Counter(sound for *_, sound, _ in found)
+    company_of = cache(partial(_company, library))
     best: dict[int, tuple[int, _Row]] = {}
     for row in found:
         path, *_, sound, album = row
         if counts[sound] > 1:
-            company = _company(library, os.fsdecode(path), album)
+            company = company_of(os.path.dirname(os.fsdecode(path)), album)
             # The first by path of those that have equally many tracks around them.
             if sound not in best or company > best[sound][0]:
                 best[sound] = company, row
     return [row for row in found if row[-2] not in best or best[row[-2]][1] is row]
 
 
-def _company(library: Library, path: str, album: str | None) -> int:
-    """How many tracks of a file's album lie in its folder."""
+def _company(library: Library, folder: str, album: str | None) -> int:
+    """How many tracks of an album lie in a folder."""
     if not album:
         return 0
-    folder = os.path.dirname(path)
     condition, value = below([folder])
     sql = f"SELECT t.path FROM tracks t WHERE {PRESENT} AND t.album = ? AND {condition}"  # noqa: S608
     paths = library.rows(sql, [album, value])

@@ -144,7 +144,10 @@ class Walk:
 
     def _holds_below(self, folder: Path) -> bool:
         """Whether the library has files in a folder, and not the path itself as a file."""
-        return self._library.track(folder) is None and count_below(self._library, [folder]) > 0
+        return (
+            self._library.known(as_stored(folder)) is None
+            and count_below(self._library, [folder]) > 0
+        )
 
     def _report_unread(self, named: list[Path], *, again: bool, retry: bool) -> None:
         """Name what could not be looked at, if that is new: a link to nowhere stays one for years.
@@ -247,7 +250,7 @@ class Walk:
             )
             self._library.embeddings.drop_unused()
         self._drop_empty_roots()
-        self._count_absent(named, again=again, gone=[Path(track.path) for track in gone])
+        self._count_absent(named, again=again, gone=[track.path for track in gone])
 
     def _drop_empty_roots(self) -> None:
         """Folders that are away and hold nothing any more: their files were met elsewhere."""
@@ -257,7 +260,7 @@ class Walk:
             path = os.fspath(place)
             self._result.failures[:] = [f for f in self._result.failures if f.path != path]
 
-    def _count_absent(self, named: list[Path], *, again: bool, gone: list[Path]) -> None:
+    def _count_absent(self, named: list[Path], *, again: bool, gone: list[str]) -> None:
         """Count what is gone or away, whether that is news or not."""
         roots = [*named, *map(Path, self._library.roots())] if again else named
         condition, value = below(roots)
@@ -270,7 +273,8 @@ class Walk:
         self._result.gone_before = missing - len(gone)
         self._result.away = count_below(self._library, self._away, missing=False)
         for root in dict.fromkeys(roots):
-            count = sum(root in path.parents for path in gone)
+            inside = os.path.join(root, "")
+            count = sum(path.startswith(inside) for path in gone)
             if count and root.is_dir() and not any(os.scandir(root)):
                 files = "1 file is" if count == 1 else f"{count:,} files are"
                 self._result.emptied.add(

@@ -285,20 +285,13 @@ class Journal(Database):
         found = self.rows("SELECT track, key FROM held WHERE entry = ?", (entry,))
         return FileIdentity(*found[0]) if found else None
 
-    def holds(self, path: str) -> bool:
-        """Whether a file at that path holds what a ``tag`` wrote that is not undone.
-
-        Parameters
-        ----------
-        path : str
-            The file.
-        """
+    def held(self) -> set[str]:
+        """Paths of files that hold what a ``tag`` wrote that is not undone."""
         found = self.rows(
-            "SELECT 1 FROM entries WHERE path = ? AND state = 'done' AND undoes IS NULL"
-            " AND undone_by IS NULL LIMIT 1",
-            [os.fsencode(path)],
+            "SELECT DISTINCT path FROM entries WHERE state = 'done' AND undoes IS NULL"
+            " AND undone_by IS NULL"
         )
-        return bool(found)
+        return {os.fsdecode(path) for (path,) in found}
 
     def recover(self) -> None:
         """Settle what a killed run left: remove its copy, and see whether the file is changed.
