@@ -205,7 +205,7 @@ def _changes(timeline: list[Segment]) -> Text:
     for segment in timeline:
         line.append(f"{clock(segment.start_s)} ", style="dim")
         # A high figure beside "unknown" would read as if it were good.
-        sure = f" {segment.confidence:.0%}" if segment.genre else ""
-        line.append(_name(segment.genre) + sure, style=colour(segment.genre))
+        confidence = f" {segment.confidence:.0%}" if segment.genre else ""
+        line.append(_name(segment.genre) + confidence, style=colour(segment.genre))
         line.append("   ")
     return line

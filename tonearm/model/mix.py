@@ -94,7 +94,7 @@ def with_mix(
         most = _most_known(found, begins_s + window_s / 2)
         doubtful = bool(known) and prediction.genre is not None and most < _LEAST_KNOWN
         if changes or doubtful:
-            # The fractions are those of the timeline that is shown beside them.
+            # The fractions are those of the timeline that is shown next to them.
             timeline = prediction.timeline or found
             return replace(prediction, genre=None, mix=fractions(timeline), timeline=timeline)
     return prediction

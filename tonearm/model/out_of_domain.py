@@ -71,7 +71,7 @@ class OutOfDomainDetector:
 
 @dataclass(frozen=True)
 class TextureDetector:
-    """A second line, over the tags and the texture together, where the first is not sure enough.
+    """A second line, over the tags and the texture together, where the first is in doubt.
 
     Parameters
     ----------

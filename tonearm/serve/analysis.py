@@ -105,7 +105,7 @@ class Analyst:
             yield pool
         finally:
             with self._lock:
-                # Put back also after a failure: the pool replaces a worker that died. One that
+                # Returned also after a failure: the pool replaces a worker that died. One that
                 # could not is empty, and the next file gets a new pool.
                 if current := model == self._model and pool.jobs > 0:
                     self._idle.append(pool)
