@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tonearm import files
 from tonearm.files import FileStatus, find, why_unreadable, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX links and rights")
@@ -219,3 +220,28 @@ def test_numbers_of_a_file_fit_a_database_and_stay_apart() -> None:
 )
 def test_why_a_file_cannot_be_read(tmp_path: Path, error: OSError, words: str) -> None:
     assert why_unreadable(tmp_path / "a.mp3", error) == words
+
+
+def test_large_files_are_seen_through_a_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "large"
+    data = bytes(range(256)) * 40
+    path.write_bytes(data)
+    monkeypatch.setattr(files, "_MOST_MAPPED", 100)
+    monkeypatch.setattr(files, "_WINDOW_BYTES", 64)
+    places = [slice(0, 10), slice(50, 200), slice(9_000, 9_001), slice(10_230, 10_500), slice(5, 5)]
+    with path.open("rb") as file, files.mapped(file) as seen:
+        assert isinstance(seen, files.Window)
+        assert len(seen) == len(data)
+        for place in [*places, *reversed(places)]:
+            file.seek(3)  # others may read the same file meanwhile
+            assert seen[place] == data[place]
+        for wanted, start, end in (
+            (b"\x3f\x40\x41", 0, 10_240),  # across the border of two pieces
+            (b"\x3f\x40\x41", 70, 10_240),
+            (b"\x3f\x40\x41", 0, 64),
+            (b"\1\1", 0, 10_240),
+            (b"\xff", 10_239, 10_240),
+        ):
+            assert seen.find(wanted, start, end) == data.find(wanted, start, end)

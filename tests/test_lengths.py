@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from support.sounds import Array, noise, sweep, tone, write_av, write_sndfile
 
-from tonearm import audio
+from tonearm import audio, files
 from tonearm.containers import flac
+from tonearm.containers.edges import syncsafe
 from tonearm.containers.mpeg_count import count_frames
 from tonearm.containers.ogg import links
 from tonearm.errors import DecodeError
@@ -132,6 +133,80 @@ def test_rubbish_between_frames_is_skipped(tmp_path: Path) -> None:
     path.write_bytes(data[:middle] + bytes(range(256)) * 40 + data[middle:])
     found = count_frames(path)
     assert found is not None and found.frames == pytest.approx(count.frames, abs=3)
+
+
+@pytest.mark.parametrize("filled_with", ["zeros", "noise"])
+@pytest.mark.parametrize("kind", ["constant", "variable", "not stated"])
+def test_sound_behind_a_hole_counts(kind: str, filled_with: str, tmp_path: Path) -> None:
+    music = np.concatenate([tone(pitch_hz, 3, 44_100) for pitch_hz in (300, 500, 700)])
+    music += noise(9, 44_100, level=0.02)  # a lone tone packs to next to nothing
+    path = tmp_path / "a.mp3"
+    if kind == "variable":
+        write_sndfile(path, music, 44_100)
+    else:
+        options = {"write_xing": "0"} if kind == "not stated" else None
+        write_av(
+            path,
+            music,
+            44_100,
+            codec="libmp3lame",
+            container="mp3",
+            bit_rate=128_000,
+            options=options,
+        )
+    data = path.read_bytes()
+    hole = slice(len(data) * 4 // 9, len(data) * 5 // 9)  # the middle second
+    size = hole.stop - hole.start
+    rubbish = bytes(size) if filled_with == "zeros" else np.random.default_rng(1).bytes(size)
+    path.write_bytes(data[: hole.start] + rubbish + data[hole.stop :])
+    with audio.open_audio(path) as reader:
+        samples = audio.count_samples(reader)
+        warning = audio.short_warning(reader.info, samples)
+    assert samples / 44_100 == pytest.approx(8, abs=0.3)
+    assert warning is not None and "of 9" in warning
+    decoded = audio.decode(path)
+    assert [pitch(decoded, s) for s in (1, 7)] == pytest.approx([300, 700], abs=3)
+
+
+def test_tags_between_two_mp3s_are_no_hole(tmp_path: Path) -> None:
+    path = write_sndfile(tmp_path / "a.mp3", tone(300, 3, 44_100), 44_100)
+    data = path.read_bytes()
+    tag = b"ID3\3\0\0" + syncsafe(60_000) + bytes(60_000)
+    for end in (len(data), len(data) - 50):  # the second time within the last frame
+        path.write_bytes(data[:end] + tag + data)
+        found = count_frames(path)
+        assert found is not None and found.hole_bytes == 0
+        assert audio.decode(path).warning is None
+
+
+def test_flacs_in_a_row_are_one_piece(tmp_path: Path) -> None:
+    paths = [
+        write_sndfile(tmp_path / f"{hz}.flac", tone(hz, 3, rate_hz), rate_hz)
+        for hz, rate_hz in ((300, 44_100), (500, 44_100), (700, 22_050))
+    ]
+    # The same twice; another of the same length; another length and rate.
+    for order in ([0, 0], [0, 1], [0, 1, 2, 0]):
+        path = tmp_path / "a.flac"
+        path.write_bytes(b"".join(paths[i].read_bytes() for i in order))
+        decoded = whole(path)
+        assert decoded.duration_s == pytest.approx(3 * len(order), abs=0.01)
+        wanted = [(300, 500, 700)[i] for i in order]
+        found = [pitch(decoded, 3 * i + 1.5) for i in range(len(order))]
+        assert found == pytest.approx(wanted, abs=3)
+
+
+def test_a_second_part_of_a_wav_is_named(tmp_path: Path) -> None:
+    path = write_sndfile(tmp_path / "a.wav", tone(300, 3, 44_100), 44_100)
+    data = path.read_bytes()
+    size = (len(data) + len(data) - 36 - 8).to_bytes(4, "little")
+    two_parts = data[:4] + size + data[8:] + data[36:]  # 36: its second chunk
+    for joined in (two_parts, data + data):
+        path.write_bytes(joined)
+        decoded = audio.decode(path)
+        assert decoded.duration_s == pytest.approx(3)
+        assert decoded.warning is not None and "several recordings" in decoded.warning
+    path.write_bytes(data)
+    assert audio.decode(path).warning is None
 
 
 # Sample rates and channels that change.
@@ -286,3 +361,19 @@ def test_what_no_recording_has_is_refused(
     path = wav(tmp_path / "a.wav", rate_hz, channels, 10_000)
     with pytest.raises(DecodeError, match=said):
         audio.decode(path)
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".ogg"])
+def test_files_too_large_to_be_mapped(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_sndfile(tmp_path / f"a{suffix}", sweep(SECONDS, 44_100), 44_100)
+    path.write_bytes(2 * path.read_bytes())
+
+    def found() -> object:
+        with path.open("rb") as file:
+            return links(file) if suffix == ".ogg" else count_frames(path)
+
+    mapped = found()
+    monkeypatch.setattr(files, "_MOST_MAPPED", 1)
+    assert found() == mapped

@@ -20,6 +20,9 @@ from typing import IO, Any, BinaryIO, Literal, NamedTuple, cast
 
 # Of a temporary file's name; the rest is for what makes it unique.
 _NAME_BYTES = 200
+# Larger files are looked at through a window: a worker may take 4 GiB of addresses.
+_MOST_MAPPED = 1 << 30
+_WINDOW_BYTES = 1 << 22
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
@@ -37,8 +40,46 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     return cast("Path", path) if hasattr(path, "open") else Path(path)
 
 
+class Window:
+    """The bytes of a large file, of which a few megabytes are in memory.
+
+    Parameters
+    ----------
+    file : binary file
+    length : int
+        Of the file.
+    """
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self._file, self._length = file, length
+        self._start, self._kept = 0, b""
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, place: slice) -> bytes:
+        start, stop, _ = place.indices(self._length)
+        if not self._start <= start <= stop <= self._start + len(self._kept):
+            self._file.seek(start)
+            self._start, self._kept = start, self._file.read(max(stop - start, _WINDOW_BYTES))
+        return self._kept[start - self._start : stop - self._start]
+
+    def find(self, wanted: bytes, start: int, end: int) -> int:
+        """Where ``wanted`` begins between ``start`` and ``end``; -1 if nowhere."""
+        while start < end:
+            # A little more, for what lies across the border of two pieces.
+            piece = self[start : min(start + _WINDOW_BYTES + len(wanted) - 1, end)]
+            if (at := piece.find(wanted)) >= 0:
+                return start + at
+            start += _WINDOW_BYTES
+        return -1
+
+
+Bytes = mmap.mmap | bytes | Window
+
+
 @contextmanager
-def mapped(file: BinaryIO) -> Iterator[mmap.mmap | bytes]:
+def mapped(file: BinaryIO) -> Iterator[Bytes]:
     """All bytes of an open file: mapped where the system has it, else read from the store.
 
     Parameters
@@ -46,6 +87,10 @@ def mapped(file: BinaryIO) -> Iterator[mmap.mmap | bytes]:
     file : binary file
         Not an empty one, which cannot be mapped.
     """
+    length = file.seek(0, os.SEEK_END)
+    if length > _MOST_MAPPED:
+        yield Window(file, length)
+        return
     try:
         number = file.fileno()
     except io.UnsupportedOperation:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tonearm.audio.chain import open_ogg
+from tonearm.audio.chain import open_flac, open_ogg
 from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.reader import (
     ArrayReader,
@@ -26,7 +26,7 @@ from tonearm.audio.reader import (
     RecentReader,
     no_file,
 )
-from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader, as_mp3
+from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader, as_mp3, counted_reader
 from tonearm.audio.spans import read_span, resample
 from tonearm.errors import DecodeError, DecodeKind
 from tonearm.files import as_path, why_unreadable
@@ -290,7 +290,9 @@ def _openers(path: Path) -> tuple[Callable[[Path], AudioReader], ...]:
     except OSError as error:
         raise no_file(path, error) from None
     # libsndfile reads no chained Ogg, and crashes in a third of Vorbis files with one wrong bit.
-    return (open_ogg,) if first == b"OggS" else (_open_sndfile, AvReader)
+    if first == b"OggS":
+        return (open_ogg,)
+    return (_open_sndfile, open_flac if first == b"fLaC" else AvReader)
 
 
 def _open_sndfile(path: Path) -> AudioReader:
@@ -299,14 +301,4 @@ def _open_sndfile(path: Path) -> AudioReader:
     except MiscountedMp3Error as error:
         if error.count is None or not error.count.is_uniform:
             raise  # FFmpeg reads through it
-        count, whole_s = error.count, error.count.duration_s + error.count.missing_s
-        there = f"{count.duration_s:.1f} of {whole_s:.1f} s could be decoded"
-        warning = f"truncated or damaged: {there}" if count.missing_s > _PADDING_S else None
-        # Without the header frame FFmpeg counts frames too, instead of trusting it.
-        return AvReader(
-            path,
-            span=(count.begin, count.end),
-            ends_s=count.duration_s - count.lead / count.rate_hz,
-            warning=warning,
-            lead=count.lead,
-        )
+        return counted_reader(path, error.count)

@@ -15,7 +15,7 @@ import numpy as np
 from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
 from tonearm.containers.asf import is_encrypted
 from tonearm.containers.mp4_atoms import sample_entries
-from tonearm.containers.stated_bytes import lacks_index, sound_bytes
+from tonearm.containers.stated_bytes import lacks_index, what_differs
 from tonearm.errors import DecodeError
 from tonearm.files import as_path
 
@@ -153,22 +153,19 @@ class AvReader:
             channels=stream.channels,
             samples=samples,
             codec=f"{self._container.format.name}/{stream.codec_context.name}",
-            warning=self._warning or self._too_few_bytes(),
+            warning=self._warning or self._other_bytes(),
             frame_samples=max(0, stream.codec_context.frame_size or 0),
         )
 
-    def _too_few_bytes(self) -> str | None:
-        """Words where a header promises more sound than there is, of which FFmpeg says nothing."""
+    def _other_bytes(self) -> str | None:
+        """Words where there is less sound than stated, or more, of which FFmpeg says nothing."""
         if self._span is not None:
             return None
         try:
             with self._path.open("rb") as file:
-                found = sound_bytes(file)
+                return what_differs(file)
         except OSError as error:
             raise no_file(self._path, error) from None
-        if found is None or found.there >= found.stated:
-            return None
-        return f"truncated: {found.there:,} of {found.stated:,} bytes of sound are there"
 
     def _duration_s(self) -> float:
         """Length as the container states it, else the sum of its packets (read, not decoded)."""

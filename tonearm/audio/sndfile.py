@@ -33,6 +33,8 @@ _UNKNOWN_BYTES = (range(0x7FFFFF00, 0x80000001), range(0xFFFFFF00, 0x100000000))
 _MP3_FRAME = 1_152
 # Piece by which a damaged file is read up to its damage.
 _SALVAGE_SAMPLES = 4_096
+# So many frames may be missing at an end without a word.
+_FEW_FRAMES = 4
 _SHOULD_BE = re.compile(
     r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+)\s*\(should be (\d+)\)", re.MULTILINE
 )
@@ -169,11 +171,31 @@ class SndfileReader:
             samples = self._read_to_damage(start, count)
         if len(samples) < count:
             self.ended_at = start + len(samples)
+            self._over_damage = self._beyond_hole(self.ended_at)
+            if self._over_damage is not None:
+                return self._read_over_damage(self._over_damage, start, count)
         return samples
+
+    def _beyond_hole(self, ended_at: int) -> AvReader | None:
+        """A reader of an MP3 whose frames go on behind ``ended_at``, where libmpg123 gave up.
+
+        It looks for the next frame in a kilobyte; players read over more.
+        """
+        if self._file.format != "MP3":
+            return None
+        with contextlib.suppress(DecodeError, OSError):
+            count = count_frames(self._path)
+            if count is None or not count.is_uniform:
+                return None
+            if count.samples - ended_at > count.frame_samples * _FEW_FRAMES:
+                return counted_reader(self._path, count)
+        return None
 
     def _read_over_damage(self, reader: AvReader, start: int, count: int) -> Float32:
         samples = reader.read(start, count)
         self.ended_at = reader.ended_at
+        if self.ended_at is None and reader.info.samples < self.info.samples:
+            self.ended_at = reader.info.samples  # as many as a hole has left
         return samples
 
     def _read_exactly(self, start: int, count: int) -> Float32:
@@ -248,6 +270,28 @@ class SndfileReader:
         self._raw.close()
         if self._over_damage is not None:
             self._over_damage.close()
+
+
+def counted_reader(path: Path, count: FrameCount) -> AvReader:
+    """An MP3 by its frames as they were counted, whatever its header frame says.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    count : FrameCount
+        Its frames, which are alike.
+    """
+    there = f"{count.duration_s:.1f} of {count.duration_s + count.missing_s:.1f} s"
+    warning = f"truncated or damaged: {there} could be decoded" if count.missing_s > 0.1 else None
+    # Without the header frame FFmpeg counts frames too, instead of trusting it.
+    return AvReader(
+        path,
+        span=(count.begin, count.end),
+        ends_s=count.duration_s - count.lead / count.rate_hz,
+        warning=warning,
+        lead=count.lead,
+    )
 
 
 def as_mp3(samples: Float32, rate_hz: int) -> bytes:

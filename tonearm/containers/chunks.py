@@ -14,6 +14,8 @@ from typing import BinaryIO, Literal
 from tonearm.containers.edits import read_at
 
 ALL_ONES = 0xFFFFFFFF
+# Zeros, as an unfinished download has them, read as chunks without end.
+_MOST_CHUNKS = 1 << 18
 _NAMES = frozenset(
     {b"ID3 ", b"id3 ", b"LIST", b"bext", b"cue ", b"fact", b"data", b"_PMX", b"iXML"}
 )
@@ -81,7 +83,9 @@ def chunks(
         keys, which would be other ones then.
     """
     wide = 0  # length of the sound by ds64
-    while at + 4 + form.size_bytes <= end:
+    for _ in range(_MOST_CHUNKS):
+        if at + 4 + form.size_bytes > end:
+            return
         header = read_at(file, at, 4 + form.size_bytes)
         name, size, body = header[:4], int.from_bytes(header[4:], form.order), at + len(header)
         if name == b"ds64":

@@ -7,7 +7,6 @@ for each window.
 
 from __future__ import annotations
 
-import mmap
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +26,16 @@ from tonearm.containers.mpeg import (
     first_header,
     header_frame,
 )
-from tonearm.files import mapped
+from tonearm.files import Bytes, mapped
 
-# Rubbish between two frames that is searched for the next one: first a little, then a lot.
-_RUBBISH_BYTES = (1 << 12, 1 << 20)
+# Rubbish between two frames that is searched for the next one: first a little, then a lot. Pieces
+# that a download lacks have up to 16 MB.
+_RUBBISH_BYTES = (1 << 12, 1 << 20, 1 << 24)
+# Between two MP3s that were put end to end stand the tags of both, which are no rubbish.
+_TAGS = (b"ID3\2", b"ID3\3", b"ID3\4", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
+_LONGEST_TAG = max(map(len, _TAGS))
+# Less rubbish than fills half a second is no hole: a station's texts, a frame that was cut off.
+_LEAST_HOLE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class FrameCount:
         What a header frame says of them.
     places : array of int or None
         Where each frame begins; None where something else lies between two of them.
+    hole_bytes : int
+        Bytes between two frames that are neither sound nor tags.
     """
 
     begin: int
@@ -59,11 +66,17 @@ class FrameCount:
     is_uniform: bool
     stated: Stated
     places: array[int] | None
+    hole_bytes: int = 0
+
+    @property
+    def samples(self) -> int:
+        """Length of the sound, if it is uniform."""
+        return self.frames * self.frame_samples
 
     @property
     def duration_s(self) -> float:
-        """Length of the sound, if it is uniform."""
-        return self.frames * self.frame_samples / self.rate_hz
+        """Length of the sound in seconds."""
+        return self.samples / self.rate_hz
 
     @property
     def lead(self) -> int:
@@ -77,12 +90,14 @@ class FrameCount:
 
     @property
     def missing_s(self) -> float:
-        """Seconds that the header frame states and that were cut off."""
+        """Seconds that the header frame states and that were cut off, or that a hole takes."""
         missing = self.stated.frames - self.frames - 1
-        bytes_there = self.end - self.begin
+        sound_bytes = self.end - self.begin - self.hole_bytes
+        frame_bytes = sound_bytes // self.frames
         # Where the bytes are there that it states as well, it is the count of frames that is wrong.
-        if missing <= 0 or 0 < self.stated.bytes <= bytes_there + bytes_there // self.frames * 3:
-            return 0.0
+        if missing <= 0 or 0 < self.stated.bytes <= sound_bytes + frame_bytes * 3:
+            hole_s = self.duration_s * self.hole_bytes / sound_bytes
+            return hole_s if hole_s > _LEAST_HOLE_S else 0.0
         return missing * self.frame_samples / self.rate_hz
 
     def cut(self, file: BinaryIO, start: int, count: int) -> Cut | None:
@@ -133,10 +148,10 @@ def count_frames(path: Path) -> FrameCount | None:
             return _walk(data, after, end, stated)
 
 
-def _walk(data: mmap.mmap | bytes, at: int, end: int, stated: Stated) -> FrameCount | None:
+def _walk(data: Bytes, at: int, end: int, stated: Stated) -> FrameCount | None:
     # A file has some dozens of different headers, so that most frames cost one look-up.
     lengths: dict[bytes, int] = {}
-    count, first, behind = 0, -1, at
+    count, first, behind, holes = 0, -1, at, 0
     places, is_whole = array("Q"), True
     while at + 4 <= end:
         head = data[at : at + 4]
@@ -157,6 +172,8 @@ def _walk(data: mmap.mmap | bytes, at: int, end: int, stated: Stated) -> FrameCo
         lengths[head] = length
         if not count:
             first = at
+        elif at > behind:
+            holes += _hole(data, places[-1], behind, at)
         count += 1
         places.append(at)
         at += length
@@ -176,4 +193,12 @@ def _walk(data: mmap.mmap | bytes, at: int, end: int, stated: Stated) -> FrameCo
         len(kinds) == 1,
         stated,
         places if is_whole else None,
+        holes,
     )
+
+
+def _hole(data: Bytes, last: int, behind: int, at: int) -> int:
+    """Bytes from ``behind`` the last frame to the next one; 0 if they are tags."""
+    # A file that was cut off has its neighbour's tag inside its last frame.
+    seam = data[last : behind + _LONGEST_TAG]
+    return 0 if any(tag in seam for tag in _TAGS) else at - behind

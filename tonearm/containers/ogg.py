@@ -7,7 +7,6 @@ between two pages that do not touch is skipped.
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 from collections.abc import Iterator
@@ -15,11 +14,13 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from tonearm.containers.edits import read_at
-from tonearm.files import mapped
+from tonearm.files import Bytes, mapped
 
 # Mark, version, flags, granule, serial, number, checksum, count of segments.
 HEADER = struct.Struct("<4sBBqIIIB")
 CONTINUED, FIRST, LAST = 1, 2, 4
+# So far the next page is looked for: a terabyte of zeros would take minutes.
+_MOST_RUBBISH = 1 << 30
 MAX_SEGMENTS = 255
 # By the first bytes of a stream's first packet.
 _CODECS = (
@@ -111,9 +112,10 @@ def page_at(file: BinaryIO, start: int) -> Page | None:
     return _page(head, 0, start) if len(head) >= HEADER.size else None
 
 
-def _page(data: bytes | mmap.mmap, at: int, start: int) -> Page | None:
+def _page(data: Bytes, at: int, start: int) -> Page | None:
     """The page at byte ``at`` of the data, which is byte ``start`` of the file."""
-    mark, version, flags, granule, serial, number, _, count = HEADER.unpack_from(data, at)
+    head = data[at : at + HEADER.size]
+    mark, version, flags, granule, serial, number, _, count = HEADER.unpack(head)
     if mark != b"OggS" or version:
         return None
     segments = data[at + HEADER.size : at + HEADER.size + count]
@@ -140,7 +142,7 @@ def pages(file: BinaryIO, begin: int = 0) -> Iterator[Page]:
             page = _page(data, at, at)
             # Rubbish, or a damaged page: on to the next mark.
             if page is None:
-                at = data.find(b"OggS", at + 1)
+                at = data.find(b"OggS", at + 1, min(at + _MOST_RUBBISH, size))
                 if at < 0:
                     return
                 continue

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, Literal, NamedTuple
 
+from tonearm.containers.chunks import WAV, chunks
 from tonearm.containers.edits import read_at
 from tonearm.containers.mp4_atoms import atoms
 
@@ -16,6 +17,7 @@ from tonearm.containers.mp4_atoms import atoms
 _UNKNOWN = frozenset({(1 << 64) - 1, (1 << 63) - 1})
 # Zeros, read as chunks without end.
 _MOST_CHUNKS = 4_096
+_WAVS = frozenset({b"RIFF", b"RF64", b"BW64"})
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,33 @@ def sound_bytes(file: BinaryIO) -> SoundBytes | None:
             return None
         at += -(-(header + length) // form.align) * form.align
     return None
+
+
+def what_differs(file: BinaryIO) -> str | None:
+    """Words where there is less sound than a header states, or more than players read.
+
+    Parameters
+    ----------
+    file : binary file
+        The open file.
+    """
+    if _holds_more(file):
+        return (
+            "holds several recordings, one behind the other, of which players read only the first"
+        )
+    found = sound_bytes(file)
+    if found is None or found.there >= found.stated:
+        return None
+    return f"truncated: {found.there:,} of {found.stated:,} bytes of sound are there"
+
+
+def _holds_more(file: BinaryIO) -> bool:
+    """Whether a WAV has more sound behind the first: a second part, or another WAV."""
+    if read_at(file, 0, 4) not in _WAVS:
+        return False
+    found = islice(chunks(file, 12, file.seek(0, 2), WAV), _MOST_CHUNKS)
+    sound = [each.name for each in found if each.name in (b"data", *_WAVS) and each.size]
+    return len(sound) > 1
 
 
 def lacks_index(file: BinaryIO) -> bool:
