@@ -127,7 +127,8 @@ def held_out(names: list[str], tracks: Tracks) -> tuple[NDArray[np.float64], NDA
     """Probabilities by heads fitted without the artist, and the labels' places."""
     labels = sorted(set(tracks.labels))
     truth = np.array([labels.index(label) for label in tracks.labels])
-    _, probabilities = audit.held_out(tracks, names=model_file.load().embedding_names)
+    names_of = model_file.load().embedding_names
+    probabilities = audit.held_out(tracks, names=names_of).probabilities
     right = (probabilities.argmax(axis=1) == truth).mean()
     print(f"{len(names)} clips, held-out answers agree with {right:.3f} of the labels")
     return probabilities, truth

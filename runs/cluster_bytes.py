@@ -15,8 +15,8 @@ import fsspec
 
 from tonearm import Classifier
 from tonearm.containers.sound_key import sound_key
+from tonearm.distributed.objects import ObjectPath
 from tonearm.distributed.parts import object_tags
-from tonearm.distributed.storage import ObjectPath
 from tonearm.errors import DecodeError
 from tonearm.library.file_tags import file_tags
 

@@ -17,9 +17,8 @@ import statistics
 import subprocess
 import sys
 import tokenize
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -39,8 +38,7 @@ def main() -> None:
     lengths = [body_lines(function) for tree in trees for function in functions(tree)]
     complexities = [number for _, number in complexity(PACKAGE)]
     aliases = {name for tree in trees for name in described_aliases(tree)}
-    inherited = described_methods(trees)
-    documented = [known for t in trees for _, known in public_parameters(t, aliases, inherited)]
+    documented = [known for t in trees for _, known in public_parameters(t, aliases, trees)]
     comments = sum(map(comment_lines, texts))
     longest = paths[lines.index(max(lines))].relative_to(PACKAGE)
     root = [path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")]
@@ -92,57 +90,75 @@ def complexity(folder: Path) -> list[tuple[str, int]]:
 
 
 def described_aliases(tree: ast.Module) -> Iterator[str]:
-    """Names of types such as ``Annotated[Path, typer.Option(help=...)]``, shared by commands."""
+    """Names of types that several functions share, and that describe what they are the type of.
+
+    Such as ``Annotated[Path, typer.Option(help=...)]``, ``Annotated[int, Path(description=...)]``
+    and ``Annotated[Filter, Depends(...)]``, whose function has the parameters instead.
+    """
     for node in tree.body:
-        if isinstance(node, ast.Assign) and "help" in ast.dump(node.value):
+        if isinstance(node, ast.Assign) and re.search(
+            r"arg='(help|description)'|id='Depends'", ast.dump(node.value)
+        ):
             yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
 def public_parameters(
     tree: ast.Module,
     aliases: Collection[str] = (),
-    inherited: Mapping[tuple[str, str], Collection[str]] = MappingProxyType({}),
+    trees: Sequence[ast.Module] = (),
 ) -> Iterator[tuple[str, bool]]:
     """Each parameter of each public function, and whether it has a description.
 
     A description is prose: an entry under ``Parameters`` with a line below its name and type, a
     mention in double backticks, or the text of a command's option or of a query parameter. The
     parameters of ``__init__`` are described by their class, those of a method also by the method
-    that it overrides (``inherited``); a ``request`` is the framework's.
+    that it overrides, in this module or in ``trees``; a request and typer's context are the
+    framework's.
     """
     for owner, function in public_functions(tree):
         documented_by = owner if owner is not None and function.name == "__init__" else function
         text = ast.get_docstring(documented_by) or ""
         named = set(described_in(text)) | set(re.findall(r"``(\w+)``", text))
-        named |= set(inherited.get((owner.name, function.name), ()) if owner else ())
+        if owner is not None:
+            named |= described_by_bases(owner, function.name, tree, trees)
         arguments = function.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         for argument in every:
-            if argument.arg in ("self", "cls", "request") or argument.arg.startswith("_"):
-                continue
             hint = ast.dump(argument.annotation) if argument.annotation else ""
             words = set(re.findall(r"\w+", hint))
+            if argument.arg in ("self", "cls") or argument.arg.startswith("_"):
+                continue
+            if words & {"Request", "Context"}:
+                continue
             described = argument.arg in named or bool(words & {"help", "description", *aliases})
             yield f"{function.name}({argument.arg})", described
 
 
-def described_methods(trees: Iterable[ast.Module]) -> dict[tuple[str, str], set[str]]:
-    """By class and method the parameters that it, or a class that it inherits from, describes."""
-    found: dict[tuple[str, str], set[str]] = {}
-    bases: dict[str, list[str]] = {}
-    for tree in trees:
-        for owner, function in public_functions(tree):
-            if owner is not None:
-                bases[owner.name] = [ast.unparse(base) for base in owner.bases]
-                text = ast.get_docstring(function) or ""
-                found[owner.name, function.name] = set(described_in(text))
-    for name, method in list(found):
-        waiting = list(bases[name])
-        while waiting:
-            base = waiting.pop()
-            found[name, method] |= found.get((base, method), set())
-            waiting += bases.get(base, [])
+def described_by_bases(
+    owner: ast.ClassDef, method: str, tree: ast.Module, trees: Sequence[ast.Module]
+) -> set[str]:
+    """Parameters of a method that a class which ``owner`` inherits from describes."""
+    found = set[str]()
+    for name in (ast.unparse(base).rpartition(".")[2] for base in owner.bases):
+        # Several modules have a class ``Net``: one of the same module comes first, and of several
+        # elsewhere none, since it is not known which was imported.
+        near = [(tree, each) for each in tree.body if is_class(each, name)]
+        far = [(other, each) for other in trees for each in other.body if is_class(each, name)]
+        candidates = near or far
+        if len(candidates) != 1:
+            continue
+        home, base = candidates[0]
+        assert isinstance(base, ast.ClassDef)
+        for inner in base.body:
+            if isinstance(inner, Function) and inner.name == method:
+                found |= set(described_in(ast.get_docstring(inner) or ""))
+        found |= described_by_bases(base, method, home, trees)
     return found
+
+
+def is_class(node: ast.stmt, name: str) -> bool:
+    """Whether a statement is the class of that name."""
+    return isinstance(node, ast.ClassDef) and node.name == name
 
 
 def described_in(text: str) -> Iterator[str]:

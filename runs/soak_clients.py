@@ -13,12 +13,15 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import httpx
-from playwright.sync_api import Page
+from playwright.sync_api import Page, sync_playwright
+
+from tests.support.serving import CHROMIUM, CHROMIUM_ARGUMENTS
 
 # Faults that a wrong answer is told with.
 FAULTS_KEPT = 12
@@ -290,10 +293,17 @@ def finished(http: httpx.Client, number: int) -> dict[str, Any]:
         time.sleep(0.2)
 
 
-def open_page(page: Page, address: str) -> None:
-    """The list, with its rows in sight."""
-    page.goto(f"{address}/#list")
-    page.wait_for_selector("#row-0 .name", timeout=120_000)
+@contextmanager
+def open_page(address: str) -> Iterator[Page]:
+    """The list in headless Chromium, with its rows in sight."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        # Without this `wait_for_function` may not evaluate its words on the page.
+        page = browser.new_page(bypass_csp=True)
+        page.goto(f"{address}/#list")
+        page.wait_for_selector("#row-0 .name", timeout=120_000)
+        yield page
+        browser.close()
 
 
 def restart_under(page: Page, server: Server, *, down: threading.Event, log: Log) -> None:

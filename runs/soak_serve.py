@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from runs.soak_clients import (
     Log,
@@ -34,7 +34,6 @@ from runs.soak_clients import (
     restart_under,
     tonearm,
 )
-from tests.support.serving import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.support.small_files import ENCODED, music, write
 
 SUFFIXES = [suffix for suffix in ENCODED if suffix not in {".tta", ".caf", ".aac", ".mka"}]
@@ -114,12 +113,8 @@ def soaked(work: Path, minutes: float, log: Log) -> dict[str, Any]:
     server = Server(library)
     try:
         soak = Soak(server, songs, files, log)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-            page = browser.new_page(bypass_csp=True)
-            open_page(page, server.address)
+        with open_page(server.address) as page:
             result = run(soak, page, minutes)
-            browser.close()
         rows = httpx.get(f"{server.address}/api/v1/tracks?limit=1000", timeout=60).json()
         reviews = {row["id"]: row["review"] for row in rows["tracks"]}
         lost = [number for number in soak.said if not reviews[number]]

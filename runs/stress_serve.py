@@ -25,10 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from runs.soak_clients import Log, Server, open_page, restart_under, rows_of, tonearm
-from tests.support.serving import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.support.small_files import ENCODED, music, write
 
 CLIENTS, SONGS, SECONDS, CUT_OFF = 32, 20, 30.0, 100
@@ -129,14 +128,8 @@ def main() -> None:
         server = Server(library)
         try:
             stress = Stress(server, files)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS
-                )
-                page = browser.new_page(bypass_csp=True)
-                open_page(page, server.address)
+            with open_page(server.address) as page:
                 values = measure(stress, page, options.clients)
-                browser.close()
             number = server.process.pid
         finally:
             server.process.terminate()

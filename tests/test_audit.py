@@ -14,8 +14,8 @@ from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
 from tonearm.faults import Faults
 from tonearm.training import audit as auditing
-from tonearm.training import audit_page
-from tonearm.training.audit import Audit, Copies, Neighbour, Suspect
+from tonearm.training import audit_page, hold_out
+from tonearm.training.audit_results import Audit, Copies, Neighbour, Suspect
 from tonearm.training.custom_genres import EmbeddedTracks, embedded_tracks, subset
 
 GENRES = ("drone", "chirp", "hiss")
@@ -65,11 +65,13 @@ def test_suspects_stand_in_the_order_of_their_margins() -> None:
     assert auditing.margin(probabilities, truth)[[0, 4, 9]] == pytest.approx([0.3, -0.1, -0.6])
     same = relabelled(found, {track.name: "drone" for track in found.index.tracks})
     measured = np.ones(48, dtype=bool)
-    order = auditing.suspects(same, ("drone", "chirp", "hiss"), measured, probabilities)
+    how = hold_out.units(same.tracks.labels, same.tracks.groups)
+    asked = auditing.HeldOut(("drone", "chirp", "hiss"), measured, probabilities, how)
+    order = auditing.suspects(same, asked)
     names = [track.name for track in found.index.tracks]
     assert [each.name for each in order] == [names[9], names[20], names[4]]
     measured[9] = False
-    assert len(auditing.suspects(same, ("drone", "chirp", "hiss"), measured, probabilities)) == 2
+    assert len(auditing.suspects(same, asked)) == 2
 
 
 def test_no_song_of_an_artist_speaks_for_another_of_the_same() -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.sounds import Array, sweep, tone
 
-from tonearm import Classifier
+from tonearm import Classifier, audio
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.data import splits
 from tonearm.genres import BUILTIN_GENRES, id3_name
 from tonearm.model import file as model_file
+from tonearm.model.encoder import Embeddings
+from tonearm.model.prediction import Prediction
 from tonearm.training.learnt_sounds import LearntSounds
 
 ROOT = Path(__file__).parents[1]
 RATE_HZ = 22_050
+PARITY_MEAN, PARITY_WORST = 0.003, 0.03
 TIME_S = np.arange(20 * RATE_HZ) / RATE_HZ
 
 
@@ -147,3 +153,78 @@ def test_readme_and_card_have_the_figures_of_the_model(shipped: Classifier) -> N
         text = path.read_text(encoding="utf-8")
         for figure in figures:
             assert f"{figure:.3f}".removeprefix("0") in text, f"{path.name} lacks {figure:.4f}"
+
+
+def test_shipped_contracts(shipped: Classifier) -> None:
+    embeddings = shipped.embed(sweep(20, RATE_HZ), RATE_HZ)
+    assert embeddings.values.dtype == np.float32
+    assert embeddings.values.shape[1] == 50 and len(embeddings.values) > 1
+    assert embeddings.values.min() >= 0 and embeddings.values.max() <= 1
+    assert (
+        embeddings.names is not None
+        and embeddings.names[0] == "rock"
+        and embeddings.names[33] == "Hip-Hop"
+    )
+    prediction = shipped.classify(embeddings.values)
+    assert isinstance(prediction, Prediction)
+    assert len(prediction.probabilities) == 11
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-3)
+    assert prediction.nearest == max(prediction.probabilities, key=prediction.probabilities.get)
+
+
+@pytest.mark.parametrize("n", [1, 2, 6, 28, 500])
+def test_shipped_classifies_any_number_of_windows(n: int, shipped: Classifier) -> None:
+    tags = np.random.default_rng(n).beta(0.3, 2, (n, 50)).astype(np.float32)
+    assert sum(shipped.classify(tags).probabilities.values()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [10.0, 4.0])
+@pytest.mark.parametrize("kind", ["silence", "hum"])
+def test_shipped_knows_that_this_is_no_music(
+    kind: str, seconds: float, shipped: Classifier
+) -> None:
+    sounds: dict[str, Callable[[], Array]] = {
+        "silence": lambda: np.zeros(round(seconds * RATE_HZ), np.float32),
+        "hum": lambda: tone(50, seconds, RATE_HZ, level=0.1),
+    }
+    embeddings = shipped.embed(sounds[kind](), RATE_HZ)
+    assert shipped.classify(embeddings.values).genre is None
+
+
+def test_shipped_tags_agree_with_the_taggrams_of_gtzan(shipped: Classifier) -> None:
+    """Track means of the clips in $TONEARM_GTZAN against those computed by musicnn itself."""
+    folder = Path(os.environ.get("TONEARM_GTZAN", ""))
+    if not os.environ.get("TONEARM_GTZAN"):
+        pytest.skip("set TONEARM_GTZAN to a folder with taggram_audio_dev.npz and audio/")
+    reference = np.load(folder / "taggram_audio_dev.npz")
+    clips = sorted(folder.glob("audio/*/*.flac"))
+    assert clips, f"no clips below {folder}/audio"
+    distances = []
+    for clip in clips:
+        rows = reference["msd"][reference["name"] == clip.stem]
+        if not len(rows):
+            continue
+        # The reference has a window each second (62 frames) and 28 of them.
+        decoded = audio.decode(clip)
+        samples = audio.resample(decoded.samples, decoded.sample_rate_hz, 16_000)
+        begins = range(0, len(rows) * 62 * 256, 62 * 256)
+        embeddings = [
+            shipped.embed(samples[b : b + 187 * 256 - 1], 16_000).values[0] for b in begins
+        ]
+        distances.append(np.abs(np.mean(embeddings, axis=0) - rows.mean(axis=0)))
+    assert len(distances) >= 30
+    assert np.mean(distances) <= PARITY_MEAN, f"{np.mean(distances):.4f} on average"
+    assert np.max(distances) <= PARITY_WORST, f"{np.max(distances):.4f} at most"
+
+
+def test_a_timeline_of_one_part_says_what_the_whole_says(shipped: Classifier) -> None:
+    verdicts = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        windows = np.clip(rng.beta(0.2, 2, 50) + rng.normal(0, 0.01, (40, 50)), 0, 1)
+        embeddings = Embeddings(windows.astype(np.float32), np.arange(40.0), 42.0)
+        prediction = shipped.classify(embeddings, timeline=True)
+        if len(prediction.timeline) == 1:
+            assert prediction.timeline[0].genre == prediction.genre
+            verdicts.add(prediction.genre is None)
+    assert verdicts == {False, True}

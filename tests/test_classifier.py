@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -20,10 +18,8 @@ from tonearm.errors import DecodeError, ModelError
 from tonearm.model.classifier import Classifier
 from tonearm.model.encoder import Embeddings
 from tonearm.model.network import onnx_session
-from tonearm.model.prediction import Prediction
 
 RATE = 22_050
-PARITY_MEAN, PARITY_WORST = 0.003, 0.03
 
 
 @pytest.fixture(scope="module")
@@ -319,85 +315,6 @@ def test_classifying_needs_no_encoder() -> None:
     assert broken.classify(np.array([[1.0, 0, 0]])).genre == "blues"
 
 
-# The shipped model.
-
-
-def test_shipped_contracts(shipped: Classifier, medley: Path) -> None:
-    embeddings = shipped.embed(medley)
-    assert embeddings.values.dtype == np.float32
-    assert embeddings.values.shape[1] == 50 and len(embeddings.values) > 1
-    assert embeddings.values.min() >= 0 and embeddings.values.max() <= 1
-    assert (
-        embeddings.names is not None
-        and embeddings.names[0] == "rock"
-        and embeddings.names[33] == "Hip-Hop"
-    )
-    prediction = shipped.classify(embeddings.values)
-    assert isinstance(prediction, Prediction)
-    assert len(prediction.probabilities) == 11
-    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-3)
-    assert prediction.nearest == max(prediction.probabilities, key=prediction.probabilities.get)
-
-
-@pytest.mark.parametrize("n", [1, 2, 6, 28, 500])
-def test_shipped_classifies_any_number_of_windows(n: int, shipped: Classifier) -> None:
-    tags = np.random.default_rng(n).beta(0.3, 2, (n, 50)).astype(np.float32)
-    assert sum(shipped.classify(tags).probabilities.values()) == pytest.approx(1, abs=1e-3)
-
-
-@pytest.mark.parametrize("seconds", [10.0, 4.0])
-@pytest.mark.parametrize("kind", ["silence", "hum"])
-def test_shipped_knows_that_this_is_no_music(
-    kind: str, seconds: float, shipped: Classifier
-) -> None:
-    sounds: dict[str, Callable[[], Array]] = {
-        "silence": lambda: np.zeros(round(seconds * RATE), np.float32),
-        "hum": lambda: tone(50, seconds, RATE, level=0.1),
-    }
-    embeddings = shipped.embed(sounds[kind](), RATE)
-    assert shipped.classify(embeddings.values).genre is None
-
-
-def test_shipped_tags_agree_with_the_taggrams_of_gtzan(shipped: Classifier) -> None:
-    """Track means of the clips in $TONEARM_GTZAN against those computed by musicnn itself."""
-    folder = Path(os.environ.get("TONEARM_GTZAN", ""))
-    if not os.environ.get("TONEARM_GTZAN"):
-        pytest.skip("set TONEARM_GTZAN to a folder with taggram_audio_dev.npz and audio/")
-    reference = np.load(folder / "taggram_audio_dev.npz")
-    clips = sorted(folder.glob("audio/*/*.flac"))
-    assert clips, f"no clips below {folder}/audio"
-    distances = []
-    for clip in clips:
-        rows = reference["msd"][reference["name"] == clip.stem]
-        if not len(rows):
-            continue
-        # The reference has a window each second (62 frames) and 28 of them.
-        decoded = audio.decode(clip)
-        samples = audio.resample(decoded.samples, decoded.sample_rate_hz, 16_000)
-        begins = range(0, len(rows) * 62 * 256, 62 * 256)
-        embeddings = [
-            shipped.embed(samples[b : b + 187 * 256 - 1], 16_000).values[0] for b in begins
-        ]
-        distances.append(np.abs(np.mean(embeddings, axis=0) - rows.mean(axis=0)))
-    assert len(distances) >= 30
-    assert np.mean(distances) <= PARITY_MEAN, f"{np.mean(distances):.4f} on average"
-    assert np.max(distances) <= PARITY_WORST, f"{np.max(distances):.4f} at most"
-
-
-def test_a_timeline_of_one_part_says_what_the_whole_says() -> None:
-    shipped = Classifier.load()
-    verdicts = set()
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        windows = np.clip(rng.beta(0.2, 2, 50) + rng.normal(0, 0.01, (40, 50)), 0, 1)
-        embeddings = Embeddings(windows.astype(np.float32), np.arange(40.0), 42.0)
-        prediction = shipped.classify(embeddings, timeline=True)
-        if len(prediction.timeline) == 1:
-            assert prediction.timeline[0].genre == prediction.genre
-            verdicts.add(prediction.genre is None)
-    assert verdicts == {False, True}
-
-
 @pytest.mark.parametrize(
     ("samples", "rate_hz", "said"),
     [
@@ -435,48 +352,6 @@ def test_samples_of_any_float_at_any_rate(tiny: Classifier) -> None:
     low = tone(LOW_HZ, 5, RATE)
     embeddings = tiny.embed(low, RATE)
     close(embeddings, tiny.embed(low.astype(np.float64), float(RATE)))
-
-
-def test_many_files_come_in_order_with_their_errors(tiny: Classifier, tmp_path: Path) -> None:
-    hertz = [LOW_HZ, MIDDLE_HZ, HIGH_HZ, LOW_HZ, HIGH_HZ]
-    paths = [
-        write_sndfile(tmp_path / f"{i}.wav", tone(hz, 4 * (5 - i), RATE), RATE)
-        for i, hz in enumerate(hertz)
-    ]
-    paths[3].write_bytes(b"no audio")
-    results = list(tiny.predict_many(iter(paths), jobs=3, tags=True))
-    assert [result.path for result in results] == [str(path) for path in paths]
-    genres = [getattr(result, "genre", None) for result in results]
-    assert genres == ["blues", "jazz", "metal", None, "metal"]
-    assert isinstance(results[3], DecodeError) and results[3].kind == "not-audio"
-    assert results[0] == tiny.predict(paths[0], tags=True)
-
-
-def test_a_fault_costs_its_file_alone(
-    tiny: Classifier, medley: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def failing(path: Path, **_: object) -> None:
-        raise {"a": ZeroDivisionError("a fault"), "b": MemoryError()}[path.name]
-
-    monkeypatch.setattr(tiny, "predict", failing)
-    results = [tiny.predict_or_error(Path(name)) for name in "ab"]
-    assert [result.kind for result in results if isinstance(result, DecodeError)] == [
-        "internal",
-        "memory",
-    ]
-    assert "ZeroDivisionError: a fault" in str(results[0])
-
-
-def test_what_is_wrong_with_the_call_is_raised_at_once(tiny: Classifier, medley: Path) -> None:
-    with pytest.raises(TypeError, match="not one path"):
-        tiny.predict_many(str(medley))
-    with pytest.raises(ValueError, match="jobs is 0"):
-        tiny.predict_many([medley], jobs=0)
-    with pytest.raises(ValueError, match="1 or more, or 'all'"):
-        tiny.predict_many([medley], count=0)
-    broken = Classifier(replace(tiny_model(), encoder=b"no network"))
-    with pytest.raises(ModelError, match="cannot be loaded"):
-        list(broken.predict_many([medley]))
 
 
 def test_a_classifier_can_be_pickled(tiny: Classifier, medley: Path) -> None:

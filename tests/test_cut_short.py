@@ -99,6 +99,14 @@ def test_sizes_that_are_not_known_yet_promise_nothing(tmp_path: Path) -> None:
             assert not lacks_index(file)
 
 
+def test_a_size_beyond_every_file_is_no_fault(tmp_path: Path) -> None:
+    """Where the next chunk would lie is a number that no file system takes."""
+    path = tmp_path / "a.caf"
+    path.write_bytes(b"caff\0\1\0\0" + b"free" + ((1 << 63) - 9).to_bytes(8, "big") + bytes(100))
+    with path.open("rb") as file:
+        assert sound_bytes(file) is None
+
+
 @pytest.mark.parametrize(
     "head", [b"caff\0\1\0\0", b"DSD ", b"FRM8" + bytes(12), b"riff" + bytes(36)]
 )

@@ -44,7 +44,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split(
 # The modules that may import a package; a name that ends in a slash is a folder.
 IMPORTERS = {
     "soundfile": ["audio/sndfile.py"],
-    "av": ["audio/ffmpeg.py", "audio/packets.py"],
+    "av": ["audio/av_input.py", "audio/ffmpeg.py", "audio/packets.py"],
     "soxr": ["audio/spans.py"],
     "onnxruntime": ["model/network.py"],
     "onnx": ["nets/", "training/", "model/imports/graph.py"],

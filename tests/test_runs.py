@@ -75,20 +75,35 @@ def test_an_override_is_described_by_the_method_that_it_overrides() -> None:
     doc = "    Parameters\n    ----------\n    n : int\n        How many.\n    "
     first = f'class A:\n  def read(self, n):\n    """Read.\n\n{doc}"""\n'
     tree = ast.parse(f"{first}class B(A):\n  def read(self, n):\n    pass\n")
-    inherited = code_metrics.described_methods([tree])
-    assert inherited["B", "read"] == {"n"}
-    assert dict(code_metrics.public_parameters(tree, (), inherited)) == {"read(n)": True}
+    assert dict(code_metrics.public_parameters(tree)) == {"read(n)": True}
+    other = ast.parse("class A:\n  def read(self, n):\n    pass\n")
+    assert dict(code_metrics.public_parameters(other, (), [tree, other])) == {"read(n)": False}
+
+
+def test_what_a_shared_type_says_of_a_parameter_counts() -> None:
+    tree = ast.parse(
+        "TrackId = Annotated[int, Path(description='Its id')]\n"
+        "Wanted = Annotated[Filter, Depends(filter_of)]\n"
+        "Number = Annotated[int, Path(ge=1)]\n"
+        "def a(request: Request, number: TrackId, wanted: Wanted, other: Number): pass\n"
+    )
+    aliases = set(code_metrics.described_aliases(tree))
+    assert dict(code_metrics.public_parameters(tree, aliases)) == {
+        "a(number)": True,
+        "a(wanted)": True,
+        "a(other)": False,
+    }
 
 
 def test_the_form_of_the_package_keeps_its_measures() -> None:
     """The figures of CONTRIBUTING may improve, not fall back."""
-    trees = [ast.parse(path.read_text("utf-8")) for path in code_metrics.PACKAGE.rglob("*.py")]
+    texts = [path.read_text("utf-8") for path in code_metrics.PACKAGE.rglob("*.py")]
+    trees = [ast.parse(text) for text in texts]
     aliases = {name for tree in trees for name in code_metrics.described_aliases(tree)}
-    inherited = code_metrics.described_methods(trees)
     known = [
         is_known
         for tree in trees
-        for _, is_known in code_metrics.public_parameters(tree, aliases, inherited)
+        for _, is_known in code_metrics.public_parameters(tree, aliases, trees)
     ]
     assert sum(known) / len(known) > 0.65, "public parameters with a description"
     assert max(number for _, number in code_metrics.complexity(code_metrics.PACKAGE)) <= 12

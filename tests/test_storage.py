@@ -14,8 +14,9 @@ from support.small_files import music, write  # noqa: E402
 from tonearm import Classifier  # noqa: E402
 from tonearm.audio import check_file  # noqa: E402
 from tonearm.containers.sound_key import sound_key  # noqa: E402
-from tonearm.distributed import storage  # noqa: E402
-from tonearm.distributed.storage import ObjectPath, is_uri, patiently  # noqa: E402
+from tonearm.distributed import objects, storage  # noqa: E402
+from tonearm.distributed.objects import ObjectPath  # noqa: E402
+from tonearm.distributed.storage import is_uri, patiently  # noqa: E402
 from tonearm.errors import DecodeError, TonearmError  # noqa: E402
 
 
@@ -66,7 +67,7 @@ def test_a_block_is_fetched_once_and_reading_on_takes_larger_ranges(put):
 
 
 def test_a_large_object_does_not_stay_in_memory(put, monkeypatch):
-    monkeypatch.setattr(storage, "_KEPT_BYTES", 100_000)
+    monkeypatch.setattr(objects, "_KEPT_BYTES", 100_000)
     data = os.urandom(1_000_000)
     path = ObjectPath(put("a.bin", data))
     assert b"".join(path.read(i, i + 10_000) for i in range(0, len(data), 10_000)) == data

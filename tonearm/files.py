@@ -29,7 +29,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     """The path itself if it knows how to open what it names, else a :class:`pathlib.Path`.
 
     An object of a store on the network is read through a path of its own kind
-    (:mod:`tonearm.distributed.storage`): it has ``open``, ``stat``, ``name`` and ``suffix`` as a
+    (:mod:`tonearm.distributed.objects`): it has ``open``, ``stat``, ``name`` and ``suffix`` as a
     pathlib.Path has, and nothing else is asked of what is only read.
 
     Parameters

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import os
 from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
@@ -12,12 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
-from tonearm.containers.asf import is_encrypted
-from tonearm.containers.mp4_atoms import sample_entries
-from tonearm.containers.stated_bytes import lacks_index, what_differs
+from tonearm.audio.av_input import open_or_explain, other_bytes, refuse_protected
+from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono
 from tonearm.errors import DecodeError
-from tonearm.files import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,10 +42,6 @@ _LAST_PACKETS_S = 5.0
 _LAST_PICTURE_S = 1.0
 # More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
 _MOST_CHANNELS = 64
-# MP4's encrypted sample entries.
-_MP4_ENCRYPTED = frozenset({b"drms", b"drmi", b"enca", b"p608"})
-# What is in these lies in other files: a song must not be able to have those read.
-_LISTS_OF_FILES = frozenset({"concat", "hls", "dash", "imf", "webm_dash_manifest"})
 
 
 class AvReader:
@@ -99,35 +90,13 @@ class AvReader:
 
     def _connect(self) -> None:
         """Open the file for the first time, and refuse what nothing can decode."""
-        self._open()
+        self._container = open_or_explain(self._path, span=self._span)
         try:
-            self._refuse_protected()
+            refuse_protected(self._path, self._container)
             self._stream = self._audio_stream()
         except BaseException:
             self._container.close()
             raise
-
-    def _refuse_protected(self) -> None:
-        if _is_protected(self._path, self._container):
-            reason = "is copy-protected (DRM); only its owner's player can decode it"
-            raise DecodeError(self._path, "protected", reason)
-
-    def _open(self) -> None:
-        import av
-
-        path = self._path
-        try:
-            self._container = open_container(path, span=self._span)
-        except (av.FFmpegError, OSError, ValueError) as error:
-            # FFmpeg says the same of some damaged files, which may well be read.
-            if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
-                raise no_file(path, error) from None
-            reason = f"FFmpeg: {plain(error, path)}"
-            # A file that has gone since keeps the reason that FFmpeg gave.
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                if lacks_index(file):
-                    reason = "the end of this MP4, with the index of its sound, is missing"
-            raise DecodeError(path, "not-audio", reason) from None
 
     def _audio_stream(self) -> av.AudioStream:
         if not self._container.streams.audio:
@@ -153,19 +122,10 @@ class AvReader:
             channels=stream.channels,
             samples=samples,
             codec=f"{self._container.format.name}/{stream.codec_context.name}",
-            warning=self._warning or self._other_bytes(),
+            # Bytes of a part are counted by whoever found the part.
+            warning=self._warning or (None if self._span else other_bytes(self._path)),
             frame_samples=max(0, stream.codec_context.frame_size or 0),
         )
-
-    def _other_bytes(self) -> str | None:
-        """Words where there is less sound than stated, or more, of which FFmpeg says nothing."""
-        if self._span is not None:
-            return None
-        try:
-            with self._path.open("rb") as file:
-                return what_differs(file)
-        except OSError as error:
-            raise no_file(self._path, error) from None
 
     def _duration_s(self) -> float:
         """Length as the container states it, else the sum of its packets (read, not decoded)."""
@@ -260,7 +220,7 @@ class AvReader:
         # A seek would do, but for what encoders put before the beginning: FFmpeg cuts that off
         # once, in a file just opened, and may lose the first packet in a seek back to it.
         self._container.close()
-        self._open()
+        self._container = open_or_explain(self._path, span=self._span)
         self._stream = self._audio_stream()
 
     def _begin(self) -> None:
@@ -417,79 +377,3 @@ def _form(frame: av.AudioFrame) -> tuple[int, int, str, str]:
 
 def _samples(frame: av.AudioFrame, channels: int) -> Float32:
     return np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1, channels)
-
-
-def open_container(
-    path: str | os.PathLike[str], *, span: tuple[int, int] | None = None
-) -> av.container.InputContainer:
-    """A file, or some of its bytes, as FFmpeg opens it.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    span : (int, int) or None
-        Begin and end in bytes; None is the whole file.
-    """
-    import av
-
-    if span is not None:
-        # Replace: tags in another encoding must not keep the sound from being read.
-        return av.open(_Span(path, *span), "r", metadata_errors="replace")
-    # Absolute, because FFmpeg reads a name like "file:a.mp3" as an address.
-    opened = as_path(path)
-    address = os.path.abspath(path) if isinstance(opened, Path) else opened.open("rb")
-    try:
-        container = av.open(address, metadata_errors="replace")
-    except TypeError:  # PyAV 19 has no such argument
-        container = av.open(address)
-    if not _LISTS_OF_FILES.isdisjoint(container.format.name.split(",")):
-        container.close()
-        reason = "FFmpeg: a list of other files, which Tonearm does not follow"
-        raise DecodeError(path, "not-audio", reason)
-    return container
-
-
-class _Span(io.RawIOBase):
-    """The bytes of a file from ``start`` to ``end`` as a file."""
-
-    def __init__(self, path: str | os.PathLike[str], start: int, end: int) -> None:
-        self._file = as_path(path).open("rb")  # FFmpeg closes it
-        self._start, self._length = start, end - start
-        self._at = 0
-
-    def read(self, size: int = -1) -> bytes:
-        left = max(0, self._length - self._at)
-        self._file.seek(self._start + self._at)
-        data = self._file.read(left if size < 0 else min(size, left))
-        self._at += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._length)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
-    name = container.format.name
-    # FFmpeg states the codec below the encryption, so the entries themselves are looked at.
-    if "mp4" in name:
-        with path.open("rb") as file:
-            return not _MP4_ENCRYPTED.isdisjoint(sample_entries(file))
-    if "asf" not in name:
-        return False
-    with path.open("rb") as file:
-        return is_encrypted(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tonearm.audio.ffmpeg import open_container
+from tonearm.audio.av_input import open_container
 from tonearm.audio.reader import plain
 from tonearm.errors import DecodeError
 

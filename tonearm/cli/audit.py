@@ -15,7 +15,7 @@ from tonearm.cli.progress_bar import Counting
 from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
-    from tonearm.training.audit import Audit
+    from tonearm.training.audit_results import Audit
     from tonearm.training.dataset import DataSet, Encoding
 
 _SHOWN = 20
@@ -211,7 +211,7 @@ def _print(found: Audit, most: int) -> None:
 
 
 def _print_labels(found: Audit, most: int) -> None:
-    from tonearm.training.audit import NOTHING_CHECKED
+    from tonearm.training.audit_results import NOTHING_CHECKED
 
     if not found.measured:
         print(f"\n{NOTHING_CHECKED}")

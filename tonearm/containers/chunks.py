@@ -1,8 +1,8 @@
-"""Chunks of RIFF, IFF and their kin: a name of four bytes, a size, the content, bytes to be even.
+"""Chunks of RIFF, IFF and their kin: a name, a size, the content, bytes to be even.
 
-WAV, AIFF, DSDIFF and CAF are such lists. RF64 and BW64 have sizes of 64 bits in a chunk of their
-own, ``ds64``, and all ones in the field that is too short. A size of all ones, or of nothing, is
-that of a recorder that was cut off.
+WAV, AIFF, DSDIFF, CAF, DSF and Wave64 are such lists. RF64 and BW64 have sizes of 64 bits in a
+chunk of their own, ``ds64``, and all ones in the field that is too short. A size of all ones, or of
+nothing, is that of a recorder that was cut off.
 """
 
 from __future__ import annotations
@@ -23,15 +23,46 @@ _NAMES = frozenset(
 
 @dataclass(frozen=True)
 class Form:
-    """How a family of files writes chunks: order of bytes, bytes of a size, what lengths divide."""
+    """How a family of files writes chunks.
+
+    Parameters
+    ----------
+    order : 'little' or 'big'
+        Order of the bytes of a size.
+    first : int
+        Bytes before the first chunk.
+    name_bytes, size_bytes : int
+        Of the two fields of a chunk's header.
+    even : int
+        What the lengths of chunks are rounded up to a multiple of.
+    counts_header : bool
+        Whether a stated size counts the chunk's name and itself.
+    """
 
     order: Literal["little", "big"]
+    first: int = 12
+    name_bytes: int = 4
     size_bytes: int = 4
     even: int = 2
+    counts_header: bool = False
+
+    @property
+    def header_bytes(self) -> int:
+        """Bytes of a chunk before its content."""
+        return self.name_bytes + self.size_bytes
+
+    @property
+    def counted_bytes(self) -> int:
+        """Bytes of a stated size that are not content."""
+        return self.header_bytes if self.counts_header else 0
 
 
 WAV, AIFF = Form("little"), Form("big")
-DSDIFF, CAF = Form("big", 8), Form("big", 8, even=1)
+CAF = Form("big", first=8, size_bytes=8, even=1)
+DSDIFF = Form("big", first=16, size_bytes=8)
+DSF = Form("little", first=0, size_bytes=8, even=1, counts_header=True)
+# Its names are GUIDs, and the file begins with one, its size and the GUID of WAVE.
+W64 = Form("little", first=40, name_bytes=16, size_bytes=8, even=8, counts_header=True)
 
 
 @dataclass(frozen=True)
@@ -84,10 +115,13 @@ def chunks(
     """
     wide = 0  # length of the sound by ds64
     for _ in range(_MOST_CHUNKS):
-        if at + 4 + form.size_bytes > end:
+        if at + form.header_bytes > end:
             return
-        header = read_at(file, at, 4 + form.size_bytes)
-        name, size, body = header[:4], int.from_bytes(header[4:], form.order), at + len(header)
+        header = read_at(file, at, form.header_bytes)
+        name, body = header[: form.name_bytes], at + len(header)
+        size = int.from_bytes(header[form.name_bytes :], form.order) - form.counted_bytes
+        if size < 0:  # a header that denies itself: where the next chunk lies, nobody knows
+            return
         if name == b"ds64":
             wide = int.from_bytes(read_at(file, body + 8, 8), "little")
         elif name == b"data" and wide and size == ALL_ONES:

@@ -159,7 +159,7 @@ def _lined_up(file: BinaryIO, form: Form, form_size: int) -> tuple[list[Chunk], 
     form_end = 8 + form_size
     if form_end > file_size + (form_size & 1):
         form_end, fault = file_size, "is cut short, or its header counts wrong"
-    for chunk in chunks(file, 12, file_size, form, may_lack_pad=True):
+    for chunk in chunks(file, form.first, file_size, form, may_lack_pad=True):
         if chunk.start + 8 > form_end or not chunk.fits:
             break
         if not chunk.is_padded:

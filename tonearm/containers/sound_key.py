@@ -127,8 +127,8 @@ def _locate(file: BinaryIO, head: bytes, begin: int, end: int) -> _Sound:
     """Find the audio by the container's structure; an unknown one counts as audio throughout."""
     container = container_of(head)
     if container in _CHUNKED:
-        form, skipped, wanted, describing = _CHUNKED[container]
-        return _chunked(file, begin + skipped, end, form, wanted=wanted, describing=describing)
+        form, wanted, describing = _CHUNKED[container]
+        return _chunked(file, begin + form.first, end, form, wanted=wanted, describing=describing)
     locate = _LOCATE.get(container or "")
     if locate is not None:
         return locate(file, begin, end)
@@ -198,12 +198,12 @@ def _matroska(file: BinaryIO, begin: int, end: int) -> _Sound:
     return _Sound([(each.body, each.end - each.body) for each in found])
 
 
-# By container: form of its chunks, bytes before the first, the chunk of sound, what describes it.
+# By container: form of its chunks, the chunk of sound, what describes it.
 _CHUNKED = {
-    "wav": (WAV, 12, b"data", b"fmt "),
-    "aiff": (AIFF, 12, b"SSND", b"COMM"),
-    "dsdiff": (DSDIFF, 16, b"DSD ", b"PROP"),
-    "caf": (CAF, 8, b"data", b"desc"),
+    "wav": (WAV, b"data", b"fmt "),
+    "aiff": (AIFF, b"SSND", b"COMM"),
+    "dsdiff": (DSDIFF, b"DSD ", b"PROP"),
+    "caf": (CAF, b"data", b"desc"),
 }
 _LOCATE = {
     "ogg": _ogg,

@@ -1,57 +1,31 @@
 """How many bytes of sound a header states, in containers of chunks whose decoder does not tell.
 
-CAF, DSF, DSDIFF and Wave64: names, sizes and contents, one after another.
+CAF, DSF, DSDIFF and Wave64; and whether an MP4 lacks the index without which no decoder reads it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from tonearm.containers.chunks import WAV, chunks
+from tonearm.containers.chunks import CAF, DSDIFF, DSF, W64, WAV, chunks
 from tonearm.containers.edits import read_at
 from tonearm.containers.mp4_atoms import atoms
 
 # As an encoder leaves them that does not know the size yet: all ones, or the largest number.
 _UNKNOWN = frozenset({(1 << 64) - 1, (1 << 63) - 1})
-# Zeros, read as chunks without end.
+# Zeros read as chunks without end: a file of a gigabyte of them must not take minutes.
 _MOST_CHUNKS = 4_096
 _WAVS = frozenset({b"RIFF", b"RF64", b"BW64"})
 
-
-@dataclass(frozen=True)
-class _Chunks:
-    """What chunks look like: where the first lies, their names, and sizes of 8 bytes.
-
-    Parameters
-    ----------
-    first, name_bytes, align : int
-    order : 'big' or 'little'
-    counts_header : bool
-        Whether a size counts the chunk's name and itself.
-    """
-
-    first: int
-    name_bytes: int
-    align: int
-    order: Literal["big", "little"]
-    counts_header: bool
-
-
-# Wave64 names its chunks by GUIDs that begin with the names in WAV.
+# By first bytes: the form, and the names of the chunk of sound. The first chunk of a DSF is its
+# header, and has the name that the sound has in a DSDIFF. Wave64 names its chunks by GUIDs that
+# begin with the names in WAV.
 _FORMS = {
-    b"caff": _Chunks(8, 4, 1, "big", False),
-    b"DSD ": _Chunks(0, 4, 1, "little", True),
-    b"FRM8": _Chunks(16, 4, 2, "big", False),
-    b"riff": _Chunks(40, 16, 8, "little", True),
-}
-# The first chunk of a DSF is its header, and has the name of the sound in a DSDIFF.
-_SOUND = {
-    b"caff": (b"data",),
-    b"DSD ": (b"data",),
-    b"FRM8": (b"DSD ", b"DST "),
-    b"riff": (b"data",),
+    b"caff": (CAF, (b"data",)),
+    b"DSD ": (DSF, (b"data",)),
+    b"FRM8": (DSDIFF, (b"DSD ", b"DST ")),
+    b"riff": (W64, (b"data",)),
 }
 
 
@@ -70,24 +44,17 @@ def sound_bytes(file: BinaryIO) -> SoundBytes | None:
     file : binary file
         The open file.
     """
-    kind = read_at(file, 0, 4)
-    form = _FORMS.get(kind)
-    if form is None:
+    found = _FORMS.get(read_at(file, 0, 4))
+    if found is None:
         return None
-    end, at = file.seek(0, 2), form.first
-    header = form.name_bytes + 8
-    for _ in range(_MOST_CHUNKS):
-        head = read_at(file, at, header)
-        if len(head) < header:
-            return None
-        size = int.from_bytes(head[form.name_bytes :], form.order)
-        length = size - header if form.counts_header else size
-        if head[:4] in _SOUND[kind]:
-            there = max(0, end - at - header)
-            return None if size in _UNKNOWN else SoundBytes(length, min(there, length))
-        if length < 0:
-            return None
-        at += -(-(header + length) // form.align) * form.align
+    form, wanted = found
+    every = chunks(file, form.first, file.seek(0, 2), form)
+    for chunk in islice(every, _MOST_CHUNKS):
+        if chunk.name[:4] in wanted:
+            # What a file states of unknown size counts the header too, where sizes do.
+            if chunk.size + form.counted_bytes in _UNKNOWN:
+                return None
+            return SoundBytes(chunk.size, min(chunk.inside, chunk.size))
     return None
 
 
@@ -113,7 +80,7 @@ def _holds_more(file: BinaryIO) -> bool:
     """Whether a WAV has more sound behind the first: a second part, or another WAV."""
     if read_at(file, 0, 4) not in _WAVS:
         return False
-    found = islice(chunks(file, 12, file.seek(0, 2), WAV), _MOST_CHUNKS)
+    found = islice(chunks(file, WAV.first, file.seek(0, 2), WAV), _MOST_CHUNKS)
     sound = [each.name for each in found if each.name in (b"data", *_WAVS) and each.size]
     return len(sound) > 1
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.distributed import storage
+from tonearm.distributed.objects import ObjectPath
 from tonearm.distributed.output import SLICE_ROWS, Output
 from tonearm.errors import TonearmError
 
@@ -62,7 +63,7 @@ def items(uri: str) -> Iterator[Item]:
     OSError, TonearmError
         When it cannot be read.
     """
-    suffix = storage.ObjectPath(uri).suffix.lower()
+    suffix = ObjectPath(uri).suffix.lower()
     if suffix == ".parquet":
         yield from _lines(uri, _parquet_cells(uri))
     elif suffix in (".csv", ".tsv"):

@@ -22,8 +22,8 @@ from tonearm.containers.kinds import sniff
 from tonearm.containers.mutagen_tags import load
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.distributed.manifest import Item, items_of
+from tonearm.distributed.objects import ObjectPath, object_path
 from tonearm.distributed.output import Output, place_of
-from tonearm.distributed.storage import ObjectPath, object_path
 from tonearm.errors import TagError
 from tonearm.library.classify import classify_stored
 from tonearm.library.file_analysis import (

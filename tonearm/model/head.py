@@ -46,6 +46,20 @@ class HeadOutput:
     known: bool
     unknown: float
 
+    def named(self, labels: Sequence[str]) -> tuple[str | None, float]:
+        """The genre of a segment and its probability; None and that of unknown if it is none.
+
+        Parameters
+        ----------
+        labels : sequence of str [k]
+            What the probabilities are of.
+        """
+        # No detector in between: `known` has asked it already.
+        if not self.known:
+            return None, self.unknown
+        best = int(self.probabilities.argmax())
+        return labels[best], float(self.probabilities[best])
+
 
 @dataclass(frozen=True)
 class Head:

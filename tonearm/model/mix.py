@@ -66,11 +66,7 @@ def with_mix(
     each = head.classify_each(few)
 
     def together(start: int, stop: int) -> tuple[str | None, float]:
-        output = head.classify(few[start:stop])
-        best = int(output.probabilities.argmax())
-        if not output.known:
-            return None, output.unknown
-        return head.labels[best], float(output.probabilities[best])
+        return head.classify(few[start:stop]).named(head.labels)
 
     # The first rule that finds a mix wins; both leave a track alone that one genre dominates.
     for change_cost, longest, below in _RULES:

@@ -197,7 +197,8 @@ class Network:
 
     @cached_property
     def _overlapping(self) -> _Overlapping | None:
-        spec = self.spec
+        # Loaded first: bytes that are no network have no graph to cut, and onnxruntime says so.
+        spec, _ = self.spec, self._session
         cut = halves(self._encoder, window_frames=spec.window_frames, bands=spec.mel_bands)
         return _Overlapping(cut, spec.window_frames) if cut else None
 

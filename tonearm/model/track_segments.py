@@ -45,11 +45,7 @@ def track_segments(model: Model, embeddings: Embeddings) -> list[Segment]:
             model, embeddings, float(starts_s[start]), float(starts_s[stop - 1]) + window_s
         )
         output = head.classify(windows[start:stop], texture, duration_s=embeddings.duration_s)
-        if not output.known:
-            return None, output.unknown
-        # No detector in between: `known` has asked it already.
-        best = int(output.probabilities.argmax())
-        return head.labels[best], float(output.probabilities[best])
+        return output.named(head.labels)
 
     return segments(
         starts_s,

@@ -15,7 +15,7 @@ from tonearm.data import groups
 from tonearm.errors import DecodeError
 from tonearm.faults import Fault
 from tonearm.training import charts
-from tonearm.training.audit import NOTHING_CHECKED, Audit, Copies, Suspect
+from tonearm.training.audit_results import NOTHING_CHECKED, Audit, Copies, Suspect
 from tonearm.training.charts import percent
 
 # 8 s at 22 kHz, mono, are 40 kB as MP3: a report of 60 players has 3 MB.
