@@ -22,7 +22,7 @@ from tonearm.model.classifier import Classifier
 from tonearm.model.head import Head
 from tonearm.model.network import onnx_session
 from tonearm.model.out_of_domain import KnownRegion, OutOfDomainDetector
-from tonearm.model.texture import Gate
+from tonearm.model.texture import Gate, TextureHead
 from tonearm.training import portable
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -78,6 +78,9 @@ def _changes() -> dict[str, Callable[[Head], Head]]:
     region = KnownRegion(("jazz",), np.full((1, d), 0.3), 2 * eye, 3 * one, one)
     detector = OutOfDomainDetector(np.linspace(-1, 1, d), 0.1, 0.2, 0.3)
     two = ((0.25, 0.5), (0.75, 2.0))
+    # Of the texture, for all genres but the last.
+    weight = np.random.default_rng(0).standard_normal((2, len(tiny_head().labels) - 1))
+    part = TextureHead(weight, weight[0], two, ask_below=1.1)
     return {
         "votes": lambda head: head,
         "average": lambda head: replace(head, kind="average"),
@@ -86,6 +89,7 @@ def _changes() -> dict[str, Callable[[Head], Head]]:
         "gate": lambda head: replace(head, gates=(Gate("jazz", (0, 1), 5.0),)),
         "open gate": lambda head: replace(head, gates=(Gate("jazz", (0, 1), 0.0),)),
         "detector": lambda head: replace(head, detector=detector),
+        "fewer votes": lambda head: replace(head, texture=part),
         "region": lambda head: replace(head, detector=detector, known_region=region),
     }
 
@@ -95,8 +99,9 @@ def test_each_part_of_a_head(change: str) -> None:
     head = _changes()[change](replace(tiny_head(), power=0.2))
     for seed in range(6):
         values = tags(seed, 4, head.dimensions)
-        expected = head.classify(values)
-        probabilities, unknown = outputs(head, windows=values)
+        texture = np.random.default_rng(seed).standard_normal((2, 2)).astype(np.float32)
+        expected = head.classify(values, texture)
+        probabilities, unknown = outputs(head, windows=values, texture=texture)
         np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-6)
         assert unknown == pytest.approx(expected.unknown, abs=1e-6)
 

@@ -84,8 +84,6 @@ def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, ad
         return
     head = added_genres.grow(base.head, new, names=base.embedding_names)
     added = sorted(set(new.labels))
-    if base.head.texture is not None and head.texture is None:
-        console.say(heads.FIRST_ENCODER_ALONE)
     unknown = base.training.get("artist_unknown", 0) + without_artist(new.groups).total()
     training = {
         **learnt_sounds.also_learnt(

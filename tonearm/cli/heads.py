@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-FIRST_ENCODER_ALONE = (
-    "The new model uses only the first encoder. The second one would learn from songs that are "
-    "hard to classify, and a new genre has fewer than five of these."
-)
 NOT_WRITTEN = "The model was not saved: add --adopt to save it."
 
 BaseModel = Annotated[

@@ -42,7 +42,5 @@ def learn(
             console.say(heads.NOT_WRITTEN)
             return
         taught = lesson.taught(learnt)
-        if run.base.head.texture is not None and taught.head.texture is None:
-            console.say(heads.FIRST_ENCODER_ALONE)
         fitted = heads.FittedHead(taught.head, taught.training, taught.metrics)
         run.save(fitted, name=taught.name)

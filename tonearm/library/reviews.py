@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tonearm.data.embedding_store import texture_of
 from tonearm.database import Database, Schema
 from tonearm.library.store import Library
 
@@ -58,12 +59,23 @@ class Review:
 
 @dataclass(frozen=True)
 class Correction:
-    """A sound with the genre that a person gave it; windows float32 [n, d] as analysed."""
+    """A sound with the genre that a person gave it, and its embeddings as they are stored.
+
+    Parameters
+    ----------
+    key : str
+    genre : str
+    windows : float32 [n, d]
+    artist : str or None
+    texture : float16 [m, t] or None
+        From the second encoder, where it was asked.
+    """
 
     key: str
     genre: str
     windows: NDArray[np.float32]
     artist: str | None
+    texture: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)
@@ -227,7 +239,8 @@ def corrections(library: Library, *, encoder: str) -> list[Correction]:
     rows = library.rows(
         "SELECT r.key, r.genre, w.values_f16, length(s.pooled) / 4, (SELECT max(t.artist) FROM"
         # Any artist of its files, but always the same one: groups keep them apart in a split.
-        " tracks t WHERE t.sound = s.id) FROM reviews r JOIN sounds s ON s.key = r.key"
+        " tracks t WHERE t.sound = s.id), w.texture_f16, w.texture_windows"
+        " FROM reviews r JOIN sounds s ON s.key = r.key"
         " JOIN models m ON m.id = s.model JOIN embeddings w ON w.key = s.key"
         " AND w.encoder = m.encoder WHERE r.genre IS NOT NULL AND m.encoder = ?"
         " ORDER BY r.key",
@@ -239,6 +252,7 @@ def corrections(library: Library, *, encoder: str) -> list[Correction]:
             genre,
             np.frombuffer(data, dtype=np.float16).reshape(-1, dimensions).astype(np.float32),
             artist,
+            texture_of(*texture),
         )
-        for key, genre, data, dimensions, artist in rows
+        for key, genre, data, dimensions, artist, *texture in rows
     ]

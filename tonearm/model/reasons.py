@@ -251,6 +251,8 @@ def band_reasons(
     """
     if head.modulation_weight is None or head.modulation_mean is None:
         return ()
+    if max(pair) >= head.modulation_weight.shape[1]:  # a genre without a vote
+        return ()
     difference = head.modulation_weight[:, pair[0]] - head.modulation_weight[:, pair[1]]
     amounts = (np.mean(modulations, axis=0, dtype=np.float64) - head.modulation_mean) * difference
     # Two numbers of every filter in each group of bands, then one over all of them.

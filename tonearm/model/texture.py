@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tonearm.errors import ModelError
 from tonearm.model.out_of_domain import TextureDetector
+from tonearm.model.votes import mean_vote
 
 Float64 = NDArray[np.float64]
 
@@ -32,7 +33,8 @@ class TextureHead:
     Parameters
     ----------
     weight, bias : float64 [t, k], [k]
-        From the texture of a window to the logits of its vote.
+        From the texture of a window to the logits of its vote, for the first k genres of the head:
+        those that were added without textures to learn from have no vote.
     calibration : tuple of (share, temperature)
         As of the head, but for the sum of both encoders' log votes.
     ask_below : float
@@ -68,6 +70,26 @@ class TextureHead:
     def dimensions(self) -> int:
         """t: how many numbers the texture of a window has."""
         return len(self.weight)
+
+    def log_votes(self, texture: NDArray[np.floating[Any]], z: Float64) -> Float64:
+        """Log of the mean vote of texture windows [m, t], to be added to z [k] of all genres.
+
+        Parameters
+        ----------
+        texture : float32 [m, t]
+            From the second encoder.
+        z : float64 [k]
+            By the first encoder.
+        """
+        known = mean_vote(np.asarray(texture, dtype=np.float64) @ self.weight + self.bias)
+        rest = len(z) - len(known)
+        if not rest:
+            return known
+        # A genre without a vote keeps its share: what the votes take from all others together.
+        # Left at 0, it would win wherever the texture is in doubt.
+        among = z[: len(known)]
+        even = np.logaddexp.reduce(among + known) - np.logaddexp.reduce(among)
+        return np.append(known, np.full(rest, even))
 
     def settings(self) -> dict[str, Any]:
         """Everything but arrays, as plain JSON values."""

@@ -33,8 +33,9 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     """A head that knows the genres of ``new`` as well; the old ones stay as they are.
 
     A new genre is a new centre; for the second encoder too, where enough of its tracks have a
-    texture. The covariance within genres, which hundreds of tracks made, is kept, and so is the
-    calibration. Its surroundings are known from now on, whatever the detector of other sounds says.
+    texture (else the texture votes among the others alone). The covariance within genres, which
+    hundreds of tracks made, is kept, and so is the calibration. The surroundings of a new genre are
+    known from now on, whatever the detector of other sounds says.
 
     Parameters
     ----------
@@ -53,13 +54,15 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
         When a genre is known already.
     """
     refuse_known(head, new.labels)
-    added = tuple(sorted(set(new.labels)))
+    voting = texture_votes.with_votes(head.texture, new, len(head.labels))
+    added = (*voting, *sorted(set(new.labels) - {*voting}))
     scaled, given = scaled_features(head, new), np.array(new.labels)  # (n, d)
     # On the scale of the old tracks: standardising again would move the old centres too.
     centres = [scaled[given == label].mean(axis=0) for label in added]
     together = np.vstack([checked_statistics(head)["centres"], *centres])  # (old + new, d)
     grown = with_centres(head, together, labels=(*head.labels, *added), names=names)
-    grown = replace(grown, texture=texture_votes.with_genres(head.texture, new, added))
+    if head.texture is not None:
+        grown = replace(grown, texture=texture_votes.with_genres(head.texture, new, voting))
     if head.detector is None:
         return grown
     # Else the new genre's own music would be called unknown: the detector knows the old alone.

@@ -34,7 +34,7 @@ class Lesson:
     keys : list of str
         Sound keys of the corrections.
     tracks : Tracks
-        Their windows, genres and artists.
+        Their embeddings, genres and artists.
     """
 
     base: Model
@@ -58,6 +58,7 @@ class Lesson:
             [correction.genre for correction in found],
             # Without an artist the sound key stands for itself.
             [group_of(correction.key, artist=correction.artist) for correction in found],
+            [correction.texture for correction in found],
         )
         return cls(base, [correction.key for correction in found], tracks)
 

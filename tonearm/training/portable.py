@@ -157,7 +157,7 @@ def head_network(head: Head) -> onnx.ModelProto:
     if head.texture is not None:
         texture = graph.apply("Cast", "texture", to=TensorProto.DOUBLE)
         logits = _linear(graph, texture, head.texture.weight, head.texture.bias)
-        both = graph.apply("Add", z, _mean_vote(graph, logits))
+        both = graph.apply("Add", z, _for_all(graph, _mean_vote(graph, logits), z, head))
         second = _calibrated(graph, both, head.texture.calibration)
         # The texture counts where the first encoder alone is in doubt.
         highest = graph.apply("ReduceMax", first, axes=[0], keepdims=0)
@@ -198,6 +198,18 @@ def _linear(
 def _mean_vote(graph: _Graph, logits: str) -> str:
     votes = graph.mean(graph.apply("Softmax", logits, axis=-1), 0)
     return graph.apply("Log", graph.apply("Max", votes, graph.constant(LEAST_PROBABILITY)))
+
+
+def _for_all(graph: _Graph, votes: str, z: str, head: Head) -> str:
+    """The texture's log votes for all genres of the head, as `TextureHead.log_votes`."""
+    assert head.texture is not None
+    k, voted = len(head.labels), len(head.texture.bias)
+    if voted == k:
+        return votes
+    among = graph.apply("Gather", z, graph.constant(np.arange(voted)))
+    after = graph.apply("ReduceLogSumExp", graph.apply("Add", among, votes), axes=[0])
+    even = graph.apply("Sub", after, graph.apply("ReduceLogSumExp", among, axes=[0]))
+    return graph.apply("Concat", votes, *[even] * (k - voted), axis=0)
 
 
 def _logits(graph: _Graph, head: Head, windows: str) -> str:
