@@ -37,7 +37,7 @@ def main() -> None:
     lines = [text.count("\n") for text in texts]
     lengths = [body_lines(function) for tree in trees for function in functions(tree)]
     complexities = [number for _, number in complexity(PACKAGE)]
-    aliases = {name for tree in trees for name in described_aliases(tree)}
+    aliases = {name for tree in trees for name in described_aliases(tree)} | body_models(trees)
     documented = [known for t in trees for _, known in public_parameters(t, aliases, trees)]
     comments = sum(map(comment_lines, texts))
     longest = paths[lines.index(max(lines))].relative_to(PACKAGE)
@@ -102,6 +102,17 @@ def described_aliases(tree: ast.Module) -> Iterator[str]:
             yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
+def body_models(trees: Sequence[ast.Module]) -> set[str]:
+    """Classes of what an API call is sent, whose docstrings the API's description shows."""
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    bases = {each.name: {ast.unparse(base) for base in each.bases} for each in classes}
+    found, more = set[str](), {"BaseModel"}
+    while more:
+        found |= more
+        more = {name for name, of in bases.items() if of & found} - found
+    return {each.name for each in classes if each.name in found and ast.get_docstring(each)}
+
+
 def public_parameters(
     tree: ast.Module,
     aliases: Collection[str] = (),
@@ -110,7 +121,8 @@ def public_parameters(
     """Each parameter of each public function, and whether it has a description.
 
     A description is prose: an entry under ``Parameters`` with a line below its name and type, a
-    mention in double backticks, or the text of a command's option or of a query parameter. The
+    mention in double backticks, the text of a command's option or of a query parameter, or the
+    docstring of the model of a request's body. The
     parameters of ``__init__`` are described by their class, those of a method also by the method
     that it overrides, in this module or in ``trees``; a request and typer's context are the
     framework's.

@@ -46,6 +46,7 @@ class Window:
     Parameters
     ----------
     file : binary file
+        Open; whoever opened it closes it.
     length : int
         Of the file.
     """

@@ -139,7 +139,13 @@ class ChainReader:
         return AvReader(self._path, span=(link.start, link.end), ends_s=link.end_s)
 
     def read(self, start: int, count: int) -> Float32:
-        """Mono samples from ``start``; fewer at the end or where the last link is damaged."""
+        """Mono samples from ``start``; fewer at the end or where the last link is damaged.
+
+        Parameters
+        ----------
+        start, count : int
+            First sample of the chain, and how many, at the rate of its first link.
+        """
         stop = min(start + count, self._starts[-1])
         pieces = [np.empty(0, dtype=np.float32)]
         while start < stop:

@@ -274,7 +274,13 @@ class AvReader:
                     continue
 
     def read(self, start: int, count: int) -> Float32:
-        """Mono samples from ``start``; fewer at the end or where the file is damaged."""
+        """Mono samples from ``start``; fewer at the end or where the file is damaged.
+
+        Parameters
+        ----------
+        start, count : int
+            First sample and how many, at the file's own rate.
+        """
         start += self._lead
         # After a seek the position is unknown until the first frame says it.
         ahead = None if self._position is None else start - self._position

@@ -109,7 +109,13 @@ class ArrayReader:
         self.info = AudioInfo(sample_rate_hz, 1, len(samples), "array")
 
     def read(self, start: int, count: int) -> Float32:
-        """Samples ``start`` to ``start + count``; fewer at the end."""
+        """Samples ``start`` to ``start + count``; fewer at the end.
+
+        Parameters
+        ----------
+        start, count : int
+            First sample and how many.
+        """
         return self._samples[start : start + count]
 
     def close(self) -> None:
@@ -150,7 +156,13 @@ class RecentReader:
         return self._reader.seeks
 
     def read(self, start: int, count: int) -> Float32:
-        """Samples ``start`` to ``start + count``; only what is not in memory is decoded."""
+        """Samples ``start`` to ``start + count``; only what is not in memory is decoded.
+
+        Parameters
+        ----------
+        start, count : int
+            First sample and how many, at the file's own rate.
+        """
         behind = self._start + len(self._kept)
         if not self._start <= start <= behind:  # elsewhere
             self._start, self._kept, behind = start, self._kept[:0], start

@@ -153,7 +153,13 @@ class SndfileReader:
         return self._sound_file(self._raw.fileno(), closefd=False)
 
     def read(self, start: int, count: int) -> Float32:
-        """Mono samples from ``start``; fewer at the end or where the file is damaged."""
+        """Mono samples from ``start``; fewer at the end or where the file is damaged.
+
+        Parameters
+        ----------
+        start, count : int
+            First sample and how many, at the file's own rate.
+        """
         count = min(count, self.info.samples - start)
         if count <= 0:
             return np.empty(0, dtype=np.float32)
@@ -300,7 +306,9 @@ def as_mp3(samples: Float32, rate_hz: int) -> bytes:
     Parameters
     ----------
     samples : float32 [n]
+        Mono audio in -1..1.
     rate_hz : int
+        Its sample rate, one of those that MP3 has.
     """
     import soundfile
 

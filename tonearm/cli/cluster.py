@@ -61,6 +61,7 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
     inputs : sequence of str
         Manifests, prefixes, folders and objects.
     options : Options
+        What the command line said besides.
     """
     from tonearm.distributed import scan as scanning
     from tonearm.model import file as model_file

@@ -73,12 +73,25 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
 def script(shell: str) -> str:
-    """The text that a shell reads at its start."""
+    """The text that a shell reads at its start.
+
+    Parameters
+    ----------
+    shell : str
+        ``bash``, ``zsh`` or ``fish``.
+    """
     return SCRIPTS[shell].lstrip("\n")
 
 
 def candidates(app: Typer, words: Sequence[str]) -> list[str]:
     r"""Answer for the words after ``tonearm``; the last one is being typed.
+
+    Parameters
+    ----------
+    app : Typer
+        The program.
+    words : sequence of str
+        What was typed after ``tonearm``; the last one may be empty.
 
     Examples
     --------
@@ -158,5 +171,13 @@ def _genres() -> list[str]:
 
 
 def answer(app: Typer, words: Sequence[str]) -> None:
-    """Print what ``tonearm __complete WORDS`` is to give."""
+    """Print what ``tonearm __complete WORDS`` is to give.
+
+    Parameters
+    ----------
+    app : Typer
+        The program.
+    words : sequence of str
+        What was typed after ``tonearm``; the last one may be empty.
+    """
     print(*candidates(app, words), sep="\n")

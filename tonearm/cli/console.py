@@ -52,7 +52,13 @@ Verbose = Annotated[
 
 
 def use_device(device: str) -> str:
-    """Run networks there, in worker processes too; a usage error where that is impossible."""
+    """Run networks there, in worker processes too; a usage error where that is impossible.
+
+    Parameters
+    ----------
+    device : str
+        What ``--device`` was given: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
     # What nobody chose needs no import; `auto` counts where the environment says otherwise.
     if device != "auto" or _DEVICE_VARIABLE in os.environ:
         from tonearm.model import network
@@ -121,7 +127,13 @@ def output_file(path: Path | None) -> Path | None:
 
 
 def replaced(path: Path) -> str:
-    """What to add to a message about a file that is written, if it takes the place of another."""
+    """What to add to a message about a file that is written, if it takes the place of another.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is going to be written.
+    """
     return ", which was there and is replaced" if path.is_file() else ""
 
 
@@ -136,7 +148,13 @@ def usable_streams() -> None:
 
 
 def rich_console(stream: IO[str]) -> Console:
-    """Rich on a stream; if it is not a terminal, long lines stay whole."""
+    """Rich on a stream; if it is not a terminal, long lines stay whole.
+
+    Parameters
+    ----------
+    stream : text file
+        Where it prints.
+    """
     from rich.console import Console
 
     class Plain(Console):
@@ -147,7 +165,13 @@ def rich_console(stream: IO[str]) -> Console:
 
 
 def columns(stream: IO[str]) -> int:
-    """Width of a terminal, or of a page where the stream is none."""
+    """Width of a terminal, or of a page where the stream is none.
+
+    Parameters
+    ----------
+    stream : text file
+        Where lines go.
+    """
     # 120: pipes and files have no width, and lines must not depend on who reads.
     return shutil.get_terminal_size().columns if stream.isatty() else 120
 
@@ -247,8 +271,18 @@ def close(
 ) -> None:
     """The end of a run: name the files that are damaged or failed, and exit if there are any.
 
-    ``interrupted`` is what to say where Ctrl-C ended it; ``headline`` and ``damaged_are`` go on
-    from the number of files.
+    Parameters
+    ----------
+    headline : str
+        Goes on from the number of files that failed.
+    failed : iterable of (path, reason)
+        Files without a result; one that is named twice counts once.
+    damaged : sequence of (path, reason)
+        Files with a result in spite of damage.
+    damaged_are : str
+        Goes on from the number of damaged files.
+    interrupted : str or None
+        What to say where Ctrl-C ended the run.
     """
     # A file may fail twice, when it is read and when it is analysed.
     failed = list(dict.fromkeys(failed))
@@ -258,7 +292,15 @@ def close(
 
 
 def leave(*, faults: bool, interrupted: str | None) -> None:
-    """Exit where files are at fault, or where Ctrl-C ended the run, which it says."""
+    """Exit where files are at fault, or where Ctrl-C ended the run, which it says.
+
+    Parameters
+    ----------
+    faults : bool
+        Whether a file failed or is damaged.
+    interrupted : str or None
+        What to say where Ctrl-C ended the run.
+    """
     if interrupted is not None:
         say(interrupted)
         raise typer.Exit(EXIT_INTERRUPTED)

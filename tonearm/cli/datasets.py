@@ -92,8 +92,26 @@ def prepare_audio(
 ) -> Prepared:
     """Prepare a folder of music with a progress bar, and say what is odd about it.
 
-    None keeps the artists, the labels or the front end that the prepared folder has. Without
-    ``features`` only fingerprints are stored.
+    None keeps the artists, the labels or the front end that the prepared folder has.
+
+    Parameters
+    ----------
+    folder : Path
+        The music.
+    out : Path
+        The prepared folder.
+    artists : dict of str to str, or None
+        Artist by the name of the track.
+    labels : Labels or None
+        A table of genres, instead of the folders' names.
+    features : bool
+        Whether log-mel spectrograms are stored too, for networks; fingerprints always are.
+    jobs : int or None
+        Files at once; None is one a core.
+    spec : FeatureSpec or None
+        The front end of the spectrograms.
+    outcomes : callable or None
+        Has the work done elsewhere, as on a cluster; None is in processes of this machine.
     """
     from tonearm.data import prepare
     from tonearm.tagging.read import read_artist
@@ -246,7 +264,15 @@ def say_split(split: Split, made: Index) -> None:
 
 
 def players(root: Path, names: Sequence[str]) -> dict[str, bytes]:
-    """MP3 of the middle of each track that can be read, with a progress bar."""
+    """MP3 of the middle of each track that can be read, with a progress bar.
+
+    Parameters
+    ----------
+    root : Path
+        The data set's folder.
+    names : sequence of str
+        Tracks, as paths below it.
+    """
     from tonearm.training import audit_page
 
     sounds = {}

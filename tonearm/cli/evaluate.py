@@ -225,5 +225,11 @@ def _print_model(result: ModelResult) -> None:
 
 
 def ends(interval: list[float]) -> str:
-    """``.755, .895`` of an interval."""
+    """``.755, .895`` of an interval.
+
+    Parameters
+    ----------
+    interval : (float, float)
+        Both ends, as fractions.
+    """
     return f"{interval[0]:.3f}, {interval[1]:.3f}"

@@ -32,6 +32,15 @@ def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
 
     With ``output`` everything takes the place of that file at the end; a timeline of a track that
     could not be read leaves it as it was.
+
+    Parameters
+    ----------
+    form : str
+        One of the formats of ``predict``.
+    output : Path or None
+        The file to write; None is stdout.
+    view : View
+        What a table shows of each file.
     """
     if output is None:
         with _writer(form, sys.stdout, view, folder=None) as write:
@@ -89,7 +98,13 @@ def _write_timeline(form: str, stream: IO[str], result: Result, folder: Path | N
 
 
 def to_json(values: dict[str, Any] | list[dict[str, Any]]) -> str:
-    """One line of JSON; a name that is not valid Unicode keeps its odd bytes as escapes."""
+    """One line of JSON; a name that is not valid Unicode keeps its odd bytes as escapes.
+
+    Parameters
+    ----------
+    values : dict or list of dict
+        Plain JSON values.
+    """
     text = json.dumps(values, ensure_ascii=False, allow_nan=False)
     # Control characters and lone surrogates are escaped: some terminals act on them.
     return text if text.isprintable() else json.dumps(values, allow_nan=False)

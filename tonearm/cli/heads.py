@@ -143,7 +143,21 @@ class HeadRun:
 def head_run(
     output: Path, model: Path | None, library: Path | None, *, seed: int, jobs: int | None = None
 ) -> Iterator[HeadRun]:
-    """A head to be fitted on the built-in model, or on another."""
+    """A head to be fitted on the built-in model, or on another.
+
+    Parameters
+    ----------
+    output : Path
+        The run's folder.
+    model : Path or None
+        Model file to start from; None is the built-in model.
+    library : Path or None
+        Holds the embedding store; None is the user's own library.
+    seed : int
+        Of folds and splits.
+    jobs : int or None
+        Files to analyse at once; None is one a core.
+    """
     from tonearm.cli.library_options import location
     from tonearm.library.store import Library
     from tonearm.model import file as model_file
@@ -184,7 +198,15 @@ def print_figures(figures: Values, what: str) -> None:
 
 
 def print_several(figures: Values | None, what: str) -> None:
-    """One line where tracks may have several genres."""
+    """One line where tracks may have several genres.
+
+    Parameters
+    ----------
+    figures : dict or None
+        As of :func:`several_genres.figures`; None prints nothing.
+    what : str
+        What was measured, in words.
+    """
     if figures is not None:
         low, high = figures["top_right_interval_95_by_group"]
         print(

@@ -37,6 +37,11 @@ def path(given: str) -> str:
     """A path or a URI as it is given: a Path would make s3:/a of s3://a.
 
     Parsers are known by their names: completion offers files where this one is.
+
+    Parameters
+    ----------
+    given : str
+        A word of the command line.
     """
     return given
 
@@ -92,6 +97,11 @@ def location(named: Path | None) -> Path:
 
 def existing(named: Path | None) -> Path:
     """The library's file as :func:`location` gives it, for commands that change one that is there.
+
+    Parameters
+    ----------
+    named : Path or None
+        What ``--library`` was given.
 
     Raises
     ------

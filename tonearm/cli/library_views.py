@@ -18,7 +18,15 @@ _LABEL_CELLS = 12
 
 
 def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
-    """Print the numbers of a library, with bars for genres and confidence."""
+    """Print the numbers of a library, with bars for genres and confidence.
+
+    Parameters
+    ----------
+    seen : Overview
+        The numbers.
+    path : path
+        The library's file, which is named above them.
+    """
     from rich.text import Text
 
     console = rich_console(sys.stdout)
@@ -67,7 +75,13 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
 
 
 def show_matches(matches: list[Match]) -> None:
-    """Print tracks, nearest first."""
+    """Print tracks, nearest first.
+
+    Parameters
+    ----------
+    matches : list of Match
+        Tracks with their similarity, nearest first.
+    """
     from rich.text import Text
 
     console = rich_console(sys.stdout)

@@ -22,7 +22,15 @@ EXIT_CODES = (
 
 
 def write_man(found: Sequence[Page], folder: Path) -> list[Path]:
-    """Write ``tonearm.1`` and ``tonearm-COMMAND.1``; returns their paths."""
+    """Write ``tonearm.1`` and ``tonearm-COMMAND.1``; returns their paths.
+
+    Parameters
+    ----------
+    found : sequence of Page
+        The program and all commands.
+    folder : Path
+        Where to; it is made where it is missing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for page in found:
@@ -35,6 +43,13 @@ def write_man(found: Sequence[Page], folder: Path) -> list[Path]:
 
 def man(page: Page, found: Sequence[Page]) -> str:
     r"""One man page; ``found`` are all, which the program's own page lists.
+
+    Parameters
+    ----------
+    page : Page
+        The program or a command.
+    found : sequence of Page
+        The program and all commands.
 
     Examples
     --------
@@ -72,7 +87,13 @@ def man(page: Page, found: Sequence[Page]) -> str:
 
 
 def markdown(found: Sequence[Page]) -> str:
-    """The command reference: each command with its arguments and options."""
+    """The command reference: each command with its arguments and options.
+
+    Parameters
+    ----------
+    found : sequence of Page
+        The program and all commands.
+    """
     lines = [
         "# Commands",
         "",
@@ -123,7 +144,13 @@ def _escaped(text: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write man pages or the reference into a folder."""
+    """Write man pages or the reference into a folder.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``man`` or ``markdown``, and the folder.
+    """
     from tonearm.cli.app import app
     from tonearm.cli.reference import pages
 

@@ -134,7 +134,17 @@ def playlist(
 def write_playlist(
     entries: list[Entry], output: Path | None, form: PlaylistForm | None = None
 ) -> None:
-    """Write entries to a file, or to stdout."""
+    """Write entries to a file, or to stdout.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        Tracks in their order.
+    output : Path or None
+        The file to write; None is stdout.
+    form : PlaylistForm or None
+        None is by the file's ending.
+    """
     from tonearm.files import write_atomically
 
     made = _made(entries, output, form)

@@ -57,6 +57,11 @@ class Page:
 def pages(app: Typer) -> list[Page]:
     """The program, then each command in the order of its help.
 
+    Parameters
+    ----------
+    app : Typer
+        The program.
+
     Examples
     --------
     >>> from tonearm.cli.app import app

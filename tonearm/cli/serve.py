@@ -139,7 +139,13 @@ def _address(name: str, port: int) -> str:
 
 
 def own_address(family: socket.AddressFamily) -> str:
-    """The address at which others reach this machine, or its name if it has none."""
+    """The address at which others reach this machine, or its name if it has none.
+
+    Parameters
+    ----------
+    family : AddressFamily
+        IPv4 or IPv6, as the server listens.
+    """
     # Addresses for documentation (RFC 5737, 3849); a datagram's socket sends nothing to connect.
     remote = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"
     try:

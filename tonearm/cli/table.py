@@ -56,7 +56,15 @@ class View:
 
 
 class Table:
-    """One line a file, printed as it comes; strips, changes and tags below it."""
+    """One line a file, printed as it comes; strips, changes and tags below it.
+
+    Parameters
+    ----------
+    stream : text file
+        Where lines go.
+    view : View
+        What is shown of each file.
+    """
 
     def __init__(self, stream: IO[str], view: View) -> None:
         # rich takes as long to load as a track to analyse, so it loads during the first one.
@@ -83,7 +91,13 @@ class Table:
         return rich_console(self._stream)
 
     def write(self, result: Prediction | DecodeError) -> None:
-        """Print one result; an error is left to the closing summary."""
+        """Print one result; an error is left to the closing summary.
+
+        Parameters
+        ----------
+        result : Prediction or DecodeError
+            What came of a file.
+        """
         if isinstance(result, Exception):
             return
         from rich.text import Text
@@ -163,7 +177,15 @@ def _whole(parts: list[str], cells: int) -> str:
 
 
 def fit(text: str, cells: int) -> str:
-    """Exactly ``cells`` columns of a terminal (wide characters take two); cut in the middle."""
+    """Exactly ``cells`` columns of a terminal (wide characters take two); cut in the middle.
+
+    Parameters
+    ----------
+    text : str
+        A name, printable.
+    cells : int
+        Columns of the terminal.
+    """
     from rich.cells import cell_len, chop_cells, set_cell_size
 
     if cell_len(text) <= cells:
@@ -178,7 +200,13 @@ def fit(text: str, cells: int) -> str:
 
 
 def bar(fraction: float) -> str:
-    """A bar of ten cells."""
+    """A bar of ten cells.
+
+    Parameters
+    ----------
+    fraction : float
+        0 to 1.
+    """
     eighths = round(fraction * _BAR_CELLS * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS)

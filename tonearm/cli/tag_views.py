@@ -47,7 +47,21 @@ def show_plan(
     *,
     details: bool,
 ) -> None:
-    """Print changes, refused files where they stand, and the sums."""
+    """Print changes, refused files where they stand, and the sums.
+
+    Parameters
+    ----------
+    plan : TagPlan
+        What would become of each file.
+    rules : Rules
+        What was asked for: their limits are named in the sums.
+    result : RunResult or None
+        What came of writing; None where nothing was to be written.
+    unscanned : sequence of Path
+        Files below the paths that the library does not have.
+    details : bool
+        A line for each file, skipped ones too, however many there are.
+    """
     lines = list(_each_file(plan, unscanned) if details else _grouped(plan))
     if details or len(lines) <= _MOST_LINES:
         print("\n".join(lines), end="\n" if lines else "")

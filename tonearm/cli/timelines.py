@@ -28,6 +28,19 @@ def folder_writer(
     The folders below ``root`` come again in it. What is there already stays, since it may be a
     person's own CUE sheet, and is named in ``failures``.
 
+    Parameters
+    ----------
+    form : str
+        ``cue``, ``audacity`` or ``ffmetadata``.
+    folder : Path or None
+        What ``--output`` was given.
+    files : sequence of Path
+        All that are going to be analysed: two of one name get different timelines.
+    root : str
+        The folder above all of them.
+    failures : Faults
+        Gets what could not be written.
+
     Raises
     ------
     typer.BadParameter

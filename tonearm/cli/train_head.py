@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 
 
 def train_head(data: Path, run: heads.HeadRun, *, split: str | None, seeds: int) -> None:
-    """Fit a head on a data set: measured by cross-validation with seeds, or on a split."""
+    """Fit a head on a data set: measured by cross-validation with seeds, or on a split.
+
+    Parameters
+    ----------
+    data : Path
+        A folder of music, or a prepared one.
+    run : HeadRun
+        Where to, and from which model.
+    split : str or None
+        Name or file of a split; None cross-validates.
+    seeds : int
+        How many draws of the folds.
+    """
     from tonearm.data import splits
 
     found, failures, damaged = run.embedded(data)
@@ -37,7 +49,13 @@ def train_head(data: Path, run: heads.HeadRun, *, split: str | None, seeds: int)
 
 
 def say_copies(found: EmbeddedTracks) -> None:
-    """Say how many tracks are left out as copies."""
+    """Say how many tracks are left out as copies.
+
+    Parameters
+    ----------
+    found : EmbeddedTracks
+        The data set, copies as well.
+    """
     from tonearm.data import splits
     from tonearm.training import caveats
 

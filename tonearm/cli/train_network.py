@@ -48,7 +48,19 @@ class Asked:
 
 
 def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | None) -> None:
-    """Prepare a data set where that is needed, and train a network on it."""
+    """Prepare a data set where that is needed, and train a network on it.
+
+    Parameters
+    ----------
+    data : Path
+        A folder of music, or a prepared one.
+    asked : Asked
+        What else the command line said.
+    split : str or None
+        Name or file of a split; None is by group, with a seed.
+    jobs : int or None
+        Files to prepare at once; None is one a core.
+    """
     from tonearm.cli import train_trials
     from tonearm.training import architecture, dataset, settings, tensorboard
 
@@ -102,7 +114,17 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
 
 
 def resume(output: Path, epochs: int | None, device: str) -> None:
-    """Continue a run or trials; only the length of a run and the device may change."""
+    """Continue a run or trials; only the length of a run and the device may change.
+
+    Parameters
+    ----------
+    output : Path
+        The folder of the run, or of the trials.
+    epochs : int or None
+        Where the run shall end; None is as it was begun.
+    device : str
+        Where to go on: ``cpu``, ``cuda`` or ``mps``; ``auto`` is where it was begun.
+    """
     from tonearm.cli import train_trials
     from tonearm.training import trials
 
@@ -125,7 +147,15 @@ def resume(output: Path, epochs: int | None, device: str) -> None:
 
 
 def train(run: Run, *, resume: bool) -> None:
-    """Train one run with a line for each epoch."""
+    """Train one run with a line for each epoch.
+
+    Parameters
+    ----------
+    run : Run
+        Settings, data and folder.
+    resume : bool
+        Go on from the last whole epoch.
+    """
     from tonearm.training import fit
 
     fit.train(run, resume=resume, report_progress=_Live(run.epochs))

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 
 def begin(run: Run, wanted: RunSettings, split: str | None) -> Trials:
-    """Decide the split of each fold, say what is odd about it, and write what was asked."""
+    """Decide the split of each fold, say what is odd about it, and write what was asked.
+
+    Parameters
+    ----------
+    run : Run
+        What all runs have in common; its folder holds theirs.
+    wanted : RunSettings
+        How many folds and seeds.
+    split : str or None
+        Name or file of a split; with folds they are drawn from its train and valid.
+    """
     from tonearm.data import index
     from tonearm.training import trials
 
@@ -44,7 +54,15 @@ def _splits(made: Index, wanted: RunSettings, split: str | None) -> list[Split]:
 
 
 def go_on(planned: Trials, train: Callable[..., None]) -> None:
-    """Train the runs that are not trained yet, and print the figure of each seed and of all."""
+    """Train the runs that are not trained yet, and print the figure of each seed and of all.
+
+    Parameters
+    ----------
+    planned : Trials
+        From :func:`begin`, or read from its folder.
+    train : callable
+        Trains one run; called with ``resume`` as well.
+    """
     from tonearm.training import trials
 
     out = Path(planned.run.out)

@@ -74,7 +74,8 @@ class FeatureStore:
         ----------
         sound : str
             Its checksum.
-        array : array
+        array : float16 [frames, bands], or uint32 [speeds, frames]
+            Its log-mel levels, or its fingerprint.
         """
         if self.shards:
             self.shards.put(sound, array)
@@ -189,6 +190,7 @@ def storable(samples: Float32, spec: FeatureSpec) -> NDArray[np.float16]:
     samples : float32 [n]
         Mono audio at ``spec.sample_rate_hz``.
     spec : FeatureSpec
+        The front end.
     """
     power = mel_power(samples, spec)
     if spec.scale == "log10":
@@ -208,6 +210,7 @@ def cut(levels: Array, start: int, spec: FeatureSpec) -> Float32:
     start : int
         First frame. A track shorter than a window is repeated.
     spec : FeatureSpec
+        The front end, which says how long a window is.
 
     Returns
     -------

@@ -84,6 +84,7 @@ def k_fold(
     folds : int
         Number of folds.
     seed : int
+        Draws which groups go together.
     """
     assigned = assign_groups(labels, groups, fractions=[1 / folds] * folds, seed=seed)
     for subset in range(folds):

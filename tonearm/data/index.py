@@ -101,6 +101,7 @@ class Index:
         Parameters
         ----------
         path : path
+            The file to write; one that is there is replaced.
         """
         header = {
             "format": FORMAT,
@@ -166,6 +167,7 @@ def stem(name: str) -> str:
     Parameters
     ----------
     name : str
+        A track's path below the data set.
     """
     base = name.rsplit("/", 1)[-1]
     root, suffix = os.path.splitext(base)
@@ -182,6 +184,7 @@ def genre_of(folder: str) -> str:
     Parameters
     ----------
     folder : str
+        The folder's name, without what is above it.
     """
     letters = key(folder)
     # Exact names first: a guess is only for what is none.
@@ -212,6 +215,7 @@ def describe(index: Index) -> Mapping[str, Any]:
     Parameters
     ----------
     index : Index
+        A data set.
     """
     return {
         "tracks": len(index.tracks),

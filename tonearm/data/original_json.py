@@ -77,6 +77,7 @@ def write_json(
     Parameters
     ----------
     made : Index
+        The data set; its source must still hold the files.
     path : path
         The file to write.
     on_done : callable

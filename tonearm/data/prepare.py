@@ -173,6 +173,7 @@ def prepared_path(folder: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     folder : path
+        The music.
 
     Raises
     ------
@@ -326,6 +327,7 @@ def tracks_of(
     Parameters
     ----------
     listing : Listing
+        The files of the folder and their genres.
     files : mapping of str to FileRecord
         By name; files that failed are not in it.
     named : mapping of str to str

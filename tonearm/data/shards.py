@@ -71,6 +71,7 @@ class Shards:
         sound : str
             Its checksum.
         array : array
+            Of any shape and type; it is kept with both.
         """
         data = np.ascontiguousarray(array)
         folder = self.root / FOLDER

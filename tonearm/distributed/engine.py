@@ -119,5 +119,6 @@ def words_of(error: BaseException) -> str:
     Parameters
     ----------
     error : BaseException
+        Ray's own, or one that came through it.
     """
     return " ".join(str(error).split()) or type(error).__name__

@@ -57,6 +57,7 @@ def items(uri: str) -> Iterator[Item]:
     Parameters
     ----------
     uri : str
+        URI or path; the ending says whether it is a manifest.
 
     Raises
     ------
@@ -161,6 +162,7 @@ class Seen:
         Parameters
         ----------
         paths : sequence of bytes
+            Names of objects, in the order of the manifest.
         """
         digests = b"".join(hashlib.blake2b(path, digest_size=16).digest() for path in paths)
         keys = np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
@@ -249,6 +251,7 @@ def items_of(table: pa.Table) -> list[Item]:
     Parameters
     ----------
     table : pyarrow.Table
+        With the columns of a slice.
     """
     return [
         Item(row["path"].decode("utf-8", "surrogateescape"), row["size"], row["fault"])

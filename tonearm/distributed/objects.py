@@ -38,6 +38,7 @@ class ObjectPath:
     Parameters
     ----------
     uri : str
+        With its scheme, as in ``s3://bucket/key``.
     size : int or None
         Bytes, where a listing has said so; None asks the store.
 
@@ -113,6 +114,7 @@ class ObjectPath:
         Parameters
         ----------
         start, stop : int
+            Bytes; ``stop`` may lie beyond the end.
         """
         stop = min(stop, self.size)
         if start >= stop:

@@ -28,6 +28,7 @@ def outcomes(
     make_work : callable
         Called in each worker; gives the function of a name.
     names : sequence of str
+        Tracks, as paths below the data set.
     address : str or None
         The cluster, as :func:`ray.init` has it.
 

@@ -67,7 +67,13 @@ class ClusterScan:
         return self.analysed + self.failed
 
     def add(self, part: PartResult) -> None:
-        """Count a part."""
+        """Count a part.
+
+        Parameters
+        ----------
+        part : PartResult
+            What came of it.
+        """
         self.analysed += part.analysed
         self.failed += part.failed
         for kept, new in ((self.failures, part.failures), (self.damaged, part.damaged)):
@@ -96,6 +102,7 @@ def scan(
     output : str
         URI or path of the folder; one that holds a part of this scan is completed.
     model : Model
+        Its encoder analyses, its head classifies.
     address : str or None
         The cluster, as :func:`ray.init` has it; None is one that runs on this machine, or a new one
         of this machine's cores.
@@ -181,6 +188,7 @@ def part_rows(rows: int) -> int:
     Parameters
     ----------
     rows : int
+        Objects of the archive.
     """
     return next((size for below, size in _PART_ROWS if rows < below), _MOST_PART_ROWS)
 

@@ -24,6 +24,7 @@ def classify_stored(model: Model, kept: StoredEmbeddings) -> Prediction:
     model : Model
         A model whose encoder made them.
     kept : StoredEmbeddings
+        Of one sound, in half precision.
     """
     windows, head = kept.values, model.head
     output = head.classify(windows, kept.texture, duration_s=kept.duration_s)
@@ -57,6 +58,7 @@ def stored_sounds(
     Parameters
     ----------
     library : Library
+        Open, to read or to write.
     encoder : str
         Checksum of the encoder.
     not_by : int or None

@@ -66,6 +66,7 @@ class Mapping:
         Parameters
         ----------
         path : str
+            As the table has it, on the machine that wrote it.
         """
         fitting = [pair for pair in self.pairs if path.startswith(pair[0])]
         if fitting:

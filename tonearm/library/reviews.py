@@ -104,6 +104,7 @@ class Reviews(Database):
     Parameters
     ----------
     path : Path
+        The file of reviews, next to the library; it is made where it is missing.
     """
 
     def __init__(self, path: Path) -> None:

@@ -123,6 +123,7 @@ def model_of(model: Model) -> ModelRecord:
     Parameters
     ----------
     model : Model
+        An open model file.
     """
     return ModelRecord(
         sha256=model.sha256,

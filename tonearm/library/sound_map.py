@@ -68,6 +68,7 @@ def map_path(library: Path) -> Path:
     Parameters
     ----------
     library : Path
+        The library's file.
     """
     return library.with_name(f"{library.stem}.map.npz")
 
@@ -105,6 +106,7 @@ def place(roots: Float32, landmarks: Landmarks) -> Float32:
     roots : float32 [n, d]
         Square roots of mean embeddings.
     landmarks : Landmarks
+        Sounds of which both is known: embedding and place.
 
     Returns
     -------
@@ -166,6 +168,7 @@ def units_of(roots: Float32, mean: Float32) -> Float32:
     roots : float32 [n, d]
         Square roots of mean embeddings.
     mean : float32 [d]
+        Mean of the landmarks' roots.
     """
     centred = roots - mean  # (n, d)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)

@@ -61,6 +61,7 @@ class Library(Database):
     Parameters
     ----------
     path : path
+        The SQLite file.
     write : bool
         Open it for writing; it is created if it is missing.
     """

@@ -33,7 +33,9 @@ def make_predict(classifier: Classifier, options: Options) -> Work:
     Parameters
     ----------
     classifier : Classifier
+        The model, as it came to this process.
     options : Options
+        What is asked of each file.
     """
 
     def work(path: FilePath, caller: Caller) -> Prediction | DecodeError:
@@ -76,6 +78,7 @@ def predict_many(
     Parameters
     ----------
     classifier : Classifier
+        The model; it is sent to each worker.
     paths : iterable of path
         Files, taken as there is room for them.
     options : Options
@@ -100,6 +103,7 @@ def result_of(path: FilePath, value: Any | Failure) -> Prediction | DecodeError:
     Parameters
     ----------
     path : path
+        The file, as the caller named it.
     value : Prediction or Failure
         What the worker returned.
     """

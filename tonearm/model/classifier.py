@@ -307,6 +307,7 @@ class Classifier:
         Parameters
         ----------
         path : path
+            The file.
         timeline : bool
             Classify every second.
         tags : bool

@@ -123,6 +123,7 @@ class Encoder:
     Parameters
     ----------
     model : Model
+        Its networks and their front ends.
     threads : int
         Threads of one run of the network.
     """
@@ -141,6 +142,7 @@ class Encoder:
         Parameters
         ----------
         reader : AudioReader
+            The file, open; the caller closes it.
         path : Path
             The file, for messages.
         plan : Plan

@@ -112,6 +112,7 @@ def fractions(found: list[Segment]) -> dict[str, float]:
     Parameters
     ----------
     found : list of Segment
+        End to end, in seconds.
 
     Examples
     --------

@@ -64,6 +64,7 @@ def provider(device: str) -> str:
     Parameters
     ----------
     device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises
     ------
@@ -158,6 +159,7 @@ class Network:
         Parameters
         ----------
         power : float32 [n, window_frames, bands]
+            Mel power, not its level, which is taken here.
         """
         return self.outputs(power)[0]
 
@@ -167,6 +169,7 @@ class Network:
         Parameters
         ----------
         power : float32 [n, window_frames, bands]
+            Mel power, not its level, which is taken here.
         """
         # Few windows are shared out among the threads, too.
         few = min(_RUN_WINDOWS, -(-len(power) // self.threads))
@@ -185,6 +188,7 @@ class Network:
         Parameters
         ----------
         power : float32 [frames, bands]
+            Mel power of the whole stretch.
         offsets : int64 [n]
             Where each window begins, ascending.
         """

@@ -137,7 +137,9 @@ def rank(
     Parameters
     ----------
     names : sequence of str [n]
+        Genres, tags or styles.
     values : sequence of float [n]
+        One for each; of equal ones the first name comes first.
 
     Examples
     --------

@@ -46,6 +46,7 @@ class Style:
         Parameters
         ----------
         values : dict
+            From the JSON of a model file.
         """
         return cls(
             str(values["name"]), str(values["tag"]), float(values["least"]), tuple(values["genres"])

@@ -119,7 +119,9 @@ class TextureHead:
         Parameters
         ----------
         settings : mapping
-        arrays : mapping of array
+            From the JSON of a model file.
+        arrays : mapping of str to float64
+            The arrays of a model file, by their names in this part.
         """
         detector = settings.get("detector")
         return cls(
@@ -167,6 +169,7 @@ def closed(gates: Sequence[Gate], labels: Sequence[str], means: Float64) -> Floa
     Parameters
     ----------
     gates : sequence of Gate
+        Of genres that need certain tags.
     labels : sequence of str [k]
         Genres of the head.
     means : float64 [m, d]

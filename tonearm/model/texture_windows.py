@@ -21,6 +21,7 @@ class TextureWindows:
     Parameters
     ----------
     network : Network
+        The second encoder.
     reader : AudioReader
         The file.
     samples : int

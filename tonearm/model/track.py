@@ -55,6 +55,7 @@ class Cut:
         Parameters
         ----------
         window_frames : int
+            Length of a window in frames of the front end.
         """
         return np.stack([self.stretch[i : i + window_frames] for i in self.offsets.tolist()])
 
@@ -173,6 +174,7 @@ def spread(groups: int) -> list[int]:
     Parameters
     ----------
     groups : int
+        How many there are.
     """
     few = min(groups, _LEVEL_GROUPS)
     return [(2 * i + 1) * groups // (2 * few) for i in range(few)]  # middles of equal stretches
@@ -184,6 +186,7 @@ def track_gain(cuts: list[Cut]) -> float:
     Parameters
     ----------
     cuts : list of Cut
+        From anywhere in the track.
     """
     levels = np.concatenate([cut.levels for cut in cuts])
     silent = is_silent(levels)

@@ -79,6 +79,7 @@ def checked_windows(head: Head, windows: NDArray[np.floating[Any]]) -> Float32:
     Parameters
     ----------
     head : Head
+        Which says how many numbers an embedding has.
     windows : array [n, d]
         Whatever a caller passed as embeddings.
 
@@ -109,6 +110,7 @@ def checked_texture(head: Head, texture: Float32 | None) -> Float32 | None:
     Parameters
     ----------
     head : Head
+        Which says whether it uses texture, and of how many numbers.
     texture : float32 [m, t] or None
         From the second encoder, if it was asked.
 

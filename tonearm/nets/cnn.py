@@ -66,6 +66,7 @@ class Rhythm(nn.Module):
     Parameters
     ----------
     config : Config
+        Sizes of the network.
     frames : int
         Frames of a window.
     """
@@ -106,6 +107,7 @@ class Rhythm(nn.Module):
         Parameters
         ----------
         x : float32 (batch, frames, bands)
+            Levels of mean 0 and deviation 1.
         """
         level = x.reshape(x.shape[0], x.shape[1], self.groups, -1).mean(3).transpose(1, 2)
         level = level - level.mean(2, keepdim=True)  # (batch, groups, frames)
@@ -116,7 +118,17 @@ class Rhythm(nn.Module):
 
 
 class Net(WindowNet):
-    """Convolutions over the image, and the rhythm branch next to them."""
+    """Convolutions over the image, and the rhythm branch next to them.
+
+    Parameters
+    ----------
+    config : Config
+        Sizes of the network.
+    bands, frames : int
+        Size of a window.
+    labels : int
+        How many genres.
+    """
 
     def __init__(self, config: Config, *, bands: int, frames: int, labels: int) -> None:
         super().__init__(config, bands=bands, frames=frames, labels=labels)
@@ -132,7 +144,13 @@ class Net(WindowNet):
         self.output = nn.Linear(channels + config.rhythm_features, labels)
 
     def logits(self, x: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, labels)."""
+        """(batch, frames, bands) -> (batch, labels).
+
+        Parameters
+        ----------
+        x : float32 (batch, frames, bands)
+            Levels of mean 0 and deviation 1.
+        """
         image = self.band_norm(x.transpose(1, 2)).transpose(1, 2).unsqueeze(1)
         # The mean forgets where in the window a sound was, which says nothing of genre.
         texture = self.texture(image).mean((2, 3))  # (batch, channels)

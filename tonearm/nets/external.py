@@ -28,6 +28,11 @@ _WINDOW_S = 3.0
 def is_file(name: str) -> bool:
     """Whether ``--arch`` names a file and a class, not an architecture of the package.
 
+    Parameters
+    ----------
+    name : str
+        What ``--arch`` was given.
+
     Examples
     --------
     >>> is_file("my_net.py:Net"), is_file("cnn"), is_file("my_net.py")
@@ -42,6 +47,7 @@ def source(name: str) -> tuple[Path, bytes]:
     Parameters
     ----------
     name : str
+        Path and class, as in ``my_net.py:Net``.
 
     Raises
     ------
@@ -61,6 +67,11 @@ def source(name: str) -> tuple[Path, bytes]:
 def short_name(name: str) -> str:
     """``folder/my_net.py:Net`` without the folder, which says nothing elsewhere.
 
+    Parameters
+    ----------
+    name : str
+        Path and class, as in ``my_net.py:Net``.
+
     Examples
     --------
     >>> short_name("nets/my_net.py:Net")
@@ -71,7 +82,13 @@ def short_name(name: str) -> str:
 
 
 def sha256(code: bytes) -> str:
-    """Identity of a file's content, which a run keeps."""
+    """Identity of a file's content, which a run keeps.
+
+    Parameters
+    ----------
+    code : bytes
+        The whole file.
+    """
     return hashlib.sha256(code).hexdigest()
 
 
@@ -122,7 +139,15 @@ def load(name: str, code: bytes, *, path: Path) -> Architecture:
 
 
 def where(error: Exception, path: Path) -> str:
-    """What somebody's file raised and in which of its lines, in one sentence."""
+    """What somebody's file raised and in which of its lines, in one sentence.
+
+    Parameters
+    ----------
+    error : Exception
+        With its traceback.
+    path : Path
+        The file whose line is wanted.
+    """
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)

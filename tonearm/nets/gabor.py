@@ -80,6 +80,7 @@ class Modulations(nn.Module):
     Parameters
     ----------
     config : Config
+        Sizes of the network.
     bands, frames : int
         Size of a window.
     """
@@ -134,6 +135,7 @@ class Modulations(nn.Module):
         Parameters
         ----------
         levels : float32 (batch, frames, bands)
+            In any unit that is logarithmic.
         """
         levels = levels - levels.mean((1, 2), keepdim=True)  # (batch, frames, bands)
         levels = levels / (levels.square().mean((1, 2), keepdim=True) + 1e-6).sqrt()
@@ -170,7 +172,17 @@ class Modulations(nn.Module):
 
 
 class Net(WindowNet):
-    """The filters, and a layer over what they give; all but ``output`` is fixed."""
+    """The filters, and a layer over what they give; all but ``output`` is fixed.
+
+    Parameters
+    ----------
+    config : Config
+        Sizes of the network.
+    bands, frames : int
+        Size of a window.
+    labels : int
+        How many genres.
+    """
 
     def __init__(self, config: Config, *, bands: int, frames: int, labels: int) -> None:
         super().__init__(config, bands=bands, frames=frames, labels=labels)
@@ -179,7 +191,13 @@ class Net(WindowNet):
         self.output = nn.Linear(self.describe.features, labels)
 
     def logits(self, x: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, labels)."""
+        """(batch, frames, bands) -> (batch, labels).
+
+        Parameters
+        ----------
+        x : float32 (batch, frames, bands)
+            Levels of mean 0 and deviation 1.
+        """
         return cast(Tensor, self.output(self.describe(x)))
 
     @torch.no_grad()
@@ -189,7 +207,9 @@ class Net(WindowNet):
         Parameters
         ----------
         features : float32 (n, features)
+            What the filters give for each window.
         classes : int64 (n,)
+            Place of the window's genre among the labels.
         """
         # float64: 1,275 features of a few hundred tracks have a covariance that is nearly singular.
         values = features.double()

@@ -39,7 +39,17 @@ class Config:
 
 
 class Net(WindowNet):
-    """MFCCs of the window, two LSTM layers, a dense one."""
+    """MFCCs of the window, two LSTM layers, a dense one.
+
+    Parameters
+    ----------
+    config : Config
+        Sizes of the network.
+    bands, frames : int
+        Size of a window.
+    labels : int
+        How many genres.
+    """
 
     mfcc_basis: Tensor
 
@@ -55,7 +65,13 @@ class Net(WindowNet):
         self.output = _dense(config.hidden, labels)
 
     def logits(self, x: Tensor) -> Tensor:
-        """(batch, frames, bands) -> (batch, labels)."""
+        """(batch, frames, bands) -> (batch, labels).
+
+        Parameters
+        ----------
+        x : float32 (batch, frames, bands)
+            Levels of mean 0 and deviation 1.
+        """
         return self.classify(x @ self.mfcc_basis)
 
     def classify(self, mfccs: Tensor) -> Tensor:

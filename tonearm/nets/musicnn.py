@@ -59,8 +59,10 @@ def pad_frames(x: Tensor, kernel_frames: int) -> Tensor:
 
     Parameters
     ----------
-    x : float32 (..., frames)
+    x : float32 (batch, channels, frames, bands)
+        An image, of any number of channels.
     kernel_frames : int
+        Length of the filter that comes next.
     """
     return F.pad(x, (0, 0, (kernel_frames - 1) // 2, kernel_frames // 2))
 
@@ -71,6 +73,7 @@ def pool_frames(x: Tensor) -> Tensor:
     Parameters
     ----------
     x : float32 (batch, channels, frames)
+        What the middle layers give.
     """
     # Interleaved channel by channel, the order that the checkpoint's next layers expect.
     return torch.stack([x.amax(2), x.mean(2)], 2).flatten(1)
@@ -84,6 +87,7 @@ class FilterBank(nn.Module):
     kernel : (int, int)
         Frames and bands of each filter.
     filters : int
+        How many; each gives one number a frame.
     """
 
     def __init__(self, kernel: tuple[int, int], *, filters: int) -> None:
@@ -97,6 +101,7 @@ class FilterBank(nn.Module):
         Parameters
         ----------
         x : float32 (batch, 1, frames, bands)
+            The spectrogram as an image of one channel.
         """
         x = self.conv(pad_frames(x, self.conv.kernel_size[0]))
         # The maximum over frequency forgets the pitch at which a timbre sounded.
@@ -123,6 +128,7 @@ class MiddleLayer(nn.Module):
         Parameters
         ----------
         x : float32 (batch, channels, frames)
+            What the filter banks, or the layer before, give.
         """
         return cast(Tensor, self.norm(F.relu(self.conv(x))))
 
@@ -135,7 +141,9 @@ def middle_stack(layers: nn.ModuleList, front: Tensor) -> Tensor:
     Parameters
     ----------
     layers : ModuleList of MiddleLayer
+        All with as many filters.
     front : float32 (batch, channels, frames)
+        What the filter banks give, side by side.
     """
     first = layers[0](front)
     second = layers[1](first) + first
@@ -149,6 +157,7 @@ class Musicnn(nn.Module):
     Parameters
     ----------
     config : MusicnnConfig
+        Sizes of the network.
     """
 
     def __init__(self, config: MusicnnConfig) -> None:
@@ -174,6 +183,7 @@ class Musicnn(nn.Module):
         Parameters
         ----------
         features : float32 [batch, frames, bands]
+            log10(1 + 10,000 x mel power), musicnn's own level.
 
         Returns
         -------

@@ -33,6 +33,7 @@ class WindowNet(nn.Module):
         Parameters
         ----------
         levels : float32 (batch, frames, bands)
+            In any unit that is logarithmic.
         """
         return self.logits(normalised(levels))
 
@@ -43,6 +44,7 @@ class WindowNet(nn.Module):
         Parameters
         ----------
         x : float32 (batch, frames, bands)
+            Levels of mean 0 and deviation 1.
         """
 
 
@@ -52,6 +54,7 @@ def normalised(levels: Tensor) -> Tensor:
     Parameters
     ----------
     levels : float32 (batch, frames, bands)
+        In any unit that is logarithmic.
     """
     centred = levels - levels.mean((1, 2), keepdim=True)
     deviation = centred.square().mean((1, 2), keepdim=True).sqrt()

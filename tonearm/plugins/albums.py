@@ -69,6 +69,7 @@ def name_albums(
     Parameters
     ----------
     classifier : Classifier
+        The model.
     albums : sequence of sequence of AlbumTrack
         Files that belong together; one of a single file stands for itself.
     rules : Rules

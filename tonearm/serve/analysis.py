@@ -47,7 +47,13 @@ class Analyst:
         self._model = 0  # how many models came before the one in use
 
     def use(self, classifier: Classifier) -> None:
-        """Analyse with another model from now on; files in progress end with the one before."""
+        """Analyse with another model from now on; files in progress end with the one before.
+
+        Parameters
+        ----------
+        classifier : Classifier
+            The other model.
+        """
         with self._lock:
             self._make_work = partial(make_analysis, classifier)
             self._model += 1
@@ -63,6 +69,7 @@ class Analyst:
         Parameters
         ----------
         path : path
+            The file.
         options : Options
             What is asked of it.
         on_progress : callable
@@ -72,7 +79,14 @@ class Analyst:
         return result_of(path, self._run(_Task(os.fspath(path), options), on_progress))
 
     def picture(self, path: str | os.PathLike[str], *, on_progress: Report) -> Picture:
-        """What one file looks like; parameters as for :meth:`predict`.
+        """What one file looks like.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        on_progress : callable
+            As for :meth:`predict`.
 
         Raises
         ------
@@ -114,7 +128,13 @@ class Analyst:
 
 
 def make_analysis(classifier: Classifier) -> Work:
-    """In a worker: the function that predicts or draws one file."""
+    """In a worker: the function that predicts or draws one file.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The model, as it came to this process.
+    """
     spec = classifier.model.features
 
     def work(task: _Task, caller: Caller) -> Prediction | DecodeError | Picture:

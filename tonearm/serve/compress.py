@@ -11,7 +11,13 @@ _AS_IT_IS = ("/audio", "/cover", "/events", "/predict")
 
 
 class Compress:
-    """Middleware that lets gzip work where it helps: ranges of bytes have to stay what they are."""
+    """Middleware that lets gzip work where it helps: ranges of bytes have to stay what they are.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What answers.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._plain = app

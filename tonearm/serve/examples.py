@@ -62,6 +62,7 @@ def example_of(schema: Schema, schemas: dict[str, Schema], name: str = "", depth
     Parameters
     ----------
     schema : dict
+        In JSON Schema, as ``/openapi.json`` has it.
     schemas : dict
         Those it may refer to, by name.
     name : str

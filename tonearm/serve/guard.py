@@ -59,7 +59,13 @@ _HEADERS = {
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches that address."""
+    """Whether only this machine reaches that address.
+
+    Parameters
+    ----------
+    host : str
+        A name or an address.
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

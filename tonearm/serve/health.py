@@ -20,6 +20,7 @@ def main(address: str = _ADDRESS) -> int:
     Parameters
     ----------
     address : str
+        URL of the server's ``/health``.
     """
     request = urllib.request.Request(address)  # noqa: S310 - our own address
     if token := os.environ.get("TONEARM_TOKEN"):

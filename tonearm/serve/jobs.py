@@ -40,7 +40,7 @@ _EVENT = {
 }
 
 router = APIRouter(prefix=schema.PREFIX, tags=["jobs"])
-JobId = Annotated[int, Path(ge=1, le=schema.LARGEST_ID)]
+JobId = Annotated[int, Path(ge=1, le=schema.LARGEST_ID, description="Id of the job")]
 
 
 class JobStopped(KeyboardInterrupt):
@@ -82,6 +82,13 @@ class Job:
 
     def report(self, done: int, total: int, message: str = "") -> None:
         """Say how far it is.
+
+        Parameters
+        ----------
+        done, total : int
+            Files, or other units of the work.
+        message : str
+            For people, next to the bar.
 
         Raises
         ------
@@ -138,6 +145,17 @@ class Jobs:
     def start(self, kind: str, title: str, work: Work, *, group: str | None) -> Job:
         """Begin ``work`` on a thread of its own; without a group next to all others.
 
+        Parameters
+        ----------
+        kind : str
+            As of :class:`Job`.
+        title : str
+            What people are shown.
+        work : callable
+            Gets the job, and gives its result.
+        group : str or None
+            Of each group one job runs at a time; None is no group.
+
         Raises
         ------
         HTTPException
@@ -172,19 +190,37 @@ class Jobs:
                     job.predictions.remove()
 
     def running(self, kind: str) -> int:
-        """How many jobs of a kind run."""
+        """How many jobs of a kind run.
+
+        Parameters
+        ----------
+        kind : str
+            As of :class:`Job`.
+        """
         jobs = [*self._jobs.values()]
         return sum(job.kind == kind and job.state is JobState.running for job in jobs)
 
     def get(self, number: int) -> Job:
-        """A job by its id."""
+        """A job by its id.
+
+        Parameters
+        ----------
+        number : int
+            Its id.
+        """
         job = self._jobs.get(number)
         if job is None:
             raise HTTPException(404, f"no job {number}: it ended long ago, or never was")
         return job
 
     def latest(self, kind: str) -> Job | None:
-        """The last job of a kind."""
+        """The last job of a kind.
+
+        Parameters
+        ----------
+        kind : str
+            As of :class:`Job`.
+        """
         # A copy of the list: other threads start jobs meanwhile.
         return next((job for job in reversed([*self._jobs.values()]) if job.kind == kind), None)
 
@@ -198,7 +234,13 @@ class Jobs:
         return shown
 
     def stop(self, timeout_s: float = 20.0) -> None:
-        """Cancel all, and wait for them: the server ends."""
+        """Cancel all, and wait for them: the server ends.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Longest wait for each.
+        """
         # Cancel all first, then wait: they end side by side.
         for job in [*self._jobs.values()]:
             job.cancel()
@@ -255,7 +297,15 @@ def events(request: Request) -> Response:
 
 
 def answer(job: Job, status: int = 200) -> Json:
-    """A job as an answer; 202 for one that was just started."""
+    """A job as an answer; 202 for one that was just started.
+
+    Parameters
+    ----------
+    job : Job
+        As it is now.
+    status : int
+        Of HTTP.
+    """
     return Json({"schema": schema.SCHEMA, "job": job.to_dict()}, status_code=status)
 
 

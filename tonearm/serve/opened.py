@@ -20,6 +20,7 @@ class OpenedFile(FileResponse):
     path : Path
         The file.
     media_type : str
+        Of its content.
     headers : dict[str, str]
         More headers.
     """

@@ -83,8 +83,8 @@ def predict_tracks(request: Request, wanted: PredictRequest) -> Response:
 def predictions(
     request: Request,
     number: jobs.JobId,
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+    offset: schema.Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="How many at most")] = 200,
 ) -> Response:
     """In the order that was asked for, as far as the job is."""
     kept = service_of(request).jobs.get(number).predictions
@@ -108,9 +108,11 @@ def start(
     Parameters
     ----------
     service : Service
+        Whose threads analyse.
     title : str
         What the job is called.
     files : sequence of File
+        In the order of their predictions.
     options : Options
         What is asked of each.
     after : callable

@@ -30,12 +30,24 @@ class Json(Response):
     media_type = "application/json"
 
     def render(self, content: object) -> bytes:
-        """As bytes."""
+        """As bytes.
+
+        Parameters
+        ----------
+        content : object
+            Plain JSON values.
+        """
         return to_bytes(content)
 
 
 def to_bytes(values: object) -> bytes:
-    """One line of JSON."""
+    """One line of JSON.
+
+    Parameters
+    ----------
+    values : object
+        Plain JSON values.
+    """
     try:
         # NaN is no JSON: better an error here than in every client.
         return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
@@ -46,7 +58,19 @@ def to_bytes(values: object) -> bytes:
 def problem(
     status: int, kind: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
 ) -> Json:
-    """An error: ``kind`` is for programs, ``detail`` for people."""
+    """An error: ``kind`` is for programs, ``detail`` for people.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    kind : str
+        For programs: ``unreadable``, ``library`` and so on.
+    detail : str
+        A sentence for people.
+    headers : mapping or None
+        More headers.
+    """
     return Json(
         {**members(status, kind, detail), **more},
         status_code=status,
@@ -56,7 +80,17 @@ def problem(
 
 
 def members(status: int, kind: str, detail: str) -> dict[str, object]:
-    """What every problem has."""
+    """What every problem has.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    kind : str
+        For programs.
+    detail : str
+        A sentence for people.
+    """
     return {
         "type": f"urn:tonearm:problem:{kind}",
         "title": HTTPStatus(status).phrase,
@@ -67,12 +101,24 @@ def members(status: int, kind: str, detail: str) -> dict[str, object]:
 
 
 def kind_of(status: int) -> str:
-    """The word for programs of an error that has none of its own."""
+    """The word for programs of an error that has none of its own.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    """
     return HTTPStatus(status).phrase.lower().replace(" ", "-")
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Let every error of the application leave it as a problem."""
+    """Let every error of the application leave it as a problem.
+
+    Parameters
+    ----------
+    app : FastAPI
+        The application, before its first request.
+    """
 
     def on_http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -26,13 +26,25 @@ class Results:
         return len(self._ends) - 1
 
     def add(self, line: bytes) -> None:
-        """Keep one more line, which must not hold a line break."""
+        """Keep one more line, which must not hold a line break.
+
+        Parameters
+        ----------
+        line : bytes
+            JSON, without a line break.
+        """
         with self._lock, self.path.open("ab") as file:
             file.write(line + b"\n")
             self._ends.append(file.tell())
 
     def page(self, offset: int, limit: int) -> list[bytes]:
-        """Lines ``offset`` to ``offset + limit``, as far as they are there."""
+        """Lines ``offset`` to ``offset + limit``, as far as they are there.
+
+        Parameters
+        ----------
+        offset, limit : int
+            Lines to skip, and how many at most.
+        """
         with self._lock:
             ends = self._ends[offset : offset + limit + 1]
         if len(ends) < 2:

@@ -53,7 +53,13 @@ class TrackFilter(BaseModel):
     album: Id | None = None
 
     def to_filter(self, labels: Sequence[str]) -> browse.Filter:
-        """For the library; in any spelling of the genre."""
+        """For the library; in any spelling of the genre.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            Genres of the model.
+        """
         values = self.model_dump()
         for name in ("text", "artist"):
             # As `_clean` does for the same fields of a query.
@@ -71,7 +77,13 @@ class Selection(BaseModel):
     filter: TrackFilter | None = None
 
     def chosen(self, service: Service) -> list[int] | None:
-        """Ids; None is the whole library."""
+        """Ids; None is the whole library.
+
+        Parameters
+        ----------
+        service : Service
+            Whose library is meant.
+        """
         if self.ids is not None:
             return self.ids
         if self.filter is None:
@@ -182,7 +194,21 @@ def keep(
     *,
     step: int | None = None,
 ) -> tuple[list[int], list[int], int | None]:
-    """Keep one review of tracks; gives ids that were reviewed, that were skipped, and the step."""
+    """Keep one review of tracks; gives ids that were reviewed, that were skipped, and the step.
+
+    Parameters
+    ----------
+    service : Service
+        Whose library and model are meant.
+    ids : sequence of int
+        Tracks; those that the library does not have are ignored.
+    verdict : str
+        ``accept``, ``change``, ``reject`` or ``clear``.
+    genre : str or None
+        With ``change`` alone, in any spelling.
+    step : int or None
+        A step of :func:`keep` that these belong to; None is a new one.
+    """
     with service.library() as library:
         attach(library)
         found = [track for track, _ in browse.with_reviews(library, ids)]

@@ -25,7 +25,17 @@ class _Server(uvicorn.Server):
 
 
 def run(app: FastAPI, listener: socket.socket, *, verbose: bool = False) -> None:
-    """Serve; what clients still wait for gets three seconds at the end."""
+    """Serve; what clients still wait for gets three seconds at the end.
+
+    Parameters
+    ----------
+    app : FastAPI
+        The application.
+    listener : socket
+        Bound to its address already.
+    verbose : bool
+        Log every request to stderr.
+    """
     config = uvicorn.Config(
         app,
         log_level="info" if verbose else "error",

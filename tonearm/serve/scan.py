@@ -60,7 +60,13 @@ def scan_start(request: Request, asked: Nothing | None = None) -> Response:
 
 
 def folders(service: Service) -> list[str]:
-    """Those scanned before and those named on the command line."""
+    """Those scanned before and those named on the command line.
+
+    Parameters
+    ----------
+    service : Service
+        Whose library and folders are meant.
+    """
     before: list[str] = []
     if service.library_path.exists():
         with service.library() as library:
@@ -70,7 +76,15 @@ def folders(service: Service) -> list[str]:
 
 
 def scan(service: Service, job: jobs.Job) -> dict[str, Any]:
-    """Scan all folders with the model that the server uses, as the work of a job."""
+    """Scan all folders with the model that the server uses, as the work of a job.
+
+    Parameters
+    ----------
+    service : Service
+        Whose library, folders and model are meant.
+    job : Job
+        Gets the progress; may stop the scan.
+    """
     result = Scan()
 
     def on_progress(now: Scan) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 
 from tonearm.model.prediction import SCHEMA_FILE
@@ -17,6 +18,7 @@ SCHEMA = 2
 PREFIX = "/api/v1"
 LARGEST_ID = 2**63 - 1
 MOST_IDS = 100_000
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to skip")]
 
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 # Of a file that is served as it is, whole or in part.

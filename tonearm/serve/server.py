@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path as FilePath
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
@@ -16,7 +17,7 @@ from tonearm.serve.problems import Json
 from tonearm.serve.service import service_of
 
 router = APIRouter(prefix=schema.PREFIX, tags=["server"])
-_EXAMPLES = Path(__file__).parents[2] / "examples"
+_EXAMPLES = FilePath(__file__).parents[2] / "examples"
 
 
 @router.get(
@@ -62,7 +63,7 @@ def examples() -> Response:
     response_class=FileResponse,
     responses={200: schema.AUDIO, 206: schema.AUDIO},
 )
-def example(name: str) -> Response:
+def example(name: Annotated[str, Path(description="As `examples` lists it")]) -> Response:
     """The file as it is."""
     # By the names that exist: a name with ../ in it is just not among them.
     found = example_files().get(name)
@@ -71,7 +72,7 @@ def example(name: str) -> Response:
     return FileResponse(found)
 
 
-def example_files() -> dict[str, Path]:
+def example_files() -> dict[str, FilePath]:
     """Pieces of music in the folder next to the package, by name."""
     if not _EXAMPLES.is_dir():
         return {}

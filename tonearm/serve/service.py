@@ -41,7 +41,23 @@ class StoppedError(Exception):
 
 
 class Service:
-    """One server's state."""
+    """One server's state.
+
+    Parameters
+    ----------
+    library_path : Path
+        The library's file, which need not exist yet.
+    classifier : Classifier
+        The model in use.
+    model_path : Path or None
+        Its file; None is the built-in model.
+    folders : tuple of Path
+        Those that were named on the command line, to be scanned.
+    limits : Limits
+        How much may be sent.
+    jobs : Jobs
+        Work in the background.
+    """
 
     def __init__(
         self,
@@ -82,7 +98,13 @@ class Service:
             self.analyst.close()
 
     def use(self, model_path: Path | None) -> None:
-        """Classify with another model file from now on; None is the built-in model."""
+        """Classify with another model file from now on; None is the built-in model.
+
+        Parameters
+        ----------
+        model_path : Path or None
+            The other model file.
+        """
         classifier = Classifier.load(model_path)
         self.analyst.use(classifier)
         self.classifier, self.model_path = classifier, model_path
@@ -98,7 +120,13 @@ class Service:
 
     @contextmanager
     def library(self, *, write: bool = False) -> Iterator[Library]:
-        """The library, open for one request."""
+        """The library, open for one request.
+
+        Parameters
+        ----------
+        write : bool
+            Open it for writing; it is made where it is missing.
+        """
         with Library(self.library_path, write=write) as library:
             yield library
 
@@ -155,7 +183,15 @@ class Service:
     def remembered(
         self, key: tuple[str, ...], make: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
-        """The values of ``key``, made where they are not among the latest; no error is kept."""
+        """The values of ``key``, made where they are not among the latest; no error is kept.
+
+        Parameters
+        ----------
+        key : tuple of str
+            All that the values depend on.
+        make : callable
+            Gives the values; may take seconds.
+        """
         with self._remembering:
             if key in self._remembered:
                 self._remembered.move_to_end(key)

@@ -51,7 +51,13 @@ def known_parameters(request: Request) -> None:
 
 
 def describe(app: FastAPI) -> None:
-    """Let ``/openapi.json`` declare every error as problem details."""
+    """Let ``/openapi.json`` declare every error as problem details.
+
+    Parameters
+    ----------
+    app : FastAPI
+        The application with all its routes.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -200,7 +200,19 @@ def history(request: Request) -> Response:
 
 
 def changed_genres(old: Sequence[str], new: str, policy: str, *, by_tonearm: bool) -> list[str]:
-    """The genres that a file shall have: ``old`` where it stays as it is."""
+    """The genres that a file shall have: ``old`` where it stays as it is.
+
+    Parameters
+    ----------
+    old : sequence of str
+        The genres in the file.
+    new : str
+        The reviewed genre, as it is written.
+    policy : str
+        ``missing``, ``add`` or ``replace``.
+    by_tonearm : bool
+        Whether Tonearm wrote the old ones.
+    """
     person = [*of_a_person(old, old if by_tonearm else (), Rules().placeholders)]
     if not person or policy == "replace":
         return [new]

@@ -15,7 +15,13 @@ _MOST_BYTES = 4_096
 
 
 def entered(token: str) -> Response:
-    """To the page, with the token in a cookie."""
+    """To the page, with the token in a cookie.
+
+    Parameters
+    ----------
+    token : str
+        The right one.
+    """
     response = RedirectResponse("/", status_code=303)
     # Quoted: a cookie holds neither spaces nor letters of all alphabets.
     cookie = quote(token, safe="")
@@ -49,7 +55,13 @@ def form(policy: str, *, wrong: bool = False) -> Response:
 
 
 async def given(receive: Receive) -> str:
-    """The token that somebody sent by the form."""
+    """The token that somebody sent by the form.
+
+    Parameters
+    ----------
+    receive : callable
+        The body of the request, as ASGI gives it.
+    """
     body = b""
     while len(body) < _MOST_BYTES:
         message = await receive()

@@ -51,7 +51,7 @@ _TYPES = {
 
 
 router = APIRouter(prefix=PREFIX, tags=["library"])
-TrackId = Annotated[int, Path(ge=1, le=schema.LARGEST_ID)]
+TrackId = Annotated[int, Path(ge=1, le=schema.LARGEST_ID, description="Id of the track")]
 _TYPICAL_S = 15.0  # long enough to know a genre by ear
 
 
@@ -166,7 +166,7 @@ async def track_picture(request: Request, number: TrackId) -> Response:
 def similar_tracks(
     request: Request,
     number: TrackId,
-    count: Annotated[int, Query(ge=1, le=200)] = 10,
+    count: Annotated[int, Query(ge=1, le=200, description="How many at most")] = 10,
     genre: Annotated[str | None, Query(max_length=100, description="Only of it, by sound")] = None,
 ) -> Response:
     """Nearest first, copies left out."""
@@ -190,7 +190,15 @@ def similar_tracks(
 
 
 def typical_seconds(service: Service, track: Track) -> list[float] | None:
-    """Begin and end of its most typical fifteen seconds, of the windows that are kept of it."""
+    """Begin and end of its most typical fifteen seconds, of the windows that are kept of it.
+
+    Parameters
+    ----------
+    service : Service
+        Whose library and model are meant.
+    track : Track
+        Of that library.
+    """
     model = service.classifier.model
     if track.key is None or track.nearest not in model.labels or model.head.kind != "votes":
         return None
@@ -212,7 +220,13 @@ def typical_seconds(service: Service, track: Track) -> list[float] | None:
 
 
 def media_type(path: str) -> str:
-    """The media type of a file, by its name."""
+    """The media type of a file, by its name.
+
+    Parameters
+    ----------
+    path : str
+        Only its ending counts.
+    """
     suffix = os.path.splitext(path)[1].lower()
     guess = _TYPES.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0] or ""
     # Never text/html or an image: the file's name must not decide what a browser runs.

@@ -24,6 +24,9 @@ from tonearm.serve.schema import PREFIX
 from tonearm.serve.service import Service, service_of
 
 router = APIRouter(prefix=PREFIX, tags=["library"])
+Confidence = Annotated[float, Query(ge=0, le=1, description="Of the most probable genre")]
+Sort = Annotated[browse.Sort, Query(description="What the tracks are sorted by")]
+Descending = Annotated[bool, Query(description="Whether the largest comes first")]
 
 
 def filter_of(
@@ -32,13 +35,13 @@ def filter_of(
     genre: Annotated[
         str | None, Query(max_length=100, description="By sound, in any spelling; or unknown")
     ] = None,
-    min_confidence: Annotated[float, Query(ge=0, le=1)] = 0.0,
-    max_confidence: Annotated[float, Query(ge=0, le=1)] = 1.0,
+    min_confidence: Confidence = 0.0,
+    max_confidence: Confidence = 1.0,
     tag: Annotated[browse.TagState, Query(description="Whose genre the file's tag holds")] = "any",
     disagree: Annotated[bool, Query(description="The tag names another genre")] = False,
-    review: browse.ReviewState = "any",
+    review: Annotated[browse.ReviewState, Query(description="What a person said of it")] = "any",
     state: Annotated[browse.State, Query(description="Could it be read?")] = "any",
-    artist: Annotated[str, Query(max_length=200)] = "",
+    artist: Annotated[str, Query(max_length=200, description="The whole name")] = "",
     album: Annotated[
         int | None, Query(ge=1, le=schema.LARGEST_ID, description="Id of a track of the album")
     ] = None,
@@ -90,10 +93,10 @@ def library_numbers(request: Request) -> Response:
 def tracks(
     request: Request,
     wanted: Wanted,
-    sort: browse.Sort = "path",
-    descending: bool = False,
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+    sort: Sort = "path",
+    descending: Descending = False,
+    offset: schema.Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="How many at most")] = 200,
 ) -> Response:
     """Filter, sort and leaf through the library."""
     with service_of(request).library() as library:
@@ -107,7 +110,7 @@ def tracks(
     "/track-ids", summary="Ids of all tracks that meet a filter", response_model=schema.TrackIds
 )
 def track_ids(
-    request: Request, wanted: Wanted, sort: browse.Sort = "path", descending: bool = False
+    request: Request, wanted: Wanted, sort: Sort = "path", descending: Descending = False
 ) -> Response:
     """In the order of the pages."""
     with service_of(request).library() as library:
@@ -120,8 +123,8 @@ def track_ids(
 def albums(
     request: Request,
     wanted: Wanted,
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
-    limit: Annotated[int, Query(ge=1, le=schema.MOST_IDS)] = 200,
+    offset: schema.Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=schema.MOST_IDS, description="How many at most")] = 200,
 ) -> Response:
     """In the order of ``sort=album``; ``first`` is the value of the filter ``album``."""
     with service_of(request).library() as library:
@@ -132,7 +135,15 @@ def albums(
 
 
 def find(service: Service, number: int) -> tuple[Track, Review | None]:
-    """A track by id."""
+    """A track by id.
+
+    Parameters
+    ----------
+    service : Service
+        Whose library is meant.
+    number : int
+        Id of the track.
+    """
     with service.library() as library:
         attach(library)
         found = browse.with_reviews(library, [number])
@@ -142,7 +153,15 @@ def find(service: Service, number: int) -> tuple[Track, Review | None]:
 
 
 def row(track: Track, review: Review | None) -> dict[str, Any]:
-    """A track as one row of a table."""
+    """A track as one row of a table.
+
+    Parameters
+    ----------
+    track : Track
+        As the library has it.
+    review : Review or None
+        What a person said of its sound.
+    """
     error = {"kind": track.error_kind, "message": track.error_message}
     return {
         "id": track.id,

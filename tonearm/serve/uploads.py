@@ -76,7 +76,13 @@ class Upload:
 
 
 class Uploads:
-    """The folder of uploads and their limits."""
+    """The folder of uploads and their limits.
+
+    Parameters
+    ----------
+    limits : Limits
+        Largest file, and how many at once.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits

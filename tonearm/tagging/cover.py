@@ -70,6 +70,7 @@ def folder_cover(folder: str | os.PathLike[str]) -> Cover | None:
     Parameters
     ----------
     folder : path
+        The files' own folder; those below are not looked at.
     """
     try:
         with os.scandir(folder) as entries:

@@ -67,6 +67,9 @@ class Journal(Database):
     Parameters
     ----------
     path : path
+        The SQLite file, next to the library.
+    write : bool
+        Open it for writing; it is made where it is missing.
 
     Raises
     ------

@@ -94,6 +94,7 @@ def fewer(parts: Sequence[Segment], *, most: int) -> list[Segment]:
     Parameters
     ----------
     parts : sequence of Segment
+        End to end, in seconds.
     most : int
         Number of segments to keep.
     """

@@ -33,6 +33,11 @@ def load_embed(model_path: Path | None) -> Embed:
     """In a worker: the function that embeds a file, always with as many windows as there may be.
 
     When to stop earlier is the decision of one head; what is kept here serves any head.
+
+    Parameters
+    ----------
+    model_path : Path or None
+        A model file; None is the built-in model.
     """
     classifier = Classifier.load(model_path)
 

@@ -103,8 +103,11 @@ def try_out(model: Architecture, spec: FeatureSpec, labels: int, *, path: Path) 
     Parameters
     ----------
     model : Architecture
+        The architecture with its settings.
     spec : FeatureSpec
+        Says how large a window is.
     labels : int
+        How many genres.
     path : Path
         The network's file, for messages.
 

@@ -204,6 +204,11 @@ def similarities(tracks: Tracks) -> Float64:
     """Similarity of each pair of tracks [n, n]: cosine between centred roots of mean embeddings.
 
     The measure of `tonearm similar`, which says why (``library/similar.py``).
+
+    Parameters
+    ----------
+    tracks : Tracks
+        Embeddings of each track, n of them.
     """
     roots = np.stack([np.sqrt(np.maximum(each.mean(axis=0), 0)) for each in tracks.windows])
     # Without this all music is alike: some tags are likely in every track.

@@ -46,6 +46,7 @@ class Data:
     folder : path
         A prepared folder.
     split : Split
+        Which tracks are learnt from, and which are measured on.
     model : Architecture
         Says how long a window is.
     """
@@ -161,7 +162,17 @@ class Data:
     def batches(
         self, model: Architecture, *, seed: int, epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Training batches of an epoch: levels [n, window_frames, bands], targets [n, labels]."""
+        """Training batches of an epoch: levels [n, window_frames, bands], targets [n, labels].
+
+        Parameters
+        ----------
+        model : Architecture
+            Its recipe says how batches are made.
+        seed : int
+            Of the run.
+        epoch : int
+            From 0 on; with the seed it decides everything random.
+        """
         recipe = model.recipe
         rng = np.random.default_rng([seed, epoch])
         if recipe.crops == "excerpts":

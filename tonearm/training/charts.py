@@ -89,9 +89,11 @@ def chart(
     Parameters
     ----------
     series : sequence of Series
+        The lines and dots.
     title : str
         What it shows, for those who do not see it.
     x_label, y_label : str
+        What each axis counts, in words.
     x, y : (float, float)
         The stretch of each axis.
     as_percent : (bool, bool)
@@ -202,7 +204,21 @@ def interval(
     colour: int = 0,
     mark: float | None = None,
 ) -> str:
-    """A dot with its interval on a line from end to end of ``stretch``, as wide as its place."""
+    """A dot with its interval on a line from end to end of ``stretch``, as wide as its place.
+
+    Parameters
+    ----------
+    value : float
+        Where the dot is.
+    low, high : float
+        Ends of its interval.
+    stretch : (float, float)
+        Values at both ends of the line.
+    colour : int
+        Number of the colour, as of a series.
+    mark : float or None
+        Another value to mark on the line, to compare with.
+    """
 
     def at(number: float) -> str:
         fraction = (number - stretch[0]) / (stretch[1] - stretch[0])

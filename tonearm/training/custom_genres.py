@@ -54,12 +54,24 @@ class EmbeddedTracks:
     tracks: Tracks
 
     def of(self, chosen: Sequence[Track]) -> Tracks:
-        """The embeddings of some of the tracks."""
+        """The embeddings of some of the tracks.
+
+        Parameters
+        ----------
+        chosen : sequence of Track
+            Tracks of the index, in the order wanted.
+        """
         place = {track.name: i for i, track in enumerate(self.index.tracks)}
         return subset(self.tracks, [place[track.name] for track in chosen])
 
     def sounds(self, chosen: Sequence[Track] | None = None) -> LearntSounds:
-        """What a model file keeps of these tracks, or of some of them, once it learnt from them."""
+        """What a model file keeps of these tracks, or of some of them, once it learnt from them.
+
+        Parameters
+        ----------
+        chosen : sequence of Track or None
+            Tracks of the index; None is all.
+        """
         tracks = self.index.tracks if chosen is None else tuple(chosen)
         return LearntSounds.of(
             [track.sound for track in tracks],
@@ -80,14 +92,14 @@ def embedded_tracks(
 ) -> EmbeddedTracks:
     """The tracks of an index that have embeddings [n, d], by their names; copies as well.
 
-    ``textures`` are those of the second encoder, where it was asked.
-
     Parameters
     ----------
     made : Index
         The data set.
     embeddings : mapping of str to float32 [n, d]
         By the name of the track.
+    textures : mapping of str to float32 [m, t], or None
+        Of the second encoder, where it was asked.
 
     Raises
     ------

@@ -123,6 +123,13 @@ class DataSet:
 def read(data: Path, encoding: Encoding) -> DataSet:
     """The data set in a folder; the files of a folder of music are analysed for it.
 
+    Parameters
+    ----------
+    data : Path
+        A folder of music, or a prepared folder.
+    encoding : Encoding
+        How embeddings are had.
+
     Raises
     ------
     DatasetError
@@ -282,7 +289,17 @@ def _prepared_copies(root: Path, tracks: list[Track]) -> list[tuple[str, str]]:
 def embed(
     data: DataSet, tracks: tuple[Track, ...], encoding: Encoding
 ) -> tuple[dict[str, StoredEmbeddings], Faults]:
-    """Embeddings of tracks by their name, analysed now where the store has none; what failed."""
+    """Embeddings of tracks by their name, analysed now where the store has none; what failed.
+
+    Parameters
+    ----------
+    data : DataSet
+        Where their files lie.
+    tracks : tuple of Track
+        Those wanted.
+    encoding : Encoding
+        How embeddings are had.
+    """
     found = {track.name: encoding.get(track.sound) for track in tracks}
     missing = [track for track in tracks if found[track.name] is None]
     failed = Faults()

@@ -112,7 +112,13 @@ class ModelResult:
         }
 
     def mistakes(self, count: int = MISTAKES) -> list[dict[str, Any]]:
-        """Wrong answers, the most confident first."""
+        """Wrong answers, the most confident first.
+
+        Parameters
+        ----------
+        count : int
+            How many at most.
+        """
         guess, confidence = self.probabilities.argmax(axis=1), self.probabilities.max(axis=1)
         # Stable: equal confidences keep the order of tracks, so a report is always the same.
         order = [i for i in np.argsort(-confidence, kind="stable") if not self.right[i]]
@@ -171,7 +177,13 @@ class Evaluation:
     failed: tuple[tuple[str, str], ...]
 
     def caveats_of(self, result: ModelResult) -> list[Caveat]:
-        """Those of a model file beyond those of the split, which hold for all."""
+        """Those of a model file beyond those of the split, which hold for all.
+
+        Parameters
+        ----------
+        result : ModelResult
+            One of this evaluation.
+        """
         shared = self.evaluation_set.caveats()
         return [caveat for caveat in result.caveats if caveat not in shared]
 
@@ -236,6 +248,7 @@ def evaluate(
     models : sequence of (Path, Model)
         The first is what the others are compared with.
     evaluation_set : EvaluationSet
+        The tracks, the split they come from, and what is odd about it.
     embeddings : sequence of TrackEmbeddings
         Of each model file.
 
@@ -351,7 +364,15 @@ def _each_window(head: Head, embeddings: Windows) -> metrics.Floats:
 
 
 def genre_rows(figures: Mapping[str, Any], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """A row for each genre that occurs: n, recall, precision, F1, most frequent confusion."""
+    """A row for each genre that occurs: n, recall, precision, F1, most frequent confusion.
+
+    Parameters
+    ----------
+    figures : mapping
+        As of :func:`metrics.evaluate`.
+    labels : sequence of str
+        Genres, in the order of the confusion matrix.
+    """
     counts = np.array(figures["confusion"])  # (k, k): true, answered
     rows = []
     for i, label in enumerate(labels):

@@ -86,6 +86,7 @@ def check_parity(net: nn.Module, onnx_bytes: bytes, example: Tensor, *, toleranc
     onnx_bytes : bytes
         The model, as `to_onnx` gives it.
     example : float32 [batch, ...]
+        An input; of several rows, to see that each is computed by itself.
     tolerance : float
         Largest absolute difference allowed.
 

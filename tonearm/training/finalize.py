@@ -124,7 +124,21 @@ def _activation(data: Data) -> nn.Module:
 def finish(
     run: Run, model: Architecture, data: Data, net: nn.Module, history: Sequence[Row]
 ) -> None:
-    """Write the model file of a trained net, its figures, predictions and curves."""
+    """Write the model file of a trained net, its figures, predictions and curves.
+
+    Parameters
+    ----------
+    run : Run
+        Settings, and the folder to write to.
+    model : Architecture
+        The architecture with its settings.
+    data : Data
+        Its valid subset calibrates the head and is measured on.
+    net : Module
+        With the weights to keep, in evaluation mode, on the processor.
+    history : sequence of Row
+        An epoch each.
+    """
     out = Path(run.out)
     found = predict_subset(net, data, "valid")
     head = _head(data.labels, found)

@@ -50,8 +50,16 @@ ReportProgress = Callable[[str, dict[str, float]], None]  # "step" or "epoch", a
 def train(run: Run, *, resume: bool = False, report_progress: ReportProgress | None = None) -> None:
     """Train as asked; with ``resume`` go on from the last whole epoch.
 
-    ``split.txt`` must be in the run's folder. ``report_progress`` is called for steps and epochs by
-    the first process; with several processes it must be picklable.
+    ``split.txt`` must be in the run's folder.
+
+    Parameters
+    ----------
+    run : Run
+        Settings, data and folder.
+    resume : bool
+        Go on from the last whole epoch.
+    report_progress : callable or None
+        Called for steps and epochs by the first process; picklable where there are several.
 
     Raises
     ------

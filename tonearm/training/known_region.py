@@ -37,6 +37,7 @@ def surroundings(
     statistics : mapping
         What the fit of the head learnt: the spread within its genres is assumed to be theirs.
     new : Tracks
+        Tracks of the genres that are added.
     labels : tuple of str
         The genres that are added.
     power : float

@@ -52,7 +52,17 @@ class LearntSounds:
         windows: Sequence[Floats] | None,
         lengths_s: Sequence[float] | None = None,
     ) -> LearntSounds:
-        """From sound keys, the embeddings [n, d] of each, and their lengths where known."""
+        """From sound keys, the embeddings [n, d] of each, and their lengths where known.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            Sound keys.
+        windows : sequence of float [n, d], or None
+            Embeddings of each sound.
+        lengths_s : sequence of float or None
+            Length of each sound.
+        """
         lengths = np.asarray(lengths_s if lengths_s is not None else [_UNKNOWN_S] * len(keys))
         means = None
         if windows is not None and len(windows):
@@ -61,7 +71,13 @@ class LearntSounds:
 
     @classmethod
     def in_training(cls, training: Mapping[str, Any]) -> LearntSounds | None:
-        """Those that a model file names; None for a file that names none."""
+        """Those that a model file names; None for a file that names none.
+
+        Parameters
+        ----------
+        training : mapping
+            What a model file says of its training.
+        """
         values = training.get(FIELD)
         if not values:
             return None
@@ -83,7 +99,13 @@ class LearntSounds:
         }
 
     def and_(self, other: LearntSounds | None) -> LearntSounds:
-        """These and others; without means where one of both has none."""
+        """These and others; without means where one of both has none.
+
+        Parameters
+        ----------
+        other : LearntSounds or None
+            What another model learnt from; None where it names none.
+        """
         if other is None:
             return self
         both = self.means is not None and other.means is not None
@@ -101,6 +123,7 @@ class LearntSounds:
         key : str
             Sound key.
         length_s : float
+            Its length.
         windows : float [n, d]
             Its embeddings by the model's own encoder.
         """

@@ -113,6 +113,7 @@ def changes(
     Parameters
     ----------
     library : Library
+        Whose sounds are classified; it is not written.
     model : Model
         With the encoder that analysed the library.
     on_progress : callable

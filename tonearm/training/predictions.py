@@ -28,9 +28,13 @@ def write_predictions(
     Parameters
     ----------
     path : Path
+        The CSV file; one that is there is replaced.
     tracks : sequence of Track
+        A row each.
     labels : sequence of str
+        A column each.
     values : float64 [tracks, labels]
+        Probabilities.
     """
     with_numbers = [
         [track.name, track.group, track.genre, ";".join(track.also), *(f"{v:.9g}" for v in row)]

@@ -43,6 +43,7 @@ def render(
     Parameters
     ----------
     evaluation : Evaluation
+        All figures.
     histories : sequence of mapping or None
         ``history.csv`` of each model file, column by column.
     sounds : mapping of str to bytes or None
@@ -382,7 +383,13 @@ def _words() -> str:
 
 
 def points(difference: float) -> str:
-    """``+1.2`` or ``−0.8``: percentage points."""
+    """``+1.2`` or ``−0.8``: percentage points.
+
+    Parameters
+    ----------
+    difference : float
+        A difference of fractions, such as accuracies.
+    """
     return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 

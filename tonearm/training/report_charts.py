@@ -21,7 +21,13 @@ _ACCURACIES = {
 
 
 def reliability(result: ModelResult) -> str:
-    """Share of right answers over confidence, a dot for each tenth that holds tracks."""
+    """Share of right answers over confidence, a dot for each tenth that holds tracks.
+
+    Parameters
+    ----------
+    result : ModelResult
+        Answers of one model file.
+    """
     bins = result.figures["tracks"]["calibration"]
     full = [
         (confidence, right, count)
@@ -55,7 +61,15 @@ def reliability(result: ModelResult) -> str:
 
 
 def coverage(many: Sequence[ModelResult], names: Sequence[str]) -> str:
-    """Accuracy over the fraction of tracks answered, a line a model file."""
+    """Accuracy over the fraction of tracks answered, a line a model file.
+
+    Parameters
+    ----------
+    many : sequence of ModelResult
+        Answers of each model file.
+    names : sequence of str
+        What each is called.
+    """
     series = []
     for i, (result, name) in enumerate(zip(many, names, strict=True)):
         n = len(result.truth)
@@ -89,7 +103,13 @@ def coverage(many: Sequence[ModelResult], names: Sequence[str]) -> str:
 
 
 def curves(history: History) -> dict[str, str]:
-    """Loss and accuracy over the epochs, each a drawing, of what columns there are."""
+    """Loss and accuracy over the epochs, each a drawing, of what columns there are.
+
+    Parameters
+    ----------
+    history : mapping of str to list of float
+        ``history.csv``, column by column.
+    """
     epochs = history.get("epoch", ())
     drawn: dict[str, str] = {}
     if len(epochs) < 2:

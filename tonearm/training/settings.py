@@ -202,7 +202,13 @@ def check(values: Mapping[str, Any], model: Architecture) -> Settings:
 
 
 def known(model: Architecture) -> Values:
-    """Every setting of an architecture with its default."""
+    """Every setting of an architecture with its default.
+
+    Parameters
+    ----------
+    model : Architecture
+        The architecture.
+    """
     sizes = sizes_of(model)
     front_end = {name: getattr(GTZAN_SPEC, name) for name in FRONT_END}
     # A closed form has no steps that a rate or a schedule could mean something to.
@@ -219,13 +225,27 @@ def known(model: Architecture) -> Values:
 
 
 def sizes_of(model: Architecture) -> Values:
-    """The fields of an architecture's Config; empty where it has none."""
+    """The fields of an architecture's Config; empty where it has none.
+
+    Parameters
+    ----------
+    model : Architecture
+        The architecture.
+    """
     config = model.config
     return asdict(config) if is_dataclass(config) and not isinstance(config, type) else {}
 
 
 def applied(model: Architecture, network: Mapping[str, Any]) -> Architecture:
-    """The architecture with other values; lists become the tuples that a Config has."""
+    """The architecture with other values; lists become the tuples that a Config has.
+
+    Parameters
+    ----------
+    model : Architecture
+        The architecture.
+    network : mapping
+        Values by the names of its recipe's and its Config's fields, and ``window_s``.
+    """
     recipe = {name: network[name] for name in _RECIPE if name in network}
     sizes = {
         name: tuple(value) if isinstance(value, list) else value
@@ -241,7 +261,15 @@ def applied(model: Architecture, network: Mapping[str, Any]) -> Architecture:
 
 
 def to_toml(values: Mapping[str, Any], *, comment: str) -> str:
-    """Values as a TOML file, in the order given, below a comment."""
+    """Values as a TOML file, in the order given, below a comment.
+
+    Parameters
+    ----------
+    values : mapping
+        By name; bool, number, text, or a list of these.
+    comment : str
+        Lines without their ``#``.
+    """
     lines = [f"# {line}" for line in comment.splitlines()]
     return "\n".join([*lines, *(f"{name} = {_toml(value)}" for name, value in values.items()), ""])
 

@@ -87,9 +87,11 @@ def figures(
     Parameters
     ----------
     truth : bool [n, labels]
+        Which genres each track has.
     values : float64 [n, labels]
         Independent probabilities.
     labels : sequence of str
+        The genres.
     groups : sequence of str [n]
         Artist of each track, for the interval.
 

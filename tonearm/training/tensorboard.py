@@ -30,6 +30,7 @@ def log(out: Path, row: Row) -> None:
     out : Path
         The run's folder.
     row : Row
+        Its figures.
     """
     from torch.utils.tensorboard import SummaryWriter
 

@@ -68,6 +68,7 @@ def moved(
     Parameters
     ----------
     head : TextureHead
+        With its covariance; without one it stays as it is.
     tracks : Tracks
         Tracks with the genres that a person gave them.
     labels : sequence of str

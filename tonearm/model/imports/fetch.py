@@ -20,6 +20,7 @@ def is_url(name: str) -> bool:
     Parameters
     ----------
     name : str
+        What ``tonearm models import`` was given.
     """
     return "://" in name
 

@@ -74,7 +74,9 @@ class Graph:
         Parameters
         ----------
         node : NodeProto
+            A node of this graph.
         name : str
+            As the operator's specification has it, such as ``axis``.
         otherwise : object
             Its value where it is not given.
         """

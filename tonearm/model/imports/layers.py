@@ -37,6 +37,7 @@ def chain(graph: Graph, source: str, target: str) -> tuple[Layer, ...] | None:
     Parameters
     ----------
     graph : Graph
+        The network.
     source, target : str
         Names of tensors [n, d] and [n, c].
     """

@@ -124,6 +124,7 @@ def label_of(genre: str) -> str:
     Parameters
     ----------
     genre : str
+        As the foreign model has it.
 
     Examples
     --------
@@ -143,6 +144,7 @@ def notices(sources: Sequence[Metadata]) -> str:
     Parameters
     ----------
     sources : sequence of Metadata
+        Of each network that goes into the model.
     """
     parts = [f"Imported by Tonearm {__version__} from networks by others."]
     for source in sources:

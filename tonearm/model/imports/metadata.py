@@ -77,6 +77,7 @@ class Metadata:
         Parameters
         ----------
         purpose : str
+            ``predictions`` or ``embeddings``.
         """
         return next((each for each in self.outputs if each.purpose == purpose), None)
 
