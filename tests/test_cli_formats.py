@@ -248,7 +248,8 @@ def test_a_file_of_a_timeline_stays_where_there_is_none(
     bad.write_bytes(b"no audio")
     assert tonearm("predict", bad, "-f", "cue", "-o", target).code == 1
     assert target.read_text() == "old"
-    assert tonearm("predict", music / "a low.wav", "-f", "cue", "-o", target).code == 0
+    made = tonearm("predict", music / "a low.wav", "-f", "cue", "-o", target)
+    assert made.code == 0 and "mix.cue was there and is replaced" in made.err
     assert "INDEX 01" in target.read_text()
 
 
@@ -266,6 +267,7 @@ def test_timelines_of_many_files_go_into_a_folder(
     (out / "b high.cue").unlink()
     again = tonearm("predict", music, "-f", "cue", "-o", out)
     assert again.code == 1 and "a low.cue, or name another folder" in again.err
+    assert "3 got no timeline:" in again.err and "could not be read" not in again.err
     assert (out / "a low.cue").read_text() == "a person's own" and (out / "b high.cue").exists()
 
     one = tonearm("predict", music / "a low.wav", "-f", "audacity", "-o", out)

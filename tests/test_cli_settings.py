@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 
 import pytest
 from support import small_files, tagged
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from tonearm.cli import settings
 from tonearm.cli.app import app, main
+from tonearm.cli.library_options import location
 from tonearm.errors import SettingsError
 from tonearm.library.store import Library
 
@@ -61,7 +63,12 @@ def test_where_each_value_comes_from(place, monkeypatch, capsys):
     assert rows["tag", "library"]["source"] == "$TONEARM_LIBRARY"
     assert ("tag", "policy") not in rows
     _, out, _ = run(monkeypatch, capsys, "settings")
-    assert "policy = missing  (program)" in out
+    assert 'policy = "missing"  # program' in out and "# jobs: cores" in out
+    # What is shown can be the settings file: TOML, in which nothing is unknown or changed.
+    assert tomllib.loads(out.partition("\n")[2])["tag"]["min-confidence"] == 0.7
+    monkeypatch.delenv("TONEARM_LIBRARY")
+    _, out, _ = run(monkeypatch, capsys, "settings")
+    assert f'library = "{location(None)}"  # program' in out
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +24,7 @@ from tonearm.model.network import Network
 from tonearm.model.texture_windows import TextureWindows
 
 RATE_HZ = 22_050
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,14 @@ def stretch(model):
     power = rng.exponential(1.0, (3 * 187, model.features.mel_bands)).astype(np.float32)
     power[300:] *= 1e-3
     return power
+
+
+def test_onnxruntime_tells_nobody_that_it_is_used(tmp_path):
+    # Its reports begin with a file in the cache. A bare environment: it spares known test machines.
+    code = "from tonearm.model import file, network; network.onnx_session(file.load().encoder)"
+    variables = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-B", "-c", code], check=True, env=variables)
+    assert not list(tmp_path.rglob("*onnxruntime*"))
 
 
 def alone(made: Network, power, offsets):

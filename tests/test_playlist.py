@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from test_library_store import STATUS
@@ -175,7 +176,17 @@ def test_the_styles_of_a_library_are_listed(library):
     ("name", "begins"), [("a.xml", b"<?xml"), ("a.XSPF", b"<?xml"), ("a.m3u", b"#EXTM3U")]
 )
 def test_the_ending_of_a_list_decides_its_format(library, tmp_path, name, begins):
-    write_playlist(select(library, Conditions()), tmp_path / name)
+    entries = [entry._replace(path=f"{entry.path}.mp3") for entry in select(library, Conditions())]
+    write_playlist(entries, tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begins)
-    write_playlist(select(library, Conditions()), tmp_path / name, PlaylistForm.mixxx)
+    write_playlist(entries, tmp_path / name, PlaylistForm.mixxx)
     assert (tmp_path / name).read_bytes().startswith(b"#EXTM3U")
+
+
+def test_a_list_of_nothing_playable_is_not_written(library, tmp_path, capsys):
+    place = tmp_path / "a.xml"
+    place.write_text("a person's own")
+    with pytest.raises(typer.Exit) as ended:
+        write_playlist([Entry("/m/a.ogg", 1.0, None, None)], place)
+    assert ended.value.exit_code == 1 and place.read_text() == "a person's own"
+    assert "1 track left out: Rekordbox does not play .ogg" in capsys.readouterr().err

@@ -39,6 +39,13 @@ def test_rekordbox():
     assert [key.get("Key") for key in node] == [track.get("TrackID") for track in tracks]
 
 
+def test_rekordbox_gets_nothing_that_it_cannot_play():
+    more = [Entry(f"/music/{name}", 1.0, None, None) for name in ("a.OGG", "b.opus", "c.ogg", "d")]
+    made = rekordbox([*ENTRIES, *more], "All")
+    assert made.data == rekordbox(ENTRIES, "All").data
+    assert made.unplayable == {".ogg": 2, ".opus": 1, "": 1}
+
+
 @pytest.mark.parametrize("name", ["a\nb.mp3", "a\rb.mp3"])
 def test_mixxx_gets_whole_paths(name):
     made = mixxx([*ENTRIES, Entry(f"/music/{name}", 1.0, None, None)])

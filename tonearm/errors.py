@@ -92,5 +92,9 @@ class LibraryError(TonearmError):
     """The library database cannot be opened, read or written."""
 
 
+class NothingToUndoError(LibraryError):
+    """All that was written is undone: for a command line, no fault but a sentence."""
+
+
 class TagError(TonearmError):
     """A file's tags cannot be read or written without harm."""

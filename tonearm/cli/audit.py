@@ -179,13 +179,14 @@ def _write_page(found: Audit, root: Path, path: Path) -> None:
     from tonearm.training import audit_page
 
     sounds = datasets.players(root, audit_page.played(found))
+    replaced = console.replaced(path)
     try:
         # A file name may hold bytes that are not Unicode: they are escaped.
         page = audit_page.render(found, sounds)
         write_atomically(path, page.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
-    console.say(f"report: {path}")
+    console.say(f"report: {path}{replaced}")
 
 
 def _print(found: Audit, most: int) -> None:

@@ -129,6 +129,10 @@ def output_file(path: Path | None) -> Path | None:
 def replaced(path: Path) -> str:
     """What to add to a message about a file that is written, if it takes the place of another.
 
+    One rule for every command: a file that somebody names with ``-o`` is written over, as other
+    programs do and cron needs, and the run says so. Music is never written over, and neither is a
+    file whose name Tonearm made up.
+
     Parameters
     ----------
     path : Path

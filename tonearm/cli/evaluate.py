@@ -163,12 +163,13 @@ def _write_report(result: Evaluation, path: Path) -> None:
     histories = [read_history(each.path) for each in result.results]
     sounds = datasets.players(Path(), report.played(result))
     page = report.render(result, histories=histories, sounds=sounds)
+    replaced = console.replaced(path)
     try:
         # A file name may hold bytes that are not Unicode: they are escaped.
         write_atomically(path, page.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
-    console.say(f"report: {path}")
+    console.say(f"report: {path}{replaced}")
 
 
 def _print(result: Evaluation) -> None:

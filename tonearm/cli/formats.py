@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from tonearm.cli import console
 from tonearm.cli.table import TAGS_SHOWN, Table, View
 from tonearm.errors import DecodeError, TonearmError
 from tonearm.files import replacing
@@ -47,6 +48,7 @@ def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
             yield write
         return
     written = 0
+    was_there = output.is_file()
 
     def anything() -> bool:
         return written > 0 or form not in FORMATS
@@ -63,6 +65,8 @@ def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
                 write(result)
 
             yield counted
+        if was_there and anything():
+            console.say(f"{console.printable(output)} was there and is replaced")
     except OSError as error:
         raise TonearmError(f"{output} cannot be written: {error.strerror}") from error
 

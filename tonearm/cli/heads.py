@@ -120,6 +120,7 @@ class HeadRun:
         # The checksum will be that of the file that is written now.
         made = replace(self.base, name=name, sha256="", **vars(fitted))
         path = self.output / f"model{model_file.SUFFIX}"
+        replaced = console.replaced(path)
         try:
             self.output.mkdir(parents=True, exist_ok=True)
             if split is None:
@@ -136,7 +137,7 @@ class HeadRun:
         training = {k: v for k, v in fitted.training.items() if k != FIELD}
         values = {"training": {"model": name, **training}, **fitted.metrics}
         write(self.output / METRICS, json.dumps(values, indent=1).encode())
-        console.say(f"The model is {path}. Use it with `tonearm predict --model`.")
+        console.say(f"The model is {path}{replaced}. Use it with `tonearm predict --model`.")
 
 
 @contextmanager

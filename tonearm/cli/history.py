@@ -28,7 +28,10 @@ def history(
     from tonearm.tagging.journal import Journal, journal_path
 
     place = location(library)
-    library_options.require_journal(place)
+    if not library_options.has_journal(place):
+        if output_format is Form.json:
+            library_options.print_object({"runs": []})
+        return
     with Journal(journal_path(place)) as journal:
         if run is None:
             runs = journal.runs()

@@ -222,18 +222,27 @@ def print_object(values: dict[str, object]) -> None:
     print(to_json({"schema": _OUTPUT_SCHEMA, **values}))
 
 
-def require_journal(place: Path) -> None:
-    """Raise LibraryError where nothing was written yet.
+def has_journal(place: Path) -> bool:
+    """Whether anything was written yet; where nothing was, says so.
 
     Parameters
     ----------
     place : Path
         The library's file.
+
+    Raises
+    ------
+    LibraryError
+        Where there is no library either: its name may be a slip.
     """
     from tonearm.errors import LibraryError
     from tonearm.tagging.journal import journal_path
 
-    if not journal_path(place).exists():
-        raise LibraryError(
-            f"There is no journal at {journal_path(place)}: no genre has been written yet"
-        )
+    journal = journal_path(place)
+    if journal.exists():
+        return True
+    if not place.exists():
+        words = f"there is no library at {console.printable(place)}, and no journal next to it"
+        raise LibraryError(f"{words}: no genre has been written yet")
+    console.say("No genre has been written yet.")
+    return False

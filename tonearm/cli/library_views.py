@@ -63,10 +63,13 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
         (seen.tagged_by_tonearm, "with a genre tag by Tonearm"),
         (seen.disagreeing, "with a genre tag by a person that differs from the genre by sound"),
         (seen.damaged, "damaged (`tonearm list --damaged` lists them)"),
-        (seen.copies, "copies of another file (--copies lists them)"),
-        (seen.failed, "could not be read (--errors lists them)"),
+        (seen.copies, "with the sound of another file (`tonearm list --copies` lists them)"),
+        (seen.failed, "could not be read (`tonearm list --failed` lists them)"),
         (seen.missing, "gone (`tonearm list --missing` lists them)"),
     ]
+    if seen.untaggable:
+        words = "with tags that cannot be read or written (`tonearm list --failed`, too)"
+        rows.append((seen.untaggable, words))
     if seen.away:
         folders = ", ".join(map(printable, seen.away_folders))
         rows.append((seen.away, f"away, until it is connected again: {folders}"))

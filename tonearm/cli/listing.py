@@ -21,6 +21,7 @@ from tonearm.genres import UNKNOWN, id3_name
 
 if TYPE_CHECKING:
     from tonearm.library.listing import Row
+    from tonearm.library.store import Library
 
 
 _LINES = 1_000  # written at once
@@ -86,7 +87,6 @@ def list_tracks(
     them.
     """
     from tonearm.library import listing
-    from tonearm.library.links import links_of
     from tonearm.library.places import not_usable
     from tonearm.library.store import Library
 
@@ -104,19 +104,32 @@ def list_tracks(
     )
     with Library(location(library)) as opened:
         faults = not_usable(opened, paths or (), absent=missing)
-        # Only the table marks links.
-        links = links_of(opened) if output_format is ListForm.table else ()
         rows = listing.rows(opened, query)
-        empty = _print(rows, output_format, {link.path: link.first for link in links})
+        # Only the table says what a file is to another.
+        notes = _notes(opened, copies=copies) if output_format is ListForm.table else {}
+        empty = _print(rows, output_format, notes)
     if empty and not faults and output_format is ListForm.table:
         console.say("no file in the library meets these conditions")
     console.close("could not be listed", faults)
 
 
-def _print(rows: Iterable[Row], form: ListForm, links: Mapping[str, str]) -> bool:
+def _notes(library: Library, *, copies: bool) -> dict[str, str]:
+    """Of paths, which file they are a link to and, where they are asked for, a copy of."""
+    from tonearm.library import links
+    from tonearm.library.places import note_away
+
+    notes = {link.path: f"a link to {link.first}" for link in links.links_of(library)}
+    if copies:
+        note_away(library)
+        for first, *others in links.copies(library):
+            notes |= dict.fromkeys(others, f"the same sound as {first}")
+    return notes
+
+
+def _print(rows: Iterable[Row], form: ListForm, notes: Mapping[str, str]) -> bool:
     """Write rows to stdout; gives whether there were none."""
     writers: dict[ListForm, Callable[[Iterable[Row]], Iterator[str]]] = {
-        ListForm.table: partial(_table, links=links),
+        ListForm.table: partial(_table, notes=notes),
         ListForm.csv: _csv,
         ListForm.json: _json,
         ListForm.m3u8: _m3u8,
@@ -131,13 +144,11 @@ def _print(rows: Iterable[Row], form: ListForm, links: Mapping[str, str]) -> boo
     return empty
 
 
-def _table(rows: Iterable[Row], *, links: Mapping[str, str]) -> Iterator[str]:
+def _table(rows: Iterable[Row], *, notes: Mapping[str, str]) -> Iterator[str]:
     for row in rows:
         # Of an unknown sound the number would be that of a genre that it is not.
         share = f"{row.confidence:.0%}" if row.genre and row.confidence is not None else ""
-        note = row.error or row.warning
-        if row.path in links:
-            note = f"a link to {links[row.path]}"
+        note = notes.get(row.path) or row.error or row.warning
         name, tags = _name(row.genre, row.nearest), _joined(row.tags)
         line = f"{name:12} {share:>4}  {tags:20}  {console.printable(row.path)}"
         yield line + (f"  ({console.printable(note)})" if note else "") + "\n"

@@ -88,11 +88,15 @@ def import_model(
         return
     made = make.make(*sources)
     path = output or Path(f"{_file_name(made.name)}{model_file.SUFFIX}")
+    if output is None and path.exists():
+        words = f"{console.printable(path)} is there already: name it, or another file"
+        raise typer.BadParameter(words, param_hint="-o")
+    replaced = console.replaced(path)
     try:
         model_file.save(made, path)
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror}") from None
-    _print_made(made, path)
+    _print_made(made, f"{console.printable(path)}{replaced}")
 
 
 def _next_to(name: str) -> str:
@@ -129,10 +133,10 @@ def _print(metadata: Metadata) -> None:
     print(f"  classes: {len(metadata.classes)}\n  licence: {console.printable(licence)}")
 
 
-def _print_made(made: Model, path: Path) -> None:
+def _print_made(made: Model, name: str) -> None:
     shown = ", ".join(made.labels[:6]) + (", …" if len(made.labels) > 6 else "")
     print(
-        f"{console.printable(str(path))}: {len(made.labels)} genres ({console.printable(shown)}), "
+        f"{name}: {len(made.labels)} genres ({console.printable(shown)}), "
         f"{made.head.dimensions} numbers per window of {made.features.window_s:.2g} s"
     )
     console.say(

@@ -148,15 +148,23 @@ def write_playlist(
     from tonearm.files import write_atomically
 
     made = _made(entries, output, form)
+    unplayable = sum(made.unplayable.values())
+    count = len(entries) - len(made.left_out) - unplayable
     if not entries:
         console.say("no track meets all of these conditions")
+    elif unplayable:
+        # No fault: it is the list's form that has no place for them.
+        left = console.counted(unplayable, "track")
+        endings = ", ".join(
+            console.printable(ending) or "files without an ending" for ending in made.unplayable
+        )
+        console.say(f"{left} left out: Rekordbox does not play {endings}")
     if output is None:
         # As bytes: names that are not UTF-8 must come out as they are.
         sys.stdout.buffer.write(made.data)
-    elif not entries:
+    elif not count:
         # A list that is there may be one that a person wants to keep.
         console.say(f"{console.printable(output)} is not written")
-        raise typer.Exit(console.EXIT_FAILED_FILES)
     else:
         replaced = console.replaced(output)
         try:
@@ -164,10 +172,11 @@ def write_playlist(
         except OSError as error:
             words = f"{console.printable(output)} cannot be written: {error.strerror}"
             raise typer.BadParameter(words, param_hint="-o") from None
-        tracks = console.counted(len(entries) - len(made.left_out), "track")
-        console.say(f"{tracks} in {console.printable(output)}{replaced}")
+        console.say(f"{console.counted(count, 'track')} in {console.printable(output)}{replaced}")
     reason = "its name has a line break, which an M3U cannot hold"
-    console.close("left out", [(path, reason) for path in made.left_out])
+    console.report("left out", [(path, reason) for path in made.left_out])
+    not_written = output is not None and not count
+    console.leave(faults=bool(made.left_out) or not_written, interrupted=None)
 
 
 def _made(entries: list[Entry], output: Path | None, form: PlaylistForm | None) -> Playlist:

@@ -107,13 +107,12 @@ def predict(
         )
     if any(_same_file(path, output) for path in paths or ()):
         raise typer.BadParameter("is one of the files to analyse", param_hint="--output")
-    failures = Faults()
-    damaged = Faults()
+    failures, damaged, unwritten = Faults(), Faults(), Faults()
     files = _files(paths or [], files_from, failures)
     root = _common_folder(files)
     in_folder = None
     if output_format in _OF_ONE_TIMELINE and _is_of_many(files, paths, output):
-        in_folder = folder_writer(output_format, output, files, root, failures)
+        in_folder, files = folder_writer(output_format, output, files, root, unwritten)
     processors = cores()
     jobs = max(1, min(jobs or processors, len(files)))
     classifier = Classifier.load(model, threads=max(1, processors // jobs))
@@ -155,7 +154,9 @@ def predict(
             f"For a timeline the whole track was analysed. Without --timeline, up to {most} "
             "windows are analysed, so the confidence can differ."
         )
+    console.report("got no timeline", unwritten)
     console.close("could not be read", failures, damaged=damaged, interrupted=interrupted)
+    console.leave(faults=bool(unwritten), interrupted=None)
 
 
 def _files(paths: list[Path], files_from: str | None, failures: Faults) -> list[Path]:

@@ -101,6 +101,8 @@ def _on_cluster(address: str | None) -> Outcomes:
 def _write_json(made: Index, path: Path) -> Faults:
     from tonearm.data import original_json
 
+    if path.is_file():
+        console.say(f"{console.printable(path)}{console.replaced(path)}")
     with (
         console.quiet_decoders(),
         Progress(len(made.tracks), unit="tracks") as progress,

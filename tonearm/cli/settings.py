@@ -12,6 +12,7 @@ holds those of one command, and what stands before the tables is for all command
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library_options import Form, FormOption, print_object
+from tonearm.cli.library_options import Form, FormOption, location, print_object
 from tonearm.errors import SettingsError
 
 VARIABLE = "TONEARM_SETTINGS"
@@ -94,8 +95,14 @@ def settings(
         if row["command"] != shown:
             shown = row["command"]
             print(f"\n[{shown}]")
-        value = console.printable(str(row["value"]))
-        print(f"{row['option']} = {value}  ({row['source']})")
+        print(console.printable(_line(row)))
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """As the settings file has it, so that it can be copied there: JSON's values are TOML too."""
+    if row["value"] is None:
+        return f"# {row['option']}: {row['default'] or 'not set'}"
+    return f"{row['option']} = {json.dumps(row['value'], ensure_ascii=False)}  # {row['source']}"
 
 
 def _rows(commands: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -106,13 +113,19 @@ def _rows(commands: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[dict
             # A default that is made when it is asked for has no value to show.
             if callable(value):
                 value = None
+            # Where one's library lies is what people look for.
+            if option == "library" and value is None:
+                value = location(None)
             if parameter.name in file.get(name, {}):
                 value, source = file[name][parameter.name], "settings file"
             # The environment wins over the file, as it does when a command runs.
             if isinstance(variable, str) and variable in os.environ:
                 value, source = os.environ[variable], f"${variable}"
             value = getattr(value, "value", value)
-            yield {"command": name, "option": option, "value": _plain(value), "source": source}
+            # Words for what has no fixed value, such as the number of cores.
+            words = parameter.show_default if isinstance(parameter.show_default, str) else None
+            row = {"command": name, "option": option, "value": _plain(value)}
+            yield {**row, "default": words, "source": source}
 
 
 def _plain(value: object) -> object:

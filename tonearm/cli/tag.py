@@ -68,7 +68,12 @@ def tag(
     ] = None,
     placeholders: Annotated[
         list[str] | None,
-        typer.Option("--placeholder", help="A name that counts as no genre.", hidden=True),
+        typer.Option(
+            "--placeholder",
+            help="A name that counts as no genre.",
+            show_default=", ".join(PLACEHOLDERS),
+            hidden=True,
+        ),
     ] = None,
     joint: Annotated[
         str | None,
@@ -97,6 +102,9 @@ def tag(
     Changes nothing without --write; `tonearm undo` restores what a run replaced. Where the tags
     name an album, all of its tracks get one genre together: that is right far more often than a
     genre for each file.
+
+    Four more options are habits, made for the settings file: --damaged, --join, --keep-mtime and
+    --placeholder. `tonearm settings` names the file and shows them.
     """
     from tonearm.library.store import Library
     from tonearm.library.tag_plan import plan_tags

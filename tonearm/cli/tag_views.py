@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,7 @@ def show_plan(
     if details or len(lines) <= _MOST_LINES:
         print("\n".join(lines), end="\n" if lines else "")
     else:
-        _show_sums(plan.with_action(Action.write))
+        _show_sums(plan.with_action(Action.write), _shared_titles(plan))
     _show_counts(plan, rules, result, unscanned)
 
 
@@ -86,16 +86,24 @@ def _each_file(plan: TagPlan, unscanned: Sequence[Path]) -> Iterator[str]:
 
 def _grouped(plan: TagPlan) -> Iterator[str]:
     """One line a change; files of an album with the same change are one line."""
+    shared = _shared_titles(plan)
     groups: dict[tuple[object, str], list[PlannedFile]] = {}
     for file in plan.files:
         if file.proposal.action in _SHOWN:
             # The key, not the title: many albums are called Greatest Hits.
             groups.setdefault((file.album_key or file.track.path, _change(file)), []).append(file)
     for (_, change), files in groups.items():
-        yield f"{_name(files)}: {change}"
+        yield f"{_name(files, shared)}: {change}"
 
 
-def _name(files: Sequence[PlannedFile]) -> str:
+def _shared_titles(plan: TagPlan) -> set[str]:
+    """Titles that several albums have; those may even lie in one folder."""
+    albums = {(file.album, file.album_key) for file in plan.files if file.album}
+    titles = Counter(title for title, _ in albums)
+    return {title for title, count in titles.items() if title and count > 1}
+
+
+def _name(files: Sequence[PlannedFile], shared: Collection[str]) -> str:
     """What a line is about: the path of one file, or an album and where it lies."""
     album = files[0].album
     if album is None:
@@ -106,6 +114,8 @@ def _name(files: Sequence[PlannedFile]) -> str:
     above = {os.path.dirname(each) for each in folders}
     if others and len(above) == 1:
         folder, most = above.pop(), len(files)
+    by = files[0].track.tags.album_artist if album in shared else None
+    album += f" by {by}" if by else ""
     count = console.counted(len(files), "file")
     count += f", {most:,} of them" if most < len(files) else ""
     return f"{console.printable(album)} ({count} in {console.printable(folder)})"
@@ -120,7 +130,7 @@ def _confidence(file: PlannedFile) -> str:
     return f"{file.prediction.confidence:.0%}" if file.prediction else ""
 
 
-def _show_sums(files: Sequence[PlannedFile]) -> None:
+def _show_sums(files: Sequence[PlannedFile], shared: Collection[str]) -> None:
     """Each change with the number of files, and the albums or folders with most of them."""
     changes: dict[str, list[PlannedFile]] = {}
     for file in files:
@@ -134,15 +144,15 @@ def _show_sums(files: Sequence[PlannedFile]) -> None:
         # Stable: places with equally many stay in the order of their paths.
         most = sorted(places.values(), key=lambda place: -len(place))[:_MOST_GROUPS]
         for place in most:
-            print(f"    {_place(place)}")
+            print(f"    {_place(place, shared)}")
         if len(places) > _MOST_GROUPS:
             print(f"    and {len(places) - _MOST_GROUPS:,} more (--details lists every file)")
 
 
-def _place(files: Sequence[PlannedFile]) -> str:
+def _place(files: Sequence[PlannedFile], shared: Collection[str]) -> str:
     """An album, or a folder of files that stand for themselves, with their number."""
     if files[0].album is not None:
-        return _name(files)
+        return _name(files, shared)
     folder = os.path.dirname(files[0].track.path) + os.sep
     return f"{console.printable(folder)} ({console.counted(len(files), 'file')})"
 
@@ -162,7 +172,7 @@ def _show_counts(
         if count:
             print(f"  {count:,} skipped: {text.format(limits=_limits(rules))}")
     if plan.unreadable:
-        print(f"  {len(plan.unreadable):,} skipped: could not be read (`tonearm status --errors`)")
+        print(f"  {len(plan.unreadable):,} skipped: could not be read (`tonearm list --failed`)")
     if plan.untaggable:
         words = "their tags cannot be read or written (`tonearm list --failed`)"
         print(f"  {len(plan.untaggable):,} skipped: {words}")

@@ -21,12 +21,12 @@ _ENDINGS = {"cue": ".cue", "audacity": ".txt", "ffmetadata": ".ffmetadata"}
 
 
 def folder_writer(
-    form: str, folder: Path | None, files: Sequence[Path], root: str, failures: Faults
-) -> Writer:
-    """A function that writes the timeline of one of the files into the folder.
+    form: str, folder: Path | None, files: Sequence[Path], root: str, unwritten: Faults
+) -> tuple[Writer, list[Path]]:
+    """A function that writes the timeline of a file into the folder, and the files that need one.
 
     The folders below ``root`` come again in it. What is there already stays, since it may be a
-    person's own CUE sheet, and is named in ``failures``.
+    person's own CUE sheet, and is named in ``unwritten``: before an hour of sound is analysed.
 
     Parameters
     ----------
@@ -56,27 +56,28 @@ def folder_writer(
         raise typer.BadParameter(reason, param_hint="--output")
     places = _places(form, folder, files, root)
 
+    def is_free(path: str | Path) -> bool:
+        place = places[os.path.abspath(path)]
+        if place.exists():
+            words = f"delete {console.printable(place)}, or name another folder"
+            unwritten.add(path, f"has a timeline already: {words}")
+        return not place.exists()
+
     def write(result: Result) -> None:
         if not isinstance(result, Prediction) or not result.timeline:
             return
         path = os.path.abspath(result.path or "")
         place = places[path]
-        if place.exists():
-            words = (
-                f"has a timeline already: delete {console.printable(place)}, or name another folder"
-            )
-            failures.add(path, words)
+        if not is_free(path):  # since the run began
             return
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             text = render(form, result.timeline, path=path, folder=str(place.parent.absolute()))
             write_atomically(place, text.encode())
         except OSError as error:
-            failures.add(
-                path, f"has a timeline that cannot be written to {place}: {error.strerror}"
-            )
+            unwritten.add(path, f"cannot be written to {place}: {error.strerror}")
 
-    return write
+    return write, [file for file in files if is_free(file)]
 
 
 def _places(form: str, folder: Path, files: Sequence[Path], root: str) -> dict[str, Path]:

@@ -35,14 +35,25 @@ def undo(
 
     An undo is a run too, so it can be undone.
     """
+    from tonearm.errors import NothingToUndoError
+
+    place = location(library)
+    if not library_options.has_journal(place):
+        return
+    try:
+        if dry_run:
+            _show_plan(place, run, details=details)
+        else:
+            _restore(place, run, keep_mtime=keep_mtime)
+    except NothingToUndoError as error:
+        # No fault: a script may undo without asking first whether there is anything to undo.
+        console.say(f"{error}")
+
+
+def _restore(place: Path, run: int | None, *, keep_mtime: bool) -> None:
     from tonearm.library.store import Library
     from tonearm.library.tag_runs import open_journal, undo_run
 
-    place = location(library)
-    library_options.require_journal(place)
-    if dry_run:
-        _show_plan(place, run, details=details)
-        return
     with ExitStack() as stack:
         # The journal alone is enough, should the library be gone.
         opened = stack.enter_context(Library(place, write=True)) if place.exists() else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tonearm.genres import UNKNOWN
-from tonearm.library.links import no_link
+from tonearm.library.links import COPIED, no_link
 from tonearm.library.overview import known_genres
 from tonearm.library.places import PRESENT, note_away
 from tonearm.library.reviews import attach
@@ -26,9 +26,7 @@ _STATES = {
     "analysed": "t.sound IS NOT NULL",
     "failed": "t.error_kind IS NOT NULL",
     "damaged": "s.warning IS NOT NULL",
-    # Links to one file are one copy: device and inode tell them apart.
-    "copy": "t.sound IN (SELECT sound FROM (SELECT DISTINCT sound, device, inode FROM tracks"
-    " WHERE NOT missing AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)",
+    "copy": COPIED,
 }
 AMONG = "IN (SELECT value FROM json_each(?))"
 

@@ -11,7 +11,18 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tonearm.library.places import PRESENT
 from tonearm.library.store import Library
+
+# A condition on a track ``t``: another file that is there holds the same sound. As for PRESENT,
+# :func:`tonearm.library.places.note_away` has to be called before. Links to one file share device
+# and inode; where nobody knows these (0: a table that was imported), each path is a file.
+COPIED = (
+    "t.sound IN (SELECT sound FROM (SELECT DISTINCT t.sound, t.device, t.inode,"  # noqa: S608
+    f" iif(t.inode, '', t.path) FROM tracks t WHERE {PRESENT} AND t.sound IN (SELECT sound"
+    " FROM tracks WHERE NOT missing AND sound IS NOT NULL GROUP BY sound HAVING count(*) > 1))"
+    " GROUP BY sound HAVING count(*) > 1)"
+)
 
 
 class Link(NamedTuple):
@@ -71,6 +82,26 @@ def no_link(library: Library) -> tuple[str, str]:
     """
     links = json.dumps([link.track for link in links_of(library)])
     return "t.id NOT IN (SELECT value FROM json_each(?))", links
+
+
+def copies(library: Library) -> list[list[str]]:
+    """Groups of files that hold one sound, in the order of paths; links are no copies.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open; :func:`tonearm.library.places.note_away` was called.
+    """
+    condition, links = no_link(library)
+    rows = library.rows(
+        f"SELECT sound, path FROM tracks t WHERE {PRESENT} AND {COPIED} AND {condition}"  # noqa: S608
+        " ORDER BY path",
+        [links],
+    )
+    groups: dict[int, list[str]] = {}
+    for sound, path in rows:
+        groups.setdefault(sound, []).append(os.fsdecode(path))
+    return list(groups.values())
 
 
 def _rank(name: tuple[str, int]) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tonearm.genres import UNKNOWN
 from tonearm.library.filters import disagreeing
-from tonearm.library.links import no_link
+from tonearm.library.links import COPIED, no_link
 from tonearm.library.places import PRESENT, note_away, unread
 from tonearm.library.playlist import with_labels
 from tonearm.library.rows import below
@@ -77,8 +77,7 @@ _COLUMNS = (
 _SWITCHES = {
     "damaged": "s.warning IS NOT NULL",
     "failed": "(t.error_kind IS NOT NULL OR t.tag_error IS NOT NULL)",
-    "copies": "t.sound IN (SELECT sound FROM (SELECT DISTINCT sound, device, inode FROM tracks"
-    " WHERE NOT missing AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1)",
+    "copies": COPIED,
 }
 _TAGS = {
     # What programs write where nobody chose a genre counts as none.

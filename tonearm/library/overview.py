@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tonearm import genres as names
 from tonearm.genres import UNKNOWN
-from tonearm.library.links import links_of, no_link
+from tonearm.library.links import COPIED, links_of
 from tonearm.library.places import PRESENT, note_away, unread
 from tonearm.library.store import Library
 from tonearm.tagging.plan import names_genre
@@ -45,7 +44,10 @@ class Overview:
     damaged : int
         Analysed tracks that were classified by what is left of them.
     copies : int
-        Files whose sound another file holds too; links to one file do not count.
+        Files whose sound another file holds too, as ``list --copies`` lists them; links to one
+        file do not count.
+    untaggable : int
+        Analysed files whose tags cannot be read or written.
     errors : dict of str to int
         Files that could not be read, by kind.
     model : str or None
@@ -66,6 +68,7 @@ class Overview:
     copies: int
     errors: dict[str, int]
     model: str | None
+    untaggable: int = 0
     links: int = 0
     away: int = 0
     away_folders: list[str] = field(default_factory=list)
@@ -116,20 +119,20 @@ def overview(library: Library) -> Overview:
     tracks, missing = library.rows("SELECT count(*), coalesce(sum(missing), 0) FROM tracks")[0]
     absent = {number for (number,) in library.rows("SELECT id FROM temp.away")}
     away = len(absent)
+    links = {link.track for link in links_of(library)} - absent
+    sql = f"SELECT id FROM tracks t WHERE {PRESENT} AND {COPIED}"  # noqa: S608
+    copied = {number for (number,) in library.rows(sql)} - links
+    untaggable = library.rows(
+        f"SELECT count(*) FROM tracks t WHERE {PRESENT}"  # noqa: S608
+        " AND error_kind IS NULL AND tag_error IS NOT NULL"
+    )[0][0]
     damaged = library.rows(
         "SELECT count(*) FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
         f" WHERE {PRESENT} AND s.warning IS NOT NULL"
     )[0][0]
-    # A sound of two rows or more, looked at closer: links to one file are not copies.
-    copies = library.rows(
-        "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(DISTINCT device || ' ' || inode) n"
-        " FROM tracks WHERE NOT missing AND sound IN (SELECT sound FROM tracks"
-        " WHERE NOT missing AND sound IS NOT NULL GROUP BY sound HAVING count(*) > 1)"
-        " GROUP BY sound)"
-    )[0][0]
     return Overview(
         tracks=tracks - missing - away,
-        links=sum(link.track not in absent for link in links_of(library)),
+        links=len(links),
         analysed=sum(genres.values()),
         failed=sum(count for _, count in failed) + len(unread(library)),
         missing=missing,
@@ -140,51 +143,13 @@ def overview(library: Library) -> Overview:
         tagged_by_tonearm=by_tonearm,
         disagreeing=disagreeing,
         damaged=damaged,
-        copies=copies,
+        untaggable=untaggable,
+        copies=len(copied),
         errors=dict(failed),
         model=model.name if model else None,
         away=away,
         away_folders=[str(folder) for folder in folders],
     )
-
-
-def errors(library: Library) -> list[tuple[str, str]]:
-    """Files, and links and folders, that could not be read, with the reason.
-
-    Parameters
-    ----------
-    library : Library
-        The library, open.
-    """
-    note_away(library)
-    rows = library.rows(
-        "SELECT path, error_message FROM tracks t"  # noqa: S608
-        f" WHERE {PRESENT} AND error_kind IS NOT NULL"
-    )
-    files = [(os.fsdecode(path), message) for path, message in rows]
-    return sorted([*files, *unread(library)])
-
-
-def copies(library: Library) -> list[list[str]]:
-    """Groups of files that hold one sound, in the order of paths; links are no copies.
-
-    Parameters
-    ----------
-    library : Library
-        The library, open.
-    """
-    condition, links = no_link(library)
-    rows = library.rows(
-        "SELECT sound, path FROM tracks t WHERE NOT missing AND sound IN (SELECT sound FROM"  # noqa: S608
-        " (SELECT DISTINCT sound, device, inode FROM tracks WHERE NOT missing"
-        f" AND sound IS NOT NULL) GROUP BY sound HAVING count(*) > 1) AND {condition}"
-        " ORDER BY path",
-        [links],
-    )
-    groups: dict[int, list[str]] = {}
-    for sound, path in rows:
-        groups.setdefault(sound, []).append(os.fsdecode(path))
-    return list(groups.values())
 
 
 def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:

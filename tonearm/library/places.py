@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from tonearm.audio import AUDIO_SUFFIXES
@@ -93,7 +93,9 @@ def count_below(
     return int(rows[0][0])
 
 
-def why_absent(library: Library, path: Path) -> str | None:
+def why_absent(
+    library: Library, path: Path, *, places: Collection[Path] | None = None
+) -> str | None:
     """What to say of a file or folder that is not there; None if it is there.
 
     Parameters
@@ -102,6 +104,8 @@ def why_absent(library: Library, path: Path) -> str | None:
         The library, open.
     path : Path
         As somebody named it, or a folder that was scanned.
+    places : collection of Path or None
+        What :func:`away` gave, so that the disks are asked once for many paths.
     """
     reason = None  # an empty mount point is there, and away
     try:
@@ -111,7 +115,7 @@ def why_absent(library: Library, path: Path) -> str | None:
         if isinstance(error, PermissionError):
             return reason
     else:
-        if Path(os.path.abspath(path)) not in away(library):
+        if Path(os.path.abspath(path)) not in (away(library) if places is None else places):
             return None
     count = count_below(library, [path])
     if not count:
@@ -139,11 +143,12 @@ def not_usable(library: Library, paths: Sequence[Path], *, absent: bool = False)
         Whether what is away, or gone, may be named too.
     """
     faults = Faults()
+    places = away(library) if paths else ()
     for path in paths:
         is_known = count_below(library, [path]) > 0
         if absent and is_known:
             continue
-        reason = why_absent(library, path)
+        reason = why_absent(library, path, places=places)
         if reason is not None:
             faults.add(path, reason)
         elif not is_known:

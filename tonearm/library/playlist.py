@@ -7,8 +7,8 @@ import operator
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -53,10 +53,20 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Playlist:
-    """A file's content, and the paths it cannot hold: a line break has no place in a list."""
+    """A file's content, and what it does not hold.
+
+    Parameters
+    ----------
+    data : bytes
+    left_out : list of str
+        Paths with a line break, which has no place in a list.
+    unplayable : mapping of str to int
+        Endings of files that the list's program does not play, and how many files have each.
+    """
 
     data: bytes
     left_out: list[str]
+    unplayable: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ any byte of a name has its place, or by whole paths.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
@@ -14,6 +15,8 @@ from xml.sax.saxutils import escape, quoteattr
 from tonearm.library.playlist import Entry, Playlist, title_of
 
 _XML = '<?xml version="1.0" encoding="UTF-8"?>'
+# What Rekordbox plays, after its manual; any other track would be a missing one there.
+_REKORDBOX = frozenset({".mp3", ".m4a", ".mp4", ".aac", ".wav", ".aif", ".aiff", ".flac", ".fla"})
 # Code points that XML 1.0 does not allow in any form.
 _NOT_IN_XML = {*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF}
 
@@ -40,6 +43,8 @@ def xspf(entries: Iterable[Entry]) -> Playlist:
 def rekordbox(entries: Iterable[Entry], name: str) -> Playlist:
     """Rekordbox's XML (File › Preferences › rekordbox xml): tracks, and one playlist of them.
 
+    Files in formats that it does not play are left out.
+
     Parameters
     ----------
     entries : iterable of Entry
@@ -47,7 +52,14 @@ def rekordbox(entries: Iterable[Entry], name: str) -> Playlist:
     name : str
         Of the playlist.
     """
-    found = list(entries)
+    found: list[Entry] = []
+    unplayable: Counter[str] = Counter()
+    for entry in entries:
+        ending = os.path.splitext(entry.path)[1].lower()
+        if ending in _REKORDBOX:
+            found.append(entry)
+        else:
+            unplayable[ending] += 1
     lines = [_XML, '<DJ_PLAYLISTS Version="1.0.0">', '<PRODUCT Name="Tonearm" Version="1"/>']
     lines.append(f'<COLLECTION Entries="{len(found)}">')
     for number, entry in enumerate(found, 1):
@@ -67,7 +79,7 @@ def rekordbox(entries: Iterable[Entry], name: str) -> Playlist:
     )
     lines += [f'<TRACK Key="{number}"/>' for number in range(1, len(found) + 1)]
     lines += ["</NODE>", "</NODE>", "</PLAYLISTS>", "</DJ_PLAYLISTS>", ""]
-    return Playlist("\n".join(lines).encode(), [])
+    return Playlist("\n".join(lines).encode(), [], unplayable)
 
 
 def mixxx(entries: Iterable[Entry]) -> Playlist:

@@ -136,10 +136,11 @@ def plan_tags(
     """
     plan, rules = TagPlan(), rules or Rules()
     named = None if paths is None else {Path(os.path.abspath(path)) for path in paths}
-    for place in note_away(library):
+    places = note_away(library)
+    for place in places:
         # One that was named itself is told of by whoever took the name.
         if named is None or not named.isdisjoint(place.parents):
-            plan.away.add(place, why_absent(library, place) or "")
+            plan.away.add(place, why_absent(library, place, places=places) or "")
     plan.unreadable += [Fault(path, reason) for path, reason in unread(library, named)]
     # Of the whole library, whatever `paths` names: half an album may pool to another genre.
     albums = _albums(library) if by is By.album else {}

@@ -140,7 +140,7 @@ class Walk:
         for place in places:
             if place in roots or not set(roots).isdisjoint(place.parents):
                 self._away.append(place)
-                self._unread[place] = why_absent(self._library, place)
+                self._unread[place] = why_absent(self._library, place, places=places)
 
     def _holds_below(self, folder: Path) -> bool:
         """Whether the library has files in a folder, and not the path itself as a file."""

@@ -20,6 +20,10 @@ from tonearm.model.halves import Halves, halves
 if TYPE_CHECKING:
     import onnxruntime as ort
 
+# Since 1.29 onnxruntime reports each use to its maker, from the first import on, and keeps a number
+# of the machine for that. It reads this once, so it must stand here before anything imports it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 T = TypeVar("T")
@@ -103,6 +107,7 @@ def onnx_session(model: bytes, *, device: str | None = None) -> ort.InferenceSes
     """
     import onnxruntime as ort
 
+    ort.disable_telemetry_events()  # on Windows the variable does nothing
     wanted = provider(device or os.environ.get(DEVICE_VARIABLE, "auto"))
 
     options = ort.SessionOptions()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tonearm.database import Database, Schema, alone
-from tonearm.errors import LibraryError
+from tonearm.errors import LibraryError, NothingToUndoError
 from tonearm.tagging.delta import Delta
 from tonearm.tagging.fields import GenreFields
 from tonearm.tagging.journal_records import (
@@ -352,7 +352,9 @@ class Journal(Database):
         Raises
         ------
         LibraryError
-            When there is none.
+            When there is no such run.
+        NothingToUndoError
+            When none is left to undo.
         """
         runs = self.runs()
         if number is not None:
@@ -365,11 +367,11 @@ class Journal(Database):
             return found
         for run in runs:
             if run.undoes is None and run.undone < run.done:
-                raise LibraryError(
+                raise NothingToUndoError(
                     "nothing to undo but files that were skipped: "
                     f"`tonearm undo {run.id}` tries those of run {run.id} again"
                 )
-        raise LibraryError(
+        raise NothingToUndoError(
             "nothing to undo: all that `tonearm tag` wrote is undone (see `tonearm history`)"
         )
 
