@@ -95,6 +95,27 @@ def test_placeholders_count_as_no_genre(music, names, tonearm, tmp_path):
     assert tonearm("playlist", "--has-genre", *place).stdout == "#EXTM3U\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="has no such names")
+def test_a_playlist_holds_the_bytes_of_names_and_says_what_it_cannot_hold(tmp_path, tonearm):
+    names = [b"bad\xff.flac", b"new\nline.flac"]
+    paths = [tmp_path / os.fsdecode(name) for name in names]
+    for path in paths:
+        small_files.write(path, small_files.music(1, 0.3))
+    place = tagged.library_of(tmp_path / "l.sqlite", {path: {"jazz": 0.9} for path in paths})
+    ran = tonearm("list", "--format", "m3u8", "--library", place, code=1)
+    assert ran.stdout_bytes.splitlines()[2:] == [os.fsencode(paths[0])]
+    assert "new\\nline.flac: its name has a line break" in ran.stderr
+
+
+def test_a_folder_that_was_deleted_is_not_away(music, tonearm, tmp_path):
+    place, folder = tmp_path / "l.sqlite", music["a"].parent
+    with Library(place, write=True) as library:
+        library.write("INSERT INTO roots VALUES (?)", [[os.fsencode(tmp_path)]])
+    folder.rename(tmp_path / "elsewhere")
+    ran = tonearm("list", folder, "--library", place, code=1)
+    assert "music does not exist; what is known of its 4 tracks is kept until" in ran.stderr
+
+
 def test_only_below_a_folder(music, names, tonearm, tmp_path):
     assert names(music["b"]) == ["b"]
     (music["a"].parent / "elsewhere").mkdir()

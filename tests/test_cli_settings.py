@@ -63,7 +63,7 @@ def test_where_each_value_comes_from(place, monkeypatch, capsys):
     assert rows["tag", "library"]["source"] == "$TONEARM_LIBRARY"
     assert ("tag", "policy") not in rows
     _, out, _ = run(monkeypatch, capsys, "settings")
-    assert 'policy = "missing"  # program' in out and "# jobs: cores" in out
+    assert 'policy = "missing"  # program' in out and "# files-from: not set" in out
     # What is shown can be the settings file: TOML, in which nothing is unknown or changed.
     assert tomllib.loads(out.partition("\n")[2])["tag"]["min-confidence"] == 0.7
     monkeypatch.delenv("TONEARM_LIBRARY")

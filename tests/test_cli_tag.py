@@ -231,6 +231,20 @@ def test_albums_of_one_title_are_told_apart(music, tonearm, tmp_path):
         assert "Greatest Hits by " + line.format(music["a"].parent) in planned
 
 
+def test_an_album_that_no_one_genre_fits_is_named(music, tonearm, tmp_path):
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        library.write("UPDATE tracks SET album = 'Sampler', album_artist = NULL")
+    planned = tonearm("tag", "--by", "album").stdout
+    assert "  1 album of different genres, decided file by file: Sampler\n" in planned
+    assert "different genres" not in tonearm("tag", "--by", "file").stdout
+
+
+def test_a_confidence_below_the_limit_looks_like_it(music, tonearm, tmp_path):
+    (tmp_path / "library.sqlite").unlink()
+    tagged.library_of(tmp_path / "library.sqlite", {music["a"]: {"jazz": 0.797, "rock": 0.2}})
+    assert "a.flac: skipped: confidence 79% is too low" in tonearm("tag", "--details").stdout
+
+
 def test_the_only_track_of_an_album_is_as_sure_as_a_file_alone(music, tonearm, tmp_path):
     (tmp_path / "library.sqlite").unlink()
     close = {"jazz": 0.75, "blues": 0.25}

@@ -43,6 +43,19 @@ def test_write_undo_history_and_redo(music, tonearm):
     assert {path: path.read_bytes() for path in music.values()} == written
 
 
+def test_what_another_run_restored_already_is_not_tried_again(music, tonearm):
+    tonearm("tag", "--write")
+    tonearm("undo")
+    tonearm("undo", 2)
+    tonearm("undo")  # of run 1 again, by which run 3 is undone too
+    ran = tonearm("undo", 3)
+    assert (ran.exit_code, ran.stderr) == (0, "All files of run 3 are restored already.\n")
+    assert genres(music)["a"] == ()
+    music["d"].write_bytes(b"no audio any more")
+    ran = tonearm("undo", 4)
+    assert ran.exit_code == 1 and "1 of 2 files of run 4 restored" in ran.stdout
+
+
 def test_history_says_what_became_of_a_run_after_undoing_an_undo(music, tonearm):
     def lines():
         return [line.split("  ", 2)[-1].split(": ", 1)[1] for line in history()]
@@ -138,7 +151,9 @@ def test_an_undo_is_shown_before_it_is_done(music, tonearm):
     before[music["a"]], before[music["d"]] = music["a"].read_bytes(), music["d"].read_bytes()
     shown = tonearm("undo", "--dry-run")
     assert "a.flac: Jazz → none  (its genre alone: other tags were changed since)" in shown.stdout
-    assert "d.flac: Hip-Hop → none  (skipped: its genre was changed since)" in shown.stdout
+    assert (
+        "d.flac: Hip-Hop → none  (skipped: its genre was changed since (now Bebop))" in shown.stdout
+    )
     assert "1 file of run 1 to restore" in shown.stdout
     assert {path: path.read_bytes() for path in music.values()} == before
     assert "run 2: 1 of 2 files of run 1 restored" in tonearm("undo").stdout

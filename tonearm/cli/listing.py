@@ -20,6 +20,7 @@ from tonearm.cli.library_options import Location, location
 from tonearm.genres import UNKNOWN, id3_name
 
 if TYPE_CHECKING:
+    from tonearm.faults import Faults
     from tonearm.library.listing import Row
     from tonearm.library.store import Library
 
@@ -107,7 +108,10 @@ def list_tracks(
         rows = listing.rows(opened, query)
         # Only the table says what a file is to another.
         notes = _notes(opened, copies=copies) if output_format is ListForm.table else {}
-        empty = _print(rows, output_format, notes)
+        if output_format is ListForm.m3u8:
+            empty = _print_m3u8(rows, faults)
+        else:
+            empty = _print(rows, output_format, notes)
     if empty and not faults and output_format is ListForm.table:
         console.say("no file in the library meets these conditions")
     console.close("could not be listed", faults)
@@ -132,7 +136,6 @@ def _print(rows: Iterable[Row], form: ListForm, notes: Mapping[str, str]) -> boo
         ListForm.table: partial(_table, notes=notes),
         ListForm.csv: _csv,
         ListForm.json: _json,
-        ListForm.m3u8: _m3u8,
     }
     pieces = iter(writers[form](rows))
     empty = True
@@ -226,8 +229,9 @@ def _csv(rows: Iterable[Row]) -> Iterator[str]:
         yield buffer.getvalue()
 
 
-def _m3u8(rows: Iterable[Row]) -> Iterator[str]:
-    from tonearm.library.playlist import Entry
+def _print_m3u8(rows: Iterable[Row], faults: Faults) -> bool:
+    """Write a playlist to stdout, and name in ``faults`` what it cannot hold."""
+    from tonearm.library.playlist import LINE_BREAK, Entry
     from tonearm.library.playlist_formats import mixxx
 
     # What has no length could not be read, and no player plays it. Whole paths, as in every list.
@@ -236,4 +240,8 @@ def _m3u8(rows: Iterable[Row]) -> Iterator[str]:
         for row in rows
         if row.duration_s is not None
     )
-    yield made.data.decode("utf-8", "surrogateescape")
+    # As bytes: names that are not UTF-8 must come out as they are.
+    sys.stdout.buffer.write(made.data)
+    for path in made.left_out:
+        faults.add(path, LINE_BREAK)
+    return False

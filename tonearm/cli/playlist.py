@@ -146,6 +146,7 @@ def write_playlist(
         None is by the file's ending.
     """
     from tonearm.files import write_atomically
+    from tonearm.library.playlist import LINE_BREAK
 
     made = _made(entries, output, form)
     unplayable = sum(made.unplayable.values())
@@ -173,8 +174,7 @@ def write_playlist(
             words = f"{console.printable(output)} cannot be written: {error.strerror}"
             raise typer.BadParameter(words, param_hint="-o") from None
         console.say(f"{console.counted(count, 'track')} in {console.printable(output)}{replaced}")
-    reason = "its name has a line break, which an M3U cannot hold"
-    console.report("left out", [(path, reason) for path in made.left_out])
+    console.report("left out", [(path, LINE_BREAK) for path in made.left_out])
     not_written = output is not None and not count
     console.leave(faults=bool(made.left_out) or not_written, interrupted=None)
 

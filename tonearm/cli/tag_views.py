@@ -76,7 +76,9 @@ def _each_file(plan: TagPlan, unscanned: Sequence[Path]) -> Iterator[str]:
         words = _change(file)
         if file.proposal.action not in _SHOWN:
             _, words = _SKIPPED.get(file.proposal.action, ("", file.reason or ""))
-            words = f"skipped: {words.format(confidence=_confidence(file))}"
+            # Rounded down: 79.6 % is below 80.
+            low = f"{int(file.prediction.confidence * 100)}%" if file.prediction else ""
+            words = f"skipped: {words.format(confidence=low)}"
         yield f"{console.printable(file.track.path)}: {words}"
     for path, reason in [*plan.unreadable, *plan.untaggable]:
         yield f"{console.printable(path)}: skipped: {console.printable(reason)}"
@@ -179,6 +181,11 @@ def _show_counts(
     if unscanned:
         words = "not scanned yet, or excluded (`tonearm scan` adds new files)"
         print(f"  {len(unscanned):,} skipped: {words}")
+    if plan.mixed:
+        albums = console.counted(len(plan.mixed), "album")
+        names = ", ".join(console.printable(title) for title in sorted(plan.mixed)[:_MOST_GROUPS])
+        more = ", …" if len(plan.mixed) > _MOST_GROUPS else ""
+        print(f"  {albums} of different genres, decided file by file: {names}{more}")
     links = len(plan.with_action(Action.link))
     if links:
         print(f"  {console.counted(links, 'link')} to these files, not counted")

@@ -39,8 +39,8 @@ class Overview:
     confidence : list of int
         Tracks of a known genre whose probability is 0 to .1, .1 to .2, and so on.
     untagged, tagged_by_tonearm, disagreeing : int
-        Analysed tracks without a genre tag; with one by Tonearm; with one by a person that names
-        a known genre other than the one by sound.
+        Tracks without a genre tag; with one by Tonearm; with one by a person that names a known
+        genre other than the one by sound.
     damaged : int
         Analysed tracks that were classified by what is left of them.
     copies : int
@@ -112,6 +112,13 @@ def overview(library: Library) -> Overview:
             named = set[str]().union(*(known_genres(tag, labels) for tag in json.loads(tags)))
             # A tag that names no genre of the model ("Other", a decade) cannot disagree.
             disagreeing += count * bool(named and genre not in named)
+    # Of what could not be analysed, the tags may be known all the same.
+    for tags, own, count in library.rows(
+        f"SELECT genres, by_tonearm, count(*) FROM tracks t WHERE {PRESENT} AND sound IS NULL"  # noqa: S608
+        " GROUP BY 1, 2"
+    ):
+        untagged += count * (not names_genre(tags))
+        by_tonearm += count * bool(names_genre(tags) and own)
     failed = library.rows(
         "SELECT error_kind, count(*) FROM tracks t"  # noqa: S608
         f" WHERE {PRESENT} AND error_kind IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"

@@ -107,6 +107,8 @@ def why_absent(
     places : collection of Path or None
         What :func:`away` gave, so that the disks are asked once for many paths.
     """
+    whole = Path(os.path.abspath(path))
+    places = away(library) if places is None else places
     reason = None  # an empty mount point is there, and away
     try:
         os.stat(path)
@@ -115,19 +117,19 @@ def why_absent(
         if isinstance(error, PermissionError):
             return reason
     else:
-        if Path(os.path.abspath(path)) not in (away(library) if places is None else places):
+        if whole not in places:
             return None
     count = count_below(library, [path])
     if not count:
         return reason
     forget = f"`tonearm forget {shlex.quote(os.fspath(path))}`"
-    if library.track(path) is not None:  # a file
-        return f"{reason}; what is known of it is kept until {forget}"
-    return f"is away: {_kept(count)}. Connect it, or {forget}"
-
-
-def _kept(count: int) -> str:
-    return f"its {count:,} tracks are kept" if count > 1 else "its track is kept"
+    its = f"its {count:,} tracks" if count > 1 else "its track"
+    # In a folder that is away, or one of some that are, such as the one where all disks are.
+    if any(place in (whole, *whole.parents) or whole in place.parents for place in places):
+        return f"is away: {its} {'are' if count > 1 else 'is'} kept. Connect it, or {forget}"
+    # Anything else was deleted or moved: the next scan finds it, or calls it gone.
+    known = "it" if library.track(path) is not None else its
+    return f"{reason}; what is known of {known} is kept until {forget}"
 
 
 def not_usable(library: Library, paths: Sequence[Path], *, absent: bool = False) -> Faults:

@@ -51,6 +51,10 @@ class Entry(NamedTuple):
         return cls(track.path, track.duration_s or 0.0, track.tags.artist, track.tags.title)
 
 
+# Why a list of lines does not hold a file.
+LINE_BREAK = "its name has a line break, which an M3U cannot hold"
+
+
 @dataclass(frozen=True)
 class Playlist:
     """A file's content, and what it does not hold.

@@ -7,7 +7,7 @@ are looked at as the writing does.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -86,12 +86,15 @@ class TagPlan:
         Files that could not be analysed; files whose tags Tonearm cannot read, such as Matroska.
     away : Faults
         Folders that are away, with the number of their tracks.
+    mixed : list of str
+        Titles of albums whose tracks differ too much for one genre; each file has its own.
     """
 
     files: list[PlannedFile] = field(default_factory=list)
     unreadable: Faults = field(default_factory=Faults)
     untaggable: Faults = field(default_factory=Faults)
     away: Faults = field(default_factory=Faults)
+    mixed: list[str] = field(default_factory=list)
 
     def with_action(self, action: Action) -> list[PlannedFile]:
         """The files that this happens to.
@@ -149,6 +152,7 @@ def plan_tags(
     names = ((track.id, track.path, track.device, track.inode, track.key) for track in tracks)
     links = {link.track: link.first for link in links_among(names)}
     written: set[tuple[int, int]] = set()
+    plan.mixed += _mixed(tracks, albums)
     for track in tracks:
         if track.id in links:
             plan.files.append(_link(track, links[track.id]))
@@ -180,6 +184,18 @@ def _albums(library: Library) -> dict[tuple[str, str], Prediction | None]:
             seen.update({file} if track.inode else ())
     # One track of an album is no more certain than any file alone: it needs a file's confidence.
     return {key: pooled(tracks) for key, tracks in found.items() if len(tracks) > 1}
+
+
+def _mixed(
+    tracks: Iterable[Track], albums: Mapping[tuple[str, str], Prediction | None]
+) -> list[str]:
+    """Titles of the albums of these tracks that no one genre fits."""
+    titles = {}
+    for track in tracks:
+        key = _album(track)
+        if key in albums and albums[key] is None:
+            titles[key] = album_title(track.tags.album or "")
+    return list(titles.values())
 
 
 def _album(track: Track) -> tuple[str, str] | None:

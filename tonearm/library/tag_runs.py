@@ -21,7 +21,7 @@ from tonearm.files import FileStatus, why_unreadable
 from tonearm.library.file_tags import file_tags
 from tonearm.library.moved_files import MovedFiles
 from tonearm.library.store import Library, as_stored
-from tonearm.tagging.fields import edits_for_genres
+from tonearm.tagging.fields import edits_for_genres, read_fields
 from tonearm.tagging.journal import Journal, journal_path
 from tonearm.tagging.journal_records import Entry, FileIdentity
 from tonearm.tagging.write import change, restore, undo_outlook
@@ -158,13 +158,7 @@ def undo_run(
         _keep_identity(library, journal, number, path)
 
     undone = journal.run(number)
-    moved = MovedFiles(library, journal)
-    entries = [
-        (entry, moved.place_of(entry))
-        # Backwards: where a run wrote a file twice, the last change is undone first.
-        for entry in reversed(journal.entries(undone.id))
-        if entry.state == "done" and not entry.undone
-    ]
+    entries = _not_restored(library, journal, undone.id)
     steps = [(path, partial(restore_one, entry, path)) for entry, path in entries]
     done = RunResult(len(steps), undoes=undone.id)
     return _run(library, journal, steps, done, command, on_progress)
@@ -208,13 +202,32 @@ def plan_undo(
         Number of the run; None is the last one that is not undone.
     """
     undone = journal.run(number)
-    planned, moved = [], MovedFiles(library, journal)
-    for entry in reversed(journal.entries(undone.id)):
+    planned = []
+    for entry, path in _not_restored(library, journal, undone.id):
+        exact, reason = undo_outlook(entry, journal, path)
+        planned.append(PlannedUndo(path, entry.new_genres, entry.old_genres, exact, reason))
+    return undone.id, planned
+
+
+def _not_restored(library: Library | None, journal: Journal, run: int) -> list[tuple[Entry, str]]:
+    """Changes of a run that an undo restores, with the place of each file."""
+    moved, latest = MovedFiles(library, journal), journal.latest()
+    found = []
+    # Backwards: where a run wrote a file twice, the last change is undone first.
+    for entry in reversed(journal.entries(run)):
         if entry.state == "done" and not entry.undone:
             path = moved.place_of(entry)
-            exact, reason = undo_outlook(entry, journal, path)
-            planned.append(PlannedUndo(path, entry.new_genres, entry.old_genres, exact, reason))
-    return undone.id, planned
+            # After the undo of an undo, another run may have restored the file already.
+            if latest.get(entry.path, 0) == entry.id or not _is_restored(path, entry):
+                found.append((entry, path))
+    return found
+
+
+def _is_restored(path: str, entry: Entry) -> bool:
+    try:
+        return entry.before is not None and read_fields(path).same_as(entry.before)
+    except TagError:
+        return False
 
 
 def _run(

@@ -133,6 +133,7 @@ class Walk:
     def _note_away(self, roots: list[Path]) -> None:
         """Note which folders are away: their files are not gone, and they need not be walked."""
         places = away(self._library)
+        known = tuple(places)
         for root in roots:
             # A folder below one that is away is away with it.
             if not root.is_dir() and root not in places and self._holds_below(root):
@@ -140,7 +141,7 @@ class Walk:
         for place in places:
             if place in roots or not set(roots).isdisjoint(place.parents):
                 self._away.append(place)
-                self._unread[place] = why_absent(self._library, place, places=places)
+                self._unread[place] = why_absent(self._library, place, places=known)
 
     def _holds_below(self, folder: Path) -> bool:
         """Whether the library has files in a folder, and not the path itself as a file."""

@@ -65,7 +65,7 @@ class GenreFields:
         return self._bare() == other._bare()
 
     def fits(self, other: GenreFields) -> bool:
-        """Whether each tag with a genre is one that ``other`` has too, so that it can be restored.
+        """Whether the tags with a genre are those that ``other`` has too, for it to be restored.
 
         Parameters
         ----------
@@ -73,7 +73,12 @@ class GenreFields:
             The fields to compare with.
         """
         # An empty tag needs no restoring, so its absence does not matter.
-        return all(name in other.tags for name, tag in self.tags.items() if tag.items)
+        return all(
+            name in theirs.tags
+            for ours, theirs in ((self, other), (other, self))
+            for name, tag in ours.tags.items()
+            if tag.items
+        )
 
     def _bare(self) -> dict[str, list[bytes]]:
         bare = {name: [data for _, data in tag.items] for name, tag in self.tags.items()}

@@ -390,6 +390,11 @@ class Journal(Database):
         )
         return [entry_of(row) for row in rows]
 
+    def latest(self) -> dict[str, int]:
+        """Number of the last change of each file, by its path."""
+        rows = self.rows("SELECT path, max(id) FROM entries WHERE state = 'done' GROUP BY path")
+        return {os.fsdecode(path): number for path, number in rows if isinstance(path, bytes)}
+
     def _insert(self, sql: str, values: Sequence[Any]) -> int:
         return int(self.rows(f"{sql} RETURNING id", values)[0][0])
 

@@ -179,20 +179,7 @@ def restore(
         # The quick way, for nearly all files.
         if delta is not None:
             return delta.edits
-        if entry.before is None:
-            raise TagError(f"{target}: its entry in the journal cannot be read")
-        present = read_fields(target)
-        if entry.after is None or not present.same_as(entry.after):
-            # Another program may have encoded the same genre in another way.
-            genres = read_tags(target).genres
-            if genres != entry.new_genres:
-                now = JOINT.join(genres) or "none"
-                raise TagError(f"{target}: its genre was changed since (now {now})")
-            if not present.fits(entry.before):
-                raise TagError(
-                    f"{target}: has tags of another version now, which cannot hold its old genre"
-                )
-        return edits_for_fields(target, entry.before)
+        return _edits_back(target, entry)
 
     return change(
         place,
@@ -204,6 +191,23 @@ def restore(
         undoes=entry.id,
         restores=delta.before if delta is not None else None,
     )
+
+
+def _edits_back(target: Path, entry: Entry) -> list[Edit]:
+    """Edits that give a file, which somebody changed since, the old genre; raises TagError."""
+    if entry.before is None:
+        raise TagError(f"{target}: its entry in the journal cannot be read")
+    present = read_fields(target)
+    if entry.after is None or not present.same_as(entry.after):
+        # Another program may have encoded the same genre in another way.
+        genres = read_tags(target).genres
+        if genres != entry.new_genres:
+            now = JOINT.join(genres) or "none"
+            raise TagError(f"{target}: its genre was changed since (now {now})")
+        if not present.fits(entry.before):
+            # Tags of another version, say, in which the old bytes would mean nothing: the names.
+            return edits_for_genres(target, entry.old_genres, guesses=())
+    return edits_for_fields(target, entry.before)
 
 
 def undo_outlook(entry: Entry, journal: Journal, path: str) -> tuple[bool, str | None]:
@@ -225,10 +229,8 @@ def undo_outlook(entry: Entry, journal: Journal, path: str) -> tuple[bool, str |
         delta = journal.delta(entry.id)
         if delta is not None and is_as_written(path, delta):
             return True, None
-        present = read_fields(target)
-        same = entry.after is not None and present.same_as(entry.after)
-        if not same and read_tags(target).genres != entry.new_genres:
-            return False, "its genre was changed since"
+        # Made and thrown away, so that the outlook is what the undo will find.
+        _edits_back(target, entry)
     except TagError as error:
         return False, _bare(error, target)
     return False, None
