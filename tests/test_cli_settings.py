@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from pathlib import Path
 
 import pytest
 from support import small_files, tagged
@@ -79,6 +80,31 @@ def test_what_does_not_exist_is_named(place, monkeypatch, capsys, text, named):
     place.write_text(text)
     code, _, err = run(monkeypatch, capsys, "status")
     assert code == 2 and named in err and "no such option" in err
+
+
+def test_paths_begin_at_the_file_and_lists_may_be_one_value(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.delenv("TONEARM_LIBRARY", raising=False)
+    place.write_text(
+        'library = "own.sqlite"\n[scan]\nexclude = "Podcasts"\nmodel = "built-in"\n'
+        '[tag]\nlibrary = "~/x.sqlite"\n'
+    )
+    _, out, _ = run(monkeypatch, capsys, "settings", "--changed")
+    values = tomllib.loads(out.partition("\n")[2])
+    assert values["list"]["library"] == str(tmp_path / "own.sqlite")
+    assert values["tag"]["library"] == str(Path("/home/somebody/x.sqlite"))
+    assert (values["scan"]["exclude"], values["scan"]["model"]) == (["Podcasts"], "built-in")
+
+
+def test_what_is_asked_each_time_is_no_setting(place, monkeypatch, capsys):
+    place.write_text("[tag]\nwrite = true\n")
+    code, _, err = run(monkeypatch, capsys, "tag")
+    assert code == 2 and "[tag] write is asked each time, and is no setting" in err
+
+
+def test_a_named_file_has_to_be_there(place, monkeypatch, capsys):
+    code, _, err = run(monkeypatch, capsys, "status")
+    assert code == 2 and "settings.toml, which TONEARM_SETTINGS names, is not there" in err
 
 
 def test_a_file_that_is_not_toml(place):
@@ -159,7 +185,8 @@ def test_a_wrong_value_says_in_which_file_it_stands(place, monkeypatch, capsys):
 def test_watching_tags_in_a_program_that_was_started_for_scan_alone(
     folder, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setenv(settings.VARIABLE, str(tmp_path / "none.toml"))
+    monkeypatch.delenv(settings.VARIABLE, raising=False)
+    monkeypatch.setattr(settings, "settings_path", lambda: tmp_path / "none.toml")
     place = tmp_path / "l.sqlite"
     tags = []
 

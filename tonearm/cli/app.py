@@ -197,7 +197,7 @@ def _run(first: str) -> None:
     if first == completion.ASK:
         completion.answer(build(), sys.argv[2:])
         return
-    if first != "settings" and not settings.settings_path().exists():
+    if first != "settings" and not settings.is_there():
         # Without settings only the one command is imported; `settings` shows those of all.
         build(first if first in _COMMANDS else None)()
         return

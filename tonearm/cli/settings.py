@@ -25,6 +25,10 @@ from tonearm.cli.library_options import Form, FormOption, location, print_object
 from tonearm.errors import SettingsError
 
 VARIABLE = "TONEARM_SETTINGS"
+# What a person says each time: as a setting, a look at the plan would write.
+_ASKED_EACH_TIME = frozenset({"write", "accept-licence"})
+# Values of options for paths that are none.
+_NO_PATHS = frozenset({"built-in", "-"})
 
 
 def settings_path() -> Path:
@@ -35,6 +39,14 @@ def settings_path() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_config_dir("tonearm", appauthor=False)) / "settings.toml"
+
+
+def is_there() -> bool:
+    """Whether there is a settings file; raises SettingsError where one is named that is not."""
+    path = settings_path()
+    if os.environ.get(VARIABLE) and not path.exists():
+        raise SettingsError(f"{path}, which {VARIABLE} names, is not there")
+    return path.exists()
 
 
 def defaults(commands: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,10 +75,22 @@ def defaults(commands: Mapping[str, Any]) -> dict[str, Any]:
         # A command's own table wins over what is said for all.
         merged = {**{k: v for k, v in common.items() if k in options}, **own}
         if merged:
-            found[name] = {options[key].name: value for key, value in merged.items()}
+            found[name] = {
+                options[key].name: _placed(value, options[key], path.parent)
+                for key, value in merged.items()
+            }
     tables = {name for name, value in table.items() if isinstance(value, dict)}
     _require_known(path, "", tables - set(commands), set())
     return found
+
+
+def _placed(value: object, parameter: Any, folder: Path) -> object:  # noqa: ANN401 - as above
+    """A value of the file as the command takes it: paths begin at the file's own folder."""
+    if getattr(parameter, "multiple", False) and not isinstance(value, list):
+        return [value]
+    is_path = parameter.type.name == "path" and isinstance(value, str) and value not in _NO_PATHS
+    # Not where somebody stands: the same command would find another library elsewhere.
+    return str(folder.absolute() / Path(str(value)).expanduser()) if is_path else value
 
 
 def settings(
@@ -94,7 +118,7 @@ def settings(
     for row in rows:
         if row["command"] != shown:
             shown = row["command"]
-            print(f"\n[{shown}]")
+            print(f"\n[{json.dumps(shown) if ' ' in shown else shown}]")
         print(console.printable(_line(row)))
 
 
@@ -142,7 +166,7 @@ def _options(command: Any) -> dict[str, Any]:  # noqa: ANN401 - typer brings its
         longest = max(
             (text for text in parameter.opts if text.startswith("--")), default=None, key=len
         )
-        if longest and parameter.name != "verbose" and longest != "--help":
+        if longest and longest[2:] not in _ASKED_EACH_TIME | {"verbose", "help"}:
             found[longest[2:]] = parameter
     return found
 
@@ -160,8 +184,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _require_known(path: Path, place: str, names: Any, known: set[str]) -> None:  # noqa: ANN401
-    wrong = ", ".join(sorted(set(names) - known))
-    if wrong:
-        raise SettingsError(
-            f"{path}: {place}{wrong}: no such option (`tonearm settings` lists all)"
-        )
+    for wrong in sorted(set(names) - known):
+        if wrong in _ASKED_EACH_TIME:
+            raise SettingsError(f"{path}: {place}{wrong} is asked each time, and is no setting")
+        import difflib
+
+        near = difflib.get_close_matches(wrong, known, 1)
+        hint = f"did you mean {near[0]}?" if near else "`tonearm settings` lists all"
+        raise SettingsError(f"{path}: {place}{wrong}: no such option ({hint})")
