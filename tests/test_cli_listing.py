@@ -224,10 +224,10 @@ def test_one_cause_has_one_wording(music, tonearm, tmp_path):
 
 
 def test_players_differ_by_container():
-    shown = {p.name: {k: p.shows(["A", "B"], k) for k in ("mp4", "asf", "flac")} for p in PLAYERS}
-    assert shown["MPD"] == {"mp4": ["A"], "asf": ["B"], "flac": ["A", "B"]}
-    assert shown["Kodi"] == {"mp4": ["A"], "asf": ["A / B"], "flac": ["A / B"]}
-    assert shown["Rekordbox"]["flac"] == ["A"] and shown["Plex"]["mp4"] == ["A", "B"]
+    shown = {p.name: {k: p.shows(["A", "B"], k) for k in ("mp4", "asf", "wav")} for p in PLAYERS}
+    assert shown["MPD"] == {"mp4": ["A"], "asf": ["B"], "wav": ["A;B"]}
+    assert shown["Kodi"] == {"mp4": ["A"], "asf": ["A / B"], "wav": ["A / B"]}
+    assert shown["Rekordbox"]["wav"] == ["A"] and shown["Plex"]["mp4"] == ["A", "B"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")

@@ -38,7 +38,8 @@ def doctor(
     read = 0
     for path in _files(paths, failures):
         try:
-            diagnosis = diagnose(path)
+            with console.quiet_decoders():
+                diagnosis = diagnose(path)
         except TagError as error:
             failures.add(path, error)
             continue

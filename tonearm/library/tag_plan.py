@@ -193,7 +193,7 @@ def _mixed(
     titles = {}
     for track in tracks:
         key = _album(track)
-        if key in albums and albums[key] is None:
+        if key is not None and key in albums and albums[key] is None:
             titles[key] = album_title(track.tags.album or "")
     return list(titles.values())
 

@@ -36,12 +36,15 @@ class Player:
         last. ``any`` stands for all kinds.
     joint : str
         How it joins several values for display; empty where it keeps them apart.
+    joint_of : dict of str to str
+        The same for kinds of files in which it takes the joined values for one.
     """
 
     name: str
     splits: str = ""
     one_of_several: Mapping[str, int] = field(default_factory=dict)
     joint: str = ""
+    joint_of: Mapping[str, str] = field(default_factory=dict)
 
     def shows(self, values: Sequence[str], kind: str = "") -> list[str]:
         """The genres that it shows for the values in a tag.
@@ -51,12 +54,14 @@ class Player:
         values : sequence of str
             The values in a tag.
         kind : str
-            Kind of the file, see :func:`~tonearm.containers.kinds.sniff`.
+            Kind of the file, see :func:`~tonearm.containers.kinds.sniff`; or ``tta``.
         """
         found = list(values)
         place = self.one_of_several.get(kind, self.one_of_several.get("any"))
         if place is not None and found:
             found = [found[place]]
+        if kind in self.joint_of and found:
+            found = [self.joint_of[kind].join(found)]
         if self.splits:
             pattern = f"[{re.escape(self.splits)}]"
             found = [part.strip() for value in found for part in re.split(pattern, value)]
@@ -67,7 +72,8 @@ class Player:
 # FFmpeg keeps the first value of an MP4 atom, and of WMA descriptors of one name the last.
 _BY_FFMPEG = {"mp4": 0, "asf": -1}
 PLAYERS = (
-    Player("MPD", one_of_several=_BY_FFMPEG),
+    # TTA too is read by FFmpeg; of a WAV it joins what an ID3 tag holds.
+    Player("MPD", one_of_several={**_BY_FFMPEG, "tta": 0}, joint_of={"wav": ";"}),
     Player("Navidrome", splits=";/,"),
     Player("Jellyfin", splits="/|;\\", one_of_several=_BY_FFMPEG),
     Player("Plex", splits=";"),
@@ -125,6 +131,8 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
     """
     genres = read_tags(path).genres
     kind = sniff(path)
+    # Its tags are those of an MP3, but players give it to another decoder, by its name.
+    kind = "tta" if kind == "mp3" and os.fspath(path).lower().endswith(".tta") else kind
     tags: list[TagGenres] = []
     refusal: str | None
     try:
@@ -144,7 +152,7 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
             texts = [text.strip("\0 \n\t") for text in texts]
             if any(texts):
                 tags.append(TagGenres(name, tuple(text for text in texts if text)))
-    if not tags and not genres and kind == "mp3":
+    if not tags and not genres and kind in {"mp3", "tta"}:
         # Such a file is known by its name alone: a text file may be called song.mp3 too.
         _require_sound(path)
     # Players are taken to read the first tag, as most do.
