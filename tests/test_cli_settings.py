@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from pathlib import Path
 
 import pytest
 from support import small_files, tagged
@@ -83,7 +82,7 @@ def test_what_does_not_exist_is_named(place, monkeypatch, capsys, text, named):
 
 
 def test_paths_begin_at_the_file_and_lists_may_be_one_value(place, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("TONEARM_LIBRARY", raising=False)
     place.write_text(
         'library = "own.sqlite"\n[scan]\nexclude = "Podcasts"\nmodel = "built-in"\n'
@@ -92,7 +91,7 @@ def test_paths_begin_at_the_file_and_lists_may_be_one_value(place, tmp_path, mon
     _, out, _ = run(monkeypatch, capsys, "settings", "--changed")
     values = tomllib.loads(out.partition("\n")[2])
     assert values["list"]["library"] == str(tmp_path / "own.sqlite")
-    assert values["tag"]["library"] == str(Path("/home/somebody/x.sqlite"))
+    assert values["tag"]["library"] == str(tmp_path / "home" / "x.sqlite")
     assert (values["scan"]["exclude"], values["scan"]["model"]) == (["Podcasts"], "built-in")
 
 
@@ -191,12 +190,30 @@ def test_watching_tags_in_a_program_that_was_started_for_scan_alone(
     tags = []
 
     def watch(_folders, on_change):
-        on_change([folder / "a.wav"])
-        tags.append(True)
+        on_change([folder])  # nothing is new in it: what a person undid stays undone
+        (folder / "new.wav").write_bytes((folder / "a.wav").read_bytes())
+        on_change([folder])
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tonearm.cli.watch.watch", watch)
+    monkeypatch.setattr(
+        "tonearm.cli.scan._tag", lambda _context, _library, paths: tags.append(paths)
+    )
     arguments = ["scan", folder, "--watch", "--tag", "--library", place]
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert code == 0, err
+    assert len(tags[0]) == 4, "what came before the watching is new, too"
+    assert tags[1:] == [[str(folder / "new.wav")]]
+
+
+def test_watching_writes_by_the_command(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv(settings.VARIABLE, raising=False)
+    monkeypatch.setattr(settings, "settings_path", lambda: tmp_path / "none.toml")
+
+    def watch(_folders, _on_change):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tonearm.cli.watch.watch", watch)
+    arguments = ["scan", folder, "--watch", "--tag", "--library", tmp_path / "l.sqlite"]
     code, out, err = run(monkeypatch, capsys, *arguments)
-    assert code == 0 and tags, err
-    assert "to write" in out or "written" in out
+    assert code == 0 and ("to write" in out or "written" in out), err

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -124,7 +124,14 @@ def scan(
         raise typer.BadParameter("name folders to scan", param_hint="PATHS")
     result, interrupted = _scan(options, named)
     if watch and not interrupted:
-        _watch(context, options, named, tag=tag)
+
+        def write(new: list[str]) -> None:
+            if tag and new:
+                _tag(context, options.library, new)
+
+        # What came while nobody watched, such as before a restart, is as new.
+        write(result.new)
+        _watch(replace(options, quiet=True), named, write)
         return
     words = "Interrupted. What was analysed is kept; the next scan goes on from there."
     faults = bool(result.failures or result.damaged)
@@ -182,7 +189,8 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
 def _report(result: Scan, options: _Options) -> None:
     news = result.analysed + result.recognised + result.gone + result.reclassified
     if options.form is Form.json:
-        values = {name: value for name, value in asdict(result).items() if name != "looking"}
+        # `new` is for the watching: a first scan has all files of a library there.
+        values = {n: value for n, value in asdict(result).items() if n not in {"looking", "new"}}
         for name in ("failures", "damaged", "emptied"):
             values[name] = getattr(result, name).to_dicts()
         print_object(values)
@@ -193,8 +201,8 @@ def _report(result: Scan, options: _Options) -> None:
     console.report("emptied", result.emptied)
 
 
-def _watch(context: typer.Context, options: _Options, paths: Sequence[Path], *, tag: bool) -> None:
-    """Scan what changes in the folders, until Ctrl-C."""
+def _watch(options: _Options, paths: Sequence[Path], write: Callable[[list[str]], None]) -> None:
+    """Scan what changes in the folders, and hand on what is new, until Ctrl-C."""
     from tonearm.cli.watch import watch
     from tonearm.library.store import Library
 
@@ -209,9 +217,11 @@ def _watch(context: typer.Context, options: _Options, paths: Sequence[Path], *, 
         left.update(changed)
         paths = sorted(path for path in left if path.exists())
         try:
-            _scan(options, paths)
-            if tag:
-                _tag(context, options.library, paths)
+            result, interrupted = _scan(options, paths)
+            if interrupted:
+                raise KeyboardInterrupt
+            # Not all that was looked at: a genre that a person took out again stays out.
+            write(result.new)
         except TonearmError as error:
             console.say(f"{console.printable(str(error))}; Tonearm tries again at the next change")
         else:
@@ -224,13 +234,13 @@ def _watch(context: typer.Context, options: _Options, paths: Sequence[Path], *, 
         console.say("no longer watching; everything analysed is kept")
 
 
-def _tag(context: typer.Context, library: Path, paths: list[Path]) -> None:
+def _tag(context: typer.Context, library: Path, paths: list[str]) -> None:
     """`tonearm tag --write` on files, with the defaults of the settings file."""
     from typer.main import get_command
 
     from tonearm.cli.app import build
 
-    arguments = ["tag", "--write", "--library", str(library), "--", *map(str, paths)]
+    arguments = ["tag", "--write", "--library", str(library), "--", *paths]
     # What is skipped is named, and the watching goes on. A program that was started for `scan` has
     # no other command yet.
     program: Any = get_command(build("tag"))

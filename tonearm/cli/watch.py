@@ -23,14 +23,15 @@ _RETRY_S = 5.0  # between two looks for a folder that is away
 def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> None:
     """Call for the folders in which audio files came, changed or went; ends with Ctrl-C.
 
-    A folder that goes (a disk that is unmounted, a rename) is waited for.
+    A folder that goes (a disk that is unmounted, a rename) is waited for. At the start, and when a
+    folder is back, it is called for the whole folder: files may have come while nobody watched.
 
     Parameters
     ----------
     folders : sequence of Path
         What to watch.
     on_change : callable
-        Called with the files that changed, and with the folders of those that went.
+        Called with the files that changed, and with the folders of those that went or came.
     """
     try:
         from watchfiles import watch as changes_of
@@ -39,9 +40,11 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
             "--watch needs an extra: pip install 'tonearm[watch]'", param_hint="--watch"
         ) from None
     away: set[Path] = set()
+    unseen = set(folders)  # to be looked at once they are watched, so that nothing slips through
     while True:
         present = [folder for folder in folders if folder.is_dir()]
         away = _report_away(set(folders) - set(present), away)
+        unseen |= away
         if not present:
             time.sleep(_RETRY_S)
             continue
@@ -57,7 +60,8 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
         )
         try:
             for changes in watched:
-                found = _concerned({Path(path) for _, path in changes})
+                found = _concerned({Path(path) for _, path in changes}, unseen & set(present))
+                unseen -= set(present)
                 if found:
                     on_change(found)
                 # A folder came or went: begin again with those that are there.
@@ -74,9 +78,9 @@ def _report_away(now: set[Path], before: set[Path]) -> set[Path]:
     return now
 
 
-def _concerned(changed: set[Path]) -> list[Path]:
-    """Files to scan, and for what went, its folder."""
-    found: set[Path] = set()
+def _concerned(changed: set[Path], unseen: set[Path]) -> list[Path]:
+    """Files to scan, for what went its folder, and folders that nobody looked at yet."""
+    found = set(unseen)
     for path in changed:
         # Tonearm's own copies begin with a dot, and so do those of many programs that sync.
         if any(part.startswith(".") for part in path.parts[1:]):

@@ -205,6 +205,7 @@ class _Session:
             self._library.put_track(file.path, file.status, file.looked.tags, sound=number)
         self._result.analysed += 1
         self._result.done += 1
+        self._result.new.append(os.fsdecode(file.path))
         if sound.warning:
             self._result.damaged.add(os.fsdecode(file.path), sound.warning)
         for copy in self._waiting.pop(file.looked.key):
@@ -224,10 +225,13 @@ class _Session:
 
     def _keep_recognised(self, file: ListedFile, sound: int) -> None:
         assert file.looked is not None
+        moved = False
         with self._library.transaction():
             if not self._library.known(file.path):
-                self._result.moved += self._follow(file.path, sound)
+                moved = self._follow(file.path, sound)
             self._library.put_track(file.path, file.status, file.looked.tags, sound=sound)
+        self._result.moved += moved
+        self._result.new += [] if moved else [os.fsdecode(file.path)]
         self._result.recognised += 1
         self._result.done += 1
 

@@ -32,6 +32,8 @@ class Scan:
         Files in folders that are not there now, such as on a disk that is not mounted.
     reclassified : int
         Sounds that another model classified again, from the embeddings that are kept.
+    new : list of str
+        Files that came or changed, and could be analysed; not those that only moved.
     failures, damaged : Faults
         Files that could not be read; files classified by a part of them.
     emptied : Faults
@@ -51,6 +53,7 @@ class Scan:
     gone_before: int = 0
     away: int = 0
     reclassified: int = 0
+    new: list[str] = field(default_factory=list)
     failures: Faults = field(default_factory=Faults)
     damaged: Faults = field(default_factory=Faults)
     emptied: Faults = field(default_factory=Faults)
