@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import time
 from pathlib import Path
 
 import av
@@ -194,6 +195,17 @@ def test_mostly_silent_tracks_of_one_length_differ(tmp_path):
         samples[start : start + 2_000] = small_files.music(second, 1.0)[:2_000]
         keys.add(sound_key(small_files.wav(tmp_path / f"{second}.wav", samples)))
     assert len(keys) == 20
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".flac"])
+def test_a_terabyte_of_zeros_is_not_read_through(files, tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    shutil.copy(files[suffix], path)
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)  # nothing of it is written to the disk
+    begun_s = time.process_time()
+    assert sound_key(path) != sound_key(files[suffix])
+    assert time.process_time() - begun_s < 10
 
 
 def test_what_breaks_off_is_another_sound(files, tmp_path):

@@ -31,6 +31,8 @@ _MAGIC, _FIRST_BLOCK = b"fLaC", b"\0\0\0\x22"
 _PADDING_BLOCK, _MAX_BLOCK = 1, 0xFFFFFF
 # Zeros, as an unfinished download has them, read as blocks without end.
 _MOST_BLOCKS = 4_096
+# So far another FLAC is looked for in a file; a terabyte of zeros would take minutes.
+_MOST_SEARCHED = 1 << 33
 # The end of a file that is searched for its last frame, at most.
 _MOST_TAIL_BYTES = 1 << 20
 # 4 fixed bytes, a number of 7, 2 of size, 2 of rate, a checksum: RFC 9639, 9.1.
@@ -177,7 +179,8 @@ def joined(file: BinaryIO) -> list[Joined]:
     starts = [0]
     with mapped(file) as data:
         size = len(data)
-        while (at := data.find(_MAGIC + _FIRST_BLOCK, starts[-1] + 4, size)) >= 0:
+        searched = min(size, _MOST_SEARCHED)
+        while (at := data.find(_MAGIC + _FIRST_BLOCK, starts[-1] + 4, searched)) >= 0:
             starts.append(at)
     return [
         Joined(start, end, None) for start, end in zip(starts, [*starts[1:], size], strict=True)
