@@ -218,6 +218,7 @@ def test_not_audio(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     error = refusal(tmp_path / name)
     assert error.kind == "not-audio"
+    assert "Report it if a player plays it" in error.reason
     assert "libsndfile: " in error.reason and "FFmpeg: " in error.reason, error.reason
 
 

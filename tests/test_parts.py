@@ -15,6 +15,7 @@ from support.fakes import tiny_model  # noqa: E402
 from tonearm.distributed.manifest import write_slices  # noqa: E402
 from tonearm.distributed.output import Output  # noqa: E402
 from tonearm.distributed.parts import Job, PartAnalyser, PartResult, Tries  # noqa: E402
+from tonearm.errors import DAMAGED  # noqa: E402
 from tonearm.library.store import Library  # noqa: E402
 from tonearm.library.table import from_table, library_rows, models_of  # noqa: E402
 
@@ -148,7 +149,7 @@ def test_an_object_that_ends_its_worker_is_given_up_after_three_times(job, tmp_p
     assert analyse(job, line).failed == 1
     assert [row.error and row.error[1] for row in rows_of(job)] == [
         None,
-        "ended its worker 3 times; the file is probably damaged",
+        f"ended its worker 3 times. {DAMAGED}",
         None,
     ]
     # Forgotten, so that a scan of any length remembers nothing of its parts.

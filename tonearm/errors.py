@@ -25,6 +25,12 @@ DecodeKind = Literal[
     "internal",
 ]
 
+# What the owner of a file can do about it.
+INCOMPLETE = "It is incomplete: get it again"
+REPORT = "Nothing was written: please report this file"
+CHECK_DISK = "Check its disk and try again"
+DAMAGED = "It is probably damaged: play it to the end, or get it again"
+
 # Of the JSON object that describes one file: a prediction, or the error below.
 SCHEMA = 2
 

@@ -28,7 +28,7 @@ from tonearm.audio.reader import (
 )
 from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader, as_mp3, counted_reader
 from tonearm.audio.spans import read_span, resample
-from tonearm.errors import DecodeError, DecodeKind
+from tonearm.errors import DAMAGED, INCOMPLETE, DecodeError, DecodeKind
 from tonearm.files import as_path, why_unreadable
 
 __all__ = [
@@ -52,6 +52,8 @@ AUDIO_SUFFIXES = frozenset(
     ".aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .caf .dff .dsf .flac .m4a .m4b .mka .mp2 .mp3 "
     ".mp4 .mpc .oga .ogg .opus .ra .snd .spx .tak .tta .w64 .wav .wave .webm .wma .wv".split()
 )
+# The next back end could say nothing better of these.
+_FINAL = frozenset({"protected", "no-audio-stream", "missing", "permission-denied"})
 # Decoders differ by some frames of padding in what they call the end.
 _PADDING_S = 0.1
 # Piece of the end that is read to see that it is there.
@@ -129,7 +131,7 @@ def decode(
         samples = np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
         # Past the end there is nothing to decode, which is no fault of the file.
         if not len(samples) and not start:
-            raise DecodeError(path, "empty", "holds no sound: it ends after its header")
+            raise DecodeError(path, "empty", f"holds no sound behind its header. {INCOMPLETE}")
         return Audio(samples, rate, short_warning(reader.info, reader.ended_at))
 
 
@@ -267,7 +269,7 @@ def _open_reader(path: Path) -> AudioReader:
             reader = opener(path)
         except DecodeError as error:
             # The next back end could say nothing better of these.
-            if error.kind in ("protected", "no-audio-stream", "missing", "permission-denied"):
+            if error.kind in _FINAL or error.reason.endswith(INCOMPLETE):
                 raise
             reasons.append(error.reason)
             continue
@@ -275,12 +277,13 @@ def _open_reader(path: Path) -> AudioReader:
             reader.close()
             reason = (
                 f"states {reader.info.sample_rate_hz:,} samples a second. "
-                f"Tonearm reads {_LOWEST_HZ:,} to {_HIGHEST_HZ:,}"
+                f"Tonearm reads {_LOWEST_HZ:,} to {_HIGHEST_HZ:,}. {DAMAGED}"
             )
             raise DecodeError(path, "not-audio", reason)
         return reader
     said = "; ".join(reasons)
-    raise DecodeError(path, "not-audio", f"is not an audio file that Tonearm can read. ({said})")
+    reason = f"is not an audio file that Tonearm can read. Report it if a player plays it. ({said})"
+    raise DecodeError(path, "not-audio", reason)
 
 
 def _openers(path: Path) -> tuple[Callable[[Path], AudioReader], ...]:

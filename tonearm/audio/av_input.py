@@ -12,7 +12,7 @@ from tonearm.audio.reader import no_file, plain
 from tonearm.containers.asf import is_encrypted
 from tonearm.containers.mp4_atoms import sample_entries
 from tonearm.containers.stated_bytes import lacks_index, what_differs
-from tonearm.errors import DecodeError
+from tonearm.errors import INCOMPLETE, DecodeError
 from tonearm.files import as_path
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def open_or_explain(
         # A file that has gone since keeps the reason that FFmpeg gave.
         with contextlib.suppress(OSError), path.open("rb") as file:
             if lacks_index(file):
-                reason = "the end of this MP4, with the index of its sound, is missing"
+                reason = f"lacks its end, with the index of an MP4's sound. {INCOMPLETE}"
         raise DecodeError(path, "not-audio", reason) from None
 
 

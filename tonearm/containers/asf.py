@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tonearm.containers.edits import (
-    INCOMPLETE,
     RESAVE,
     Content,
     Edit,
@@ -26,6 +25,7 @@ from tonearm.containers.edits import (
     decoded,
     read_at,
 )
+from tonearm.errors import INCOMPLETE
 
 # Behind its header: the file's own number, the count of packets, two reserved bytes.
 DATA, DATA_HEAD_BYTES = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c"), 50

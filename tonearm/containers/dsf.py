@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 
 from tonearm.containers.edits import (
-    INCOMPLETE,
     RESAVE,
     Content,
     Edit,
@@ -16,6 +15,7 @@ from tonearm.containers.edits import (
     read_at,
 )
 from tonearm.containers.id3 import NEW_ID3, Id3Body, Id3Codec
+from tonearm.errors import INCOMPLETE
 
 
 class DsfFile(RawFile):

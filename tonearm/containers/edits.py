@@ -202,7 +202,6 @@ class RawFile(ABC):
 
 # What the owner of a file can do about its tags.
 RESAVE = "Save its tags again with a tag editor"
-INCOMPLETE = "It is incomplete: get it again"
 
 
 def damaged(path: str | os.PathLike[str], what: str, todo: str = "") -> TagError:

@@ -14,7 +14,6 @@ from typing import BinaryIO, NamedTuple
 
 from tonearm.containers.edges import id3v2_bytes, sound_bounds
 from tonearm.containers.edits import (
-    INCOMPLETE,
     Content,
     Edit,
     RawFile,
@@ -24,6 +23,7 @@ from tonearm.containers.edits import (
     read_at,
 )
 from tonearm.containers.vorbis import COMMENT_BLOCK, VENDOR, CommentCodec, Comments
+from tonearm.errors import INCOMPLETE
 from tonearm.files import mapped
 
 STREAMINFO, STREAMINFO_BYTES = 0, 34

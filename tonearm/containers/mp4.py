@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from tonearm.containers.edits import (
-    INCOMPLETE,
     MP4_MARKER,
     RESAVE,
     Content,
@@ -38,6 +37,7 @@ from tonearm.containers.mp4_atoms import (
     offset_tables,
 )
 from tonearm.containers.mutagen_tags import genre_by_number
+from tonearm.errors import INCOMPLETE
 
 _PATH = (b"udta", b"meta", b"ilst")
 # Version, flags, a reserved word, then iTunes's handler; its name is empty, so a NUL ends it.

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from tonearm.containers.edits import (
-    INCOMPLETE,
     RESAVE,
     Content,
     Edit,
@@ -23,6 +22,7 @@ from tonearm.containers.edits import (
 )
 from tonearm.containers.ogg import CONTINUED, HEADER, LAST, MAX_SEGMENTS, Page, page_at
 from tonearm.containers.vorbis import COMMENT_BLOCK, CommentCodec, Comments
+from tonearm.errors import INCOMPLETE
 
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 

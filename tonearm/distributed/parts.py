@@ -24,7 +24,7 @@ from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.distributed.manifest import Item, items_of
 from tonearm.distributed.objects import ObjectPath, object_path
 from tonearm.distributed.output import Output, place_of
-from tonearm.errors import TagError
+from tonearm.errors import DAMAGED, TagError
 from tonearm.library.classify import classify_stored
 from tonearm.library.file_analysis import (
     Embed,
@@ -293,7 +293,7 @@ class _Rows:
 
     def give_up(self, number: int, times: int) -> None:
         """Make a row of an object that is not tried again."""
-        reason = f"ended its worker {times} times; the file is probably damaged"
+        reason = f"ended its worker {times} times. {DAMAGED}"
         self.take_in(number, Failure("crash", reason))
 
     def is_new(self, number: int, looked: Looked) -> bool:

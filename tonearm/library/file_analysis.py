@@ -16,7 +16,7 @@ import numpy as np
 from tonearm.audio import check_file
 from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
-from tonearm.errors import DecodeError
+from tonearm.errors import DAMAGED, DecodeError
 from tonearm.files import as_path
 from tonearm.library.store import FileTags
 from tonearm.model.classifier import Classifier, FilePath
@@ -156,7 +156,7 @@ def _rounded(path: FilePath, embeddings: Embeddings) -> StoredEmbeddings:
     # Float16 as it is stored, so that a scan and a later classification see the same numbers.
     windows = embeddings.values.astype(np.float16)
     if not np.isfinite(windows).all():
-        reason = "cannot be analysed: the model's answer to it is not a number"
+        reason = f"holds sound for which the model gives no valid numbers. {DAMAGED}"
         raise DecodeError(path, "unreadable", reason)
     return StoredEmbeddings(
         values=windows,

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.audio.source import Source, open_source
-from tonearm.errors import DecodeError, ModelError
+from tonearm.errors import DAMAGED, DecodeError, ModelError
 from tonearm.files import cores
 from tonearm.model import batch
 from tonearm.model import file as model_file
@@ -394,7 +394,7 @@ class Classifier:
         with open_source(source, sample_rate_hz) as opened:
             embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
             if not np.isfinite(embeddings.values).all():
-                reason = "holds sound for which the model gives no valid numbers; it may be damaged"
+                reason = f"holds sound for which the model gives no valid numbers. {DAMAGED}"
                 raise DecodeError(opened.shown, "unreadable", reason)
         return replace(embeddings, path=opened.path)
 

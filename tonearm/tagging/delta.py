@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tonearm.containers.edits import Edit, edited_pieces
-from tonearm.errors import TagError
+from tonearm.errors import REPORT, TagError
 
 # Bytes that have to agree for two places to count as the same, and how far one is looked for.
 # So many bytes of sound never agree by chance. Padding may: that makes a delta longer, not wrong.
@@ -89,7 +89,7 @@ def delta_of(original: str | os.PathLike[str], changed: str | os.PathLike[str]) 
             )
         # Proved before anything is replaced, rather than trusted.
         if _digest_of(edited_pieces(new_file, edits)) != before:
-            raise TagError(f"{original}: its old bytes could not be kept")
+            raise TagError(f"{original}: its old bytes could not be kept. {REPORT}")
     return Delta(edits, before, after)
 
 

@@ -109,7 +109,7 @@ def put_in_place(target: Path, temporary: Path, status: FileStatus) -> None:
     """
     # Size, both times, device and inode: the smallest change by others is noticed.
     if FileStatus.of(target.stat()) != status:
-        raise TagError(f"{target}: was changed meanwhile by another program")
+        raise TagError(f"{target}: was changed meanwhile by another program; try again")
     os.replace(temporary, target)
     # The change is made now, whatever happens to its flushing.
     with contextlib.suppress(OSError, AttributeError):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tonearm.audio.packets import packet_digest
 from tonearm.containers.edits import JOINT, Edit
-from tonearm.errors import DecodeError, LibraryError, TagError
+from tonearm.errors import REPORT, DecodeError, LibraryError, TagError
 from tonearm.files import FileStatus
 from tonearm.tagging.delta import Delta, delta_of, digest_of
 from tonearm.tagging.fields import (
@@ -133,7 +133,7 @@ def change(
 def _restored(target: Path, temporary: Path, digest: str) -> GenreFields:
     """The fields of a copy that is the original again, byte by byte."""
     if digest_of(temporary) != digest:
-        raise TagError(f"{target}: its original bytes would not come back")
+        raise TagError(f"{target}: its original bytes would not come back. {REPORT}")
     return read_fields(temporary)
 
 
@@ -308,7 +308,7 @@ def compare(target: Path, temporary: Path) -> GenreFields:
         reason = str(error).removeprefix(f"{temporary}: ")
         raise TagError(f"{target}: cannot be read back ({reason})") from None
     if not same:
-        raise TagError(f"{target}: other tags would have changed")
+        raise TagError(f"{target}: other tags would have changed. {REPORT}")
     try:
         # None: tags stand among the sound, so FFmpeg's packets are compared instead.
         same_sound = same_sound_bytes(target, temporary)
@@ -318,7 +318,7 @@ def compare(target: Path, temporary: Path) -> GenreFields:
         reason = f"its sound cannot be compared ({error.reason})"
         raise TagError(f"{target}: {reason}") from None
     if not same_sound:
-        raise TagError(f"{target}: its sound would have changed")
+        raise TagError(f"{target}: its sound would have changed. {REPORT}")
     return after
 
 

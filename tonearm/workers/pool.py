@@ -20,7 +20,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from tonearm.errors import TonearmError
+from tonearm.errors import DAMAGED, TonearmError
 from tonearm.workers.messages import (
     OUT_OF_MEMORY,
     Done,
@@ -365,15 +365,12 @@ def _crashed(process: BaseProcess) -> Failure:
             "try again with fewer --jobs"
         )
     else:
-        reason = f"made its decoder crash ({_name_of(code)}); the file is probably damaged"
+        reason = f"made its decoder crash ({_name_of(code)}). {DAMAGED}"
     return Failure("crash", reason)
 
 
 def _too_slow(limits: Limits) -> str:
-    return (
-        f"was given up: its decoder made no progress in {limits.time_s:.0f} s; "
-        "the file is probably damaged"
-    )
+    return f"was given up: its decoder made no progress in {limits.time_s:.0f} s. {DAMAGED}"
 
 
 def _exit_code(process: BaseProcess) -> int | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from tonearm.errors import DecodeError, ModelError, TonearmError
+from tonearm.errors import CHECK_DISK, DAMAGED, DecodeError, ModelError, TonearmError
 from tonearm.workers.messages import OUT_OF_MEMORY, Failure, Kind
 
 Task = TypeVar("Task")
@@ -114,7 +114,7 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, FileNotFoundError):
         return Failure("missing", "disappeared while Tonearm was reading it")
     if isinstance(error, OSError):  # the disk failed
-        return Failure("unreadable", f"cannot be read: {error.strerror or error}")
+        return Failure("unreadable", f"cannot be read: {error.strerror or error}. {CHECK_DISK}")
     if isinstance(error, MemoryError):
         return too_large()
     what = str(error) if isinstance(error, TonearmError) else f"{type(error).__name__}: {error}"
@@ -123,7 +123,7 @@ def failure_of(error: Exception) -> Failure:
 
 def too_large() -> Failure:
     """What to say of a file that took more memory than one may."""
-    return Failure("memory", "needs more memory than one file may use; it is probably damaged")
+    return Failure("memory", f"needs more memory than one file may use. {DAMAGED}")
 
 
 def live(
