@@ -39,7 +39,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=60, help="seconds for one input, by the clock")
     parser.add_argument("--findings", type=Path, required=True)
     args = parser.parse_args()
-    target, found, runs = TARGETS[args.target], set(), count(1)
+    target, runs = TARGETS[args.target], count(1)
+    found: set[str] = set()
     args.findings.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         corpus, path = Path(place, "corpus"), Path(place, "work", "input")
