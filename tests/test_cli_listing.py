@@ -102,7 +102,7 @@ def test_a_playlist_holds_the_bytes_of_names_and_says_what_it_cannot_hold(tmp_pa
     for path in paths:
         small_files.write(path, small_files.music(1, 0.3))
     place = tagged.library_of(tmp_path / "l.sqlite", {path: {"jazz": 0.9} for path in paths})
-    ran = tonearm("list", "--format", "m3u8", "--library", place, code=1)
+    ran = tonearm("list", "--format", "m3u8", "--library", place)
     assert ran.stdout_bytes.splitlines()[2:] == [os.fsencode(paths[0])]
     assert "new\\nline.flac: its name has a line break" in ran.stderr
 
@@ -137,6 +137,17 @@ def test_forms(music, tonearm, tmp_path):
     lines = tonearm("list", "-f", "m3u8", *library).stdout.splitlines()
     assert lines[0] == "#EXTM3U" and lines[1].startswith("#EXTINF:1,")
     assert lines[2::2] == [str(music["a"]), str(music["b"])], "whole paths, and what plays"
+
+
+def test_no_output_takes_the_place_of_a_database(music, tonearm, tmp_path):
+    library = ["--library", tmp_path / "l.sqlite"]
+    kept = (tmp_path / "l.sqlite").read_bytes()
+    ran = tonearm("playlist", "-f", "m3u8", "-o", tmp_path / "l.sqlite", *library, code=2)
+    assert "is a database" in ran.stderr and (tmp_path / "l.sqlite").read_bytes() == kept
+    ran = tonearm("playlist", "-o", tmp_path / "a.pls", *library, code=2)
+    assert "ends in none of .m3u8, .m3u, .xspf, .xml" in " ".join(
+        ran.stderr.replace("│", "").split()
+    )
 
 
 def test_a_misspelt_genre_is_named(music, tmp_path):

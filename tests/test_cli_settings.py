@@ -206,6 +206,18 @@ def test_watching_tags_in_a_program_that_was_started_for_scan_alone(
     assert tags[1:] == [[str(folder / "new.wav")]]
 
 
+def test_a_folder_that_never_was_there_is_not_watched(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv(settings.VARIABLE, raising=False)
+    arguments = ["scan", tmp_path / "slip", "--watch", "--library", tmp_path / "l.sqlite"]
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert code == 2 and "slip does not exist" in err and "name folders to watch" in err
+
+
+def test_an_empty_argument_is_a_slip(monkeypatch, capsys):
+    code, _, err = run(monkeypatch, capsys, "scan", "")
+    assert code == 2 and "an argument is empty" in err
+
+
 def test_watching_writes_by_the_command(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.delenv(settings.VARIABLE, raising=False)
     monkeypatch.setattr(settings, "settings_path", lambda: tmp_path / "none.toml")

@@ -367,7 +367,10 @@ def _reason(error: sqlite3.Error) -> str:
         ),
         ("SQLITE_READONLY", "cannot be written: the permissions, or a read-only disk, forbid it"),
         ("SQLITE_CANTOPEN", "cannot be opened: check its permissions"),
-        ("SQLITE_NOTADB", "is not a database"),
+        (
+            "SQLITE_NOTADB",
+            "is not a database: name another with --library, or move it away and scan again",
+        ),
         ("SQLITE_CORRUPT", "is damaged: move it away, or restore a backup"),
         ("SQLITE_IOERR", f"cannot be read or written: the disk is full or fails ({error})"),
     ):

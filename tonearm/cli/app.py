@@ -197,6 +197,9 @@ def _run(first: str) -> None:
     if first == completion.ASK:
         completion.answer(build(), sys.argv[2:])
         return
+    if "" in sys.argv[1:]:
+        # `tonearm scan "$MUSIC"` without MUSIC: as a path it would be the folder one stands in.
+        raise TonearmError("an argument is empty: is a variable of your script not set?")
     if first != "settings" and not settings.is_there():
         # Without settings only the one command is imported; `settings` shows those of all.
         build(first if first in _COMMANDS else None)()

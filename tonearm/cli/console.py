@@ -123,15 +123,28 @@ def output_file(path: Path | None) -> Path | None:
         )
     if path.exists() and files.is_read_only(path):
         raise typer.BadParameter(f"{printable(path)} is read-only")
+    if _is_database(path):
+        raise typer.BadParameter(
+            f"{printable(path)} is a database, such as a library or its journal: name another file"
+        )
     return path
+
+
+def _is_database(path: Path) -> bool:
+    """Whether a file begins as SQLite's do; a journal that is written over cannot be made again."""
+    try:
+        with path.open("rb") as file:
+            return path.is_file() and file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
 
 
 def replaced(path: Path) -> str:
     """What to add to a message about a file that is written, if it takes the place of another.
 
     One rule for every command: a file that somebody names with ``-o`` is written over, as other
-    programs do and cron needs, and the run says so. Music is never written over, and neither is a
-    file whose name Tonearm made up.
+    programs do and cron needs, and the run says so. Music and databases never are, and neither is
+    a file whose name Tonearm made up.
 
     Parameters
     ----------

@@ -39,7 +39,9 @@ def import_tracks(
     """
     from tonearm.library.import_table import Import, Mapping, import_rows
     from tonearm.library.store import Library
+    from tonearm.library.table import require_pyarrow
 
+    require_pyarrow("an import")  # before a library is made
     mapping = Mapping([_pair(text) for text in maps or ()])
     files = [file for table in tables for file in _files(table)]
     result = Import()
@@ -107,12 +109,11 @@ def _names(folder: str) -> list[str]:
 
 
 def _batches(files: list[str], bar: Progress) -> Iterator[Batch]:
-    from tonearm.errors import LibraryError
-    from tonearm.library.table import BATCH_ROWS, from_table, models_of, require_pyarrow
-
-    require_pyarrow("an import")
     import pyarrow as pa
     from pyarrow import parquet
+
+    from tonearm.errors import LibraryError
+    from tonearm.library.table import BATCH_ROWS, from_table, models_of
 
     for name in files:
         try:

@@ -20,7 +20,6 @@ from tonearm.cli.library_options import Location, location
 from tonearm.genres import UNKNOWN, id3_name
 
 if TYPE_CHECKING:
-    from tonearm.faults import Faults
     from tonearm.library.listing import Row
     from tonearm.library.store import Library
 
@@ -109,7 +108,7 @@ def list_tracks(
         # Only the table says what a file is to another.
         notes = _notes(opened, copies=copies) if output_format is ListForm.table else {}
         if output_format is ListForm.m3u8:
-            empty = _print_m3u8(rows, faults)
+            empty = _print_m3u8(rows)
         else:
             empty = _print(rows, output_format, notes)
     if empty and not faults and output_format is ListForm.table:
@@ -229,8 +228,8 @@ def _csv(rows: Iterable[Row]) -> Iterator[str]:
         yield buffer.getvalue()
 
 
-def _print_m3u8(rows: Iterable[Row], faults: Faults) -> bool:
-    """Write a playlist to stdout, and name in ``faults`` what it cannot hold."""
+def _print_m3u8(rows: Iterable[Row]) -> bool:
+    """Write a playlist to stdout, and name what it cannot hold."""
     from tonearm.library.playlist import LINE_BREAK, Entry
     from tonearm.library.playlist_formats import mixxx
 
@@ -242,6 +241,5 @@ def _print_m3u8(rows: Iterable[Row], faults: Faults) -> bool:
     )
     # As bytes: names that are not UTF-8 must come out as they are.
     sys.stdout.buffer.write(made.data)
-    for path in made.left_out:
-        faults.add(path, LINE_BREAK)
+    console.report("left out", [(path, LINE_BREAK) for path in made.left_out])
     return False

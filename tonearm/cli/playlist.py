@@ -45,8 +45,14 @@ Output = Annotated[
 ]
 
 
-# Formats by the ending of a file; any other holds M3U8.
-_FORMS = {".xspf": PlaylistForm.xspf, ".xml": PlaylistForm.rekordbox}
+# Formats by the ending of a file.
+_FORMS = {
+    "": PlaylistForm.m3u8,
+    ".m3u8": PlaylistForm.m3u8,
+    ".m3u": PlaylistForm.m3u8,
+    ".xspf": PlaylistForm.xspf,
+    ".xml": PlaylistForm.rekordbox,
+}
 
 
 def _seconds(text: str | None) -> str | None:
@@ -174,9 +180,19 @@ def write_playlist(
             words = f"{console.printable(output)} cannot be written: {error.strerror}"
             raise typer.BadParameter(words, param_hint="-o") from None
         console.say(f"{console.counted(count, 'track')} in {console.printable(output)}{replaced}")
+    # Named, and no fault: such a name has no place in the list today and tomorrow.
     console.report("left out", [(path, LINE_BREAK) for path in made.left_out])
-    not_written = output is not None and not count
-    console.leave(faults=bool(made.left_out) or not_written, interrupted=None)
+    console.leave(faults=output is not None and not count, interrupted=None)
+
+
+def _form_named(output: Path) -> PlaylistForm:
+    """The format that a file's name asks for; one without an ending, such as a pipe, gets M3U8."""
+    form = _FORMS.get(output.suffix.lower())
+    if form is None:
+        known = ", ".join(ending for ending in _FORMS if ending)
+        words = f"{console.printable(output)} ends in none of {known}: rename it, or give --format"
+        raise typer.BadParameter(words, param_hint="-o")
+    return form
 
 
 def _made(entries: list[Entry], output: Path | None, form: PlaylistForm | None) -> Playlist:
@@ -184,7 +200,7 @@ def _made(entries: list[Entry], output: Path | None, form: PlaylistForm | None) 
     from tonearm.library.playlist import m3u8
 
     if form is None and output is not None:
-        form = _FORMS.get(output.suffix.lower())
+        form = _form_named(output)
     if form is PlaylistForm.xspf:
         return playlist_formats.xspf(entries)
     if form is PlaylistForm.rekordbox:

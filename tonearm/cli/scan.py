@@ -208,8 +208,12 @@ def _watch(options: _Options, paths: Sequence[Path], write: Callable[[list[str]]
 
     with Library(options.library) as opened:
         folders = [Path(path) for path in opened.roots()]
-    # Files are scanned once; only folders can be watched.
-    folders = [path for path in map(Path.resolve, paths) if path.is_dir()] or folders
+    # Files are scanned once; only folders can be watched. One that is away is waited for.
+    named = [path.resolve() for path in paths]
+    if named:
+        folders = [path for path in named if path.is_dir() or path in folders]
+    if not folders:
+        raise typer.BadParameter("name folders to watch", param_hint="PATHS")
 
     left: set[Path] = set()  # of a time when the library was in use
 

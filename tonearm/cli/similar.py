@@ -71,7 +71,7 @@ def similar(
 def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
     """The embedding of a file: from the library, else computed now."""
     from tonearm.containers.sound_key import sound_key
-    from tonearm.errors import LibraryError
+    from tonearm.errors import DecodeError, LibraryError
     from tonearm.library.similar import Probe, probe_of
 
     # The key first: a file that moved since the scan is known by it.
@@ -89,6 +89,11 @@ def _probe(opened: Library, file: Path, model: Path | None) -> Probe:
             f"{opened.path} was analysed by another model ({kept.name}): name it with --model, "
             "or scan again"
         )
-    with console.quiet_decoders():
-        embeddings = classifier.embed(file)
+    try:
+        with console.quiet_decoders():
+            embeddings = classifier.embed(file)
+    except DecodeError as error:
+        # A file that fails, not a wrong use: as for `predict` and `explain`.
+        console.close("could not be read", [(error.path, error.reason)])
+        raise
     return Probe.of(embeddings, classifier.model, key=key)
