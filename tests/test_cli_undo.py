@@ -10,6 +10,7 @@ from support import tagged
 from support.two_albums import genres, runner, two_albums
 
 from tonearm.cli import undo
+from tonearm.errors import LibraryError
 from tonearm.library import tag_runs
 from tonearm.tagging import write
 
@@ -54,6 +55,13 @@ def test_what_another_run_restored_already_is_not_tried_again(music, tonearm):
     music["d"].write_bytes(b"no audio any more")
     ran = tonearm("undo", 4)
     assert ran.exit_code == 1 and "1 of 2 files of run 4 restored" in ran.stdout
+
+
+def test_a_library_that_was_moved_without_its_journal_says_so(music, tonearm, tmp_path):
+    tonearm("tag", "--write")
+    (tmp_path / "library.journal.sqlite").unlink()
+    with pytest.raises(LibraryError, match="2 files hold a genre by Tonearm, but there is no jour"):
+        tonearm("undo")
 
 
 def test_history_says_what_became_of_a_run_after_undoing_an_undo(music, tonearm):

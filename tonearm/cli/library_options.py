@@ -233,9 +233,11 @@ def has_journal(place: Path) -> bool:
     Raises
     ------
     LibraryError
-        Where there is no library either: its name may be a slip.
+        Where there is no library either, whose name may be a slip; or where genres were written
+        all the same, and only the library was moved.
     """
     from tonearm.errors import LibraryError
+    from tonearm.library.store import Library
     from tonearm.tagging.journal import journal_path
 
     journal = journal_path(place)
@@ -244,5 +246,13 @@ def has_journal(place: Path) -> bool:
     if not place.exists():
         words = f"there is no library at {console.printable(place)}, and no journal next to it"
         raise LibraryError(f"{words}: no genre has been written yet")
+    with Library(place) as library:
+        written = library.rows("SELECT count(*) FROM tracks WHERE by_tonearm AND genres != '[]'")
+    if written[0][0]:
+        files = console.counted(written[0][0], "file holds", "files hold")
+        words = (
+            f"{files} a genre by Tonearm, but there is no journal at {console.printable(journal)}"
+        )
+        raise LibraryError(f"{words}: move it there from where the library was")
     console.say("No genre has been written yet.")
     return False
