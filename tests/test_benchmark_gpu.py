@@ -47,7 +47,7 @@ def test_what_differs_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "name_of", str)
     monkeypatch.setattr(gpu, "measure_encoder", lambda *_: {})
     losses = {"fake": 1.0, "cpu": 1.5}
-    monkeypatch.setattr(gpu, "measure_epochs", lambda _, device, *__: (2.0, losses[device]))
+    monkeypatch.setattr(gpu, "measure_epochs", lambda _, device, *__: (2.0, losses[device], ""))
     wrong = {"logit_difference": float("nan"), "windows_10000_s": 1.0}
     monkeypatch.setattr(gpu, "measure_network", lambda *_: dict(wrong))
     found = gpu.measure("fake", SMALL)
@@ -59,6 +59,8 @@ def test_what_differs_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     losses["fake"] = 1.5
     wrong["logit_difference"] = 1e-6
     assert not gpu.measure("fake", SMALL)["faults"]
+    monkeypatch.setattr(gpu, "measure_epochs", lambda *_: (2.0, 1.0, "the export differs"))
+    assert gpu.measure("fake", SMALL)["faults"] == ["gabor: the export differs"]
 
 
 def test_a_measurement_ends_after_its_time_and_counts_windows(

@@ -33,7 +33,9 @@ from tonearm.training.report_charts import curves
 from tonearm.training.run import BUNDLE, CURVES, METRICS, PREDICTIONS, Row, Run, write
 
 _BATCH = 64  # windows at once
-_TOLERANCE = 1e-4  # of probabilities; float32 on two engines
+# Of probabilities, by float32 on two engines: 2e-7 for most networks, up to 8e-4 for a discriminant
+# of genres that lie far apart, whose logits are large. A wrong export differs by tenths.
+_TOLERANCE = 2e-3
 _TEMPERATURES = np.geomspace(0.2, 5, 121)
 _NOTICE = "Trained from scratch with Tonearm; no other weights are in it.\n"
 
