@@ -56,7 +56,7 @@ def main(prepared: str, new: str) -> None:
         for seed in range(DRAWS)
     ]
     right = np.array([trial.probabilities.argmax(1) == trial.truth for trial in trials])
-    low, high = metrics.bootstrap_interval(right.mean(axis=0), groups=tracks.groups)
+    low, high = metrics.accuracy_interval(right.mean(axis=0), groups=tracks.groups)
     print(
         f"all {right.shape[1]} clips, {custom_genres.FOLDS} folds by artist, {DRAWS} shuffles: "
         f"{right.mean():.3f} [{low:.3f}, {high:.3f}] by artist, "

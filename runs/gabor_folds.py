@@ -82,7 +82,7 @@ def main(root: Path, shuffles: int) -> None:
 
 def say(what: str, right: Float64, owners: list[str], part: str) -> None:
     """One row with its interval by artist."""
-    low, high = metrics.bootstrap_interval(right, groups=owners)
+    low, high = metrics.accuracy_interval(right, groups=owners)
     n = f"n={len(right)} by {len(set(owners))} artists"
     print(f"{what}\t{part}\t{right.mean():.3f}\t[{low:.3f}, {high:.3f}]\t{n}", flush=True)
 

@@ -179,7 +179,7 @@ def measure(segments: Segments, row: Row, labels: Sequence[str], epochs: int) ->
 
 def _figures(truth: NDArray[Any], values: NDArray[Any], owners: list[str]) -> dict[str, Any]:
     right = (values.argmax(axis=1) == truth).astype(float)
-    low, high = metrics.bootstrap_interval(right, groups=owners)
+    low, high = metrics.accuracy_interval(right, groups=owners)
     return {"accuracy": float(right.mean()), "interval_95_by_group": [low, high], "n": len(right)}
 
 

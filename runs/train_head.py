@@ -121,7 +121,7 @@ def measure_grouped(
             np.mean([row[:, :-1].argmax(axis=1) == truth for row in first])
         ),
         "deviation_of_shuffles": float(right.mean(axis=1).std()),
-        "interval_95_by_artist": metrics.bootstrap_interval(
+        "interval_95_by_artist": metrics.accuracy_interval(
             np.mean([row.argmax(axis=1) == truth for row in ten], axis=0), groups=groups
         ),
         "log_loss": float(np.mean([row["log_loss"] for row in evaluated])),

@@ -56,3 +56,28 @@ def test_a_file_that_cannot_be_read_is_named(tonearm: Command, tmp_path: Path) -
     run = tonearm("explain", broken)
     assert run.code == 1 and "broken.mp3" in run.err and run.out == ""
     assert run.err.startswith("1 file could not be analysed:")
+
+
+def test_silence_has_no_reasons_and_a_short_sound_is_doubted(
+    tonearm: Command, tmp_path: Path
+) -> None:
+    silence, dithered, short = (tmp_path / f"{name}.wav" for name in ("silence", "dither", "short"))
+    write_sndfile(silence, np.zeros(44_100 * 4, dtype=np.float32), 44_100)
+    steps = np.random.default_rng(0).integers(-1, 2, 44_100 * 4) / 32_768
+    write_sndfile(dithered, steps.astype(np.float32), 44_100)
+    write_sndfile(short, tone(LOW_HZ, 2.0, 44_100), 44_100)
+    run = tonearm("explain", silence, "--model", "built-in")
+    assert (run.code, run.out) == (0, f"{silence}: unknown, silent: there is nothing to classify\n")
+    found = json.loads(tonearm("explain", silence, "--model", "built-in", "-f", "json").out)
+    assert found["reasons"] is None and found["note"] == "silent" and not found["warnings"]
+    clip = tmp_path / "clip.wav"
+    refused = tonearm("explain", silence, "-o", clip)
+    assert refused.code == 1 and "is silent" in refused.err and not clip.exists()
+
+    rows = tonearm("predict", silence, dithered, short, EXAMPLE, "--model", "built-in")
+    assert rows.code == 0, "nothing is wrong with these files"
+    assert [line.count("(silent)") for line in rows.out.splitlines()[1:3]] == [1, 1]
+    assert "nearest" not in rows.out.splitlines()[1]
+    assert rows.out.splitlines()[4] == "  shorter than the model needs, so its genre is doubtful"
+    lines = tonearm("predict", silence, short, EXAMPLE, "--model", "built-in", "-f", "csv").out
+    assert [line.rsplit(",", 1)[1] for line in lines.splitlines()] == ["note", "silent", "short", ""]

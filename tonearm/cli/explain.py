@@ -13,6 +13,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.genres import id3_name
+from tonearm.model.prediction import NOTES
 
 if TYPE_CHECKING:
     from tonearm.model.prediction import Prediction
@@ -72,22 +73,24 @@ def explain(
     with console.quiet_decoders():
         try:
             prediction = classifier.explain(file)
-            if prediction.reasons is None:
+            if prediction.reasons is None and prediction.note != "silent":
                 raise typer.BadParameter(
                     "this model has no tags to explain a genre with: use the built-in one, or a "
                     "head",
                     param_hint="--model",
                 )
             if output is not None:
-                _write_clip(file, output, prediction.reasons.typical_s)
+                _write_clip(file, output, prediction)
         except DecodeError as error:
             console.report("file could not be analysed", [(error.path, error.reason)])
             raise typer.Exit(1) from None
     if output_format == "json":
         from tonearm.cli.formats import to_json
 
-        values = prediction.to_dict() | {"reasons": prediction.reasons.to_dict()}
-        print(to_json(values))
+        reasons = prediction.reasons and prediction.reasons.to_dict()
+        print(to_json(prediction.to_dict() | {"reasons": reasons}))
+    elif prediction.reasons is None:
+        print(f"{console.printable(str(file))}: unknown, {NOTES['silent']}")
     else:
         _print_table(prediction, prediction.reasons)
         if classifier.model.stop_confidence < 1:
@@ -100,14 +103,18 @@ def explain(
         console.say(f"The ten most typical seconds are in {console.printable(output)}.")
 
 
-def _write_clip(file: Path, output: Path, span_s: tuple[float, float]) -> None:
-    """Write a stretch of a file as 16-bit mono WAV."""
+def _write_clip(file: Path, output: Path, prediction: Prediction) -> None:
+    """Write the most typical stretch of a file as 16-bit mono WAV."""
     import numpy as np
 
     from tonearm.audio import decode
+    from tonearm.errors import DecodeError
     from tonearm.files import write_atomically
 
-    clip = decode(file, start_s=span_s[0], duration_s=span_s[1] - span_s[0])
+    if prediction.reasons is None:
+        raise DecodeError(file, "unreadable", "is silent: no part of it is typical of a genre")
+    start_s, end_s = prediction.reasons.typical_s
+    clip = decode(file, start_s=start_s, duration_s=end_s - start_s)
     written = io.BytesIO()
     with wave.open(written, "wb") as wav:
         wav.setnchannels(1)
@@ -126,6 +133,7 @@ def _print_table(prediction: Prediction, why: Reasons) -> None:
     lines = [
         f"{console.printable(prediction.path or '')}: {shown} {prediction.confidence:.0%}, "
         f"second guess {next_one} {second:.0%}",
+        *([NOTES[prediction.note]] if prediction.note else []),
         "",
         f"What speaks for {genre} (+) and for {next_one} (-):",
     ]

@@ -24,6 +24,7 @@ Writer = Callable[[Result], None]
 
 _CSV_COLUMNS = (
     "path genre nearest confidence second second_confidence duration_s tags timeline warnings error"
+    " note"
 ).split()
 
 
@@ -124,7 +125,7 @@ def _write_csv(stream: IO[str], row: list[str]) -> None:
 
 def _csv_row(result: Result) -> list[str]:
     if isinstance(result, DecodeError):
-        return [result.path, *[""] * 9, result.reason]
+        return [result.path, *[""] * 9, result.reason, ""]
     # A model of one genre has no second.
     second, probability = [*result.probabilities.items(), ("", "")][1]
     timeline = (
@@ -133,5 +134,5 @@ def _csv_row(result: Result) -> list[str]:
     )
     row: list[object] = [result.path, result.genre or "", result.nearest, result.confidence]
     row += [second, probability, result.duration_s, "; ".join(list(result.tags)[:TAGS_SHOWN])]
-    row += ["; ".join(timeline), "; ".join(result.warnings), ""]
+    row += ["; ".join(timeline), "; ".join(result.warnings), "", result.note or ""]
     return [str(value) for value in row]

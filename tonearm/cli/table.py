@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from tonearm.cli.console import clock, columns, printable, rich_console
 from tonearm.genres import colour, id3_name
+from tonearm.model.prediction import NOTES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,6 +114,8 @@ class Table:
         line.append_text(self._confidence(result))
         line.append(f"{clock(result.duration_s or 0):>{_LENGTH_CELLS}}")
         self._console.print(line)
+        if result.note == "short":
+            self._console.print(Text(f"  {NOTES[result.note]}", style="dim"))
         if result.timeline:
             self._console.print(_strip(result.timeline, self._strip_cells))
             self._console.print(_changes(result.timeline))
@@ -136,6 +139,8 @@ class Table:
         if prediction.mix:
             shares = [f"{_name(each)} {share:.0%}  " for each, share in prediction.mix.items()]
             return Text(fit(_whole(shares, cells), cells))
+        if prediction.note == "silent":
+            return Text(fit("(silent)", cells), style="dim")
         if prediction.genre is None:
             return Text(fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
         line = Text(bar(prediction.confidence), style=colour(prediction.genre))

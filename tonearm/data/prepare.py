@@ -33,12 +33,12 @@ from tonearm.errors import DatasetError, DecodeError
 from tonearm.faults import Fault, Faults
 from tonearm.features import GTZAN_SPEC, FeatureSpec
 from tonearm.model.encoder import SHORTEST_S
+from tonearm.model.track import SILENT_PEAK
 from tonearm.workers import Caller, Failure, MakeWork, Outcome, Pool, Work, in_order
 
 FEATURES, FINGERPRINTS, JOURNAL = "features", "fingerprints", "journal.jsonl"
 ARTISTS = "artists.tsv"
 _FINGERPRINT_IDENTITY = {"kind": "fingerprints", "version": 3}  # 3: at three speeds
-_SILENT_PEAK = 1 / 32_768  # one step of 16 bits: dithered silence
 SILENT = "is silent, so it has no genre"
 
 OnDone = Callable[[int, int], None]  # files so far, failures so far
@@ -276,7 +276,7 @@ def _prepare_file(
     if sound.duration_s < SHORTEST_S:
         raise DecodeError(path, "too-short", f"is too short: {sound.duration_s:.3g} s")
     # Else it would be learnt as music of its folder's genre.
-    if np.abs(sound.samples).max(initial=0) <= _SILENT_PEAK:
+    if np.abs(sound.samples).max(initial=0) <= SILENT_PEAK:
         raise DecodeError(path, "unreadable", SILENT)
     # 16 bits: a lossless copy in another container has the same samples.
     whole = np.round(np.clip(sound.samples, -1, 1) * 32_767).astype("<i2")

@@ -197,6 +197,7 @@ class Classifier:
             tags=embeddings.tags() if tags else {},
             timeline=track_segments(self.model, embeddings) if timeline else [],
             warnings=embeddings.warnings,
+            note=self._note(embeddings),
         )
         # A mix may take the genre away, so styles come after it.
         whole = with_mix(
@@ -257,10 +258,7 @@ class Classifier:
         if reasons and not self.model.wants_texture(embeddings.values, duration_s=length_s):
             heeded = replace(embeddings, texture=None, texture_starts_s=None)
         prediction = self.classify(heeded, timeline=timeline, tags=tags)
-        if not reasons:
-            return prediction
-        ranked = list(prediction.probabilities)
-        return replace(prediction, reasons=reasons_of(self.model, embeddings, ranked))
+        return self._with_reasons(prediction, embeddings) if reasons else prediction
 
     def explain(self, source: Source, sample_rate_hz: float | None = None) -> Prediction:
         """Name the genre of a track, with its tags and the reasons.
@@ -285,9 +283,7 @@ class Classifier:
         """
         # All windows, since the most typical ten seconds may lie anywhere.
         embeddings = self._embed(source, sample_rate_hz, Plan("all", reasons=True))
-        prediction = self.classify(embeddings, tags=True)
-        ranked = list(prediction.probabilities)
-        return replace(prediction, reasons=reasons_of(self.model, embeddings, ranked))
+        return self._with_reasons(self.classify(embeddings, tags=True), embeddings)
 
     def predict_or_error(
         self,
@@ -412,6 +408,17 @@ class Classifier:
         # 3.3 windows of GTZAN's clips reach .826; always eight reach .829 (speed.md).
         enough = model.is_enough if model.stop_confidence < 1 else None
         return Plan(model.windows_per_track, enough=enough, grows=True, on_progress=on_progress)
+
+    def _with_reasons(self, prediction: Prediction, embeddings: Embeddings) -> Prediction:
+        if embeddings.silent:  # what tells one genre from another says nothing of silence
+            return prediction
+        ranked = list(prediction.probabilities)
+        return replace(prediction, reasons=reasons_of(self.model, embeddings, ranked))
+
+    def _note(self, embeddings: Embeddings) -> str | None:
+        if embeddings.silent:
+            return "silent"
+        return "short" if embeddings.duration_s < self.model.features.window_s else None
 
     def _name_genre(
         self, windows: Float32, texture: Float32 | None = None, *, duration_s: float | None = None

@@ -19,7 +19,7 @@ from tonearm.model.file import Model
 from tonearm.model.network import Network
 from tonearm.model.prediction import rank
 from tonearm.model.texture_windows import TextureWindows
-from tonearm.model.track import Track, is_silent, quiet_gain, spread, track_gain
+from tonearm.model.track import SILENT_PEAK, Track, is_silent, quiet_gain, spread, track_gain
 from tonearm.windows import WindowCount
 
 Float32 = NDArray[np.float32]
@@ -57,6 +57,8 @@ class Embeddings:
         Where each of these begins.
     modulations : float32 [m, f] or None
         What the second encoder's filters gave, before they became texture: for reasons alone.
+    silent : bool
+        Whether none of the windows holds more than digital silence.
     """
 
     values: Float32
@@ -68,6 +70,7 @@ class Embeddings:
     texture: Float32 | None = None
     texture_starts_s: NDArray[np.float64] | None = None
     modulations: Float32 | None = None
+    silent: bool = False
 
     def tags(self) -> dict[str, float]:
         """Mean of each named number over the track, highest first; empty without names.
@@ -158,13 +161,13 @@ class Encoder:
         known = info.duration_s >= SHORTEST_S or not audio.length_is_wrong(reader)
         texture = self._texture_windows(reader, samples, plan)
         if known:
-            starts, embeddings = self._embed_track(reader, path, samples, plan, texture)
+            starts, embeddings, silent = self._embed_track(reader, path, samples, plan, texture)
         # Windows placed by a wrong length miss part of the music, so they are placed again.
         if not known or audio.length_is_wrong(reader):
             samples = audio.count_samples(reader)
             warning = audio.short_warning(info, samples)
             texture = self._texture_windows(reader, samples, plan)
-            starts, embeddings = self._embed_track(reader, path, samples, plan, texture)
+            starts, embeddings, silent = self._embed_track(reader, path, samples, plan, texture)
         warning = warning or reader.info.warning  # of damage that was met on the way
         fields: dict[str, Any] = {}
         duration_s = samples / info.sample_rate_hz
@@ -178,6 +181,7 @@ class Encoder:
             duration_s=round(duration_s, 3),
             names=self._model.embedding_names,
             warnings=(warning,) if warning else (),
+            silent=silent,
             **fields,
         )
 
@@ -195,8 +199,8 @@ class Encoder:
         samples: int,
         plan: Plan,
         texture: TextureWindows | None,
-    ) -> tuple[Int64, Float32]:
-        """First frames and embeddings [n, d] of the windows of a track of that many samples."""
+    ) -> tuple[Int64, Float32, bool]:
+        """First frames and embeddings [n, d] of a track's windows, and whether all are silent."""
         duration_s = samples / reader.info.sample_rate_hz
         if duration_s < SHORTEST_S:
             reason = (
@@ -212,7 +216,7 @@ class Encoder:
         if plan.enough and count == plan.count:
             few = self._embed_until(track, starts, plan.enough, plan.on_progress)
             if few:
-                return few
+                return *few, False
 
         def beside(end_s: float, parts: list[Float32]) -> None:
             # Whether the second encoder is wanted shows at the end, and mostly on the way.
@@ -223,16 +227,17 @@ class Encoder:
             track, starts, plan.on_progress, beside if plan.hop_s else None
         )
         silent = is_silent(levels)
+        nothing = bool(levels.max(initial=0) <= SILENT_PEAK**2)
         if count == "all":
             # A silent track keeps all of its windows: the detector then calls it unknown.
             kept = ~silent if not silent.all() else ~np.zeros_like(silent)
-            return starts[: len(levels)][kept], embeddings[kept]
+            return starts[: len(levels)][kept], embeddings[kept], nothing
         # A track that is quiet wherever it was read may be loud elsewhere.
         if not track.has_ended and (silent.any() or quiet_gain(float(levels.mean())) != 1):
             sounding = track.sounding(count)
             if sounding is not None:
-                return sounding, self._embed_all(track, sounding, plan.on_progress)[0]
-        return starts[: len(levels)], embeddings
+                return sounding, self._embed_all(track, sounding, plan.on_progress)[0], False
+        return starts[: len(levels)], embeddings, nothing
 
     def _embed_until(
         self,

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 # Of probabilities and confidence, wherever they are shown, kept or compared with a threshold.
 PLACES = 4
 SCHEMA_FILE = Path(__file__).with_name("prediction.schema.json")
+# Why an answer is unknown or doubtful although nothing is wrong with the file, for people.
+NOTES = {
+    "silent": "silent: there is nothing to classify",
+    "short": "shorter than the model needs, so its genre is doubtful",
+}
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,16 @@ class Prediction:
     mix : dict of str to float or None
         Fraction of the track for each genre, where the music changes genre.
     reasons : Reasons or None
-        Which tags, seconds and bands decided; None unless asked for.
+        Which tags, seconds and bands decided; None unless asked for, and for silence.
     path : str or None
         The file; None for audio in memory.
     duration_s : float or None
         Length of the track; None when only embeddings were given.
     warnings : tuple of str
         What was wrong with the file although it could be analysed.
+    note : str or None
+        Why the answer is unknown or doubtful although the file is whole, a key of ``NOTES``:
+        ``silent``, or ``short`` for less than a window of the model (3 s for the built-in one).
     """
 
     genre: str | None
@@ -71,6 +79,7 @@ class Prediction:
     path: str | None = None
     duration_s: float | None = None
     warnings: tuple[str, ...] = ()
+    note: str | None = None
 
     @classmethod
     def of(
@@ -126,6 +135,7 @@ class Prediction:
             "tags": dict(self.tags),
             "timeline": [segment._asdict() for segment in self.timeline],
             "warnings": list(self.warnings),
+            **({} if self.note is None else {"note": self.note}),
         }
 
 

@@ -26,6 +26,8 @@ _QUIET, _LIFTED, _MOST_GAIN = 10**-3.2, 10**-2.0, 10**4.0
 _LEVEL_GROUPS = 6
 # 50 dB below the loudest window is silence: of 89 pieces no window is more than 35 dB below.
 _SILENT = 1e-5
+# One step of 16 bits: dithered silence.
+SILENT_PEAK = 1 / 32_768
 
 
 @dataclass(frozen=True)

@@ -134,9 +134,13 @@ async def track_timeline(request: Request, number: TrackId) -> Response:
 async def track_reasons(request: Request, number: TrackId) -> Response:
     """What spoke for the genre of ``timeline`` and against the next one.
 
-    Amounts are in log odds: 0.7 doubles the odds of the genre. 409 for a network, which has none.
+    Amounts are in log odds: 0.7 doubles the odds of the genre. 409 for a network, which has none,
+    and for silence.
     """
-    reasons = (await _explained(request, number))["reasons"]
+    explained = await _explained(request, number)
+    reasons = explained["reasons"]
+    if explained["prediction"].get("note") == "silent":
+        raise HTTPException(409, "the track is silent: there is no genre to explain")
     if reasons is None:
         raise HTTPException(
             409, "this model has no tags to explain a genre with: use the built-in one, or a head"

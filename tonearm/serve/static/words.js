@@ -1,8 +1,12 @@
 // Numbers in plain words.
 import { nameOf } from "./genres.js";
-/** An element with properties, attributes (aria-*, data-*, role), listeners and children. */
 /** "likely jazz, maybe blues" for an answer with genre, nearest, confidence, probabilities. */
-export function verdict({ genre, nearest, confidence, probabilities }) {
+export function verdict(values) {
+  if (values.note === "silent") return "silent: there is nothing to classify";
+  return values.note === "short" ? `${likely(values)}; too short to be sure` : likely(values);
+}
+
+function likely({ genre, nearest, confidence, probabilities }) {
   const first = lower(nearest);
   const [second, fraction] = Object.entries(probabilities ?? {})[1] ?? [null, 0];
   if (!genre) return `unlike any genre it knows; nearest: ${first}`;
