@@ -1,11 +1,13 @@
 """What the engine costs: a cluster's scan next to a scan of this machine, on as many cores.
 
-    python -m runs.cluster_objects CLIPS MUSIC/*.mp3 -n 300 --seconds 60
+    python -m runs.cluster_objects CLIPS MUSIC/*.mp3 -n 1600 --seconds 60
     python -m runs.cluster_overhead CLIPS [--pairs 3] [--cores 2] [--json OUT]
 
 Pairs of runs, one after the other, so that what else the machine does meets both. Files lie on a
-disk. Counted are CPU seconds of all processes of a run, and objects a second between the first and
-the last that was done, without the start of processes.
+disk. Counted are CPU seconds of all processes of a run, and objects a second, while every worker is
+at work: from the moment at which the last of them has done its first part to the one at which the
+first has done its last. Of parts that are begun or not finished at these moments, the share of
+their time counts. A scan of this machine is counted from its first object to its last.
 """
 
 from __future__ import annotations
@@ -21,20 +23,23 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
+from tonearm.distributed import scan as cluster_scan
+
+# Moments, and how many objects were done by each.
+Marks = tuple[list[float], list[float]]
+
 
 class Clock:
-    """When objects were done, and the CPU seconds of this process and all below it."""
+    """The CPU seconds of this process and all below it, at any moment of a run."""
 
     def __init__(self) -> None:
-        self.marks: list[tuple[float, int, float]] = []
+        self.times: list[float] = []
+        self.cpu_s: list[float] = []
         self._seen: dict[int, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
-
-    def mark(self, done: int) -> None:
-        """So many are done by now."""
-        if not self.marks or done > self.marks[-1][1]:
-            self.marks.append((time.monotonic(), done, sum(self._seen.values())))
 
     def _sample(self) -> None:
         from ray.thirdparty_files import psutil  # Ray brings its own along
@@ -46,6 +51,8 @@ class Clock:
                 except psutil.Error:  # it has just ended
                     continue
                 self._seen[process.pid] = used.user + used.system
+            self.times.append(time.monotonic())
+            self.cpu_s.append(sum(self._seen.values()))
 
     def __enter__(self) -> Clock:
         self._thread.start()
@@ -56,39 +63,69 @@ class Clock:
         self._stop.set()
         self._thread.join()
 
-    def result(self) -> dict[str, float]:
-        """Objects a second and CPU milliseconds each, from the first mark to the last."""
-        (t0, n0, c0), (t1, n1, c1) = self.marks[0], self.marks[-1]
-        return {"per second": (n1 - n0) / (t1 - t0), "cpu ms": 1_000 * (c1 - c0) / (n1 - n0)}
+    def result(self, workers: list[Marks]) -> dict[str, float]:
+        """Objects a second and CPU milliseconds each, while all workers are at work."""
+        begin = max(times[0] for times, _ in workers)
+        end = min(times[-1] for times, _ in workers)
+        done = sum(np.diff(np.interp([begin, end], *worker))[0] for worker in workers)
+        used = np.diff(np.interp([begin, end], self.times, self.cpu_s))[0]
+        return {"per second": float(done / (end - begin)), "cpu ms": float(1_000 * used / done)}
+
+
+class TimedActor(cluster_scan._Actor):
+    """A worker that notes in a file when it has done a part."""
+
+    log = Path()
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        """Do a part, and note the time."""
+        result = super().__call__(batch)
+        (rows,) = result["analysed"]
+        (failed,) = result["failed"]
+        with (self.log / str(os.getpid())).open("a") as file:
+            file.write(f"{time.monotonic()} {rows + failed}\n")
+        return result
+
+
+def marks_of(path: Path) -> Marks:
+    """What a worker has noted: when, and how many it had done by then."""
+    times, rows = np.loadtxt(path, ndmin=2).T
+    return list(times), list(np.cumsum(rows))
 
 
 def local(clips: Path, folder: Path, cores: int) -> dict[str, float]:
     """A scan of this machine."""
     from tonearm.library.scan import scan
+    from tonearm.library.scan_result import Scan
     from tonearm.library.store import Library
 
+    times: list[float] = []
+    done: list[float] = []
+
+    def mark(result: Scan) -> None:
+        if result.done > (done[-1] if done else 0):
+            times.append(time.monotonic())
+            done.append(result.done)
+
     with Clock() as clock, Library(folder / "library.sqlite", write=True) as library:
-        scan(library, [clips], jobs=cores, on_progress=lambda result: clock.mark(result.done))
-    return clock.result()
+        scan(library, [clips], jobs=cores, on_progress=mark)
+    return clock.result([(times, done)])
 
 
 def cluster(clips: Path, folder: Path, cores: int) -> dict[str, float]:
     """The same on a cluster of that many cores."""
     import ray
 
-    from tonearm.distributed.scan import scan
     from tonearm.model import file as model_file
 
+    TimedActor.log = folder / "marks"
+    TimedActor.log.mkdir()
+    cluster_scan._Actor = TimedActor  # type: ignore[misc]
     ray.init(address="local", num_cpus=cores, include_dashboard=False, log_to_driver=False)
     try:
         with Clock() as clock:
-            scan(
-                [str(clips)],
-                str(folder / "out"),
-                model=model_file.load(),
-                on_progress=lambda result: clock.mark(result.done) if result.done else None,
-            )
-        return clock.result()
+            cluster_scan.scan([str(clips)], str(folder / "out"), model=model_file.load())
+        return clock.result([marks_of(path) for path in TimedActor.log.iterdir()])
     finally:
         ray.shutdown()
 

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 from runs.cluster_objects import s3_server, upload
 
 if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
+
     from tonearm.library.table import TableRow
 
 _PORT = 5_733
@@ -38,6 +40,17 @@ def start_driver(address: str, bucket: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def add_node(cluster: Cluster, options: dict[str, Any]) -> None:
+    """Ray gives up after 30 s, which a busy machine may need."""
+    for _ in range(4):
+        try:
+            cluster.add_node(**options)
+        except Exception as error:  # Ray's own is a bare one
+            print(error, flush=True)
+        else:
+            return
 
 
 def parts_there(bucket: str) -> dict[str, float]:
@@ -76,7 +89,7 @@ def run_cluster(bucket: str, objects: int, nodes: int) -> dict[str, Any]:
             if event == "node killed":
                 cluster.remove_node(others[0], allow_graceful=False)
             elif event == "node added":
-                cluster.add_node(**options)
+                add_node(cluster, options)
             else:
                 driver.kill()
                 driver.wait()
@@ -94,21 +107,20 @@ def run_cluster(bucket: str, objects: int, nodes: int) -> dict[str, Any]:
     return events
 
 
-def compare(bucket: str, clips: Path, library_path: Path) -> dict[str, Any]:
-    """Rows of the cluster against the library of a scan."""
+def compare(rows: str, music: str, clips: Path, library_path: Path) -> dict[str, Any]:
+    """Rows of the cluster against the library of a scan; the clips lie below ``music``."""
     from tonearm.distributed.output import Output
     from tonearm.library.store import Library
     from tonearm.library.table import from_table, library_rows, models_of
 
-    folder = Output(f"s3://{bucket}/rows")
-    start = f"{bucket}/music/"
+    folder = Output(rows)
     there: dict[str, Any] = {}
     twice = 0
     for part in folder.contents()[1]:
         table = folder.read_part(part)
         assert table is not None
         for row in from_table(table, models_of(table.schema, name="")):
-            name = row.path.partition(start)[2]
+            name = row.path.removeprefix(music)
             twice += name in there
             there[name] = row
     with Library(library_path) as library:
@@ -157,7 +169,7 @@ def main() -> None:
         library = Path(folder, "library.sqlite")
         command = [sys.executable, "-m", "tonearm", "scan", str(clips), "--library", str(library)]
         subprocess.run([*command, "--quiet"], stderr=subprocess.DEVNULL, check=False)
-        found["parity"] = compare("archive", clips, library)
+        found["parity"] = compare("s3://archive/rows", "s3://archive/music/", clips, library)
     print(json.dumps(found["parity"], indent=1))
     if given.json:
         given.json.write_text(json.dumps(found, indent=1))

@@ -4,8 +4,9 @@
     python -m runs.image_in_chroot BASE --target FOLDER [--copy /etc/pip.conf ...]
 
 Needs root. Each stage gets a copy of BASE; ``RUN`` runs in it by chroot, ``COPY`` copies, ``ENV``,
-``ARG``, ``USER`` and ``WORKDIR`` do what they say. Then the image's own command is started as its
-own user, its health check must pass, and a song must be predicted. ``--copy`` and ``--bind`` bring
+``ARG``, ``USER`` and ``WORKDIR`` do what they say. Then a song must be predicted as the image's
+own user; the image's command must pass its health check, or, with ``--arg EXTRAS=ray``, a cluster
+inside must analyse the song. ``--copy`` and ``--bind`` bring
 along what pip needs here to find packages.
 """
 
@@ -146,8 +147,12 @@ def bind(source: Path, target: Path) -> None:
     atexit.register(subprocess.run, ["umount", str(target)], check=False)
 
 
-def check(stage: Stage) -> None:
-    """Start the image's command, ask its health check, predict a song, look who may write."""
+def check(stage: Stage, extras: list[str]) -> None:
+    """Predict a song, look who may write, and try what its extras are for.
+
+    With `ray` a cluster inside analyses the song; with `serve` the image's command is started and
+    its health check asked.
+    """
     for name in ("proc", "dev"):  # which a container engine always gives
         bind(Path("/", name), stage.root / name)
     song = "tmp/song.mp3"
@@ -155,7 +160,12 @@ def check(stage: Stage) -> None:
     assert stage.run([*stage.entry, "predict", f"/{song}"]) == 0, "predict failed"
     assert stage.run(["sh", "-c", "! touch /opt/tonearm/x"]) == 0, "the program can be written"
     assert stage.run([*stage.entry, "scan", f"/{song}"]) == 0, "/data cannot be written"
-    if "serve" not in stage.environment.get("EXTRAS", "serve"):
+    if "ray" in extras:
+        rows = ["--output", "/data/rows"]
+        assert stage.run([*stage.entry, "scan", "--on", "ray", f"/{song}", *rows]) == 0, "no rows"
+        assert list(stage.root.glob("data/rows/*/*.parquet")), "no rows"
+        print("a cluster in the image has analysed the song")
+    if "serve" not in extras:
         return
     token = {"TONEARM_TOKEN": "chosen-for-this-check"}
     assert stage.run(stage.health, **token) != 0, "it is well before it has started"
@@ -182,7 +192,7 @@ def main() -> None:
     given = parser.parse_args()
     arguments = dict(each.split("=", 1) for each in given.arg)
     stage = build(given.base.resolve(), given.target.resolve(), arguments, given.copy, given.bind)
-    check(stage)
+    check(stage, arguments.get("EXTRAS", "serve,watch").split(","))
     used = subprocess.run(
         ["du", "-sm", str(stage.root / "opt/tonearm"), str(stage.root)],
         capture_output=True,

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tonearm.cli.app import app
 from tonearm.data import index
 from tonearm.data.prepare import prepared_path
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, pip_install
 from tonearm.model import file as model_file
 
 
@@ -221,7 +221,7 @@ def test_without_the_extra_it_says_what_to_install_and_prepares_nothing(folder, 
     hidden = "import sys; sys.modules['lightning_fabric'] = None"
     done = _main("train", folder, "--arch", "lstm", "--output", tmp_path / "x", code=hidden)
     assert done.returncode == 2
-    assert "pip install 'tonearm[train]'" in done.stderr and "Traceback" not in done.stderr
+    assert pip_install("train") in done.stderr and "Traceback" not in done.stderr
     assert "prepared in" not in done.stderr
 
 

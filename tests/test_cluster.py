@@ -21,7 +21,7 @@ from support.songs import song  # noqa: E402
 from tonearm.distributed import engine, parts, scan  # noqa: E402
 from tonearm.distributed.output import Output  # noqa: E402
 from tonearm.distributed.scan import ClusterScan  # noqa: E402
-from tonearm.errors import TonearmError  # noqa: E402
+from tonearm.errors import TonearmError, pip_install  # noqa: E402
 from tonearm.library.table import from_table, models_of  # noqa: E402
 
 
@@ -173,6 +173,7 @@ def test_ctrl_c_keeps_what_is_done(tonearm, tmp_path, monkeypatch):
     lines.write_text("".join(f"{i}.mp3\n" for i in range(12)))
 
     def analysed(*_):
+        print("(raylet) A worker died")  # as Ray does, of its own accord
         yield parts.PartResult(0, 3, 1, [("0.mp3", "does not exist")])
         raise KeyboardInterrupt
 
@@ -211,7 +212,29 @@ def test_what_cannot_be_begun_is_said_in_a_sentence(tonearm, tmp_path, monkeypat
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
     missing = tonearm("scan", "--on", "ray", lines, "-o", tmp_path / "o")
     assert (missing.code, missing.out) == (2, "")
-    assert missing.err == "tonearm: a cluster needs ray: pip install 'tonearm[ray]'\n"
+    assert missing.err == f"tonearm: a cluster needs ray: {pip_install('ray')}\n"
+
+
+def test_workers_that_cannot_be_made_are_replaced(cluster, tmp_path, capfd, monkeypatch):
+    import numpy as np
+
+    blocks = [np.array([1])]
+    with engine.cluster(None):  # the connection that is there
+        rows = engine.rows(objects.FailsAtFirst, blocks, str(tmp_path / "started"))
+        assert sorted(row["twice"] for row in rows) == [2]
+        monkeypatch.setattr(engine, "_DEATHS_AT_START", 0)
+        with pytest.raises(TonearmError, match=r"the cluster gave up: .*not yet"):
+            list(engine.rows(objects.FailsAtFirst, blocks, str(tmp_path / "again")))
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_of_a_workers_traceback_the_end_is_told():
+    frames = '  File "a.py", line 1, in work\n    return 1 / 0\n           ~~^~~\n'
+    told = f"\x1b[36mray::work()\x1b[39m (pid=1)\n{frames}ZeroDivisionError: division by zero"
+    assert engine.words_of(RuntimeError(told)).endswith("ZeroDivisionError: division by zero")
+    assert "File" not in engine.words_of(RuntimeError(told))
+    assert engine.words_of(RuntimeError("two\n lines")) == "two lines"
+    assert engine.words_of(KeyError()) == "KeyError"
 
 
 def test_a_data_set_is_prepared_into_shards(cluster, tonearm, songs, tmp_path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -137,7 +140,7 @@ def test_what_a_store_says_of_an_object_is_the_reason(put, monkeypatch):
         pass
 
     path = ObjectPath(put("a.mp3", b"x"))
-    store, _ = path._opened()
+    store, _ = storage.file_system(str(path))
 
     def refuse(_):
         raise NoCredentialsError("Unable to locate credentials")
@@ -170,7 +173,7 @@ def test_a_store_that_never_answers_is_given_up():
 def test_a_connection_that_ends_early_is_not_the_end_of_the_object(put, monkeypatch):
     data = os.urandom(50_000)
     path = ObjectPath(put("a.bin", data))
-    store, name = path._opened()
+    store, name = storage.file_system(str(path))
     whole = store.cat_file
     cut = iter([1_000, None])
     monkeypatch.setattr(
@@ -183,7 +186,7 @@ def test_a_connection_that_ends_early_is_not_the_end_of_the_object(put, monkeypa
 def test_a_server_that_knows_no_ranges_is_read_all_the_same(put, monkeypatch):
     data = os.urandom(50_000)
     path = ObjectPath(put("a.bin", data))
-    store, _ = path._opened()
+    store, _ = storage.file_system(str(path))
     monkeypatch.setattr(store, "cat_file", lambda *_, **__: data, raising=True)
     assert path.read(20_000, 21_000) == data[20_000:21_000]
     assert path.read(49_000, 50_000) == data[49_000:]
@@ -206,3 +209,106 @@ def test_a_scheme_makes_a_uri():
 def test_an_unknown_store_is_named():
     with pytest.raises(TonearmError, match="names a store that is not known"):
         storage.file_system("floppy://a.mp3")
+
+
+def test_a_store_whose_package_is_missing_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(TonearmError) as missing:
+        storage.file_system("gs://bucket/a.mp3")
+    assert str(missing.value) == "gs://bucket/a.mp3 needs gcsfs: pip install gcsfs"
+
+
+@pytest.fixture
+def host(monkeypatch, tmp_path):
+    """Gives the URI of a folder on a host that speaks SFTP, and what was asked of it."""
+    from fsspec.implementations.local import LocalFileSystem
+    from fsspec.utils import infer_storage_options
+
+    class Host(LocalFileSystem):
+        """As fsspec's SFTPFileSystem: no listing is kept, names lack the host."""
+
+        protocol = ("sftp", "ssh")
+
+        def __init__(self, host, **options):
+            super().__init__()
+            self.address, self.alive, self.renamed = (host, options), True, []
+            self.client = self
+            hosts.append(self)
+
+        def get_transport(self):
+            return self
+
+        def is_active(self):
+            return self.alive
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return infer_storage_options(path)["path"]
+
+        @staticmethod
+        def _get_kwargs_from_urls(uri):
+            found = infer_storage_options(uri)
+            return {name: found[name] for name in found if name not in ("path", "protocol")}
+
+        def ls(self, path, detail=False):
+            found = super().ls(path, detail=True)
+            # It describes what a link is, not what it leads to.
+            links = [{**e, "type": "link", "size": 7} if e["islink"] else e for e in found]
+            return links if detail else [entry["name"] for entry in links]
+
+        def mv(self, old, new):
+            self.renamed.append(Path(new).name)
+            os.replace(old, new)
+
+    hosts = []
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "sftp", Host)
+    return f"sftp://me:secret@Host.example:2222{tmp_path}/archive", hosts
+
+
+def test_objects_on_a_host_keep_it_in_their_names(host):
+    uri, hosts = host
+    odd = ["What? #1.mp3", "100% %20.mp3", "Größe 🎵.mp3"]
+    for name in odd:
+        storage.write(f"{uri}/music/{name}", name.encode())
+    local = Path(uri.partition("2222")[2], "music")
+    (local / "link.mp3").symlink_to(odd[0])
+    assert hosts[0].address == (
+        "Host.example",
+        {"username": "me", "password": "secret", "port": 2222},
+    )
+    found = dict(storage.find(f"{uri}/music/", suffixes={".mp3"}))
+    # The size of a link is unknown, not its own.
+    sizes = {f"{uri}/music/{name}": len(name.encode()) for name in odd}
+    assert found == {**sizes, f"{uri}/music/link.mp3": None}
+    assert sorted(storage.names(f"{uri}/music")) == sorted([*odd, "link.mp3"])
+    for each in found:
+        assert ObjectPath(each).read(0, 100) == local.joinpath(each.rpartition("/")[2]).read_bytes()
+
+
+def test_what_does_not_appear_whole_is_renamed_at_the_end(host):
+    uri, hosts = host
+    storage.write(f"{uri}/rows/0000.parquet", b"rows")
+    assert [name for each in hosts for name in each.renamed] == ["0000.parquet"]
+    assert storage.names(f"{uri}/rows") == ["0000.parquet"]
+
+
+def test_a_connection_that_was_cut_is_made_again(host):
+    uri, hosts = host
+    storage.write(f"{uri}/a.mp3", b"a")
+    cut, whole = storage.file_system(uri)[0], len(hosts)
+    cut.alive = False
+    assert storage.file_system(uri)[0] is not cut
+    assert len(hosts) > whole
+
+
+def test_a_host_that_is_away_is_the_reason_of_its_objects(host, monkeypatch):
+    uri, _ = host
+    monkeypatch.setattr(storage, "file_system", away)
+    monkeypatch.setattr(objects, "file_system", away)
+    with pytest.raises(DecodeError) as refused:
+        check_file(objects.object_path((f"{uri}/a.mp3", None)))
+    assert refused.value.reason == "cannot be read: No route to host"
+
+
+def away(_):
+    raise OSError(errno.EHOSTUNREACH, "No route to host")

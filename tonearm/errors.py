@@ -6,6 +6,7 @@ an error into one line and an exit code; ``--verbose`` adds the traceback.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any, Literal
 
@@ -33,6 +34,37 @@ DAMAGED = "It is probably damaged: play it to the end, or get it again"
 
 # Of the JSON object that describes one file: a prediction, or the error below.
 SCHEMA = 2
+
+
+def pip_install(extra: str) -> str:
+    """The command that adds an extra to this installation, from where that came.
+
+    Parameters
+    ----------
+    extra : str
+        As in pyproject.toml.
+
+    Returns
+    -------
+    str
+        It names the folder or wheel that was installed, if it is still there: an index may not
+        have the package.
+    """
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    source = "tonearm"
+    try:
+        # Written by pip for what comes from a path or a URL (PEP 610).
+        url = urlsplit(
+            json.loads(distribution("tonearm").read_text("direct_url.json") or "{}")["url"]
+        )
+    except (PackageNotFoundError, KeyError, ValueError):
+        url = urlsplit("")
+    if url.scheme == "file" and os.path.exists(path := url2pathname(url.path)):
+        source = path
+    return f"pip install '{source}[{extra}]'"
 
 
 class TonearmError(Exception):

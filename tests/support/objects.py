@@ -28,3 +28,17 @@ def _embed(path: FilePath) -> Embeddings:
     values = np.full((2, 3), 0.1, np.float32)
     values[:, place] = 0.8
     return Embeddings(values, np.array([0.0, 3.0]), 6.0, warnings=())
+
+
+class FailsAtFirst:
+    """A worker of a cluster that cannot be made the first time."""
+
+    def __init__(self, mark):
+        try:
+            Path(mark).touch(exist_ok=False)
+        except FileExistsError:
+            return
+        raise RuntimeError("not yet")
+
+    def __call__(self, batch):
+        return {"twice": 2 * batch["data"]}

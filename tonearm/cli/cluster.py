@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -74,8 +75,7 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
         raise typer.BadParameter("name the folder or URI for the Parquet files", param_hint="-o")
     result = scanning.ClusterScan()
     interrupted = False
-    # Ray writes remarks to stderr by itself, as decoders do.
-    with Counting("objects") as counting:
+    with Counting("objects") as counting, without_remarks():
         try:
             scanning.scan(
                 [_absolute(name) for name in inputs],
@@ -96,6 +96,13 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
         raise typer.Exit(console.EXIT_INTERRUPTED)
     if result.failed or result.damaged:
         raise typer.Exit(console.EXIT_FAILED_FILES)
+
+
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """Keep what Ray prints of lost nodes off stdout, where our own results go; its logs have it."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 def _absolute(name: str) -> str:

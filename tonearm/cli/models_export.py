@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, pip_install
 
 
 def export_model(
@@ -34,7 +34,7 @@ def export_model(
     except ImportError as error:
         if error.name != "onnx":
             raise
-        raise DatasetError("to export, install onnx: pip install 'tonearm[train]'") from None
+        raise DatasetError(f"to export, install onnx: {pip_install('train')}") from None
     for name in portable.export(loaded, output):
         print(console.printable(output / name))
     script = console.printable(output / "predict.py")

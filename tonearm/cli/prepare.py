@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.cluster import Engine
+from tonearm.cli.cluster import Engine, without_remarks
 from tonearm.cli.datasets import DAMAGED_ARE, prepare_audio
 from tonearm.cli.progress_bar import Progress
 from tonearm.faults import Faults
@@ -71,14 +72,15 @@ def prepare(
     labelled = tables.read(labels) if labels else None
     failures = Faults()
     try:
-        done = prepare_audio(
-            folder,
-            out=output,
-            artists=table,
-            labels=labelled,
-            jobs=jobs,
-            outcomes=_on_cluster(address) if on else None,
-        )
+        with without_remarks() if on else nullcontext():
+            done = prepare_audio(
+                folder,
+                out=output,
+                artists=table,
+                labels=labelled,
+                jobs=jobs,
+                outcomes=_on_cluster(address) if on else None,
+            )
         failures += done.index.failed
         if json_path:
             failures += _write_json(done.index, json_path)

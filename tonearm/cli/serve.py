@@ -12,6 +12,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, ModelOption, chosen_model, location
+from tonearm.errors import pip_install
 
 # Not 8000 or 8080, where something else often listens.
 _DEFAULT_PORT = 8137
@@ -62,8 +63,7 @@ def serve(
         if (error.name or "").startswith("tonearm"):
             raise
         console.say(
-            f"tonearm: the page needs {error.name}, which is not installed: "
-            "pip install 'tonearm[serve]'"
+            f"tonearm: the page needs {error.name}, which is not installed: {pip_install('serve')}"
         )
         raise typer.Exit(console.EXIT_USAGE) from None
     for folder in folders or ():

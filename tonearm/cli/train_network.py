@@ -13,7 +13,7 @@ import typer
 
 from tonearm.cli import console, datasets, heads
 from tonearm.cli.progress_bar import Progress
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, pip_install
 from tonearm.faults import Faults
 from tonearm.nets import external
 from tonearm.training.run import (
@@ -170,7 +170,7 @@ def check_extra() -> None:
         if (error.name or "").startswith("tonearm"):
             raise
         raise DatasetError(
-            f"training a network needs {error.name}: pip install 'tonearm[train]'"
+            f"training a network needs {error.name}: {pip_install('train')}"
         ) from None
 
 

@@ -13,6 +13,7 @@ import typer
 
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.cli import console
+from tonearm.errors import pip_install
 
 # How long a folder has to be quiet before what changed in it is looked at: copies take a while.
 _QUIET_MS = 1_600
@@ -37,7 +38,7 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
         from watchfiles import watch as changes_of
     except ImportError:
         raise typer.BadParameter(
-            "--watch needs an extra: pip install 'tonearm[watch]'", param_hint="--watch"
+            f"--watch needs an extra: {pip_install('watch')}", param_hint="--watch"
         ) from None
     away: set[Path] = set()
     unseen = set(folders)  # to be looked at once they are watched, so that nothing slips through

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -11,17 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from tonearm.errors import TonearmError
+from tonearm.errors import TonearmError, pip_install
 
 # Actors at most; the cluster has fewer.
 _MOST_WORKERS = 10_000
+# Workers one after the other that cannot be made, as on a node that is lost while it starts. Ray's
+# own limit is none: the first of them would end the scan.
+_DEATHS_AT_START = 20
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_FRAME = re.compile(r'\s*File ".*", line \d+')
 
 
 def require() -> None:
     """Raise TonearmError where the extra is not installed."""
     for name in ("ray", "pyarrow", "fsspec"):
         if find_spec(name) is None:
-            raise TonearmError(f"a cluster needs {name}: pip install 'tonearm[ray]'")
+            raise TonearmError(f"a cluster needs {name}: {pip_install('ray')}")
 
 
 @contextmanager
@@ -42,7 +48,10 @@ def cluster(address: str | None) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray.data  # configures its log, which is quieted then
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # Its log file keeps all of it; on the screen a failure is our one sentence, not its traceback.
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.CRITICAL)
     if ray.is_initialized():  # a program that has its own connection keeps it
         yield
         return
@@ -81,6 +90,7 @@ def rows(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # stderr has one of our own
     context.print_on_execution_start = False
+    context.max_consecutive_actor_init_deaths = _DEATHS_AT_START
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     cores = max(1, int(resources.get("CPU", 1)))
     # Blocks of this process, not of a task of the engine: that would wait for a core, and all
@@ -103,22 +113,28 @@ def rows(
 def _cause(error: BaseException) -> TonearmError:
     """What a worker raised, out of the wrappings of the engine."""
     cause: BaseException | None = error
+    deepest = error
     while cause is not None:
         inner = getattr(cause, "cause", None) or cause.__cause__
         if isinstance(cause, TonearmError):
             return cause
         if isinstance(cause, OSError) and not isinstance(inner, OSError):
             return TonearmError(f"the output cannot be read or written: {words_of(cause)}")
+        deepest = cause if str(cause) else deepest
         cause = inner if inner is not cause else None
-    return TonearmError(f"the cluster gave up: {words_of(error)}")
+    return TonearmError(f"the cluster gave up: {words_of(deepest)}")
 
 
 def words_of(error: BaseException) -> str:
-    """What an error says, as one line.
+    """What an error says, as one line; of a traceback from another process, the end.
 
     Parameters
     ----------
     error : BaseException
         Ray's own, or one that came through it.
     """
-    return " ".join(str(error).split()) or type(error).__name__
+    lines = _COLOUR.sub("", str(error)).splitlines()
+    frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
+    # A frame is followed by the line of code.
+    said = lines[frames[-1] + 2 :] if frames else lines
+    return " ".join(" ".join(said).replace("^", "").split()) or type(error).__name__

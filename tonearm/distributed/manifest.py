@@ -78,8 +78,9 @@ def items(uri: str) -> Iterator[Item]:
 
 
 def _lines(uri: str, cells: Iterator[tuple[int, object]]) -> Iterator[Item]:
-    store, name = storage.file_system(uri)
-    folder = storage.address(store, name).rpartition("/")[0]
+    path = uri.removeprefix("file://")
+    whole = path if storage.is_uri(path) else storage.file_system(path)[1]
+    folder = whole.rpartition("/")[0]
     for number, cell in cells:
         text = cell.strip() if isinstance(cell, str) else ""
         if not text or "\0" in text:
@@ -137,8 +138,7 @@ def _text_cells(uri: str) -> Iterator[tuple[int, object]]:
 
 
 def _opened(uri: str) -> IO[Any]:
-    store, name = storage.file_system(uri)
-    return storage.patiently(lambda: store.open(name, "rb"))
+    return storage.ask(uri, lambda store, name: store.open(name, "rb"))
 
 
 def _column(names: Sequence[str], uri: str) -> str:

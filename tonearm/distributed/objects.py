@@ -7,6 +7,7 @@ of it. Whatever opens a :class:`pathlib.Path` in ``audio/`` and ``containers/`` 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import stat
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from tonearm.distributed.storage import file_system, is_uri, patiently
+from tonearm.distributed.storage import ask, file_system, is_uri
 from tonearm.errors import DecodeError, TonearmError
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ class ObjectPath:
 
     def __init__(self, uri: str, *, size: int | None = None) -> None:
         self._uri, self._size = uri, size
-        self._store: tuple[AbstractFileSystem, str] | None = None
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._last_block, self._ahead = -2, 1
         self.failure: OSError | None = None
@@ -90,8 +90,7 @@ class ObjectPath:
     def size(self) -> int:
         """Bytes."""
         if self._size is None:
-            store, name = self._opened()
-            info = patiently(lambda: store.info(name))
+            info = ask(self._uri, lambda store, name: store.info(name))
             if info.get("type") == "directory":
                 raise FileNotFoundError(self._uri)
             self._size = int(info["size"] or 0)
@@ -142,10 +141,9 @@ class ObjectPath:
             self._last_block = end
 
     def _get(self, first: int, last: int) -> None:
-        store, name = self._opened()
         begin, end = first * _BLOCK_BYTES, min((last + 1) * _BLOCK_BYTES, self.size)
 
-        def ask() -> bytes:
+        def part(store: AbstractFileSystem, name: str) -> bytes:
             data = cast("bytes", store.cat_file(name, start=begin, end=end))
             if len(data) == self.size:  # a web server that knows no ranges sends all each time
                 data = data[begin:end]
@@ -154,7 +152,7 @@ class ObjectPath:
             return data
 
         try:
-            data = patiently(ask)
+            data = ask(self._uri, part)
         except OSError as error:
             self.failure = error
             raise
@@ -168,11 +166,6 @@ class ObjectPath:
         """Forget what was read longest ago, of an object that is too large to keep."""
         while len(self._blocks) * _BLOCK_BYTES > _KEPT_BYTES:
             self._blocks.popitem(last=False)
-
-    def _opened(self) -> tuple[AbstractFileSystem, str]:
-        if self._store is None:
-            self._store = file_system(self._uri)
-        return self._store
 
     def check(self) -> None:
         """Raise what a read has raised: decoders written in C take a failed read for the end."""
@@ -246,4 +239,6 @@ def object_path(task: tuple[str, int | None]) -> str | ObjectPath:
         file_system(uri)
     except TonearmError as error:
         raise DecodeError(uri, "unreadable", str(error).removeprefix(f"{uri} ")) from None
+    except Exception as error:  # a host that is away: the first read asks again, and says why
+        logging.getLogger(__name__).debug("%s: %s", uri, error)
     return ObjectPath(uri, size=size)

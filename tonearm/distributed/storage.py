@@ -11,9 +11,8 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tonearm.errors import TonearmError
 from tonearm.files import write_atomically
@@ -27,7 +26,9 @@ Value = TypeVar("Value")
 _TRIES = 5
 _FIRST_WAIT_S = 0.5
 # Stores whose objects appear whole: others get a file under another name, which is renamed.
-_WHOLE = frozenset({"S3FileSystem", "GCSFileSystem", "AzureBlobFileSystem", "MemoryFileSystem"})
+_WHOLE = frozenset({"s3", "gs", "abfs", "memory"})
+# Stores whose URI begins with a host and goes on with a path, in which ? and # are letters.
+_HOSTS = ("sftp", "ssh")
 # What a store says for good: to ask again would only say it again.
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
@@ -61,23 +62,44 @@ def file_system(uri: str) -> tuple[AbstractFileSystem, str]:
     # Patience is in one place, `patiently`: times five in s3fs and five in botocore, a store that
     # is away would cost minutes an object.
     once = {"config_kwargs": {"retries": {"max_attempts": 0}}} if uri.startswith("s3") else {}
+    scheme, _, rest = uri.partition("://")
+    host, slash, path = rest.partition("/") if scheme in _HOSTS else ("", "", "")
+    whole = f"{scheme}://{host}/" if host else uri
     try:
-        found: tuple[AbstractFileSystem, str] = fsspec.core.url_to_fs(uri, **once)
+        store, name = fsspec.core.url_to_fs(whole, **once)
+        if host and not store.client.get_transport().is_active():
+            # fsspec would hand out a connection that was cut for ever.
+            type(store).clear_instance_cache()
+            store, name = fsspec.core.url_to_fs(whole)
     except ValueError as error:
         raise TonearmError(f"{uri} names a store that is not known ({error})") from None
     except ImportError as error:
-        raise TonearmError(f"{uri} needs another package: {error}") from None
+        package = getattr(error.__cause__, "name", None) or error.name or scheme
+        raise TonearmError(f"{uri} needs {package}: pip install {package}") from None
     if once:
-        found[0].retries = 1
-    return found
+        store.retries = 1
+    return store, slash + path if host else name
 
 
-def patiently(ask: Callable[[], Value]) -> Value:
+def ask(uri: str, question: Callable[[AbstractFileSystem, str], Value]) -> Value:
+    """Ask the store of a URI, as patiently as :func:`patiently`, over a new connection if need be.
+
+    Parameters
+    ----------
+    uri : str
+        Of an object or a prefix.
+    question : callable
+        Gets the store and the name that the object has in it.
+    """
+    return patiently(lambda: question(*file_system(uri)))
+
+
+def patiently(question: Callable[[], Value]) -> Value:
     """Ask a store, and ask again where the fault may pass: throttling, a lost connection.
 
     Parameters
     ----------
-    ask : callable
+    question : callable
         Asks the store; called again where it says to wait.
 
     Raises
@@ -87,7 +109,9 @@ def patiently(ask: Callable[[], Value]) -> Value:
     """
     for trial in range(_TRIES):
         try:
-            return ask()
+            return question()
+        except TonearmError:  # a store that is not known will not be in a second
+            raise
         except Exception as error:
             told = _as_os_error(error)
             if isinstance(told, _FINAL) or trial == _TRIES - 1:
@@ -125,43 +149,61 @@ def find(uri: str, *, suffixes: Collection[str]) -> Iterator[tuple[str, int | No
     OSError
         When the store cannot be listed, or nothing is there.
     """
-    store, name = file_system(uri)
-    info = patiently(lambda: store.info(name))
+    info = ask(uri, lambda store, name: store.info(name))
     if info["type"] != "directory":
         yield uri, info.get("size")
         return
     # Folder by folder: a bucket as one list may not fit into memory.
+    name = file_system(uri)[1]
     pending = [name]
     while pending:
         folder = pending.pop()
-        entries = patiently(partial(store.ls, folder, detail=True, refresh=True))
         below = []
-        for entry in sorted(entries, key=lambda entry: str(entry["name"])):
+        for entry in sorted(_entries(uri, folder), key=lambda entry: str(entry["name"])):
             own = PurePosixPath(entry["name"]).name
             if own.startswith(".") or entry["name"].rstrip("/") == folder.rstrip("/"):
                 continue
             if entry["type"] == "directory":
                 below.append(entry["name"])
             elif PurePosixPath(own).suffix.lower() in suffixes:
-                yield address(store, entry["name"]), entry.get("size")
+                # The size of a link is not that of the file.
+                size = None if entry["type"] == "link" else entry.get("size")
+                yield _address(uri, name, entry["name"]), size
         pending.extend(reversed(below))
 
 
-def address(store: AbstractFileSystem, name: str) -> str:
-    """URI of an object in a store; a plain path on this machine.
+def _entries(uri: str, folder: str) -> list[dict[str, Any]]:
+    """What lies in a folder of the store of a URI, as it is now."""
 
-    Parameters
-    ----------
-    store : AbstractFileSystem
-        The store.
-    name : str
-        As the store names it.
+    def list_it(store: AbstractFileSystem, _: str) -> list[dict[str, Any]]:
+        # Not every store knows ls(refresh=True); and what is kept of a large bucket takes memory.
+        store.invalidate_cache()
+        return list(store.ls(folder, detail=True))
+
+    return ask(uri, list_it)
+
+
+def _address(uri: str, name: str, other: str) -> str:
+    """URI of another object in the store of a URI; a plain path on this machine.
+
+    Both names are the store's own. Of some, such as sftp, they lack the host.
     """
-    return name if _is_local(store) else str(store.unstrip_protocol(name))
+    store, _ = file_system(uri)
+    if _is_local(store):
+        return other
+    trimmed = uri.rstrip("/"), name.rstrip("/")
+    if trimmed[0].endswith(trimmed[1]):
+        return trimmed[0].removesuffix(trimmed[1]) + other
+    return str(store.unstrip_protocol(other))
+
+
+def _schemes(store: AbstractFileSystem) -> tuple[str, ...]:
+    """What its URIs begin with; its class may be one of several."""
+    return (store.protocol,) if isinstance(store.protocol, str) else tuple(store.protocol)
 
 
 def _is_local(store: AbstractFileSystem) -> bool:
-    return type(store).__name__ == "LocalFileSystem"
+    return "file" in _schemes(store)
 
 
 def names(uri: str) -> list[str]:
@@ -172,16 +214,16 @@ def names(uri: str) -> list[str]:
     uri : str
         A prefix or a folder.
     """
-    store, folder = file_system(uri)
 
-    def ask() -> list[str]:
+    def list_all(store: AbstractFileSystem, folder: str) -> list[str]:
+        store.invalidate_cache()
+        start = len(folder.rstrip("/")) + 1
         try:
-            return list(store.find(folder, refresh=True))
+            return [name[start:] for name in store.find(folder)]
         except FileNotFoundError:
             return []
 
-    start = len(folder.rstrip("/")) + 1
-    return [name[start:] for name in patiently(ask)]
+    return ask(uri, list_all)
 
 
 def read(uri: str) -> bytes:
@@ -192,8 +234,7 @@ def read(uri: str) -> bytes:
     uri : str
         An object.
     """
-    store, name = file_system(uri)
-    return patiently(lambda: cast("bytes", store.cat_file(name)))
+    return ask(uri, lambda store, name: cast("bytes", store.cat_file(name)))
 
 
 def write(uri: str, data: bytes) -> None:
@@ -206,15 +247,14 @@ def write(uri: str, data: bytes) -> None:
     data : bytes
         All of it.
     """
-    store, name = file_system(uri)
-    if _is_local(store):
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(name, data)
-        return
 
-    def ask() -> None:
+    def put(store: AbstractFileSystem, name: str) -> None:
+        if _is_local(store):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(name, data)
+            return
         # Stores of objects show an object once all of it is there.
-        if type(store).__name__ in _WHOLE:
+        if not _WHOLE.isdisjoint(_schemes(store)):
             store.pipe_file(name, data)
             return
         temporary = f"{name}.{secrets.token_hex(4)}.part"
@@ -222,7 +262,7 @@ def write(uri: str, data: bytes) -> None:
         store.pipe_file(temporary, data)
         store.mv(temporary, name)
 
-    patiently(ask)
+    ask(uri, put)
 
 
 def joined(folder: str, name: str) -> str:

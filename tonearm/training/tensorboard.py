@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, pip_install
 from tonearm.training.run import Row
 
 FOLDER = "tensorboard"
@@ -18,7 +18,7 @@ def check() -> None:
     except ImportError as error:
         raise DatasetError(
             f"tensorboard=true needs {error.name or 'tensorboard'}: "
-            "pip install 'tonearm[tensorboard]'. Without it, history.csv has the same numbers"
+            f"{pip_install('tensorboard')}. Without it, history.csv has the same numbers"
         ) from None
 
 

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import ModelError
+from tonearm.errors import ModelError, pip_install
 
 LARGEST_BYTES = 400 << 20  # the largest published encoder of its kind has 340 MB
 _DOMAINS = frozenset(("", "ai.onnx"))
 _CONTROL = frozenset(("Loop", "If", "Scan", "SequenceMap"))
 # What a graph may hold between its inputs and outputs: effnet's windows have 5 million at most.
 _MOST_ELEMENTS = 1 << 28
-_NEED_ONNX = "needs the onnx package: pip install 'tonearm[import]'"
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def _onnx() -> Any:  # noqa: ANN401 - its stubs know little
     try:
         import onnx
     except ImportError:
-        raise ModelError(_NEED_ONNX) from None
+        raise ModelError(f"needs the onnx package: {pip_install('import')}") from None
     return onnx
 
 
