@@ -58,6 +58,7 @@ def validate(
             f"{len(truth)} tracks and {len(labels)} classes do not fit probabilities of shape "
             f"{probabilities.shape}"
         )
+    # A mean of nothing is not a number, and would go into a report as one.
     if not len(truth):
         raise DatasetError("there is nothing to measure: 0 tracks")
     if truth.min() < 0 or truth.max() >= len(labels):
@@ -108,6 +109,7 @@ def bootstrap_interval(
     """
     values = np.asarray(values, dtype=float)
     _, owner = np.unique(np.arange(len(values)) if groups is None else groups, return_inverse=True)
+    # Summed by group first, so that a draw costs as many numbers as there are groups, not tracks.
     sums, counts = np.bincount(owner, values), np.bincount(owner)  # (groups,) each
     # A fixed seed: the same predictions give the same published interval.
     rng = np.random.default_rng(0)
@@ -145,6 +147,8 @@ def accuracy_interval(
     right = np.asarray(right, dtype=float)
     if 0 < right.sum() < len(right):
         return bootstrap_interval(right, groups=groups)
+    # Where all are right, drawing them again gives no spread: the bootstrap would say that it is
+    # certain.
     trials = len(right) if groups is None else len(set(groups))
     # Wilson's other end: after 52 of 52 right answers the true rate may be as low as .93.
     reach = _Z_95**2 / (trials + _Z_95**2)
@@ -167,6 +171,7 @@ def over_seeds(right: NDArray[np.bool_], *, groups: Sequence[str]) -> dict[str, 
     return {
         "accuracy": float(accuracies.mean()),
         "interval_95_by_group": list(accuracy_interval(right.mean(axis=0), groups=groups)),
+        # ddof=1: of three seeds the spread around their own mean is too small.
         "deviation_of_seeds": float(accuracies.std(ddof=1)) if len(right) > 1 else None,
         "n": right.shape[1],
         "groups": len(set(groups)),

@@ -112,6 +112,7 @@ def _audit(
             "name a split: grouped, gtzan-filtered, or a file", param_hint="--split"
         )
     loaded = model_file.load(model)
+    # A library that is audited is its own store: its sounds are analysed already.
     with Library(data if is_library else location(library), write=True) as opened:
         how = datasets.encoding(opened, loaded, model, jobs=jobs)
         encoder, counting = how
@@ -144,6 +145,7 @@ def _is_library(path: Path) -> bool:
     """Whether a file is one of SQLite, as libraries are."""
     try:
         with open(path, "rb") as file:
+            # By content: a library may be called anything.
             return file.read(len(_SQLITE)) == _SQLITE
     except OSError:
         return False  # a folder, or nothing: what is wrong is said where it is listed
@@ -220,6 +222,7 @@ def _print_labels(found: Audit, most: int) -> None:
     doubted = len(found.suspects)
     print(f"\n{doubted} of {found.measured} labels contradict the sound ({found.held_out})")
     shown = found.suspects[:most]
+    # Of what is shown: a long name further down must not push the figures off the line.
     width = max([len(console.printable(each.name)) for each in shown], default=0)
     for each in shown:
         near = ", ".join(neighbour.genre for neighbour in each.neighbours)

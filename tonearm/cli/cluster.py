@@ -128,6 +128,7 @@ def _report(result: ClusterScan, options: Options) -> None:
         }
         print_object({**counts, **lists, "output": options.output})
     elif not options.quiet or result.done:
+        # Flushed, so that the failures on stderr come after it in a log of both.
         print(_summary(result), flush=True)
     console.report("damaged, classified by what is left", result.damaged)
     console.report(_headline(result), result.failures)

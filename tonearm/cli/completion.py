@@ -20,6 +20,7 @@ ASK = "__complete"
 _GENRE_OPTIONS = ("--genre", "--second")
 _MODEL_OPTIONS = ("--model",)
 
+# Each shell only asks: what to offer is decided in Python, once for all three.
 _BASH = r"""
 _tonearm() {
   local line current="${COMP_WORDS[COMP_CWORD]}"
@@ -104,6 +105,7 @@ def candidates(app: Typer, words: Sequence[str]) -> list[str]:
     *before, current = words or [""]
     before = [word for word in before if word != "="]  # bash splits --format=json into three
     current = "" if current == "=" else current
+    # From the program's own help, so that no option is ever missing here.
     program, *commands = pages(app)
     # The command is the first word that is no option.
     chosen = next((word for word in before if not word.startswith("-")), None)
@@ -140,6 +142,8 @@ def _of_command(page: Page, before: Sequence[str], current: str) -> Iterator[str
 def _options(page: Page, before: Sequence[str]) -> Iterator[str]:
     """Long names that were not given yet, each with its help."""
     for entry in page.options:
+        # An option that may be repeated is offered once as well, which is right more often than
+        # wrong.
         if not set(entry.names) & set(before):
             yield from (f"{name}\t{entry.help}" for name in entry.names if name.startswith("--"))
 

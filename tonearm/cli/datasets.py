@@ -153,6 +153,7 @@ def say_listing(listing: Listing) -> None:
     if listing.unlabelled:
         files = console.counted(listing.unlabelled, "file")
         console.say(f"{files} left out: the table of labels gives no genre.")
+    # A table for a larger collection is common: a few rows are named, the rest counted.
     if listing.absent:
         rows = console.counted(len(listing.absent), "row")
         first = ", ".join(listing.absent[:_NAMED])
@@ -242,6 +243,7 @@ def say_split(split: Split, made: Index) -> None:
     from tonearm.training import caveats
 
     found = splits.find_all(split, made)
+    # Further subsets, such as GTZAN's excluded clips, are neither learnt from nor measured.
     used = {name: found[name] for name in splits.SUBSETS if name in found}
     measured = [track for name in ("valid", "test") if name in used for track in used[name].tracks]
     crossing = splits.check(split, made)

@@ -87,6 +87,7 @@ def evaluate(
     if report is not None and (reason := files.refusal(report.parent)):
         raise DatasetError(f"{report} cannot be written: {reason}")
     paths = [_path_of(name) for name in (model, *(compare or ()))]
+    # All of them first, so that a mistyped second one costs no hour with the first.
     models = [(path, model_file.load(path)) for path in paths]
     try:
         result, data_failures, damaged = _evaluate(
@@ -161,6 +162,7 @@ def _write_report(result: Evaluation, path: Path) -> None:
     from tonearm.training.run import read_history
 
     histories = [read_history(each.path) for each in result.results]
+    # The report's own paths are whole ones.
     sounds = datasets.players(Path(), report.played(result))
     page = report.render(result, histories=histories, sounds=sounds)
     replaced = console.replaced(path)
@@ -186,6 +188,7 @@ def _print(result: Evaluation) -> None:
         _print_model(each)
     for row in result.differences:
         low, high = row["interval_95_by_group"]
+        # In capitals, as LEAKS is: a column is read faster than its headline.
         odd = "  NOT COMPARABLE: one of them leaks" if row["one_leaks"] else ""
         print(
             f"\n{console.printable(row['path'])} - {console.printable(row['minus'])}:\n"

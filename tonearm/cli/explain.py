@@ -33,6 +33,7 @@ def _clip_file(path: Path | None) -> Path | None:
     """Check the clip to be written: a new file, so that no song is lost."""
     if path is None:
         return None
+    # Unlike other outputs this one is audio, so a slip could name a song; only new WAVs are safe.
     if path.suffix.lower() != ".wav":
         raise typer.BadParameter(f"{console.printable(path)} must end in .wav")
     if path.exists():
@@ -73,6 +74,7 @@ def explain(
     with console.quiet_decoders():
         try:
             prediction = classifier.explain(file)
+            # A network gives genres at once: no tags or filters lie in between.
             if prediction.reasons is None and prediction.note != "silent":
                 raise typer.BadParameter(
                     "this model has no tags to explain a genre with: use the built-in one, or a "
@@ -93,6 +95,7 @@ def explain(
         print(f"{console.printable(str(file))}: unknown, {NOTES['silent']}")
     else:
         _print_table(prediction, prediction.reasons)
+        # Only a model that stops early can give another answer for the same file.
         if classifier.model.stop_confidence < 1:
             most = classifier.model.windows_per_track
             console.say(
@@ -120,6 +123,7 @@ def _write_clip(file: Path, output: Path, prediction: Prediction) -> None:
         wav.setnchannels(1)
         wav.setsampwidth(2)
         wav.setframerate(clip.sample_rate_hz)
+        # Clipped first: a float file may exceed full scale, and integers would wrap round to noise.
         wav.writeframes((np.clip(clip.samples, -1, 1) * 32_767).astype("<i2").tobytes())
     write_atomically(output, written.getvalue())
 

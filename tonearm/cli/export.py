@@ -46,6 +46,7 @@ def export(
     if output is None:
         raise typer.BadParameter("name a file: the table cannot go to stdout", param_hint="-o")
     form = output_format or _form_named(output)
+    # Asked before it is written, said after it.
     replaced = console.replaced(output)
     with Library(location(library)) as opened:
         write = _write_csv if form is ExportForm.csv else _write_parquet
@@ -65,6 +66,7 @@ def _form_named(output: Path) -> ExportForm:
 
 def _rows(library: Library) -> Iterator[dict[str, Any]]:
     model = library.model()
+    # Those of the model that classified most: the others' genres have no column in CSV.
     labels = model.labels if model else ()
     # With those that are gone: a table may be a person's only record of them.
     for track in library.tracks(missing=True):

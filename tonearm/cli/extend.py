@@ -53,6 +53,8 @@ def extend(
         # Both asked before anything is analysed.
         added_genres.checked_statistics(run.base.head)
         added_genres.refuse_known(run.base.head, dataset.outline(data).labels)
+        # Copies are left out further down: a song and its copy would be held out apart and answer
+        # for each other.
         found, failures, damaged = run.embedded(data)
         old = None
         if check is not None:
@@ -75,6 +77,7 @@ def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, ad
     from tonearm.training import added_genres, caveats, learnt_sounds
 
     base, new = run.base, found.tracks
+    # Measured before anything is added: what is said is what --adopt would get.
     gain = _gain(run, new, old)
     _print_gain(gain)
     console.caveat(caveats.of_lonely(lonely_genres(new.labels, new.groups)))

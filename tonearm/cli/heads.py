@@ -89,6 +89,8 @@ class HeadRun:
         found = datasets.read(data, how)
         encoder, counting = how
         with counting:
+            # A prepared folder may be of another machine, or its store be gone: then its files are
+            # analysed now.
             kept, failed = dataset.embed(found, found.index.tracks, encoder)
         if not kept and failed:
             name, reason = failed[0]

@@ -40,6 +40,7 @@ def history(
             else:
                 _show(runs)
             return
+        # Asked first: a number that is not there is one plain error, not an empty list.
         number = journal.run(run).id
         entries = journal.entries(number)
     if output_format is Form.json:
@@ -57,6 +58,7 @@ def history(
 
 def _show(runs: Sequence[Run]) -> None:
     """A line each, but for runs that ended without a change: every file of theirs is as it was."""
+    # One that has no end yet may still change a file.
     changed = [run for run in runs if run.done or run.finished_s is None]
     for run in changed:
         print(_run_line(run, runs))

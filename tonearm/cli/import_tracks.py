@@ -43,6 +43,7 @@ def import_tracks(
 
     require_pyarrow("an import")  # before a library is made
     mapping = Mapping([_pair(text) for text in maps or ()])
+    # Listed before the library is opened, so that a mistyped folder leaves no empty library.
     files = [file for table in tables for file in _files(table)]
     result = Import()
     interrupted = False
@@ -69,6 +70,7 @@ def import_tracks(
 
 def _pair(text: str) -> tuple[str, str]:
     old, equals, new = text.partition("=")
+    # An empty side would map every path, or to nowhere.
     if not equals or not old or not new:
         words = f"{text} should be OLD=NEW: what paths begin with, and what replaces that"
         raise typer.BadParameter(words, param_hint="--map")
@@ -83,6 +85,7 @@ def _files(table: str) -> list[str]:
 
     if "://" not in table and not os.path.isdir(os.path.expanduser(table)):
         return [os.path.abspath(os.path.expanduser(table))]
+    # Of a store one file can be named, which no listing has to find.
     if table.endswith(".parquet"):
         return [table]
     found = [
@@ -119,6 +122,7 @@ def _batches(files: list[str], bar: Progress) -> Iterator[Batch]:
         try:
             with parquet.ParquetFile(_source(name)) as table:
                 models = models_of(table.schema_arrow, name=name)
+                # In batches: an archive of millions of rows does not fit into memory.
                 for batch in table.iter_batches(BATCH_ROWS):
                     yield from_table(batch, models), models
         except (pa.ArrowException, OSError) as error:
@@ -135,6 +139,7 @@ def _source(name: str) -> Any:  # noqa: ANN401 - a path, or bytes as pyarrow tak
 
     from tonearm.distributed.storage import read
 
+    # Whole: the footer of a Parquet file is at its end, and one request is cheaper than several.
     return pa.BufferReader(read(name))
 
 

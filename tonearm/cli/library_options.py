@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _OUTPUT_SCHEMA = 1
 
+# An environment variable, since scripts and services call many commands on one library.
 Location = Annotated[
     Path | None,
     typer.Option(
@@ -90,6 +91,7 @@ def location(named: Path | None) -> Path:
             words = f"there is no folder {folder} for the library {console.printable(named)}"
             raise LibraryError(f"{words}: create it, or connect its disk")
         return named
+    # Late, as everything that most calls of a command do not need: help has to be there at once.
     import platformdirs
 
     return Path(platformdirs.user_data_dir("tonearm", appauthor=False)) / "library.sqlite"
@@ -138,6 +140,7 @@ def chosen_model(library: Library, named: Path | None) -> Path | None:
     if named is not None:
         return model_file.named(named)
     remedy = "name a model file with --model, or use --model built-in"
+    # Empty is the built-in model, None is a library from before paths were kept.
     kept = library.model_path()
     if kept is None and _is_foreign(library):
         raise LibraryError(
@@ -162,6 +165,7 @@ def _is_foreign(library: Library) -> bool:
     if model is None:
         return False
     built_in = model_file.load()
+    # Not by checksum: each release trains the built-in model again.
     return (model.name, model.labels) != (built_in.name, built_in.labels)
 
 

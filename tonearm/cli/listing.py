@@ -103,6 +103,7 @@ def list_tracks(
         copies=copies,
     )
     with Library(location(library)) as opened:
+        # A mistyped path would else give an empty list, as if nothing met the conditions.
         faults = not_usable(opened, paths or (), absent=missing)
         rows = listing.rows(opened, query)
         # Only the table says what a file is to another.

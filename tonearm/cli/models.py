@@ -103,6 +103,7 @@ def _measured(values: Values, where: str = "") -> Values | None:
         return {"what": where, "accuracy": values["accuracy"], "interval_95": ends, "n": n}
     for name, inner in values.items():
         if isinstance(inner, dict):
+            # Depth first: files of different kinds hold their figures at different depths.
             found = _measured(inner, f"{where} {name}".strip())
             if found:
                 return found

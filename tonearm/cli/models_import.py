@@ -72,6 +72,7 @@ def import_model(
 
     given = [name for name in (network, head) if name is not None]
     described = metadata or [_next_to(name) for name in given]
+    # Which metadata belong to which network is known by their order alone.
     if len(described) != len(given):
         raise typer.BadParameter(
             f"{console.counted(len(given), 'network')}, but "
@@ -83,6 +84,7 @@ def import_model(
     ]
     for source in sources:
         _print(source.metadata)
+    # Shown first, made later: whoever makes the model must have seen the licence.
     if not accept:
         console.say(_NOT_WRITTEN)
         return
@@ -148,4 +150,5 @@ def _print_made(made: Model, name: str) -> None:
 def _file_name(name: str) -> str:
     """A name from elsewhere as the name of a file, without folders."""
     kept = "".join(each if each.isalnum() or each in "-_." else "-" for each in name)
+    # A name with slashes or dots in front would lie elsewhere, or be hidden.
     return kept.strip(".-")[:100] or "imported"

@@ -68,6 +68,7 @@ def _in_seconds(text: str | None) -> float | None:
         return None
     total = 0.0
     for part in text.split(":"):
+        # From the left: 1:30 is a minute and a half, whatever the number of parts.
         total = total * 60 + float(part)
     return total
 

@@ -105,16 +105,20 @@ def predict(
         raise typer.BadParameter(
             "a timeline needs the whole track: leave it out", param_hint="--windows"
         )
+    # Asked before anything is opened: `-o song.mp3` would replace the song by a table.
     if any(_same_file(path, output) for path in paths or ()):
         raise typer.BadParameter("is one of the files to analyse", param_hint="--output")
     failures, damaged, unwritten = Faults(), Faults(), Faults()
     files = _files(paths or [], files_from, failures)
     root = _common_folder(files)
+    # A sheet for each file goes into a folder; one file's timeline goes to stdout or where it is
+    # told.
     in_folder = None
     if output_format in _OF_ONE_TIMELINE and _is_of_many(files, paths, output):
         in_folder, files = folder_writer(output_format, output, files, root, unwritten)
     processors = cores()
     jobs = max(1, min(jobs or processors, len(files)))
+    # Cores that no file takes help with the windows of those that are analysed.
     classifier = Classifier.load(model, threads=max(1, processors // jobs))
     options = batch.Options(
         timeline=timeline,
@@ -133,8 +137,12 @@ def predict(
             else make_work()
         )
         view = View(classifier.model.labels, top, root, styles, every_second=timeline)
+        # The writer before the bar: the stack closes the bar first, so that it is gone when a table
+        # ends.
         write = in_folder or stack.enter_context(open_writer(output_format, output, view))
         progress = stack.enter_context(Progress(len(files), unit="files"))
+        # In the order of the files, whichever is ready first: two runs can be compared line by
+        # line.
         results = batch.predict_in_order(pool, files, on_progress=progress.report)
         try:
             for number, result in enumerate(results):
@@ -144,8 +152,10 @@ def predict(
                     failures.add(result.path, result)
                 elif result.warnings:
                     damaged.add(str(result.path), "; ".join(result.warnings))
+                # A file that failed has reported no end itself.
                 progress.report(number, 1.0)
                 progress.advance(0, failures=len(failures))
+        # What was written is whole, so the end is the same as of a run that got through.
         except KeyboardInterrupt:
             interrupted = "Interrupted. What was analysed until then is written."
     if timeline and output_format == "table" and classifier.model.stop_confidence < 1:
@@ -171,6 +181,7 @@ def _files(paths: list[Path], files_from: str | None, failures: Faults) -> list[
             "name files or folders, or a list with --files-from", param_hint="PATHS"
         )
 
+    # All of them before the first is opened: the number decides on processes, and the bar needs it.
     files = list(find(paths, suffixes=AUDIO_SUFFIXES, on_error=failures.add_folder))
     if not files and not failures:
         console.say(f"tonearm: no audio files in {', '.join(map(console.printable, paths))}")
@@ -204,5 +215,6 @@ def _listed(source: str) -> list[Path]:
         data = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--files-from") from None
+    # A playlist's paths count from where it lies, those on stdin from where the command runs.
     folder = Path() if source == "-" else path.parent
     return paths_in(data, folder=folder, is_playlist=path.suffix.lower() in (".m3u", ".m3u8"))

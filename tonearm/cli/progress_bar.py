@@ -26,6 +26,7 @@ class Progress:
 
     def __init__(self, total: int | None, *, unit: str) -> None:
         self._unit = unit
+        # By item, because several are in progress and each reports what it has done in all.
         self._fractions: dict[int, float] = {}
         self._bar = _new_bar() if sys.stderr.isatty() else None
         if self._bar:
@@ -44,6 +45,7 @@ class Progress:
         if not self._bar:
             return
         self._bar.advance(self._task, amount)
+        # At the end Rich has no speed any more, but that of the whole.
         speed = self._bar.tasks[0].finished_speed or self._bar.tasks[0].speed
         note = f"[red]{failures} failed" if failures else ""
         rate = f"{speed:.1f} {self._unit}/s" if speed else ""
@@ -170,6 +172,7 @@ class Counting:
         self._bar = self._drawn.enter_context(Progress(total, unit=self._unit))
 
     def __enter__(self) -> Counting:
+        # Decoders write to stderr themselves, which would tear the bar apart.
         self._stack.enter_context(quiet_decoders())
         self._stack.enter_context(self._drawn)
         return self

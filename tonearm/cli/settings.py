@@ -67,6 +67,7 @@ def defaults(commands: Mapping[str, Any]) -> dict[str, Any]:
     common = {name: value for name, value in table.items() if not isinstance(value, dict)}
     found: dict[str, Any] = {}
     known = {name for command in commands.values() for name in _options(command)}
+    # A mistyped name would be ignored in silence, and its owner would wonder for long.
     _require_known(path, "", common, known)
     for name, command in commands.items():
         own = table.get(name, {})
@@ -145,6 +146,7 @@ def _rows(commands: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[dict
             # The environment wins over the file, as it does when a command runs.
             if isinstance(variable, str) and variable in os.environ:
                 value, source = os.environ[variable], f"${variable}"
+            # Choices are enumerations; people write their words.
             value = getattr(value, "value", value)
             # Words for what has no fixed value, such as the number of cores.
             words = parameter.show_default if isinstance(parameter.show_default, str) else None

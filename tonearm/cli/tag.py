@@ -111,6 +111,7 @@ def tag(
     from tonearm.library.tag_runs import open_journal
 
     with ExitStack() as stack:
+        # Without --write only to be read, so that a plan can be made while a scan writes.
         opened = stack.enter_context(Library(existing(library), write=write))
         rules = Rules(
             policy=policy,
@@ -127,6 +128,8 @@ def tag(
         )
         journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
         plan = plan_tags(opened, rules, paths=paths, by=by)
+        # What the paths name and the plan does not have is said too: nothing is passed over in
+        # silence.
         failures, unscanned = _not_planned(opened, paths or ())
         writes = plan.with_action(Action.write)
         # Those that cannot be written come along, for the history to name them.

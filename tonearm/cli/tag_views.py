@@ -142,6 +142,7 @@ def _show_sums(files: Sequence[PlannedFile], shared: Collection[str]) -> None:
         print(f"{change}, {console.counted(len(group), 'file')}")
         places: dict[object, list[PlannedFile]] = {}
         for file in group:
+            # By album, or by folder where tags name none: what a person would look at next.
             places.setdefault(file.album_key or os.path.dirname(file.track.path), []).append(file)
         # Stable: places with equally many stay in the order of their paths.
         most = sorted(places.values(), key=lambda place: -len(place))[:_MOST_GROUPS]
@@ -168,6 +169,7 @@ def _show_counts(
         print(f"run {result.run}: {len(result.paths):,} of {files} written")
     else:
         print(f"{files} to write")
+    # Between the sum and what was skipped: the one line that may stop somebody in time.
     _show_lost(writes, written=result is not None)
     for action, (text, _) in _SKIPPED.items():
         count = len(plan.with_action(action))

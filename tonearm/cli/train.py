@@ -81,6 +81,7 @@ def train(
     By default this fits a head, a small classifier on the embeddings of the built-in model: a few
     songs per genre and a few seconds are enough. With --arch, trains a network from scratch.
     """
+    # A network of one's own goes to runs/my_net, not to a folder named after a path.
     output = output or Path("runs") / external.short_name(arch).partition(".py:")[0]
     # What was given, not its value: an option that has no effect is refused, not ignored.
     given = {
@@ -93,6 +94,7 @@ def train(
         "--model": model is not None,
     }
     _refuse_unheeded({option for option, there in given.items() if there}, arch)
+    # Asked first: an hour of analysis must not end in a model that cannot be saved.
     heads.refuse_unwritable(output)
     again = "What was analysed is kept; the same command goes on from there."
     if arch == _HEAD:
@@ -100,6 +102,7 @@ def train(
 
         console.use_device(device)
         assert data is not None
+        # Wrong settings and splits are named before the library is opened or a file decoded.
         seeds = _seeds(tuple(settings or ()))
         _refuse_early(data, split)
         with (
@@ -147,6 +150,7 @@ def _seeds(given: tuple[str, ...]) -> int:
     """How many seeds a head is measured with: the one thing that can be set of it."""
     from tonearm.training import settings
 
+    # Read as for a network, so that a .toml file of settings does here too.
     values = settings.read(given)
     seeds = values.pop("seeds", 1)
     if values:
@@ -154,6 +158,7 @@ def _seeds(given: tuple[str, ...]) -> int:
             f"{next(iter(values))} is only for networks: name one with --arch (a head has seeds=N)",
             param_hint="--set",
         )
+    # A bool is an int in Python, and `seeds=true` is one too many.
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise typer.BadParameter(f"seeds={seeds} is not a number from 1 on", param_hint="--set")
     return seeds
@@ -166,6 +171,7 @@ def _refuse_early(data: Path, split: str | None) -> None:
 
     if split is not None:
         splits.written(split)
+    # By folder names alone: nothing is opened for this.
     genres = dataset.outline(data).labels
     if len(genres) < 2:
         raise DatasetError(f"there is only one genre ({', '.join(genres)}): two or more are needed")

@@ -78,6 +78,7 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
     _try_out(data, asked, settings.applied(default, wanted.network), spec)
     failures, damaged = _prepare(data, folder, spec, jobs=jobs)
     run = Run(
+        # Absolute, since a run may be resumed from another working directory.
         data=str(folder.absolute()),
         out=str(asked.output),
         model=default.name,
@@ -245,6 +246,7 @@ def _try_out(data: Path, asked: Asked, model: Architecture, spec: FeatureSpec) -
     """Run and export once what nobody has tried before: a file's network, or other sizes."""
     from tonearm.training import architecture, dataset
 
+    # The package's own networks with their own sizes are tried by tests.
     if external.is_file(asked.arch) or asked.settings:
         path = external.source(asked.arch)[0] if external.is_file(asked.arch) else Path(asked.arch)
         labels = len(dataset.outline(data).labels)
@@ -309,6 +311,7 @@ class _Live:
 
     def __call__(self, kind: str, values: dict[str, float]) -> None:
         if kind == "epoch":
+            # Of an epoch as a line that stays, of a step in the bar, which goes.
             line = " ".join(
                 f"{name} {value:.3f}"
                 for name, value in values.items()
@@ -327,6 +330,7 @@ class _Live:
         self._bar.advance(amount=values["epochs"] - self._done)
         self._done = values["epochs"]
         self._bar.note(f"loss {values['loss']:.3f} accuracy {values['accuracy']:.3f}")
+        # The bar is taken down here: a run that stops early ends with the process.
         if self._done >= self._epochs:
             self._bar.__exit__()
             self._bar = None

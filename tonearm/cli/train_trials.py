@@ -33,6 +33,7 @@ def begin(run: Run, wanted: RunSettings, split: str | None) -> Trials:
 
     made = index.load(run.data)
     planned = trials.Trials(run, wanted.folds, wanted.seeds)
+    # Splits first: what is wrong with one of ten folds is said before the first is trained.
     trials.begin(planned, _splits(made, wanted, split))
     return planned
 
@@ -49,6 +50,7 @@ def _splits(made: Index, wanted: RunSettings, split: str | None) -> list[Split]:
     if not wanted.folds:
         assert chosen is not None
         return [chosen]
+    # `say_split` has said it of a split; folds have none to say it of.
     console.caveat(caveats.of_artists([track.group for track in made.tracks]))
     return trials.fold_splits(made, chosen, folds=wanted.folds)
 

@@ -44,6 +44,7 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
     unseen = set(folders)  # to be looked at once they are watched, so that nothing slips through
     while True:
         present = [folder for folder in folders if folder.is_dir()]
+        # Said once when it goes: a disk that is off over night would fill a log.
         away = _report_away(set(folders) - set(present), away)
         unseen |= away
         if not present:
@@ -68,6 +69,7 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
                 # A folder came or went: begin again with those that are there.
                 if [folder for folder in folders if folder.is_dir()] != present:
                     break
+        # A folder that went between the look and the watch; the network drops watches too.
         except (FileNotFoundError, OSError) as error:
             console.say(f"watching again: {console.printable(str(error))}")
             time.sleep(_RETRY_S)

@@ -169,6 +169,7 @@ class AsfFile(RawFile):
             end = end_of(data, position)
             items.append(data[position:end])
             position = end
+        # What stands behind the last of them would be lost by a rewrite.
         if position != len(data):
             raise damaged(self.path, "the tags in its header do not line up", RESAVE)
         return tuple(items)
@@ -214,6 +215,7 @@ class AsfFile(RawFile):
 
 
 def _name(data: bytes) -> str:
+    # Names are compared alone, so what is broken in one may be replaced; texts keep their bytes.
     return data.decode("utf-16-le", "replace").rstrip("\0").lower()
 
 

@@ -119,9 +119,12 @@ def chunks(
             return
         header = read_at(file, at, form.header_bytes)
         name, body = header[: form.name_bytes], at + len(header)
+        # DSF and Wave64 count the header in a chunk's size, all others its content alone.
         size = int.from_bytes(header[form.name_bytes :], form.order) - form.counted_bytes
         if size < 0:  # a header that denies itself: where the next chunk lies, nobody knows
             return
+        # RF64 stands in for RIFF above 4 GB: the 32-bit sizes are all ones, the true ones are in
+        # here, the sound's behind that of the whole file.
         if name == b"ds64":
             wide = int.from_bytes(read_at(file, body + 8, 8), "little")
         elif name == b"data" and wide and size == ALL_ONES:
@@ -138,6 +141,8 @@ def chunks(
             body=body,
             end=bare if lacks_pad else padded,
             size=size,
+            # Recorders that were cut off leave a size of 0 or all ones: the rest of the file is the
+            # sound then.
             inside=size if 0 < size <= left else left,
             is_padded=not lacks_pad,
         )

@@ -33,6 +33,8 @@ class DsfFile(RawFile):
             self._size = os.fstat(file.fileno()).st_size
             stated = int.from_bytes(head[12:20], "little")
             self._start = int.from_bytes(head[20:28], "little")
+            # The tag is found by its place alone: a header that counts wrong would have it written
+            # into the sound.
             if stated != self._size or self._start > self._size:
                 raise damaged(path, "is cut short, or its header counts wrong", INCOMPLETE)
             self._body, tag = NEW_ID3, RawTag("id3v2.4", Id3Codec(4), None)

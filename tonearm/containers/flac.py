@@ -101,6 +101,7 @@ def metadata(file: BinaryIO, at: int) -> Iterator[Block]:
         Offset of the first block: behind ``fLaC``.
     """
     while len(head := read_at(file, at, 4)) == 4:
+        # The highest bit marks the last block, the rest of the byte is the kind.
         block = Block(head[0] & 0x7F, head[0] > 0x7F, at, int.from_bytes(head[1:], "big"))
         yield block
         if block.last:
@@ -126,6 +127,7 @@ def stream_info(file: BinaryIO, begin: int) -> StreamInfo | None:
         return None
     shortest, longest = int.from_bytes(info[0:2], "big"), int.from_bytes(info[2:4], "big")
     return StreamInfo(
+        # Frames of one size number themselves, frames of several name their first sample.
         longest if shortest == longest else 0,
         int.from_bytes(info[13:18], "big") & (1 << 36) - 1,  # 36 bits count the samples
         int.from_bytes(info[7:10], "big"),
@@ -234,6 +236,8 @@ class FlacFile(RawFile):
         with open(path, "rb") as file:
             begin = id3v2_bytes(file)
             blocks = list(islice(metadata(file, begin + 4), _MOST_BLOCKS))
+            # Before anything is made of them: blocks that do not end in sound cannot be changed
+            # safely.
             _check(blocks, file, path)
             self._comment = next((b for b in blocks if b.kind == COMMENT_BLOCK), None)
             self._padding = next((b for b in blocks if b.kind == _PADDING_BLOCK), None)
@@ -275,6 +279,7 @@ class FlacFile(RawFile):
                 edits.append(Edit(first.start, 1, bytes([first.kind])))
                 edits[0] = Edit(start, 0, bytes([COMMENT_BLOCK | 0x80]) + block[1:])
         padding_is_last = self._padding is not None and self._padding.last
+        # Without the comments the block before them is the last, and has to say so.
         if content.items is None and old and old.last:
             before = self._blocks[-2]
             padding_is_last = before == self._padding
@@ -289,6 +294,7 @@ class FlacFile(RawFile):
         block = self._padding
         if block is None or (not growth and layout is None):
             return []
+        # An undo gives the old padding back, so that every byte lies where it lay.
         length = layout[0] if layout else padding_for(block.length, growth)
         if length > _MAX_BLOCK:
             length = block.length

@@ -56,6 +56,7 @@ def load(
     # An object of a store has no name by which mutagen could open it.
     opened = name if isinstance(place, Path) else place.open("rb")
     with _readable(name):
+        # Only these may have both kinds of tag, one at either end.
         if kind in {"mp3", "ape"}:
             # In the order in which players of that kind look.
             places = [_ID3_TAG, _APE_TAG] if kind == "mp3" else [_APE_TAG, _ID3_TAG]
@@ -64,6 +65,8 @@ def load(
         elif kind == "ogg":
             found = [_load_ogg(opened)]
         else:
+            # Untranslated, ID3v2.3 keeps its own frames: mutagen turns them into those of 2.4
+            # otherwise.
             options = {} if translate or kind not in _ID3_KINDS else {"translate": False}
             found = [_class(_CLASSES[kind])(opened, **options).tags]
     return [tags for tags in found if tags is not None]
@@ -135,6 +138,7 @@ def pictures(path: str | os.PathLike[str], kind: str) -> list[tuple[bool, bytes]
         if hasattr(tags, "getall"):
             found += [(frame.type == _FRONT, frame.data) for frame in tags.getall("APIC")]
             continue
+        # MP4 has covers alone, and does not say of which side.
         found += [(True, bytes(data)) for data in _values(tags, "covr")]
         for text in _values(tags, "metadata_block_picture"):
             picture = _vorbis_picture(text)
@@ -201,6 +205,7 @@ def genre_names(texts: Sequence[str]) -> list[str]:
         The texts of an ID3 genre frame.
     """
     names = _class("id3.TCON")(encoding=3, text=list(texts)).genres
+    # Mutagen's word for a number that stands for no genre.
     return [name for name in names if name != "Unknown"]
 
 
@@ -227,6 +232,7 @@ def v1_number(genre: str) -> int:
     """
     from mutagen.id3 import TCON
 
+    # By position: the number is all that ID3v1 holds.
     names = [name.lower() for name in TCON.GENRES]
     return names.index(genre.lower()) if genre.lower() in names else 255
 
@@ -238,6 +244,7 @@ def _load_tag(opened: str | IO[bytes], place: str, *, translate: bool) -> Loaded
     options = {"translate": translate} if place == _ID3_TAG else {}
     with suppress(APENoHeaderError, ID3NoHeaderError):
         if not isinstance(opened, str):
+            # The tag before may have been looked for at the end.
             opened.seek(0)
         return _class(place)(opened, **options)
     return None

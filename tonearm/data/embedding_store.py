@@ -146,6 +146,8 @@ class EmbeddingStore:
         # Half precision changes a probability by 2.5e-4 at most, less than another encoding does.
         values = made.values.astype(np.float16)
         row = (key, encoder, made.duration_s, made.warning, len(values), values.tobytes(), starts)
+        # None says that the second encoder was not asked, which is the rule: most tracks leave no
+        # doubt.
         texture: tuple[bytes | None, int | None] = (None, None)
         if made.texture is not None:
             # Windows are counted apart: a texture may have another number of them.

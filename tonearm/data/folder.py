@@ -122,6 +122,7 @@ def look(folder: Path, *, out: Path | None = None, labels: Labels | None = None)
     if labels is not None:
         named, absent = tables.of_names(labels, names)
         found = tables.spelled(named)
+        # A table may name artists only: genres are then those of the folders.
         if any(label.genres for label in found.values()):
             chosen = tuple(name for name in names if name in found and found[name].genres)
             unlabelled = len(names) - len(chosen)
@@ -155,6 +156,8 @@ def _by_folders(folder: Path, files: list[str], failed: Faults, out: Path | None
     names = [name for name in files if "/" in name]
     for name in files:
         if "/" not in name:
+            # Named rather than passed over: a song next to the folders is a slip, and would be
+            # missed.
             failed.add(name, "is not in the folder of a genre")
     if not names:
         raise DatasetError(
@@ -220,6 +223,7 @@ def genres_of(folders: Iterable[str]) -> dict[str, str]:
                 f"the name of genre {folder!r} is not UTF-8: rename the folder"
             ) from None
         genre = genre_of(folder)
+        # The first spelling names the genre: `Hip Hop` and `hip-hop` side by side are one.
         genres[folder] = spellings.setdefault(key(genre), genre)
     return genres
 

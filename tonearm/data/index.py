@@ -139,6 +139,7 @@ def load(path: str | os.PathLike[str]) -> Index:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
         header, *rows = map(json.loads, lines)
+        # Refused rather than translated: it is made again from the music.
         if (header["format"], header["version"]) != (FORMAT, FORMAT_VERSION):
             raise DatasetError(f"{path} is an index of another version: prepare the folder again")
         index = Index(
@@ -199,6 +200,7 @@ def genre_of(folder: str) -> str:
 
 def _one_letter_apart(word: str, genre: str) -> bool:
     shortest = min(len(word), len(genre))
+    # Short names are one letter from too many: `pop` from `pup`, `rap` from `pap`.
     if word[:1] != genre[:1] or shortest < 4:
         return False
     if abs(len(word) - len(genre)) > 1:

@@ -82,6 +82,7 @@ class Shards:
                 offset = file.tell()
                 file.write(data.tobytes())
                 file.flush()
+                # The array is on the disk before the index says so.
                 os.fsync(file.fileno())
             place = {
                 "sound": sound,
@@ -120,6 +121,7 @@ class Shards:
             raise DatasetError(
                 f"{path} is damaged ({error}): delete the folder and prepare again"
             ) from None
+        # Once in each process: hashing takes longer than reading, and an epoch reads all of them.
         if sound not in self._checked:
             if hashlib.sha256(array.tobytes()).hexdigest() != place["sha256"]:
                 raise DatasetError(
@@ -131,6 +133,7 @@ class Shards:
 
     def _shard(self, folder: Path, more: int) -> Path:
         """The last shard, or a new one if it is full."""
+        # By the files that are there, since a kill may have come before the line of the index.
         number = max((int(path.stem) for path in folder.glob("*.shard")), default=0)
         last = folder / f"{number:06}.shard"
         if last.exists() and last.stat().st_size + more > SHARD_BYTES:

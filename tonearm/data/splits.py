@@ -229,6 +229,8 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
         If groups (artists, copies) are in several subsets; the message names them.
     """
     found = crossing(split, index)
+    # Splits that are made to leak, and official lists, are used all the same; their figures are
+    # marked.
     if found and not split.leaks and not is_official(split):
         examples = "; ".join(
             f"{group} ({', '.join(f'{subset}: {name}' for subset, name in subsets.items())})"

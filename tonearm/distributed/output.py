@@ -76,6 +76,8 @@ class Output:
             values: dict[str, Any] = json.loads(storage.read(self._at(_SETTINGS)))
         except FileNotFoundError:
             return None
+        # An older Tonearm would fill the rest of a folder in a form that its reader does not
+        # expect.
         if values.pop("version") > _VERSION:
             raise TonearmError(f"{self.uri} was written by a newer Tonearm: update this one")
         return Settings(**values)
@@ -201,6 +203,7 @@ def _parquet(table: pa.Table) -> bytes:
     from pyarrow import parquet
 
     sink = pa.BufferOutputStream()
+    # Tables are made in memory and stored whole: a part is some megabytes.
     parquet.write_table(table, sink, compression="zstd")
     return bytes(sink.getvalue())
 

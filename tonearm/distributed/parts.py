@@ -130,6 +130,7 @@ class Tries:
 
     def __init__(self) -> None:
         self._begun: Counter[int] = Counter()
+        # Objects are read several at once, so that each of a few may have ended the worker.
         self._reading: dict[int, set[int]] = {}
         self._ended: dict[int, Counter[int]] = {}
 
@@ -205,6 +206,7 @@ class PartAnalyser:
     def __init__(self, job: Job, tries: AskTries) -> None:
         self._job, self._tries = job, tries
         self._output = Output(job.output)
+        # One schema for all parts, so that any program can read them as one table.
         self._schema = schema_of([model_of(job.model)])
         make_embed = job.make_embed or partial(embed_of, job.model)
         self._pool = Pool(
@@ -231,6 +233,7 @@ class PartAnalyser:
         kept: pa.Table | None = None
         if before is not None:
             kept, wanted = _without_errors(before, wanted)
+        # A retry of a part without errors.
         if not wanted:
             return PartResult(part)
         rows = _Rows(self._job.model, wanted)
@@ -277,6 +280,7 @@ class _Rows:
         self._looked: dict[int, Looked] = {}
         self._rows: dict[int, TableRow] = {}
         for number, item in enumerate(items):
+            # A line of the manifest that names nothing is a row with an error, not a lost line.
             if item.fault is not None:
                 self.take_in(number, Failure("missing", item.fault))
 
@@ -374,6 +378,7 @@ def object_tags(path: str | ObjectPath) -> FileTags:
 
 def _without_errors(before: pa.Table, wanted: list[Item]) -> tuple[pa.Table, list[Item]]:
     """Rows of a part that stay, and what is to be tried again."""
+    # What was analysed stays as it is, bytes of its embeddings included.
     good = np.array([kind is None for kind in before.column("error_kind").to_pylist()])
     kept = before.filter(good)
     paths = set(kept.column("path").to_pylist())

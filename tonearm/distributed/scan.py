@@ -160,8 +160,12 @@ def _prepare(
                 f"({settings.model[:12]}); name another --output, or use that model with --model"
             )
         slices, there = folder.contents()
+        # Slices that are there stay: what was found since is appended, so that parts keep their
+        # places.
         rows = write_slices(folder, inputs, slices)
         if settings is None:
+            # Kept, since the number of rows decides it and may grow: parts of two sizes would
+            # overlap.
             settings = Settings(model.sha256, model.name, part_rows(sum(rows)))
             folder.put_settings(settings)
     except OSError as error:
@@ -177,6 +181,7 @@ def _prepare(
     pending = [part for part in parts if part not in done]
     if retry:
         pending += [part for part, count in failed.items() if count]
+        # Tried again, they are neither unchanged nor failures of before.
         result.unchanged -= result.failed_before
         result.failed_before = 0
     return settings, sorted(pending)
@@ -207,6 +212,7 @@ def _failed_rows(folder: Output, parts: Sequence[int]) -> dict[int, int]:
         table = folder.read_part(part, ["error_kind"])
         return 0 if table is None else len(table) - table.column(0).null_count
 
+    # Requests to a store wait far more than they compute.
     with ThreadPoolExecutor(_READERS) as threads:
         return dict(zip(parts, threads.map(count, parts), strict=True))
 
@@ -221,6 +227,7 @@ def _analysed(job: Job, pending: Sequence[int]) -> Iterator[PartResult]:
     # In a list, so that each actor fetches it itself: as an argument it could not be had again by
     # an actor that starts again elsewhere.
     shared = [ray.put(job)]
+    # Neighbours together: they share a slice of the manifest, which a worker then reads once.
     blocks = np.array_split(numbers, min(len(numbers), _MOST_TASKS))
     yield from map(PartResult.of_row, engine.rows(_Actor, blocks, shared, tries))
 

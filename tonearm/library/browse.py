@@ -34,6 +34,7 @@ _ORDERS: dict[str, tuple[str, ...]] = {
     "artist": ("folded(t.artist)", "folded(t.title)"),
     "album": (ALBUM,),
     "tag": ("folded(json_extract(t.genres, '$[0]'))",),
+    # Within a genre the surest come first, whichever way the genres go.
     "genre": ("s.genre", "-s.confidence"),
     "confidence": ("s.confidence",),
     "duration": ("s.duration_s",),
@@ -81,7 +82,10 @@ def page(
     """
     prepare(library)
     meets = conditions(library, wanted)
+    # The count apart from the page: with both in one query, every row would have to be made.
     total = _count(library, meets)
+    # Ids first, rows for these alone: whole rows, with their
+    # probabilities, are not worth sorting.
     ids = _sorted(library, meets, order, offset=offset, limit=limit)
     return Page(total, with_reviews(library, ids))
 

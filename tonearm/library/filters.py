@@ -116,6 +116,7 @@ def conditions(library: Library, wanted: Filter) -> Conditions:
         )
         pairs.append((f"t.id {AMONG}", json.dumps([number for (number,) in found])))
     if wanted.genre == UNKNOWN:
+        # A file that failed has no genre either, but nothing was said of its sound.
         pairs.append(("t.sound IS NOT NULL AND s.genre IS NULL", None))
     elif wanted.genre is not None:
         pairs.append(("s.genre = ?", wanted.genre))
@@ -131,9 +132,11 @@ def conditions(library: Library, wanted: Filter) -> Conditions:
     if wanted.artist:
         pairs.append(("folded(t.artist) = ?", folded(wanted.artist)))
     if wanted.album is not None:
+        # By one of its tracks: names of albums are not unique, ids are.
         album = f"{ALBUM} = (SELECT {ALBUM} FROM tracks t WHERE t.id = ?)"  # noqa: S608
         pairs.append((album, wanted.album))
     values = [value for _, value in pairs if value is not None]
+    # Values apart from SQL, always: a title may hold a quote.
     return Conditions(" AND ".join(sql for sql, _ in pairs), values)
 
 
@@ -176,6 +179,7 @@ def disagreeing(library: Library) -> list[str]:
     pairs = []
     for text, genre in rows:
         named = set().union(*(known_genres(tag, labels) for tag in json.loads(text)))
+        # A tag of which the model knows no genre contradicts nothing.
         if named and genre not in named:
             pairs.append(text + genre)
     return pairs

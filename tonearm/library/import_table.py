@@ -70,8 +70,10 @@ class Mapping:
         """
         fitting = [pair for pair in self.pairs if path.startswith(pair[0])]
         if fitting:
+            # The longest one: s3://a/live/ may lie elsewhere than the rest of s3://a/.
             old, new = max(fitting, key=lambda pair: len(pair[0]))
             path = new + path[len(old) :]
+        # A URI is no place on a disk, and a relative path would depend on where the import runs.
         return path if os.path.isabs(path) and "://" not in path else None
 
 
@@ -105,8 +107,11 @@ def import_rows(
     """
     result = result or Import()
     numbers: dict[str, int] = {}
+    # A scan would forget the rows of files that it does not meet.
     with alone(library.path, what="a scan or another import"):
         for rows, models in batches:
+            # A batch at a time: a commit for each row is slow, one for all would be lost by
+            # Ctrl-C.
             with library.transaction():
                 for row in rows:
                     _put(library, row, models, numbers, mapping, result)
@@ -125,6 +130,7 @@ def _put(
     place = mapping.place(row.path)
     if place is None:
         result.unplaced_count += 1
+        # Five say what is wrong; a wrong --map leaves out millions.
         if len(result.unplaced) < 5:
             result.unplaced.append(row.path)
         return
@@ -141,6 +147,7 @@ def _put(
         library.put_track(path, status, row.tags, error=(kind, message))
         result.errors += 1
         return
+    # Entered with its first row, so that a table without rows leaves no model behind.
     if row.model not in numbers:
         numbers[row.model] = library.model_id(models[row.model])
     sound = library.put_sound(

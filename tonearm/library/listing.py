@@ -147,6 +147,7 @@ def _found(library: Library, sql: str, values: list[object]) -> Iterator[Row]:
 
 def _unread(library: Library, query: Query) -> Iterator[Row]:
     """What the last scan could not look at; nothing where other conditions are to be met."""
+    # A link to nowhere has neither genre nor tag that a condition could be about.
     if query == Query(paths=query.paths, failed=True):
         for path, reason in unread(library, query.paths or None):
             yield _UNREAD._replace(path=path, error=reason)

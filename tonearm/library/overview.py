@@ -86,6 +86,7 @@ def overview(library: Library) -> Overview:
     library : Library
         The library, open.
     """
+    # Files on a disk that is off are neither there nor missing: every count below leaves them out.
     folders = note_away(library)
     model = library.model()
     labels = model.labels if model else ()
@@ -141,6 +142,7 @@ def overview(library: Library) -> Overview:
         tracks=tracks - missing - away,
         links=len(links),
         analysed=sum(genres.values()),
+        # Links to nowhere have no row among the tracks, but a person counts them as files.
         failed=sum(count for _, count in failed) + len(unread(library)),
         missing=missing,
         duration_s=round(duration_s, 1),
@@ -181,5 +183,6 @@ def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:
             run += word
             if len(run) > longest:
                 break
+            # Words joined, since hip hop, hip-hop and hiphop are one genre.
             runs.add(_SPELLINGS.get(run, run))
     return {label for label in labels if names.key(label) in runs}

@@ -28,6 +28,7 @@ _COMPARED = {
     "<": operator.lt,
     "<=": operator.le,
 }
+# Longest comparison first, or >= would be read as > and a value that begins with =.
 _CONDITION = re.compile(r"^\s*(.+?)\s*(>=|<=|>|<)\s*([0-9.]+)\s*$")
 
 
@@ -153,6 +154,7 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     conditions = _with_labels(conditions, model)
     note_away(library)
     where, values = _in_sql(conditions)
+    # Arrays are blobs to SQLite: what is asked of them is asked in Python, and only then.
     if conditions.second is not None or conditions.tags:
         numbers = _by_arrays(library, model, conditions)
         where.append("s.id IN (SELECT value FROM json_each(?))")

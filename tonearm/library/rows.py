@@ -58,6 +58,7 @@ def folded(*values: str | bytes | None) -> str | None:
     if not texts:
         return None
     text = "\n".join(texts).casefold()
+    # macOS stores an accent as a character of its own; a person types one.
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
@@ -83,7 +84,11 @@ def bounds_of(paths: Iterable[str | os.PathLike[str]]) -> str:
     bounds = []
     for path in map(as_stored, paths):
         inside = path.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep)
+        # Both ends in hexadecimal: JSON cannot hold the bytes of every name. The path itself is the
+        # first that is not below it, so a zero behind it ends the range of one.
         bounds.append((path.hex(), path.hex() + "00"))
+        # What lies inside begins with the path and a slash, and ends before the next character:
+        # `/a` must not take in `/ab`.
         bounds.append((inside.hex(), (inside[:-1] + bytes([inside[-1] + 1])).hex()))
     return json.dumps(bounds)
 
@@ -146,6 +151,8 @@ def track_of(row: tuple[Any, ...]) -> Track:
     (probabilities, labels, warning, error_kind, error_message, styles, device, inode) = row[17:]
     ranked: dict[str, float] = {}
     if labels is not None:
+        # By the labels of the model that classified it, which may have other genres than the one in
+        # use.
         ranked = rank(json.loads(labels), np.frombuffer(probabilities, dtype=np.float32))
     return Track(
         id=number,

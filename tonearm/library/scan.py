@@ -104,6 +104,7 @@ def scan(
         session.reclassify()
         walk = Walk(library, model.encoder_sha256, result, lambda: on_progress(result))
         walk.walk(named, again=again, retry=retry, exclude=exclude)
+        # From here on the number of files is known, and with it the time that is left.
         result.looking = False
         on_progress(result)
         if result.to_do:
@@ -113,6 +114,7 @@ def scan(
                 limits=limits,
             ) as pool:
                 session.analyse(pool, walk.to_do())
+        # Last: only what was looked at to the end may be called missing.
         walk.finish(named, again=again)
     return result
 
@@ -208,6 +210,7 @@ class _Session:
         self._result.new.append(os.fsdecode(file.path))
         if sound.warning:
             self._result.damaged.add(os.fsdecode(file.path), sound.warning)
+        # They waited for it, and count as recognised: nothing was analysed for them.
         for copy in self._waiting.pop(file.looked.key):
             self._keep_recognised(copy, number)
 

@@ -144,6 +144,7 @@ def similar(library: Library, probe: Probe, *, count: int, genre: str | None = N
             return []
         raise LibraryError(f"{library.path} holds nothing to compare: run `tonearm scan FOLDER`")
     numbers, durations, blobs, genres = zip(*rows, strict=True)
+    # As one matrix: a hundred thousand means of 50 numbers are 20 MB, and one product compares all.
     pooled = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), -1)  # (n, d)
     lengths_s = np.array([*durations, probe.duration_s])  # (n + 1,)
     # float32 [n + 1, d]; the probe is the last row
@@ -152,6 +153,7 @@ def similar(library: Library, probe: Probe, *, count: int, genre: str | None = N
         points = np.sqrt(points)
     # The mean is the library's alone, so that a probe does not move what it is compared with.
     centred = points - points[:-1].mean(axis=0)
+    # A sound that is the mean itself has no direction: it is like nothing, not an error.
     units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
     likeness = units[:-1] @ units[-1]  # (n,)
     if genre is not None:

@@ -150,6 +150,7 @@ def make_landmarks(roots: Float32, *, count: int = LANDMARKS) -> Landmarks:
     # A fixed seed: the same library gives the same map on every machine.
     rng = np.random.default_rng(0)
     chosen = roots[np.sort(rng.permutation(len(roots))[:count])]
+    # That of the landmarks, so that it stays as long as they do.
     mean = chosen.mean(axis=0)  # (d,)
     units = units_of(chosen, mean)
     # Too few for t-SNE: any places that differ will do.

@@ -143,6 +143,7 @@ def models_of(schema: pa.Schema, *, name: str) -> dict[str, ModelRecord]:
             "or `tonearm scan --on ray`"
         )
     values = json.loads(described)
+    # A newer one may mean something else by the same column; older ones stay readable.
     if values["version"] > _VERSION:
         raise LibraryError(f"{name} was made by a newer Tonearm: update this one")
     return {each["sha256"]: _model_record(each) for each in values["models"]}
@@ -171,6 +172,7 @@ def to_table(rows: Iterable[TableRow], schema: pa.Schema) -> pa.Table:
     """
     import pyarrow as pa
 
+    # Columns that a row lacks are null by the schema.
     return pa.Table.from_pylist(list(map(_columns, rows)), schema)
 
 
@@ -281,6 +283,7 @@ def _embeddings(values: dict[str, Any]) -> StoredEmbeddings | None:
 
 
 def _prediction(values: dict[str, Any], model: ModelRecord) -> Prediction | None:
+    # No prediction ever lacks it: the row is of a file that failed.
     if values["nearest"] is None:
         return None
     # Only the columns of the row's own model; those of others are empty in it.
@@ -347,6 +350,7 @@ def library_rows(library: Library) -> Iterator[TableRow]:
         made, sha256 = None, None
         if track.key is not None:
             sha256, encoder = library.rows(sql, [track.key])[0]
+            # By the encoder that classified it: the store may hold those of others too.
             made = library.embeddings.get(track.key, encoder)
         kind = track.error_kind
         yield TableRow(

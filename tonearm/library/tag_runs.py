@@ -115,8 +115,10 @@ def write_all(
         entry = change(
             item.path, edits, genres=item.genres, journal=journal, run=run, keep_mtime=keep_mtime
         )
+        # Behind the change, since only what was written is looked for by an undo.
         _keep_identity(library, journal, entry, item.path)
 
+    # Nothing is opened yet: each file is looked at when its turn has come.
     steps = [(item.path, partial(write, item)) for item in wanted]
     return _run(library, journal, steps, RunResult(len(steps)), command, on_progress)
 
@@ -242,6 +244,7 @@ def _run(
     # No run without a file: an empty one in the history would only raise questions.
     if not done.total:
         return done
+    # In the journal before the first file: a run that is killed shows in the history too.
     done.run = journal.start(command, undoes=done.undoes)
     try:
         on_progress(done)
@@ -251,6 +254,7 @@ def _run(
                 step(done.run)
                 done.paths.append(path)
                 _refresh(library, path)
+            # Any other error is a fault of the program: it ends the run, which the journal settles.
             except TagError as error:
                 done.failures.add(path, error)
             on_progress(done)
@@ -284,6 +288,7 @@ def _refresh(library: Library | None, path: str) -> None:
     """
     if library is not None:
         with contextlib.suppress(OSError):
+            # Read back from the disk, not taken from the plan: what counts is what is there now.
             library.update_file(path, file_tags(path))
 
 

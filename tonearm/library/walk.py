@@ -112,6 +112,8 @@ class Walk:
         ):
             look(path)
         for path in self._library.strays() if again else ():
+            # Files that were named once by themselves are met here, where `find` does not exclude
+            # them.
             if is_excluded(path, exclude):
                 continue
             if os.path.lexists(path):
@@ -211,6 +213,7 @@ class Walk:
         return None
 
     def _is_settled(self, known: Known, retry: bool) -> bool:
+        # What another encoder analysed is analysed again: its numbers mean something else.
         return not retry if known.failed else known.encoder == self._encoder
 
     def to_do(self) -> Iterator[tuple[int, ListedFile]]:
@@ -288,6 +291,8 @@ class Walk:
         It may also be on a disk that is not mounted: where what was named, a folder, or a link's
         end is not there, files are not called gone.
         """
+        # Below a folder that could not be read nothing was seen, which is no proof that nothing is
+        # there.
         if not self._unread.keys().isdisjoint(path.parents):
             return False
         if path not in self._unread:
@@ -295,6 +300,8 @@ class Walk:
         try:
             os.lstat(path)
         except FileNotFoundError:
+            # With its folder gone too, a disk may be off; only a file missing from its own folder
+            # is gone.
             return path.parent.is_dir()
         except OSError:
             return False

@@ -65,6 +65,7 @@ class Classifier:
             )
         self.model = model
         self._threads = threads
+        # Nothing is loaded yet: the network is, when the first file is embedded.
         self._encoder = Encoder(model, threads=threads)
 
     def __reduce__(self) -> tuple[Callable[[Model, int], Classifier], tuple[Model, int]]:

@@ -126,6 +126,7 @@ class Model:
         windows : float32 [n, d]
             Embeddings of the windows so far.
         """
+        # 1 switches it off: no probability of a calibrated head reaches it.
         return self.stop_confidence < 1 and self.head.is_confident(
             windows, confidence=self.stop_confidence
         )
@@ -156,6 +157,7 @@ class Model:
         # The front end belongs to it: one network on other spectrograms gives other embeddings.
         digest = hashlib.sha256(self.encoder + _canonical(self.features))
         if self.texture is not None:
+            # Both encoders' results lie in one row of the store.
             digest.update(self.texture.encoder + _canonical(self.texture.features))
         return digest.hexdigest()
 
@@ -240,6 +242,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
             # A ZipInfo by name alone is dated 1980: the same model is the same bytes.
             file.writestr(zipfile.ZipInfo(name), data)
         file.comment = f"sha256:{_sha256(text)}".encode()
+    # Put together in memory, since a zip on the disk is not whole before its last byte.
     data = buffer.getvalue()
     write_atomically(path, data)
     return _sha256(data)

@@ -117,6 +117,8 @@ class Head:
             raise ModelError(f"the head has {len(self.bias)} outputs for {len(self.labels)} labels")
         if self.kind not in get_args(Kind):
             raise ModelError(f"the head is of an unknown kind, {self.kind!r}")
+        # A file may be damaged or made by hand: what is impossible is named here, not as NaN in a
+        # table.
         weights, temperatures = zip(*self.calibration, strict=True)
         if min(weights) < 0 or not np.isclose(sum(weights), 1) or not min(temperatures) > 0:
             raise ModelError(f"the head's calibration {self.calibration} is impossible")
@@ -191,6 +193,7 @@ class Head:
                 probabilities = calibrated(z, self.texture.calibration)
         # The detector's line is a logistic regression, so its distance in nats is a log-odds.
         unknown = float(sigmoid(self._exempted(excess, track, probabilities))[0])
+        # Either may refuse: the genres among themselves, or the detector that it is music at all.
         known = probabilities.max() >= self.min_confidence and unknown <= 0.5
         return HeadOutput(probabilities[0], bool(known), unknown)
 
@@ -273,6 +276,7 @@ class Head:
         """The same, but for tracks near a genre that was added after the detector was fitted."""
         if self.known_region is None:
             return beyond
+        # In the space of the votes, where its centres lie, not in that of the log-odds.
         near = self.known_region.excess(spread(tracks, self.power).mean(axis=1), tracks.shape[1])
         nearest = probabilities.argmax(axis=1)
         for label, its in zip(self.known_region.labels, near.T, strict=True):

@@ -104,6 +104,7 @@ class MultiLabelHead(Head):
         last = sizes[-1][1] if sizes else len(self.classes)
         if last != len(self.classes) or len(self.members) != last:
             raise ModelError(f"the head has {last} outputs for {len(self.classes)} classes")
+        # A genre without a class could never win, and would stand in every table with 0.
         if set(self.members) != set(range(len(self.labels))) or len(self.labels) < 2:
             raise ModelError(
                 f"the head has {len(self.labels)} genres, not all of which have a class"
@@ -137,6 +138,8 @@ class MultiLabelHead(Head):
             Of each class, 0 to 1.
         """
         members = np.array(self.members)
+        # The maximum, not the sum: Rock has a hundred styles and Blues ten, and would win by
+        # number.
         columns = [activations[..., members == i].max(axis=-1) for i in range(len(self.labels))]
         return np.stack(columns, axis=-1)
 
@@ -159,6 +162,7 @@ class MultiLabelHead(Head):
         # The mean of each class first, then the strongest: a class that is strong for a moment does
         # not decide.
         strengths = self.strengths(self.activations(windows).mean(axis=0))
+        # No detector is fitted for a foreign network: what no class reaches is all that is known.
         unknown = float(_unknown(strengths.max()))
         return HeadOutput(_shares(strengths), unknown <= 0.5, unknown)
 
@@ -204,6 +208,7 @@ class MultiLabelHead(Head):
         found = [
             (float(mean), name.partition(SEPARATOR)[2])
             for mean, name, member in zip(means, self.classes, self.members, strict=True)
+            # A class without a separator is the genre itself.
             if member == place and SEPARATOR in name and mean >= LEAST_ACTIVATION
         ]
         # By the number alone: ties keep the order of the classes.
@@ -303,6 +308,7 @@ def head_of(settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Head:
 
 def _shares(strengths: Float64) -> Float64:
     """Strengths [..., k] as probabilities that sum to 1."""
+    # Independent strengths need not sum to 1, or to anything: silence may have all of them at 0.
     kept = np.maximum(strengths, _LEAST_STRENGTH)
     return np.asarray(kept / kept.sum(axis=-1, keepdims=True))
 

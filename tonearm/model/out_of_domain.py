@@ -183,6 +183,7 @@ class KnownRegion:
         """
         a, d = len(self.labels), dimensions
         shapes = (self.centres.shape, self.whiten.shape, self.limits.shape, self.slopes.shape)
+        # A file put together of two models would index past the end of an array.
         return set(self.labels) <= set(labels) and shapes == ((a, d), (d, d), (a,), (a,))
 
     def joined_with(self, more: KnownRegion) -> KnownRegion:

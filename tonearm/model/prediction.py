@@ -107,8 +107,10 @@ class Prediction:
         >>> Prediction.of(["blues", "jazz"], [0.25, 0.75], known=False).nearest
         'jazz'
         """
+        # Rounded before anything is compared: a threshold of .8 means the .8 that is shown.
         ranked = rank(labels, probabilities)
         nearest = next(iter(ranked))
+        # `nearest` stays for the unknown as well, for those who would rather have a guess.
         return cls(nearest if known else None, nearest, ranked[nearest], ranked)
 
     def to_dict(self) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def reasons_of(model: Model, embeddings: Embeddings, ranked: Sequence[str]) -> R
     head = model.head
     if head.kind != "votes":
         return None
+    # Against the next genre alone: against all others, what they have in common would cancel out.
     pair = (head.labels.index(ranked[0]), head.labels.index(ranked[1]))
     windows, typical_s = window_reasons(
         head,
@@ -114,6 +115,7 @@ def reasons_of(model: Model, embeddings: Embeddings, ranked: Sequence[str]) -> R
     if model.texture is not None and head.texture is not None and modulations is not None:
         edges_hz = band_edges_hz(model.texture.features, GROUPS)
         bands = band_reasons(head.texture, modulations, edges_hz, pair)
+    # By number where nobody named them, as in a network of one's own.
     names = model.embedding_names or tuple(map(str, range(head.dimensions)))
     tags = tag_reasons(head, embeddings.values, names, pair)
     return Reasons(ranked[0], ranked[1], tags, windows, bands, typical_s)

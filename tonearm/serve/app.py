@@ -98,6 +98,7 @@ def create_app(
         Path(library_path),
         classifier=Classifier.load(model_path),
         model_path=model_path,
+        # Absolute, since a server lives on while its shell may go elsewhere.
         folders=tuple(Path(os.path.abspath(folder)) for folder in folders),
         limits=limits or Limits(),
         jobs=jobs.Jobs(),
@@ -126,6 +127,7 @@ def create_app(
     app.state.service = service
     add_handlers(app)
     for part in _PARTS:
+        # A mistyped filter would be ignored, and the whole library be reviewed instead of a genre.
         app.include_router(part.router, dependencies=[Depends(strict.known_parameters)])
     _add_pages(app)
     strict.describe(app)
@@ -147,6 +149,7 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/", include_in_schema=False)
     def index(request: Request) -> Response:
+        # Asked for again each time: an old page with a new API would fail in odd ways.
         return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
     @app.get("/docs", include_in_schema=False)

@@ -102,6 +102,8 @@ class Guard:
         upload_paths: Collection[str] = (),
     ) -> None:
         self._app, self._token, self._upload_paths = app, token, upload_paths
+        # By name, against DNS rebinding: a page may let its own name lead here, but not change what
+        # is asked for.
         self._names = _LOCAL_NAMES | {name.lower() for name in names}
         self._any_address = any_address
         self._origins = frozenset(origins)
@@ -234,6 +236,7 @@ class Guard:
         return cookie is not None and self._fits(unquote(cookie.value))
 
     def _fits(self, given: str) -> bool:
+        # In constant time: how long a wrong token takes must not say how much of it is right.
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
 

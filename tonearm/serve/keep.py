@@ -30,6 +30,7 @@ from tonearm.serve.uploads import FILE_BODY, Upload
 
 PATH = f"{schema.PREFIX}/library/files"
 router = APIRouter(tags=["library"])
+# Apart from a person's own folders, which are theirs to arrange.
 _FOLDER = "Tonearm"
 # What no file may be called on Windows, or that hides it elsewhere.
 _ODD = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]|^[. ]+|[. ]+$')
@@ -72,6 +73,7 @@ def _kept(service: Service, upload: Upload, number: int) -> Response:
             f"{upload.name}: its name does not end like that of a music "
             "file, so no scan would find it",
         )
+    # By sound, whatever it is called: a second copy would be nobody's wish.
     known = _known(service, upload)
     if known is not None:
         return Json({"schema": schema.SCHEMA, "path": known, "kept": False})
@@ -93,6 +95,7 @@ def _known(service: Service, upload: Upload) -> str | None:
 
 
 def _copied(upload: Upload, folder: Path) -> Path:
+    # Hidden, and with an ending that no scan looks at, as long as it is not whole.
     part = folder / f".{secrets.token_hex(6)}.part"
     try:
         folder.mkdir(exist_ok=True)
@@ -114,6 +117,7 @@ def _reserved(folder: Path, name: str) -> Path:
     while True:
         path = folder / (name if number == 1 else f"{stem} ({number}){suffix}")
         try:
+            # The file system decides who is first; a look before would be a race.
             path.touch(exist_ok=False)
         except FileExistsError:
             number += 1

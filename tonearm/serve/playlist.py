@@ -22,10 +22,9 @@ router = APIRouter(prefix=schema.PREFIX, tags=["library"])
 def playlist(request: Request, wanted: Selection) -> Response:
     """An M3U8 in ``text`` whose paths hold for a file in ``folder``, the first one scanned."""
     service = service_of(request)
-    ids = wanted.chosen(service)
+    chosen = wanted.numbers(service)
     with service.library() as library:
         attach(library)
-        chosen = browse.numbers(library, browse.Filter()) if ids is None else ids
         tracks = [track for track, _ in browse.with_reviews(library, chosen)]
         # Where the music lies: paths in the list are short from there.
         folder = next(iter(library.roots()), os.sep)

@@ -70,6 +70,7 @@ async def predict(
     """
     service = service_of(request)
     count = cast("WindowCount | None", int(windows) if windows and windows != "all" else windows)
+    # Before any thread is taken: a slow sender must not keep a core from those who wait.
     upload = await service.uploads.receive(request, name)
     if background:
         options = Options(count=count, timeline=timeline, tags=tags)
@@ -78,6 +79,7 @@ async def predict(
     def work(emit: Emit, report: Report) -> None:
         # A few windows first: the page shows something early, and the whole follows.
         if quick:
+            # None stops as soon as the head is confident.
             few = Options(count=None, timeline=False, tags=False)
             first = service.analyst.predict(upload.path, few, on_progress=report)
             if isinstance(first, Prediction):
@@ -119,6 +121,7 @@ class _Lines(StreamingResponse):
     """Lines of JSON; the upload goes with the answer, however that ends."""
 
     def __init__(self, lines: AsyncIterator[bytes], upload: Upload) -> None:
+        # nginx would gather the lines and send them at the end, and progress would be none.
         super().__init__(lines, media_type=LINES, headers={"X-Accel-Buffering": "no"})
         self._upload = upload
 
@@ -126,6 +129,7 @@ class _Lines(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
+            # Here and not in the lines: a generator that nobody began to read runs no `finally`.
             self._upload.remove()
 
 
@@ -134,6 +138,7 @@ async def _lines(service: Service, request: Request, work: Work) -> AsyncIterato
         async for values in service.analyse(request, work):
             yield to_bytes(values) + b"\n"
     except StoppedError:
+        # The status has gone out with the first line, so the problem has to be one of the lines.
         yield to_bytes({"problem": "took too long"}) + b"\n"
 
 
@@ -146,6 +151,7 @@ async def _whole(service: Service, request: Request, work: Work) -> Response:
             more |= {name: part[name] for name in ("reasons", "picture") if name in part}
     except StoppedError:
         raise HTTPException(504, "the analysis took too long") from None
+    # As a problem and as the command line's own object: clients may read either.
     if "error" in values:
         words = f"{values['path']}: {values['error']['message']}"
         return problem(422, "unreadable", words, **values)
@@ -171,5 +177,6 @@ def _without_place(found: Prediction | DecodeError, upload: Upload) -> Predictio
     """The result under the upload's own name: where the server keeps it stays private."""
     if isinstance(found, Prediction):
         return replace(found, path=upload.name)
+    # Decoders quote the path in what they say.
     reason = found.reason.replace(str(upload.path), upload.name)
     return DecodeError(upload.name, found.kind, reason)

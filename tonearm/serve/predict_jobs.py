@@ -62,13 +62,13 @@ class PredictRequest(Selection):
 def predict_tracks(request: Request, wanted: PredictRequest) -> Response:
     """A job; its predictions are those of ``/jobs/{number}/predictions``. The library stays."""
     service = service_of(request)
-    ids = wanted.chosen(service)
+    numbers = wanted.numbers(service)
+    # Their results lie on the server's disk until three hundred other jobs have ended.
+    if len(numbers) > MOST_TRACKS:
+        words = f"{len(numbers):,} tracks: {MOST_TRACKS:,} at most; a scan analyses a library"
+        raise HTTPException(422, words)
     with service.library() as library:
         attach(library)
-        numbers = browse.numbers(library, browse.Filter()) if ids is None else ids
-        if len(numbers) > MOST_TRACKS:
-            words = f"{len(numbers):,} tracks: {MOST_TRACKS:,} at most; a scan analyses a library"
-            raise HTTPException(422, words)
         found = [track for track, _ in browse.with_reviews(library, numbers)]
     files = [File(track.path, track.id) for track in found]
     options = Options(timeline=wanted.timeline, tags=wanted.tags, count=wanted.windows)
@@ -149,6 +149,7 @@ def _predict(
     counts = job.result = {"predicted": 0, "failed": 0}
     job.report(0, len(files))
 
+    # The pool asks at least twice a second, so a stopped job ends in the middle of a file.
     def look(_: float) -> None:
         if job.cancelled:
             raise StoppedError
@@ -160,6 +161,8 @@ def _predict(
     under_way: deque[Future[Result]] = deque()
     try:
         for i, file in enumerate(files):
+            # No more than that wait in the queue: single files of other clients get their turn in
+            # between.
             while len(under_way) < cores() and i + len(under_way) < len(files):
                 under_way.append(service.desk.submit(one, files[i + len(under_way)]))
             found = under_way.popleft().result()

@@ -92,6 +92,20 @@ class Selection(BaseModel):
         with service.library() as library:
             return browse.numbers(library, self.filter.to_filter(labels))
 
+    def numbers(self, service: Service) -> list[int]:
+        """Ids, those of the whole library too.
+
+        Parameters
+        ----------
+        service : Service
+            Whose library is meant.
+        """
+        ids = self.chosen(service)
+        if ids is not None:
+            return ids
+        with service.library() as library:
+            return browse.numbers(library, browse.Filter())
+
 
 class ReviewRequest(BaseModel):
     """A review of tracks: ``clear`` takes it back; ``change`` names the genre."""
@@ -231,13 +245,11 @@ def keep(
 
 def _open_ids(service: Service, said: ReviewAllRequest) -> tuple[list[int], int]:
     """Tracks that a batch is about, and how many were reviewed before and are left out."""
-    ids = said.chosen(service)
+    ids = said.numbers(service)
+    # To clear only makes sense for what was reviewed.
+    if said.reviewed_too or said.verdict == "clear":
+        return ids, 0
     with service.library() as library:
-        if ids is None:
-            ids = browse.numbers(library, browse.Filter())
-        # To clear only makes sense for what was reviewed.
-        if said.reviewed_too or said.verdict == "clear":
-            return ids, 0
         before = set(browse.numbers(library, browse.Filter(review="some")))
     left = [number for number in ids if number not in before]
     return left, len(ids) - len(left)

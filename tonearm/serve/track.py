@@ -112,6 +112,7 @@ def track_cover(
     cover = cover_of(found.path)
     if cover is None or (most_kb and len(cover.data) > 1_024 * most_kb):
         return Response(status_code=204, headers=headers)
+    # By content: a cover that was replaced has the same address.
     headers["ETag"] = f'"{sha256(cover.data).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
@@ -204,6 +205,7 @@ def typical_seconds(service: Service, track: Track) -> list[float] | None:
         Of that library.
     """
     model = service.classifier.model
+    # After a change of model the library may name a genre that this one does not have.
     if track.key is None or track.nearest not in model.labels or model.head.kind != "votes":
         return None
     with service.library() as library:
@@ -243,6 +245,7 @@ async def _explained(request: Request, number: int) -> dict[str, Any]:
     found, _ = find(service, number)
 
     def make(report: Report) -> dict[str, Any]:
+        # Everything at once: the page asks for the reasons a moment after the timeline.
         options = Options(timeline=True, tags=True, count=None, reasons=True)
         made = service.analyst.predict(found.path, options, on_progress=report)
         if isinstance(made, DecodeError):

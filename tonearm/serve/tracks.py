@@ -84,6 +84,7 @@ def library_numbers(request: Request) -> Response:
         seen = overview.overview(library).to_dict()
         seen["unwritten"] = count_unwritten(library)
         seen["reviewed"] = browse.reviewed(library)
+        # Counted by the filter that the page then shows, so that the number is that of the rows.
         seen["damaged"] = browse.count(library, browse.Filter(state="damaged"))
         path = str(library.path)
     return Json({"schema": schema.SCHEMA, "exists": True, "path": path, **seen})

@@ -129,6 +129,7 @@ class Uploads:
 
     async def _receive(self, request: Request, name: str | None) -> Upload:
         assert self.folder is not None
+        # Never by the client's name, which may hold anything.
         path = self.folder / secrets.token_hex(12)
         try:
             with open(path, "xb") as file:
@@ -176,6 +177,7 @@ def _body_of(file: BinaryIO, content_type: str, name: str | None) -> _Form | _Pl
     kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data" and b"boundary" in options:
         return _Form(file, options[b"boundary"])
+    # Not every type: a page elsewhere may send text and forms without asking first, but not these.
     if kind == b"application/octet-stream" or kind.startswith((b"audio/", b"video/")):
         return _Plain(file, name)
     words = f"send a form (multipart/form-data) with a part {_FIELD!r}, or the file as audio/*"
@@ -246,6 +248,7 @@ class _Form:
             raise HTTPException(422, f"a form without a file in a part named {_FIELD!r}")
 
     def _begin(self) -> None:
+        # Parts of other names are read and dropped.
         self._disposition, self._inside = b"", False
         self._header, self._value = b"", b""
 
@@ -281,6 +284,7 @@ class _Form:
 
 def _remove_abandoned() -> None:
     """Folders of servers that were killed."""
+    # At the start of the next server, since one that was killed could not do it itself.
     for folder in Path(tempfile.gettempdir()).glob("tonearm-serve-*"):
         match = _FOLDER.match(folder.name)
         if match and not _is_alive(int(match[1])):

@@ -65,12 +65,15 @@ class Player:
         if self.splits:
             pattern = f"[{re.escape(self.splits)}]"
             found = [part.strip() for value in found for part in re.split(pattern, value)]
+        # Players show a genre once, however often it stands there.
         found = list(dict.fromkeys(part for part in found if part))
         return [self.joint.join(found)] if self.joint and found else found
 
 
 # FFmpeg keeps the first value of an MP4 atom, and of WMA descriptors of one name the last.
 _BY_FFMPEG = {"mp4": 0, "asf": -1}
+# MPD was measured, the others are from documentation and reports of users (docs/tagging.md); each
+# as it does by default.
 PLAYERS = (
     # TTA too is read by FFmpeg; of a WAV it joins what an ID3 tag holds.
     Player("MPD", one_of_several={**_BY_FFMPEG, "tta": 0}, joint_of={"wav": ";"}),
@@ -138,6 +141,7 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
     try:
         file = open_raw(path)
     except TagError as error:
+        # A file that cannot be written is diagnosed all the same: why not is half of the answer.
         refusal = str(error).removeprefix(f"{path}: ")
     else:
         refusal = file.refusal
@@ -149,6 +153,7 @@ def diagnose(path: str | os.PathLike[str]) -> Diagnosis:
                 texts = [text for text in names if text]
             else:
                 texts = [text for item in items for text in tag.codec.texts(item)]
+            # Old taggers padded fields to a fixed width.
             texts = [text.strip("\0 \n\t") for text in texts]
             if any(texts):
                 tags.append(TagGenres(name, tuple(text for text in texts if text)))

@@ -306,8 +306,10 @@ def pooled(predictions: Sequence[Prediction]) -> Prediction | None:
     means = [fsum(p.probabilities.get(label, 0.0) for p in known) / len(known) for label in labels]
     nearest = next(iter(rank(labels, means)))
     agreeing = Counter(prediction.nearest for prediction in known)[nearest]
+    # The mean of half rock and half jazz may be blues, which is none of its tracks.
     if len(known) > 1 and 2 * agreeing <= len(known):
         return None
+    # An album that is mostly unknown is not named after the few tracks that are not.
     return Prediction.of(labels, means, known=2 * len(known) > len(predictions))
 
 
@@ -335,6 +337,7 @@ def album_key(
     disc = _DISC.sub("", name)
     folder = os.path.join(above, disc) if disc else above
     title = album_title(album).casefold()
+    # With an artist the folder does not matter: an album may lie in several.
     if album_artist and key(album_artist) not in _VARIOUS:
         return album_artist.casefold(), title
     return folder, title

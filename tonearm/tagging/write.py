@@ -132,6 +132,7 @@ def change(
 
 def _restored(target: Path, temporary: Path, digest: str) -> GenreFields:
     """The fields of a copy that is the original again, byte by byte."""
+    # Checked on the copy: until the rename nothing has happened to the file.
     if digest_of(temporary) != digest:
         raise TagError(f"{target}: its original bytes would not come back. {REPORT}")
     return read_fields(temporary)

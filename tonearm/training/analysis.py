@@ -93,7 +93,9 @@ def analyse(
         In the order of ``paths``.
     """
     run = _Run(library, encoder, on_done)
+    # By size and times of the file alone: what is known is not opened.
     new = [name for name, path in paths.items() if not run.is_known(name, path)]
+    # With 0 as well: a caller then draws no bar.
     on_start(len(new))
     if new:
         work = partial(make_work, make_embed, file_tags)
@@ -134,6 +136,7 @@ class _Run:
             self.found.failed.add(name, why_unreadable(path, error))
             return True
         file = self._library.analysed_file(path, status)
+        # Of another encoder it may be known, which is no use here.
         if file is None or not self._library.embeddings.has(file.key, self._encoder):
             return False
         self.found.files[name] = file
@@ -156,8 +159,10 @@ class _Run:
         """Whether a file is to be analysed, after a first look at it."""
         old = self._in_flight[number]
         file = self._in_flight[number] = _File(old.name, old.path, old.status, looked)
+        # The key tells what the path did not: a file that was moved or tagged is known after all.
         if self._library.embeddings.has(looked.key, self._encoder):
             self._keep(file)
+        # A copy of a sound that a worker has just now waits for it instead of being analysed too.
         elif looked.key in self._copies:
             self._copies[looked.key].append(file)
         else:
@@ -189,5 +194,6 @@ class _Run:
         tags = file.looked.tags
         artist = credited(tags.artist, tags.album_artist)
         known = AnalysedFile(file.looked.key, artist)
+        # The status from before it was read: a change since then makes it unknown again.
         self._library.embeddings.put_file(as_stored(file.path), file.status, known)
         self.found.files[file.name] = known

@@ -59,6 +59,7 @@ def of_run(run: Run) -> Architecture:
         raise DatasetError(
             f"{path}, the network's code, cannot be read: {error.strerror}"
         ) from None
+    # The weights of a checkpoint fit the code they were trained with, and no other.
     if external.sha256(code) != run.code_sha256:
         raise DatasetError(
             f"{path} is not the code that this run began with: put it back, or start another run"
@@ -76,6 +77,7 @@ def window_of(model: Architecture, spec: FeatureSpec) -> FeatureSpec:
     spec : FeatureSpec
         The front end of the features.
     """
+    # Rounded down: a window must not be longer than the architecture asks for.
     return replace(spec, window_frames=max(1, int(model.window_s / spec.frame_s)))
 
 
@@ -118,6 +120,7 @@ def try_out(model: Architecture, spec: FeatureSpec, labels: int, *, path: Path) 
     """
     frames, bands = spec.window_frames, spec.mel_bands
     wide = int(frames * (1 + model.recipe.margin)) if model.augment else frames
+    # In the range of dB that features have. Two, since a batch norm in training refuses one.
     levels = -80 * torch.rand(2, wide, bands, generator=torch.Generator().manual_seed(0))
     what = f"{model.name} with windows of {frames} frames and {bands} bands"
     # What the seed of the run fixes must not depend on whether it was tried before.
@@ -134,6 +137,7 @@ def try_out(model: Architecture, spec: FeatureSpec, labels: int, *, path: Path) 
             raise DatasetError(
                 f"{what} gives {shape} for two windows and {labels} genres: (2, {labels}) is needed"
             )
+        # Seen on noise already: on music it would cost an epoch to find out.
         if not logits.isfinite().all():
             raise DatasetError(f"{what} gives values that are not finite")
         encoder = nn.Sequential(net, nn.Softmax(1)).eval()

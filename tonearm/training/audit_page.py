@@ -40,6 +40,7 @@ def played(audit: Audit) -> list[str]:
     """
     names = []
     for suspect in audit.suspects[:MOST_SUSPECTS]:
+        # One neighbour of three: players are most of the file.
         names += [suspect.name, *(near.name for near in suspect.neighbours[:1])]
     for found in audit.copies[:_MOST_COPIES]:
         names += [found.kept, *found.copies[:1]]
@@ -58,12 +59,15 @@ def players(root: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """
     for name in names:
         try:
+            # The middle: beginnings are fades and applause.
             with audio.open_audio(root / name) as reader:
                 middle_s = reader.info.duration_s / 2
             start_s = max(0.0, middle_s - PLAYER_S / 2)
             sound = audio.decode(root / name, start_s=start_s, duration_s=PLAYER_S)
+        # It could be read when it was analysed; a report without one player is a report.
         except DecodeError:
             continue
+        # MP3 knows few sample rates, and browsers play every one of them.
         samples = audio.resample(sound.samples, sound.sample_rate_hz, PLAYER_HZ)
         yield name, audio.as_mp3(samples, PLAYER_HZ)
 
@@ -143,12 +147,14 @@ def player(name: str, sounds: Mapping[str, bytes]) -> str:
         return ""
     data = base64.b64encode(sounds[name]).decode()
     label = escape(f"middle of {name}", quote=True)
+    # In the page itself: a link to a song would lead nowhere on another machine.
     return f'<audio controls aria-label="{label}" src="data:audio/mpeg;base64,{data}"></audio>'
 
 
 def _suspects(audit: Audit, sounds: Mapping[str, bytes]) -> str:
     if not audit.measured:
         return f"<section><h2>Labels</h2><p class=note>{NOTHING_CHECKED}</p></section>"
+    # More than that nobody listens to in one go; --format json has all.
     shown = audit.suspects[:MOST_SUSPECTS]
     rows = "".join(f"<li>{_suspect(each, sounds)}</li>" for each in shown)
     many = f"Labels that contradict the sound: {len(audit.suspects)}"

@@ -156,6 +156,7 @@ class Audit:
                 f"{genre} is by one artist ({groups.shown(group)}) but for {others} of its "
                 f"{self.genres[genre]} tracks: its accuracy cannot be measured"
             )
+            # Without its artist nothing of the genre would be left to learn from.
             if genre in self.one_by_one:
                 text += (
                     "; the artist's tracks were held out one by one, so they may have influenced "
@@ -165,6 +166,7 @@ class Audit:
         said += [
             f"{genre} was not checked: {n} tracks are too few to learn it without one of them"
             for genre, n in self.unchecked.items()
+            # Those are named above, with the reason that comes first.
             if genre not in self.lonely
         ]
         return said
@@ -174,6 +176,7 @@ class Audit:
         return {
             "schema": SCHEMA,
             "data": self.folder,
+            # Copies as well: it is the number of files that a person sees in the folder.
             "tracks": sum(self.genres.values()),
             "genres": dict(self.genres),
             "artists": self.artists,
@@ -181,6 +184,7 @@ class Audit:
             "measured": self.measured,
             "agreement": self.agreement,
             "suspects": [
+                # All of them, however many a table or a page shows.
                 {**vars(each), "neighbours": [vars(near) for near in each.neighbours]}
                 for each in self.suspects
             ],

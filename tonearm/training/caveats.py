@@ -51,6 +51,8 @@ def of_split(
         # Whether the model learnt from them is asked of each model: `of_unsplit`.
         return of_artists(its, held_apart=False)
     if split.leaks:
+        # A split that leaks is measured all the same, to show by how much: it must say so each
+        # time.
         who = f"{len(crossing)} artists or tracks are in several subsets"
         if not crossing:
             who = "the artists are unknown, so any of them may be in several subsets"
@@ -62,6 +64,7 @@ def of_split(
     if not crossing:
         return of_artists(its, held_apart=not splits.is_official(split))
     inside = sum(track.group in crossing for track in tracks)
+    # The official split of GTZAN has two such artists: a note, since the list is not ours to mend.
     names = _some([name.removeprefix("artist:") for name in crossing])
     text = (
         f"Split {split.name} is an official list that has {names} in several subsets: {inside} of "
@@ -83,6 +86,7 @@ def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caveat]:
     unknown = groups.without_artist(its)
     if not unknown:
         return []
+    # A folder is an album more often than not, which is half an artist.
     folders = f", {unknown['folder']} of them grouped by their folder" if unknown["folder"] else ""
     text = f"Artist unknown for {unknown.total()} of {len(its)} tracks{folders}: "
     if not held_apart:
@@ -166,9 +170,11 @@ def of_training(training: Mapping[str, Any], split: Split | None, subset: str) -
         ]
     if split is None:
         return []
+    # By hash, not by name: two lists may be called alike.
     if training.get("split_sha256") != split.sha256:
         # Where every learnt sound is known, `of_learnt` says more than a doubt could.
         return [] if learnt_sounds.complete(training) else of_base(training)
+    # Files from before `parts` was written learnt from train alone.
     if subset in training.get("parts", ["train"]):
         return [Caveat("leak", "These are the tracks the model was trained on.")]
     # Chosen, not learnt: smaller than a leak, but not nothing. A head is calibrated within train.
@@ -196,6 +202,7 @@ def of_unsplit(training: Mapping[str, Any], *, learnt: int, n: int) -> list[Cave
     if learnt_sounds.complete(training):
         text = f"No split was named. None of the {n} tracks is among those the model learnt from"
         sounds = learnt_sounds.LearntSounds.in_training(training)
+        # Another encoding has another key; only means of embeddings could find it.
         if sounds is not None and sounds.means is None:
             text += ", unless in another encoding: a network's file keeps only checksums"
         return [Caveat("note", f"{text}.")]

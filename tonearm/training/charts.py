@@ -128,8 +128,10 @@ def chart(
     parts.append(f'<text class="label" x="{middle}" y="{bottom + 30}" text-anchor="middle">')
     parts.append(f"{escape(x_label)}</text>")
     parts.append(f'<text class="label" x="{_LEFT}" y="{_TOP - 10}">{escape(y_label)}</text>')
+    # Above the grid and in the order given: the first model lies below the others.
     parts += [_drawn(line, [at(point) for point in line.points]) for line in series]
     for row, line in enumerate(named):
+        # Below the chart, not in it: a legend over points hides what it explains.
         down = HEIGHT + _LEGEND_ROW * row + 6
         parts.append(_drawn(line, [(_LEFT, down - 4), (_LEFT + 18, down - 4)], legend=True))
         parts.append(f'<text x="{_LEFT + 24}" y="{down}">{escape(line.name)}</text>')
@@ -222,6 +224,7 @@ def interval(
 
     def at(number: float) -> str:
         fraction = (number - stretch[0]) / (stretch[1] - stretch[0])
+        # In percent, so that the drawing is as wide as its cell; clipped, so that it stays inside.
         return f"{100 * min(1.0, max(0.0, fraction)):.2f}%"
 
     marked = ""

@@ -87,6 +87,7 @@ def correct(head: Head, corrections: Tracks, *, names: Sequence[str] | None) -> 
             moved.texture, corrections, head.labels, prior_tracks=PRIOR_TRACKS
         )
         moved = replace(moved, texture=texture)
+    # After the old centres have moved: a new genre is measured against where they are now.
     new = [i for i, label in enumerate(corrections.labels) if label not in head.labels]
     return (
         added_genres.grow(moved, custom_genres.subset(corrections, new), names=names)
@@ -134,6 +135,7 @@ def measure(
     for fold in k_fold(corrections.labels, corrections.groups, folds=folds, seed=seed):
         # Again in each fold, with the corrections of other artists alone.
         corrected = correct(head, custom_genres.subset(corrections, fold.train), names=names)
+        # Both heads on the same tracks, so that what differs is the corrections alone.
         for i in map(int, fold.held_out):
             before[i] = added_genres.nearest(head, corrections, i) == corrections.labels[i]
             after[i] = added_genres.nearest(corrected, corrections, i) == corrections.labels[i]

@@ -140,6 +140,7 @@ def read(data: Path, encoding: Encoding) -> DataSet:
         made = index.load(root)
         return DataSet(root, made, root)  # what failed then was reported then
     listing = _listing(data)
+    # Resolved: the library keeps absolute paths, and a link to the folder must find the same ones.
     root = data.resolve()
     found = encoding.analyse({name: root / name for name in listing.names})
     if not found.files:
@@ -148,16 +149,19 @@ def read(data: Path, encoding: Encoding) -> DataSet:
     named = prepare.named_artists(tuple(found.files), prepare.prepared_path(root), None)
     embeddings = _stored(found.files, encoding)
     silent = _silent(embeddings, encoding.model)
+    # Silence of two genres would teach that they are the same.
     useless = {name for name, _ in silent}
     files = {name: file for name, file in found.files.items() if name not in useless}
     if not files:
         raise DatasetError(f"all {len(silent)} files in {data} are silent")
+    # Damaged files stay: what is left of them is music all the same.
     made, damaged = _index(root, listing, files, embeddings, encoding, named)
     prepared = prepare.prepared_path(data)
     return DataSet(
         data,
         made,
         prepared if (prepared / index.FILE_NAME).exists() else None,
+        # Sorted, since workers end in any order and two runs shall say the same.
         Faults(sorted([*listing.failed, *found.failed, *silent])),
         damaged,
         listing,
@@ -282,6 +286,7 @@ def _prepared_copies(root: Path, tracks: list[Track]) -> list[tuple[str, str]]:
     return [
         (here[one], here[other])
         for one, other in pairs
+        # The folder may have lost files since; a pair of which one is left is no pair.
         if one != other and one in here and other in here
     ]
 

@@ -96,6 +96,7 @@ class ModelResult:
             self.probabilities,
             labels,
             groups=[track.group for track in self.tracks],
+            # With what the detector says: answered and unknown are counted apart.
             known=self.known,
         )
         each = metrics.evaluate(
@@ -108,6 +109,7 @@ class ModelResult:
             "tracks": tracks,
             "windows": each,
             "genres": rows,
+            # A genre without tracks has no recall: it is named rather than counted as 0.
             "not_measured": sorted(set(labels) - {row["genre"] for row in rows}),
         }
 

@@ -137,8 +137,10 @@ def _shared(
     tracks: Collection[Track], models: Sequence[Model]
 ) -> tuple[tuple[Track, ...], dict[str, int]]:
     """Tracks of the genres that all of several models know, and how many others each genre has."""
+    # Models can only be compared on genres that all of them could have named.
     known = set.intersection(*(set(model.labels) for model in models))
     kept = tuple(track for track in tracks if track.genre in known)
+    # One model with foreign genres is refused further on, with their names.
     if len(models) < 2 or not kept:
         return tuple(tracks), {}
     return kept, dict(sorted(Counter(t.genre for t in tracks if t.genre not in known).items()))
@@ -203,6 +205,7 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
         When a store is damaged, the disk is full, or no track could be analysed.
     """
     chosen = evaluation_set.tracks
+    # What training itself saw, where it is there: no decoding, and the same numbers bit by bit.
     levels = _features(evaluation_set, encoding.model)
     textures: dict[str, Windows] = {}
     # The usual way: whole tracks, whose embeddings any other command can use again.
@@ -222,6 +225,7 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
             f"none of {len(failed)} tracks could be analysed, e.g. "
             f"{evaluation_set.path_of(name)}: {reason}"
         )
+    # By path, which a person can open; names are relative to the data set.
     named = tuple(Fault(evaluation_set.path_of(name), reason) for name, reason in failed)
     return TrackEmbeddings(found, named, textures)
 
@@ -242,6 +246,7 @@ def _embed_here(
     found: dict[str, Windows] = {}
     failed = Faults()
     encoding.on_start(len(evaluation_set.tracks))
+    # A function with a name, since workers are started afresh and get it by pickle.
     make_work = partial(_make_encoder, encoding.model, evaluation_set, levels)
     with Pool(min(encoding.jobs, len(evaluation_set.tracks)), make_work=make_work) as pool:
         for done, outcome in enumerate(in_order(pool, evaluation_set.tracks), 1):
@@ -281,6 +286,7 @@ class _Encoder:
         # All ten, since they are placed over the whole track; then those that the split names.
         every = self._embedded(track, EXCERPTS)
         named = self._set.excerpts.get(track.name, range(EXCERPTS))
+        # A short track has fewer than ten places for a window.
         chosen = [i for i in sorted(named) if i < len(every)]
         if not chosen:
             reason = "is too short to have the excerpts that the split names"
@@ -297,6 +303,7 @@ class _Encoder:
 
     def _of_levels(self, levels: NDArray[Any], count: int) -> Windows:
         spec = self._model.features
+        # The same places as in audio: frames of features are those of the front end.
         starts = windows.place(len(levels), spec.window_frames, count=count)
         cuts = np.stack([feature_store.cut(levels, int(start), spec) for start in starts])
         pieces = [

@@ -112,11 +112,13 @@ class Discriminant:
         augmentation : float64 [d, d] or None
             Covariance under changes that keep the genre.
         """
+        # Artists of many tracks may count less: they would be most of the covariance.
         counts = np.ones(len(features)) if mass is None else mass
         mean = np.average(features, axis=0, weights=counts)  # (d,)
         spread_out = np.average((features - mean) ** 2, axis=0, weights=counts)
         # A tag that never varies must not divide by zero.
         deviation = np.sqrt(spread_out) + 1e-6
+        # Shrinking draws all directions alike, so they have to be of one size before.
         scaled = (features - mean) / deviation  # (n, d)
         centres = np.stack(
             [

@@ -58,6 +58,7 @@ def surroundings(
             continue  # nothing says how far it reaches
         # One artist alone: other tracks of the same have to do.
         alone = len(set(groups[own])) < 2
+        # Each from the others' centre: from one that it helped to make, every track would lie near.
         tracks, each = [], []
         for i in own:
             others = own[own != i] if alone else own[groups[own] != groups[i]]

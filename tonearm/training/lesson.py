@@ -52,6 +52,7 @@ class Lesson:
         base : Model
             The model in use.
         """
+        # Only what this encoder analysed: numbers of another one mean something else.
         found = corrections(library, encoder=base.encoder_sha256)
         tracks = Tracks(
             [correction.windows for correction in found],
@@ -95,6 +96,7 @@ class Lesson:
         return replace(
             self.base,
             name=f"{self.base.name}+",
+            # It is that of the file, and there is no file before somebody adopts the model.
             sha256="",
             head=head,
             training={**about, "corrections": learnt.n},
@@ -124,6 +126,7 @@ def changes(
             "SELECT sound, count(*) FROM tracks WHERE sound IS NOT NULL AND NOT missing GROUP BY 1"
         )
     )
+    # Sounds, not files: copies are classified once.
     total = int(library.rows("SELECT count(*) FROM sounds")[0][0])
     found: Counter[tuple[str | None, str | None]] = Counter()
     done = 0
@@ -133,6 +136,7 @@ def changes(
             if after != sound.genre:
                 found[sound.genre, after] += files.get(sound.number, 0)
             done += 1
+            # Each call goes through the server's job and to the page.
             if done % 100 == 0:
                 on_progress(done, total)
     on_progress(total, total)

@@ -37,10 +37,12 @@ def write_predictions(
         Probabilities.
     """
     with_numbers = [
+        # Nine digits bring a float32 back exactly.
         [track.name, track.group, track.genre, ";".join(track.also), *(f"{v:.9g}" for v in row)]
         for track, row in zip(tracks, values.tolist(), strict=True)
     ]
     lines = csv_text([[*COLUMNS, *labels], *with_numbers])
+    # Names on a disk need not be UTF-8; so written they are read back as the same names.
     write(path, lines.encode("utf-8", "surrogateescape"))
 
 

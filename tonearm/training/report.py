@@ -29,6 +29,7 @@ def played(evaluation: Evaluation) -> list[str]:
         What is shown.
     """
     rows = (row for result in evaluation.results for row in result.mistakes())
+    # Several models make the same mistakes: one player each is enough.
     return list(dict.fromkeys(row["path"] for row in rows))
 
 
@@ -56,6 +57,7 @@ def render(
     """
     names = _names(evaluation)
     title = f"{' and '.join(names)} on {evaluation.evaluation_set.folder.name}"
+    # Styles stand in the page: a report is sent by mail, and must not need a second file.
     style = charts.style() + Path(__file__).with_suffix(".css").read_text("utf-8")
     style += audit_page.CSS if sounds else ""
     pieces = [
@@ -68,6 +70,7 @@ def render(
     if len(evaluation.results) > 1:
         pieces.append(_comparison(evaluation, names))
     for result, name, history in zip(evaluation.results, names, histories, strict=True):
+        # Those of the split stand at the top once, since they hold for all models.
         own = evaluation.caveats_of(result)
         heading = name if len(names) > 1 else "The model"
         pieces += [
@@ -85,6 +88,7 @@ def _names(evaluation: Evaluation) -> list[str]:
         path.absolute().parent.name if path.stem == _ANY_RUN else path.stem
         for path in (result.path for result in evaluation.results)
     ]
+    # Two runs that are both called `lstm` would look like one.
     if len(set(short)) < len(short):
         return [str(result.path) for result in evaluation.results]
     return short
@@ -102,6 +106,7 @@ def _protocol(evaluation: Evaluation) -> str:
         rows["SHA-256 of the split"] = split.sha256
     here = f"{n} tracks of {groups} artists or groups"
     if n < evaluation_set.promised:
+        # A figure of half a test set is another figure, so what is missing is said next to it.
         here += f"; the subset names {evaluation_set.promised}"
     rows["measured on"] = here
     return _pairs(rows)
@@ -162,6 +167,7 @@ def _tiles(result: ModelResult) -> str:
     tracks, windows = result.figures["tracks"], result.figures["windows"]
     answered = tracks["answered"]
     leaks = ' <em class="flag">leaks</em>' if result.leaks else ""
+    # A model that answers nothing has no accuracy, not one of 0.
     said = percent(answered["accuracy"]) if answered["n"] else "none"
     tiles = [
         (
@@ -227,6 +233,7 @@ def _confusion(result: ModelResult) -> str:
 def _genres(result: ModelResult) -> str:
     rows = []
     for row in result.figures["genres"]:
+        # Recall says how many are lost, this says where to.
         taken = (
             f"{', '.join(row['confused_with'])} ({row['confused_with_count']})"
             if row["confused_with"]
@@ -271,7 +278,9 @@ def _mistakes(result: ModelResult, sounds: Mapping[str, bytes]) -> str:
 def _comparison(evaluation: Evaluation, names: Sequence[str]) -> str:
     """Figures of all; those that leak stand in a table of their own."""
     pieces = []
+    # Honest figures first; nobody shall read down a column from one kind to the other.
     for leaks in (False, True):
+        # By place, which is the colour of a model in every chart.
         rows = [i for i, result in enumerate(evaluation.results) if result.leaks is leaks]
         if rows:
             heading = "Side by side, on the same tracks"
@@ -302,6 +311,7 @@ def _side_by_side(evaluation: Evaluation, names: Sequence[str], chosen: Sequence
         flag = " <em class=care>caveat</em>" if careful else ""
         if change is None:
             against = "<td class=text colspan=2>the others are compared with it</td>"
+        # The difference would be that between a figure and a wish.
         elif change["one_leaks"]:
             against = "<td class=text colspan=2>not comparable: one of the two leaks</td>"
         else:
@@ -390,6 +400,7 @@ def points(difference: float) -> str:
     difference : float
         A difference of fractions, such as accuracies.
     """
+    # A hyphen is narrower than a plus, and columns of both would not line up.
     return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 

@@ -90,6 +90,7 @@ def read(out: Path) -> Run:
         The folder of a run.
     """
     try:
+        # TypeError: a run of another version has other fields.
         return Run(**json.loads((out / RUN).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         raise DatasetError(f"there is no run to resume in {out}") from None
@@ -103,6 +104,7 @@ def refuse_begun(out: Path) -> None:
     out : Path
         The folder of a new run.
     """
+    # Settings alone are no run: one that was refused before its first epoch leaves them behind.
     if (out / CHECKPOINT).exists():
         raise DatasetError(
             f"{out} holds a run already: continue it with --resume, name another folder with -o, "
@@ -137,6 +139,7 @@ def write(path: Path, data: bytes) -> None:
         The content.
     """
     try:
+        # At each file: a folder that somebody deleted while the run goes on shall not end it.
         os.makedirs(path.parent, exist_ok=True)
         write_atomically(path, data)
     except OSError as error:

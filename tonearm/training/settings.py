@@ -108,6 +108,8 @@ class Settings:
         """The front end of the prepared features; the highest band follows the sample rate."""
         values = {**GTZAN_SPEC.to_dict(), **self.front_end}
         if "mel_high_hz" not in self.front_end:
+            # Above half the sample rate there is nothing; whoever lowers the rate need not know of
+            # both.
             values["mel_high_hz"] = min(values["mel_high_hz"], values["sample_rate_hz"] / 2)
         try:
             return FeatureSpec.from_dict(values)
@@ -145,6 +147,7 @@ def read(given: Iterable[str]) -> Values:
 
 def _value(text: str) -> object:
     try:
+        # TOML's own types, so that a setting means the same on the command line and in a file.
         value: object = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text  # a word needs no quotes on the command line
@@ -186,6 +189,7 @@ def check(values: Mapping[str, Any], model: Architecture) -> Settings:
         if name not in defaults:
             raise DatasetError(_unknown(name, defaults, model.name))
         checked[name] = _like(defaults[name], value, name)
+    # Sorted here once; whoever sets one need not know what it is a setting of.
     run_names = [field.name for field in fields(RunSettings)]
     network = {k: v for k, v in checked.items() if k not in (*run_names, *FRONT_END)}
     made = Settings(
@@ -255,6 +259,7 @@ def applied(model: Architecture, network: Mapping[str, Any]) -> Architecture:
     return replace(
         model,
         recipe=replace(model.recipe, **recipe),
+        # A network of one's own may have no Config at all.
         config=replace(model.config, **sizes) if sizes else model.config,
         window_s=float(network.get("window_s", model.window_s)),
     )

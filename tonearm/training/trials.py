@@ -54,6 +54,7 @@ class Trials:
                 self.run, out=str(fold_path(Path(self.run.out), fold) / f"seed-{seed}"), seed=seed
             )
             for fold in (range(1, self.folds + 1) if self.folds else [0])
+            # Seeds inside, folds outside: whoever stops early has whole folds.
             for seed in range(self.run.seed, self.run.seed + self.seeds)
         ]
 
@@ -149,6 +150,7 @@ def begin(asked: Trials, chosen: Sequence[Split]) -> None:
         )
     for fold, split in enumerate(chosen, 1 if asked.folds else 0):
         text = split.text.encode("utf-8", "surrogateescape")
+        # Each fold keeps its split as a file: `evaluate` can repeat any of the runs by it.
         write(fold_path(out, fold) / SPLIT, text)
     write(out / TRIALS, json.dumps(asdict(asked), indent=1).encode())
 
@@ -186,6 +188,7 @@ def run_each(asked: Trials, train: OnRun) -> dict[str, Any]:
         out = Path(run.out)
         if (out / METRICS).exists():  # written last
             continue
+        # Copied into the run, so that it can be moved or evaluated without the others.
         write(out / SPLIT, (out.parent / SPLIT).read_bytes())
         if run.code_sha256:
             write(out / CODE, (Path(asked.run.out) / CODE).read_bytes())

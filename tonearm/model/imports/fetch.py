@@ -44,6 +44,7 @@ def read(name: str, *, largest: int, sha256: Collection[str] = ()) -> bytes:
         When it cannot be read, is too large, or is another file.
     """
     if is_url(name):
+        # A checksum from the same page says nothing over a line that anybody may change.
         if urlsplit(name).scheme != "https":
             raise ModelError(f"{name} is not an https address: download the file yourself")
         if not sha256:
@@ -62,12 +63,14 @@ def read(name: str, *, largest: int, sha256: Collection[str] = ()) -> bytes:
 
 def _read(path: Path, largest: int) -> bytes:
     with path.open("rb") as file:
+        # One more than allowed shows that it is too large; the rest is never read.
         return file.read(largest + 1)
 
 
 def _fetched(url: str, largest: int) -> bytes:
     data = bytearray()
     with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:  # noqa: S310 - https alone
+        # Whatever length the server states, no more than this comes into memory.
         while len(data) <= largest and (piece := answer.read(_PIECE)):
             data += piece
     return bytes(data)

@@ -108,6 +108,7 @@ class Graph:
         made = onnx.ModelProto()
         made.CopyFrom(self._model)
         graph = made.graph
+        # Copied and emptied, so that versions and operator sets stay those of the original.
         for field in ("node", "output", "input", "value_info", "initializer"):
             graph.ClearField(field)
         graph.input.append(_renamed(self._model.graph.input, given, "features"))
@@ -120,8 +121,11 @@ class Graph:
             each for each in self._model.graph.initializer if each.name in needed
         )
         for port in (graph.input[0], graph.output[0]):
+            # A fixed batch of 64, as some networks are published with, would refuse a song of ten
+            # windows.
             port.type.tensor_type.shape.dim[0].Clear()
             port.type.tensor_type.shape.dim[0].dim_param = "batch"
+        # Texts of an author's machine belong to nobody who uses the model.
         made.doc_string = ""
         del made.metadata_props[:]
         try:
@@ -145,6 +149,7 @@ def _graphs(graph: Any) -> Iterator[Any]:  # noqa: ANN401
     for node in graph.node:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
+                # Protobuf has no None: an attribute that is not there is an empty one.
                 if inner.ByteSize():
                     yield from _graphs(inner)
 
@@ -178,6 +183,7 @@ def _refuse_size(inferred: Any) -> None:  # noqa: ANN401
     """Refuse a graph that would fill the memory: a few bytes may ask for a tensor of any size."""
     graph = inferred.graph
     for each in (*graph.value_info, *graph.output, *graph.input):
+        # As 64-bit floats: the product of sizes from a file may exceed every integer.
         sizes = [dim.dim_value for dim in each.type.tensor_type.shape.dim if dim.dim_value > 0]
         if np.prod(np.array(sizes, dtype=np.float64)) > _MOST_ELEMENTS:
             raise ModelError(f"has a tensor of {sizes} numbers, more than a window may use")

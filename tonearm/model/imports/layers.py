@@ -42,9 +42,11 @@ def chain(graph: Graph, source: str, target: str) -> tuple[Layer, ...] | None:
         Names of tensors [n, d] and [n, c].
     """
     steps: list[_Affine | Activation] = []
+    # From the end: a tensor has one producer and any number of readers.
     name = target
     while name != source:
         node = graph.producers.get(name)
+        # A cycle, which ONNX forbids and a file may have all the same.
         if node is None or len(steps) > _LONGEST:
             return None
         step, before = _step(graph, node)
@@ -70,6 +72,7 @@ def _affine(
     constants: list[NDArray[Any] | None],
 ) -> tuple[_Affine | None, str | None]:
     kind, given = node.op_type, list(node.input)
+    # Values by constants only: a product of two computed tensors is no dense layer.
     if kind == "MatMul" and constants[0] is None and _is_matrix(constants[1]):
         return _Affine(_float(constants[1]), None, None), given[0]
     if kind == "Gemm" and constants[0] is None and all(map(_is_given, constants[1:])):
@@ -81,6 +84,7 @@ def _affine(
         return step, given[1 - place]
     if kind == "BatchNormalization" and all(each is not None for each in constants[1:5]):
         factor, shift, mean, variance = (_float(each) for each in constants[1:5])
+        # In evaluation it is a fixed scale and shift, so it folds into the layer before it.
         scale = factor / np.sqrt(variance + graph.attribute(node, "epsilon", 1e-5))
         return _Affine(None, scale, shift - mean * scale), given[0]
     return None, None
@@ -112,6 +116,8 @@ def _folded(steps: list[_Affine | Activation]) -> tuple[Layer, ...] | None:
             continue
         if step.weight is not None:
             if weight is not None:
+                # Two matrices without an activation in between are one, and so is what was added
+                # before.
                 bias = None if bias is None else bias @ step.weight
                 weight = weight @ step.weight
             else:

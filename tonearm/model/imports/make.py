@@ -64,6 +64,7 @@ def make(network: Foreign, head: Foreign | None = None) -> Model:
             f"{network.metadata.name} has no front end: give the encoder before it as well"
         )
     graph = Graph(network.data)
+    # An encoder of samples, not of spectrograms, would need a front end that Tonearm has not.
     if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 3:
         shapes = ", ".join(str(each.shape) for each in graph.inputs)
         raise ModelError(
@@ -110,6 +111,7 @@ def genres_of(classes: Sequence[str]) -> tuple[list[str], list[int]]:
     members = []
     for name in classes:
         label = label_of(name.partition(SEPARATOR)[0])
+        # Two spellings of one genre become one: Hip Hop and Hip-Hop are both hiphop.
         if label not in labels:
             labels.append(label)
         members.append(labels.index(label))
@@ -173,6 +175,7 @@ def _parts(
                 f"{head.metadata.name} has layers that are not dense, but Tonearm takes only "
                 "dense layers after an encoder"
             )
+        # By size: converters rename tensors, but the layers fit one width alone.
         size = len(layers[0].weight)
         return _of_size(graph, size, metadata, "embeddings"), layers, head.metadata
     if not metadata.classes:
@@ -189,6 +192,7 @@ def _parts(
         layers = chain(graph, source.name, predictions) if source else None
         if source is not None and layers is not None:
             return source.name, layers, metadata
+    # Without layers no other head can be trained on it, but it predicts as it is.
     return predictions, (), metadata
 
 
@@ -236,6 +240,7 @@ def _try(
             values: NDArray[Any] = embeddings
             for layer in layers:
                 values = layer(values)
+            # Layers that were read out wrongly would give plausible genres: only numbers show it.
             if (most := float(np.abs(values - predictions[0]).max())) > _PARITY:
                 raise ModelError(f"its layers give other predictions than the network, by {most:g}")
 

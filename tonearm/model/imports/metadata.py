@@ -97,10 +97,12 @@ def read(text: bytes, *, toml: bool) -> Metadata:
     ModelError
         When it lacks something, or has it in another form.
     """
+    # Before it is parsed: parsed JSON takes many times its size in memory.
     if len(text) > LARGEST_BYTES:
         raise ModelError(f"is larger than {LARGEST_BYTES >> 20} MB, so it is no metadata")
     try:
         values = tomllib.loads(text.decode()) if toml else json.loads(text)
+    # Brackets within brackets: a file from elsewhere may be made to break a parser.
     except (ValueError, RecursionError) as error:
         kind = "TOML" if toml else "JSON"
         raise ModelError(f"is not {kind}: {error}") from None
@@ -113,6 +115,7 @@ def _of_essentia(values: Mapping[str, Any]) -> Metadata:
     inference = _field(values, "inference", dict, {})
     schema = _field(values, "schema", dict, {})
     about = {
+        # As one line of bounded length: it is printed on a terminal and kept in the model file.
         name: " ".join(values[name].split())[:500]
         for name in ("version", "author", "link", "release_date", "citation")
         if isinstance(values.get(name), str)
@@ -138,6 +141,8 @@ def _front_end(inference: Mapping[str, Any], schema: Mapping[str, Any]) -> Featu
             f"has the front end {algorithm}; Tonearm knows {known}. Describe another in a TOML file"
         )
     rate_hz = inference.get("sample_rate", spec.sample_rate_hz)
+    # The front end of that name at another rate is another one, and would give wrong numbers in
+    # silence.
     if rate_hz != spec.sample_rate_hz:
         raise ModelError(f"wants {algorithm} at {rate_hz} Hz; that is for {spec.sample_rate_hz} Hz")
     for given in _field(schema, "inputs", list, []):
@@ -182,6 +187,7 @@ def _output(values: object) -> Output:
 
 
 def _licence(values: Mapping[str, Any]) -> str:
+    # Essentia spells it the American way, people who write TOML either way.
     stated = values.get("license", values.get("licence", ""))
     return " ".join(stated.split())[:2_000] if isinstance(stated, str) else ""
 
@@ -190,6 +196,7 @@ def _names(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
     names: Sequence[object] = _field(values, name, list, [])
     if not all(isinstance(each, str) and each.strip() for each in names):
         raise ModelError(f"has {name} that are no names")
+    # Twice the same name would be two columns of one table.
     if len(names) > _MOST_CLASSES or len(set(names)) < len(names):
         raise ModelError(f"has {len(names)} {name}, too many or some of them twice")
     return tuple(map(str, names))
