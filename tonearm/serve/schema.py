@@ -264,7 +264,8 @@ class LibraryAnswer(Answer):
     untagged: int | None = None
     tagged_by_tonearm: int | None = None
     disagreeing: int | None = None
-    copies: int | None = None
+    copies: int | None = Field(None, description="Tracks with the sound of another file")
+    untaggable: int | None = Field(None, description="Tracks whose tags cannot be read or written")
     errors: dict[str, int] | None = None
     model: str | None = None
     unwritten: int | None = None
