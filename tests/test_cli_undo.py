@@ -12,6 +12,8 @@ from support.two_albums import genres, runner, two_albums
 from tonearm.cli import undo
 from tonearm.errors import LibraryError
 from tonearm.library import tag_runs
+from tonearm.library.file_tags import file_tags
+from tonearm.library.store import Library
 from tonearm.tagging import write
 
 
@@ -55,6 +57,19 @@ def test_what_another_run_restored_already_is_not_tried_again(music, tonearm):
     music["d"].write_bytes(b"no audio any more")
     ran = tonearm("undo", 4)
     assert ran.exit_code == 1 and "1 of 2 files of run 4 restored" in ran.stdout
+
+
+def test_a_later_run_is_undone_first(music, tonearm, tmp_path):
+    tonearm("tag", "--write")
+    tagged.with_tags(music["a"], ["My Own"])
+    with Library(tmp_path / "library.sqlite", write=True) as library:  # as a scan does
+        library.update_file(music["a"], file_tags(str(music["a"])))
+    tonearm("tag", "--policy", "replace", "--write", music["a"])
+    reason = "was tagged again by run 2: `tonearm undo 2` comes first"
+    assert f"(skipped: {reason})" in tonearm("undo", 1, "--dry-run").stdout
+    assert reason in tonearm("undo", 1).stderr
+    tonearm("undo", 2)
+    assert genres(music)["a"] == ("My Own",)
 
 
 def test_a_library_that_was_moved_without_its_journal_says_so(music, tonearm, tmp_path):

@@ -28,7 +28,6 @@ def test_a_cue_sheet_by_hand():
         "    INDEX 01 00:00:00\n"
         "  TRACK 02 AUDIO\n"
         '    TITLE "Unknown"\n'
-        "    REM CONFIDENCE 0.40\n"
         "    INDEX 01 01:01:37\n"
         "  TRACK 03 AUDIO\n"
         '    TITLE "Hip-Hop"\n'
@@ -45,7 +44,7 @@ def test_a_cue_sheet_elsewhere_names_the_audio_from_there():
 def test_audacity_labels_by_hand():
     assert render("audacity", PARTS, path="x.mp3") == (
         "0.000000\t61.500000\tJazz 91%\n"
-        "61.500000\t3725.040000\tUnknown 40%\n"
+        "61.500000\t3725.040000\tUnknown\n"
         "3725.040000\t7200.000000\tHip-Hop 88%\n"
     )
 

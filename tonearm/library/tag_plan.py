@@ -17,7 +17,7 @@ from tonearm.files import why_unreadable
 from tonearm.library.links import links_among
 from tonearm.library.places import PRESENT, note_away, unread, why_absent
 from tonearm.library.store import Library, Track
-from tonearm.library.tag_runs import Wanted, require_unchanged
+from tonearm.library.tag_runs import MOVED, Wanted, require_unchanged
 from tonearm.model.prediction import Prediction
 from tonearm.tagging.plan import (
     Action,
@@ -247,13 +247,16 @@ def _checked(
     """A file that is to be written, unless something stands in the way."""
     track, proposal = file.track, file.proposal
     try:
+        status = os.stat(track.path)
         # As the writing does, so that a dry run promises nothing that the run then refuses.
         require_unchanged(library, track.path)
-        status = os.stat(track.path)
     except TagError as error:
         return _refused(file, str(error), changed=True)
     except OSError as error:
-        return _refused(file, why_unreadable(track.path, error), changed=True)
+        # What nobody may look at is not news: no scan can either.
+        changed = not isinstance(error, PermissionError)
+        gone = isinstance(error, FileNotFoundError)
+        return _refused(file, MOVED if gone else why_unreadable(track.path, error), changed=changed)
     # A second name of one file: the first write serves both, and changes what is found here.
     if (status.st_dev, status.st_ino) in written:
         return replace(file, proposal=replace(proposal, action=Action.link))

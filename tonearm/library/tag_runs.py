@@ -26,6 +26,8 @@ from tonearm.tagging.journal import Journal, journal_path
 from tonearm.tagging.journal_records import Entry, FileIdentity
 from tonearm.tagging.write import change, restore, undo_outlook
 
+MOVED = "moved or deleted since the scan; run `tonearm scan`"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -155,13 +157,15 @@ def undo_run(
         When there is no such run.
     """
 
-    def restore_one(entry: Entry, path: str, run: int) -> None:
+    def restore_one(entry: Entry, path: str, forbidden: str | None, run: int) -> None:
+        if forbidden is not None:
+            raise TagError(f"{path}: {forbidden}")
         number = restore(entry, journal=journal, run=run, path=path, keep_mtime=keep_mtime)
         _keep_identity(library, journal, number, path)
 
     undone = journal.run(number)
     entries = _not_restored(library, journal, undone.id)
-    steps = [(path, partial(restore_one, entry, path)) for entry, path in entries]
+    steps = [(path, partial(restore_one, entry, path, why)) for entry, path, why in entries]
     done = RunResult(len(steps), undoes=undone.id)
     return _run(library, journal, steps, done, command, on_progress)
 
@@ -205,23 +209,30 @@ def plan_undo(
     """
     undone = journal.run(number)
     planned = []
-    for entry, path in _not_restored(library, journal, undone.id):
-        exact, reason = undo_outlook(entry, journal, path)
+    for entry, path, forbidden in _not_restored(library, journal, undone.id):
+        exact, reason = (False, forbidden) if forbidden else undo_outlook(entry, journal, path)
         planned.append(PlannedUndo(path, entry.new_genres, entry.old_genres, exact, reason))
     return undone.id, planned
 
 
-def _not_restored(library: Library | None, journal: Journal, run: int) -> list[tuple[Entry, str]]:
-    """Changes of a run that an undo restores, with the place of each file."""
-    moved, latest = MovedFiles(library, journal), journal.latest()
+def _not_restored(
+    library: Library | None, journal: Journal, run: int
+) -> list[tuple[Entry, str, str | None]]:
+    """Changes of a run that an undo restores: with the place of the file, and what forbids it."""
+    moved, latest, tagged = MovedFiles(library, journal), journal.latest(), journal.last_tagged()
     found = []
     # Backwards: where a run wrote a file twice, the last change is undone first.
     for entry in reversed(journal.entries(run)):
         if entry.state == "done" and not entry.undone:
             path = moved.place_of(entry)
+            later = tagged.get(entry.path, 0)
+            if later > run:
+                # What stood there between the two runs would be lost: only the later one knows it.
+                reason = f"was tagged again by run {later}: `tonearm undo {later}` comes first"
+                found.append((entry, path, reason))
             # After the undo of an undo, another run may have restored the file already.
-            if latest.get(entry.path, 0) == entry.id or not _is_restored(path, entry):
-                found.append((entry, path))
+            elif latest.get(entry.path, 0) == entry.id or not _is_restored(path, entry):
+                found.append((entry, path, None))
     return found
 
 
@@ -307,7 +318,7 @@ def require_unchanged(library: Library, path: str) -> None:
     try:
         now = FileStatus.of(os.stat(path))
     except FileNotFoundError:
-        raise TagError(f"{path}: moved or deleted since the scan; run `tonearm scan`") from None
+        raise TagError(f"{path}: {MOVED}") from None
     except OSError as error:
         raise TagError(f"{path}: {why_unreadable(path, error)}") from None
     known = library.known(as_stored(path))

@@ -395,6 +395,14 @@ class Journal(Database):
         rows = self.rows("SELECT path, max(id) FROM entries WHERE state = 'done' GROUP BY path")
         return {os.fsdecode(path): number for path, number in rows if isinstance(path, bytes)}
 
+    def last_tagged(self) -> dict[str, int]:
+        """Number of the last run that tagged each file, by its path, unless that was undone."""
+        rows = self.rows(
+            "SELECT path, max(run) FROM entries WHERE state = 'done' AND undoes IS NULL"
+            " AND undone_by IS NULL GROUP BY path"
+        )
+        return {os.fsdecode(path): run for path, run in rows if isinstance(path, bytes)}
+
     def _insert(self, sql: str, values: Sequence[Any]) -> int:
         return int(self.rows(f"{sql} RETURNING id", values)[0][0])
 

@@ -57,7 +57,8 @@ def _cue(parts: Sequence[Segment], name: str, path: str) -> str:
         lines += [
             f"  TRACK {i:02} AUDIO",
             f'    TITLE "{_name(part)}"',
-            f"    REM CONFIDENCE {part.confidence:.2f}",
+            # Of an unknown sound it would be that of a genre that it is not.
+            *([f"    REM CONFIDENCE {part.confidence:.2f}"] if part.genre else []),
             f"    INDEX 01 {seconds // 60:02}:{seconds % 60:02}:{frames:02}",
         ]
     return "\n".join(lines) + "\n"
@@ -66,7 +67,8 @@ def _cue(parts: Sequence[Segment], name: str, path: str) -> str:
 def _audacity(parts: Sequence[Segment]) -> str:
     """Start and end in seconds and a label, separated by tabs."""
     lines = (
-        f"{part.start_s:.6f}\t{part.end_s:.6f}\t{_name(part)} {part.confidence:.0%}\n"
+        f"{part.start_s:.6f}\t{part.end_s:.6f}\t{_name(part)}"
+        + (f" {part.confidence:.0%}\n" if part.genre else "\n")
         for part in parts
     )
     return "".join(lines)
