@@ -220,7 +220,7 @@ def _not_restored(
 ) -> list[tuple[Entry, str, str | None]]:
     """Changes of a run that an undo restores: with the place of the file, and what forbids it."""
     moved, latest, tagged = MovedFiles(library, journal), journal.latest(), journal.last_tagged()
-    found = []
+    found: list[tuple[Entry, str, str | None]] = []
     # Backwards: where a run wrote a file twice, the last change is undone first.
     for entry in reversed(journal.entries(run)):
         if entry.state == "done" and not entry.undone:
