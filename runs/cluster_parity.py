@@ -42,15 +42,14 @@ def start_driver(address: str, bucket: str) -> subprocess.Popen[str]:
     )
 
 
-def add_node(cluster: Cluster, options: dict[str, Any]) -> None:
+def add_node(cluster: Cluster, options: dict[str, Any]) -> Any:  # noqa: ANN401 - Ray's own
     """Ray gives up after 30 s, which a busy machine may need."""
     for _ in range(4):
         try:
-            cluster.add_node(**options)
+            return cluster.add_node(**options)
         except Exception as error:  # Ray's own is a bare one
             print(error, flush=True)
-        else:
-            return
+    raise SystemExit("no node starts")
 
 
 def parts_there(bucket: str) -> dict[str, float]:
@@ -72,7 +71,7 @@ def run_cluster(bucket: str, objects: int, nodes: int) -> dict[str, Any]:
 
     options = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
-    others = [cluster.add_node(**options) for _ in range(nodes - 1)]
+    others = [add_node(cluster, options) for _ in range(nodes - 1)]
     parts = -(-objects // 64)
     begun = time.monotonic()
     events: dict[str, Any] = {}

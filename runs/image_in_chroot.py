@@ -6,8 +6,8 @@
 Needs root. Each stage gets a copy of BASE; ``RUN`` runs in it by chroot, ``COPY`` copies, ``ENV``,
 ``ARG``, ``USER`` and ``WORKDIR`` do what they say. Then a song must be predicted as the image's
 own user; the image's command must pass its health check, or, with ``--arg EXTRAS=ray``, a cluster
-inside must analyse the song. ``--copy`` and ``--bind`` bring
-along what pip needs here to find packages.
+inside must analyse the song. ``--copy`` and ``--bind`` bring along what pip needs here to find
+packages.
 """
 
 from __future__ import annotations
@@ -141,10 +141,15 @@ def copy(source: Path, target: Path) -> None:
 
 
 def bind(source: Path, target: Path) -> None:
-    """A folder that is too large to copy; it is let go as this program ends."""
+    """A folder that is too large to copy."""
     target.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "--bind", str(source), str(target)], check=True)
-    atexit.register(subprocess.run, ["umount", str(target)], check=False)
+    mount("--bind", str(source), target=target)
+
+
+def mount(*how: str, target: Path) -> None:
+    """Mount until this program ends."""
+    subprocess.run(["mount", *how, str(target)], check=True)
+    atexit.register(subprocess.run, ["umount", "--lazy", str(target)], check=False)
 
 
 def check(stage: Stage, extras: list[str]) -> None:
@@ -155,6 +160,8 @@ def check(stage: Stage, extras: list[str]) -> None:
     """
     for name in ("proc", "dev"):  # which a container engine always gives
         bind(Path("/", name), stage.root / name)
+    # Its shared memory is small, unless it is told otherwise.
+    mount("-t", "tmpfs", "-o", "size=64m,mode=1777", "shm", target=stage.root / "dev/shm")
     song = "tmp/song.mp3"
     shutil.copy2(ROOT / "examples" / "midnight_walk.mp3", stage.root / song)
     assert stage.run([*stage.entry, "predict", f"/{song}"]) == 0, "predict failed"

@@ -31,6 +31,37 @@ class OtherPlugin(BeetsPlugin):
                 item.genres = ["Polka"]
                 item.store()
 """
+# A source of releases, as MusicBrainz is one: it knows every album, and the genre of one.
+SOURCE = """
+from beets.autotag import AlbumInfo, TrackInfo
+from beets.metadata_plugins import MetadataSourcePlugin
+
+class SourcePlugin(MetadataSourcePlugin):
+    def candidates(self, items, artist, album, va_likely):
+        tracks = [
+            TrackInfo(
+                title=f"{item.title} (of the source)", track_id=f"t{n}", index=n, medium=1,
+                medium_index=n, length=item.length, artist=artist, data_source="Source",
+            )
+            for n, item in enumerate(sorted(items, key=lambda item: item.path), 1)
+        ]
+        known = {"genres": ["Polka"]} if album == "Known" else {}
+        return [
+            AlbumInfo(
+                tracks=tracks, album=album, artist=artist, album_id=album, albumtype="album",
+                mediums=1, data_source="Source", **known,
+            )
+        ]
+
+    def item_candidates(self, item, artist, title):
+        return []
+
+    def album_for_id(self, album_id):
+        return None
+
+    def track_for_id(self, track_id):
+        return None
+"""
 
 
 def album(folder, name, *sounds, genre=None, suffix=".flac"):
@@ -58,15 +89,17 @@ class Beets:
         self.folder, self.music = folder, folder / "music"
         (folder / "plugins").mkdir()
         (folder / "plugins" / "other.py").write_text(OTHER)
+        (folder / "plugins" / "source.py").write_text(SOURCE)
         self.model_path = model_path
 
-    def run(self, *arguments, plugins="tonearm", write=True, **settings):
+    def run(self, *arguments, plugins="tonearm", write=True, autotag=False, **settings):
         values = {
             "directory": str(self.folder / "unused"),
             "library": str(self.folder / "beets.db"),
             "plugins": plugins,
             "pluginpath": str(self.folder / "plugins"),
-            "import": {"copy": False, "write": write, "autotag": False, "quiet": True},
+            "import": {"copy": False, "write": write, "autotag": autotag, "quiet": True},
+            "match": {"strong_rec_thresh": 0.5},
             "tonearm": {"model": str(self.model_path), "jobs": 1, **settings},
         }
         # YAML knows JSON.
@@ -124,6 +157,18 @@ def test_the_order_of_the_plugins_says_who_is_asked_first(beets):
     album(beets.music, "Second", LOW_HZ)
     beets.run("import", str(beets.music / "Second"), plugins="tonearm other")
     assert [row.split(" | ")[2] for row in beets.fields()] == ["Polka", "Blues"]
+
+
+def test_an_autotagged_album_gets_the_genre_that_its_source_does_not_know(beets):
+    for name in ("Known", "Unknown"):
+        album(beets.music, name, LOW_HZ, LOW_HZ)
+    beets.run("import", str(beets.music), plugins="source tonearm", autotag=True)
+    rows = beets.fields("genres tonearm_genre data_source")
+    assert rows[0] == "Known | Song 1 (of the source) | Polka | Blues | Source"
+    assert rows[2] == "Unknown | Song 1 (of the source) | Blues | Blues | Source"
+    # What beets has tagged, it writes at the end of the import, our genre with it.
+    assert beets.tags("Unknown") == [["Blues"], ["Blues"]]
+    assert beets.tags("Known") == [["Polka"], ["Polka"]]
 
 
 def test_the_command_shows_writes_and_replaces(beets):
