@@ -231,6 +231,16 @@ def test_albums_of_one_title_are_told_apart(music, tonearm, tmp_path):
         assert "Greatest Hits by " + line.format(music["a"].parent) in planned
 
 
+def test_a_copy_of_a_file_with_a_persons_genre_is_pointed_out(music, tonearm, tmp_path):
+    with Library(tmp_path / "library.sqlite", write=True) as library:  # b has one, and a has none
+        sql = "UPDATE tracks SET sound = (SELECT sound FROM tracks WHERE path = ?) WHERE path = ?"
+        library.write(sql, [[os.fsencode(music["a"]), os.fsencode(music["b"])]])
+    assert (
+        "  1 of these has the same sound as a file with a genre that a person"
+        in tonearm("tag").stdout
+    )
+
+
 def test_an_album_that_no_one_genre_fits_is_named(music, tonearm, tmp_path):
     with Library(tmp_path / "library.sqlite", write=True) as library:
         library.write("UPDATE tracks SET album = 'Sampler', album_artist = NULL")

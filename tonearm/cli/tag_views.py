@@ -171,6 +171,12 @@ def _show_counts(
         print(f"{files} to write")
     # Between the sum and what was skipped: the one line that may stop somebody in time.
     _show_lost(writes, written=result is not None)
+    if plan.unlike_copies:
+        of_these = console.counted(plan.unlike_copies, "of these has", "of these have")
+        words = (
+            "the same sound as a file with a genre that a person wrote (`tonearm list --copies`)"
+        )
+        print(f"  {of_these} {words}")
     for action, (text, _) in _SKIPPED.items():
         count = len(plan.with_action(action))
         if count:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tonearm.errors import TagError
 from tonearm.faults import Fault, Faults
 from tonearm.files import why_unreadable
-from tonearm.library.links import links_among
+from tonearm.library.links import COPIED, links_among
 from tonearm.library.places import PRESENT, note_away, unread, why_absent
 from tonearm.library.store import Library, Track
 from tonearm.library.tag_runs import MOVED, Wanted, require_unchanged
@@ -88,6 +88,8 @@ class TagPlan:
         Folders that are away, with the number of their tracks.
     mixed : list of str
         Titles of albums whose tracks differ too much for one genre; each file has its own.
+    unlike_copies : int
+        Files to write that hold the same sound as a file with a genre by a person.
     """
 
     files: list[PlannedFile] = field(default_factory=list)
@@ -95,6 +97,7 @@ class TagPlan:
     untaggable: Faults = field(default_factory=Faults)
     away: Faults = field(default_factory=Faults)
     mixed: list[str] = field(default_factory=list)
+    unlike_copies: int = 0
 
     def with_action(self, action: Action) -> list[PlannedFile]:
         """The files that this happens to.
@@ -163,7 +166,18 @@ def plan_tags(
             plan.untaggable.add(track.path, track.tags.error.removeprefix(f"{track.path}: "))
         else:
             plan.files.append(_planned(library, track, track.prediction, albums, rules, written))
+    by_person = _sounds_with_a_persons_genre(library)
+    plan.unlike_copies = sum(f.track.key in by_person for f in plan.with_action(Action.write))
     return plan
+
+
+def _sounds_with_a_persons_genre(library: Library) -> set[str]:
+    """Keys of the sounds of which one of several files has a genre that a person wrote."""
+    rows = library.rows(
+        "SELECT DISTINCT s.key FROM tracks t JOIN sounds s ON s.id = t.sound"  # noqa: S608
+        f" WHERE {PRESENT} AND {COPIED} AND NOT t.by_tonearm AND names_genre(t.genres)"
+    )
+    return {key for (key,) in rows}
 
 
 def _link(track: Track, first: str) -> PlannedFile:
