@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
@@ -136,12 +135,12 @@ def idle_share(library: Path, music: Path, seconds: float) -> float:
         while "watching" not in process.stderr.readline():
             if process.poll() is not None:
                 raise SystemExit("the watch ended by itself")
-        time.sleep(2.0)  # until the system's watches are set
+        time.sleep(10.0)  # until the system's watches are set and all was looked at under them
         before, started = own_cpu_s(process.pid), time.monotonic()
         time.sleep(seconds)
         return (own_cpu_s(process.pid) - before) / (time.monotonic() - started)
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # Ctrl-C is ignored by what a shell starts in the background
         process.wait()
 
 
