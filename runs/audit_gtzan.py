@@ -16,7 +16,6 @@ cleanlab must be installed; without it only our own rows are printed.
 from __future__ import annotations
 
 import argparse
-import csv
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,8 +65,7 @@ def clips(root: Path) -> tuple[list[str], Tracks, list[NDArray[np.float32]]]:
 
 def contradicted(root: Path, names: list[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which clips the store puts into another genre, and of which it says anything."""
-    with open(root / "release_genres.tsv", newline="") as file:
-        rows = {row["clip"]: row["release_genre"] for row in csv.DictReader(file, delimiter="\t")}
+    rows = gtzan.read_release_genres(root)
     words = [RELEASE_GENRES.get(rows.get(name, ""), "").split() for name in names]
     known = np.array([bool(genres) for genres in words])
     wrong = [

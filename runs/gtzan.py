@@ -8,6 +8,7 @@ licence: nothing of them goes into the repository.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -45,6 +46,12 @@ def read_groups(root: Path, clips: Iterable[str]) -> dict[str, str]:
     names = {clip: plain_artist(artists.get(clip, "")) or f"unknown {clip}" for clip in clips}
     same = _merged(sorted(set(names.values())))
     return {clip: same[name] for clip, name in names.items()}
+
+
+def read_release_genres(root: Path) -> dict[str, str]:
+    """What a store calls the genre of each clip that it knows; "" where it does not say."""
+    with open(root / "release_genres.tsv", newline="", encoding="utf-8") as file:
+        return {row["clip"]: row["release_genre"] for row in csv.DictReader(file, delimiter="\t")}
 
 
 def tracks(taggrams: Mapping[str, NDArray[np.float32]], groups: Mapping[str, str]) -> Tracks:

@@ -12,14 +12,13 @@ electronic music, of which GTZAN has none, are shown by collection: one is ambie
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 from pathlib import Path
 
 import numpy as np
 
 from runs.free_music import load
-from runs.gtzan import genre_of, read_taggrams
+from runs.gtzan import genre_of, read_release_genres, read_taggrams
 from tonearm.model.styles import Style
 from tonearm.nets.musicnn import MSD_TAGS
 
@@ -41,9 +40,7 @@ RELEASED_AS = {
 
 def gtzan_rows(root: Path) -> list[tuple[object, ...]]:
     """For each style and genre: limit, clips above, right of them and of all, area."""
-    with open(root / "release_genres.tsv", newline="", encoding="utf-8") as file:
-        table = list(csv.DictReader(file, delimiter="\t"))
-    released = {row["clip"]: row["release_genre"].lower() for row in table}
+    released = {clip: word.lower() for clip, word in read_release_genres(root).items()}
     tags = {
         **read_taggrams(root / "taggram_audio_dev.npz", "msd"),
         **read_taggrams(root / "taggram_audio_more.npz", "msd"),

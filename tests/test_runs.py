@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import runs
-from runs import code_metrics
+from runs import code_metrics, doubtful_labels
+from tonearm.genres import GTZAN_GENRES
 
 FOLDER = Path(runs.__file__).parent
 OURS = {"runs", "tests", "tonearm", "benchmarks"}
@@ -114,3 +115,13 @@ def test_the_form_of_the_package_keeps_its_measures() -> None:
     ]
     assert sum(known) / len(known) > 0.97, "public parameters with a description"
     assert max(number for _, number in code_metrics.complexity(code_metrics.PACKAGE)) <= 12
+
+
+def test_a_label_that_a_store_contradicts_counts_less_and_for_both() -> None:
+    half = doubtful_labels.DOUBTFUL_MASS
+    assert doubtful_labels.opinions("blues", "Rock") == [("blues", half), ("rock", half)]
+    assert doubtful_labels.opinions("blues", "Zydeco") == [("blues", half)], "none of ours"
+    for genre, store in (("blues", "Electric Blues"), ("pop", "Soundtrack"), ("jazz", "")):
+        assert doubtful_labels.opinions(genre, store) == [(genre, 1.0)], store
+    genres = {*doubtful_labels.ACCEPTED}
+    assert genres == {*GTZAN_GENRES} and {*doubtful_labels.COUNTERPARTS.values()} <= genres

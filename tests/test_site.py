@@ -155,14 +155,17 @@ def test_resampling_is_as_that_of_the_program(page, from_hz, to_hz):
 
 @in_browser
 def test_head_and_timeline_are_those_of_the_program(page):
-    """Random windows, known and unknown, with gaps of silence: the same numbers."""
+    """Random windows and textures, known and unknown, with gaps of silence: the same numbers."""
     rng = np.random.default_rng(4)
     head = model_file.load().head
     tracks, expected = [], []
     for n in (1, 2, 8, 40):
         windows = rng.beta(0.3, 3, (n, head.dimensions)).astype(np.float32)
         starts_s = np.cumsum(rng.choice([1.0, 3.0, 20.0], n, p=[0.8, 0.15, 0.05]))
-        output = head.classify(windows)
+        texture = rng.standard_normal((2, head.texture.dimensions)).astype(np.float32)
+        # Short and long: the second line of the detector has a limit for each.
+        length_s = 5.0 * n
+        output = head.classify(windows, texture, duration_s=length_s)
         each = head.classify_each(windows)
         found = segments(
             starts_s,
@@ -174,7 +177,7 @@ def test_head_and_timeline_are_those_of_the_program(page):
             change_cost=1,
             together=lambda a, b, w=windows: _named(head, head.classify(w[a:b])),
         )
-        tracks.append([windows.tolist(), starts_s.tolist()])
+        tracks.append([windows.tolist(), starts_s.tolist(), texture.tolist(), length_s])
         confident = head.is_confident(windows, confidence=0.5)
         expected.append(
             [output.probabilities, output.known, output.unknown, each, confident, found]
@@ -187,8 +190,8 @@ def test_head_and_timeline_are_those_of_the_program(page):
             const { together } = await import("./analysis/mix.js");
             const model = await readModel();
             const head = new Head(model);
-            return tracks.map(([windows, starts]) => {
-                const {probabilities, known, unknown} = head.classify(windows);
+            return tracks.map(([windows, starts, texture, length_s]) => {
+                const {probabilities, known, unknown} = head.classify(windows, texture, length_s);
                 const each = head.classifyEach(windows);
                 const how = {
                     duration_s: starts.at(-1) + 5, window_s: 3, minimum_s: 3, change_cost: 1,

@@ -212,8 +212,8 @@ class Head:
         if self.texture is None:
             return False
         track = np.asarray(windows)[None]
-        # Below .85 in the built-in model: two of five clips of GTZAN. Below .9 it would be half of
-        # them for six thousandths of log-loss and no accuracy (second-encoder.md).
+        # Below .88 in the built-in model: half of GTZAN's clips. Always would be twice as many for
+        # four thousandths of log-loss and no accuracy (second-encoder.md).
         in_doubt = self._probabilities(track).max() < self.texture.ask_below
         return bool(in_doubt) or self._is_suspect(self._excess(track), duration_s)
 

@@ -177,8 +177,8 @@ def closed(gates: Sequence[Gate], labels: Sequence[str], means: Float64) -> Floa
     """
     added = np.zeros((len(means), len(labels)))
     for gate in gates:
-        # Electronic's tags must add up to .3: with no gate, .1 or .2, .08 to .10 of orchestras were
-        # called electronic instead of .06 (second-encoder.md).
+        # Electronic's tags must add up to .32: with no gate, .1 or .2, .08 to .10 of orchestras
+        # were called electronic instead of .06, now .05 (second-encoder.md).
         shut = means[:, list(gate.tags)].sum(axis=1) < gate.least
         added[shut, list(labels).index(gate.label)] = CLOSED
     return added
