@@ -128,6 +128,35 @@ def test_a_file_that_advances_may_take_its_time() -> None:
     assert seen == sorted(seen) and len(set(seen)) > 4
 
 
+@pytest.mark.parametrize(("kept_waiting_s", "is_given_up"), [(60.0, False), (0.0, True)])
+def test_time_without_a_processor_does_not_count(
+    kept_waiting_s: float, is_given_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine, or at a low priority."""
+    counted = iter([0.0])  # as the task is given, then as its time is up
+    monkeypatch.setattr(pool_module, "_waited_s", lambda _: next(counted, kept_waiting_s))
+    with Pool(1, make_work=tasks.make_work, limits=Limits(time_s=0.7)) as pool:
+        found = run_one(pool, ("sleep", 2.5))
+    assert isinstance(found, Failure) == is_given_up
+
+
+@linux
+def test_a_process_that_waits_for_a_processor_is_known_to_wait() -> None:
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    try:
+        os.sched_setaffinity(busy[0].pid, {min(os.sched_getaffinity(0))})
+        for process in busy[1:]:
+            os.sched_setaffinity(process.pid, os.sched_getaffinity(busy[0].pid))
+        time.sleep(0.5)
+        waited_s = sum(pool_module._waited_s(process) for process in busy)  # type: ignore[arg-type]
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert waited_s > 0.2
+    assert pool_module._waited_s(busy[0]) == 0  # type: ignore[arg-type]
+
+
 @linux
 def test_time_does_not_count_while_the_pool_is_stopped(tmp_path: Path) -> None:
     """As after Ctrl-Z: the whole group stops for longer than the limit, and goes on."""

@@ -31,7 +31,8 @@ class Limits:
     ----------
     time_s : float
         A file that has not advanced by a twentieth within so many seconds is given up. Only
-        seconds in which this process runs count: not while the machine sleeps or after Ctrl-Z.
+        seconds in which this process runs count: not while the machine sleeps or after Ctrl-Z, nor
+        (on Linux) while other processes keep the worker from running.
     memory_bytes : int
         What a worker may take on top of what it needs to start; 0 for no limit. Linux refuses
         more address space. macOS has no such limit: a worker there looks at its own size several
