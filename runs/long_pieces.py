@@ -6,6 +6,8 @@ minutes are made of tracks that are confidently different genres by themselves, 
 29 minutes of tracks of one folder that have one genre. Windows are put end to end, no audio is
 joined. Every rule of a grid is tried: what one half would choose is printed with the other half's
 result. ``python -m runs.long_pieces FOLDER``
+
+On music that no rule was chosen on, ``--check 16 --check 400`` tries the rules as they are alone.
 """
 
 from __future__ import annotations
@@ -149,6 +151,7 @@ def main() -> None:
     """Print the counts by the rules as they are, and by those that each half would choose."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--check", type=int, action="append", help="so many medleys of all tracks")
     args = parser.parse_args()
     classifier, rng = Classifier.load(), random.Random(1)
     tracks = embedded(classifier, args.folder)
@@ -156,17 +159,22 @@ def main() -> None:
         prediction = named(classifier, track)
         track.genre, track.confidence = prediction.genre, prediction.confidence
     rng.shuffle(tracks)
-    halves = []
-    for half in (tracks[::2], tracks[1::2]):
+
+    def made(some: list[Track], medleys: int) -> list[list[tuple[Track, Prediction]]]:
         sure: dict[str, list[Track]] = defaultdict(list)
-        for track in half:
+        for track in some:
             if track.genre and track.confidence >= CONFIDENT:
                 sure[track.genre].append(track)
-        medleys = [medley(sure, rng) for _ in range(MEDLEYS * ROUNDS)]
-        same = [piece for _ in range(ROUNDS) for piece in pieces(half, rng)]
-        halves.append(
-            [[(each, named(classifier, each)) for each in kind] for kind in (medleys, same)]
-        )
+        mixed = [medley(sure, rng) for _ in range(medleys)]
+        same = [piece for _ in range(ROUNDS) for piece in pieces(some, rng)]
+        return [[(each, named(classifier, each)) for each in kind] for kind in (mixed, same)]
+
+    if args.check:
+        print(f"{len(tracks)} tracks; (medleys, mix, written), (pieces, mix, written)")
+        for medleys in args.check:
+            print(*(counts(classifier, kind) for kind in made(tracks, medleys)))
+        return
+    halves = [made(half, MEDLEYS * ROUNDS) for half in (tracks[::2], tracks[1::2])]
 
     def tried() -> list[Counts]:
         return [counts(classifier, kind) for half in halves for kind in half]
