@@ -15,11 +15,13 @@ from runs.mutants import mutant
 from runs.parser_targets import TARGETS, seeds
 from tonearm.errors import TonearmError
 
-# Found by guided fuzzing: target, input.
+# Found by fuzzing: target, input.
 FOUND = [
     ("mp3", b""),
     ("walkers", b""),
     ("walkers", b"OggS\0\x02" + bytes(20) + b"\xff"),  # cut off inside a page's header
+    # Opus whose first packet ends early.
+    ("tags", b"OggS\0\x02" + bytes(20) + b"\1\x12OpusHead\1\2" + bytes(8)),
     ("tables", b"#EXTM3U\nfile://[\n"),
 ]
 

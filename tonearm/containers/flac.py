@@ -32,7 +32,7 @@ _PADDING_BLOCK, _MAX_BLOCK = 1, 0xFFFFFF
 # Zeros, as an unfinished download has them, read as blocks without end.
 _MOST_BLOCKS = 4_096
 # So far another FLAC is looked for in a file; a terabyte of zeros would take minutes.
-_MOST_SEARCHED = 1 << 33
+_MOST_SEARCHED = 1 << 32
 # The end of a file that is searched for its last frame, at most.
 _MOST_TAIL_BYTES = 1 << 20
 # 4 fixed bytes, a number of 7, 2 of size, 2 of rate, a checksum: RFC 9639, 9.1.

@@ -84,8 +84,10 @@ def _readable(name: str) -> Iterator[None]:
         reason = " ".join(str(error).replace(repr(name), "it").split())
         what = f"its tags cannot be read ({reason or type(error).__name__})"
         raise damaged(name, what, RESAVE) from None
-    except (ValueError, LookupError, TypeError, ArithmeticError, EOFError, MemoryError) as error:
-        # Damage that mutagen's parsers did not foresee, such as a vendor of 4 GB.
+    except TagError:
+        raise
+    except Exception as error:
+        # Damage that mutagen's parsers did not foresee, such as a vendor of 4 GB, or a short header.
         what = f"its tags are damaged ({type(error).__name__}: {error})"
         raise damaged(name, what, RESAVE) from error
 
