@@ -87,7 +87,7 @@ def _readable(name: str) -> Iterator[None]:
     except TagError:
         raise
     except Exception as error:
-        # Damage that mutagen's parsers did not foresee, such as a vendor of 4 GB, or a short header.
+        # Damage that mutagen's parsers did not foresee: a vendor of 4 GB, a header cut short.
         what = f"its tags are damaged ({type(error).__name__}: {error})"
         raise damaged(name, what, RESAVE) from error
 
