@@ -18,6 +18,9 @@ from tonearm.faults import Faults
 from tonearm.files import cores
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tonearm.cli.formats import Result, Writer
     from tonearm.windows import WindowCount
 
 
@@ -95,7 +98,6 @@ def predict(
     from tonearm.cli.formats import open_writer
     from tonearm.cli.table import View
     from tonearm.cli.timelines import folder_writer
-    from tonearm.errors import DecodeError
     from tonearm.model import batch
     from tonearm.model.classifier import Classifier
     from tonearm.workers import Pool, Work, can_fork
@@ -125,7 +127,6 @@ def predict(
         tags=tags,
         count=cast("WindowCount | None", int(count) if count and count != "all" else count),
     )
-    interrupted = None
     with ExitStack() as stack:
         stack.enter_context(console.quiet_decoders())
         make_work = partial(batch.make_predict, classifier, options)
@@ -144,20 +145,7 @@ def predict(
         # In the order of the files, whichever is ready first: two runs can be compared line by
         # line.
         results = batch.predict_in_order(pool, files, on_progress=progress.report)
-        try:
-            for number, result in enumerate(results):
-                with progress.aside():
-                    write(result)
-                if isinstance(result, DecodeError):
-                    failures.add(result.path, result)
-                elif result.warnings:
-                    damaged.add(str(result.path), "; ".join(result.warnings))
-                # A file that failed has reported no end itself.
-                progress.report(number, 1.0)
-                progress.advance(0, failures=len(failures))
-        # What was written is whole, so the end is the same as of a run that got through.
-        except KeyboardInterrupt:
-            interrupted = "Interrupted. What was analysed until then is written."
+        interrupted = _write_all(results, write, progress, failures, damaged)
     if timeline and output_format == "table" and classifier.model.stop_confidence < 1:
         most = classifier.model.windows_per_track
         console.say(
@@ -165,8 +153,36 @@ def predict(
             "windows are analysed, so the confidence can differ."
         )
     console.report("got no timeline", unwritten)
-    console.close("could not be read", failures, damaged=damaged, interrupted=interrupted)
+    words = "Interrupted. What was analysed until then is written." if interrupted else None
+    console.close("could not be read", failures, damaged=damaged, interrupted=words)
     console.leave(faults=bool(unwritten), interrupted=None)
+
+
+def _write_all(
+    results: Iterator[Result],
+    write: Writer,
+    progress: Progress,
+    failures: Faults,
+    damaged: Faults,
+) -> bool:
+    """Write results as they come, and note what is wrong with them; whether Ctrl-C ended that."""
+    from tonearm.errors import DecodeError
+
+    try:
+        for number, result in enumerate(results):
+            with progress.aside():
+                write(result)
+            if isinstance(result, DecodeError):
+                failures.add(result.path, result)
+            elif result.warnings:
+                damaged.add(str(result.path), "; ".join(result.warnings))
+            # A file that failed has reported no end itself.
+            progress.report(number, 1.0)
+            progress.advance(0, failures=len(failures))
+    # What was written is whole, so the end is the same as of a run that got through.
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 def _files(paths: list[Path], files_from: str | None, failures: Faults) -> list[Path]:

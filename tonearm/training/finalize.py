@@ -152,32 +152,7 @@ def finish(
     onnx_bytes = to_onnx(encoder, example)
     # Before anything is written: a model file that answers otherwise than it was measured is none.
     difference = check_parity(encoder, onnx_bytes, example, tolerance=_TOLERANCE)
-    split = data.split
-    # Test tracks were neither learnt from nor chosen on.
-    used = {
-        subset: len(tracks)
-        for subset, tracks in data.subsets.items()
-        if subset in ("train", "valid")
-    }
-    training = {
-        "model": run.model,
-        "config": settings.sizes_of(model),
-        "recipe": model.recipe.to_dict(),
-        "window_s": model.window_s,
-        **({"code_sha256": run.code_sha256} if run.code_sha256 else {}),
-        "seed": run.seed,
-        "patience": run.patience,
-        "epochs": len(history),
-        "split": split.name,
-        "split_sha256": split.sha256,
-        "leaks": split.leaks,
-        "tracks": used,
-        "artist_unknown": without_artist(
-            track.group for subset in used for track in data.subsets[subset]
-        ).total(),
-        "parity": difference,
-        learnt_sounds.FIELD: _sounds(data).to_dict(),
-    }
+    training = _training(run, model, data, epochs=len(history), parity=difference)
     # With the head, as `predict` will answer; its temperature was chosen on these very tracks.
     figures = _figures(found, head, data.labels)
     made = Model(
@@ -202,9 +177,41 @@ def finish(
     tracks = [by_name[name] for name in found.tracks]
     write_predictions(out / PREDICTIONS, tracks, data.labels, values)
     drawn = curves(_columns(history)).values()
-    sheet = charts.sheet(list(drawn), title=f"{run.model}, split {split.name}")
+    sheet = charts.sheet(list(drawn), title=f"{run.model}, split {data.split.name}")
     write(out / CURVES, sheet.encode("utf-8", "backslashreplace"))
     write(out / METRICS, text.encode())  # last: a run with its figures is whole
+
+
+def _training(
+    run: Run, model: Architecture, data: Data, *, epochs: int, parity: float
+) -> dict[str, Any]:
+    """How a network was trained: what its model file says of it."""
+    split = data.split
+    # Test tracks were neither learnt from nor chosen on.
+    used = {
+        subset: len(tracks)
+        for subset, tracks in data.subsets.items()
+        if subset in ("train", "valid")
+    }
+    return {
+        "model": run.model,
+        "config": settings.sizes_of(model),
+        "recipe": model.recipe.to_dict(),
+        "window_s": model.window_s,
+        **({"code_sha256": run.code_sha256} if run.code_sha256 else {}),
+        "seed": run.seed,
+        "patience": run.patience,
+        "epochs": epochs,
+        "split": split.name,
+        "split_sha256": split.sha256,
+        "leaks": split.leaks,
+        "tracks": used,
+        "artist_unknown": without_artist(
+            track.group for subset in used for track in data.subsets[subset]
+        ).total(),
+        "parity": parity,
+        learnt_sounds.FIELD: _sounds(data).to_dict(),
+    }
 
 
 def _sounds(data: Data) -> LearntSounds:
