@@ -210,6 +210,13 @@ def test_the_readme_shows_every_room_in_the_order_of_imports() -> None:
     assert ranks == sorted(ranks, reverse=True), shown
 
 
+def test_the_architecture_page_states_the_order_of_imports() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    stated = page[page.index("cli → ") :].split("```", maxsplit=1)[0]
+    layers = [set(re.findall(r"\w+", layer)) for layer in stated.split("→")]
+    assert layers == [set(names.split()) for names in reversed(LAYERS)]
+
+
 def test_no_test_imports_what_is_private() -> None:
     for path in Path(__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
