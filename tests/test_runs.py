@@ -114,6 +114,8 @@ def test_the_form_of_the_package_keeps_its_measures() -> None:
         for _, is_known in code_metrics.public_parameters(tree, aliases, trees)
     ]
     assert sum(known) / len(known) > 0.97, "public parameters with a description"
+    lines = sum(text.count("\n") for text in texts)
+    assert sum(map(code_metrics.comment_lines, texts)) / lines > 0.045, "lines with a comment"
     assert max(number for _, number in code_metrics.complexity(code_metrics.PACKAGE)) <= 12
 
 

@@ -165,7 +165,7 @@ def _is_foreign(library: Library) -> bool:
     if model is None:
         return False
     built_in = model_file.load()
-    # Not by checksum: each release trains the built-in model again.
+    # Not by checksum: a release may bring the built-in model with other bytes.
     return (model.name, model.labels) != (built_in.name, built_in.labels)
 
 

@@ -94,8 +94,8 @@ class ApeTag:
         # The tag is found from its footer: only that has a known place.
         footer = read_at(file, max(0, end - _FENCE.size), _FENCE.size)
         if len(footer) < _FENCE.size or not footer.startswith(_MAGIC):
-            # Some old taggers wrote it there; no player looks, and an edit at the end would make a
-            # second.
+            # APEv2 allows the beginning too, where few programs look; an edit at the end would make
+            # a second tag.
             if read_at(file, 0, 8) == _MAGIC:
                 raise damaged(path, "has its APE tag at the beginning", RESAVE)
             return cls(end, 0, 2_000, _HAS_HEADER, None)  # 2,000 is APEv2

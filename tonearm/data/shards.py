@@ -121,7 +121,7 @@ class Shards:
             raise DatasetError(
                 f"{path} is damaged ({error}): delete the folder and prepare again"
             ) from None
-        # Once in each process: hashing takes longer than reading, and an epoch reads all of them.
+        # Once in each process: an epoch reads all of them again.
         if sound not in self._checked:
             if hashlib.sha256(array.tobytes()).hexdigest() != place["sha256"]:
                 raise DatasetError(

@@ -84,8 +84,7 @@ def page(
     meets = conditions(library, wanted)
     # The count apart from the page: with both in one query, every row would have to be made.
     total = _count(library, meets)
-    # Ids first, rows for these alone: whole rows, with their
-    # probabilities, are not worth sorting.
+    # Ids first, rows for these alone: whole rows, with their probabilities, are not worth sorting.
     ids = _sorted(library, meets, order, offset=offset, limit=limit)
     return Page(total, with_reviews(library, ids))
 

@@ -107,7 +107,7 @@ def import_rows(
     """
     result = result or Import()
     numbers: dict[str, int] = {}
-    # A scan would forget the rows of files that it does not meet.
+    # A scan at the same time would call missing what it does not meet.
     with alone(library.path, what="a scan or another import"):
         for rows, models in batches:
             # A batch at a time: a commit for each row is slow, one for all would be lost by

@@ -276,7 +276,7 @@ class Head:
         """The same, but for tracks near a genre that was added after the detector was fitted."""
         if self.known_region is None:
             return beyond
-        # In the space of the votes, where its centres lie, not in that of the log-odds.
+        # By the head's own features, in which its centres were fitted, not by log-odds.
         near = self.known_region.excess(spread(tracks, self.power).mean(axis=1), tracks.shape[1])
         nearest = probabilities.argmax(axis=1)
         for label, its in zip(self.known_region.labels, near.T, strict=True):

@@ -102,8 +102,8 @@ class Guard:
         upload_paths: Collection[str] = (),
     ) -> None:
         self._app, self._token, self._upload_paths = app, token, upload_paths
-        # By name, against DNS rebinding: a page may let its own name lead here, but not change what
-        # is asked for.
+        # By name, against DNS rebinding: a page may let its own name lead here, but its browser
+        # still sends that name.
         self._names = _LOCAL_NAMES | {name.lower() for name in names}
         self._any_address = any_address
         self._origins = frozenset(origins)

@@ -67,7 +67,7 @@ def players(root: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         # It could be read when it was analysed; a report without one player is a report.
         except DecodeError:
             continue
-        # MP3 knows few sample rates, and browsers play every one of them.
+        # MP3 has few sample rates, and this is one of them.
         samples = audio.resample(sound.samples, sound.sample_rate_hz, PLAYER_HZ)
         yield name, audio.as_mp3(samples, PLAYER_HZ)
 

@@ -86,7 +86,7 @@ def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caveat]:
     unknown = groups.without_artist(its)
     if not unknown:
         return []
-    # A folder is an album more often than not, which is half an artist.
+    # A folder is an album as a rule: its artist may be in another one too.
     folders = f", {unknown['folder']} of them grouped by their folder" if unknown["folder"] else ""
     text = f"Artist unknown for {unknown.total()} of {len(its)} tracks{folders}: "
     if not held_apart:
