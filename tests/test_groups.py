@@ -101,6 +101,14 @@ def test_table_of_artists_with_and_without_a_heading(tmp_path: Path, heading: st
     assert groups.read_artists(tmp_path / "again.tsv") == groups.read_artists(path)
 
 
+def test_a_spreadsheet_of_artists_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('path,artist\nrock/a.mp3,"Crosby, Stills"\nb.mp3,Bob\n')
+    assert groups.read_artists(tmp_path / "a.csv") == {
+        "rock/a.mp3": "Crosby, Stills",
+        "b.mp3": "Bob",
+    }
+
+
 @pytest.mark.parametrize("text", ["", "clip\tartist\n", "a,Ann\nb,Bob\n", "a\tAnn\nb\n"])
 def test_what_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csv").write_text(text)

@@ -116,7 +116,7 @@ def test_what_is_no_table_is_refused_with_its_line(tmp_path: Path, text: str, re
 
 def test_a_table_without_genres_leaves_these_to_folders(tmp_path: Path) -> None:
     root = touch(tmp_path / "m", "rock/a.mp3", "pop/b.mp3")
-    found = labels.read(table(tmp_path / "t.csv", "path,artist,split\nrock/a.mp3,Ann,test\n"))
+    found = labels.read(table(tmp_path / "t.csv", "path,artist\nrock/a.mp3,Ann\n"))
     listing = folder.look(root, labels=found)
     assert {name: listing.genre(name) for name in listing.names} == {
         "pop/b.mp3": "pop",
@@ -149,6 +149,17 @@ def test_splits_as_plain_csv(tmp_path: Path) -> None:
     )
     assert splits.load(tmp_path / "mine.csv") == split
     assert splits.load(tmp_path / "mine.csv").sha256 == split.sha256
+
+
+def test_a_csv_names_files_alone_or_from_one_folder_higher(tmp_path: Path) -> None:
+    tracks = [Track(f"rock/{i}.mp3", "rock", f"artist:{i}", i, 3.0) for i in "abc"]
+    text = "path,split\na.mp3,train\nmusic/rock/b.mp3,valid\npop/c.mp3,test\n"
+    split = splits.load(table(tmp_path / "s.csv", text))
+    found = splits.find_all(split, Index(tuple(tracks)))
+    assert [track.name for track in found["train"].tracks] == ["rock/a.mp3"]
+    assert [track.name for track in found["valid"].tracks] == ["rock/b.mp3"]
+    # Of a track that is gone, one of the same name elsewhere is not taken.
+    assert (found["test"].tracks, found["test"].missing) == ((), 1)
 
 
 def test_a_csv_that_leaks_is_refused_like_any_split(tmp_path: Path) -> None:

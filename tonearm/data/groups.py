@@ -6,6 +6,7 @@ recording are in one group. Only for ``artist:`` is another group certainly anot
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import unicodedata
@@ -310,15 +311,37 @@ def by_written_name(names: Iterable[str]) -> dict[str, list[str]]:
     return {**found, **{name: [name] for name in names}}
 
 
+def written_as(written: str, known: Mapping[str, list[str]]) -> list[str]:
+    """The tracks that a line of a table means.
+
+    Parameters
+    ----------
+    written : str
+        A path below the data set or the folder above it, or the name of a file alone, with or
+        without its ending.
+    known : mapping of str to list of str
+        From :func:`by_written_name`.
+    """
+    if written in known:
+        return known[written]
+    folder, slash, name = written.replace("\\", "/").rpartition("/")
+    if not slash:
+        return known.get(stem(name), [])
+    parts = folder.split("/")
+    ends = ("/".join([*parts[i:], name]) for i in range(1, len(parts)))
+    # Never the name alone: of a track that is gone, another folder's would be taken.
+    return next((known[end] for end in ends if end in known), [])
+
+
 def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Read a table of lines ``clip<TAB>artist``, without clips that have no artist.
+    """Read a table of lines ``clip<TAB>artist`` (or CSV), without clips that have no artist.
 
     A first line that begins with ``clip``, ``track``, ``file`` … is a heading.
 
     Parameters
     ----------
     path : path
-        The table, with tabs.
+        The table; commas divide the cells if the first line is a heading with commas.
 
     Raises
     ------
@@ -330,12 +353,20 @@ def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
         text = Path(path).read_text("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise DatasetError(f"the artists in {path} cannot be read: {error.strerror}") from None
-    rows = [line.split("\t") for line in text.split("\n") if line.strip()]
+    lines = [line for line in text.split("\n") if line.strip()]
+    heading = lines[0].split(",")[0] if lines else ""
+    if heading.strip().casefold() in _HEADERS:  # as a spreadsheet writes it
+        rows = list(csv.reader(lines))
+    else:
+        rows = [line.split("\t") for line in lines]
     if rows and rows[0][0].strip().casefold() in _HEADERS:
         del rows[0]
     if not rows or any(len(row) < 2 for row in rows):
         odd = next(("\t".join(row) for row in rows if len(row) < 2), "nothing")
-        raise DatasetError(f"{path} is not a table of lines clip<TAB>artist: {odd!r}")
+        raise DatasetError(
+            f"{path} is not a table of lines clip<TAB>artist, or a CSV whose first line "
+            f"is path,artist: {odd!r}"
+        )
     return {row[0].strip(): row[1].strip() for row in rows if row[1].strip()}
 
 
@@ -374,7 +405,7 @@ def artists_of(names: Collection[str], table: Mapping[str, str]) -> dict[str, st
     known = by_written_name(names)
     found: dict[str, str] = {}
     for clip, artist in table.items():
-        meant = known.get(clip, [])
+        meant = written_as(clip, known)
         # `song.mp3` and `song.flac` of one folder are one song, twice.
         if len({os.path.splitext(name)[0] for name in meant}) > 1:
             raise DatasetError(

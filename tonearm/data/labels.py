@@ -200,10 +200,12 @@ def _of_table(rows: list[list[str]], path: Path) -> Iterator[tuple[str, Label]]:
         column: next((heading.index(name) for name in names if name in heading), None)
         for column, names in _COLUMNS.items()
     }
-    if place["path"] is None or not any(place[name] is not None for name in ("genre", "split")):
+    if place["path"] is None or not any(
+        place[name] is not None for name in place if name != "path"
+    ):
         raise DatasetError(
-            f"{path} is not a table of labels: its first line must name the columns path and genre "
-            f"(or split), and may name artist and album; it is {','.join(rows[0])[:80]!r}"
+            f"{path} is not a table of labels: its first line must name the columns path and "
+            f"genre, artist, album or split; it is {','.join(rows[0])[:80]!r}"
             if rows
             else f"{path} is empty"
         )

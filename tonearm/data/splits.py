@@ -156,7 +156,7 @@ def _named(split: Split, index: Index) -> dict[str, Subset]:
             excerpt = bool(mark) and number.isdecimal() and name not in written
             wanted = stem if excerpt else name
             promised.add(wanted)
-            meant = [tracks[each] for each in written.get(wanted, ())]
+            meant = [tracks[each] for each in groups.written_as(wanted, written)]
             # Several files of one name are fine if they are copies of each other.
             if len({track.copy_of or track.name for track in meant}) > 1:
                 raise DatasetError(
