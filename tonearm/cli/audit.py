@@ -197,7 +197,7 @@ def _print(found: Audit, most: int) -> None:
     artists = f"{console.counted(found.artists, 'artist')}, unknown for {found.unknown_artist}"
     if not found.artists:
         artists = "no artist known"
-    of = f"{tracks} tracks, {len(found.genres)} genres, {artists}"
+    of = f"{tracks} tracks, {console.counted(len(found.genres), 'genre')}, {artists}"
     print(f"{console.printable(found.folder)}: {of}")
     _print_labels(found, most)
     _print_copies(found)

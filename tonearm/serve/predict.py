@@ -45,7 +45,7 @@ router = APIRouter(tags=["listen"])
 async def predict(
     request: Request,
     timeline: Annotated[bool, Query(description="Analyse all of it, and add its timeline")] = False,
-    tags: Annotated[bool, Query(description="Moods and styles too")] = False,
+    tags: Annotated[bool, Query(description="Moods and instruments too")] = False,
     windows: Annotated[
         str | None,
         Query(pattern="^([1-9][0-9]{0,5}|all)$", description="Windows to analyse, or all"),

@@ -74,10 +74,8 @@ class ModelResult:
         missing, rows = self.figures["not_measured"], self.figures["genres"]
         if not missing:
             return ""
-        return (
-            f"Not measured, for lack of tracks: {', '.join(missing)}. Macro F1 is of the other "
-            f"{len(rows)}."
-        )
+        others = f"the other {len(rows)}" if len(rows) > 1 else "the one that is left"
+        return f"Not measured, for lack of tracks: {', '.join(missing)}. Macro F1 is of {others}."
 
     @property
     def leaks(self) -> bool:
