@@ -9,6 +9,7 @@ from tonearm.library import browse
 from tonearm.library.browse import Filter, Order
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import FileTags, Library
+from tonearm.library.unwritten import count_named, count_unwritten
 from tonearm.library.unwritten import unwritten as unwritten_files
 
 
@@ -75,6 +76,8 @@ def test_what_a_person_said_and_no_file_holds_yet(library, tmp_path):
             ]
         )
     assert unwritten(library) == [2, 3], "a second genre in the tag is one too many"
+    assert count_unwritten(library) == 1, "a genre that was added to others is written"
+    assert (count_named(library), count_named(library, [1, 99])) == (3, 1)
     assert unwritten(library, [1, 3, 5, 99]) == [3]
     assert unwritten(library, []) == []
     library.write("UPDATE tracks SET missing = 1 WHERE id = 3")

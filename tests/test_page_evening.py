@@ -291,6 +291,12 @@ def test_music_on_a_drive_that_is_away_is_not_called_none(page, tmp_path):
     with served(library) as address:
         page.goto(f"{address}/#overview")
         expect(page.locator(".empty")).to_contain_text("5 tracks in /music: not there now")
+        with Library(library, write=True) as opened:  # the others are there
+            opened.write("UPDATE roots SET path = ?", [[b"/music/away"]])
+            opened.write("UPDATE tracks SET path = '/music/away/1.mp3' WHERE id = 1")
+            opened.write("UPDATE tracks SET path = CAST(path AS BLOB)")
+        page.reload()
+        expect(page.locator(".notice")).to_contain_text("1 track in /music/away: not there now")
         page.goto("about:blank")
 
 
@@ -386,3 +392,51 @@ def test_review_view_chooses_by_number_and_counts(page, own):
     expect(head).to_have_text("1 of 600")
     wait_until_sent(page)
     assert api(page, "/tracks?review=some")["total"] == 0
+
+
+def test_any_genre_is_chosen_by_keys_alone(page, own):
+    """0 is the tenth; any other, and one that is new, by how its name begins."""
+    names = [row["name"] for row in api(page_at(page, own), "/genres")["genres"]]
+    dialog = page.get_by_role("dialog")
+    page.keyboard.press("0")
+    for keys in ("reg", "electro", "dream pop"):
+        page.keyboard.press("c")
+        page.keyboard.type(keys)
+        if keys == "electro":  # a genre, too, not only half of one
+            expect(dialog.get_by_role("button", name="Use Electronic")).to_be_visible()
+            dialog.get_by_role("button", name="Use “electro”").press("Enter")
+        else:
+            page.keyboard.press("Enter")
+        expect(dialog).to_have_count(0)
+    wait_until_sent(page)
+    rows = api(page, "/tracks?review=some")["tracks"]
+    said = {row["review"]["genre"] for row in rows}
+    assert said == {names[9].lower(), "reggae", "electro", "dream pop"}
+    keys = page.get_by_role("group", name="Choose a genre").get_by_role("button")
+    assert [re.sub(r"\s", " ", text) for text in keys.all_inner_texts()[:2]] == [
+        "dream pop 1",
+        "electro 2",
+    ]
+
+
+def page_at(page, address):
+    """The page, at the first track to review."""
+    page.goto(f"{address}/#review")
+    expect(page.locator(".place")).to_have_text("1 of 600")
+    return page
+
+
+def test_w_writes_from_review_and_runs_have_the_numbers_of_the_command_line(page, files):
+    address, folder = files
+    page.goto(f"{address}/#review")
+    expect(page.locator(".place")).to_have_text("1 of 300")
+    page.keyboard.press("1")
+    page.keyboard.press("w")
+    page.get_by_role("button", name="Write 1 file", exact=True).press("Enter")
+    expect(page.locator(".toast")).to_contain_text("1 file written.", timeout=20_000)
+    page.get_by_role("link", name="Overview").click()
+    table = page.get_by_role("region", name="Written so far")
+    number = api(page, "/tags/history")["runs"][0]["id"]
+    expect(table.get_by_role("row").nth(1).get_by_role("cell").first).to_have_text(str(number))
+    assert sum(file_tags(str(path)).genres == ("Blues",) for path in folder.iterdir()) == 1
+    page.goto("about:blank")

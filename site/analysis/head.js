@@ -156,7 +156,9 @@ export class Head {
    * @param {number} length_s
    */
   beyondByBoth(windows, texture, length_s) {
-    const { offset, limit, short_limit } = this.settings.texture.detector;
+    const second = this.settings.texture?.detector;
+    if (!second) throw new Error("this model has no second line"); // see `suspects`
+    const { offset, limit, short_limit } = second;
     const row = [...this.odds(windows), ...meanRow(texture)];
     const line = this.onLine(row, this.arrays["texture.detector"].data, offset);
     return line - (length_s < this.rules.short_s ? short_limit : limit);

@@ -12,6 +12,13 @@ from tonearm.library.filters import AMONG
 from tonearm.library.reviews import attach
 from tonearm.library.store import Library
 
+# Of a track t with a review r: its tag is not the reviewed genre alone; or does not name it at all,
+# in any spelling, since one that was added to a person's genres is written.
+_OTHER = "t.genres != genre_tag(r.genre)"
+_LACKING = (
+    "NOT EXISTS (SELECT 1 FROM json_each(t.genres) g WHERE genre_tag(g.value) = genre_tag(r.genre))"
+)
+
 
 @dataclass(frozen=True)
 class Unwritten:
@@ -36,31 +43,46 @@ def unwritten(library: Library, ids: Sequence[int] | None = None) -> Iterator[Un
     ids : sequence of int or None
         Numbers of tracks.
     """
-    for number, path, title, artist, genres, by_tonearm, said in _unwritten(
-        library, "t.id, t.path, t.title, t.artist, t.genres, t.by_tonearm, r.genre", ids
+    for number, path, title, artist, genres, by_tonearm, said in _reviewed(
+        library, "t.id, t.path, t.title, t.artist, t.genres, t.by_tonearm, r.genre", _OTHER, ids
     ):
         old = tuple(json.loads(genres))
         yield Unwritten(number, os.fsdecode(path), title, artist, old, bool(by_tonearm), said)
 
 
 def count_unwritten(library: Library) -> int:
-    """How many files :func:`unwritten` gives.
+    """How many reviewed files do not hold the reviewed genre, be it next to others.
 
     Parameters
     ----------
     library : Library
         The library, open.
     """
-    return int(_unwritten(library, "count(*)", None)[0][0])
+    return int(_reviewed(library, "count(*)", _LACKING, None)[0][0])
 
 
-def _unwritten(library: Library, what: str, ids: Sequence[int] | None) -> list[tuple[Any, ...]]:
+def count_named(library: Library, ids: Sequence[int] | None = None) -> int:
+    """How many files have a genre that a person said, written or not; of all, or of some.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    ids : sequence of int or None
+        Numbers of tracks.
+    """
+    return int(_reviewed(library, "count(*)", "1", ids)[0][0])
+
+
+def _reviewed(
+    library: Library, what: str, condition: str, ids: Sequence[int] | None
+) -> list[tuple[Any, ...]]:
     attach(library)
     some, values = ("", []) if ids is None else (f" AND t.id {AMONG}", [json.dumps(list(ids))])
     return library.rows(
         # From the reviews on, which may be few, to the tracks, which may be many.
         f"SELECT {what} FROM reviews r CROSS JOIN sounds s ON s.key = r.key"  # noqa: S608
         " CROSS JOIN tracks t ON t.sound = s.id WHERE r.genre IS NOT NULL AND NOT t.missing"
-        f" AND t.genres != genre_tag(r.genre){some} ORDER BY t.path",
+        f" AND {condition}{some} ORDER BY t.path",
         values,
     )

@@ -313,6 +313,7 @@ class PlanAnswer(Answer):
 
     policy: Literal["missing", "add", "replace"]
     total: int
+    reviewed: int = Field(description="Files, of those asked for, that a person gave a genre")
     counts: dict[str, int] = Field(description="Files that each policy would change")
     replaced: int = Field(description="Files whose genre, by a person, would go")
     groups: list[ChangeGroup]
@@ -336,6 +337,7 @@ class RunRow(BaseModel):
 class History(Answer):
     """Runs, the latest first."""
 
+    total: int = Field(description="Of all runs, also those of other pages of this list")
     runs: list[RunRow]
     next: int | None = Field(description="The run that an undo without a number takes back")
 

@@ -6,9 +6,9 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from tonearm.genres import id3_name
 from tonearm.genres import key as genre_key
 from tonearm.library.tag_runs import RunResult, Wanted, open_journal, undo_run, write_all
-from tonearm.library.unwritten import Unwritten, unwritten
+from tonearm.library.unwritten import Unwritten, count_named, unwritten
 from tonearm.serve import jobs, schema
 from tonearm.serve.problems import Json
 from tonearm.serve.review import Id, Selection
@@ -99,6 +99,7 @@ def plan(request: Request, wanted: PlanRequest) -> Response:
     ids = wanted.chosen(service)
     with service.library() as library:
         files = [*unwritten(library, ids)]
+        reviewed = count_named(library, ids)
     # All three, so that the page shows what another policy would do before it is chosen.
     by_policy = {policy: _changes(files, policy) for policy in _POLICIES}
     changes = by_policy[wanted.policy]
@@ -111,6 +112,7 @@ def plan(request: Request, wanted: PlanRequest) -> Response:
     values = {
         "policy": wanted.policy,
         "total": len(changes),
+        "reviewed": reviewed,
         "counts": {policy: len(found) for policy, found in by_policy.items()},
         "replaced": replacing.total(),
         "groups": groups,
@@ -187,15 +189,24 @@ def undo(request: Request, wanted: UndoRequest) -> Response:
 @router.get(
     "/tags/history", summary="Runs of writing, the latest first", response_model=schema.History
 )
-def history(request: Request) -> Response:
+def history(
+    request: Request,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> Response:
     """From the page and from the command line; `next` is what an undo without a run takes back."""
     place = journals.journal_path(service_of(request).library_path)
     if not place.exists():
-        return Json({"schema": schema.SCHEMA, "runs": [], "next": None})
+        return Json({"schema": schema.SCHEMA, "total": 0, "runs": [], "next": None})
     with journals.Journal(place) as journal:
         runs = journal.runs()
+    # Of all runs: which one comes next does not depend on the page that is asked for.
     coming = next_to_undo(runs)
-    values = {"runs": [vars(run) for run in runs[:100]], "next": coming.id if coming else None}
+    values = {
+        "total": len(runs),
+        "runs": [vars(run) for run in runs[offset : offset + limit]],
+        "next": coming.id if coming else None,
+    }
     return Json({"schema": schema.SCHEMA, **values})
 
 

@@ -17,7 +17,7 @@ const SILENT = "Tonearm does not answer: is `tonearm serve` still running?";
  * @property {?string} genre by sound; null when unknown
  * @property {?string} nearest
  * @property {?number} confidence
- * @property {?string} second
+ * @property {?string} second the second most probable genre
  * @property {Record<string, number>} probabilities
  * @property {Record<string, number>} styles most probable first
  * @property {?number} duration_s
@@ -39,8 +39,70 @@ const SILENT = "Tonearm does not answer: is `tonearm serve` still running?";
  * @property {Record<string, any>} result
  */
 
-/** An answer that is not a success; status 0 where there was none. */
+/**
+ * @typedef {object} Segment
+ * @property {number} start_s
+ * @property {number} end_s
+ * @property {?string} genre null when unknown
+ * @property {number} confidence
+ */
+
+/**
+ * The genre of a file, as `tonearm predict --format jsonl` says it.
+ *
+ * @typedef {object} Prediction
+ * @property {?string} genre null when unknown
+ * @property {string} nearest
+ * @property {number} confidence
+ * @property {Record<string, number>} probabilities most probable first
+ * @property {Record<string, number>} [styles]
+ * @property {Record<string, number>} [tags] moods and instruments
+ * @property {Record<string, number>} [mix] shares of its genres, where it changes between them
+ * @property {number} duration_s
+ * @property {Segment[]} timeline
+ * @property {string[]} [warnings]
+ * @property {{kind: string, message: string}} [error]
+ */
+
+/**
+ * What spoke for a genre and for the next one.
+ *
+ * @typedef {object} Reasons
+ * @property {string} genre
+ * @property {string} against the genre that came second
+ * @property {{tag: string, amount: number}[]} tags below zero: for the second genre
+ * @property {{start_s: number, end_s: number, amount: number}[]} windows
+ * @property {{low_hz: number, high_hz: number, amount: number}[]} bands
+ * @property {number[]} typical_s start and end of the most typical stretch
+ */
+
+/**
+ * A spectrogram and a waveform, in base64.
+ *
+ * @typedef {object} Picture
+ * @property {number} duration_s
+ * @property {number} columns
+ * @property {number} bands
+ * @property {string} levels uint8 [columns, bands], low bands first
+ * @property {string} peaks uint8 [columns], 255 for full scale
+ */
+
+/**
+ * The tags of a dropped file.
+ *
+ * @typedef {object} About
+ * @property {?string} [title]
+ * @property {?string} [artist]
+ * @property {string[]} [genres]
+ * @property {?string} [cover] an address of a picture
+ */
+
+/**
+ * An answer that is not a success. `status` is 0 where there was no answer, and `kind` is the
+ * server's stable name of the fault.
+ */
 export class Problem extends Error {
+  /** @param {{detail?: string, title?: string, kind?: string, status?: number}} values */
   constructor(values) {
     super(values.detail || values.title || "the server did not answer");
     this.kind = values.kind || "";
@@ -48,12 +110,18 @@ export class Problem extends Error {
   }
 }
 
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ * @returns {Promise<any>} the answer's JSON
+ */
 async function ask(path, options) {
   let response;
   try {
     response = await fetch(BASE + path, options);
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    // Who aborts a request knows of it; anything else means that nobody answers.
+    if (error instanceof Error && error.name === "AbortError") throw error;
     throw new Problem({ detail: SILENT });
   }
   if (response.ok) return response.json();
@@ -61,8 +129,23 @@ async function ask(path, options) {
   throw new Problem({ status: response.status, ...values });
 }
 
-/** @param {string} path @param {{signal?: AbortSignal}} [options] */
+/**
+ * Ask for something.
+ *
+ * @param {string} path below `/api/v1`
+ * @param {{signal?: AbortSignal}} [options]
+ * @returns {Promise<any>} the answer's JSON; throws a Problem
+ */
 export const get = (path, { signal } = {}) => ask(path, { signal });
+
+/**
+ * Have something done.
+ *
+ * @param {string} path below `/api/v1`
+ * @param {object} [values] the body, as JSON
+ * @param {string} [method]
+ * @returns {Promise<any>} the answer's JSON; throws a Problem
+ */
 export const send = (path, values = undefined, method = "POST") =>
   ask(path, {
     method,
@@ -70,18 +153,23 @@ export const send = (path, values = undefined, method = "POST") =>
     body: values === undefined ? undefined : JSON.stringify(values),
   });
 
-/** @param {Record<string, any>} values empty ones are left out */
+/**
+ * The part of an address behind its question mark.
+ *
+ * @param {Record<string, any>} values empty ones are left out
+ * @returns {string}
+ */
 export const query = (values) =>
   new URLSearchParams(
     Object.entries(values).filter(([, value]) => value || value === 0),
   ).toString();
 
 /**
- * Keep a file in the library: {path, kept}.
+ * Keep a file in the library.
  *
  * @param {File} file
  * @param {number} folder which of those that `/scan` names
- * @returns {Promise<{path: string, kept: boolean}>}
+ * @returns {Promise<{path: string, kept: boolean}>} where it is now, and whether it was new
  */
 export const keep = (file, folder) =>
   ask(`/library/files?${query({ name: file.name, folder })}`, {
@@ -90,21 +178,35 @@ export const keep = (file, folder) =>
     body: file,
   });
 
+/**
+ * The address of a track's sound.
+ *
+ * @param {number} id
+ * @returns {string}
+ */
 export const audioOf = (id) => `${BASE}/tracks/${id}/audio`;
 
-/** A piece of music to try. @param {string} name @returns {Promise<File>} */
+/**
+ * A piece of music to try.
+ *
+ * @param {string} name one of those that `/examples` names
+ * @returns {Promise<File>}
+ */
 export async function exampleFile(name) {
   const answer = await fetch(`${BASE}/examples/${encodeURIComponent(name)}`);
   return new File([await answer.blob()], name);
 }
+
+/** The server's stream of events. */
 export const eventsUrl = `${BASE}/events`;
 
 /**
- * Analyse a file. Reports {sent}, {progress}, {answer}, {picture} as they come.
- * XMLHttpRequest, since fetch cannot say how much of an upload is sent.
+ * Analyse a file. Reports {sent}, {progress}, {about}, {quick}, {answer}, {picture} and {reasons}
+ * as they come. By XMLHttpRequest, since fetch cannot say how much of an upload is sent.
  *
  * @param {File} file
- * @param {{report: (values: any) => void, signal: AbortSignal, options: string}} how
+ * @param {{report: (values: Record<string, any>) => void, signal: AbortSignal,
+ *   options: string}} how `options` is the query of `/predict`
  * @returns {Promise<void>}
  */
 export function predict(file, { report, signal, options }) {
@@ -112,7 +214,7 @@ export function predict(file, { report, signal, options }) {
     const request = new XMLHttpRequest();
     const form = new FormData();
     form.append("file", file, file.name || "recording");
-    let read = 0;
+    let read = 0; // characters of the answer; the last line may still be on its way
     const lines = () => {
       const text = request.responseText;
       for (let end; (end = text.indexOf("\n", read)) >= 0; read = end + 1) {

@@ -1,9 +1,9 @@
 // Which view is shown, by the address; each is made once and kept.
 import * as address from "./address.js";
 import { get } from "./api.js";
-import { el, fail, toast } from "./dom.js";
-import { load } from "./genres.js";
+import { asError, byId, el, fail, toast } from "./dom.js";
 import { tellEnd } from "./ends.js";
+import { load } from "./genres.js";
 import { makeJobs, runJob } from "./jobs.js";
 import { makeList } from "./list.js";
 import { makeListen } from "./listen.js";
@@ -14,28 +14,27 @@ import * as reviews from "./reviews.js";
 import { makeReview } from "./review.js";
 import { connect, onReturn } from "./server.js";
 
-const main = document.getElementById("main");
-const makers = {
-  listen: makeListen,
-  overview: () => makeOverview({ undoRun }),
-  list: () => makeList({ onchange: () => changed(false) }),
-  review: () => makeReview(),
-  map: () => makeMap({ onchange: () => changed() }),
+/** @typedef {import("./address.js").View} View */
+
+const main = byId("main");
+/** @type {?ReturnType<typeof makeList>} */
+let list = null;
+/** @type {Record<string, {title: string, make: () => View}>} */
+const views = {
+  listen: { title: "Listen", make: makeListen },
+  overview: { title: "Overview", make: () => makeOverview({ undoRun }) },
+  list: { title: "List", make: () => (list = makeList({ onchange: () => changed(false) })) },
+  review: { title: "Review", make: makeReview },
+  map: { title: "Map", make: () => makeMap({ onchange: () => changed() }) },
 };
-const titles = {
-  listen: "Listen",
-  overview: "Overview",
-  list: "List",
-  review: "Review",
-  map: "Map",
-};
+/** @type {Record<string, View>} those that were shown already */
 const made = {};
 
 function show() {
   const { view, values } = address.read();
-  const name = view in makers ? view : "listen";
-  if (view === "main") return;
-  made[name] ??= makers[name]();
+  const name = view in views ? view : "listen";
+  if (view === "main") return; // "Skip to content" is a link within the view that is shown
+  made[name] ??= views[name].make();
   for (const [other, shown] of Object.entries(made)) {
     shown.node.hidden = other !== name;
     if (!shown.node.isConnected) main.append(shown.node);
@@ -46,20 +45,22 @@ function show() {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  document.title = `${titles[name]} · Tonearm`;
-  made[name].show?.(values);
+  document.title = `${views[name].title} · Tonearm`;
+  made[name].show(values);
 }
 
-/** Numbers changed; rows too, unless only reviews did. */
+/** Numbers changed; rows too, unless only reviews did: the list shows these at once itself. */
 function changed(rows = true) {
-  made.overview?.refresh();
-  if (rows) made.list?.reload();
+  made.overview?.refresh?.();
+  if (rows) list?.reload();
 }
 
+/** @param {?number} run null for the latest that can be undone */
 async function undoRun(run) {
   await runJob("/tags/undo", run ? { run } : {}).catch(fail);
 }
 
+// Reviews that are not sent yet are kept, but another browser would not see them.
 addEventListener("beforeunload", (event) => reviews.pending() && event.preventDefault());
 onReturn(() => {
   toast("Tonearm runs again.");
@@ -76,12 +77,12 @@ try {
       changed(job.kind !== "review");
     },
   });
-  document.getElementById("foot").append(jobs.node, makePlayer());
-  connect(document.getElementById("offline"));
+  byId("foot").append(jobs.node, makePlayer());
+  connect(byId("offline"));
   address.onChange(show);
   show();
   reviews.work();
   await get("/health");
 } catch (error) {
-  main.append(el("p", { class: "fault", role: "alert" }, error.message));
+  main.append(el("p", { class: "fault", role: "alert" }, asError(error).message));
 }

@@ -1,15 +1,41 @@
 // One file on its way, and what it is.
 import { predict } from "./api.js";
-import { el, bar, button, clock, percent } from "./dom.js";
+import { asError, bar, button, clock, el, percent } from "./dom.js";
 import { badge, nameOf, swatch } from "./genres.js";
 import { makePicture } from "./picture.js";
 import * as player from "./player.js";
 import { drawReasons } from "./reasons.js";
 import { verdict, lower } from "./words.js";
 
+/** @typedef {import("./api.js").Prediction} Prediction */
+/** @typedef {import("./api.js").About} About */
+/**
+ * A card of a file, and what is known of it.
+ *
+ * @typedef {object} Card
+ * @property {HTMLElement} node
+ * @property {string} name of the file
+ * @property {File} file
+ * @property {boolean} kept whether the library has it
+ * @property {() => void} remove
+ * @property {?Prediction} answer null until the whole is analysed
+ * @property {?About} about its tags, as soon as they are known
+ * @property {boolean} failed
+ * @property {() => Promise<void>} analyse sends it, and resolves whatever becomes of it
+ */
+
+const MOST_ROWS = 10; // of probabilities, styles and moods each
+const SENT = 0.2; // of the bar, for the way to the server
+
 let numbers = 0;
 
-/** A card for a file; `analyse()` sends it, and resolves whatever becomes of it. */
+/**
+ * A card for a file.
+ *
+ * @param {File} file
+ * @param {{onremove: (card: Card) => void, onkeep: (card: Card) => void, onanswer: () => void}} how
+ * @returns {Card}
+ */
 export function makeCard(file, { onremove, onkeep, onanswer }) {
   const key = `card-${(numbers += 1)}`;
   const source = URL.createObjectURL(file);
@@ -27,6 +53,11 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     "aria-label": `Play ${name}`,
     disabled: true,
   });
+  const unfolds = button("▾", unfold, {
+    class: "plain unfolds",
+    "aria-expanded": "false",
+    "aria-label": `Details of ${name}`,
+  });
   const away = button("×", remove, { class: "plain away", "aria-label": `Remove ${name}` });
   const icon = el("span", { class: "icon", "aria-hidden": "true" });
   const cover = el("span", { class: "holds-cover" });
@@ -42,16 +73,24 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
       icon,
       el("div", { class: "said" }, title, words),
       confidence,
+      unfolds,
       away,
     ),
     el("div", { class: "line" }, label, now),
     body,
   );
   const picture = makePicture({ label: name, onseek: (seconds) => play(seconds) });
-  let [answer, first, about, unwatch] = [null, null, null, null];
+  /** @type {?Prediction} of the whole */
+  let answer = null;
+  /** @type {?Prediction} of some windows */
+  let first = null;
+  /** @type {?About} */
+  let about = null;
+  /** @type {?() => void} */
+  let unwatch = null;
 
   const sound = { key, source, title: name };
-  const play = (seconds) => player.play(sound, seconds);
+  const play = (/** @type {number} */ seconds) => player.play(sound, seconds);
   function toggle() {
     player.toggle(sound);
   }
@@ -66,16 +105,27 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     onremove(card);
   }
 
-  title.addEventListener("click", () => node.classList.toggle("open"));
+  // In a table of many files a card is one line until it is opened.
+  function unfold() {
+    unfolds.setAttribute("aria-expanded", String(node.classList.toggle("open")));
+  }
+  title.addEventListener("click", unfold);
 
+  /** @param {string} message */
   function bad(message) {
     node.className = "card bad";
     title.textContent = "Could not be read";
+    // "is not an audio file" wants a subject; a sentence has its own.
     words.textContent = /^[A-Z]/.test(message) ? message : `${name} ${message}`;
     body.replaceChildren();
   }
 
-  /** The genre; of some windows at first, then of the whole. */
+  /**
+   * The genre; of some windows at first, then of the whole.
+   *
+   * @param {Prediction} values
+   * @param {string} [note]
+   */
   function showVerdict(values, note = "") {
     node.className = values.genre || values.mix ? "card" : "card unknown";
     title.textContent = values.genre ? nameOf(values.genre) : values.mix ? "Changes" : "Unknown";
@@ -93,18 +143,19 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     unwatch ??= player.watch(follow);
   }
 
-  /** "almost certainly rock; hard rock" */
+  /** "almost certainly rock; hard rock". @param {Prediction} values */
   function inWords(values) {
     const styles = Object.keys(values.styles ?? {}).slice(0, 2);
     const said = values.mix ? mixOf(values.mix) : verdict(values);
     return styles.length ? `${said}; ${styles.join(", ")}` : said;
   }
 
-  const mixOf = (mix) =>
+  const mixOf = (/** @type {Record<string, number>} */ mix) =>
     Object.entries(mix)
       .map(([genre, part]) => `${lower(genre)} ${percent(part)}`)
       .join(", ");
 
+  /** @param {Prediction} values */
   function show(values) {
     if (values.error) return bad(values.error.message);
     answer = values;
@@ -119,11 +170,12 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     onanswer();
   }
 
-  /** All probabilities, styles and moods, for who wants them. */
+  /** All probabilities, styles and moods, for who wants them. @param {Prediction} values */
   function details({ probabilities, styles, tags }) {
+    /** @param {Record<string, number>} values @param {boolean} isGenre */
     const rows = (values, isGenre) =>
-      Object.entries(values ?? {})
-        .slice(0, 10)
+      Object.entries(values)
+        .slice(0, MOST_ROWS)
         .map(([label_, value]) =>
           el(
             "li",
@@ -133,8 +185,13 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
             el("span", { class: "confidence" }, percent(value)),
           ),
         );
+    /**
+     * @param {string} heading
+     * @param {Record<string, number>} [values]
+     * @param {boolean} [isGenre]
+     */
     const part = (heading, values, isGenre = false) =>
-      Object.keys(values ?? {}).length
+      values && Object.keys(values).length
         ? el(
             "div",
             {},
@@ -164,6 +221,7 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     label.textContent = [said || name, said ? name : "", length, tag].filter(Boolean).join(" · ");
   }
 
+  /** @param {player.State} state */
   function follow(state) {
     const mine = state.key === key;
     const runs = mine && !state.paused;
@@ -183,39 +241,46 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     if (now.textContent !== text) now.textContent = text;
   }
 
-  /** What to do with each kind of line that the server sends. */
+  /**
+   * What to do with each kind of line that the server sends.
+   *
+   * @type {Record<string, (values: any) => void>}
+   */
   const takers = {
-    sent(fraction) {
+    sent(/** @type {number} */ fraction) {
       title.textContent = fraction < 1 ? "Sending" : "Waiting";
-      progress.value = fraction * 0.2;
+      progress.value = fraction * SENT;
     },
-    progress(fraction) {
+    progress(/** @type {number} */ fraction) {
       if (answer) return;
       if (!first) title.textContent = "Analysing";
-      progress.value = (first ? 0 : 0.2) + (first ? 1 : 0.8) * fraction;
+      // After the first genre the bar begins again: it is that of the whole then.
+      progress.value = first ? fraction : SENT + (1 - SENT) * fraction;
     },
-    quick(values) {
+    quick(/** @type {Prediction} */ values) {
       first = values;
-      showVerdict(first, ", by a few windows so far");
+      showVerdict(values, ", by a few windows so far");
     },
-    about(values) {
+    about(/** @type {About} */ values) {
       about = values;
-      if (about.cover)
-        cover.replaceChildren(el("img", { class: "cover large", src: about.cover, alt: "" }));
+      if (values.cover)
+        cover.replaceChildren(el("img", { class: "cover large", src: values.cover, alt: "" }));
       describe();
     },
     answer: show,
-    reasons: (values) => {
+    reasons: (/** @type {?import("./api.js").Reasons} */ values) => {
       if (values) why.append(el("h3", {}, "Why"), ...drawReasons(values, (at) => play(at)));
     },
-    picture: (values) => values && picture.setPicture(values),
+    picture: (/** @type {?import("./api.js").Picture} */ values) =>
+      values && picture.setPicture(values),
   };
-  const report = (values) =>
+  const report = (/** @type {Record<string, any>} */ values) =>
     Object.entries(values).forEach(([name, value]) => takers[name]?.(value));
 
   const keeping = button("Keep in library", () => onkeep(card), { class: "keep", hidden: true });
   label.after(keeping);
 
+  /** @type {Card} */
   const card = {
     node,
     name,
@@ -247,7 +312,8 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
         });
         if (!answer && !card.failed) bad("no answer came");
       } catch (error) {
-        if (!answer) bad(error.message);
+        // What came before the connection broke is an answer still.
+        if (!answer) bad(asError(error).message);
       }
     },
   };

@@ -3,8 +3,11 @@ import { audioOf } from "./api.js";
 import { el } from "./dom.js";
 
 /**
- * @param {number} id of a track
+ * The address of a track's cover.
+ *
+ * @param {number} id
  * @param {number} [mostKb] larger ones are as none: decoding 20 of 3 MB each stops a list
+ * @returns {string}
  */
 export const coverOf = (id, mostKb) =>
   audioOf(id).replace("/audio", "/cover") + (mostKb ? `?most_kb=${mostKb}` : "");
@@ -13,6 +16,7 @@ export const coverOf = (id, mostKb) =>
  * A picture that goes away by itself where there is none.
  *
  * @param {import("./api.js").Track} row
+ * @returns {HTMLImageElement}
  */
 export function makeCover(row) {
   const image = el("img", { class: "cover large", alt: "", loading: "lazy" });

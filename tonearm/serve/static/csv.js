@@ -1,7 +1,12 @@
 // The list as a file for a spreadsheet.
 import { get, query } from "./api.js";
 
+/** @typedef {import("./api.js").Track} Track */
+/** @template Row @typedef {Record<string, (row: Row) => any>} Columns */
+
 const PAGE = 1_000;
+const REVOKE_MS = 1_000; // a browser has begun to save by then
+/** @type {Columns<Track>} */
 const COLUMNS = {
   path: (row) => row.path,
   title: (row) => row.title,
@@ -16,37 +21,64 @@ const COLUMNS = {
   "reviewed genre": (row) => row.review?.genre,
 };
 
-/** A value quoted where a comma or a line would break it; no formula of a foreign title runs. */
+/**
+ * A value quoted where a comma or a line would break it.
+ *
+ * @param {any} value
+ */
 function cell(value) {
   let text = String(value ?? "");
+  // A spreadsheet runs what begins like a formula, whoever wrote it into a title.
   if (/^[=+@\-\t\r]/.test(text)) text = `'${text}`;
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** @param {object[]} rows @param {Record<string, (row: any) => any>} [columns] */
-export function toCsv(rows, columns = COLUMNS) {
+/**
+ * Rows as CSV, with a line of headings.
+ *
+ * @template Row
+ * @param {Row[]} rows
+ * @param {Columns<Row>} columns what each heading has below it
+ * @returns {string}
+ */
+export function toCsv(rows, columns) {
   const lines = rows.map((row) => Object.values(columns).map((value) => cell(value(row))));
   return [Object.keys(columns), ...lines].map((values) => values.join(",")).join("\r\n");
 }
 
-/** Hand over a file; a spreadsheet needs the mark at its beginning to take it for UTF-8. */
+/**
+ * Hand a file over, as a download.
+ *
+ * @param {string} text
+ * @param {string} name
+ * @param {string} [type]
+ * @returns {void}
+ */
 export function save(text, name, type = "text/csv") {
+  // A spreadsheet needs the mark at its beginning to take it for UTF-8.
   const parts = type === "text/csv" ? ["\ufeff", text] : [text];
   const url = URL.createObjectURL(new Blob(parts, { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1_000);
+  setTimeout(() => URL.revokeObjectURL(url), REVOKE_MS);
 }
 
-/** @param {object} wanted what `/tracks` understands */
+/**
+ * Save all tracks that meet a filter.
+ *
+ * @param {object} wanted what `/tracks` understands
+ * @returns {Promise<void>}
+ */
 export async function saveCsv(wanted) {
+  /** @type {Track[]} */
   const rows = [];
   for (;;) {
     const page = await get(`/tracks?${query({ ...wanted, offset: rows.length, limit: PAGE })}`);
     rows.push(...page.tracks);
+    // None left, though the total said so: a scan took tracks away meanwhile.
     if (!page.tracks.length || rows.length >= page.total) break;
   }
-  save(toCsv(rows), "tonearm.csv");
+  save(toCsv(rows, COLUMNS), "tonearm.csv");
 }

@@ -1,7 +1,7 @@
 // One track of the library: picture, timeline, similar tracks, and the review.
-import { get } from "./api.js";
+import { Problem, get } from "./api.js";
 import { saidOf } from "./columns.js";
-import { el, button, clock, percent } from "./dom.js";
+import { asError, button, clock, el, percent } from "./dom.js";
 import { badge, nameOf, swatch } from "./genres.js";
 import { makeCover } from "./cover.js";
 import { makePicture } from "./picture.js";
@@ -11,14 +11,21 @@ import { soundOf } from "./sounds.js";
 import { verdict, lower } from "./words.js";
 
 /** @typedef {import("./api.js").Track} Track */
+/** @typedef {import("./api.js").Prediction} Prediction */
+/** @typedef {ReturnType<typeof makePicture>} Drawn */
+/** @typedef {Record<"facts" | "like" | "sounds" | "reasons", HTMLElement>} Places */
 
+const MOST_BARS = { large: 10, small: 4 };
 const WAIT_MS = 250; // who leafs through quickly asks nothing of the server
 
-/** A network has no reasons, which is no fault. */
+/** A network has no reasons, which is no fault. @param {unknown} error */
 const ifNone = (error) => {
-  if (error.status === 409) return null;
+  if (error instanceof Problem && error.status === 409) return null;
   throw error;
 };
+
+/** Whether the page itself gave a request up, as when one leafs on. @param {unknown} error */
+const isGivenUp = (error) => asError(error).name === "AbortError";
 
 /**
  * The panel of the current track.
@@ -27,12 +34,21 @@ const ifNone = (error) => {
  *   large?: boolean, startOf?: (row: Track) => Promise<number>}} how `startOf` says from where a
  *   track is played at first
  */
-export function makeDetail({ act, onclose, onopen, large = false, startOf = async () => 0 }) {
+export function makeDetail(how) {
+  const { act, onclose, onopen, large = false, startOf = async () => 0 } = how;
   const node = el("aside", { class: large ? "detail large" : "detail", "aria-label": "Track" });
   node.hidden = true;
   /** @type {?Track} */
   let shown = null;
-  let [picture, stop, timer, unwatch, now] = [null, null, 0, null, null];
+  /** @type {?Drawn} */
+  let picture = null;
+  let stop = new AbortController(); // of what is asked for the track that is shown
+  /** @type {?() => void} */
+  let unwatch = null;
+  let timer = 0;
+  /** @type {?number} where the most typical stretch begins, as the reasons say */
+  let typical = null;
+  const now = el("p", { class: "now" });
 
   /** @param {?Track} row */
   function show(row) {
@@ -47,40 +63,45 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     const like = el("div", { class: "like" });
     const sounds = el("div", { class: "sounds" });
     const reasons = el("div", { class: "reasons" });
-    now = el("p", { class: "now" });
-    picture = makePicture({ label: row.title || row.name, onseek: (at) => play(at) });
-    node.replaceChildren(head(row), sounds, picture.node, acts(), reasons, facts, like);
+    const drawn = makePicture({ label: row.title || row.name, onseek: (at) => play(at) });
+    picture = drawn;
+    now.textContent = "";
+    node.replaceChildren(head(row), sounds, drawn.node, acts(), reasons, facts, like);
     drawSound(sounds, row, null);
-    picture.node.hidden = Boolean(row.error);
+    drawn.node.hidden = Boolean(row.error);
     refresh(row);
     unwatch = player.watch(follow);
     // What plays is what is looked at: another one would be mistaken for it.
     const wasPlaying = player.isPlaying();
     timer = window.setTimeout(() => {
       if (wasPlaying && !row.error) begin(row);
-      fetchAll(row, { facts, like, sounds, reasons });
+      fetchAll(row, drawn, { facts, like, sounds, reasons });
     }, WAIT_MS);
   }
 
   function leave() {
-    stop?.abort();
+    stop.abort();
     unwatch?.();
     picture?.destroy();
     clearTimeout(timer);
-    [stop, unwatch, picture] = [null, null, null];
+    [unwatch, picture, typical] = [null, null, null];
   }
 
-  const play = (at = null) =>
-    shown &&
-    player.play(
-      soundOf(shown, () => onopen(shown)),
-      at,
-    );
+  /** @param {?number} [at] seconds; null goes on where it was */
+  function play(at = null) {
+    const row = shown;
+    if (row)
+      player.play(
+        soundOf(row, () => onopen(row)),
+        at,
+      );
+  }
 
   /** @param {Track} row */
   async function begin(row) {
-    const at = await startOf(row);
-    if (shown === row) play(at);
+    // By the whole track, once it is analysed: a few windows may take another stretch for typical.
+    const at = (large ? typical : null) ?? (await startOf(row));
+    if (shown === row) play(at); // or somebody went on meanwhile
   }
 
   /** @param {Track} row */
@@ -99,7 +120,14 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     );
   }
 
-  /** The genre by sound; of the whole track as soon as it is known, next to that of the scan. */
+  /**
+   * The genre by sound; of the whole track as soon as it is known, next to that of the scan: the
+   * list has that of the scan, and the two may differ.
+   *
+   * @param {HTMLElement} place
+   * @param {Track} row
+   * @param {?Prediction} whole
+   */
   function drawSound(place, row, whole) {
     if (row.error) {
       place.replaceChildren(
@@ -110,8 +138,8 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     const best = whole ?? row;
     const words = `${best.genre ? "" : "unknown: "}${verdict(best)}`;
     const scan = row.genre ? `${lower(row.genre)}, ${percent(row.confidence)}` : "unknown";
-    const now = best.genre ? `${lower(best.genre)}, ${percent(best.confidence)}` : "unknown";
-    const differs = whole && scan !== now;
+    const found = best.genre ? `${lower(best.genre)}, ${percent(best.confidence)}` : "unknown";
+    const differs = whole && scan !== found;
     const other = row.genre === best.genre ? "span" : "strong";
     place.replaceChildren(
       el(
@@ -131,6 +159,7 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
   }
 
   function acts() {
+    /** @param {string} text @param {string} said @param {string} key */
     const one = (text, said, key) =>
       button(text, () => act(said), {
         "data-verdict": said,
@@ -147,19 +176,27 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     );
   }
 
-  /** @param {Track} row */
+  /** Show the review of a row that may have been reviewed. @param {Track} row */
   function refresh(row) {
     shown = row;
-    for (const control of node.querySelectorAll("[data-verdict]")) {
+    /** @type {NodeListOf<HTMLButtonElement>} */
+    const controls = node.querySelectorAll("[data-verdict]");
+    for (const control of controls) {
       control.setAttribute("aria-pressed", String(row.review?.verdict === control.dataset.verdict));
       control.disabled = Boolean(row.error);
     }
   }
 
-  async function fetchAll(row, places) {
+  /**
+   * Fill in what takes time: each part where it belongs, as it comes.
+   *
+   * @param {Track} row
+   * @param {Drawn} drawn
+   * @param {Places} places
+   */
+  async function fetchAll(row, drawn, places) {
     const signal = stop.signal;
-    const drawn = picture;
-    const ask = (path) => get(path, { signal });
+    const ask = (/** @type {string} */ path) => get(path, { signal });
     places.facts.append(...factsOf(row));
     if (row.error) return;
     const results = await Promise.allSettled([
@@ -167,7 +204,7 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
         (values) => drawn.setPicture(values),
         (error) => {
           // Nothing will ever be drawn there: an empty box would look like waiting.
-          if (error.name !== "AbortError") drawn.node.hidden = true;
+          if (!isGivenUp(error)) drawn.node.hidden = true;
           throw error;
         },
       ),
@@ -176,16 +213,18 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
         drawSound(places.sounds, row, values);
         places.facts.querySelector(".probabilities")?.replaceWith(barsOf(values.probabilities));
         // The server has both from one analysis, so this one is there at once.
+        /** @type {?import("./api.js").Reasons} */
         const reasons = await ask(`/tracks/${row.id}/reasons`).catch(ifNone);
-        const seek = (at) => play(at);
+        if (reasons && !signal.aborted) typical = reasons.typical_s[0];
+        const seek = (/** @type {number} */ at) => play(at);
         places.reasons.append(makeWhy({ reasons, prediction: values, seek, row, onopen }));
       }),
       ask(`/similar/${row.id}?count=6`).then((answer) => places.like.append(...alikeOf(answer))),
     ]);
-    const reasons = results.flatMap((result) => ("reason" in result ? [result.reason] : []));
-    const faults = reasons.filter((reason) => reason.name !== "AbortError");
+    const thrown = results.flatMap((result) => ("reason" in result ? [result.reason] : []));
+    const faults = thrown.filter((reason) => !isGivenUp(reason));
     // A file that is gone fails each of them in the same words.
-    for (const message of new Set(faults.map((reason) => reason.message)))
+    for (const message of new Set(faults.map((reason) => asError(reason).message)))
       places.facts.append(el("p", { class: "warning" }, message));
   }
 
@@ -202,9 +241,10 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     return [row.error ? "" : barsOf(row.probabilities), list];
   }
 
+  /** @param {Record<string, number>} probabilities */
   function barsOf(probabilities) {
     const bars = Object.entries(probabilities)
-      .slice(0, large ? 10 : 4)
+      .slice(0, large ? MOST_BARS.large : MOST_BARS.small)
       .map(([genre, value]) =>
         el(
           "li",
@@ -217,6 +257,7 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     return el("ul", { class: "probabilities", "aria-label": "Most likely genres" }, ...bars);
   }
 
+  /** What sounds like it, with what a person said of that. @param {{tracks: Track[]}} answer */
   function alikeOf({ tracks }) {
     if (!tracks.length) return [];
     const rows = tracks.map((row) => {
@@ -237,16 +278,17 @@ export function makeDetail({ act, onclose, onopen, large = false, startOf = asyn
     else begin(shown);
   }
 
+  /** @param {player.State} state */
   function follow(state) {
-    const mine = state.key === soundOf(shown).key;
+    const mine = shown !== null && state.key === soundOf(shown).key;
     const runs = mine && !state.paused;
-    const playing = node.querySelector(".play");
+    const playing = /** @type {HTMLElement} */ (node.querySelector(".play"));
     const symbol = runs ? "❚❚" : "▶";
     if (playing.textContent !== symbol) {
       playing.textContent = symbol;
       playing.setAttribute("aria-label", runs ? "Pause" : "Play");
     }
-    if (!mine) return;
+    if (!mine || !picture) return;
     picture.setTime(state.time);
     const part = picture.partAt(state.time);
     const text = `${clock(state.time)}  ${part ? lower(part.genre) : ""}`;

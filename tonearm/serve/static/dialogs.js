@@ -1,7 +1,17 @@
 // Dialogs: another genre, a question, some of many, the keys.
-import { el, button } from "./dom.js";
-import { labels, namePattern, swatch } from "./genres.js";
+import { button, el } from "./dom.js";
+import { choices, keyOf, nameOf, namePattern, remember, swatch } from "./genres.js";
 
+/** @typedef {import("./dom.js").Child} Child */
+
+/**
+ * A dialog, which Escape closes, and which is gone when it is closed.
+ *
+ * @param {string} title
+ * @param {Record<string, any>} properties as of `el`
+ * @param {...(Child | Child[])} children
+ * @returns {HTMLDialogElement} open
+ */
 export function open(title, properties, ...children) {
   const id = `dialog-${title.replace(/\W+/g, "-").toLowerCase()}`;
   const dialog = el(
@@ -16,62 +26,109 @@ export function open(title, properties, ...children) {
   return dialog;
 }
 
-/** Ask for a genre; gives its name inside, or as it was typed, or null. */
+/**
+ * Ask for a genre: by a click, by a number key, or by typing how its name begins.
+ *
+ * @param {?string} nearest which has the focus at first
+ * @returns {Promise<?string>} its name inside, or as it was typed, or null
+ */
 export function askGenre(nearest) {
   return new Promise((resolve) => {
-    const choose = (genre) => (resolve(genre), dialog.close());
-    const choices = labels().map((row, i) => {
-      const key = i < 9 ? String(i + 1) : "0";
-      const choice = button("", () => choose(row.genre), {
-        class: "choice",
-        "data-key": key,
-        "aria-keyshortcuts": key,
-      });
-      choice.append(swatch(row.genre), el("span", {}, row.name), el("kbd", {}, key));
-      return choice;
-    });
-    const other = el("input", {
+    const choose = (/** @type {string} */ genre) => {
+      remember(genre);
+      resolve(genre);
+      dialog.close();
+    };
+    const found = choices().map((genre, i) => ({ genre, node: genreButton(genre, i, choose) }));
+    const typed = el("input", {
       maxlength: 100,
       pattern: namePattern(),
-      placeholder: "Another genre",
-      "aria-label": "Another genre",
+      placeholder: "Type any genre",
+      "aria-label": "Type any genre",
+      oninput: narrow,
     });
-    const form = el(
-      "form",
-      {
-        class: "line",
-        onsubmit: (event) => (
-          event.preventDefault(),
-          other.value.trim() && choose(other.value.trim())
-        ),
-      },
-      other,
-      el("button", {}, "Use it"),
-    );
+    const use = el("button", { class: "main", disabled: true }, "Use it");
+    const asTyped = button("", () => form.reportValidity() && choose(typed.value.trim()), {
+      hidden: true,
+    });
+    const form = el("form", { class: "line typed", onsubmit }, typed, use, asTyped);
+
+    /** Those whose name begins with what is typed; one that is typed in full alone. */
+    function fitting() {
+      const text = typed.value.trim().toLowerCase();
+      const names = found.map(({ genre }) => ({ genre, name: nameOf(genre).toLowerCase() }));
+      const full = names.filter(({ name }) => name === text);
+      const some = full.length ? full : names.filter(({ name }) => name.startsWith(text));
+      return text ? some.map(({ genre }) => genre) : [];
+    }
+
+    /** Enter takes the first that fits; "Electro" is a genre, too, not only half of one. */
+    function narrow() {
+      const [text, fit] = [typed.value.trim(), fitting()];
+      for (const { genre, node } of found)
+        node.classList.toggle("faint", Boolean(text) && !fit.includes(genre));
+      use.disabled = !text;
+      use.textContent = fit.length ? `Use ${nameOf(fit[0])}` : "Use it";
+      asTyped.hidden = !fit.length || nameOf(fit[0]).toLowerCase() === text.toLowerCase();
+      asTyped.textContent = `Use “${text}”`;
+    }
+
+    /** @param {Event} event */
+    function onsubmit(event) {
+      event.preventDefault();
+      const genre = fitting()[0] ?? typed.value.trim();
+      if (genre) choose(genre);
+    }
+
     const dialog = open(
       "It is",
       { class: "genres" },
-      el("div", { class: "choices" }, ...choices),
+      el("div", { class: "choices" }, ...found.map(({ node }) => node)),
       form,
-      button("Cancel", () => dialog.close()),
+      el(
+        "div",
+        { class: "line" },
+        button("Cancel", () => dialog.close()),
+      ),
     );
     dialog.addEventListener("close", () => resolve(null));
     dialog.addEventListener("keydown", (event) => {
-      if (event.target === other) return;
-      const chosen = choices.find((choice) => choice.dataset.key === event.key);
-      if (chosen) chosen.click();
-      // A letter begins another genre: it goes where the focus is then.
-      else if (/^\p{L}$/u.test(event.key) && !event.ctrlKey && !event.metaKey) other.focus();
+      if (event.target === typed) return;
+      const chosen = found.find(({ node }) => node.dataset.key === event.key);
+      if (chosen) choose(chosen.genre);
+      // A letter begins a name: it goes where the focus is then.
+      else if (/^\p{L}$/u.test(event.key) && !event.ctrlKey && !event.metaKey) typed.focus();
     });
-    (choices.find((_, i) => labels()[i].genre === nearest) ?? choices[0]).focus();
+    (found.find(({ genre }) => genre === nearest) ?? found[0]).node.focus();
   });
+}
+
+/**
+ * A button that chooses a genre, with its key where it has one.
+ *
+ * @param {string} genre
+ * @param {number} i its place among the choices
+ * @param {(genre: string) => void} choose
+ * @param {Record<string, any>} [properties] as of `el`
+ * @returns {HTMLButtonElement}
+ */
+export function genreButton(genre, i, choose, properties = {}) {
+  const key = keyOf(i);
+  const node = button("", () => choose(genre), {
+    class: "choice",
+    "data-key": key,
+    "aria-keyshortcuts": key,
+    ...properties,
+  });
+  node.append(swatch(genre), el("span", {}, nameOf(genre)), key ? el("kbd", {}, key) : "");
+  return node;
 }
 
 /**
  * Ask for one of some buttons; gives its name, or null.
  *
  * @param {string} title
- * @param {any[]} content
+ * @param {Child[]} content
  * @param {{name: string, text: string, main?: boolean}[]} answers
  * @returns {Promise<?string>}
  */
@@ -97,14 +154,17 @@ export function ask(title, content, answers) {
  * @returns {Promise<?string[]>}
  */
 export async function askSome(title, choices, checked) {
-  const boxes = Object.entries(choices).map(([name, text]) => {
+  const boxes = Object.keys(choices).map((name) => {
     const box = el("input", { type: "checkbox", value: name });
     box.checked = checked.includes(name);
-    return [box, el("label", { class: "check" }, box, el("span", {}, text))];
+    return box;
   });
-  const list = el("div", { class: "checks" }, ...boxes.map(([, label]) => label));
+  const labels = boxes.map((box) =>
+    el("label", { class: "check" }, box, el("span", {}, choices[box.value])),
+  );
+  const list = el("div", { class: "checks" }, ...labels);
   const answer = await ask(title, [list], [{ name: "yes", text: "Show these", main: true }]);
-  return answer && boxes.filter(([box]) => box.checked).map(([box]) => box.value);
+  return answer ? boxes.filter((box) => box.checked).map((box) => box.value) : null;
 }
 
 const KEYS = [
@@ -120,11 +180,17 @@ const KEYS = [
   ["Shift+↓", "select several"],
   ["Ctrl+A", "select all shown tracks"],
   ["W", "show what would be written"],
-  ["1 to 9", "in Review: choose that genre"],
+  ["1 to 9, 0", "in Review, and where you change a genre: choose that one"],
+  ["C, letters, Enter", "choose any genre by the beginning of its name"],
   ["/", "search"],
   ["?", "show these keys"],
 ];
 
+/**
+ * Show the keys.
+ *
+ * @returns {void}
+ */
 export function showKeys() {
   const rows = KEYS.map(([key, text]) =>
     el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key)), el("td", {}, text)),
@@ -133,6 +199,10 @@ export function showKeys() {
     "Keys",
     {},
     el("table", { class: "keys" }, el("tbody", {}, ...rows)),
-    button("Close", () => dialog.close()),
+    el(
+      "div",
+      { class: "line" },
+      button("Close", () => dialog.close()),
+    ),
   );
 }

@@ -1,10 +1,36 @@
 // The API's description as a page, from openapi.json.
-import { el } from "./dom.js";
+import { byId, el } from "./dom.js";
+
+/**
+ * A JSON Schema, as far as the page of the API shows it.
+ *
+ * @typedef {object} Schema
+ * @property {string} [$ref]
+ * @property {Schema[]} [anyOf]
+ * @property {string[]} [enum]
+ * @property {string} [type]
+ * @property {string} [format]
+ * @property {string} [description]
+ * @property {Schema} [items]
+ * @property {Record<string, Schema>} [properties]
+ * @property {string[]} [required]
+ */
+/**
+ * @typedef {object} Operation
+ * @property {string} summary
+ * @property {string} [description]
+ * @property {{name: string, description?: string, schema: Schema}[]} [parameters]
+ * @property {{content: Record<string, {schema: Schema}>}} [requestBody]
+ */
 
 const METHODS = ["get", "post", "put", "delete"];
 
+/** The last word of a reference: "Track" of "#/components/schemas/Track". @param {string} ref */
+const lastOf = (ref) => ref.slice(ref.lastIndexOf("/") + 1);
+
+/** @param {Schema} [schema] @returns {string} in words */
 function typeOf(schema = {}) {
-  if (schema.$ref) return schema.$ref.split("/").pop();
+  if (schema.$ref) return lastOf(schema.$ref);
   if (schema.anyOf)
     return schema.anyOf
       .map(typeOf)
@@ -15,6 +41,7 @@ function typeOf(schema = {}) {
   return [schema.type, schema.format].filter(Boolean).join(", ");
 }
 
+/** A table of names, types and words. @param {string[][]} rows */
 function fields(rows) {
   if (!rows.length) return null;
   return el(
@@ -36,11 +63,12 @@ function fields(rows) {
   );
 }
 
+/** What a request takes. @param {Operation} operation @param {Record<string, Schema>} schemas */
 function bodyOf(operation, schemas) {
   const content = Object.entries(operation.requestBody?.content ?? {})[0];
   if (!content) return null;
   const [kind, { schema }] = content;
-  const full = schema.$ref ? schemas[schema.$ref.split("/").pop()] : schema;
+  const full = schema.$ref ? schemas[lastOf(schema.$ref)] : schema;
   const rows = Object.entries(full.properties ?? {}).map(([name, value]) => [
     name,
     typeOf(value),
@@ -50,8 +78,10 @@ function bodyOf(operation, schemas) {
 }
 
 const { paths, info, components } = await (await fetch("/openapi.json")).json();
-document.getElementById("about").textContent = info.description;
-for (const [path, operations] of Object.entries(paths))
+byId("about").textContent = info.description;
+/** @type {[string, Record<string, Operation>][]} */
+const all = Object.entries(paths);
+for (const [path, operations] of all)
   for (const method of METHODS.filter((name) => operations[name])) {
     const operation = operations[method];
     const rows = (operation.parameters ?? []).map((parameter) => [
@@ -59,16 +89,14 @@ for (const [path, operations] of Object.entries(paths))
       typeOf(parameter.schema),
       parameter.description ?? parameter.schema.description ?? "",
     ]);
-    document
-      .getElementById("parts")
-      .append(
-        el(
-          "section",
-          {},
-          el("h2", {}, el("code", {}, `${method.toUpperCase()} ${path}`)),
-          el("p", {}, `${operation.summary}. ${operation.description ?? ""}`),
-          fields(rows),
-          bodyOf(operation, components?.schemas ?? {}),
-        ),
-      );
+    byId("parts").append(
+      el(
+        "section",
+        {},
+        el("h2", {}, el("code", {}, `${method.toUpperCase()} ${path}`)),
+        el("p", {}, `${operation.summary}. ${operation.description ?? ""}`),
+        fields(rows),
+        bodyOf(operation, components?.schemas ?? {}),
+      ),
+    );
   }

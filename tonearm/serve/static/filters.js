@@ -1,9 +1,13 @@
 // The controls above the list, the chips of what they are set to, and the words for each.
-import { el, button } from "./dom.js";
+import { button, el } from "./dom.js";
 import { all, nameOf, onLoad } from "./genres.js";
 
 /** @typedef {import("./address.js").Values} Values */
+/** @typedef {string[][]} Options pairs of a value and its words; the empty value is no filter */
 
+const TYPING_MS = 200; // who types quickly asks once
+
+/** @type {Options} */
 const CONFIDENCE = [
   ["", "Any"],
   ["0.9-1", "90 % and more"],
@@ -38,6 +42,7 @@ const NAMES = ["text", "genre", "confidence", "tag", "review", "state", "artist"
  * What `/tracks` understands, of the values of an address.
  *
  * @param {Values} values
+ * @returns {Record<string, any>}
  */
 export function toQuery(values) {
   const { text, genre, review, state, artist, album } = values;
@@ -62,11 +67,18 @@ export function toQuery(values) {
 export const filtersOf = (values) =>
   Object.fromEntries(Object.entries(values).filter(([name]) => NAMES.includes(name)));
 
-/** @param {{onchange: (values: Values, typing: boolean) => void}} how */
+/**
+ * The controls, and chips of what they are set to.
+ *
+ * @param {{onchange: (values: Values, typing: boolean) => void}} how `typing` is true for each
+ *   letter of a search, which is no step of the browser's history
+ */
 export function makeFilters({ onchange }) {
   /** @type {Values} */
   let values = {};
+  /** @type {Record<string, HTMLSelectElement | HTMLInputElement>} */
   const controls = {};
+  /** @param {string} name @param {string} label @param {Options} options */
   const select = (name, label, options) => {
     const choices = options.map(([value, text]) => el("option", { value }, text));
     const control = el("select", { onchange: () => set(name, control.value) }, ...choices);
@@ -78,22 +90,20 @@ export function makeFilters({ onchange }) {
   let timer = 0;
   text.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => set("text", text.value.trim(), true), 200);
+    timer = window.setTimeout(() => set("text", text.value.trim(), true), TYPING_MS);
   });
+  /** @returns {Options} */
   const genres = () => [["", "Any"], ...all().map((row) => [row.genre, row.name])];
   // Where there is little room the others wait behind this, so that the tracks are in sight.
-  const fold = button(
-    "Filters",
-    () => fold.setAttribute("aria-expanded", String(node.classList.toggle("open"))),
-    { class: "fold", "aria-expanded": "false" },
-  );
+  const unfold = () => fold.setAttribute("aria-expanded", String(node.classList.toggle("open")));
+  const fold = button("Filters", unfold, { class: "fold", "aria-expanded": "false" });
   const form = el(
     "form",
     {
       class: "filters",
       role: "search",
       "aria-label": "Filter tracks",
-      onsubmit: (event) => event.preventDefault(),
+      onsubmit: (/** @type {Event} */ event) => event.preventDefault(),
     },
     el("label", { class: "field wide" }, el("span", {}, "Search"), text),
     fold,
@@ -111,6 +121,7 @@ export function makeFilters({ onchange }) {
   const chips = el("ul", { class: "chips", "aria-label": "Filters" });
   const node = el("div", { class: "filtering" }, form, chips);
 
+  /** @param {string} name @param {string} value @param {boolean} [typing] */
   function set(name, value, typing = false) {
     values = { ...values, [name]: value };
     if (!value) delete values[name];
@@ -118,19 +129,22 @@ export function makeFilters({ onchange }) {
     onchange(values, typing);
   }
 
-  /** "Rejected" for review=reject. */
+  /** "Rejected" for review=reject. @param {string} name @param {string} value */
   function words(name, value) {
     if (name === "genre") return nameOf(value);
     if (name === "text") return `“${value}”`;
     if (name === "album") return "One album";
-    const options = { confidence: CONFIDENCE, tag: TAGS, review: SAID, state: FILES }[name] ?? [];
-    return options.find(([other]) => other === value)?.[1] ?? value;
+    /** @type {Record<string, Options>} */
+    const options = { confidence: CONFIDENCE, tag: TAGS, review: SAID, state: FILES };
+    return (options[name] ?? []).find(([other]) => other === value)?.[1] ?? value;
   }
 
+  /** @param {Values} now what the address says */
   function show(now) {
     values = filtersOf(now);
     for (const [name, control] of Object.entries(controls)) {
       const value = values[name] ?? "";
+      // What is being typed is not taken from under the cursor.
       if (control.value !== value && control !== document.activeElement) control.value = value;
       control.classList.toggle("set", Boolean(value));
     }
@@ -157,5 +171,5 @@ export function makeFilters({ onchange }) {
   /** Text that was just typed must not call this view back from the one that was gone to. */
   const leave = () => clearTimeout(timer);
 
-  return { node, show, leave, focus: () => text.focus(), words: () => chips.innerText };
+  return { node, show, leave, focus: () => text.focus() };
 }

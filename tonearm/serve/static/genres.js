@@ -1,15 +1,33 @@
-// Names, colours and patterns of genres: each has a colour and a pattern of its own.
+// Names, colours and patterns of genres: each has a colour and a pattern of its own, since colours
+// alone say nothing to one person in twenty.
 import { get } from "./api.js";
-import { el } from "./dom.js";
+import { contextOf, el } from "./dom.js";
 
+/**
+ * @typedef {object} Genre
+ * @property {string} genre as the model names it: "hiphop"
+ * @property {string} name as people write it: "Hip-Hop"
+ * @property {string} colour "#0072b2"
+ * @property {number} number its place among all
+ * @property {HTMLCanvasElement} tile what an area of it is filled with
+ */
+/** @typedef {CanvasRenderingContext2D} Context */
+
+const SIZE = 8; // pixels of a pattern's tile
+const NAMED = "tonearm.genres"; // where names are kept that a person typed
+const MOST_NAMED = 3; // each takes a number key from a genre of the model
+
+/** @type {Map<string, Genre>} */
 const known = new Map();
+/** @type {Set<() => void>} */
 const watchers = new Set();
+// The page's rules (CSP) forbid style elements, but not sheets that a script makes.
 const sheet = new CSSStyleSheet();
 document.adoptedStyleSheets.push(sheet);
 let splitting = "";
-const SIZE = 8; // pixels of a pattern's tile
 
 // Each draws on a tile of SIZE pixels, over the colour, in ink.
+/** @type {((c: Context) => void)[]} */
 const PATTERNS = [
   (c) => line(c, 0, 8, 8, 0),
   () => {},
@@ -23,25 +41,32 @@ const PATTERNS = [
   (c) => line(c, 0, 0, 8, 8),
 ];
 
-function line(c, x0, y0, x1, y1) {
+/** @param {Context} c @param {...number} ends x and y of the first, and of the last point */
+function line(c, ...ends) {
+  const [x0, y0, x1, y1] = ends;
   c.beginPath();
   c.moveTo(x0, y0);
   c.lineTo(x1, y1);
   c.stroke();
 }
 
+/** @param {Context} c @param {number} x @param {number} y @param {number} r */
 function dot(c, x, y, r) {
   c.beginPath();
   c.arc(x, y, r, 0, 2 * Math.PI);
   c.fill();
 }
 
-/** Ask for the genres; again when the server uses another model. */
+/**
+ * Ask for the genres; again when the server uses another model.
+ *
+ * @returns {Promise<void>}
+ */
 export async function load() {
   const { genres, splitting: characters } = await get("/genres");
   splitting = characters;
   known.clear();
-  genres.forEach((row, i) =>
+  genres.forEach((/** @type {Genre} */ row, /** @type {number} */ i) =>
     known.set(row.genre, {
       ...row,
       number: i,
@@ -59,22 +84,89 @@ export async function load() {
   for (const watcher of watchers) watcher();
 }
 
-/** Call back whenever the genres are others: what lists them has to do so again. */
+/**
+ * Call back whenever the genres are others: what lists them has to do so again.
+ *
+ * @param {() => void} callback
+ */
 export const onLoad = (callback) => watchers.add(callback);
 
+/**
+ * All genres of the model, "unknown" the last of them.
+ *
+ * @returns {Genre[]}
+ */
 export const all = () => [...known.values()];
-export const labels = () => all().filter((row) => row.genre !== "unknown");
-/** A pattern for the name of another genre: without the characters that players split names at. */
-export const namePattern = () => `[^${splitting.replace(/./g, "\\$&")}]+`;
-export const nameOf = (genre) => known.get(genre ?? "unknown")?.name ?? genre;
 
-/** @returns {[HTMLCanvasElement, CanvasRenderingContext2D]} */
+/**
+ * All genres that something can be.
+ *
+ * @returns {Genre[]}
+ */
+export const labels = () => all().filter((row) => row.genre !== "unknown");
+
+/**
+ * A pattern for the name of another genre: without the characters that players split names at.
+ *
+ * @returns {string} for the attribute of a field
+ */
+export const namePattern = () => `[^${splitting.replace(/./g, "\\$&")}]+`;
+
+/**
+ * The name of a genre as people write it; of one that the model does not know, as it was typed.
+ *
+ * @param {?string} [genre] "Unknown" where there is none
+ * @returns {string}
+ */
+export const nameOf = (genre) => known.get(genre ?? "unknown")?.name ?? genre ?? "Unknown";
+
+/**
+ * What the row of a genre is; of one that the model does not know, that of unknown.
+ *
+ * @param {?string} [genre]
+ */
+const rowOf = (genre) =>
+  known.get(genre ?? "unknown") ?? /** @type {Genre} */ (known.get("unknown"));
+
+/**
+ * All genres to choose from, those that a person typed before the model's: their first nine have
+ * the keys 1 to 9, the tenth has 0.
+ *
+ * @returns {string[]}
+ */
+export const choices = () => [...new Set([...named(), ...labels().map((row) => row.genre)])];
+
+/**
+ * The key of a choice.
+ *
+ * @param {number} i its place
+ * @returns {?string} null where the digits are used up
+ */
+export const keyOf = (i) => (i < 9 ? String(i + 1) : i === 9 ? "0" : null);
+
+/** @returns {string[]} names that a person typed, the latest first */
+const named = () => JSON.parse(localStorage.getItem(NAMED) ?? "[]");
+
+/**
+ * Let a genre that a person typed be among the choices from now on.
+ *
+ * @param {string} genre
+ * @returns {void}
+ */
+export function remember(genre) {
+  if (known.has(genre)) return;
+  const now = [genre, ...named().filter((other) => other !== genre)].slice(0, MOST_NAMED);
+  localStorage.setItem(NAMED, JSON.stringify(now));
+}
+
+/** @returns {[HTMLCanvasElement, Context]} */
 function blank() {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIZE;
-  return [canvas, canvas.getContext("2d")];
+  return [canvas, contextOf(canvas)];
 }
 
+/** @param {string} colour @param {(c: Context) => void} draw */
 function tile(colour, draw) {
   const [canvas, c] = blank();
   c.fillStyle = colour;
@@ -85,6 +177,7 @@ function tile(colour, draw) {
   return canvas;
 }
 
+/** A tile that is no colour: unknown is not one more genre. @param {string} colour */
 function hollow(colour) {
   const [canvas, c] = blank();
   c.strokeStyle = colour;
@@ -93,21 +186,41 @@ function hollow(colour) {
   return canvas;
 }
 
-/** Fill a rectangle of a canvas with a genre's colour and pattern. */
+/**
+ * Fill a rectangle of a canvas with a genre's colour and pattern.
+ *
+ * @param {Context} c
+ * @param {?string} genre
+ * @param {number} x
+ * @param {number} y
+ * @param {number} width
+ * @param {number} height
+ * @returns {void}
+ */
 export function fill(c, genre, x, y, width, height) {
-  const row = known.get(genre ?? "unknown") ?? known.get("unknown");
-  c.fillStyle = c.createPattern(row.tile, "repeat");
+  c.fillStyle = c.createPattern(rowOf(genre).tile, "repeat") ?? rowOf(genre).colour;
   c.fillRect(x, y, width, height);
 }
 
-/** A small square of the genre, next to its name. */
-export function swatch(genre, kind = "small") {
-  const { number } = known.get(genre ?? "unknown") ?? known.get("unknown");
-  return el("span", {
-    class: `swatch ${kind} genre-${number}${genre ? "" : " hollow"}`,
+/**
+ * A small square of the genre, next to its name.
+ *
+ * @param {?string} genre
+ * @param {"small" | "middle" | "large"} [kind]
+ * @returns {HTMLElement}
+ */
+export const swatch = (genre, kind = "small") =>
+  el("span", {
+    class: `swatch ${kind} genre-${rowOf(genre).number}${genre ? "" : " hollow"}`,
     "aria-hidden": "true",
   });
-}
 
+/**
+ * The square of a genre and its name.
+ *
+ * @param {?string} genre
+ * @param {string} [text] in place of the name
+ * @returns {HTMLElement}
+ */
 export const badge = (genre, text = nameOf(genre)) =>
   el("span", { class: genre ? "badge" : "badge unknown" }, swatch(genre), el("span", {}, text));

@@ -1,15 +1,28 @@
 // Headers of albums: the cover, how many tracks agree, and one button for all of them.
 import { coverOf } from "./cover.js";
-import { el, button } from "./dom.js";
+import { button, el } from "./dom.js";
 import { nameOf, swatch } from "./genres.js";
+
+/**
+ * An album, or a folder where tags name none, as `/albums` gives it.
+ *
+ * @typedef {object} Album
+ * @property {number} first the id of one of its tracks
+ * @property {string} title
+ * @property {?string} artist
+ * @property {number} tracks
+ * @property {?string} genre the commonest by sound
+ * @property {number} agree tracks of that genre
+ */
 
 const MOST_KB = 512; // in a list, at 26 pixels
 
 /**
- * Groups for the table, of what `/albums` gives.
+ * Groups for the table.
  *
- * @param {any[]} albums
- * @param {{accept: (album: any) => void}} how
+ * @param {Album[]} albums in the order of the rows
+ * @param {{accept: (album: Album) => void}} how
+ * @returns {import("./table.js").Group[]}
  */
 export function makeGroups(albums, { accept }) {
   return albums.map((album) => ({
@@ -19,16 +32,18 @@ export function makeGroups(albums, { accept }) {
   }));
 }
 
+/** @param {Album} album @param {string} name @param {(album: Album) => void} accept */
 function acceptButton(album, name, accept) {
   const node = button("Accept", () => accept(album), {
     disabled: !album.agree,
-    tabindex: -1,
+    tabindex: -1, // of 800 albums, Tab would go through each
     "aria-label": `Accept album ${name}`,
   });
   node.append(el("span", {}, " album")); // left out where there is no room
   return node;
 }
 
+/** @param {Album} album @param {(album: Album) => void} accept */
 function header(album, accept) {
   const genre = album.genre ? nameOf(album.genre).toLowerCase() : "unknown";
   const agree = album.agree ? `${genre}: ${album.agree} of ${album.tracks}` : "unknown";

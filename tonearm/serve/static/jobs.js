@@ -1,26 +1,29 @@
 // Jobs that run: what, how far, how long, and Stop. Each end is announced once.
 import { send } from "./api.js";
-import { el, button, clock, number, toast, fail } from "./dom.js";
+import { button, clock, el, fail, number, toast } from "./dom.js";
 import { watchJobs } from "./server.js";
 
 /** @typedef {import("./api.js").Job} Job */
 
-const ended = new Map(); // id → called at the end of a job that this page started
+/** @type {Map<number, (job: Job) => void>} called at the end of jobs that this page started */
+const ended = new Map();
 
 /**
  * Start a job and wait for its end.
  *
  * @param {string} path
- * @param {object} [values]
- * @returns {Promise<Job>}
+ * @param {object} [values] the body of the request
+ * @returns {Promise<Job>} as it is at its end
  */
 export async function runJob(path, values = {}) {
   const { job } = await send(path, values);
   return new Promise((resolve) => ended.set(job.id, resolve));
 }
 
+/** @param {Job} job */
 function row(job) {
   const fraction = job.total ? job.done / job.total : 0;
+  // How much there is to do is not known yet, as while a scan looks for files.
   const looking = job.message || !job.total;
   const progress = el("progress", { max: 1, "aria-label": job.title });
   if (!looking) progress.value = fraction;
@@ -38,9 +41,15 @@ function row(job) {
   );
 }
 
-/** The list of running jobs; `onend(job)` is called once for each that ends. */
+/**
+ * The list of running jobs: those of another page, or of this one before it was loaded again, too.
+ *
+ * @param {{onend: (job: Job) => void}} how `onend` is called once for each that ends
+ * @returns {{node: HTMLElement}}
+ */
 export function makeJobs({ onend }) {
   const node = el("ul", { class: "jobs", "aria-label": "Running jobs", hidden: true });
+  /** @type {Set<number>} */
   const running = new Set();
   let shown = "";
 
@@ -64,18 +73,23 @@ export function makeJobs({ onend }) {
     }
   });
 
-  /** Rows stay what they are where they can: a button that is pressed must not be replaced. */
+  /**
+   * Rows stay what they are where they can: a button that is pressed must not be replaced.
+   *
+   * @param {Job[]} jobs
+   */
   function update(jobs) {
     node.hidden = !jobs.length;
-    const old = new Map([...node.children].map((child) => [child.dataset.id, child]));
+    const rows = /** @type {HTMLElement[]} */ ([...node.children]);
+    const old = new Map(rows.map((child) => [child.dataset.id, child]));
     node.replaceChildren(
       ...jobs.map((job) => {
         const fresh = row(job);
         const kept = old.get(String(job.id));
-        fresh.dataset.id = job.id;
+        fresh.dataset.id = String(job.id);
         if (!kept) return fresh;
         for (const tag of ["progress", "span"])
-          kept.querySelector(tag).replaceWith(fresh.querySelector(tag));
+          kept.querySelector(tag)?.replaceWith(fresh.querySelector(tag) ?? "");
         return kept;
       }),
     );

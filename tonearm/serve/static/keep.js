@@ -1,7 +1,7 @@
 // "Keep in library": dropped files are copied into a folder that is scanned, and then scanned.
-import { get, keep } from "./api.js";
+import { Problem, get, keep } from "./api.js";
 import { ask } from "./dialogs.js";
-import { el, count, number, toast } from "./dom.js";
+import { asError, count, el, number, toast } from "./dom.js";
 import { runJob } from "./jobs.js";
 
 /**
@@ -27,8 +27,9 @@ export async function keepFiles(files) {
       if (!kept) there += 1;
       done.push(file);
     } catch (error) {
-      toast(`${file.name}: ${error.message}`, { bad: true });
-      if (!error.status) break; // nobody answers: the rest would fail alike
+      toast(`${file.name}: ${asError(error).message}`, { bad: true });
+      // Nobody answers: the rest would fail alike.
+      if (!(error instanceof Problem) || !error.status) break;
     }
   }
   if (!done.length) return done;
@@ -40,6 +41,8 @@ export async function keepFiles(files) {
 }
 
 /**
+ * Ask which folder, even where there is one alone: nothing is copied without a word.
+ *
  * @param {File[]} files
  * @param {string[]} folders
  * @returns {Promise<?number>} the number of a folder

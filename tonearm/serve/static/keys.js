@@ -2,17 +2,26 @@
 
 const FIELDS = "input:not([type=range]), select, textarea";
 
-/** Whether a key presses what has the focus; Space does nothing to a link, so it may play. */
+/**
+ * Whether a key presses what has the focus; Space does nothing to a link, so it may play.
+ *
+ * @param {Element} target
+ * @param {string} key
+ */
 const isItsOwn = (target, key) =>
   target.matches(
     key === " " ? "button, summary" : key === "Enter" ? "button, summary, a" : ":not(*)",
   );
 
 /**
- * @param {() => boolean} isActive
- * @param {Record<string, () => void>} keys by `event.key` in small letters; "ctrl+a" with Ctrl
+ * Let keys do something while a view is shown.
+ *
+ * @param {() => boolean} isActive whether the view is the one that is shown
+ * @param {Record<string, () => any>} keys by `event.key` in small letters; "ctrl+a" with Ctrl
+ * @returns {void}
  */
 export function bindKeys(isActive, keys) {
+  // On the document: what had the focus may be gone, and keys would be dead until a click.
   document.addEventListener("keydown", (event) => {
     if (!isActive() || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const target = /** @type {HTMLElement} */ (event.target);

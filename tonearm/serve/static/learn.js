@@ -1,22 +1,30 @@
 // Learning from corrections: what a new model would change, adopting it, and going back.
 import { open } from "./dialogs.js";
-import { el, button, count, fail, number, percent, toast } from "./dom.js";
+import { button, count, el, fail, number, percent, toast } from "./dom.js";
 import { badge } from "./genres.js";
 import { runJob } from "./jobs.js";
 
 const SHOWN = 12; // pairs of genres
 
-/** A model that `learn` made has the name of the one before it with a plus. */
-export const nameOfModel = (/** @type {string} */ name) =>
+/**
+ * What to call a model in a sentence. One that `learn` made has the name of the one before it with
+ * a plus.
+ *
+ * @param {string} name
+ * @returns {string}
+ */
+export const nameOfModel = (name) =>
   name.endsWith("+") ? "a model that learnt from your corrections" : name;
 
 /** Words between backquotes are what one types. @param {string} text */
 const withCode = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
 
 /**
- * The panel of what there is to learn; nothing where there is nothing and never was.
+ * The panel of what there is to learn.
  *
- * @param {any} state what `/learn` says
+ * @param {{corrections: number, needed: number, built_in: boolean, model: string,
+ *   proposal: ?import("./api.js").Job}} state what `/learn` says
+ * @returns {?HTMLElement} null where there is nothing to learn and never was
  */
 export function makeLearn({ corrections, needed, built_in, model, proposal }) {
   if (!corrections && built_in) return null;
@@ -85,7 +93,7 @@ async function adopt(job) {
     toast(`The new model is in use: ${count(result.reclassified, "track")} classified again.`);
 }
 
-/** @param {Record<string, any>} result */
+/** How much better it is, with how far chance may reach. @param {Record<string, any>} result */
 function gain({ before, after, n, difference }) {
   const [low, high] = [difference.low, difference.high].map((value) => Math.round(100 * value));
   if (low === 0 && high === 0)
@@ -100,20 +108,20 @@ function gain({ before, after, n, difference }) {
   );
 }
 
-/** @param {Record<string, any>} result */
+/** Which genres become which others. @param {Record<string, any>} result */
 function changes(result) {
   if (!result.changed) return [el("p", {}, "No track of the library would change.")];
-  const rows = result.changes
-    .slice(0, SHOWN)
-    .map(({ before, after, count: files }) =>
-      el(
-        "tr",
-        {},
-        el("td", {}, badge(before)),
-        el("td", {}, el("span", { "aria-hidden": "true" }, "→ "), badge(after)),
-        el("td", { class: "length" }, number(files)),
-      ),
-    );
+  /** @type {{before: ?string, after: ?string, count: number}[]} */
+  const most = result.changes.slice(0, SHOWN);
+  const rows = most.map(({ before, after, count: files }) =>
+    el(
+      "tr",
+      {},
+      el("td", {}, badge(before)),
+      el("td", {}, el("span", { "aria-hidden": "true" }, "→ "), badge(after)),
+      el("td", { class: "length" }, number(files)),
+    ),
+  );
   const titles = ["By sound now", "By the new model", "Tracks"].map((text) =>
     el("th", { scope: "col" }, text),
   );

@@ -4,7 +4,7 @@ import { get, query } from "./api.js";
 import * as columns from "./columns.js";
 import { makeDetail } from "./detail.js";
 import { ask, askGenre, askSome, showKeys } from "./dialogs.js";
-import { el, button, count, fail, number, say, toast } from "./dom.js";
+import { button, count, el, fail, number, say, toast } from "./dom.js";
 import { filtersOf, makeFilters, toQuery } from "./filters.js";
 import { makeGroups } from "./groups.js";
 import { runJob } from "./jobs.js";
@@ -14,17 +14,28 @@ import { makeTable } from "./table.js";
 import { writeGenres } from "./write.js";
 
 /** @typedef {import("./api.js").Track} Track */
+/** @typedef {{ids: number[], filter?: undefined}} ByIds */
+/** @typedef {ByIds | {filter: Record<string, any>, ids?: undefined}} Which */
 
 const wide = matchMedia("(min-width: 1000px)");
+const MOST_ALBUMS = 100_000; // headers are made only in sight, so all of them may come at once
+/** @type {Record<string, string>} */
 const VERBS = { accept: "Accept", change: "Change", reject: "Reject", clear: "Forget" };
 
-/** @param {{onchange: () => void}} how `onchange()` after something that changes the numbers */
+/**
+ * The view of all tracks.
+ *
+ * @param {{onchange: () => void}} how `onchange()` after something that changes the numbers
+ * @returns {import("./address.js").View & {reload: () => void}} `reload` asks for the rows again
+ */
 export function makeList({ onchange }) {
-  const selected = new Set();
+  /** @type {Set<number>} */
+  const selected = new Set(); // ids, of rows in sight or not
   /** @type {address.Values} */
   let values = {};
-  let [asked, opened, visible] = ["", false, false];
-  const isSelected = (row) => selected.has(row.id);
+  let asked = ""; // the address whose rows are shown
+  let [opened, visible] = [false, false];
+  const isSelected = (/** @type {Track} */ row) => selected.has(row.id);
   const table = makeTable({
     label: "Tracks",
     fetchPage,
@@ -41,6 +52,7 @@ export function makeList({ onchange }) {
     onchange: (now, typing) => address.go("list", { ...rest(values), ...now }, { replace: typing }),
   });
   const shown = el("p", { class: "shown" });
+  const nothing = el("div", { class: "nothing", hidden: true });
   const all = button("Review all…", reviewAll);
   const write = button("Write…", writeSome, { class: "main" });
   const group = button("By album", () => toggleGroups(), { "aria-pressed": "false" });
@@ -55,18 +67,25 @@ export function makeList({ onchange }) {
     el("h1", { class: "unseen" }, "List"),
     filters.node,
     el("div", { class: "bar" }, shown, group, ...more, all, write),
-    el("div", { class: "split" }, table.node, detail.node),
+    el("div", { class: "split" }, table.node, nothing, detail.node),
   );
   /** What is in the address besides filters: how it is sorted and grouped. */
-  const rest = (now) => ({ sort: now.sort, down: now.down, by: now.by });
+  const rest = (/** @type {address.Values} */ now) => ({
+    sort: now.sort,
+    down: now.down,
+    by: now.by,
+  });
   const order = () => ({ sort: values.sort ?? "path", descending: values.down === "1" });
 
+  /** @param {number} offset @param {number} limit */
   async function fetchPage(offset, limit) {
     const [now, begun] = [asked, performance.now()];
     const page = await get(`/tracks?${query({ ...toQuery(values), ...order(), offset, limit })}`);
     reviews.overlay(page.tracks, begun);
     if (now !== asked) return page; // answers may come in another order than they were asked for
     tell(page.total);
+    nothing.hidden = page.total > 0;
+    if (!page.total) showNothing();
     if (!offset) say(shown.textContent);
     return page;
   }
@@ -74,25 +93,43 @@ export function makeList({ onchange }) {
   function tell(total = table.total) {
     const chosen = selected.size ? `, ${number(selected.size)} selected` : "";
     shown.textContent = `${count(total, "track")} shown${chosen}`;
-    all.disabled = !total;
+    all.disabled = write.disabled = !total && !selected.size;
     all.textContent = selected.size ? "Review selected…" : "Review all…";
   }
 
+  /** Why the table is empty, and what to do; the track that was shown before is not among these. */
+  function showNothing() {
+    const filtered = Object.keys(filtersOf(values)).length > 0;
+    nothing.replaceChildren(
+      el("p", {}, filtered ? "No track meets these filters." : "No tracks yet."),
+      filtered
+        ? button("Clear filters", () => address.go("list", rest(values)))
+        : el("a", { href: address.href("overview") }, "Scan your music in Overview"),
+    );
+    detail.show(null);
+  }
+
+  /** @param {?Track} row */
   function oncurrent(row) {
+    // On a narrow screen the panel covers the table: it comes when it is asked for.
     if (row && (wide.matches || opened)) detail.show(row);
   }
 
+  /** @param {?Track} row */
   function onopen(row) {
     opened = true;
     detail.show(row);
   }
 
+  /** @param {string} name */
   function onsort(name) {
+    // The least confident first: these are the ones to look at.
     const first = name === "confidence" ? "" : values.sort === name ? "1" : "";
     const down = values.sort === name ? (values.down ? "" : "1") : first;
     address.go("list", { ...values, sort: name, down, by: "" });
   }
 
+  /** @param {Track[]} rows @param {boolean} [add] */
   function onselect(rows, add = false) {
     for (const row of rows)
       if (!add && rows.length === 1 && selected.has(row.id)) selected.delete(row.id);
@@ -112,11 +149,12 @@ export function makeList({ onchange }) {
     }
   }
 
-  /** Show a track, wherever in the library it is. */
+  /** Show a track, wherever in the library it is. @param {Track} row */
   function find(row) {
     address.go("list", { text: row.title || row.name });
   }
 
+  /** Review the current track, or those that are selected. @param {string} verdict */
   async function act(verdict) {
     if (selected.size > 1) return reviewMany(verdict, { ids: [...selected] });
     const row = table.current;
@@ -125,12 +163,16 @@ export function makeList({ onchange }) {
     if (verdict === "change" && !genre) return;
     const done = reviews.review([row], verdict, genre);
     table.update();
-    detail.refresh(table.current);
+    detail.refresh(row);
     if (done.length && verdict !== "clear") table.move(1);
     table.node.focus();
   }
 
-  /** What acts on all are about: the selection, else what the filter shows. */
+  /**
+   * What acts on all are about: the selection, else what the filter shows.
+   *
+   * @returns {Which}
+   */
   const selection = () =>
     selected.size ? { ids: [...selected] } : { filter: toQuery(filtersOf(values)) };
   const scope = () =>
@@ -142,9 +184,11 @@ export function makeList({ onchange }) {
     if (verdict) await reviewMany(verdict, selection());
   }
 
+  /** @param {string} verdict @param {Which} which */
   async function reviewMany(verdict, which) {
     try {
-      const genre = verdict === "change" ? await askGenre(table.current?.nearest) : null;
+      const nearest = table.current?.nearest ?? null;
+      const genre = verdict === "change" ? await askGenre(nearest) : null;
       if (verdict === "change" && !genre) return;
       await reviews.settled();
       const too = await askReviewedToo(verdict, which);
@@ -166,7 +210,13 @@ export function makeList({ onchange }) {
     }
   }
 
-  /** Whether tracks reviewed before are reviewed again: no, unless somebody says so; null stops. */
+  /**
+   * Whether tracks reviewed before are reviewed again: no, unless somebody says so.
+   *
+   * @param {string} verdict
+   * @param {Which} which
+   * @returns {Promise<?boolean>} null where somebody thinks better of it
+   */
   async function askReviewedToo(verdict, which) {
     if (verdict === "clear") return true;
     let before = 0;
@@ -185,12 +235,13 @@ export function makeList({ onchange }) {
       : "None of them was reviewed before.";
     const answers = before ? (before < total ? [fresh, every] : [every]) : [fresh];
     const answer = await ask(`${VERBS[verdict]} ${count(total, "track")}?`, [words], answers);
-    return answer && answer === "yes";
+    return answer === null ? null : answer === "yes";
   }
 
   async function writeSome() {
     await reviews.settled();
     const filtered = Object.keys(filtersOf(values)).length > 0;
+    // Without a filter, no list of 100,000 numbers is sent for what the server knows anyway.
     const which = selected.size || filtered ? selection() : {};
     const words = selected.size || filtered ? `For ${scope()}.` : "For the whole library.";
     const job = await writeGenres(which, words).catch(fail);
@@ -219,8 +270,9 @@ export function makeList({ onchange }) {
     group.setAttribute("aria-pressed", String(on));
     if (!on) return table.setGroups([]);
     const now = asked;
-    const albums = await get(`/albums?${query({ ...toQuery(values), limit: 100_000 })}`);
-    const accept = (album) => reviewMany("accept", { filter: { album: album.first } });
+    const albums = await get(`/albums?${query({ ...toQuery(values), limit: MOST_ALBUMS })}`);
+    const accept = (/** @type {import("./groups.js").Album} */ album) =>
+      reviewMany("accept", { filter: { album: album.first } });
     if (now === asked) table.setGroups(makeGroups(albums.albums, { accept }));
   }
 
@@ -229,6 +281,7 @@ export function makeList({ onchange }) {
     saveCsv({ ...toQuery(values), ...order() }).catch(fail);
   }
 
+  /** @param {address.Values} now */
   function show(now) {
     visible = true;
     values = now;
@@ -237,12 +290,15 @@ export function makeList({ onchange }) {
     if (wanted !== asked) {
       asked = wanted;
       selected.clear();
+      nothing.hidden = true;
+      if (!wide.matches) detail.show(null); // it covers the table, and is of another list
       tell(0);
       sorted();
       table.setGroups([]);
       table.reload();
       showGroups().catch(fail);
     } else if (table.current) detail.show(table.current);
+    // Keys are to work without a click, but not to take the focus from a field.
     if (!document.activeElement || document.activeElement === document.body)
       table.node.focus({ preventScroll: true });
   }
@@ -285,6 +341,8 @@ export function makeList({ onchange }) {
       visible = false;
       filters.leave();
     },
-    reload: () => asked && table.reload({ keep: true }),
+    reload() {
+      if (asked) table.reload({ keep: true });
+    },
   };
 }

@@ -1,7 +1,7 @@
 // The view for single files: drop, choose or record; one card each.
 import { exampleFile, get } from "./api.js";
 import { save, toCsv } from "./csv.js";
-import { el, button, count, fail, number, say } from "./dom.js";
+import { button, count, el, fail, number, say } from "./dom.js";
 import { makeCard } from "./card.js";
 import { onDrop, sounds } from "./drop.js";
 import { badge } from "./genres.js";
@@ -9,8 +9,11 @@ import { keepFiles } from "./keep.js";
 import { makeMicrophone } from "./microphone.js";
 import * as player from "./player.js";
 
-const AT_ONCE = 3;
+/** @typedef {import("./card.js").Card} Card */
+
+const AT_ONCE = 3; // sent; the server has as many workers as cores
 const MANY = 5; // more files than that are a table
+/** @type {import("./csv.js").Columns<Card>} */
 const CSV = {
   file: (card) => card.name,
   title: (card) => card.about?.title,
@@ -26,11 +29,25 @@ const ORDERS = {
   confidence: "Least confident first",
 };
 
+/**
+ * The view for single files.
+ *
+ * @returns {import("./address.js").View}
+ */
 export function makeListen() {
+  /** @type {Card[]} in the order in which they were added */
   const cards = [];
+  /** @type {Card[]} */
   const waiting = [];
   let busy = 0;
 
+  /**
+   * A button and the field that it presses: fields for files cannot be styled.
+   *
+   * @param {string} label
+   * @param {Record<string, any>} properties
+   * @param {(files: File[]) => void} take
+   */
   const choose = (label, properties, take) => {
     const input = el("input", {
       type: "file",
@@ -38,7 +55,8 @@ export function makeListen() {
       tabindex: -1,
       "aria-hidden": "true",
       ...properties,
-      onchange: () => (take([...input.files]), (input.value = "")),
+      // Emptied, or the same file could not be chosen a second time.
+      onchange: () => (take([...(input.files ?? [])]), (input.value = "")),
     });
     return [button(label, () => input.click()), input];
   };
@@ -70,11 +88,13 @@ export function makeListen() {
   }
 
   function sort() {
-    const by = {
+    /** @type {Record<string, (card: Card) => string | number>} */
+    const orders = {
       name: (card) => card.name.toLowerCase(),
-      genre: (card) => card.answer?.genre ?? "~",
-      confidence: (card) => card.answer?.confidence ?? 2,
-    }[order.value];
+      genre: (card) => card.answer?.genre ?? "~", // unknown ones after all names
+      confidence: (card) => card.answer?.confidence ?? 2, // and those without an answer last
+    };
+    const by = orders[order.value];
     const sorted = by
       ? cards.toSorted((a, b) => (by(a) < by(b) ? -1 : by(a) > by(b) ? 1 : 0))
       : cards;
@@ -82,6 +102,7 @@ export function makeListen() {
   }
 
   function countGenres() {
+    /** @type {Map<?string, number>} */
     const genres = new Map();
     for (const { answer } of cards)
       if (answer) genres.set(answer.genre, (genres.get(answer.genre) ?? 0) + 1);
@@ -102,9 +123,9 @@ export function makeListen() {
   );
   const csv = button("Export CSV", () => save(toCsv(cards, CSV), "tonearm.csv"), { hidden: true });
   const keepAll = button(
-    "Keep all in library",
+    "Keep all",
     () => keepCards(cards.filter((card) => card.answer && !card.kept)).catch(fail),
-    { class: "keep", hidden: true },
+    { class: "keep", hidden: true, "aria-label": "Keep all in library" },
   );
   const list = el("ul", { class: "cards", "aria-label": "Results" });
   const node = el(
@@ -117,8 +138,9 @@ export function makeListen() {
     list,
   );
 
+  /** @param {File[]} found */
   function add(found) {
-    const onkeep = (card) => keepCards([card]).catch(fail);
+    const onkeep = (/** @type {Card} */ card) => keepCards([card]).catch(fail);
     const made = found.map((file) => makeCard(file, { onremove: gone, onkeep, onanswer: update }));
     cards.push(...made);
     waiting.push(...made);
@@ -130,12 +152,14 @@ export function makeListen() {
     work();
   }
 
+  /** @param {Card[]} some */
   async function keepCards(some) {
     const kept = new Set(await keepFiles(some.map((card) => card.file)));
     for (const card of some) if (kept.has(card.file)) card.kept = true;
     update();
   }
 
+  /** @param {Card} card */
   function gone(card) {
     cards.splice(cards.indexOf(card), 1);
     const at = waiting.indexOf(card);
@@ -143,17 +167,17 @@ export function makeListen() {
     update();
   }
 
-  async function work() {
-    while (busy < AT_ONCE && waiting.length) {
+  /** Send what is waiting, a few at a time: the first answers come before the last is sent. */
+  function work() {
+    while (busy < AT_ONCE) {
+      const card = waiting.shift();
+      if (!card) return;
       busy += 1;
-      waiting
-        .shift()
-        .analyse()
-        .finally(() => {
-          busy -= 1;
-          update();
-          work();
-        });
+      card.analyse().finally(() => {
+        busy -= 1;
+        update();
+        work();
+      });
     }
   }
 

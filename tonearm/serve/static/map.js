@@ -1,26 +1,37 @@
 // The library as points: what sounds alike lies together. Wheel and drag move, a lasso selects.
-import { get, send } from "./api.js";
 import * as address from "./address.js";
+import { get, send } from "./api.js";
 import { save } from "./csv.js";
 import { askGenre } from "./dialogs.js";
-import { el, button, count, fail, toast } from "./dom.js";
+import { button, contextOf, count, el, fail, number, toast } from "./dom.js";
 import { all, badge, nameOf } from "./genres.js";
 import { runJob } from "./jobs.js";
-import { dots } from "./points.js";
+import { dots, placeOf } from "./points.js";
 import * as player from "./player.js";
 import * as reviews from "./reviews.js";
 import { soundOf } from "./sounds.js";
 
+/** @typedef {[number, number]} Spot x and y in pixels of the canvas */
+
 const NEAR = 9; // pixels from the pointer
-const FULL = 65_535;
+const MOVED = 4; // pixels: a hand that presses trembles
+const MOST_CHIPS = 14;
 const HINT = "Press Lasso, or hold Shift, and draw around tracks to select them.";
 const KEYS = "arrows move, plus and minus zoom, Enter selects all tracks in sight";
 const WIDEST = 1.6; // times as wide as high: beyond that neighbours no longer look like it
+/** @type {Record<string, string>} */
 const COLOURS = { genre: "By sound", tag: "Genre tag", said: "Your reviews" };
 
+/** Bytes of base64. @param {string} text */
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
 
-/** Whether a point lies in a polygon: a ray from it crosses the edge an odd number of times. */
+/**
+ * Whether a point lies in a polygon: a ray from it crosses the edge an odd number of times.
+ *
+ * @param {number} x
+ * @param {number} y
+ * @param {Spot[]} polygon
+ */
 function inside(x, y, polygon) {
   let odd = false;
   for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
@@ -30,11 +41,24 @@ function inside(x, y, polygon) {
   return odd;
 }
 
-/** @param {{onchange: () => void}} how */
+/**
+ * The view of the library as points.
+ *
+ * @param {{onchange: () => void}} how called after something that changes the rows
+ * @returns {import("./address.js").View}
+ */
 export function makeMap({ onchange }) {
+  /** @type {Record<string, Uint8Array>} by what it is coloured: the index of each point's genre */
   const colours = {};
-  let [ids, places, genres] = [new Uint32Array(), new Uint16Array(), []];
-  let [by, lasso, drag, frame, hovered] = ["genre", null, null, 0, -1];
+  let [ids, places] = [new Uint32Array(), new Uint16Array()];
+  /** @type {(?string)[]} the first is none of them */
+  let genres = [];
+  let [by, frame, hovered] = ["genre", 0, -1];
+  /** @type {?Spot[]} corners, while one is drawn */
+  let lasso = null;
+  /** @type {?{at: Spot, x: number, y: number, moved: boolean}} where it began */
+  let drag = null;
+  // The place of the map that is in the middle of the canvas, from 0 to 1.
   const view = { x: 0.5, y: 0.5, zoom: 1 };
   /** @type {Set<number>} */
   const selected = new Set(); // indices
@@ -45,7 +69,8 @@ export function makeMap({ onchange }) {
     "aria-label": "Map",
   });
   const tip = el("div", { class: "tip", hidden: true });
-  const legend = el("ul", { class: "chips", "aria-label": "Genres" });
+  // On a phone it is one line that scrolls; whoever has no pointer scrolls it by arrows.
+  const legend = el("ul", { class: "chips", "aria-label": "Genres", tabindex: 0 });
   const chosen = el("p", { class: "shown" }, "Placing the tracks…");
   const colour = el(
     "select",
@@ -69,6 +94,7 @@ export function makeMap({ onchange }) {
     legend,
     el("div", { class: "sky" }, canvas, tip),
   );
+  /** @param {HTMLElement} control @param {boolean} on */
   const pressed = (control, on) => control.setAttribute("aria-pressed", String(on));
   const setActs = () => acts.forEach((act) => (act.hidden = !selected.size));
   setActs();
@@ -86,14 +112,15 @@ export function makeMap({ onchange }) {
   }
 
   function relegend() {
+    /** @type {Map<number, number>} */
     const counts = new Map();
     for (const index of colours[by] ?? []) counts.set(index, (counts.get(index) ?? 0) + 1);
-    const rows = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 14);
+    const rows = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MOST_CHIPS);
     legend.replaceChildren(
       ...rows.map(([index, files]) => {
         const none = by === "genre" ? "Unknown" : "None";
         const name = index ? nameOf(genres[index]) : none;
-        const mark = badge(genres[index], `${name} ${files.toLocaleString("en")}`);
+        const mark = badge(genres[index], `${name} ${number(files)}`);
         if (by !== "genre") return el("li", { class: "chip" }, mark);
         const to = address.href("list", { genre: genres[index] ?? "unknown" });
         return el("li", {}, el("a", { class: "chip", href: to }, mark));
@@ -114,12 +141,13 @@ export function makeMap({ onchange }) {
 
   function paint() {
     frame = 0;
-    if (!canvas.clientWidth) return;
+    if (!canvas.clientWidth || !colours[by]) return; // hidden, or its points are on their way
     const known = new Map(all().map((row) => [row.genre, row.colour]));
-    const palette = genres.map((genre) => known.get(genre ?? "unknown"));
+    const none = known.get("unknown") ?? "#888888";
+    const palette = genres.map((genre) => known.get(genre ?? "unknown") ?? none);
     dots(canvas, { places, values: colours[by], palette, selected, hovered, ...frameOf() });
     if (!lasso) return;
-    const c = canvas.getContext("2d");
+    const c = contextOf(canvas);
     c.beginPath();
     for (const [x, y] of lasso) c.lineTo(x, y);
     c.closePath();
@@ -131,29 +159,24 @@ export function makeMap({ onchange }) {
     c.globalAlpha = 1;
   }
 
-  /** The index of the point next to the pointer, or -1. */
+  /** The index of the point next to the pointer, or -1. @param {number} x @param {number} y */
   function nearest(x, y) {
-    const { across, down, left, top } = frameOf();
+    const now = frameOf();
     let [best, distance] = [-1, NEAR ** 2];
     for (let i = 0; i < ids.length; i++) {
-      const dx = (places[2 * i] / FULL) * across + left - x;
-      const dy = (places[2 * i + 1] / FULL) * down + top - y;
-      const square = dx * dx + dy * dy;
+      const [left, top] = placeOf(places, i, now);
+      const square = (left - x) ** 2 + (top - y) ** 2;
       if (square < distance) [best, distance] = [i, square];
     }
     return best;
   }
 
-  function select() {
-    const { across, down, left, top } = frameOf();
+  /** @param {Spot[]} polygon */
+  function select(polygon) {
+    const now = frameOf();
     selected.clear();
-    for (let i = 0; i < ids.length; i++) {
-      const [x, y] = [
-        (places[2 * i] / FULL) * across + left,
-        (places[2 * i + 1] / FULL) * down + top,
-      ];
-      if (inside(x, y, lasso)) selected.add(i);
-    }
+    for (let i = 0; i < ids.length; i++)
+      if (inside(...placeOf(places, i, now), polygon)) selected.add(i);
     chosen.textContent = `${count(selected.size, "track")} selected`;
     setActs();
   }
@@ -161,18 +184,17 @@ export function makeMap({ onchange }) {
   /** For who has no pointer to draw with. */
   function selectInSight() {
     const [right, bottom] = [canvas.clientWidth, canvas.clientHeight];
-    lasso = [
+    select([
       [0, 0],
       [right, 0],
       [right, bottom],
       [0, bottom],
-    ];
-    select();
-    lasso = null;
+    ]);
   }
 
   const chosenIds = () => [...selected].map((i) => ids[i]);
 
+  /** @param {string} verdict */
   async function review(verdict) {
     try {
       const genre = verdict === "change" ? await askGenre(null) : null;
@@ -202,7 +224,8 @@ export function makeMap({ onchange }) {
   }
 
   canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
+    canvas.setPointerCapture(event.pointerId); // a lasso may leave the canvas and come back
+    /** @type {Spot} */
     const at = [event.offsetX, event.offsetY];
     if (event.shiftKey || draw.getAttribute("aria-pressed") === "true") lasso = [at];
     else drag = { at, x: view.x, y: view.y, moved: false };
@@ -213,17 +236,18 @@ export function makeMap({ onchange }) {
       const { across, down } = frameOf();
       view.x = drag.x - (event.offsetX - drag.at[0]) / across;
       view.y = drag.y - (event.offsetY - drag.at[1]) / down;
-      drag.moved ||= Math.hypot(event.offsetX - drag.at[0], event.offsetY - drag.at[1]) > 4;
+      drag.moved ||= Math.hypot(event.offsetX - drag.at[0], event.offsetY - drag.at[1]) > MOVED;
     } else hover(event);
     redraw();
   });
   canvas.addEventListener("pointerup", (event) => {
-    if (lasso) select();
+    if (lasso) select(lasso);
     else if (drag && !drag.moved) play(nearest(event.offsetX, event.offsetY));
     [lasso, drag] = [null, null];
     redraw();
   });
   canvas.addEventListener("pointerleave", () => (tip.hidden = true));
+  /** Closer or farther; what lies at x, y stays there. @param {number} factor */
   const zoomBy = (factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) => {
     const before = frameOf();
     view.zoom = Math.max(0.8, Math.min(60, view.zoom * factor));
@@ -242,23 +266,26 @@ export function makeMap({ onchange }) {
   );
   canvas.addEventListener("keydown", (event) => {
     const step = 0.1 / view.zoom;
-    const run = {
-      ArrowLeft: () => (view.x -= step),
-      ArrowRight: () => (view.x += step),
-      ArrowUp: () => (view.y -= step),
-      ArrowDown: () => (view.y += step),
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      ArrowLeft: () => void (view.x -= step),
+      ArrowRight: () => void (view.x += step),
+      ArrowUp: () => void (view.y -= step),
+      ArrowDown: () => void (view.y += step),
       "+": () => zoomBy(1.3),
       "-": () => zoomBy(1 / 1.3),
-      0: () => Object.assign(view, { x: 0.5, y: 0.5, zoom: 1 }),
+      0: () => void Object.assign(view, { x: 0.5, y: 0.5, zoom: 1 }),
       Enter: selectInSight,
-    }[event.key];
+    };
+    const run = keys[event.key];
     if (!run) return;
     event.preventDefault();
     run();
     redraw();
   });
 
-  let asking = 0;
+  let asking = 0; // counts: an answer for a point that was left is too late
+  /** @param {PointerEvent} event */
   async function hover(event) {
     const i = nearest(event.offsetX, event.offsetY);
     if (i === hovered) return;
@@ -275,6 +302,7 @@ export function makeMap({ onchange }) {
     tip.hidden = false;
   }
 
+  /** @param {number} i */
   async function play(i) {
     if (i < 0) return;
     const row = await get(`/tracks/${ids[i]}`);

@@ -1,11 +1,56 @@
 // The library in numbers: each is a link to the tracks it counts; scans; runs of writing.
 import * as address from "./address.js";
 import { get, send } from "./api.js";
-import { el, bar, button, count, fail, number, percent } from "./dom.js";
+import { bar, button, count, el, fail, number, percent } from "./dom.js";
 import { badge } from "./genres.js";
 import { makeLearn, nameOfModel } from "./learn.js";
 
-/** @param {{undoRun: (run: number) => void}} how */
+/** @typedef {import("./address.js").Values} Values */
+/**
+ * The library in numbers, as `/library` gives it where there is one.
+ *
+ * @typedef {object} Numbers
+ * @property {boolean} exists
+ * @property {number} tracks
+ * @property {number} failed
+ * @property {number} missing files that are gone
+ * @property {number} away tracks in folders that are not there now
+ * @property {string[]} away_folders
+ * @property {number} damaged
+ * @property {number} duration_s
+ * @property {Record<string, number>} genres
+ * @property {number[]} confidence tracks in ten steps
+ * @property {number} untagged
+ * @property {number} disagreeing
+ * @property {number} copies
+ * @property {string} model
+ * @property {number} unwritten
+ * @property {{accept?: number, change?: number, reject?: number}} reviewed
+ */
+/**
+ * A run of writing; its number is that of `tonearm history`.
+ *
+ * @typedef {object} Run
+ * @property {number} id
+ * @property {number} started_s since 1970
+ * @property {?number} finished_s null while it runs
+ * @property {string} command
+ * @property {?number} undoes the run that it takes back
+ * @property {number} done files
+ * @property {number} failed
+ * @property {number} undone
+ */
+/** @typedef {{runs: Run[], total: number, next: ?number}} History */
+
+const RUNS = 12; // at first; people look for the latest
+const MORE_RUNS = 100; // at each press
+
+/**
+ * The view of the library in numbers.
+ *
+ * @param {{undoRun: (run: number) => void}} how
+ * @returns {import("./address.js").View}
+ */
 export function makeOverview({ undoRun }) {
   const body = el("div", { class: "cards-of" });
   const scan = button("Scan", () => send("/scan").catch(fail), { class: "main", disabled: true });
@@ -17,9 +62,16 @@ export function makeOverview({ undoRun }) {
     body,
   );
 
+  /** @param {string} text @param {Values} values */
   const link = (text, values) => el("a", { href: address.href("list", values) }, text);
 
-  /** A figure with its words, which leads to what it counts. */
+  /**
+   * A figure with its words, which leads to what it counts.
+   *
+   * @param {number} value
+   * @param {string} text
+   * @param {Values} values
+   */
   const figure = (value, text, values) =>
     el(
       "a",
@@ -28,6 +80,7 @@ export function makeOverview({ undoRun }) {
       el("span", {}, text),
     );
 
+  /** @param {Numbers} seen */
   function genres(seen) {
     const most = Math.max(1, ...Object.values(seen.genres));
     const rows = Object.entries(seen.genres).map(([genre, files]) => {
@@ -49,6 +102,7 @@ export function makeOverview({ undoRun }) {
     );
   }
 
+  /** @param {Numbers} seen */
   function confidence(seen) {
     const most = Math.max(1, ...seen.confidence);
     const bins = seen.confidence.map((files, i) => {
@@ -57,7 +111,8 @@ export function makeOverview({ undoRun }) {
       const label = `${count(files, "track")} from ${percent(i / 10)} to ${percent((i + 1) / 10)}`;
       const column = el("a", { class: "bin", href: address.href("list", to), "aria-label": label });
       const inner = el("span");
-      inner.style.setProperty("height", `${Math.max(1, (100 * files) / most)}%`);
+      // One track among thousands is seen, too; the column around it can be pressed even empty.
+      inner.style.setProperty("height", `${files && Math.max(1, (100 * files) / most)}%`);
       column.append(inner, el("small", {}, `${10 * i}`));
       column.title = label;
       return column;
@@ -71,6 +126,7 @@ export function makeOverview({ undoRun }) {
     );
   }
 
+  /** What a person may want to do something about. @param {Numbers} seen */
   function work(seen) {
     const { accept = 0, change = 0, reject = 0 } = seen.reviewed;
     return el(
@@ -92,8 +148,13 @@ export function makeOverview({ undoRun }) {
     );
   }
 
-  function history({ runs, next }) {
-    const rows = runs.slice(0, 12).map((run) => {
+  /** Runs of writing, with their numbers on the command line. @param {History} answer */
+  function history({ runs, total }) {
+    // As `tonearm history`: what changed no file is no step that anybody looks for.
+    const changed = runs.filter((run) => run.done || run.finished_s === null);
+    const empty = runs.filter((run) => !changed.includes(run)).map((run) => run.id);
+    const note = `Not listed, since they changed no file: run ${empty.join(", ")}.`;
+    const rows = changed.map((run) => {
       const command = run.command === "page: write" ? "from this page" : run.command;
       const what = run.undoes ? `undo of run ${run.undoes}` : command;
       const at = new Date(run.started_s * 1000).toLocaleString();
@@ -102,6 +163,7 @@ export function makeOverview({ undoRun }) {
       return el(
         "tr",
         {},
+        el("td", { class: "length" }, number(run.id)),
         el("td", {}, at),
         el("td", {}, what),
         el("td", { class: "length" }, count(run.done, "file")),
@@ -109,23 +171,34 @@ export function makeOverview({ undoRun }) {
         el("td", {}, !run.undoes && left > 0 ? undo : run.undone ? "undone" : ""),
       );
     });
-    const heads = ["When", "What", "Written", "Skipped", ""];
-    const titles = heads.map((text) => el("th", { scope: "col" }, text));
-    const note = next === null && !runs.length ? "Nothing was written yet." : "";
+    const heads = ["Run", "When", "What", "Written", "Skipped", ""];
+    const right = new Set(["Run", "Written", "Skipped"]); // numbers, and so their titles
+    const titles = heads.map((text) =>
+      el("th", { scope: "col", class: right.has(text) ? "length" : "" }, text),
+    );
+    const scroll = { class: "scroll", tabindex: 0, role: "region", "aria-label": "Written so far" };
+    const table = () =>
+      el("table", {}, el("thead", {}, el("tr", {}, ...titles)), el("tbody", {}, ...rows));
+    const more = button(
+      `Show earlier ones: ${number(runs.length)} of ${number(total)} are shown`,
+      () => {
+        shownRuns += MORE_RUNS;
+        refresh();
+      },
+    );
     return el(
       "section",
       { class: "panel wide" },
       el("h2", {}, "Written so far"),
-      note
-        ? el("p", { class: "quiet" }, note)
-        : el(
-            "div",
-            { class: "scroll", tabindex: 0, role: "region", "aria-label": "Written so far" },
-            el("table", {}, el("thead", {}, el("tr", {}, ...titles)), el("tbody", {}, ...rows)),
-          ),
+      changed.length
+        ? el("div", scroll, table())
+        : el("p", { class: "quiet" }, "Nothing was written yet."),
+      empty.length ? el("p", { class: "quiet" }, note) : null,
+      runs.length < total ? el("div", { class: "line" }, more) : null,
     );
   }
 
+  /** @param {Numbers} seen */
   const away = (seen) =>
     el(
       "section",
@@ -135,6 +208,7 @@ export function makeOverview({ undoRun }) {
       el("p", {}, "Connect it and load this page again."),
     );
 
+  /** @param {string[]} folders */
   function empty(folders) {
     const words = folders.length
       ? "Press Scan to analyse your folders."
@@ -148,18 +222,19 @@ export function makeOverview({ undoRun }) {
     );
   }
 
-  /** Tracks on a drive that is not there: neither lost, nor shown anywhere. */
+  /** Tracks on a drive that is not there: neither lost, nor shown. @param {Numbers} seen */
   function awayWords({ away, away_folders }) {
     const folders = away_folders.slice(0, 3).join(", ");
     return `${count(away, "track")} in ${folders}: not there now, perhaps on a drive that is away.`;
   }
 
+  let shownRuns = RUNS;
   async function refresh() {
     try {
       const [seen, { folders }, runs, learning] = await Promise.all([
         get("/library"),
         get("/scan"),
-        get("/tags/history"),
+        get(`/tags/history?limit=${shownRuns}`),
         get("/learn"),
       ]);
       scan.disabled = !folders.length;
@@ -169,19 +244,19 @@ export function makeOverview({ undoRun }) {
         body.replaceChildren(seen.away ? away(seen) : empty(folders));
         return;
       }
-      const hours = number(Math.round(seen.duration_s / 3600));
-      const size = `${count(seen.tracks, "track")}, ${hours} hours`;
+      const hours = count(Math.round(seen.duration_s / 3600), "hour");
+      const size = `${count(seen.tracks, "track")}, ${hours}`;
       const model = learning.built_in ? "the built-in model" : nameOfModel(seen.model);
-      const more = seen.away ? `. ${awayWords(seen)}` : "";
-      heading.textContent = `${size}, classified by ${model}${more}`;
+      heading.textContent = `${size}, classified by ${model}`;
       const panels = [
+        seen.away ? el("p", { class: "notice", role: "status" }, awayWords(seen)) : null,
         work(seen),
         genres(seen),
         confidence(seen),
         makeLearn(learning),
         history(runs),
       ];
-      body.replaceChildren(...panels.filter(Boolean));
+      body.replaceChildren(...panels.filter((panel) => panel !== null));
     } catch (error) {
       fail(error);
     }

@@ -1,16 +1,26 @@
 // A track's picture: spectrogram, waveform, and below them what plays when. A slider in time.
-import { el, button, clock, percent } from "./dom.js";
+import { button, clock, contextOf, el, percent } from "./dom.js";
 import { fill, nameOf, badge } from "./genres.js";
 import { partAt } from "./words.js";
+
+/** @typedef {import("./api.js").Segment} Segment */
+/** @typedef {import("./api.js").Picture} Picture */
+/** @typedef {CanvasRenderingContext2D} Context */
 
 const STRIP = 22; // pixels of the timeline, at the bottom
 const WAVE = 26; // and of the waveform above it
 const STEP_S = 5;
 
+/** Bytes of base64. @param {string} text */
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** From quiet to loud. */
+/**
+ * The colour of a level, from quiet to loud: paper to ink in light, night to sand in dark.
+ *
+ * @param {number} level 0 to 255
+ * @returns {number[]} red, green, blue
+ */
 function shade(level) {
   const stops = dark.matches
     ? [
@@ -25,30 +35,49 @@ function shade(level) {
         [58, 132, 126],
         [22, 44, 56],
       ];
+  // The power keeps the quiet half from greying the whole picture.
   const at = Math.min(0.999, (level / 255) ** 1.3) * (stops.length - 1);
   const [from, to, fraction] = [stops[Math.floor(at)], stops[Math.floor(at) + 1], at % 1];
   return from.map((value, i) => value + (to[i] - value) * fraction);
 }
 
+/**
+ * A canvas of one pixel for each column and band; it is drawn at any size from there.
+ *
+ * @param {Picture} picture
+ */
 function spectrogram({ columns, bands, levels }) {
   const data = bytes(levels);
+  // All 256 at once: a picture has 48,000 pixels.
   const shades = Array.from({ length: 256 }, (_, level) => shade(level));
   const image = new ImageData(columns, bands);
   for (let x = 0; x < columns; x++)
     for (let band = 0; band < bands; band++) {
-      const at = 4 * ((bands - 1 - band) * columns + x);
+      const at = 4 * ((bands - 1 - band) * columns + x); // low bands lie at the foot
       image.data.set(shades[data[x * bands + band]], at);
       image.data[at + 3] = 255;
     }
   const canvas = el("canvas", { width: columns, height: bands });
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  contextOf(canvas).putImageData(image, 0, 0);
   return canvas;
 }
 
-/** Make one; `onseek(seconds)` is called when a person chooses a moment. */
+/**
+ * A picture, empty at first.
+ *
+ * @param {{label: string, onseek: (seconds: number) => void}} how `onseek` is called when a person
+ *   chooses a moment
+ */
 export function makePicture({ label, onseek }) {
-  let [drawn, peaks, timeline, duration, time] = [null, null, [], 0, 0];
+  let [duration, time] = [0, 0];
+  /** @type {Segment[]} */
+  let timeline = [];
+  /** @type {?Picture} kept to be drawn again in other colours */
   let source = null;
+  /** @type {?HTMLCanvasElement} */
+  let drawn = null;
+  /** @type {?Uint8Array} */
+  let peaks = null;
   const canvas = el("canvas", {
     class: "picture",
     role: "slider",
@@ -67,11 +96,17 @@ export function makePicture({ label, onseek }) {
     onseek(Math.max(0, Math.min(0.999, (event.clientX - box.left) / box.width)) * duration);
   });
   canvas.addEventListener("keydown", (event) => {
-    const to = { ArrowLeft: time - STEP_S, ArrowRight: time + STEP_S, Home: 0, End: duration - 1 }[
-      event.key
-    ];
+    /** @type {Record<string, number>} */
+    const keys = {
+      ArrowLeft: time - STEP_S,
+      ArrowRight: time + STEP_S,
+      Home: 0,
+      End: duration - 1,
+    };
+    const to = keys[event.key];
     if (to === undefined || !duration) return;
     event.preventDefault();
+    // In Review the same arrows go to the next track.
     event.stopPropagation();
     onseek(Math.max(0, Math.min(duration - 0.1, to)));
   });
@@ -90,14 +125,14 @@ export function makePicture({ label, onseek }) {
     if (!width) return;
     canvas.width = width * ratio;
     canvas.height = height * ratio;
-    const c = canvas.getContext("2d");
+    const c = contextOf(canvas);
     c.scale(ratio, ratio);
     const top = height - STRIP - WAVE - 3;
     const style = getComputedStyle(canvas);
     c.fillStyle = style.getPropertyValue("--well");
     c.fillRect(0, 0, width, top + WAVE);
     if (drawn) c.drawImage(drawn, 0, 0, width, top);
-    if (peaks) wave(c, width, top + WAVE / 2, style.getPropertyValue("--wave"));
+    if (peaks) wave(c, peaks, width, top + WAVE / 2, style.getPropertyValue("--wave"));
     strip(c, width, top + WAVE + 3, style);
     if (!duration || !time) return;
     const x = Math.round((time / duration) * width);
@@ -105,16 +140,31 @@ export function makePicture({ label, onseek }) {
     c.fillRect(Math.max(0, Math.min(width - 2, x - 1)), 0, 2, height);
   }
 
-  function wave(c, width, middle, colour) {
+  /**
+   * @param {Context} c
+   * @param {Uint8Array} tops
+   * @param {number} width
+   * @param {number} middle
+   * @param {string} colour
+   */
+  function wave(c, tops, width, middle, colour) {
     c.fillStyle = colour;
-    const most = Math.max(1, ...peaks);
+    const most = Math.max(1, ...tops); // a quiet piece fills the room as a loud one does
     for (let x = 0; x < width; x += 3) {
-      const peak = peaks[Math.floor((x / width) * peaks.length)] / most;
+      const peak = tops[Math.floor((x / width) * tops.length)] / most;
       const tall = Math.max(1, peak * (WAVE - 4));
       c.fillRect(x, middle - tall / 2, 2, tall);
     }
   }
 
+  /**
+   * The timeline, at the foot.
+   *
+   * @param {Context} c
+   * @param {number} width
+   * @param {number} y
+   * @param {CSSStyleDeclaration} style
+   */
   function strip(c, width, y, style) {
     c.fillStyle = style.getPropertyValue("--well");
     c.fillRect(0, y, width, STRIP);
@@ -125,7 +175,7 @@ export function makePicture({ label, onseek }) {
       fill(c, part.genre, x, y, Math.max(1, end - x - 1), STRIP);
       const text = nameOf(part.genre);
       const room = c.measureText(text).width + 12;
-      if (room + 8 > end - x) continue;
+      if (room + 8 > end - x) continue; // cut names say less than none; the list below has all
       c.fillStyle = style.getPropertyValue("--paper");
       c.fillRect(x + 4, y + 3, room, STRIP - 6);
       c.fillStyle = style.getPropertyValue("--ink");
@@ -148,19 +198,21 @@ export function makePicture({ label, onseek }) {
   function showTime() {
     const part = partAt(timeline, time);
     const now = part ? `, ${nameOf(part.genre)}` : "";
-    canvas.setAttribute("aria-valuenow", Math.round(time));
+    canvas.setAttribute("aria-valuenow", String(Math.round(time)));
     canvas.setAttribute("aria-valuetext", `${clock(time)} of ${clock(duration)}${now}`);
   }
 
   return {
     node,
+    /** What plays when. @param {Segment[]} values @param {number} length seconds */
     setTimeline(values, length) {
       [timeline, duration] = [values, length];
-      canvas.setAttribute("aria-valuemax", Math.round(duration));
+      canvas.setAttribute("aria-valuemax", String(Math.round(duration)));
       list();
       showTime();
       draw();
     },
+    /** @param {Picture} values */
     setPicture(values) {
       source = values;
       drawn = spectrogram(values);
@@ -168,11 +220,13 @@ export function makePicture({ label, onseek }) {
       duration ||= values.duration_s;
       draw();
     },
+    /** What plays now. @param {number} seconds */
     setTime(seconds) {
       time = seconds;
       showTime();
       draw();
     },
+    /** The segment at a moment. @param {number} seconds */
     partAt: (seconds) => partAt(timeline, seconds),
     /** Let it go: the query of colours would keep it, and 0.8 MB of pixels, for good. */
     destroy() {

@@ -1,23 +1,16 @@
 // Why a track is what it is: what spoke for its genre and for the next one, moments to listen to,
 // and a comparison with the nearest track of that next genre.
 import { get } from "./api.js";
-import { el, button, clock, fail } from "./dom.js";
+import { button, clock, el, fail } from "./dom.js";
 import { badge, nameOf } from "./genres.js";
 import * as player from "./player.js";
 import { soundOf } from "./sounds.js";
 
-const WORDS = 8;
-const BANDS = 3;
+/** @typedef {import("./api.js").Reasons} Reasons */
+/** @typedef {import("./api.js").Track} Track */
 
-/**
- * @typedef {object} Reasons
- * @property {string} genre
- * @property {string} against
- * @property {{tag: string, amount: number}[]} tags
- * @property {{start_s: number, end_s: number, amount: number}[]} windows
- * @property {{low_hz: number, high_hz: number, amount: number}[]} bands
- * @property {number[]} typical_s
- */
+const WORDS = 8; // styles and moods, of up to 60
+const BANDS = 3; // of the second encoder's, which has many and none of them strong
 
 /** @param {number} hz */
 const kilo = (hz) => (hz / 1000).toFixed(1);
@@ -31,6 +24,7 @@ const strongest = (bands) =>
  *
  * @param {Reasons} reasons
  * @param {(at: number) => void} seek plays from there
+ * @returns {HTMLElement[]}
  */
 export function drawReasons(reasons, seek) {
   const [genre, against] = [nameOf(reasons.genre), nameOf(reasons.against)];
@@ -41,6 +35,7 @@ export function drawReasons(reasons, seek) {
       amount,
     })),
   ];
+  // The longest bar is full; where nothing speaks for either, none looks as if it did.
   const most = Math.max(0.01, ...rows.map((row) => Math.abs(row.amount)));
   return [
     el(
@@ -87,6 +82,7 @@ function moment({ start_s, end_s, typical }, seek) {
  * Styles and moods of a prediction; nothing where there are none.
  *
  * @param {{styles?: Record<string, number>, tags?: Record<string, number>}} values
+ * @returns {HTMLElement[]} one list, or none
  */
 export function wordsOf({ styles, tags }) {
   const words = [...new Set([...Object.keys(styles ?? {}), ...Object.keys(tags ?? {})])];
@@ -98,8 +94,10 @@ export function wordsOf({ styles, tags }) {
 /**
  * Why a track of the library has its genre.
  *
- * @param {{reasons: ?Reasons, prediction: any, row: import("./api.js").Track,
- *   seek: (at: number) => void, onopen: (row: import("./api.js").Track) => void}} what
+ * @param {{reasons: ?Reasons, prediction: import("./api.js").Prediction, row: Track,
+ *   seek: (at: number) => void, onopen: (row: Track) => void}} what `reasons` is null for a
+ *   network, which has none
+ * @returns {HTMLElement}
  */
 export function makeWhy({ reasons, prediction, row, seek, onopen }) {
   const node = el("section", { class: "why", "aria-label": "Why" }, el("h3", {}, "Why"));
@@ -113,12 +111,12 @@ export function makeWhy({ reasons, prediction, row, seek, onopen }) {
 /**
  * A button that plays the nearest track of the second genre, and this one again.
  *
- * @param {import("./api.js").Track} row
+ * @param {Track} row
  * @param {string} second
- * @param {(row: import("./api.js").Track) => void} onopen
+ * @param {(row: Track) => void} onopen
  */
 function compare(row, second, onopen) {
-  /** @type {import("./api.js").Track | undefined} */
+  /** @type {Track | undefined} */
   let other;
   const node = button(`Compare with the nearest ${nameOf(second)}`, () => next().catch(fail), {
     class: "compare",
@@ -131,6 +129,7 @@ function compare(row, second, onopen) {
       node.disabled = true;
       return;
     }
+    // A and B in turn: what is not to be heard yet.
     const chosen = player.playing() === soundOf(other).key ? row : other;
     player.play(soundOf(chosen, () => onopen(chosen)));
     node.replaceChildren(badge(chosen.genre, `Plays: ${chosen.title || chosen.name}. The other`));

@@ -2,38 +2,32 @@
 import * as address from "./address.js";
 import { get, query } from "./api.js";
 import { makeDetail } from "./detail.js";
-import { askGenre, showKeys } from "./dialogs.js";
-import { el, button, fail, number } from "./dom.js";
-import { badge, labels, nameOf, swatch } from "./genres.js";
+import { askGenre, genreButton, showKeys } from "./dialogs.js";
+import { button, el, fail, number } from "./dom.js";
+import { badge, choices } from "./genres.js";
 import { filtersOf, toQuery } from "./filters.js";
 import { bindKeys } from "./keys.js";
 import * as reviews from "./reviews.js";
+import { writeGenres } from "./write.js";
 
 /** @typedef {import("./api.js").Track} Track */
 
-const RECENT = "tonearm.genres"; // names that a person typed
-const AHEAD = 50;
+const PAGE = 1_000;
+const AHEAD = 50; // so many tracks before the end of a page, the next one is asked for
+const NEAR = 1 / 3; // of a track: where its music is like itself, if nothing says where
 
-/** All genres, those a person named before first; the first nine have the keys 1 to 9. */
-function choices() {
-  const typed = JSON.parse(localStorage.getItem(RECENT) ?? "[]");
-  const known = labels().map((row) => row.genre);
-  return [...new Set([...typed, ...known])];
-}
-
-function remember(genre) {
-  if (labels().some((row) => row.genre === genre)) return;
-  const typed = JSON.parse(localStorage.getItem(RECENT) ?? "[]");
-  const now = [genre, ...typed.filter((other) => other !== genre)].slice(0, 3);
-  localStorage.setItem(RECENT, JSON.stringify(now));
-}
-
+/**
+ * The view that goes through tracks one by one.
+ *
+ * @returns {import("./address.js").View}
+ */
 export function makeReview() {
   /** @type {Track[]} */
   let rows = [];
   /** @type {address.Values} */
   let values = {};
-  let [place, total, visible, asked, epoch] = [0, 0, false, "", 0];
+  let [place, total, visible, asked] = [0, 0, false, ""];
+  let epoch = 0; // counts what was asked for: an answer to an earlier filter is too late
   const detail = makeDetail({
     act,
     large: true,
@@ -43,8 +37,12 @@ export function makeReview() {
   });
   const head = el("p", { class: "place", "aria-live": "polite" });
   const change = el("div", { class: "now-then" });
+  const another = button("Another…", () => act("change"), { title: "Key C", class: "another" });
+  another.append(el("kbd", {}, "C"));
   const keys = el("div", { class: "genre-keys", role: "group", "aria-label": "Choose a genre" });
   const done = el("section", { class: "empty", hidden: true });
+  const side = el("div", { class: "side" }, change, keys);
+  const stage = el("div", { class: "stage" }, detail.node, side);
   const node = el(
     "div",
     { class: "reviewing" },
@@ -56,19 +54,21 @@ export function makeReview() {
       button("← Back", () => move(-1), { title: "Key P" }),
       button("Skip →", () => move(1), { title: "Key N" }),
       button("Undo", reviews.undo, { title: "Key Z" }),
+      button("Write…", writeSome, { title: "Key W" }),
       button("Keys", showKeys, { title: "Key ?", class: "keyed" }),
     ),
     done,
-    el("div", { class: "stage" }, detail.node, el("div", { class: "side" }, change, keys)),
+    stage,
   );
 
   /** Not reviewed yet, the least confident first, unless the address says otherwise. */
   const wanted = () => ({ review: "none", state: "analysed", ...toQuery(filtersOf(values)) });
 
+  const order = () => ({ sort: values.sort ?? "confidence", descending: values.down === "1" });
+
   async function begin() {
     const now = (epoch += 1);
-    const order = { sort: values.sort ?? "confidence", descending: values.down === "1" };
-    const page = await get(`/tracks?${query({ ...wanted(), ...order, limit: 1_000 })}`);
+    const page = await get(`/tracks?${query({ ...wanted(), ...order(), limit: PAGE })}`);
     if (now !== epoch) return;
     [rows, total, place] = [page.tracks, page.total, 0];
     draw();
@@ -77,7 +77,7 @@ export function makeReview() {
   function draw() {
     const row = rows[place] ?? null;
     done.hidden = Boolean(row);
-    node.querySelector(".stage").hidden = !row;
+    stage.hidden = !row;
     head.textContent = row ? `${number(place + 1)} of ${number(total)}` : "";
     if (!row) {
       const to = el("a", { href: address.href("list", { review: "some" }) }, "See your reviews");
@@ -90,6 +90,7 @@ export function makeReview() {
     drawKeys(row);
   }
 
+  /** Now and then, as two badges. @param {Track} row */
   function drawChange(row) {
     const then = row.review?.genre ?? row.genre;
     const tag = row.genres.length ? el("span", { class: "tag-now" }, row.genres.join(", ")) : null;
@@ -105,29 +106,24 @@ export function makeReview() {
     );
   }
 
+  /** @param {Track} row */
   function drawKeys(row) {
+    const pressed = (/** @type {string} */ genre) => String(row.review?.genre === genre);
     keys.replaceChildren(
-      ...choices().map((genre, i) => {
-        const pressed = row.review?.genre === genre;
-        const choice = button("", () => choose(genre), {
-          class: "choice",
-          "aria-pressed": String(pressed),
-          "aria-keyshortcuts": i < 9 ? String(i + 1) : null,
-        });
-        const key = i < 9 ? el("kbd", {}, String(i + 1)) : null;
-        choice.append(swatch(genre), el("span", {}, nameOf(genre)), key ?? "");
-        return choice;
-      }),
-      button("Another…", () => act("change"), { title: "Key C" }),
+      ...choices().map((genre, i) =>
+        genreButton(genre, i, choose, { "aria-pressed": pressed(genre) }),
+      ),
+      another,
     );
   }
 
-  /** A genre by its key: accepted where it is the one by sound. */
+  /** A genre by its key: accepted where it is the one by sound. @param {string} genre */
   function choose(genre) {
     const row = rows[place];
     if (row) said(row, row.genre === genre ? "accept" : "change", genre);
   }
 
+  /** @param {string} verdict */
   async function act(verdict) {
     const row = rows[place];
     if (!row) return;
@@ -136,32 +132,47 @@ export function makeReview() {
     said(row, verdict, genre);
   }
 
+  /** @param {Track} row @param {string} verdict @param {?string} genre */
   function said(row, verdict, genre) {
-    if (verdict === "change") remember(genre);
     const fit = reviews.review([row], verdict, verdict === "change" ? genre : null);
     if (fit.length && verdict !== "clear") move(1);
     else draw();
   }
 
+  /** @param {number} by */
   function move(by) {
+    // One place behind the last: there it says that nothing is left.
     place = Math.max(0, Math.min(rows.length, place + by));
     // More than a page: those reviewed meanwhile are not among the next.
-    if (place >= rows.length - AHEAD && rows.length < total && !reviews.pending()) more();
+    if (place >= rows.length - AHEAD && rows.length < total && !reviews.pending())
+      more().catch(fail);
     draw();
   }
 
   async function more() {
     const known = new Set(rows.map((row) => row.id));
-    const page = await get(`/tracks?${query({ ...wanted(), sort: "confidence", limit: 1_000 })}`);
-    rows.push(...page.tracks.filter((row) => !known.has(row.id)));
+    const now = epoch;
+    const page = await get(`/tracks?${query({ ...wanted(), ...order(), limit: PAGE })}`);
+    if (now !== epoch) return;
+    rows.push(...page.tracks.filter((/** @type {Track} */ row) => !known.has(row.id)));
+  }
+
+  /** Write what was said so far of what the filter shows, reviewed or not. */
+  async function writeSome() {
+    await reviews.settled();
+    const filter = toQuery({ ...filtersOf(values), review: "", state: "" });
+    const some = Object.keys(filter).length > 0;
+    const words = some ? "For the tracks that the filter shows." : "For the whole library.";
+    await writeGenres(some ? { filter } : {}, words).catch(fail);
   }
 
   /** The most typical fifteen seconds begin there; a third of the track where none are known. */
-  async function startOf(row) {
+  async function startOf(/** @type {Track} */ row) {
     const { typical_s } = await get(`/tracks/${row.id}`).catch(() => ({ typical_s: null }));
-    return typical_s?.[0] ?? (row.duration_s ?? 0) / 3;
+    return typical_s?.[0] ?? NEAR * (row.duration_s ?? 0);
   }
 
+  /** @param {address.Values} now */
   function show(now) {
     visible = true;
     values = now;
@@ -177,12 +188,13 @@ export function makeReview() {
     const row = rows[place];
     if (row) get(`/tracks/${row.id}`).then((track) => ((row.review = track.review), draw()), fail);
   });
-  const byNumber = Object.fromEntries(
-    [1, 2, 3, 4, 5, 6, 7, 8, 9].map((i) => [
-      String(i),
-      () => choices()[i - 1] && choose(choices()[i - 1]),
-    ]),
-  );
+  /** @type {Record<string, () => void>} */
+  const byNumber = {};
+  for (let i = 0; i < 10; i++)
+    byNumber[(i + 1) % 10] = () => {
+      const genre = choices()[i];
+      if (genre) choose(genre);
+    };
   bindKeys(() => visible, {
     ...byNumber,
     " ": detail.toggle,
@@ -195,6 +207,7 @@ export function makeReview() {
     arrowright: () => move(1),
     p: () => move(-1),
     arrowleft: () => move(-1),
+    w: writeSome,
     "?": showKeys,
   });
   return { node, show, hide: () => (visible = false) };

@@ -1,28 +1,47 @@
 // Reviews on their way: shown at once, sent in order, kept until the server has them.
-import { send } from "./api.js";
-import { count, say, toast } from "./dom.js";
+import { Problem, send } from "./api.js";
+import { asError, count, say, toast } from "./dom.js";
 import { nameOf } from "./genres.js";
 
 /** @typedef {import("./api.js").Track} Track */
 
 const STORE = "tonearm.reviews";
 const RETRY_MS = 1_000;
+const LOOK_MS = 30;
+/** @type {Record<string, string>} */
 const WORDS = { accept: "accepted", reject: "rejected", clear: "forgotten" };
+
+/** @typedef {(undone: boolean, left: number) => void} Watcher */
 
 /** @type {{path: string, values: {ids?: number[]}}[]} */
 const queue = JSON.parse(localStorage.getItem(STORE) ?? "[]");
+/** @type {Set<Watcher>} */
 const watchers = new Set();
-/** What was said lately, by id of the track, and when the server had it. */
+/**
+ * What was said lately, by id of the track, and when the server had it.
+ *
+ * @type {Map<number, {review: Track["review"], sentAt: number}>}
+ */
 const recent = new Map();
 let busy = false;
 
-/** Call back after each answer, with whether it was an undo, and the number still to send. */
+/**
+ * Call back after each answer.
+ *
+ * @param {Watcher} callback with whether it was an undo, and the number still to send
+ */
 export const onSent = (callback) => watchers.add(callback);
+
+/** @returns {number} how many are not sent yet */
 export const pending = () => queue.length;
 
-/** Resolves when the server has them all: what is counted or written next has to know them. */
+/**
+ * Wait until the server has them all: what is counted or written next has to know them.
+ *
+ * @returns {Promise<void>}
+ */
 export async function settled() {
-  while (queue.length) await new Promise((resolve) => setTimeout(resolve, 30));
+  while (queue.length) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
 }
 
 const keep = () => localStorage.setItem(STORE, JSON.stringify(queue));
@@ -32,7 +51,7 @@ const keep = () => localStorage.setItem(STORE, JSON.stringify(queue));
  *
  * @param {Track[]} rows
  * @param {string} verdict
- * @param {?string} genre with "change"
+ * @param {?string} [genre] with "change"
  * @returns {Track[]} the rows that can be reviewed so
  */
 export function review(rows, verdict, genre = null) {
@@ -61,6 +80,7 @@ export function review(rows, verdict, genre = null) {
  *
  * @param {Track[]} rows
  * @param {number} asked `performance.now()`
+ * @returns {void}
  */
 export function overlay(rows, asked) {
   for (const row of rows) {
@@ -69,16 +89,25 @@ export function overlay(rows, asked) {
   }
 }
 
-/** Take back the last step, whichever page or batch made it. */
+/**
+ * Take back the last step, whichever page or batch made it.
+ *
+ * @returns {void}
+ */
 export const undo = () => push("/review/undo", {});
 
+/** @param {string} path @param {{ids?: number[], verdict?: string, genre?: string}} values */
 function push(path, values) {
   queue.push({ path, values });
-  keep();
+  keep(); // before it is sent: a page that is closed meanwhile sends it the next time
   work();
 }
 
-/** Send what is waiting, in order; also what an earlier page could not send any more. */
+/**
+ * Send what is waiting, in order; also what an earlier page could not send any more.
+ *
+ * @returns {Promise<void>}
+ */
 export async function work() {
   if (busy) return;
   busy = true;
@@ -93,21 +122,28 @@ export async function work() {
     keep();
     const undone = path.endsWith("/undo");
     if (undone) recent.clear();
-    for (const id of values.ids ?? [])
-      if (recent.has(id)) recent.get(id).sentAt = performance.now();
+    for (const id of values.ids ?? []) {
+      const said = recent.get(id);
+      if (said) said.sentAt = performance.now();
+    }
     if (undone && answer.tracks) toast(`Undone: ${count(answer.tracks, "track")} as before.`);
     for (const watcher of watchers) watcher(undone, queue.length);
   }
   busy = false;
 }
 
-/** The answer; empty where it is refused, null where the server is not there or not well. */
+/**
+ * @param {string} path
+ * @param {object} values
+ * @returns {Promise<any>} empty where it is refused, null where the server is not there or not well
+ */
 async function trySend(path, values) {
   try {
     return await send(path, values);
   } catch (error) {
-    if (!error.status || error.status >= 500) return null;
-    toast(error.message, { bad: true });
+    // Refused, it is told and dropped, or it would stop all that follow; else it is tried again.
+    if (!(error instanceof Problem) || !error.status || error.status >= 500) return null;
+    toast(asError(error).message, { bad: true });
     return {};
   }
 }

@@ -3,22 +3,42 @@ import { eventsUrl } from "./api.js";
 import { el } from "./dom.js";
 
 const RETRY_MS = 1_500;
-const watchers = new Set();
-const returns = new Set();
-let startId = null;
-let [online, jobs] = [true, []];
+/** @typedef {import("./api.js").Job} Job */
 
-/** Call back with all jobs, at once and at each change. */
+/** @type {Set<(jobs: Job[]) => void>} */
+const watchers = new Set();
+/** @type {Set<(restarted: boolean) => void>} */
+const returns = new Set();
+/** @type {?string} by which a server is told from one that was started after it */
+let startId = null;
+/** @type {Job[]} */
+let jobs = [];
+let online = true;
+
+/**
+ * Call back with all jobs, at once and at each change.
+ *
+ * @param {(jobs: Job[]) => void} callback
+ * @returns {void}
+ */
 export function watchJobs(callback) {
   watchers.add(callback);
   callback(jobs);
 }
 
-/** Call back when the server is there again; whether it was started again meanwhile. */
+/**
+ * Call back when the server is there again.
+ *
+ * @param {(restarted: boolean) => void} callback told whether it was started again meanwhile
+ */
 export const onReturn = (callback) => returns.add(callback);
-export const isOnline = () => online;
 
-/** Connect, and say in `place` when the server is gone. */
+/**
+ * Connect, and say when the server is gone.
+ *
+ * @param {HTMLElement} place where it is said
+ * @returns {void}
+ */
 export function connect(place) {
   const source = new EventSource(eventsUrl);
   source.addEventListener("hello", (event) => {
@@ -34,7 +54,7 @@ export function connect(place) {
     for (const callback of watchers) callback(jobs);
   });
   const lost = () => {
-    source.close();
+    source.close(); // the browser's own retries take longer each time
     // What ran is over: a bar that stands still would say otherwise.
     jobs = jobs.map((job) => (job.state === "running" ? { ...job, state: "stopped" } : job));
     for (const callback of watchers) callback(jobs);
@@ -45,6 +65,7 @@ export function connect(place) {
   source.onerror = lost;
 }
 
+/** @param {boolean} value @param {HTMLElement} place */
 function setOnline(value, place) {
   if (online === value) return;
   online = value;

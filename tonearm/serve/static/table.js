@@ -1,22 +1,30 @@
 // A table of any length: only the rows in sight exist, and their data comes page by page.
 // Rows may be grouped: a group's header stands before its first row, and is none of the rows.
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 
 /** @typedef {import("./api.js").Track} Track */
+/** @typedef {import("./columns.js").Column} Column */
 /** @typedef {{title: string, tracks: number, node: () => HTMLElement}} Group */
+/** @typedef {{tracks: Track[], total: number}} Page */
 
 const PAGE = 200;
 const SPARE = 8; // rows made beyond either edge
 
-/** Places of rows among headers: both count from the top. */
+/**
+ * Places of rows among headers: both count from the top. By halving, since a library has thousands
+ * of albums, and a frame asks for each row in sight.
+ *
+ * @param {Group[]} groups
+ */
 function makeLayout(groups) {
-  const starts = [];
+  /** @type {number[]} */
+  const starts = []; // the first row of each group
   let sum = 0;
   for (const group of groups) {
     starts.push(sum);
     sum += group.tracks;
   }
-  /** The last group that begins at or before a row. */
+  /** The last group that begins at or before a row. @param {number} index */
   function groupOf(index) {
     let [low, high] = [0, starts.length - 1];
     while (low < high) {
@@ -27,9 +35,16 @@ function makeLayout(groups) {
     return low;
   }
   return {
+    /** @param {number} total rows */
     height: (total) => total + starts.length,
+    /** @param {number} index of a row */
     placeOf: (index) => (starts.length ? index + groupOf(index) + 1 : index),
-    /** What is at a place: a group's header, or a row. */
+    /**
+     * What is at a place: a group's header, or a row.
+     *
+     * @param {number} place
+     * @returns {{index: number, group?: undefined} | {group: number, index?: undefined}}
+     */
     at(place) {
       if (!starts.length) return { index: place };
       let [low, high] = [0, starts.length - 1];
@@ -44,22 +59,32 @@ function makeLayout(groups) {
 }
 
 /**
- * @param {{label: string, fetchPage: (offset: number, limit: number) => Promise<any>,
- *   oncurrent: (row: Track) => void, onopen: (row: Track) => void,
+ * A table, empty at first: it asks for what is in sight.
+ *
+ * @param {{label: string, fetchPage: (offset: number, limit: number) => Promise<Page>,
+ *   oncurrent: (row: ?Track) => void, onopen: (row: ?Track) => void,
  *   onsort: (name: string) => void, isSelected: (row: Track) => boolean,
- *   onselect: (rows: Track[], add?: boolean) => void, onfail: (error: Error) => void}} how
+ *   onselect: (rows: Track[], add?: boolean) => void, onfail: (error: unknown) => void}} how
+ *   `oncurrent` is called when another row has the cursor, `onopen` when one is pressed;
+ *   `onselect` takes rows whose selection changes, or, with `add`, rows to add to it
  */
 export function makeTable(how) {
   const { label, fetchPage, oncurrent, onopen, onsort, isSelected, onselect, onfail } = how;
-  let [total, current, epoch, frame] = [0, 0, 0, 0];
-  let [pages, wanted] = [new Map(), new Set()];
-  /** @type {any[]} */
+  let [total, current, frame] = [0, 0, 0];
+  let epoch = 0; // counts reloads: an answer to an earlier one is too late
+  /** @type {Map<number, Track[]>} */
+  let pages = new Map();
+  /** @type {Set<number>} */
+  let wanted = new Set();
+  /** @type {Column[]} */
   let columns = [];
   /** @type {Group[]} */
   let groups = [];
   let layout = makeLayout(groups);
-  const shown = new Map(); // place → element
+  /** @type {Map<number, HTMLElement>} */
+  const shown = new Map(); // by place
   const headRow = el("div", { class: "row", role: "row", "aria-rowindex": 1 });
+  const heads = el("div", { class: "heads", role: "rowgroup" }, headRow);
   const body = el("div", { class: "rows", role: "rowgroup" });
   const grid = el(
     "div",
@@ -70,10 +95,11 @@ export function makeTable(how) {
       "aria-label": label,
       "aria-multiselectable": "true",
     },
-    el("div", { class: "heads", role: "rowgroup" }, headRow),
+    heads,
     body,
   );
 
+  /** @param {Column} column */
   function head(column) {
     const cell = el("div", {
       class: `cell ${column.name}`,
@@ -82,18 +108,17 @@ export function makeTable(how) {
     });
     // Boxes need no title to be seen, what is not sorted has one that cannot be pressed.
     const plain = column.name === "pick" ? "unseen" : "quiet";
-    if (!column.sort) cell.append(el("span", { class: plain }, column.title));
-    else
-      cell.append(
-        el("button", { type: "button", onclick: () => onsort(column.sort) }, column.title),
-      );
+    const { sort, title } = column;
+    if (sort) cell.append(button(title, () => onsort(sort)));
+    else cell.append(el("span", { class: plain }, title));
     return cell;
   }
 
   const size = { row: 32, view: 0 }; // asked for once, not at each frame
-  /** @returns {?Track} */
+  /** @param {number} index @returns {?Track} null as long as its page is on its way */
   const rowAt = (index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE] ?? null;
 
+  /** Ask for a page, unless it is there or asked for. @param {number} page */
   async function need(page) {
     if (wanted.has(page)) return;
     wanted.add(page);
@@ -106,19 +131,21 @@ export function makeTable(how) {
       fillAll();
       if (Math.floor(current / PAGE) === page) oncurrent(rowAt(current));
     } catch (error) {
-      wanted.delete(page);
+      wanted.delete(page); // to be asked for again when it is in sight
       if (asked === epoch) onfail(error);
     }
   }
 
+  /** @param {number} value */
   function setTotal(value) {
     total = value;
-    grid.setAttribute("aria-rowcount", total + 1);
+    grid.setAttribute("aria-rowcount", String(total + 1));
     body.style.setProperty("height", `${layout.height(total) * size.row}px`);
     current = Math.min(current, Math.max(0, total - 1));
     draw();
   }
 
+  /** Write what belongs to a place. @param {HTMLElement} node @param {number} place */
   function fill(node, place) {
     const { group, index } = layout.at(place);
     if (group !== undefined) {
@@ -129,9 +156,8 @@ export function makeTable(how) {
     const row = rowAt(index);
     node.replaceChildren(
       ...columns.map((column) => {
-        const cell = el("div", { class: `cell ${column.name}`, role: "gridcell" });
-        if (row) cell.append(...[column.cell(row)].flat().filter(Boolean));
-        return cell;
+        const properties = { class: `cell ${column.name}`, role: "gridcell" };
+        return el("div", properties, row && column.cell(row));
       }),
     );
     const chosen = row && isSelected(row);
@@ -175,19 +201,23 @@ export function makeTable(how) {
     else grid.removeAttribute("aria-activedescendant");
   }
 
-  function go(index, { notify = true } = {}) {
+  /** Put the cursor on a row, and the row in sight. @param {number} index */
+  function go(index) {
     if (!total) return;
     const before = layout.placeOf(current);
     current = Math.max(0, Math.min(total - 1, index));
     const place = layout.placeOf(current);
     const top = place * size.row;
-    const view = grid.clientHeight - grid.firstElementChild.clientHeight;
+    const view = grid.clientHeight - heads.clientHeight;
     if (top < grid.scrollTop) grid.scrollTop = top;
     else if (top + size.row > grid.scrollTop + view) grid.scrollTop = top + size.row - view;
     draw();
-    for (const which of [before, place]) if (shown.has(which)) fill(shown.get(which), which);
-    if (!rowAt(current)) need(Math.floor(current / PAGE));
-    else if (notify) oncurrent(rowAt(current));
+    for (const which of [before, place]) {
+      const node = shown.get(which);
+      if (node) fill(node, which);
+    }
+    if (rowAt(current)) oncurrent(rowAt(current));
+    else need(Math.floor(current / PAGE)); // which tells of it when it is there
   }
 
   function clear() {
@@ -196,6 +226,7 @@ export function makeTable(how) {
   }
 
   grid.addEventListener("scroll", () => (frame ||= requestAnimationFrame(draw)), { passive: true });
+  // A row is higher on a phone: the style sheet says how high.
   new ResizeObserver(() => {
     const row = parseFloat(getComputedStyle(grid).getPropertyValue("--row"));
     if (row !== size.row) clear();
@@ -211,46 +242,47 @@ export function makeTable(how) {
     if (row && (event.ctrlKey || event.metaKey || target.closest(".pick"))) onselect([row]);
     else if (row && event.shiftKey) onselect(between(current, index), true);
     go(index);
-    if (!target.closest(".pick")) onopen?.(rowAt(index));
+    if (!target.closest(".pick")) onopen(rowAt(index));
     grid.focus({ preventScroll: true });
   });
   grid.addEventListener("keydown", (event) => {
     const page = Math.max(1, Math.floor(size.view / size.row) - 2);
-    const to = {
+    /** @type {Record<string, number>} */
+    const keys = {
       ArrowDown: current + 1,
       ArrowUp: current - 1,
       PageDown: current + page,
       PageUp: current - page,
       Home: 0,
       End: total - 1,
-    }[event.key];
+    };
+    const to = keys[event.key];
     if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     if (event.shiftKey) onselect(between(current, Math.max(0, Math.min(total - 1, to))), true);
     go(to);
   });
 
-  function between(from, to) {
+  /** Rows of a range, either way; those whose page is not there yet are left out. */
+  function between(/** @type {number} */ from, /** @type {number} */ to) {
     const rows = [];
-    for (let i = Math.min(from, to); i <= Math.max(from, to); i++)
-      if (rowAt(i)) rows.push(rowAt(i));
-    return rows;
+    for (let i = Math.min(from, to); i <= Math.max(from, to); i++) rows.push(rowAt(i));
+    return rows.filter((row) => row !== null);
   }
 
   return {
     node: grid,
     go,
+    /** Put the cursor some rows further. @param {number} by */
     move: (by) => go(current + by),
+    /** The row that has the cursor, as soon as it is there. */
     get current() {
       return rowAt(current);
-    },
-    get place() {
-      return current;
     },
     get total() {
       return total;
     },
-    /** @param {any[]} values each {name, title, sort, width, cell(row)} */
+    /** @param {Column[]} values from left to right */
     setColumns(values) {
       columns = values;
       headRow.replaceChildren(...columns.map(head));
@@ -268,7 +300,7 @@ export function makeTable(how) {
     reload({ keep = false } = {}) {
       epoch += 1;
       wanted = new Set();
-      const old = pages;
+      const old = pages; // shown until the new ones are there: a table that blinks loses the eye
       pages = keep ? old : new Map();
       if (!keep) [current, grid.scrollTop] = [0, 0];
       for (const page of keep ? old.keys() : [0]) need(page);
@@ -276,6 +308,7 @@ export function makeTable(how) {
     },
     /** Show changed rows where they are. */
     update: fillAll,
+    /** Show by which column it is sorted. @param {string} name @param {boolean} descending */
     setSort(name, descending) {
       columns.forEach((column, i) => {
         const way = column.sort === name ? (descending ? "descending" : "ascending") : "none";

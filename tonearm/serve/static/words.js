@@ -1,24 +1,57 @@
 // Numbers in plain words.
 import { nameOf } from "./genres.js";
-/** "likely jazz, maybe blues" for an answer with genre, nearest, confidence, probabilities. */
-export function verdict(values) {
-  if (values.note === "silent") return "silent: there is nothing to classify";
-  return values.note === "short" ? `${likely(values)}; too short to be sure` : likely(values);
+
+/** @typedef {import("./api.js").Segment} Segment */
+/**
+ * What is needed of a prediction to say it in words.
+ *
+ * @typedef {object} Said
+ * @property {?string} genre
+ * @property {?string} [nearest]
+ * @property {?number} [confidence]
+ * @property {Record<string, number>} [probabilities]
+ * @property {?string} [note] "silent", or "short" where it is too short to be sure
+ */
+
+/**
+ * "likely jazz, maybe blues".
+ *
+ * @param {Said} prediction
+ * @returns {string}
+ */
+export function verdict(prediction) {
+  if (prediction.note === "silent") return "silent: there is nothing to classify";
+  const words = likely(prediction);
+  return prediction.note === "short" ? `${words}; too short to be sure` : words;
 }
 
+/** @param {Said} prediction */
 function likely({ genre, nearest, confidence, probabilities }) {
   const first = lower(nearest);
   const [second, fraction] = Object.entries(probabilities ?? {})[1] ?? [null, 0];
   if (!genre) return `unlike any genre it knows; nearest: ${first}`;
   const maybe = second && fraction >= 0.12 ? `, maybe ${lower(second)}` : "";
-  if (confidence >= 0.85) return `almost certainly ${first}`;
-  if (confidence >= 0.65) return `likely ${first}${maybe}`;
-  if (confidence >= 0.45) return `perhaps ${first}${maybe}`;
+  const certain = confidence ?? 0;
+  if (certain >= 0.85) return `almost certainly ${first}`;
+  if (certain >= 0.65) return `likely ${first}${maybe}`;
+  if (certain >= 0.45) return `perhaps ${first}${maybe}`;
   return second ? `hard to say: ${first} or ${lower(second)}` : `hard to say: ${first}`;
 }
 
-export const lower = (genre) => (nameOf(genre) ?? "").toLowerCase();
+/**
+ * The name of a genre within a sentence.
+ *
+ * @param {?string} [genre] "unknown" where there is none
+ * @returns {string}
+ */
+export const lower = (genre) => nameOf(genre).toLowerCase();
 
-/** The segment of a timeline at a moment. */
+/**
+ * The segment of a timeline at a moment; the last one after its end, as when a song fades out.
+ *
+ * @param {Segment[]} timeline
+ * @param {number} seconds
+ * @returns {?Segment}
+ */
 export const partAt = (timeline, seconds) =>
   timeline.find((part) => seconds < part.end_s) ?? timeline[timeline.length - 1] ?? null;

@@ -1,9 +1,34 @@
 // Writing: what would change, by which policy, and what a person's own words would lose.
 import { send } from "./api.js";
 import { open } from "./dialogs.js";
-import { el, button, count, fail, number } from "./dom.js";
+import { button, count, el, fail, number } from "./dom.js";
 import { runJob } from "./jobs.js";
 
+/** @typedef {import("./api.js").Job} Job */
+/**
+ * A change that some files have in common.
+ *
+ * @typedef {object} Group
+ * @property {string[]} old genres now
+ * @property {string[]} new genres afterwards
+ * @property {number} count files
+ * @property {boolean} replaces whether a person's genre would go
+ */
+/**
+ * What `/tags/plan` answers.
+ *
+ * @typedef {object} Plan
+ * @property {Record<string, number>} counts files that each policy would change
+ * @property {number} reviewed files of the selection that a person gave a genre
+ * @property {number} replaced files that would lose a person's genre
+ * @property {Group[]} groups
+ * @property {{id: number, name: string, title: ?string, artist: ?string, old: string[],
+ *   new: string[]}[]} changes the first 500
+ */
+/** @typedef {{policy: string, groups?: {old: string[], new: string[]}[]}} Chosen */
+
+const EXAMPLES = 2; // files of a group that are named
+/** @type {Record<string, string>} as of `tonearm tag --policy` */
 const POLICIES = {
   missing: "Only files without a genre",
   add: "Add to a person's genres",
@@ -15,17 +40,27 @@ const POLICIES = {
  *
  * @param {object} selection
  * @param {string} scope what it is, in words
- * @returns {Promise<?import("./api.js").Job>} null when a person thinks better of it
+ * @returns {Promise<?Job>} at its end; null when a person thinks better of it
  */
 export async function writeGenres(selection, scope) {
   const chosen = await choose(selection, scope);
   return chosen && runJob("/tags/write", { ...selection, ...chosen });
 }
 
-/** The dialog; gives {policy, groups} or null. */
+/**
+ * The dialog.
+ *
+ * @param {object} selection
+ * @param {string} scope
+ * @returns {Promise<?Chosen>} without groups where all of them shall be written
+ */
 function choose(selection, scope) {
   return new Promise((resolve) => {
-    let [policy, plan, checked, begun] = ["missing", null, [], false];
+    let [policy, begun] = ["missing", false];
+    /** @type {Group[]} what the policy would change */
+    let groups = [];
+    /** @type {boolean[]} which of them shall be */
+    let checked = [];
     const body = el("div", { class: "plan" });
     const write = button("Write", done, { class: "main", disabled: true });
     const radios = Object.entries(POLICIES).map(([name, text]) => {
@@ -51,95 +86,108 @@ function choose(selection, scope) {
     );
     dialog.addEventListener("close", () => resolve(null));
 
+    /** Show what a policy would do. @param {string} name */
     async function load(name) {
       policy = name;
       write.disabled = true;
+      /** @type {Plan} */
+      let plan;
       try {
-        plan = await send("/tags/plan", { ...selection, policy });
+        plan = await send("/tags/plan", { ...selection, policy: name });
       } catch (error) {
         dialog.close();
         fail(error);
         return;
       }
-      for (const place of dialog.querySelectorAll("[data-policy]"))
-        place.textContent = count(plan.counts[place.dataset.policy], "file");
-      body.replaceChildren(...table());
+      if (policy !== name) return; // another was chosen before this one's answer came
+      /** @type {NodeListOf<HTMLElement>} */
+      const places = dialog.querySelectorAll("[data-policy]");
+      for (const place of places)
+        place.textContent = count(plan.counts[place.dataset.policy ?? ""], "file");
+      groups = plan.groups;
+      checked = groups.map(() => true);
+      body.replaceChildren(...(groups.length ? table(plan) : nothing(plan)));
       sum();
       // Once: who goes through the policies by arrow keys must not lose them.
       if (!begun) write.focus();
       begun = true;
     }
 
-    function table() {
-      if (!plan.groups.length) {
-        const kept = plan.counts.replace;
-        const words = kept
-          ? `Nothing to write: ${count(kept, "reviewed file")} already have a person's genre.`
-          : "Nothing to write: every accepted genre is in its file.";
-        return [el("p", {}, words)];
+    /** Why there is nothing: most people have reviewed nothing yet. @param {Plan} plan */
+    function nothing({ counts, reviewed }) {
+      if (!reviewed) {
+        const first = "Accept or change tracks first: only what you reviewed is written.";
+        return [el("p", {}, `Nothing to write: none of these tracks is reviewed. ${first}`)];
       }
-      checked = plan.groups.map(() => true);
-      const rows = plan.groups.map((group, i) => {
+      const kept = counts.replace;
+      const words = kept
+        ? `Nothing to write: ${count(kept, "reviewed file")} already have a person's genre.`
+        : "Nothing to write: every accepted genre is in its file.";
+      return [el("p", {}, words)];
+    }
+
+    /** The changes, each with a box, and how much of a person's would go. @param {Plan} plan */
+    function table(plan) {
+      const rows = groups.map((group, i) => {
         const box = el("input", { type: "checkbox", "aria-label": label(group) });
         box.checked = true;
-        box.addEventListener("change", () => ((checked[i] = box.checked), sum()));
+        box.addEventListener("change", () => {
+          checked[i] = box.checked;
+          sum();
+        });
         return el(
           "tr",
           {},
           el("td", {}, box),
-          el("td", { class: group.replaces ? "lost" : "old" }, genres(group.old)),
+          el("td", { class: group.replaces ? "lost" : "old" }, namesOf(group.old)),
           el(
             "td",
             { class: "new" },
             el("span", { "aria-hidden": "true" }, "→ "),
-            genres(group.new),
+            namesOf(group.new),
           ),
           el("td", { class: "length" }, number(group.count)),
-          el("td", { class: "quiet example" }, examples(group)),
+          el("td", { class: "quiet example" }, examples(plan, group)),
         );
       });
       const heads = ["Write", "Genre now", "Genre afterwards", "Files", "For example"];
-      const titles = heads.map((text) => el("th", { scope: "col" }, text));
+      const titles = heads.map((text) =>
+        el("th", { scope: "col", class: text === "Files" ? "length" : "" }, text),
+      );
       const scroll = { class: "scroll", tabindex: 0, role: "region", "aria-label": "Changes" };
+      const [head, rest] = [el("thead", {}, el("tr", {}, ...titles)), el("tbody", {}, ...rows)];
+      const lost = `${count(plan.replaced, "file")} would lose a person's genre.`;
       return [
-        el(
-          "div",
-          scroll,
-          el("table", {}, el("thead", {}, el("tr", {}, ...titles)), el("tbody", {}, ...rows)),
-        ),
-        plan.replaced
-          ? el(
-              "p",
-              { class: "warning" },
-              `${count(plan.replaced, "file")} would lose a person's genre.`,
-            )
-          : null,
-      ].filter(Boolean);
+        el("div", scroll, el("table", {}, head, rest)),
+        plan.replaced ? el("p", { class: "warning" }, lost) : "",
+      ];
     }
 
-    const genres = (names) => names.join(", ") || "no genre";
-    const label = (group) => `${genres(group.old)} to ${genres(group.new)}`;
+    const namesOf = (/** @type {string[]} */ names) => names.join(", ") || "no genre";
+    const label = (/** @type {Group} */ group) => `${namesOf(group.old)} to ${namesOf(group.new)}`;
+    /** @param {string[]} a @param {string[]} b */
     const same = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
 
-    function examples(group) {
+    /** Some files of a group, as far as they are among those that came. */
+    function examples(/** @type {Plan} */ plan, /** @type {Group} */ group) {
       return plan.changes
         .filter((change) => same(change.old, group.old) && same(change.new, group.new))
-        .slice(0, 2)
+        .slice(0, EXAMPLES)
         .map((change) => [change.artist, change.title || change.name].filter(Boolean).join(" – "))
         .join("; ");
     }
 
-    const groups = () => plan.groups.filter((_, i) => checked[i]);
+    const chosen = () => groups.filter((_, i) => checked[i]);
 
     function sum() {
-      const files = plan.groups.length ? groups().reduce((n, group) => n + group.count, 0) : 0;
+      const files = chosen().reduce((n, group) => n + group.count, 0);
       write.textContent = files ? `Write ${count(files, "file")}` : "Nothing to write";
       write.disabled = !files;
     }
 
     function done() {
       const all = checked.every(Boolean);
-      const some = groups().map(({ old, new: then }) => ({ old, new: then }));
+      const some = chosen().map(({ old, new: then }) => ({ old, new: then }));
       resolve({ policy, ...(all ? {} : { groups: some }) });
       dialog.close();
     }
