@@ -74,6 +74,11 @@ def test_accepting_all_keeps_reviews_and_z_takes_the_batch_back(page, own):
 def test_change_and_reject_for_all_that_are_shown(page, own):
     open_list(page, own, "?genre=reggae")
     total = api(page, "/tracks?genre=reggae")["total"]
+    every = page.get_by_role("button", name="Select all, or none")
+    every.click()
+    expect(page.locator(".shown")).to_have_text(f"{total} tracks shown, {total} selected")
+    every.click()
+    expect(page.locator(".shown")).to_have_text(f"{total} tracks shown")
     page.get_by_role("button", name="Review all…").click()
     page.get_by_role("dialog").get_by_role("button", name="Change", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Blues").click()
@@ -85,6 +90,16 @@ def test_change_and_reject_for_all_that_are_shown(page, own):
     page.get_by_role("button", name=f"Reject all {total}").click()
     expect(page.locator("#row-0 .review")).to_have_text("✗ rejected")
     assert api(page, "/tracks?review=reject")["total"] == total
+
+
+def test_an_album_is_accepted_by_its_own_numbers(page, own):
+    open_list(page, own, "?by=album&sort=album")
+    album = api(page, "/albums?limit=1")["albums"][0]
+    page.locator(".album").first.get_by_role("button", name=re.compile("^Accept album")).click()
+    dialog = page.get_by_role("dialog", name=f"Accept {album['tracks']} tracks?")
+    dialog.get_by_role("button", name=f"Accept {album['tracks']}").click()
+    expect(page.locator(".toast")).to_contain_text(re.compile(r"^\d+ tracks reviewed"))
+    assert api(page, "/tracks?review=accept")["total"] <= album["tracks"]
 
 
 def test_ten_quick_keys_review_ten_tracks_on_a_slow_server(page, own):

@@ -1,6 +1,7 @@
 // The list of the library: filter, look, review, write, undo.
 import * as address from "./address.js";
 import { get, query } from "./api.js";
+import { VERBS, askReviewedToo } from "./batch.js";
 import * as columns from "./columns.js";
 import { makeDetail } from "./detail.js";
 import { ask, askGenre, askSome, showKeys } from "./dialogs.js";
@@ -14,13 +15,10 @@ import { makeTable } from "./table.js";
 import { writeGenres } from "./write.js";
 
 /** @typedef {import("./api.js").Track} Track */
-/** @typedef {{ids: number[], filter?: undefined}} ByIds */
-/** @typedef {ByIds | {filter: Record<string, any>, ids?: undefined}} Which */
+/** @typedef {import("./batch.js").Which} Which */
 
 const wide = matchMedia("(min-width: 1000px)");
 const MOST_ALBUMS = 100_000; // headers are made only in sight, so all of them may come at once
-/** @type {Record<string, string>} */
-const VERBS = { accept: "Accept", change: "Change", reject: "Reject", clear: "Forget" };
 
 /**
  * The view of all tracks.
@@ -45,6 +43,7 @@ export function makeList({ onchange }) {
     onfail: fail,
     isSelected,
     onselect,
+    onall: () => (selected.size ? selectNone() : selectAll()),
   });
   const close = () => (detail.show(null), (opened = false), table.node.focus());
   const detail = makeDetail({ act, onclose: close, onopen: find });
@@ -91,6 +90,7 @@ export function makeList({ onchange }) {
   }
 
   function tell(total = table.total) {
+    table.markAll(total > 0 && selected.size >= total);
     const chosen = selected.size ? `, ${number(selected.size)} selected` : "";
     shown.textContent = `${count(total, "track")} shown${chosen}`;
     all.disabled = write.disabled = !total && !selected.size;
@@ -134,6 +134,12 @@ export function makeList({ onchange }) {
     for (const row of rows)
       if (!add && rows.length === 1 && selected.has(row.id)) selected.delete(row.id);
       else selected.add(row.id);
+    table.update();
+    tell();
+  }
+
+  function selectNone() {
+    selected.clear();
     table.update();
     tell();
   }
@@ -208,34 +214,6 @@ export function makeList({ onchange }) {
     } catch (error) {
       fail(error);
     }
-  }
-
-  /**
-   * Whether tracks reviewed before are reviewed again: no, unless somebody says so.
-   *
-   * @param {string} verdict
-   * @param {Which} which
-   * @returns {Promise<?boolean>} null where somebody thinks better of it
-   */
-  async function askReviewedToo(verdict, which) {
-    if (verdict === "clear") return true;
-    let before = 0;
-    if (which.ids) {
-      const { ids } = await get("/track-ids?review=some");
-      const reviewed = new Set(ids);
-      before = which.ids.filter((id) => reviewed.has(id)).length;
-    } else if (!which.filter.review) {
-      before = (await get(`/tracks?${query({ ...which.filter, review: "some", limit: 1 })}`)).total;
-    } else before = which.filter.review === "none" ? 0 : table.total;
-    const total = which.ids ? which.ids.length : table.total;
-    const fresh = { name: "no", text: `${VERBS[verdict]} ${number(total - before)}`, main: true };
-    const every = { name: "yes", text: `${VERBS[verdict]} all ${number(total)}` };
-    const words = before
-      ? `You reviewed ${number(before)} of them before; these stay as they are.`
-      : "None of them was reviewed before.";
-    const answers = before ? (before < total ? [fresh, every] : [every]) : [fresh];
-    const answer = await ask(`${VERBS[verdict]} ${count(total, "track")}?`, [words], answers);
-    return answer === null ? null : answer === "yes";
   }
 
   async function writeSome() {

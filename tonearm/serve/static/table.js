@@ -64,12 +64,14 @@ function makeLayout(groups) {
  * @param {{label: string, fetchPage: (offset: number, limit: number) => Promise<Page>,
  *   oncurrent: (row: ?Track) => void, onopen: (row: ?Track) => void,
  *   onsort: (name: string) => void, isSelected: (row: Track) => boolean,
- *   onselect: (rows: Track[], add?: boolean) => void, onfail: (error: unknown) => void}} how
+ *   onselect: (rows: Track[], add?: boolean) => void, onall: () => void,
+ *   onfail: (error: unknown) => void}} how
  *   `oncurrent` is called when another row has the cursor, `onopen` when one is pressed;
- *   `onselect` takes rows whose selection changes, or, with `add`, rows to add to it
+ *   `onselect` takes rows whose selection changes, or, with `add`, rows to add to it; `onall` is
+ *   the box in the head
  */
 export function makeTable(how) {
-  const { label, fetchPage, oncurrent, onopen, onsort, isSelected, onselect, onfail } = how;
+  const { label, fetchPage, oncurrent, onopen, onsort, isSelected, onselect, onall, onfail } = how;
   let [total, current, frame] = [0, 0, 0];
   let epoch = 0; // counts reloads: an answer to an earlier one is too late
   /** @type {Map<number, Track[]>} */
@@ -84,6 +86,8 @@ export function makeTable(how) {
   /** @type {Map<number, HTMLElement>} */
   const shown = new Map(); // by place
   const headRow = el("div", { class: "row", role: "row", "aria-rowindex": 1 });
+  // Not by Tab, from which the headings are next: by keyboard it is Ctrl+A.
+  const all = button("☐", onall, { tabindex: -1, "aria-label": "Select all, or none" });
   const heads = el("div", { class: "heads", role: "rowgroup" }, headRow);
   const body = el("div", { class: "rows", role: "rowgroup" });
   const grid = el(
@@ -106,11 +110,10 @@ export function makeTable(how) {
       role: "columnheader",
       "aria-sort": "none",
     });
-    // Boxes need no title to be seen, what is not sorted has one that cannot be pressed.
-    const plain = column.name === "pick" ? "unseen" : "quiet";
     const { sort, title } = column;
-    if (sort) cell.append(button(title, () => onsort(sort)));
-    else cell.append(el("span", { class: plain }, title));
+    if (column.name === "pick") cell.append(all);
+    else if (sort) cell.append(button(title, () => onsort(sort)));
+    else cell.append(el("span", { class: "quiet" }, title));
     return cell;
   }
 
@@ -306,6 +309,8 @@ export function makeTable(how) {
       for (const page of keep ? old.keys() : [0]) need(page);
       draw();
     },
+    /** Show whether all rows are selected. @param {boolean} on */
+    markAll: (on) => void (all.textContent = on ? "☑" : "☐"),
     /** Show changed rows where they are. */
     update: fillAll,
     /** Show by which column it is sorted. @param {string} name @param {boolean} descending */
