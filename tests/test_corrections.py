@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tonearm.model import file as model_file
 from tonearm.model.head import Head
 from tonearm.training import added_genres, corrections, custom_genres
 from tonearm.training.head_fit import Tracks
+from tonearm.training.lesson import Lesson
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,32 @@ def test_an_artist_is_never_on_both_sides(head: Head, moved_jazz: Tracks, monkey
     one = Tracks(moved_jazz.windows, moved_jazz.labels, ["artist:ann"] * 20)
     with pytest.raises(DatasetError, match="all 20 corrections are of one artist"):
         corrections.measure(head, one, names=None)
+
+
+def test_a_lesson_holds_the_textures_that_the_library_keeps(tmp_path: Path) -> None:
+    pytest.importorskip("fastapi")
+    from support.serving import fill_library
+
+    path, base = tmp_path / "library.sqlite", model_file.load()
+    fill_library(path, 24)
+    with Library(path, write=True) as library:
+        keys = [row[0] for row in library.rows("SELECT key FROM sounds ORDER BY key LIMIT 3")]
+        made = library.embeddings.get(keys[1], base.encoder_sha256)
+        assert made is not None and made.texture is None
+        texture = np.arange(256, dtype=np.float16).reshape(2, 128)
+        library.embeddings.put(keys[1], base.encoder_sha256, replace(made, texture=texture))
+        with Reviews(reviews_path(path)) as reviews:
+            reviews.put(Review(key, Verdict("change"), "jazz") for key in keys)
+        lesson = Lesson.of(library, base)
+    assert lesson.keys == keys
+    assert lesson.tracks.texture(0) is None and lesson.tracks.texture(2) is None
+    np.testing.assert_array_equal(lesson.tracks.texture(1), texture)
+    # So a correction moves the second encoder's centre of jazz, and of no other genre.
+    moved = corrections.correct(base.head, lesson.tracks, names=base.embedding_names).texture
+    assert moved is not None and base.head.texture is not None
+    jazz = base.head.labels.index("jazz")
+    changed = np.abs(moved.weight - base.head.texture.weight).max(axis=0) > 1e-4
+    assert changed.tolist() == [i == jazz for i in range(len(changed))]
 
 
 def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path) -> None:
