@@ -79,7 +79,7 @@ class Overview:
 
 
 def overview(library: Library) -> Overview:
-    """Count everything in one pass over the analysed tracks.
+    """Count everything.
 
     Parameters
     ----------
@@ -89,37 +89,7 @@ def overview(library: Library) -> Overview:
     # Files on a disk that is off are neither there nor missing: every count below leaves them out.
     folders = note_away(library)
     model = library.model()
-    labels = model.labels if model else ()
-    genres: Counter[str] = Counter()
-    confidence = [0] * _BINS
-    duration_s = 0.0
-    untagged = by_tonearm = disagreeing = 0
-    for genre, place, tags, own, count, seconds in library.rows(
-        "SELECT s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres, t.by_tonearm,"  # noqa: S608
-        " count(*), sum(s.duration_s) FROM tracks t JOIN sounds s ON s.id = t.sound"
-        f" WHERE {PRESENT} GROUP BY 1, 2, 3, 4",
-        # Confidence 1.0 belongs to the last bin, not to an eleventh.
-        [_BINS, _BINS - 1],
-    ):
-        genres[genre or UNKNOWN] += count
-        # "Unknown" is no guess to be confident of.
-        confidence[place] += count * (genre is not None)
-        duration_s += seconds
-        if not names_genre(tags):
-            untagged += count
-        elif own:
-            by_tonearm += count
-        elif genre is not None:
-            named = set[str]().union(*(known_genres(tag, labels) for tag in json.loads(tags)))
-            # A tag that names no genre of the model ("Other", a decade) cannot disagree.
-            disagreeing += count * bool(named and genre not in named)
-    # Of what could not be analysed, the tags may be known all the same.
-    for tags, own, count in library.rows(
-        f"SELECT genres, by_tonearm, count(*) FROM tracks t WHERE {PRESENT} AND sound IS NULL"  # noqa: S608
-        " GROUP BY 1, 2"
-    ):
-        untagged += count * (not names_genre(tags))
-        by_tonearm += count * bool(names_genre(tags) and own)
+    counts = _counts(library, model.labels if model else ())
     failed = library.rows(
         "SELECT error_kind, count(*) FROM tracks t"  # noqa: S608
         f" WHERE {PRESENT} AND error_kind IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
@@ -141,16 +111,16 @@ def overview(library: Library) -> Overview:
     return Overview(
         tracks=tracks - missing - away,
         links=len(links),
-        analysed=sum(genres.values()),
+        analysed=sum(counts.genres.values()),
         # Links to nowhere have no row among the tracks, but a person counts them as files.
         failed=sum(count for _, count in failed) + len(unread(library)),
         missing=missing,
-        duration_s=round(duration_s, 1),
-        genres=dict(sorted(genres.items(), key=lambda item: (-item[1], item[0]))),
-        confidence=confidence,
-        untagged=untagged,
-        tagged_by_tonearm=by_tonearm,
-        disagreeing=disagreeing,
+        duration_s=round(counts.duration_s, 1),
+        genres=dict(sorted(counts.genres.items(), key=lambda item: (-item[1], item[0]))),
+        confidence=counts.confidence,
+        untagged=counts.untagged,
+        tagged_by_tonearm=counts.by_tonearm,
+        disagreeing=counts.disagreeing,
         damaged=damaged,
         untaggable=untaggable,
         copies=len(copied),
@@ -159,6 +129,50 @@ def overview(library: Library) -> Overview:
         away=away,
         away_folders=[str(folder) for folder in folders],
     )
+
+
+@dataclass
+class _Counts:
+    """Files by what they sound like and by their tags."""
+
+    genres: Counter[str] = field(default_factory=Counter)
+    confidence: list[int] = field(default_factory=lambda: [0] * _BINS)
+    duration_s: float = 0.0
+    untagged: int = 0
+    by_tonearm: int = 0
+    disagreeing: int = 0
+
+
+def _counts(library: Library, labels: tuple[str, ...]) -> _Counts:
+    """One pass over the analysed tracks, and one over the tags of the others."""
+    found = _Counts()
+    for genre, place, tags, own, count, seconds in library.rows(
+        "SELECT s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres, t.by_tonearm,"  # noqa: S608
+        " count(*), sum(s.duration_s) FROM tracks t JOIN sounds s ON s.id = t.sound"
+        f" WHERE {PRESENT} GROUP BY 1, 2, 3, 4",
+        # Confidence 1.0 belongs to the last bin, not to an eleventh.
+        [_BINS, _BINS - 1],
+    ):
+        found.genres[genre or UNKNOWN] += count
+        # "Unknown" is no guess to be confident of.
+        found.confidence[place] += count * (genre is not None)
+        found.duration_s += seconds
+        if not names_genre(tags):
+            found.untagged += count
+        elif own:
+            found.by_tonearm += count
+        elif genre is not None:
+            named = set[str]().union(*(known_genres(tag, labels) for tag in json.loads(tags)))
+            # A tag that names no genre of the model ("Other", a decade) cannot disagree.
+            found.disagreeing += count * bool(named and genre not in named)
+    # Of what could not be analysed, the tags may be known all the same.
+    for tags, own, count in library.rows(
+        f"SELECT genres, by_tonearm, count(*) FROM tracks t WHERE {PRESENT} AND sound IS NULL"  # noqa: S608
+        " GROUP BY 1, 2"
+    ):
+        found.untagged += count * (not names_genre(tags))
+        found.by_tonearm += count * bool(names_genre(tags) and own)
+    return found
 
 
 def known_genres(tag: str, labels: tuple[str, ...]) -> set[str]:
