@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -69,11 +70,14 @@ def test_made_split_keeps_the_shares():
     assert [len(split.subsets[part]) for part in splits.SUBSETS] == [112, 24, 24]
 
 
-def test_leak_is_refused_with_the_group_and_its_tracks():
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(splits.SUBSETS, 2)))
+def test_leak_is_refused_with_the_group_and_its_tracks(one, other):
     made = _index({"rock": 2})
-    leaky = Split("mine", {"train": ("rock/0-0.mp3", "rock/1-0.mp3"), "valid": ("rock/0-1.mp3",)})
-    with pytest.raises(DatasetError, match=r"1 groups .* rock0 \(train: .*valid: "):
+    leaky = Split("mine", {one: ("rock/0-0.mp3", "rock/1-0.mp3"), other: ("rock/0-1.mp3",)})
+    with pytest.raises(DatasetError, match=rf"1 groups .* rock0 \({one}: .*{other}: "):
         splits.check(leaky, made)
+    apart = Split("mine", {one: ("rock/0-0.mp3",), "excluded": ("rock/0-1.mp3",)})
+    assert splits.check(apart, made) == (), "what is excluded may be by anybody"
 
 
 def test_a_file_that_calls_itself_official_is_checked_all_the_same():
