@@ -84,6 +84,15 @@ def test_no_song_of_an_artist_speaks_for_another_of_the_same() -> None:
         assert not {near.name for near in each.neighbours} & set(own), "other artists only"
 
 
+def test_an_answer_is_the_mean_of_the_draws() -> None:
+    tracks = data_set(artists=4).once().tracks
+    both = auditing.held_out(tracks, names=None, draws=2)
+    each = [auditing.held_out(tracks, names=None, seed=seed, draws=1) for seed in (0, 1)]
+    first, second = (one.probabilities for one in each)
+    assert np.abs(first - second).max() > 1e-3, "draws differ"
+    assert np.allclose(both.probabilities, (first + second) / 2)
+
+
 def test_a_genre_of_one_artist_is_named_and_not_measured() -> None:
     found = data_set(artists=4)
     lonely = tuple(
@@ -159,6 +168,7 @@ def test_copies_and_artists_on_both_sides() -> None:
         Copies("drone/00.wav", ("drone/01.wav",), ("drone",)),
     )
     assert result.across == result.copies[:1]
+    assert result.measured == len(tracks) - 3, "one copy, and both of what has two genres"
     assert result.crossing == {"artist:drone1": {"train": "drone/02.wav", "test": "drone/03.wav"}}
     assert result.to_dict()["artists_on_both_sides"] == {
         "artist:drone1": {"train": "drone/02.wav", "test": "drone/03.wav"}

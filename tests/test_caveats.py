@@ -120,3 +120,9 @@ def test_a_leak_among_unknown_artists_counts_nobody() -> None:
     )
     assert found.kind == "leak" and "0 artists" not in found.text
     assert "the artists are unknown" in found.text
+
+
+def test_a_learnt_track_is_a_leak_and_named() -> None:
+    (found,) = caveats.of_learnt(["rock/a", "rock/b"], 9)
+    assert found.kind == "leak" and "2 of the 9 tracks" in found.text and "rock/b" in found.text
+    assert caveats.of_learnt([], 9) == []

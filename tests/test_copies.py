@@ -63,6 +63,14 @@ def test_three_seconds_of_one_sound_are_needed(common: int, copy: bool) -> None:
     assert copies.find({"a": one, "b": other}) == ([("a", "b")] if copy else [])
 
 
+def test_silence_around_a_short_sound_is_nothing_in_common() -> None:
+    """A jingle of 1.6 s with silence around it, as samples and tests begin and end."""
+    silence = np.zeros(100, dtype=np.uint32)
+    jingle = np.concatenate([silence, random_codes(0, 50), silence])
+    one, other = (np.concatenate([jingle, random_codes(seed)]) for seed in (1, 2))
+    assert copies.find({"a": one, "b": other}) == []
+
+
 @pytest.mark.parametrize("row", [0, 1, 2])
 def test_every_speed_is_compared_from_both_sides(row: int) -> None:
     codes = random_codes(0)

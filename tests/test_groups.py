@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def test_copies_are_one_group_and_point_to_the_first() -> None:
     merged = groups.merge_copies(tracks, [("b", "c"), ("c", "d")])
     assert [track.copy_of for track in merged] == [None, None, "b", "b"]
     assert len({track.group for track in merged[1:]}) == 1 != merged[0].group
+
+
+@pytest.mark.parametrize(
+    "chain", list(itertools.permutations(["ab", "bc", "cd", "de"])), ids="-".join
+)
+def test_copies_of_copies_are_one_recording_in_any_order(chain: tuple[str, ...]) -> None:
+    tracks = [Track(name, "rock", f"g{name}", name, 3.0) for name in "abcde"]
+    merged = groups.merge_copies(tracks, [(pair[1], pair[0]) for pair in chain])
+    assert [track.copy_of for track in merged] == [None, "a", "a", "a", "a"]
+    assert {track.group for track in merged} == {"ga"}
 
 
 def test_the_whole_is_kept_and_the_excerpt_is_the_copy() -> None:
