@@ -368,8 +368,8 @@ def check_labels(path: Path, model: Model, folder: Path, tracks: Collection[Trac
         what = ", ".join(f"{genre} ({counts[genre]} tracks)" for genre in foreign)
         if len(foreign) == len(counts):
             raise ModelError(
-                f"{path} knows none of the genres of {folder} ({what}), but "
-                f"{', '.join(model.labels)}: there is nothing to measure"
+                f"{path} knows {', '.join(model.labels)}, but none of the genres of {folder}, "
+                f"{what}: there is nothing to measure"
             )
         raise ModelError(
             f"{path} knows {', '.join(model.labels)}, but {folder} also has {what}: name a model "
