@@ -325,6 +325,7 @@ def test_classifying_needs_no_encoder() -> None:
         (np.full(RATE, 32_000.0), RATE, r"reach 32000; floats must lie in -1\.\.1"),
         (np.zeros(RATE, np.float32), 0, "1 Hz or more, not 0"),
         (np.zeros(RATE, np.float32), None, "1 Hz or more, not None"),
+        (np.zeros(RATE, np.float32), float("nan"), "1 Hz or more, not nan"),
     ],
 )
 def test_arrays_that_are_not_audio(
@@ -340,6 +341,9 @@ def test_arguments_that_are_none(tiny: Classifier, medley: Path, model_path: Pat
             tiny.embed(medley, count=count)
     with pytest.raises(TypeError, match=r"see Classifier\.load"):
         Classifier(model_path)
+    for thing in (None, 3, np.float32(1)):
+        with pytest.raises(TypeError, match="neither a path, a file open as 'rb', nor samples"):
+            tiny.predict(thing, 44_100)
     with pytest.raises(ModelError, match="array of windows"):
         tiny.classify("jazz")
     with pytest.raises(ValueError, match="need Embeddings"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def test_what_is_wrong_with_the_call_is_raised_at_once(tiny: Classifier, song: P
         tiny.predict_many(str(song))
     with pytest.raises(ValueError, match="jobs is 0"):
         tiny.predict_many([song], jobs=0)
+    with pytest.raises(TypeError, match="takes paths, not BytesIO"):
+        list(tiny.predict_many([song, io.BytesIO()]))
     with pytest.raises(ValueError, match="1 or more, or 'all'"):
         tiny.predict_many([song], count=0)
     broken = Classifier(replace(tiny_model(), encoder=b"no network"))

@@ -7,6 +7,7 @@ integers, which are scaled by their type's range.
 from __future__ import annotations
 
 import io
+import math
 import os
 import shutil
 import tempfile
@@ -122,7 +123,9 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
     if isinstance(source, bytes | bytearray | memoryview):
         raise TypeError("bytes are neither a path nor samples: wrap a file's in io.BytesIO")
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
-        if sample_rate_hz is None or not int(sample_rate_hz) >= 1:
+        if np.ndim(source) == 0:
+            raise TypeError(f"{source!r} is neither a path, a file open as 'rb', nor samples")
+        if sample_rate_hz is None or not 1 <= sample_rate_hz < math.inf:  # so NaN is refused too
             raise ValueError(f"samples need a sample rate of 1 Hz or more, not {sample_rate_hz}")
         yield Opened(
             ArrayReader(mono_samples(np.asarray(source)), int(sample_rate_hz)), None, "<samples>"

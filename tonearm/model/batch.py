@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
@@ -86,15 +87,29 @@ def predict_many(
     jobs : int
         Files at once.
     """
+    given = map(checked, paths)
     if multiprocessing.current_process().daemon:  # such a process may have no workers
-        yield from predict_in_order(make_predict(classifier, options), paths)
+        yield from predict_in_order(make_predict(classifier, options), given)
         return
-    given = iter(paths)
     # No more workers than files: each costs a process with the model in it.
     first = list(islice(given, jobs))
     make_work = partial(make_predict, classifier, options)
     with Pool(len(first), make_work=make_work) as pool:
         yield from predict_in_order(pool, chain(first, given))
+
+
+def checked(path: FilePath) -> FilePath:
+    """The path; TypeError where it is none, since only a path can be sent to a worker.
+
+    Parameters
+    ----------
+    path : path
+        As the caller gave it.
+    """
+    if not isinstance(path, str | os.PathLike):
+        kind = type(path).__name__
+        raise TypeError(f"predict_many takes paths, not {kind}: use predict for each of them")
+    return path
 
 
 def result_of(path: FilePath, value: Any | Failure) -> Prediction | DecodeError:  # noqa: ANN401
