@@ -36,6 +36,19 @@ class FeatureSpec:
     ``db`` is decibels relative to the loudest value of the array, floored at -80.
     ``symmetric_window`` says that the Hann window ends as it begins, as Essentia's does: that moves
     levels by .06 at most.
+
+    Parameters
+    ----------
+    sample_rate_hz : int
+        Rate to which audio is resampled.
+    n_fft, hop_samples : int
+        Length of a frame's window, and from one frame to the next.
+    mel_bands : int
+        How many bands.
+    mel_low_hz, mel_high_hz : float
+        Where the lowest begins and the highest ends.
+    window_frames : int
+        Frames that a network takes at once.
     """
 
     sample_rate_hz: int

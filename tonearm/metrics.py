@@ -180,7 +180,15 @@ def over_seeds(right: NDArray[np.bool_], *, groups: Sequence[str]) -> dict[str, 
 
 @dataclass(frozen=True)
 class Difference:
-    """Paired change on the same tracks: mean of after - before, and its 95 % interval."""
+    """Paired change on the same tracks: mean of after - before, and its 95 % interval.
+
+    Parameters
+    ----------
+    mean : float
+        Of after - before, over the tracks.
+    low, high : float
+        Ends of its 95 % interval.
+    """
 
     mean: float
     low: float

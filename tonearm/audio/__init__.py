@@ -66,7 +66,17 @@ _BLOCK_S, _BLOCK_SAMPLES = 30.0, 1 << 22
 
 @dataclass(frozen=True)
 class Audio:
-    """Decoded mono audio: float32 [n] in -1..1 and its rate."""
+    """Decoded mono audio: float32 [n] in -1..1 and its rate.
+
+    Parameters
+    ----------
+    samples : float32 [n]
+        Mean of the channels, -1 to 1.
+    sample_rate_hz : int
+        The file's own.
+    warning : str or None
+        What is damaged.
+    """
 
     samples: Float32
     sample_rate_hz: int

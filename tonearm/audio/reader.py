@@ -38,6 +38,13 @@ class AudioInfo:
     ``samples`` counts sample frames at ``sample_rate_hz``; ``warning`` is set when the file's
     header promises more than it holds; ``frame_samples`` is what a codec decodes at once, by which
     the end may be off.
+
+    Parameters
+    ----------
+    channels : int
+        Before they are mixed to one.
+    codec : str
+        Back end's name of container and codec.
     """
 
     sample_rate_hz: int

@@ -43,7 +43,17 @@ Seed = Annotated[int, typer.Option(min=0, help="Random seed of the folds and spl
 
 @dataclass(frozen=True)
 class FittedHead:
-    """A head, how it was trained, and its figures: what a model file says of it."""
+    """A head, how it was trained, and its figures: what a model file says of it.
+
+    Parameters
+    ----------
+    head : Head
+        Fitted and calibrated.
+    training : dict
+        Data, split and protocol, as JSON values.
+    metrics : dict
+        Figures by what they are measured on.
+    """
 
     head: Head
     training: Values
@@ -65,7 +75,9 @@ class HeadRun:
     library : Library
         Holds the embedding store.
     seed : int
+        Of folds and splits.
     jobs : int or None
+        Files to analyse at once; None is one a core.
     """
 
     output: Path

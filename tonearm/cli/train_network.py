@@ -37,7 +37,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for on the command line."""
+    """What was asked for on the command line.
+
+    Parameters
+    ----------
+    arch : str
+        Name in the registry, or ``FILE.py:CLASS``.
+    output : Path
+        The run's folder.
+    epochs : int or None
+        None is the network's own.
+    seed : int
+        Of the run.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``; ``cuda:2`` is two.
+    settings : tuple of str
+        What ``--set`` was given.
+    """
 
     arch: str
     output: Path

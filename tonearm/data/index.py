@@ -53,6 +53,7 @@ class Track:
     sound : str
         Its sound key: the key of its features and embeddings.
     duration_s : float
+        Length of the sound.
     copy_of : str or None
         Name of the track that holds the same recording, or the whole of it.
     also : tuple of str
@@ -80,7 +81,17 @@ class Track:
 
 @dataclass(frozen=True)
 class Index:
-    """Tracks of a data set, and the files that could not be read, each with its reason."""
+    """Tracks of a data set, and the files that could not be read, each with its reason.
+
+    Parameters
+    ----------
+    tracks : tuple of Track
+        Copies as well, which are marked as such.
+    failed : tuple of Fault
+        Files that are not among them.
+    source : str
+        The folder of music; empty for arrays.
+    """
 
     tracks: tuple[Track, ...]
     failed: tuple[Fault, ...] = ()

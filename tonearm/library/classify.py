@@ -43,7 +43,17 @@ def classify_stored(model: Model, kept: StoredEmbeddings) -> Prediction:
 
 @dataclass(frozen=True)
 class StoredSound:
-    """A sound of the library with what is kept of it: its number, its genre, its embeddings."""
+    """A sound of the library with what is kept of it: its number, its genre, its embeddings.
+
+    Parameters
+    ----------
+    number : int
+        Of the sound in the library.
+    genre : str or None
+        By the model that classified it last.
+    kept : StoredEmbeddings
+        In half precision.
+    """
 
     number: int
     genre: str | None

@@ -76,7 +76,17 @@ class Playlist:
 
 @dataclass(frozen=True)
 class TagCondition:
-    """A mood or style and a bound on its mean over the track, e.g. ``Mellow > 0.2``."""
+    """A mood or style and a bound on its mean over the track, e.g. ``Mellow > 0.2``.
+
+    Parameters
+    ----------
+    name : str
+        A tag of the model, in letters of either case.
+    comparison : str
+        ``>``, ``>=``, ``<`` or ``<=``.
+    value : float
+        The bound, 0 to 1.
+    """
 
     name: str
     comparison: str

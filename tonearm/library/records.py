@@ -13,7 +13,19 @@ from tonearm.model.prediction import Prediction
 
 @dataclass(frozen=True)
 class FileTags:
-    """The tags of a file that the library keeps; ``error`` says why they could not be read."""
+    """The tags of a file that the library keeps; ``error`` says why they could not be read.
+
+    Parameters
+    ----------
+    title, artist, album, album_artist : str or None
+        As the tags have them; None where they say nothing.
+    genres : tuple of str
+        The genre tag, value by value.
+    by_tonearm : bool
+        Whether Tonearm wrote all of these genres.
+    error : str or None
+        Why the tags could not be read.
+    """
 
     title: str | None = None
     artist: str | None = None
@@ -26,7 +38,21 @@ class FileTags:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """The model that analysed and classified: a model file without its weights."""
+    """The model that analysed and classified: a model file without its weights.
+
+    Parameters
+    ----------
+    sha256 : str
+        Of the model file.
+    name : str
+        What the model calls itself.
+    encoder : str
+        SHA-256 of the encoders: embeddings of one can be compared.
+    labels : tuple of str [k]
+        Genres, in the order of the probabilities.
+    names : tuple of str [d] or None
+        What the numbers of an embedding mean.
+    """
 
     sha256: str
     name: str
@@ -41,6 +67,37 @@ class Track:
 
     ``genre`` is None for an unknown sound, and ``nearest`` too where the file could not be analysed
     (then ``error_kind`` is set). ``probabilities`` are sorted, highest first.
+
+    Parameters
+    ----------
+    id : int
+        Its number, which stays when the file moves or changes.
+    path : str
+        Absolute, as Python names files whose names are not UTF-8.
+    missing : bool
+        Whether the file was gone at the last scan.
+    size, mtime_ns : int
+        Bytes, and time of the last change, when it was read.
+    key : str or None
+        Sound key; None where the file could not be analysed.
+    duration_s : float or None
+        Length of the sound.
+    tags : FileTags
+        What the file says of itself.
+    genre, nearest : str or None
+        By sound: the genre, and the most probable one even where that is unknown.
+    confidence : float or None
+        Probability of ``nearest``.
+    probabilities : dict of str to float
+        Of each genre of the model that classified it.
+    warning : str or None
+        What is damaged.
+    error_kind, error_message : str or None
+        Why it could not be analysed: for programs, and for people.
+    styles : dict of str to float
+        Finer styles, most probable first.
+    device, inode : int
+        Which file it is, whatever its names: links have both in common.
 
     Examples
     --------
@@ -89,7 +146,19 @@ class Track:
 
 @dataclass(frozen=True)
 class Known:
-    """What the library knows of a path before looking into the file."""
+    """What the library knows of a path before looking into the file.
+
+    Parameters
+    ----------
+    id : int
+        Number of the track.
+    status : FileStatus
+        Size and times when it was read.
+    failed : bool
+        Whether it could not be analysed then.
+    encoder : str or None
+        SHA-256 of the encoders that analysed it.
+    """
 
     id: int
     status: FileStatus

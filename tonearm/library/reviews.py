@@ -50,7 +50,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Review:
-    """A person's review of a sound; ``genre`` is None where they only rejected one."""
+    """A person's review of a sound; ``genre`` is None where they only rejected one.
+
+    Parameters
+    ----------
+    key : str
+        Sound key.
+    verdict : Verdict
+        Accepted, changed or rejected.
+    """
 
     key: str
     verdict: Verdict
@@ -64,9 +72,13 @@ class Correction:
     Parameters
     ----------
     key : str
+        Sound key.
     genre : str
+        What a person said that it is.
     windows : float32 [n, d]
+        Embeddings of the first encoder.
     artist : str or None
+        By the tags.
     texture : float16 [m, t] or None
         From the second encoder, where it was asked.
     """
@@ -80,7 +92,17 @@ class Correction:
 
 @dataclass(frozen=True)
 class Undone:
-    """A step that was undone: its number, how many sounds, and how many steps are left."""
+    """A step that was undone: its number, how many sounds, and how many steps are left.
+
+    Parameters
+    ----------
+    step : int
+        Its number.
+    sounds : int
+        How many were reviewed by it.
+    left : int
+        Steps that can still be undone.
+    """
 
     step: int
     sounds: int

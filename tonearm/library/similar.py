@@ -33,6 +33,17 @@ class Probe:
     """A sound to compare with: mean embedding float32 [d], its encoder, its key if known.
 
     :func:`probe_of` finds that of a file in the library, :meth:`of` makes that of another.
+
+    Parameters
+    ----------
+    pooled : float32 [d]
+        Mean embedding.
+    duration_s : float
+        Length of the sound.
+    encoder : str
+        SHA-256 of the encoders.
+    key : str or None
+        Sound key, so that the sound itself is not found.
     """
 
     pooled: Float32
@@ -65,7 +76,15 @@ class Probe:
 
 @dataclass(frozen=True)
 class Match:
-    """A track and how near it is: 1 the same, 0 nothing in common, negative opposite."""
+    """A track and how near it is: 1 the same, 0 nothing in common, negative opposite.
+
+    Parameters
+    ----------
+    track : Track
+        The first of the files that hold the sound.
+    similarity : float
+        Cosine, -1 to 1.
+    """
 
     track: Track
     similarity: float

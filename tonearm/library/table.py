@@ -50,12 +50,15 @@ class TableRow:
     missing : bool
         Whether the file was gone at the last scan.
     tags : FileTags
+        What the file says of itself.
     key : str or None
         Sound key; None where the file could not be read.
     model : str or None
         SHA-256 of the model that classified it.
     embeddings : StoredEmbeddings or None
+        None where it could not be analysed.
     prediction : Prediction or None
+        None where it could not be analysed.
     error : (str, str) or None
         Kind and message of what went wrong.
     """

@@ -22,7 +22,19 @@ _LACKING = (
 
 @dataclass(frozen=True)
 class Unwritten:
-    """A file whose tag is not the genre that a person said: ``genres`` now, ``said`` then."""
+    """A file whose tag is not the genre that a person said: ``genres`` now, ``said`` then.
+
+    Parameters
+    ----------
+    id : int
+        Number of the track.
+    path : str
+        The file.
+    title, artist : str or None
+        By its tags.
+    by_tonearm : bool
+        Whether Tonearm wrote the present genres.
+    """
 
     id: int
     path: str

@@ -31,7 +31,15 @@ TYPICAL_S = 10.0
 
 @dataclass(frozen=True)
 class TagReason:
-    """A tag that spoke for the genre (amount above 0) or against it."""
+    """A tag that spoke for the genre (amount above 0) or against it.
+
+    Parameters
+    ----------
+    tag : str
+        Its name.
+    amount : float
+        Nats of log odds.
+    """
 
     tag: str
     amount: float
@@ -39,7 +47,15 @@ class TagReason:
 
 @dataclass(frozen=True)
 class WindowReason:
-    """A stretch of the track, by how much it speaks for the genre."""
+    """A stretch of the track, by how much it speaks for the genre.
+
+    Parameters
+    ----------
+    start_s, end_s : float
+        Where in the track.
+    amount : float
+        Nats of log odds.
+    """
 
     start_s: float
     end_s: float
@@ -48,7 +64,15 @@ class WindowReason:
 
 @dataclass(frozen=True)
 class BandReason:
-    """A part of the spectrum, by how its movement speaks for the genre."""
+    """A part of the spectrum, by how its movement speaks for the genre.
+
+    Parameters
+    ----------
+    low_hz, high_hz : float
+        Ends of the band.
+    amount : float
+        Nats of log odds.
+    """
 
     low_hz: float
     high_hz: float

@@ -48,16 +48,24 @@ class Recipe:
 
     Parameters
     ----------
+    epochs, batch : int
+        Passes over the data, and examples of a step.
+    lr : float
+        Learning rate, the highest of a schedule.
     crops : 'excerpts' or 'random'
         Ten fixed windows a track, each an example; or one window a track and epoch, anywhere.
     margin : float
         A random crop is longer than a window by this fraction, for ``augment`` to cut from.
     schedule : 'constant' or 'one-cycle'
         Of the learning rate, which ``lr`` is the top of.
-    ema : float
-        Decay of the averaged weights that are evaluated and kept; 0 for none.
+    weight_decay : float
+        Of matrices, as AdamW has it; biases and norms do not decay.
+    label_smoothing : float
+        Fraction of the target that goes to even odds.
     mixup : float
         Parameter of the beta distribution; 0 for none.
+    ema : float
+        Decay of the averaged weights that are evaluated and kept; 0 for none.
     clip_norm : float
         Longest gradient; 0 for no limit.
     class_weights : 'none' or 'balanced'

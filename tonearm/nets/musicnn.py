@@ -40,6 +40,17 @@ class MusicnnConfig:
 
     Kernels are (frames, bands): the timbral ones see 40 and 70 % of the spectrum at once, the
     temporal ones follow a single band for up to 128 frames (2 s).
+
+    Parameters
+    ----------
+    timbral_kernels, temporal_kernels : tuple of (int, int)
+        Frames and bands of each filter bank.
+    timbral_filters, temporal_filters, middle_filters : int
+        Filters of each bank, and of each middle layer.
+    hidden : int
+        Width of the dense layer.
+    tags : int
+        How many it tells.
     """
 
     timbral_kernels: tuple[tuple[int, int], ...] = ((7, 38), (7, 67))

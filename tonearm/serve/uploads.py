@@ -64,7 +64,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that arrived: where it lies, and what the client calls it."""
+    """A file that arrived: where it lies, and what the client calls it.
+
+    Parameters
+    ----------
+    path : Path
+        In the server's own folder.
+    name : str
+        Without folders.
+    """
 
     path: Path
     name: str

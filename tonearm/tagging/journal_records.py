@@ -24,6 +24,19 @@ class Run:
     """One run of ``tag --write`` or ``undo``; times in seconds since 1970.
 
     Of the ``done`` files, ``undone`` no longer hold what it wrote, by the runs in ``undone_by``.
+
+    Parameters
+    ----------
+    id : int
+        Its number, from 1 on.
+    started_s, finished_s : float, float or None
+        Seconds since 1970; None while it runs, or after a kill.
+    command : str
+        As it was typed, or ``page: write``.
+    undoes : int or None
+        The run that it takes back.
+    done, failed, undone : int
+        Files that were changed, that were refused, and that later runs changed back.
     """
 
     id: int
@@ -47,7 +60,25 @@ class FileIdentity:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a run; ``before`` is None where the entry cannot be read any more."""
+    """One file of a run; ``before`` is None where the entry cannot be read any more.
+
+    Parameters
+    ----------
+    id, run : int
+        Its number, and that of its run.
+    path : str
+        The file, as it was named then.
+    state : str
+        How far the change came; ``done`` is to its end.
+    before, after : GenreFields or None
+        Bytes of the genre fields before and after.
+    old_genres, new_genres : tuple of str
+        As players read them, before and after.
+    reason : str or None
+        Why it failed or was refused.
+    undone : bool
+        Whether a later run took it back.
+    """
 
     id: int
     run: int

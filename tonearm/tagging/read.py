@@ -34,6 +34,13 @@ class Tags:
     """What a file says of itself; None and empty where it says nothing.
 
     ``guesses`` are those of ``genres`` that Tonearm wrote, ``by_tonearm`` says that all are.
+
+    Parameters
+    ----------
+    title, artist, album, album_artist : str or None
+        The first value of each.
+    genres : tuple of str
+        All values of the genre tag.
     """
 
     title: str | None = None

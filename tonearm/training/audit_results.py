@@ -20,7 +20,15 @@ NOTHING_CHECKED = (
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A track by another artist that sounds alike: 1 the same, 0 nothing in common."""
+    """A track by another artist that sounds alike: 1 the same, 0 nothing in common.
+
+    Parameters
+    ----------
+    name, genre : str
+        The track and its label.
+    similarity : float
+        Cosine of its embedding.
+    """
 
     name: str
     genre: str

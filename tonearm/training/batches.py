@@ -31,7 +31,17 @@ _CACHE_BYTES = 2 * 2**30  # GTZAN's 1,000 clips fit; see `levels`
 
 @dataclass(frozen=True)
 class Example:
-    """One window: of which track, beginning where, and its class."""
+    """One window: of which track, beginning where, and its class.
+
+    Parameters
+    ----------
+    track : Track
+        Whose window it is.
+    start : int
+        First frame; -1 where it is drawn later.
+    label : int
+        Place of its genre among the labels.
+    """
 
     track: Track
     start: int

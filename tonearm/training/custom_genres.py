@@ -33,6 +33,17 @@ class Trial:
     """Answers of a head on tracks of groups it had not seen: probabilities [n, k], right class.
 
     ``places`` are those of the tracks among all, where some could not be measured.
+
+    Parameters
+    ----------
+    truth : int64 [n]
+        Right class.
+    probabilities : float64 [n, k]
+        Of each class.
+    labels : tuple of str [k]
+        The classes.
+    groups : tuple of str [n]
+        Artist, or whatever no split divides.
     """
 
     truth: metrics.Classes

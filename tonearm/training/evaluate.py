@@ -38,16 +38,21 @@ class ModelResult:
     Parameters
     ----------
     path : Path
+        The model file.
     model : Model
+        What is in it.
     tracks, paths : tuple of Track, tuple of str [n]
+        Those measured on, and where their files lie.
     truth, probabilities, known : int64 [n], float64 [n, k], bool [n]
         In the order of the model file's labels; of the windows after which predict stops.
     window_truth, window_probabilities : int64 [m], float64 [m, k]
         Each window decided by itself.
     window_groups : tuple of str [m]
+        Artist, or whatever no split divides, of each window.
     learnt : frozenset of str
         Names of the tracks that the model learnt from, by their sound.
     caveats : tuple of Caveat
+        What may make the figures too good.
     """
 
     path: Path
@@ -170,7 +175,17 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Several model files on the same tracks: the first, and those compared with it."""
+    """Several model files on the same tracks: the first, and those compared with it.
+
+    Parameters
+    ----------
+    evaluation_set : EvaluationSet
+        The tracks, and the split they come from.
+    results : tuple of ModelResult
+        One for each model file, on the same tracks.
+    failed : tuple of (path, reason)
+        Tracks that one of the models could not analyse; they count for none.
+    """
 
     evaluation_set: EvaluationSet
     results: tuple[ModelResult, ...]

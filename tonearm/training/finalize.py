@@ -54,6 +54,19 @@ class Found:
     """Probabilities of windows [n, labels] and of tracks, with the true classes.
 
     Groups are those that no split divides: intervals are by group.
+
+    Parameters
+    ----------
+    window_truth, window_probabilities : int64 [m], float64 [m, k]
+        Right class and probabilities of each window.
+    track_truth, track_probabilities : int64 [n], float64 [n, k]
+        The same of each track, by the mean of its windows.
+    window_groups, track_groups : tuple of str [m], [n]
+        Artist, or whatever no split divides.
+    tracks : tuple of str [n]
+        Names of the tracks.
+    several : Several or None
+        Where a track may have several genres.
     """
 
     window_truth: metrics.Classes

@@ -51,6 +51,13 @@ class Tracks:
     """Analysed tracks: windows [n, d], label, and the group that a split keeps whole, of each.
 
     ``textures`` holds what the second encoder gave for each, or None; it is empty if no one knows.
+
+    Parameters
+    ----------
+    windows : sequence of float [n, d]
+        Embeddings of each track.
+    labels, groups : sequence of str
+        Genre of each track, and its artist or whatever no split divides.
     """
 
     windows: Sequence[Windows]
@@ -80,7 +87,17 @@ class Tracks:
 
 @dataclass(frozen=True)
 class Discriminant:
-    """Class centres and shared covariance of standardised features: all that is learnt."""
+    """Class centres and shared covariance of standardised features: all that is learnt.
+
+    Parameters
+    ----------
+    mean, deviation : float64 [d]
+        Of the features, by which they are standardised.
+    centres : float64 [k, d]
+        Mean of each class, standardised.
+    covariance : float64 [d, d]
+        Within classes and more, standardised.
+    """
 
     mean: Float64  # [d]
     deviation: Float64  # [d]

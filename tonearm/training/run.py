@@ -39,9 +39,13 @@ class Run:
     model : str
         Name in the registry, or ``FILE.py:CLASS``.
     epochs : int
+        Passes over the training subset.
     seed : int
+        Of first weights, batches, crops and dropout.
     devices : int
         Processes, each with a device of its own.
+    accelerator : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
     precision : str
         ``bf16-mixed`` halves the time on GPUs that have it; on processors it gains nothing.
     patience : int
@@ -70,7 +74,21 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """One epoch, a line of ``history.csv``."""
+    """One epoch, a line of ``history.csv``.
+
+    Parameters
+    ----------
+    epoch : int
+        From 1 on.
+    loss, accuracy : float
+        Mean over the examples of the epoch, while it learnt.
+    valid_loss, valid_accuracy : float
+        Of the windows of the validation subset, after it.
+    valid_track_accuracy : float
+        Of its tracks, by the mean of their windows.
+    lr : float
+        Learning rate of the last step.
+    """
 
     epoch: int
     loss: float
