@@ -98,7 +98,7 @@ def predict_many(
         yield from predict_in_order(pool, chain(first, given))
 
 
-def checked(path: FilePath) -> FilePath:
+def checked(path: object) -> FilePath:
     """The path; TypeError where it is none, since only a path can be sent to a worker.
 
     Parameters
