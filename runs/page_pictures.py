@@ -98,6 +98,7 @@ def fill_listen(page: Page, address: str, files: list[Path]) -> None:
     page.set_input_files("#files", files)
     page.wait_for_selector(".card.bad")
     expect(page.locator(".card progress")).to_have_count(0, timeout=60_000)
+    page.wait_for_load_state("networkidle")  # spectrograms come after the answers
     page.wait_for_timeout(1_500)
 
 

@@ -122,7 +122,7 @@ export function makeColumns(isSelected) {
   /** @type {(Omit<Column, "title"> & {title?: string})[]} */
   const all = [
     { name: "pick", title: "Selected", width: "28px", cell: pick },
-    { name: "title", title: "Track", sort: "title", width: "minmax(8rem, 3fr)", cell: title },
+    { name: "title", title: "Track", sort: "title", width: "minmax(9.5rem, 3fr)", cell: title },
     { name: "artist", sort: "artist", width: "minmax(5rem, 2fr)", cell: (row) => row.artist || "" },
     { name: "album", sort: "album", width: "minmax(6rem, 2fr)", cell: (row) => row.album || "" },
     { name: "folder", sort: "path", width: "minmax(6rem, 1.4fr)", cell: (row) => row.folder },
