@@ -95,6 +95,7 @@ class Mp4File(RawFile):
             if moov is None:
                 raise damaged(path, "has no index of its sound (moov)", INCOMPLETE)
             self._moov = moov
+            # The index alone, some hundred kilobytes: the sound stays on the disk.
             self._data = read_at(file, moov.start, moov.end - moov.start)
         # A size of 1 says that the true one follows in 8 bytes; no movie atom needs that.
         if self._data[:4] == b"\0\0\0\1":
@@ -119,6 +120,7 @@ class Mp4File(RawFile):
         if len(lists) > 1:
             self.refusal = "has several lists of tags, and players differ in which one they read"
         self.keys = self._quicktime_keys()
+        # With a genre in the iTunes list too, players would differ in which of the two they show.
         if "genre" in self.keys:
             self.refusal = "keeps its genre as a QuickTime key, which Tonearm only reads"
 
@@ -134,6 +136,7 @@ class Mp4File(RawFile):
     def _items(self, ilst: Atom) -> tuple[bytes, ...]:
         content = self._data[ilst.body : ilst.end]
         items = tuple(atom_of(name, part) for name, part in children(content))
+        # Put together again it must be what it was: else something in it was not understood.
         if b"".join(items) != content:
             raise damaged(self.path, "its tags do not line up", RESAVE)
         return items
@@ -194,6 +197,7 @@ class Mp4File(RawFile):
             raise damaged(self.path, "is encrypted in pieces, whose places would move")
         if shift:
             edits[0] = Edit(self._moov.start, len(self._data), self._shifted(moov, shift))
+            # Outside the index too: files for streaming hold places in every fragment.
             edits += self._fragments(shift)
         return edits
 
@@ -316,6 +320,7 @@ def mp4_values(path: str | os.PathLike[str]) -> Iterator[list[list[str]]]:
             elif tag.codec.role(item) == "genre":
                 fields[4] += tag.codec.texts(item)
         yield fields
+    # Last: where both are, the iTunes list is what taggers write.
     yield [file.keys.get(name, []) for name in ("title", "artist", "album", "", "genre", "")]
 
 

@@ -116,6 +116,7 @@ def _page(data: Bytes, at: int, start: int) -> Page | None:
     """The page at byte ``at`` of the data, which is byte ``start`` of the file."""
     head = data[at : at + HEADER.size]
     mark, version, flags, granule, serial, number, _, count = HEADER.unpack(head)
+    # The version has been 0 since there is Ogg; anything else is sound that looks like a mark.
     if mark != b"OggS" or version:
         return None
     segments = data[at + HEADER.size : at + HEADER.size + count]
@@ -170,6 +171,7 @@ def links(file: BinaryIO, begin: int = 0) -> list[Link]:
     for page in pages(file, begin):
         end = page.end
         if page.is_first:
+            # All of what names codec, rate and channels is in the first packet's beginning.
             packet = read_at(file, page.body, min(page.length, 512))
             codec = next((name for first, name in _CODECS if packet.startswith(first)), "")
             # First pages in a row are streams of one link, side by side (a film and its sound).

@@ -35,6 +35,7 @@ class InfoCodec(Codec):
         """One chunk with all genres."""
         if not genres:
             return ()
+        # One value alone: INFO has no lists, and of several IGNR players read one.
         text = JOINT.join(genres).encode() + b"\0"
         return (_chunk(b"IGNR", text, "little"),)
 
@@ -117,6 +118,8 @@ class ChunkFile(RawFile):
     def _id3_edit(self, content: Content) -> Edit:
         if self._id3 is None:
             data = self._body.replaced(content)
+            # Behind a chunk of odd length without its pad byte one is put first, or no reader would
+            # find the tag.
             return Edit(self._end, 0, _chunk(self._id3_name(), data, self._order, self._end & 1))
         start, end = self._id3.start, self._id3.end
         if content.items is None:
@@ -125,6 +128,7 @@ class ChunkFile(RawFile):
         return Edit(start, end - start, _chunk(self._id3.name, data, self._order))
 
     def _id3_name(self) -> bytes:
+        # As taggers of each write it: in lower case for WAV, in capitals for AIFF.
         return b"id3 " if self._order == "little" else b"ID3 "
 
 
@@ -157,6 +161,7 @@ def _lined_up(file: BinaryIO, form: Form, form_size: int) -> tuple[list[Chunk], 
     file_size = os.fstat(file.fileno()).st_size
     fault = None
     form_end = 8 + form_size
+    # The last pad byte is left out by many writers, and counted by some.
     if form_end > file_size + (form_size & 1):
         form_end, fault = file_size, "is cut short, or its header counts wrong"
     for chunk in chunks(file, form.first, file_size, form, may_lack_pad=True):

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LEAST_BYTES = 1_000  # less fits into one packet anyway
 _LEVEL = 5  # 9 takes five times as long for 2 % less
+# Compressed already, or streamed: gzip would hold lines back until it has a block of them.
 _AS_IT_IS = ("/audio", "/cover", "/events", "/predict")
 
 

@@ -105,10 +105,12 @@ class Service:
         model_path : Path or None
             The other model file.
         """
+        # Loaded before anything changes: a model file that is broken leaves the old one in use.
         classifier = Classifier.load(model_path)
         self.analyst.use(classifier)
         self.classifier, self.model_path = classifier, model_path
         with self._remembering:
+            # What was remembered was said by the old one.
             self._remembered.clear()
         self.placed = None
 
@@ -167,6 +169,8 @@ class Service:
             emit(None)
 
         future = loop.run_in_executor(self.desk, run)
+        # Asked on the event loop: the thread that analyses cannot see whether somebody still
+        # listens.
         watcher = asyncio.create_task(watch())
         try:
             while (values := await queue.get()) is not None:

@@ -49,6 +49,7 @@ def track_map(request: Request) -> Response:
         )
         labels = _labels(library)
     index = {genre: number for number, genre in enumerate(labels, start=1)}
+    # The map is by sound, rows are by file: a sound of three files is three points at one place.
     where = np.searchsorted(made.sounds, np.array([row[1] for row in rows], np.int64))
     where = np.minimum(where, max(0, len(made.sounds) - 1))
     # Sounds of another encoder have no place on this map.
