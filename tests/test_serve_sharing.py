@@ -77,7 +77,9 @@ def test_programs_get_a_problem_and_the_form_is_not_for_other_sites(shared):
     for headers in ({}, {"accept": "*/*"}):
         refused = shared.get("/", headers=headers)
         assert refused.headers["content-type"] == "application/problem+json"
-    assert shared.get(HEALTH, headers={"accept": "text/html"}).json()["kind"] == "no-token"
+    refused = shared.get(HEALTH, headers={"accept": "text/html"}).json()
+    shown = shared.app.openapi()["paths"][HEALTH]["get"]["responses"]["401"]["content"]
+    assert refused["kind"] == shown["application/problem+json"]["example"]["kind"] == "no-token"
     foreign = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
     assert shared.post("/token", content="token=secret+word", headers=foreign).status_code == 403
     huge = shared.post("/token", content=b"token=" + b"x" * 100_000)

@@ -35,6 +35,8 @@ _BY_NAME: dict[str, Any] = {
     "confidence": 0.83,
     "similarity": 0.91,
     "left_s": 42.5,
+    # In keeping with the confidence above.
+    "probabilities": {"jazz": 0.83, "blues": 0.17},
 }
 
 
@@ -108,7 +110,9 @@ def _of_type(schema: Schema, schemas: dict[str, Schema], name: str, depth: int) 
             field: example_of(each, schemas, field, depth + 1) for field, each in named.items()
         }
         more = schema.get("additionalProperties")
-        if not named and isinstance(more, dict):
+        if not named and isinstance(_BY_NAME.get(name), dict):
+            values = dict(_BY_NAME[name])
+        elif not named and isinstance(more, dict):
             values["jazz"] = example_of(more, schemas, "", depth + 1)
             if schema.get("minProperties", 1) > 1:
                 values["blues"] = values["jazz"]

@@ -161,7 +161,10 @@ class Guard:
             if self._fits(given):
                 # The token moves from the address, which is shown and kept, into a cookie.
                 return token_form.entered(given)
-        words = "open the address with ?token=... that `tonearm serve` printed"
+        words = (
+            "open the address with ?token=... that `tonearm serve` printed; "
+            "a program sends the header `Authorization: Bearer TOKEN`"
+        )
         return problem(401, "no-token", words, headers={"WWW-Authenticate": "Bearer"})
 
     async def _asked_for_token(self, scope: Scope, receive: Receive) -> Response | None:

@@ -29,6 +29,13 @@ _ERRORS = {
     "504": "The analysis took too long",
     "507": "The disk is full",
 }
+# What these say in most cases; the others have the word of HTTP.
+_KINDS = {
+    "401": "no-token",
+    "403": "foreign-origin",
+    "421": "foreign-host",
+    "422": "unreadable",
+}
 
 
 def known_parameters(request: Request) -> None:
@@ -84,7 +91,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
     for operations in described["paths"].values():
         for operation in operations.values():
             for status, words in _ERRORS.items():
-                kind = "unreadable" if status == "422" else kind_of(int(status))
+                kind = _KINDS.get(status) or kind_of(int(status))
                 example = members(int(status), kind, words)
                 content = {"application/problem+json": {"schema": problem, "example": example}}
                 operation["responses"][status] = {"description": words, "content": content}
