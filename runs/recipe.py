@@ -146,6 +146,44 @@ class Fitted:
         return mean_vote(self.projection(modulations) @ self.votes.weight + self.votes.bias)
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Everything that both heads learn from: for each encoder features, class and mass of a row."""
+
+    features: Float64  # [n, 50]
+    classes: Int64  # [n]
+    mass: Float64  # [n]
+    augmentation: Float64  # [50, 50]
+    modulations: Float64  # [m, 1275]
+    modulation_classes: Int64  # [m]
+    shares: Float64  # [m]
+
+    def without(self, genre: int) -> Examples:
+        """As if there were no such genre; those behind it move up."""
+        one, two = self.classes != genre, self.modulation_classes != genre
+        return Examples(
+            self.features[one],
+            self.classes[one] - (self.classes[one] > genre),
+            self.mass[one],
+            self.augmentation,
+            self.modulations[two],
+            self.modulation_classes[two] - (self.modulation_classes[two] > genre),
+            self.shares[two],
+        )
+
+    def fit(self) -> Fitted:
+        """Both heads."""
+        k = int(self.classes.max()) + 1
+        discriminant = Discriminant.fit(
+            self.features, self.classes, k=k, augmentation=self.augmentation, mass=self.mass
+        )
+        projection = Projection.fit(self.modulations, self.shares)
+        texture = projection(self.modulations)
+        votes = fit_votes(texture, self.modulation_classes, self.shares, k)
+        usual = np.average(self.modulations, axis=0, weights=self.shares)
+        return Fitted(discriminant, projection, votes, usual)
+
+
 def fit_on(
     data: Data,
     clips: list[str],
@@ -154,7 +192,19 @@ def fit_on(
     valid: bool = True,
     without: str | None = None,
 ) -> Fitted:
-    """Both heads of these train clips.
+    """Both heads of these train clips; see :func:`examples`."""
+    return examples(data, clips, hidden=hidden, valid=valid, without=without).fit()
+
+
+def examples(
+    data: Data,
+    clips: list[str],
+    *,
+    hidden: set[str],
+    valid: bool = True,
+    without: str | None = None,
+) -> Examples:
+    """What is learnt from with these train clips.
 
     ``hidden`` artists and the free collection ``without`` are not learnt from; with ``valid``,
     valid clips of other artists are.
@@ -176,26 +226,15 @@ def fit_on(
     )
     of_free = np.stack([track_features(track.tags) for track in free])
     free_labels = classes([track.label for track in free])
-    discriminant = Discriminant.fit(
-        np.concatenate([of_clips[places], of_free]),
-        np.concatenate([labels, free_labels]),
-        k=len(LABELS),
-        augmentation=data.scatter({*clips, *real}),
-        mass=np.concatenate([counted, mass]),
-    )
     moved = np.stack([data.modulations[clip] for clip in named])  # (clips, shifts, 1275)
-    modulations = np.concatenate(
-        [np.concatenate(moved[places]), np.stack([t.modulations.mean(axis=0) for t in free])]
-    )
     of_artist = artist_mass([data.groups[clip] for clip in named])
     of_label = of_artist[places] * counted
-    shares = np.concatenate([np.repeat(of_label, len(SHIFTS)) / len(SHIFTS), mass])
-    projection = Projection.fit(modulations, shares)
-    votes = fit_votes(
-        projection(modulations),
+    return Examples(
+        np.concatenate([of_clips[places], of_free]),
+        np.concatenate([labels, free_labels]),
+        np.concatenate([counted, mass]),
+        data.scatter({*clips, *real}),
+        np.concatenate([*moved[places], np.stack([t.modulations.mean(axis=0) for t in free])]),
         np.concatenate([np.repeat(labels, len(SHIFTS)), free_labels]),
-        shares,
-        len(LABELS),
+        np.concatenate([np.repeat(of_label, len(SHIFTS)) / len(SHIFTS), mass]),
     )
-    usual = np.average(modulations, axis=0, weights=shares)
-    return Fitted(discriminant, projection, votes, usual)
