@@ -120,6 +120,22 @@ def test_any_network_with_a_front_end_of_its_own(tmp_path, tonearm):
     tags = tonearm("predict", tmp_path / "a.wav", "--tags", "--model", path, "-f", "jsonl")
     assert set(rows(tags)[0]["tags"]) == {"polka", "drone"}
 
+    # Scores alone would be "100 %" of whatever is strongest.
+    scores = published.onnx_of(
+        nodes[:2], {"w": weight}, given=("mel", ["n", 50, 40]), outputs=[("scores", ["n", 2])]
+    )
+    (tmp_path / "net.onnx").write_bytes(scores)
+    ended = tonearm(
+        *("models", "import", tmp_path / "net.onnx", "-m", tmp_path / "net.toml"),
+        *("--accept-licence", "-o", tmp_path / "scores.tonearm"),
+    )
+    assert ended.code == 2 and "end the network with a sigmoid or a softmax" in ended.err
+    (tmp_path / "net.toml").write_text(
+        (tmp_path / "net.toml").read_text().replace("scale", "scael")
+    )
+    ended = tonearm("models", "import", tmp_path / "net.onnx", "-m", tmp_path / "net.toml")
+    assert ended.code == 2 and "does not know: scael (known are " in ended.err
+
 
 def test_the_licence_comes_first_and_stays_inside(tmp_path, tonearm, effnet):
     path = published.write(tmp_path, "effnet", effnet, published.effnet_metadata())

@@ -224,7 +224,8 @@ def test_split_file_is_its_hash(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rock/a.mp3", "must begin with"),
+        ("rock/a.mp3", "must have lines"),
+        ("train\ta\nvalidation\tb", "line 2: 'validation' is not a subset"),
         ("# tonearm-split 1\n# name: x\ntrain a", "line 3"),
         ("# tonearm-split 1\n# name: x\ntrain\ta\nvalid\ta", "names tracks twice: a"),
         (
@@ -237,6 +238,16 @@ def test_wrong_split_file(tmp_path, text, message):
     (tmp_path / "x").write_text(text)
     with pytest.raises(DatasetError, match=message):
         splits.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "mine.tsv"])
+def test_lines_alone_are_a_split(tmp_path, name):
+    (tmp_path / name).write_text("train\trock/a.mp3\nvalid\tb.mp3\n")
+    split = splits.load(tmp_path / name)
+    assert (split.name, dict(split.subsets)) == (
+        "mine",
+        {"train": ("rock/a.mp3",), "valid": ("b.mp3",)},
+    )
 
 
 def test_a_folder_of_its_name_does_not_hide_a_split(tmp_path, monkeypatch):

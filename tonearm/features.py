@@ -8,7 +8,7 @@ Axes are [frames, bands], time first; band 0 is the lowest. Samples are mono flo
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -102,6 +102,12 @@ class FeatureSpec:
         values : dict
             What ``to_dict`` gave.
         """
+        known = [field.name for field in fields(cls)]
+        if odd := [name for name in values if name not in known]:
+            raise ModelError(
+                f"its front end has settings that this version of Tonearm does not know: "
+                f"{', '.join(odd)} (known are {', '.join(known)})"
+            )
         try:
             return cls(**values)
         except TypeError as error:

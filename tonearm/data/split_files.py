@@ -86,17 +86,20 @@ def load(path: str | os.PathLike[str]) -> Split:
         text = Path(path).read_text("utf-8", "surrogateescape")
     except OSError as error:
         raise DatasetError(f"the split {path} cannot be read: {error.strerror}") from None
-    if Path(path).suffix.lower() in (".csv", ".tsv"):
-        return _of_labels(Path(path))
     # Not splitlines(), which also splits at U+2028 and other characters that names may contain.
     lines = text.removesuffix("\n").split("\n")
-    if lines[:1] != [_HEADER] or not lines[1:2] or not lines[1].startswith("# name: "):
+    head = 2
+    if lines[0].partition("\t")[0] in (*SUBSETS, _UNUSED) and "\t" in lines[0]:
+        head = 0  # as a person writes it
+    elif Path(path).suffix.lower() in (".csv", ".tsv"):
+        return _of_labels(Path(path))
+    elif lines[0] != _HEADER or not lines[1:2] or not lines[1].startswith("# name: "):
         raise DatasetError(
-            f"{path} is not a split file: it must begin with {_HEADER!r} and its name, or be a "
-            "CSV with the columns path and split"
+            f"{path} is not a split file: it must have lines subset<TAB>track, or be a CSV with "
+            "the columns path and split"
         )
     subsets: dict[str, list[str]] = defaultdict(list)
-    for number, line in enumerate(lines[2:], 3):
+    for number, line in enumerate(lines[head:], head + 1):
         subset, tab, name = line.partition("\t")
         if not tab or not subset or not name:
             raise DatasetError(f"{path}, line {number} is not `subset<TAB>track`: {line!r}")
@@ -109,7 +112,9 @@ def load(path: str | os.PathLike[str]) -> Split:
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise DatasetError(f"{path} names tracks twice: {', '.join(twice[:5])}")
-    return Split(lines[1][8:], {subset: tuple(sorted(names)) for subset, names in subsets.items()})
+    # Named after its file, which says `leaking-` where it is meant to leak.
+    called = lines[1][8:] if head else Path(path).stem
+    return Split(called, {subset: tuple(sorted(names)) for subset, names in subsets.items()})
 
 
 def _of_labels(path: Path) -> Split:

@@ -236,13 +236,19 @@ def _try(
             raise ModelError(f"{count} windows gave embeddings of shape {embeddings.shape}")
         if not all(np.isfinite(each).all() for each in outcome.value):
             raise ModelError("the network gives values that are not numbers")
-        if predictions:
-            values: NDArray[Any] = embeddings
-            for layer in layers:
-                values = layer(values)
-            # Layers that were read out wrongly would give plausible genres: only numbers show it.
-            if (most := float(np.abs(values - predictions[0]).max())) > _PARITY:
-                raise ModelError(f"its layers give other predictions than the network, by {most:g}")
+        values: NDArray[Any] = embeddings
+        for layer in layers:
+            values = layer(values)
+        low, high = float(values.min()), float(values.max())
+        if low < -_PARITY or high > 1 + _PARITY:
+            # Logits would be taken for probabilities: the strongest would be "100 %" of every song.
+            raise ModelError(
+                f"its predictions reach from {low:.2g} to {high:.2g} but must be 0 to 1: end the "
+                "network with a sigmoid or a softmax"
+            )
+        # Layers that were read out wrongly would give plausible genres: only numbers show it.
+        if predictions and (most := float(np.abs(values - predictions[0]).max())) > _PARITY:
+            raise ModelError(f"its layers give other predictions than the network, by {most:g}")
 
 
 def _make_trial(data: bytes, given: str, tensors: tuple[str, ...], spec: FeatureSpec) -> Work:
