@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -165,6 +166,20 @@ def test_vorbis_whose_headers_stand_twice(tmp_path: Path) -> None:
     decoded = audio.decode(path)
     assert decoded.duration_s == pytest.approx(3, abs=0.1)
     assert pitch(decoded.samples, RATE_HZ) == pytest.approx(440, abs=2)
+
+
+def test_frames_of_one_sample_take_no_longer(tmp_path: Path) -> None:
+    path = write_av(
+        tmp_path / "a.caf", tone(440, 3, 44_100), 44_100, codec="pcm_s16le", container="caf"
+    )
+    data = bytearray(path.read_bytes())
+    desc = data.index(b"desc") + 12  # rate, format, flags, then bytes and samples of a packet
+    assert int.from_bytes(data[desc + 20 : desc + 24], "big") == 1
+    data[desc + 20 : desc + 24] = (17).to_bytes(4, "big")
+    path.write_bytes(data)
+    begun_s = time.process_time()
+    assert len(AvReader(path).read(0, 44_100)) == 44_100
+    assert time.process_time() - begun_s < 4
 
 
 def test_windows_of_a_track_of_any_stated_length() -> None:

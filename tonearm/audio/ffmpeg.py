@@ -327,11 +327,10 @@ class AvReader:
     def _refill(self) -> bool:
         """Decode the next frames into ``_left``; False at the end."""
         frames: list[av.AudioFrame] = []
-        while sum(frame.samples for frame in frames) < _SAMPLES_TOGETHER:
-            frame = next(self._frames, None)
-            if frame is None:
-                break
+        gathered = 0  # counted on the way: a damaged CAF has frames of one sample
+        while gathered < _SAMPLES_TOGETHER and (frame := next(self._frames, None)) is not None:
             frames.append(frame)
+            gathered += frame.samples
         if not frames:
             return self._keep_rest()
         if self._position is None:
