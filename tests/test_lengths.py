@@ -163,7 +163,11 @@ def test_sound_behind_a_hole_counts(kind: str, filled_with: str, tmp_path: Path)
         samples = audio.count_samples(reader)
         warning = audio.short_warning(reader.info, samples)
     assert samples / 44_100 == pytest.approx(8, abs=0.3)
-    assert warning is not None and "of 9" in warning
+    # Noise may be foreign, unless a header says how much sound there was.
+    if (kind, filled_with) == ("not stated", "noise"):
+        assert warning is None
+    else:
+        assert warning is not None and "of 9" in warning
     decoded = audio.decode(path)
     assert [pitch(decoded, s) for s in (1, 7)] == pytest.approx([300, 700], abs=3)
 
@@ -179,34 +183,30 @@ def test_tags_between_two_mp3s_are_no_hole(tmp_path: Path) -> None:
         assert audio.decode(path).warning is None
 
 
-def test_flacs_in_a_row_are_one_piece(tmp_path: Path) -> None:
-    paths = [
-        write_sndfile(tmp_path / f"{hz}.flac", tone(hz, 3, rate_hz), rate_hz)
-        for hz, rate_hz in ((300, 44_100), (500, 44_100), (700, 22_050))
-    ]
-    # The same twice; another of the same length; another length and rate.
-    for order in ([0, 0], [0, 1], [0, 1, 2, 0]):
-        path = tmp_path / "a.flac"
-        path.write_bytes(b"".join(paths[i].read_bytes() for i in order))
+@pytest.mark.parametrize("suffix", [".flac", ".wav"])
+def test_of_files_in_a_row_that_no_player_joins_the_first_counts(
+    suffix: str, tmp_path: Path
+) -> None:
+    one, other = (
+        write_sndfile(tmp_path / f"{hz}{suffix}", tone(hz, 3, 44_100), 44_100).read_bytes()
+        for hz in (300, 500)
+    )
+    path = tmp_path / f"a{suffix}"
+    for data in (one + one, one + other):
+        path.write_bytes(data)
         decoded = whole(path)
-        assert decoded.duration_s == pytest.approx(3 * len(order), abs=0.01)
-        wanted = [(300, 500, 700)[i] for i in order]
-        found = [pitch(decoded, 3 * i + 1.5) for i in range(len(order))]
-        assert found == pytest.approx(wanted, abs=3)
+        assert decoded.duration_s == pytest.approx(3, abs=0.01)
+        assert pitch(decoded, 1.5) == pytest.approx(300, abs=3)
+        assert decoded.warning is None
 
 
-def test_a_second_part_of_a_wav_is_named(tmp_path: Path) -> None:
-    path = write_sndfile(tmp_path / "a.wav", tone(300, 3, 44_100), 44_100)
+def test_foreign_bytes_amid_all_frames_are_no_damage(tmp_path: Path) -> None:
+    path = write_sndfile(tmp_path / "a.mp3", tone(300, 9, 44_100), 44_100)
     data = path.read_bytes()
-    size = (len(data) + len(data) - 36 - 8).to_bytes(4, "little")
-    two_parts = data[:4] + size + data[8:] + data[36:]  # 36: its second chunk
-    for joined in (two_parts, data + data):
-        path.write_bytes(joined)
-        decoded = audio.decode(path)
-        assert decoded.duration_s == pytest.approx(3)
-        assert decoded.warning is not None and "several recordings" in decoded.warning
-    path.write_bytes(data)
-    assert audio.decode(path).warning is None
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + bytes(i * 31 % 256 for i in range(60_000)) + data[middle:])
+    decoded = whole(path)
+    assert decoded.duration_s == pytest.approx(9, abs=0.1) and decoded.warning is None
 
 
 # Sample rates and channels that change.

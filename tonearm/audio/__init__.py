@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tonearm.audio.chain import open_flac, open_ogg
+from tonearm.audio.chain import open_ogg
 from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.reader import (
     ArrayReader,
@@ -305,7 +305,7 @@ def _openers(path: Path) -> tuple[Callable[[Path], AudioReader], ...]:
     # libsndfile reads no chained Ogg, and crashes in a third of Vorbis files with one wrong bit.
     if first == b"OggS":
         return (open_ogg,)
-    return (_open_sndfile, open_flac if first == b"fLaC" else AvReader)
+    return (_open_sndfile, AvReader)
 
 
 def _open_sndfile(path: Path) -> AudioReader:

@@ -1,8 +1,7 @@
-"""Ogg and FLAC: one stream, or several that follow one another in a file, as one piece of audio.
+"""Ogg: one stream, or several that follow one another in a file, as one piece of audio.
 
-FFmpeg reads a chain of Opus or FLAC with the clock of its first link, and none of Vorbis; of FLACs
-that were put end to end libsndfile reads the first. So each link is opened as a file of its own,
-and what has another sample rate is converted to the first's.
+FFmpeg reads a chain of Opus or FLAC with the clock of its first link, and none of Vorbis. So each
+link is opened as a file of its own, and what has another sample rate is converted to the first's.
 """
 
 from __future__ import annotations
@@ -11,15 +10,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.reader import AudioInfo, AudioReader, Float32, no_file
 from tonearm.audio.spans import read_span
-from tonearm.containers import flac
-from tonearm.containers.ogg import links, repeated_headers
+from tonearm.containers.ogg import Link, links, repeated_headers
 from tonearm.errors import DecodeError
 
 
@@ -46,46 +43,6 @@ def open_ogg(path: Path) -> AudioReader:
         return ChainReader(path, chain)
     span = None if again is None else (again, chain[0].end)
     return AvReader(path, span=span, ends_s=chain[0].end_s if chain else None)
-
-
-def open_flac(path: Path) -> AudioReader:
-    """A reader of a FLAC whose header does not say what is there, as FFmpeg decodes it.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Raises
-    ------
-    DecodeError
-        When it cannot be decoded.
-    """
-    try:
-        with path.open("rb") as file:
-            chain = flac.joined(file)
-    except OSError as error:
-        raise no_file(path, error) from None
-    return ChainReader(path, chain) if len(chain) > 1 else AvReader(path)
-
-
-class Link(Protocol):
-    """One stream of a file: its bytes, and when it ends on its own clock, if that is known."""
-
-    @property
-    def start(self) -> int:
-        """First byte."""
-        ...
-
-    @property
-    def end(self) -> int:
-        """Behind the last byte."""
-        ...
-
-    @property
-    def end_s(self) -> float | None:
-        """Seconds."""
-        ...
 
 
 class ChainReader:

@@ -24,15 +24,11 @@ from tonearm.containers.edits import (
 )
 from tonearm.containers.vorbis import COMMENT_BLOCK, VENDOR, CommentCodec, Comments
 from tonearm.errors import INCOMPLETE
-from tonearm.files import mapped
 
 STREAMINFO, STREAMINFO_BYTES = 0, 34
-_MAGIC, _FIRST_BLOCK = b"fLaC", b"\0\0\0\x22"
 _PADDING_BLOCK, _MAX_BLOCK = 1, 0xFFFFFF
 # Zeros, as an unfinished download has them, read as blocks without end.
 _MOST_BLOCKS = 4_096
-# So far another FLAC is looked for in a file; a terabyte of zeros would take minutes.
-_MOST_SEARCHED = 1 << 32
 # The end of a file that is searched for its last frame, at most.
 _MOST_TAIL_BYTES = 1 << 20
 # 4 fixed bytes, a number of 7, 2 of size, 2 of rate, a checksum: RFC 9639, 9.1.
@@ -60,13 +56,6 @@ class StreamInfo:
     samples: int
     frame_bytes: int
 
-    @property
-    def most_bytes(self) -> int:
-        """The frames of so many samples take no more; 0 is unknown."""
-        if not self.block_samples:
-            return 0
-        return -(-self.samples // self.block_samples) * self.frame_bytes  # rounded up
-
 
 class Block(NamedTuple):
     """A metadata block: where its header begins, and the length of its content."""
@@ -80,14 +69,6 @@ class Block(NamedTuple):
     def end(self) -> int:
         """Where the next block begins, or the sound."""
         return self.start + 4 + self.length
-
-
-class Joined(NamedTuple):
-    """One of several FLACs in a file: first byte, end, and seconds, which its own header states."""
-
-    start: int
-    end: int
-    end_s: None
 
 
 def metadata(file: BinaryIO, at: int) -> Iterator[Block]:
@@ -138,8 +119,7 @@ def ends_as_stated(file: BinaryIO) -> bool:
     """Whether the last frame ends with the last sample that STREAMINFO states.
 
     Reads the first and the last kilobytes. Where the last frame is not found (rubbish behind it),
-    the answer is no as well, and where there is more sound than so many frames take: another FLAC
-    of that length stands behind the first.
+    the answer is no as well.
 
     Parameters
     ----------
@@ -148,7 +128,7 @@ def ends_as_stated(file: BinaryIO) -> bool:
     """
     begin, end = sound_bounds(file)
     info = stream_info(file, begin)
-    if info is None or not info.samples or _is_joined(file, begin, end, info):
+    if info is None or not info.samples:
         return False
     # Without compression a frame is as long as its samples; encoders seldom state no longest one.
     tail = min(max(info.frame_bytes, 1 << 16) + 64, _MOST_TAIL_BYTES, end - begin)
@@ -159,34 +139,6 @@ def ends_as_stated(file: BinaryIO) -> bool:
         if _end_of_frame(data[at : at + _LONGEST_HEADER], info) == info.samples:
             return True
     return False
-
-
-def _is_joined(file: BinaryIO, begin: int, end: int, info: StreamInfo) -> bool:
-    """Whether another FLAC stands behind the first, as far as sizes and one look tell."""
-    blocks = list(islice(metadata(file, begin + 4), _MOST_BLOCKS))
-    if 0 < info.most_bytes < end - blocks[-1].end:
-        return True
-    # The same file twice, whose frames vary too much in size to show it.
-    return read_at(file, (begin + end) // 2, len(_MAGIC)) == _MAGIC
-
-
-def joined(file: BinaryIO) -> list[Joined]:
-    """The FLACs that were put end to end in a file; one of them is the rule.
-
-    Parameters
-    ----------
-    file : binary file
-        The open file.
-    """
-    starts = [0]
-    with mapped(file) as data:
-        size = len(data)
-        searched = min(size, _MOST_SEARCHED)
-        while (at := data.find(_MAGIC + _FIRST_BLOCK, starts[-1] + 4, searched)) >= 0:
-            starts.append(at)
-    return [
-        Joined(start, end, None) for start, end in zip(starts, [*starts[1:], size], strict=True)
-    ]
 
 
 def _end_of_frame(head: bytes, info: StreamInfo) -> int | None:

@@ -36,6 +36,8 @@ _TAGS = (b"ID3\2", b"ID3\3", b"ID3\4", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _LONGEST_TAG = max(map(len, _TAGS))
 # Less rubbish than fills half a second is no hole: a station's texts, a frame that was cut off.
 _LEAST_HOLE_S = 0.5
+# Part of a hole that is zero: it ends within a frame, the rest of which stands behind it.
+_MOSTLY = 0.8
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class FrameCount:
         Where each frame begins; None where something else lies between two of them.
     hole_bytes : int
         Bytes between two frames that are neither sound nor tags.
+    zero_bytes : int
+        Of these, those of holes that are zero: there was sound.
     """
 
     begin: int
@@ -67,6 +71,7 @@ class FrameCount:
     stated: Stated
     places: array[int] | None
     hole_bytes: int = 0
+    zero_bytes: int = 0
 
     @property
     def samples(self) -> int:
@@ -90,13 +95,18 @@ class FrameCount:
 
     @property
     def missing_s(self) -> float:
-        """Seconds that the header frame states and that were cut off, or that a hole takes."""
+        """Seconds that the header frame states and that were cut off, or that a hole takes.
+
+        If it states no less than there is, what lies between two frames is foreign, not a hole.
+        """
         missing = self.stated.frames - self.frames - 1
         sound_bytes = self.end - self.begin - self.hole_bytes
         frame_bytes = sound_bytes // self.frames
         # Where the bytes are there that it states as well, it is the count of frames that is wrong.
         if missing <= 0 or 0 < self.stated.bytes <= sound_bytes + frame_bytes * 3:
-            hole_s = self.duration_s * self.hole_bytes / sound_bytes
+            if self.stated.frames:
+                return 0.0
+            hole_s = self.duration_s * self.zero_bytes / sound_bytes
             return hole_s if hole_s > _LEAST_HOLE_S else 0.0
         return missing * self.frame_samples / self.rate_hz
 
@@ -151,7 +161,7 @@ def count_frames(path: Path) -> FrameCount | None:
 def _walk(data: Bytes, at: int, end: int, stated: Stated) -> FrameCount | None:
     # A file has some dozens of different headers, so that most frames cost one look-up.
     lengths: dict[bytes, int] = {}
-    count, first, behind, holes = 0, -1, at, 0
+    count, first, behind, holes, zeros = 0, -1, at, 0, 0
     places, is_whole = array("Q"), True
     while at + 4 <= end:
         head = data[at : at + 4]
@@ -173,7 +183,11 @@ def _walk(data: Bytes, at: int, end: int, stated: Stated) -> FrameCount | None:
         if not count:
             first = at
         elif at > behind:
-            holes += _hole(data, places[-1], behind, at)
+            hole = _hole(data, places[-1], behind, at)
+            holes += hole
+            # What a download lacks is zero; anything else may have been put in, no sound lost.
+            if data[behind:at].count(0) > hole * _MOSTLY:
+                zeros += hole
         count += 1
         places.append(at)
         at += length
@@ -194,6 +208,7 @@ def _walk(data: Bytes, at: int, end: int, stated: Stated) -> FrameCount | None:
         stated,
         places if is_whole else None,
         holes,
+        zeros,
     )
 
 

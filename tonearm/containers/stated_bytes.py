@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
-from tonearm.containers.chunks import CAF, DSDIFF, DSF, W64, WAV, chunks
+from tonearm.containers.chunks import CAF, DSDIFF, DSF, W64, chunks
 from tonearm.containers.edits import read_at
 from tonearm.containers.mp4_atoms import atoms
 
@@ -59,30 +59,17 @@ def sound_bytes(file: BinaryIO) -> SoundBytes | None:
 
 
 def what_differs(file: BinaryIO) -> str | None:
-    """Words where there is less sound than a header states, or more than players read.
+    """Words where there is less sound than a header states.
 
     Parameters
     ----------
     file : binary file
         The open file.
     """
-    if _holds_more(file):
-        return (
-            "holds several recordings, one behind the other, of which players read only the first"
-        )
     found = sound_bytes(file)
     if found is None or found.there >= found.stated:
         return None
     return f"truncated: {found.there:,} of {found.stated:,} bytes of sound are there"
-
-
-def _holds_more(file: BinaryIO) -> bool:
-    """Whether a WAV has more sound behind the first: a second part, or another WAV."""
-    if read_at(file, 0, 4) not in _WAVS:
-        return False
-    found = islice(chunks(file, WAV.first, file.seek(0, 2), WAV), _MOST_CHUNKS)
-    sound = [each.name for each in found if each.name in (b"data", *_WAVS) and each.size]
-    return len(sound) > 1
 
 
 def lacks_index(file: BinaryIO) -> bool:
