@@ -249,7 +249,7 @@ def test_a_file_of_a_timeline_stays_where_there_is_none(
     assert tonearm("predict", bad, "-f", "cue", "-o", target).code == 1
     assert target.read_text() == "old"
     made = tonearm("predict", music / "a low.wav", "-f", "cue", "-o", target)
-    assert made.code == 0 and "mix.cue was there and is replaced" in made.err
+    assert made.code == 0 and "mix.cue existed and is replaced" in made.err
     assert "INDEX 01" in target.read_text()
 
 

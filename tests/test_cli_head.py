@@ -206,8 +206,11 @@ def test_a_grown_head_keeps_what_its_base_leaked(embeddings: Path, tmp_path: Pat
         (("--resume",), "a head takes seconds"),
         (("DATA", "--epochs", "3"), "is only for networks"),
         (("DATA", "--set", "patience=3"), "patience is only for networks"),
-        (("DATA", "--set", "seeds=0"), "seeds=0 is not a number from 1 on"),
-        (("DATA", "--set", "seeds=2", "--split", "grouped"), "has no folds for seeds to draw"),
+        (("DATA", "--set", "seeds=0"), "seeds=0 is not a number of 1 or more"),
+        (
+            ("DATA", "--set", "seeds=2", "--split", "grouped"),
+            "has no folds, so seeds change nothing",
+        ),
         (("DATA", "--device", "cuda"), "onnxruntime-gpu for cuda"),
         (("DATA", "--arch", "lstm", "--model", "x"), "is only for heads"),
         ((), "name a folder of music"),

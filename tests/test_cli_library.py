@@ -208,7 +208,7 @@ def test_playlist(scanned, tmp_path):
     ran = tonearm("playlist", "--min-length", "0:05", "-o", output, library=library)
     assert ran.returncode == 0 and ran.stderr == f"3 tracks in {output}\n"  # a sound once
     ran = tonearm("playlist", "--min-length", "0:05", "--copies", "-o", output, library=library)
-    replaced = f"3 tracks in {output}, which was there and is replaced\n"
+    replaced = f"3 tracks in {output}, which replaces an older file\n"
     assert ran.returncode == 0 and ran.stderr == replaced
     no_match = tonearm("playlist", "--no-genre", "-o", output, library=library)
     said = f"no track meets all of these conditions\n{output} is not written\n"

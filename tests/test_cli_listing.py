@@ -113,7 +113,7 @@ def test_a_folder_that_was_deleted_is_not_away(music, tonearm, tmp_path):
         library.write("INSERT INTO roots VALUES (?)", [[os.fsencode(tmp_path)]])
     folder.rename(tmp_path / "elsewhere")
     ran = tonearm("list", folder, "--library", place, code=1)
-    assert "music does not exist; what is known of its 4 tracks is kept until" in ran.stderr
+    assert "music does not exist; the library keeps its 4 tracks until" in ran.stderr
 
 
 def test_only_below_a_folder(music, names, tonearm, tmp_path):

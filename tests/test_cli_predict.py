@@ -57,7 +57,7 @@ def test_damaged_is_classified_and_reported(tonearm: Command, tmp_path: Path) ->
     assert run.code == 1
     (row,) = rows(run)
     assert row["genre"] == "blues" and "truncated" in row["warnings"][0]
-    assert run.err.splitlines()[0] == "1 damaged, classified by what is left:"
+    assert run.err.splitlines()[0] == "1 damaged, classified by the part that can be read:"
     assert "cut.flac: truncated" in run.err
 
 

@@ -98,7 +98,7 @@ def test_paths_begin_at_the_file_and_lists_may_be_one_value(place, tmp_path, mon
 def test_what_is_asked_each_time_is_no_setting(place, monkeypatch, capsys):
     place.write_text("[tag]\nwrite = true\n")
     code, _, err = run(monkeypatch, capsys, "tag")
-    assert code == 2 and "[tag] write is asked each time, and is no setting" in err
+    assert code == 2 and "[tag] write is an option for each call, not a setting" in err
 
 
 def test_a_named_file_has_to_be_there(place, monkeypatch, capsys):
@@ -147,7 +147,9 @@ def test_an_empty_mount_point_is_not_gone(folder, tmp_path):
         stored = os.fsencode(folder)
         library.write("INSERT INTO mounts VALUES (?)", [[stored]])  # it was another disk
     ran, still = scanned(tmp_path)
-    assert ran.exit_code == 1 and "is away: its 4 tracks are kept. Connect it" in ran.stderr
+    assert (
+        ran.exit_code == 1 and "is not there: its 4 tracks are kept. Connect its disk" in ran.stderr
+    )
     assert still == names and len(names) == 4
     folder.rmdir()
     disk.rename(folder)

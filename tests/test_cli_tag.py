@@ -287,7 +287,7 @@ def test_a_folder_that_is_away_is_told_of_in_one_way(music, tonearm, tmp_path):
         library.write("INSERT INTO roots VALUES (?)", [[os.fsencode(folder)]])
     folder.rename(tmp_path / "unmounted")
     forget = f"tonearm forget {shlex.quote(str(folder))}"
-    words = f"is away: its 5 tracks are kept. Connect it, or `{forget}`"
+    words = f"is not there: its 5 tracks are kept. Connect its disk, or run `{forget}`"
     everything = tonearm("tag", "--write")
     assert everything.exit_code == 0, "the disk is off: no news for cron"
     assert "0 files to write" in everything.stdout and f"  {folder} {words}\n" in everything.stdout
@@ -376,7 +376,7 @@ def test_a_damaged_file_is_named_and_not_written_unless_asked(tonearm, music, tm
     assert "1 skipped: damaged (--damaged writes into them too)" in planned.stdout
     assert tonearm("tag", "--write").exit_code == 0 and genres(music)["a"] == ()
     asked = tonearm("tag", "--write", "--damaged")
-    assert "1 damaged, classified by what is left:" in asked.stderr
+    assert "1 damaged, classified by the part that can be read:" in asked.stderr
     assert genres(music)["a"] == ("Jazz",)
     rows = json.loads(tonearm("tag", "--format", "json").stdout)["files"]
     assert {row["path"]: row["damage"] for row in rows if row["damage"]} == {str(music["a"]): words}

@@ -65,7 +65,7 @@ def test_a_later_run_is_undone_first(music, tonearm, tmp_path):
     with Library(tmp_path / "library.sqlite", write=True) as library:  # as a scan does
         library.update_file(music["a"], file_tags(str(music["a"])))
     tonearm("tag", "--policy", "replace", "--write", music["a"])
-    reason = "was tagged again by run 2: `tonearm undo 2` comes first"
+    reason = "was tagged again by run 2: first run `tonearm undo 2`"
     assert f"(skipped: {reason})" in tonearm("undo", 1, "--dry-run").stdout
     assert reason in tonearm("undo", 1).stderr
     tonearm("undo", 2)

@@ -119,7 +119,7 @@ def test_a_file_without_settings_of_its_own(tmp_path: Path) -> None:
         (("class Mean", "class Other"), r"has no network 'Mean': it has .*Other\. Write --arch"),
         (("WINDOW_S = 1.0", "WINDOW_S = 0"), "WINDOW_S is 0: a number of seconds"),
         (("RECIPE = Recipe(", "RECIPE = dict("), r"make it a tonearm\.nets\.Recipe"),
-        (("@dataclass(frozen=True)\n", "\n"), "Config is no dataclass"),
+        (("@dataclass(frozen=True)\n", "\n"), "Config is not a dataclass"),
         (("import nn", "import nnn"), "line 3: ImportError: cannot import name 'nnn'"),
         (("class Mean(nn.Module):", "class Mean(nn.Module)"), "line 14: SyntaxError: expected ':'"),
         (("lr=0.01", "lr=-1"), "line 8: DatasetError: a recipe with lr -1 is impossible"),

@@ -136,7 +136,9 @@ def test_a_table_names_files_by_path_or_by_name_alone() -> None:
         "jazz/c.au": "Cat",
         "jazz/c.wav": "Cat",
     }
-    with pytest.raises(DatasetError, match=r"'001' is 2 files here \(rock/001.mp3, jazz/001.mp3\)"):
+    with pytest.raises(
+        DatasetError, match=r"'001' fits 2 files here \(rock/001.mp3, jazz/001.mp3\)"
+    ):
         groups.artists_of(names, {"001": "Ann"})
 
 

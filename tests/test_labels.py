@@ -91,7 +91,7 @@ def test_paths_in_tables_may_begin_one_folder_higher() -> None:
     table = {"music/rock/a.mp3": Label(("rock",)), "b.mp3": Label()}
     found, absent = labels.of_names(table, ["rock/a.mp3", "pop/a.mp3"])
     assert (found, absent) == ({"rock/a.mp3": Label(("rock",))}, ("b.mp3",))
-    with pytest.raises(DatasetError, match=r"'a' is 2 files here \(rock/a.mp3, pop/a.mp3\)"):
+    with pytest.raises(DatasetError, match=r"'a' fits 2 files here \(rock/a.mp3, pop/a.mp3\)"):
         labels.of_names({"a": Label()}, ["rock/a.mp3", "pop/a.mp3"])
     with pytest.raises(DatasetError, match=r"none of the 1 files, such as 'x.mp3'; its first"):
         labels.of_names({"a": Label()}, ["x.mp3"])

@@ -71,7 +71,7 @@ def test_every_object_gets_a_row_in_the_order_of_the_manifest(job, tmp_path):
         *(None, "crash", None, "internal", "missing", "unreadable")
     ]
     assert (result.analysed, result.failed) == (2, 4)
-    assert "names a store that is not known" in rows[5].error[1]
+    assert "names an unknown kind of storage" in rows[5].error[1]
     assert rows[0].size == len("a.mp3")
     # As in a library, which keeps no key of what it could not analyse.
     assert [row.key is None for row in rows] == [row.error is not None for row in rows]
@@ -149,7 +149,7 @@ def test_an_object_that_ends_its_worker_is_given_up_after_three_times(job, tmp_p
     assert analyse(job, line).failed == 1
     assert [row.error and row.error[1] for row in rows_of(job)] == [
         None,
-        f"ended its worker 3 times. {DAMAGED}",
+        f"made its worker crash 3 times. {DAMAGED}",
         None,
     ]
     # Forgotten, so that a scan of any length remembers nothing of its parts.

@@ -173,7 +173,7 @@ def test_copies_that_contradict_each_other_are_in_no_part():
 
 def test_a_name_that_several_tracks_bear_is_refused():
     made = _named("rock/001.mp3", "jazz/001.mp3", "jazz/002.mp3")
-    with pytest.raises(DatasetError, match=r"'001' is 2 tracks here \(rock/001.mp3, jazz/001"):
+    with pytest.raises(DatasetError, match=r"'001' fits 2 tracks here \(rock/001.mp3, jazz/001"):
         splits.find(Split("mine", {"valid": ("001",)}), "valid", made)
     found = splits.find(Split("mine", {"valid": ("rock/001.mp3", "002")}), "valid", made)
     assert [track.name for track in found.tracks] == ["rock/001.mp3", "jazz/002.mp3"]

@@ -207,7 +207,7 @@ def test_a_scheme_makes_a_uri():
 
 
 def test_an_unknown_store_is_named():
-    with pytest.raises(TonearmError, match="names a store that is not known"):
+    with pytest.raises(TonearmError, match="names an unknown kind of storage"):
         storage.file_system("floppy://a.mp3")
 
 

@@ -141,7 +141,7 @@ def decode(
         samples = np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
         # Past the end there is nothing to decode, which is no fault of the file.
         if not len(samples) and not start:
-            raise DecodeError(path, "empty", f"holds no sound behind its header. {INCOMPLETE}")
+            raise DecodeError(path, "empty", f"holds no sound after its header. {INCOMPLETE}")
         return Audio(samples, rate, short_warning(reader.info, reader.ended_at))
 
 

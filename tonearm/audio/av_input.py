@@ -84,7 +84,7 @@ def open_or_explain(
         # A file that has gone since keeps the reason that FFmpeg gave.
         with contextlib.suppress(OSError), path.open("rb") as file:
             if lacks_index(file):
-                reason = f"lacks its end, with the index of an MP4's sound. {INCOMPLETE}"
+                reason = f"lacks its end, where an MP4 keeps the index of its sound. {INCOMPLETE}"
         raise DecodeError(path, "not-audio", reason) from None
 
 
@@ -99,7 +99,7 @@ def refuse_protected(path: Path, container: av.container.InputContainer) -> None
         The same, open.
     """
     if _is_protected(path, container):
-        reason = "is copy-protected (DRM); only its owner's player can decode it"
+        reason = "is copy-protected (DRM); only an authorised player can decode it"
         raise DecodeError(path, "protected", reason)
 
 

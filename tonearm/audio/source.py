@@ -121,7 +121,9 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
     44100
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        raise TypeError("bytes are neither a path nor samples: wrap a file's in io.BytesIO")
+        raise TypeError(
+            "bytes are neither a path nor samples: wrap the bytes of a file in io.BytesIO"
+        )
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
         if np.ndim(source) == 0:
             raise TypeError(f"{source!r} is neither a path, a file open as 'rb', nor samples")

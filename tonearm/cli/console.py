@@ -151,7 +151,7 @@ def replaced(path: Path) -> str:
     path : Path
         The file that is going to be written.
     """
-    return ", which was there and is replaced" if path.is_file() else ""
+    return ", which replaces an older file" if path.is_file() else ""
 
 
 def usable_streams() -> None:
@@ -283,7 +283,7 @@ def close(
     failed: Iterable[tuple[str, str]],
     *,
     damaged: Sequence[tuple[str, str]] = (),
-    damaged_are: str = "damaged, classified by what is left",
+    damaged_are: str = "damaged, classified by the part that can be read",
     interrupted: str | None = None,
 ) -> None:
     """The end of a run: name the files that are damaged or failed, and exit if there are any.

@@ -25,8 +25,8 @@ def forget(
 ) -> None:
     """Drop folders from the library.
 
-    No music file is changed, and `tonearm undo` still works: also on files that moved, once
-    `tonearm scan` has met them in their new place.
+    No music file is changed. `tonearm undo` still works, even on files that moved, once
+    `tonearm scan` has found them in their new place.
     """
     from tonearm.library.places import count_below
     from tonearm.library.store import Library

@@ -67,7 +67,7 @@ def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
 
             yield counted
         if was_there and anything():
-            console.say(f"{console.printable(output)} was there and is replaced")
+            console.say(f"{console.printable(output)} existed and is replaced")
     except OSError as error:
         raise TonearmError(f"{output} cannot be written: {error.strerror}") from error
 

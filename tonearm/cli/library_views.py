@@ -72,7 +72,7 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
         rows.append((seen.untaggable, words))
     if seen.away:
         folders = ", ".join(map(printable, seen.away_folders))
-        rows.append((seen.away, f"away, until it is connected again: {folders}"))
+        rows.append((seen.away, f"not there, perhaps on a disk that is not connected: {folders}"))
     for count, words in rows:
         console.print(f"{count:7,}  {words}", style="" if count else "dim")
 

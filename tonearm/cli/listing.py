@@ -68,7 +68,7 @@ def list_tracks(
         bool, typer.Option("--unknown", help="Unlike any genre that the model knows.")
     ] = False,
     missing: Annotated[
-        bool, typer.Option("--missing", help="Gone at the last scan, or away now.")
+        bool, typer.Option("--missing", help="Gone at the last scan, or not connected.")
     ] = False,
     damaged: Annotated[
         bool, typer.Option("--damaged", help="Damaged; only a part was analysed.")

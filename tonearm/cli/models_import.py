@@ -63,7 +63,7 @@ def import_model(
 ) -> None:
     """Make a model file of a published network.
 
-    Turns an ONNX network that others published into a model that every command takes. Its classes
+    Turns an ONNX network that others published into a model that every command can use. Its classes
     become genres and styles; your own genres can be trained on its embeddings. Shows the licence
     first, and keeps it in the model file.
     """
@@ -91,7 +91,9 @@ def import_model(
     made = make.make(*sources)
     path = output or Path(f"{_file_name(made.name)}{model_file.SUFFIX}")
     if output is None and path.exists():
-        words = f"{console.printable(path)} is there already: name it, or another file"
+        words = (
+            f"{console.printable(path)} exists already: name it to replace it, or name another file"
+        )
         raise typer.BadParameter(words, param_hint="-o")
     replaced = console.replaced(path)
     try:

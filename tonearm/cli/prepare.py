@@ -40,7 +40,7 @@ def prepare(
         typer.Option(
             "--json",
             callback=console.output_file,
-            help="Also write MFCCs, as the original script did.",
+            help="Also write MFCCs as JSON to this file.",
         ),
     ] = None,
     jobs: Annotated[
@@ -60,8 +60,7 @@ def prepare(
     """Prepare a folder for training networks.
 
     Lists the tracks, finds copies by fingerprint, and stores log-mel features. A head (`tonearm
-    train` without --arch) can be trained without this step, but uses the artists and copies that
-    it found.
+    train` without --arch) does not need this step, but uses the artists and copies found here.
     """
     from tonearm.data import groups, index
     from tonearm.data import labels as tables

@@ -196,7 +196,7 @@ def _report(result: Scan, options: _Options) -> None:
         print_object(values)
     elif not options.quiet or news:
         print(_summary(result, excluding=bool(options.exclude)), flush=True)
-    console.report("damaged, classified by what is left", result.damaged)
+    console.report("damaged, classified by the part that can be read", result.damaged)
     console.report("could not be read", result.failures)
     console.report("emptied", result.emptied)
 

@@ -43,7 +43,7 @@ def similar(
         probe = _probe(opened, file, model)
         matches = search(opened, probe, count=count)
     if not matches:
-        console.say("the library holds no other sound than this one: scan more music")
+        console.say("the library holds no sound other than this one: scan more music")
     if output_format == "m3u8":
         write_playlist([Entry.of(match.track) for match in matches], output)
     elif output_format == "json":

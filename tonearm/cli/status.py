@@ -13,8 +13,7 @@ def status(
 ) -> None:
     """Show what is in the library.
 
-    Shows genres, confidence, missing tags, errors and copies in numbers. `tonearm list` names the
-    files.
+    Counts genres, missing tags, errors and copies. `tonearm list` names the files.
     """
     from tonearm.library import overview
     from tonearm.library.store import Library

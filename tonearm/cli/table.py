@@ -26,7 +26,7 @@ _BAR_CELLS = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LENGTH_CELLS = 8  # 1:02:07, and a space
 _LEAST_NAME_CELLS, _MOST_NAME_CELLS = 16, 60
-_ROUGH = "  roughly, by a few windows: --timeline finds each change"
+_ROUGH = "  roughly, from a few windows: --timeline finds each change"
 _MOST_GENRE_CELLS = 16  # longer names of own genres are cut
 
 

@@ -64,7 +64,7 @@ def tag(
         typer.Option("--not-genre", help="Never write this genre; may be repeated."),
     ] = None,
     names: Annotated[
-        Path | None, typer.Option("--map", help='TOML with your names: hiphop = "Hip-Hop/Rap".')
+        Path | None, typer.Option("--map", help='TOML file of names: hiphop = "Hip-Hop/Rap".')
     ] = None,
     placeholders: Annotated[
         list[str] | None,
@@ -103,7 +103,7 @@ def tag(
     name an album, all of its tracks get one genre together: that is right far more often than a
     genre for each file.
 
-    Four more options are habits, made for the settings file: --damaged, --join, --keep-mtime and
+    Four more options are meant for the settings file: --damaged, --join, --keep-mtime and
     --placeholder. `tonearm settings` names the file and shows them.
     """
     from tonearm.library.store import Library
@@ -150,7 +150,7 @@ def tag(
 
         show_plan(plan, rules, result, unscanned, details=details)
         console.report(
-            "damaged, classified by what is left",
+            "damaged, classified by the part that can be read",
             [(file.track.path, file.track.warning) for file in writes if file.track.warning],
         )
     library_options.close("skipped", failures, interrupted=bool(result and result.interrupted))

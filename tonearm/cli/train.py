@@ -137,7 +137,9 @@ def _refuse_unheeded(given: set[str], arch: str) -> None:
         refuse("a head takes seconds: start again without --resume", "--resume")
         refuse("is only for networks: name one with --arch", "--epochs")
         if "--split" in given:
-            refuse("a head on a split has no folds for seeds to draw: leave out either", "--set")
+            refuse(
+                "a head on a split has no folds, so seeds change nothing: leave out either", "--set"
+            )
     else:
         refuse("is only for heads: leave out either --model or --arch", "--model")
     if "--resume" in given:
@@ -160,7 +162,7 @@ def _seeds(given: tuple[str, ...]) -> int:
         )
     # A bool is an int in Python, and `seeds=true` is one too many.
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
-        raise typer.BadParameter(f"seeds={seeds} is not a number from 1 on", param_hint="--set")
+        raise typer.BadParameter(f"seeds={seeds} is not a number of 1 or more", param_hint="--set")
     return seeds
 
 

@@ -36,7 +36,7 @@ class DsfFile(RawFile):
             # The tag is found by its place alone: a header that counts wrong would have it written
             # into the sound.
             if stated != self._size or self._start > self._size:
-                raise damaged(path, "is cut short, or its header counts wrong", INCOMPLETE)
+                raise damaged(path, "is cut short, or its header states a wrong size", INCOMPLETE)
             self._body, tag = NEW_ID3, RawTag("id3v2.4", Id3Codec(4), None)
             if self._start:
                 data = read_at(file, self._start, self._size - self._start)
@@ -44,7 +44,7 @@ class DsfFile(RawFile):
                     raise damaged(path, "its header points to a tag that is not there", RESAVE)
                 self._body = Id3Body.parse(data, path)
                 if self._body.length != len(data):
-                    raise damaged(path, "has something behind its ID3 tag", RESAVE)
+                    raise damaged(path, "has something after its ID3 tag", RESAVE)
                 tag = self._body.tag()
         super().__init__(path, [tag])
         self.sound = (28, self._start or self._size)

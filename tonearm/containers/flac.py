@@ -221,7 +221,7 @@ class FlacFile(RawFile):
             data = self._comments.build(content.items)
             # FLAC states the size of a block in three bytes: 16 MB.
             if len(data) > _MAX_BLOCK:
-                raise damaged(self.path, "has no room for more tags: FLAC takes 16 MB of them")
+                raise damaged(self.path, "has no room for more tags: FLAC allows 16 MB of them")
             last = old.last if old else False
             block = _header(COMMENT_BLOCK, len(data), last=last) + data
             start = old.start if old else first.end

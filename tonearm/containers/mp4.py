@@ -122,7 +122,7 @@ class Mp4File(RawFile):
         self.keys = self._quicktime_keys()
         # With a genre in the iTunes list too, players would differ in which of the two they show.
         if "genre" in self.keys:
-            self.refusal = "keeps its genre as a QuickTime key, which Tonearm only reads"
+            self.refusal = "keeps its genre as a QuickTime key, which Tonearm can only read"
 
     def _ways(self, way: list[Atom], start: int, end: int) -> Iterator[list[Atom]]:
         """All ways to a list of tags, as far as they lead."""
@@ -194,7 +194,7 @@ class Mp4File(RawFile):
         edits = [Edit(self._moov.start, len(self._data), moov)]
         # saio holds places of its own, which nothing here would move.
         if shift and b"saio" in self._data:
-            raise damaged(self.path, "is encrypted in pieces, whose places would move")
+            raise damaged(self.path, "is encrypted in pieces whose positions would change")
         if shift:
             edits[0] = Edit(self._moov.start, len(self._data), self._shifted(moov, shift))
             # Outside the index too: files for streaming hold places in every fragment.

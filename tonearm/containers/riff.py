@@ -61,7 +61,7 @@ class ChunkFile(RawFile):
         with open(path, "rb") as file:
             head = read_at(file, 0, 12)
             if head[:4] not in {b"RIFF", b"FORM"}:
-                refusal = f"is {head[:4].decode('latin-1')}, whose tags Tonearm only reads"
+                refusal = f"is {head[:4].decode('latin-1')}, whose tags Tonearm can only read"
             form = AIFF if head[:4] == b"FORM" else WAV
             self._order = form.order
             self._form_size = int.from_bytes(head[4:8], self._order)
@@ -163,7 +163,7 @@ def _lined_up(file: BinaryIO, form: Form, form_size: int) -> tuple[list[Chunk], 
     form_end = 8 + form_size
     # The last pad byte is left out by many writers, and counted by some.
     if form_end > file_size + (form_size & 1):
-        form_end, fault = file_size, "is cut short, or its header counts wrong"
+        form_end, fault = file_size, "is cut short, or its header states a wrong size"
     for chunk in chunks(file, form.first, file_size, form, may_lack_pad=True):
         if chunk.start + 8 > form_end or not chunk.fits:
             break

@@ -409,8 +409,8 @@ def artists_of(names: Collection[str], table: Mapping[str, str]) -> dict[str, st
         # `song.mp3` and `song.flac` of one folder are one song, twice.
         if len({os.path.splitext(name)[0] for name in meant}) > 1:
             raise DatasetError(
-                f"table of artists: {clip!r} is {len(meant)} files here ({', '.join(meant[:3])}): "
-                "write genre/…/file"
+                f"table of artists: {clip!r} fits {len(meant)} files here "
+                f"({', '.join(meant[:3])}): write genre/…/file"
             )
         found |= dict.fromkeys(meant, artist)
     return found

@@ -161,7 +161,7 @@ def of_names(labels: Labels, names: Sequence[str]) -> tuple[dict[str, Label], tu
         meant = known.get(written) or known.get(_shorter(written, known), [])
         if len(meant) > 1:
             raise DatasetError(
-                f"table of labels: {written!r} is {len(meant)} files here "
+                f"table of labels: {written!r} fits {len(meant)} files here "
                 f"({', '.join(meant[:3])}): write the path"
             )
         if not meant:

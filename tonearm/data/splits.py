@@ -160,7 +160,7 @@ def _named(split: Split, index: Index) -> dict[str, Subset]:
             # Several files of one name are fine if they are copies of each other.
             if len({track.copy_of or track.name for track in meant}) > 1:
                 raise DatasetError(
-                    f"split {split.name}: {wanted!r} is {len(meant)} tracks here "
+                    f"split {split.name}: {wanted!r} fits {len(meant)} tracks here "
                     f"({', '.join(track.name for track in meant[:3])}): write genre/…/file"
                 )
             # One of several copies: they are the same sound.

@@ -297,7 +297,7 @@ class _Rows:
 
     def give_up(self, number: int, times: int) -> None:
         """Make a row of an object that is not tried again."""
-        reason = f"ended its worker {times} times. {DAMAGED}"
+        reason = f"made its worker crash {times} times. {DAMAGED}"
         self.take_in(number, Failure("crash", reason))
 
     def is_new(self, number: int, looked: Looked) -> bool:

@@ -72,7 +72,7 @@ def file_system(uri: str) -> tuple[AbstractFileSystem, str]:
             type(store).clear_instance_cache()
             store, name = fsspec.core.url_to_fs(whole)
     except ValueError as error:
-        raise TonearmError(f"{uri} names a store that is not known ({error})") from None
+        raise TonearmError(f"{uri} names an unknown kind of storage ({error})") from None
     except ImportError as error:
         package = getattr(error.__cause__, "name", None) or error.name or scheme
         raise TonearmError(f"{uri} needs {package}: pip install {package}") from None

@@ -126,10 +126,11 @@ def why_absent(
     its = f"its {count:,} tracks" if count > 1 else "its track"
     # In a folder that is away, or one of some that are, such as the one where all disks are.
     if any(place in (whole, *whole.parents) or whole in place.parents for place in places):
-        return f"is away: {its} {'are' if count > 1 else 'is'} kept. Connect it, or {forget}"
+        kept = f"{its} {'are' if count > 1 else 'is'} kept"
+        return f"is not there: {kept}. Connect its disk, or run {forget}"
     # Anything else was deleted or moved: the next scan finds it, or calls it gone.
     known = "it" if library.track(path) is not None else its
-    return f"{reason}; what is known of {known} is kept until {forget}"
+    return f"{reason}; the library keeps {known} until you run {forget}"
 
 
 def not_usable(library: Library, paths: Sequence[Path], *, absent: bool = False) -> Faults:

@@ -228,7 +228,7 @@ def _not_restored(
             later = tagged.get(entry.path, 0)
             if later > run:
                 # What stood there between the two runs would be lost: only the later one knows it.
-                reason = f"was tagged again by run {later}: `tonearm undo {later}` comes first"
+                reason = f"was tagged again by run {later}: first run `tonearm undo {later}`"
                 found.append((entry, path, reason))
             # After the undo of an undo, another run may have restored the file already.
             elif latest.get(entry.path, 0) == entry.id or not _is_restored(path, entry):

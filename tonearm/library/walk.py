@@ -282,7 +282,8 @@ class Walk:
             if count and root.is_dir() and not any(os.scandir(root)):
                 files = "1 file is" if count == 1 else f"{count:,} files are"
                 self._result.emptied.add(
-                    root, f"is empty now, so {files} gone. If its disk is off, connect it and scan"
+                    root,
+                    f"is empty now, so {files} gone. If its disk is off, connect it and scan",
                 )
 
     def _is_gone(self, path: Path) -> bool:

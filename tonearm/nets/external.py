@@ -131,7 +131,9 @@ def load(name: str, code: bytes, *, path: Path) -> Architecture:
         raise DatasetError(f"{path}: WINDOW_S is {window_s!r}: a number of seconds is needed")
     config = getattr(module, "Config", None)
     if config is not None and not (isinstance(config, type) and is_dataclass(config)):
-        raise DatasetError(f"{path}: Config is no dataclass: put @dataclass(frozen=True) above it")
+        raise DatasetError(
+            f"{path}: Config is not a dataclass: put @dataclass(frozen=True) above it"
+        )
     augment = getattr(module, "augment", None)
     return Architecture(
         short_name(name), config() if config else None, build, recipe, float(window_s), augment

@@ -210,7 +210,7 @@ class Jobs:
         """
         job = self._jobs.get(number)
         if job is None:
-            raise HTTPException(404, f"no job {number}: it ended long ago, or never was")
+            raise HTTPException(404, f"no job {number}: it ended long ago, or never existed")
         return job
 
     def latest(self, kind: str) -> Job | None:

@@ -70,8 +70,8 @@ def _kept(service: Service, upload: Upload, number: int) -> Response:
     if Path(upload.name).suffix.lower() not in AUDIO_SUFFIXES:
         raise HTTPException(
             422,
-            f"{upload.name}: its name does not end like that of a music "
-            "file, so no scan would find it",
+            f"{upload.name}: its name does not have the ending of a "
+            "music file, so no scan would find it",
         )
     # By sound, whatever it is called: a second copy would be nobody's wish.
     known = _known(service, upload)

@@ -65,7 +65,7 @@ def learn(request: Request) -> Response:
     def work(job: jobs.Job) -> dict[str, Any]:
         with service.library() as library:
             lesson = Lesson.of(library, service.classifier.model)
-            job.report(0, 1, "learning from other corrections, to measure it on each")
+            job.report(0, 1, "measuring the gain on corrections that were held out")
             learnt = lesson.measure()
             model = lesson.taught(learnt)
             changed = changes(library, model, on_progress=job.report)

@@ -124,7 +124,7 @@ def start(
         503 when too many such jobs run; then ``after`` is the caller's.
     """
     if service.jobs.running("predict") >= _MOST_JOBS:
-        words = f"{_MOST_JOBS} jobs of predictions run: try again in a moment"
+        words = f"{_MOST_JOBS} prediction jobs are running: try again in a moment"
         raise HTTPException(503, words, headers={"Retry-After": "2"})
 
     def work(job: jobs.Job) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def review_all(request: Request, said: ReviewAllRequest) -> Response:
 
 
 @router.post(
-    "/review/undo", summary="Take back a step of reviews", response_model=schema.ReviewUndone
+    "/review/undo", summary="Undo the last step of reviews", response_model=schema.ReviewUndone
 )
 def review_undo(request: Request, wanted: ReviewUndoRequest) -> Response:
     """All tracks of the step are reviewed as they were before it."""

@@ -234,7 +234,7 @@ class AlbumRow(BaseModel):
     title: str
     artist: str | None
     tracks: int
-    genre: str | None = Field(description="The commonest by sound")
+    genre: str | None = Field(description="The most common by sound")
     agree: int = Field(description="Tracks of that genre")
 
 
@@ -305,7 +305,7 @@ class ChangeGroup(BaseModel):
     old: list[str]
     new: list[str]
     count: int
-    replaces: bool = Field(description="Whether a person's genre would go")
+    replaces: bool = Field(description="Whether a person's genre would be lost")
 
 
 class PlanAnswer(Answer):
@@ -315,7 +315,7 @@ class PlanAnswer(Answer):
     total: int
     reviewed: int = Field(description="Files, of those asked for, that a person gave a genre")
     counts: dict[str, int] = Field(description="Files that each policy would change")
-    replaced: int = Field(description="Files whose genre, by a person, would go")
+    replaced: int = Field(description="Files that would lose a person's genre")
     groups: list[ChangeGroup]
     changes: list[ChangeRow] = Field(description="The first 500")
 
@@ -374,7 +374,7 @@ class LearnState(Answer):
     """What there is to learn from."""
 
     corrections: int = Field(description="Sounds that a person gave a genre")
-    needed: int = Field(description="So many are needed to measure what they bring")
+    needed: int = Field(description="How many are needed to measure their gain")
     model: str
     built_in: bool = Field(description="Whether the built-in model is in use")
     proposal: JobRow | None = Field(description="A job of `learn` whose model can be adopted")
@@ -441,5 +441,5 @@ class PlaylistAnswer(Answer):
     """A playlist."""
 
     text: str = Field(description="The file")
-    folder: str = Field(description="Where it has to lie for its paths to hold")
+    folder: str = Field(description="The folder to save it in, so that its paths work")
     tracks: int

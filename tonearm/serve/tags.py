@@ -159,7 +159,7 @@ def write(request: Request, wanted: WriteRequest) -> Response:
 
 @router.post(
     "/tags/undo",
-    summary="Take a run of writing back",
+    summary="Undo a run of writing",
     status_code=202,
     response_model=schema.JobAnswer,
 )

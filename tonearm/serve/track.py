@@ -97,13 +97,15 @@ def track_audio(request: Request, number: TrackId) -> Response:
     responses={
         200: {"content": {"image/*": {"schema": schema.BINARY}}, "description": "An image"},
         204: {"description": "There is none"},
-        304: {"description": "It is as it was"},
+        304: {"description": "It has not changed"},
     },
 )
 def track_cover(
     request: Request,
     number: TrackId,
-    most_kb: Annotated[int | None, Query(ge=1, le=20_480, description="Larger is none")] = None,
+    most_kb: Annotated[
+        int | None, Query(ge=1, le=20_480, description="No cover that is larger")
+    ] = None,
 ) -> Response:
     """The picture in its tags, or an image in its folder; 204 where there is neither."""
     found, _ = find(service_of(request), number)

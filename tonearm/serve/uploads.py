@@ -122,7 +122,7 @@ class Uploads:
             If it is neither, is too large or slow, or too many arrive at once.
         """
         if self._now >= self.limits.at_once:
-            words = f"{self.limits.at_once} files arrive already: try again in a moment"
+            words = f"{self.limits.at_once} files are arriving already: try again in a moment"
             raise HTTPException(503, words, headers={"Retry-After": "2"})
         # Refused by its own word before a byte is read; `_stream` counts all others.
         length = request.headers.get("content-length", "")
@@ -154,7 +154,7 @@ class Uploads:
             if isinstance(error, TimeoutError):
                 raise HTTPException(408, "the file arrived too slowly") from None
             if isinstance(error, ClientDisconnect):
-                raise HTTPException(400, "the file did not arrive whole") from None
+                raise HTTPException(400, "the file did not arrive completely") from None
             if isinstance(error, OSError):
                 words = f"the file cannot be kept here: {error.strerror}"
                 raise HTTPException(507, words) from None
@@ -251,7 +251,7 @@ class _Form:
         """Check that the form came to its end, with the file in it."""
         self.parser.finalize()
         if not self._ended:
-            raise HTTPException(400, "the form breaks off")
+            raise HTTPException(400, "the form is cut short")
         if not self._found:
             raise HTTPException(422, f"a form without a file in a part named {_FIELD!r}")
 

@@ -329,4 +329,4 @@ def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
         raise TagError(f"{path}: {why_unreadable(path, error)}") from None
     # What parsers of bytes raise on damage; anything else is a fault of ours, and is not hidden.
     except (IndexError, ValueError, OverflowError, struct.error) as error:
-        raise damaged(path, f"its tags are damaged or take no such genre ({error})") from error
+        raise damaged(path, f"its tags are damaged or cannot take this genre ({error})") from error

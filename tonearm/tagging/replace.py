@@ -23,7 +23,7 @@ _O_BINARY: int = getattr(os, "O_BINARY", 0)
 REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the disk takes no file that long",
+    errno.EFBIG: "the disk allows no file that large",
     errno.EROFS: "the disk is read-only",
     errno.EACCES: "its folder may not be written",
     errno.EPERM: "may not be replaced (it or its folder is protected)",

@@ -224,7 +224,7 @@ def _summarise(asked: Trials) -> dict[str, Any]:
             "artist_unknown": groups.without_artist(owners).total(),
         },
         "note": "probabilities are the mean over a track's windows, before any calibration; the "
-        "interval resamples groups, and each track counts by the share of seeds that are right",
+        "interval resamples groups, and each track counts by the fraction of seeds that are right",
         "held_out": metrics.over_seeds(right, groups=owners),
         "by_seed": {
             str(seed): metrics.evaluate(truth, each, tuple(labels), groups=owners)

@@ -176,7 +176,7 @@ def _refuse_harm(model: Any) -> None:  # noqa: ANN401
             if tensor.data_location == onnx.TensorProto.EXTERNAL or len(tensor.external_data):
                 raise ModelError("keeps numbers in other files, which Tonearm does not open")
     if foreign := sorted(domains - _DOMAINS):
-        raise ModelError(f"has operators of {', '.join(foreign)}, which come as code")
+        raise ModelError(f"has operators of {', '.join(foreign)}, which need code from elsewhere")
 
 
 def _refuse_size(inferred: Any) -> None:  # noqa: ANN401

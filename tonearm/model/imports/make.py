@@ -201,7 +201,7 @@ def _predictions(graph: Graph, classes: Sequence[str]) -> str:
     fitting = [port for port in graph.outputs if port.shape[-1:] == (len(classes),)]
     if len(fitting) != 1:
         shapes = ", ".join(f"{port.name} {list(port.shape)}" for port in graph.outputs)
-        raise ModelError(f"{len(classes)} classes are named, and its outputs are {shapes}")
+        raise ModelError(f"{len(classes)} classes are named, but its outputs are {shapes}")
     return fitting[0].name
 
 
@@ -210,7 +210,7 @@ def _of_size(graph: Graph, size: int, metadata: Metadata, purpose: str) -> str:
     found = _find(graph.outputs, stated.name if stated else "", size)
     if found is None:
         shapes = ", ".join(f"{port.name} {list(port.shape)}" for port in graph.outputs)
-        raise ModelError(f"{size} numbers are wanted of {metadata.name}, which gives {shapes}")
+        raise ModelError(f"{metadata.name} must give {size} numbers, but gives {shapes}")
     return found.name
 
 

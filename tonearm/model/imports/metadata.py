@@ -99,7 +99,7 @@ def read(text: bytes, *, toml: bool) -> Metadata:
     """
     # Before it is parsed: parsed JSON takes many times its size in memory.
     if len(text) > LARGEST_BYTES:
-        raise ModelError(f"is larger than {LARGEST_BYTES >> 20} MB, so it is no metadata")
+        raise ModelError(f"is larger than {LARGEST_BYTES >> 20} MB, so it is not metadata")
     try:
         values = tomllib.loads(text.decode()) if toml else json.loads(text)
     # Brackets within brackets: a file from elsewhere may be made to break a parser.
@@ -107,7 +107,7 @@ def read(text: bytes, *, toml: bool) -> Metadata:
         kind = "TOML" if toml else "JSON"
         raise ModelError(f"is not {kind}: {error}") from None
     if not isinstance(values, dict):
-        raise ModelError("is no table of names and values")
+        raise ModelError("is not a table of names and values")
     return _of_toml(values) if toml else _of_essentia(values)
 
 
@@ -144,7 +144,7 @@ def _front_end(inference: Mapping[str, Any], schema: Mapping[str, Any]) -> Featu
     # The front end of that name at another rate is another one, and would give wrong numbers in
     # silence.
     if rate_hz != spec.sample_rate_hz:
-        raise ModelError(f"wants {algorithm} at {rate_hz} Hz; that is for {spec.sample_rate_hz} Hz")
+        raise ModelError(f"has {algorithm} at {rate_hz} Hz; here it has {spec.sample_rate_hz} Hz")
     for given in _field(schema, "inputs", list, []):
         shape = given.get("shape") if isinstance(given, dict) else None
         # A window is [frames, bands], whatever stands before it.
@@ -176,7 +176,7 @@ def _of_toml(values: Mapping[str, Any]) -> Metadata:
 
 def _output(values: object) -> Output:
     if not isinstance(values, dict):
-        raise ModelError("has an output that is no table")
+        raise ModelError("has an output that is not a table")
     shape = values.get("shape")
     last = shape[-1] if isinstance(shape, list) and shape else None
     return Output(
@@ -195,7 +195,7 @@ def _licence(values: Mapping[str, Any]) -> str:
 def _names(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
     names: Sequence[object] = _field(values, name, list, [])
     if not all(isinstance(each, str) and each.strip() for each in names):
-        raise ModelError(f"has {name} that are no names")
+        raise ModelError(f"has {name} that are not names")
     # Twice the same name would be two columns of one table.
     if len(names) > _MOST_CLASSES or len(set(names)) < len(names):
         raise ModelError(f"has {len(names)} {name}, too many or some of them twice")
@@ -210,5 +210,5 @@ def _field(values: Mapping[str, Any], name: str, kind: type, otherwise: Any = _N
     if value is _NEEDED:
         raise ModelError(f"lacks {name}")
     if not isinstance(value, kind):
-        raise ModelError(f"has a {name} that is no {kind.__name__}")
+        raise ModelError(f"has a {name} that is not a {kind.__name__}")
     return value

@@ -180,7 +180,7 @@ const KEYS = [
   ["Shift+↓", "select several"],
   ["Ctrl+A", "select all shown tracks"],
   ["W", "show what would be written"],
-  ["1 to 9, 0", "in Review, and where you change a genre: choose that one"],
+  ["1 to 9, 0", "in Review, and where you change a genre: choose the genre with that number"],
   ["C, letters, Enter", "choose any genre by the beginning of its name"],
   ["/", "search"],
   ["?", "show these keys"],

@@ -207,7 +207,7 @@ export function makeList({ onchange }) {
       ];
       if (result.left_out)
         parts.push(`${number(result.left_out)} reviewed before and left as they were`);
-      if (result.skipped) parts.push(`${number(result.skipped)} skipped, whose genre is unknown`);
+      if (result.skipped) parts.push(`${number(result.skipped)} of unknown genre skipped`);
       toast(`${parts.join(", ")}.`, { action: { text: "Undo", run: reviews.undo } });
       table.reload({ keep: true });
       onchange();

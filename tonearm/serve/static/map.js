@@ -17,7 +17,7 @@ const NEAR = 9; // pixels from the pointer
 const MOVED = 4; // pixels: a hand that presses trembles
 const MOST_CHIPS = 14;
 const HINT = "Press Lasso, or hold Shift, and draw around tracks to select them.";
-const KEYS = "arrows move, plus and minus zoom, Enter selects all tracks in sight";
+const KEYS = "arrows move, plus and minus zoom, Enter selects all tracks in view";
 const WIDEST = 1.6; // times as wide as high: beyond that neighbours no longer look like it
 /** @type {Record<string, string>} */
 const COLOURS = { genre: "By sound", tag: "Genre tag", said: "Your reviews" };

@@ -24,7 +24,7 @@ export function makeMicrophone(take) {
 
   async function start() {
     if (!navigator.mediaDevices || !window.MediaRecorder) {
-      toast("Browsers give the microphone only to pages of this machine, or over HTTPS.", {
+      toast("Browsers allow the microphone only on pages of this machine, or over HTTPS.", {
         bad: true,
       });
       return;

@@ -203,9 +203,9 @@ export function makeOverview({ undoRun }) {
     el(
       "section",
       { class: "empty" },
-      el("p", { class: "big" }, "Your music is away"),
+      el("p", { class: "big" }, "Your music is not there"),
       el("p", {}, awayWords(seen)),
-      el("p", {}, "Connect it and load this page again."),
+      el("p", {}, "Connect its drive and load this page again."),
     );
 
   /** @param {string[]} folders */
@@ -225,7 +225,7 @@ export function makeOverview({ undoRun }) {
   /** Tracks on a drive that is not there: neither lost, nor shown. @param {Numbers} seen */
   function awayWords({ away, away_folders }) {
     const folders = away_folders.slice(0, 3).join(", ");
-    return `${count(away, "track")} in ${folders}: not there now, perhaps on a drive that is away.`;
+    return `${count(away, "track")} in ${folders}: not there now. Is the drive connected?`;
   }
 
   let shownRuns = RUNS;

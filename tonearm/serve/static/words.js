@@ -10,7 +10,7 @@ import { nameOf } from "./genres.js";
  * @property {?string} [nearest]
  * @property {?number} [confidence]
  * @property {Record<string, number>} [probabilities]
- * @property {?string} [note] "silent", or "short" where it is too short to be sure
+ * @property {?string} [note] "silent", or "short" where it is too short to be reliable
  */
 
 /**
@@ -22,7 +22,7 @@ import { nameOf } from "./genres.js";
 export function verdict(prediction) {
   if (prediction.note === "silent") return "silent: there is nothing to classify";
   const words = likely(prediction);
-  return prediction.note === "short" ? `${words}; too short to be sure` : words;
+  return prediction.note === "short" ? `${words}; too short to be reliable` : words;
 }
 
 /** @param {Said} prediction */
