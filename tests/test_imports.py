@@ -287,7 +287,7 @@ def test_classes_and_network_must_fit(effnet):
     with pytest.raises(ModelError, match="3 classes are named"):
         make(foreign(effnet, published.effnet_metadata(["a", "b", "c"])))
     head = foreign(published.genre_head(size=100), published.genre_head_metadata())
-    with pytest.raises(ModelError, match="100 numbers are wanted"):
+    with pytest.raises(ModelError, match="must give 100 numbers"):
         make(foreign(effnet, published.effnet_metadata()), head)
     with pytest.raises(ModelError, match="no front end"):
         make(head)
