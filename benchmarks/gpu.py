@@ -41,8 +41,9 @@ from tonearm.training.run import SPLIT, Run
 WINDOWS = 10_000
 # Logits of untrained networks are of the order of 1; two float32 engines differ by 1e-6 of that.
 PARITY = 1e-3
-# Two epochs of the same batches, whose rounding errors grow with every step; and each kind of
-# device draws dropout its own way. An H200 was .023 (lstm) and .005 (cnn) from the processor.
+# Two epochs of the same batches, whose rounding errors grow with every step, in an LSTM most; and
+# each kind of device draws the dropout of `cnn` its own way. An H200 was .020 from the processor
+# with `lstm`, .002 with `cnn`.
 LOSS_PARITY = 5e-2
 _TRACK_FRAMES = 1_293
 
