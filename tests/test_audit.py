@@ -145,7 +145,10 @@ def test_a_stranger_in_a_genre_by_one_artist_is_found_and_no_right_label_doubted
     assert found.dominated == {"chirp": ("artist:bach", strangers)}
     assert found.one_by_one == {"chirp": 6} and not found.unchecked
     (note,) = found.notes
-    assert f"chirp is by one artist (bach) but for {strangers} of its {6 + strangers}" in note
+    assert (
+        f"All but {strangers} of the {6 + strangers} tracks of chirp are by one artist (bach)"
+        in note
+    )
     assert "held out one by one" in note
 
 

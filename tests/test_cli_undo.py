@@ -94,14 +94,14 @@ def test_history_says_what_became_of_a_run_after_undoing_an_undo(music, tonearm)
     assert lines() == [
         "2 files tagged, undone by run 2, restored by run 3",
         "2 files restored, undone by run 3",
-        "2 files tagged again as by run 1",
+        "2 files tagged again as in run 1",
     ]
     music["a"].unlink()
     tonearm("undo", 3)
     assert lines()[1:] == [
         "2 files restored, 1 of them undone by run 3",
-        "2 files tagged again as by run 1, 1 of them undone by run 4",
-        "1 file restored again as by run 2, 1 skipped",
+        "2 files tagged again as in run 1, 1 of them undone by run 4",
+        "1 file restored again as in run 2, 1 skipped",
     ]
     assert lines()[0] == "2 files tagged, 1 of them undone by run 2"
 
@@ -124,7 +124,7 @@ def test_a_genre_changed_since_is_not_undone(music, tonearm):
     tagged.with_tags(music["a"], ["Bebop"])
     result = tonearm("undo")
     assert result.exit_code == 1
-    assert "a.flac: its genre was changed since (now Bebop)" in result.stderr
+    assert "a.flac: its genre has changed since (now Bebop)" in result.stderr
     assert "1 skipped (`tonearm undo 1` tries again):\n" in result.stderr
     assert genres(music)["a"] == ("Bebop",)
     assert genres(music)["d"] == ()
@@ -173,9 +173,9 @@ def test_an_undo_is_shown_before_it_is_done(music, tonearm):
     tagged.with_tags(music["d"], ["Bebop"])
     before[music["a"]], before[music["d"]] = music["a"].read_bytes(), music["d"].read_bytes()
     shown = tonearm("undo", "--dry-run")
-    assert "a.flac: Jazz → none  (its genre alone: other tags were changed since)" in shown.stdout
+    assert "a.flac: Jazz → none  (only its genre: other tags have changed since)" in shown.stdout
     assert (
-        "d.flac: Hip-Hop → none  (skipped: its genre was changed since (now Bebop))" in shown.stdout
+        "d.flac: Hip-Hop → none  (skipped: its genre has changed since (now Bebop))" in shown.stdout
     )
     assert "1 file of run 1 to restore" in shown.stdout
     assert {path: path.read_bytes() for path in music.values()} == before

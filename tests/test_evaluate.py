@@ -164,7 +164,7 @@ def test_without_a_split_every_track_is_measured_and_said_so(folder: Path) -> No
 def test_genres_without_tracks_and_ties_are_said(folder: Path, tmp_path: Path) -> None:
     result = evaluated(folder, TINY, split=honest(tmp_path), subset="valid").results[0]
     assert result.figures["not_measured"] == ["blues"]
-    assert result.not_measured.endswith("blues. Macro F1 is of the other 2.")
+    assert result.not_measured.endswith("blues. Macro F1 covers the other 2.")
     assert evaluated(folder, TINY).results[0].not_measured == ""
     confusion = [[1, 2, 2], [0, 1, 0], [1, 0, 0]]
     rows = genre_rows({"confusion": confusion}, ["a", "b", "c"])

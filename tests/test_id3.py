@@ -75,7 +75,7 @@ BROKEN_TAGS = {
     "size is not syncsafe": b"ID3\4\0\0\0\0\xff\xff" + bytes(300),
     "unknown version": b"ID3\x09\0\0\0\0\0\x20" + bytes(32),
     "longer than the file": b"ID3\4\0\0\x7f\x7f\x7f\x7f" + bytes(300),
-    "frames do not line up": id3_tag(
+    "sizes do not add up": id3_tag(
         4, 0, frame(b"TIT2", b"\0abc") + b"TCON\0\0\x7f\0\0\0" + b"x" * 40
     ),
     "a checksum": id3_tag(

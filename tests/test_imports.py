@@ -176,7 +176,7 @@ def test_every_command_takes_it(tmp_path, tonearm, imported, music):
 
 def test_what_would_answer_otherwise_elsewhere_is_refused(tmp_path, tonearm, imported):
     ended = tonearm("models", "export", imported, "-o", tmp_path / "out")
-    assert ended.code == 2 and "imported from a network of others" in ended.err
+    assert ended.code == 2 and "imported from a published network" in ended.err
     assert not (tmp_path / "out").exists()
 
 

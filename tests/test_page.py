@@ -74,7 +74,7 @@ def test_a_genre_comes_before_the_whole_is_analysed(page, many):
     expect(card.locator("summary")).to_be_visible(timeout=20_000)
     expect(card.locator(".file")).to_contain_text("Tonearm – Midnight Walk")
     seen = page.evaluate("() => window.seen")
-    assert len(seen) == 2 and seen[0].endswith(", by a few windows so far")
+    assert len(seen) == 2 and seen[0].endswith(", from a few windows so far")
     assert "some windows" not in seen[1]
     card.locator("summary").click()
     expect(card.locator(".columns")).to_contain_text("Classical")
@@ -173,7 +173,7 @@ def test_review_by_keyboard_write_and_undo(page, few):
     expect(page.locator(".rows .row").nth(2).locator(".review")).to_have_text("✗ rejected")
     page.keyboard.press("w")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("1 reviewed file already have a person's genre")
+    expect(dialog).to_contain_text("a person's genre is already in 1 reviewed file")
     dialog.get_by_label("Replace a person's genres").check()
     table = dialog.get_by_role("row")
     expect(table.filter(has_text="Gravel and Honey")).to_contain_text("Country→ Blues")

@@ -147,9 +147,11 @@ def test_the_header_says_what_the_strip_says(page, few):
     open_list(page, address, "?text=midnight")
     line = page.locator(".verdict-line")
     expect(line).to_contain_text("metal")
-    expect(page.locator(".basis")).to_contain_text("By the whole track.", timeout=30_000)
+    expect(page.locator(".basis")).to_contain_text("From the whole track.", timeout=30_000)
     expect(line).to_contain_text("jazz")
-    expect(page.locator(".basis strong")).to_have_text("By a few windows, as scanned: metal, 61 %.")
+    expect(page.locator(".basis strong")).to_have_text(
+        "From a few windows, as scanned: metal, 61 %."
+    )
     first = page.locator(".probabilities li").first
     share = re.search(r"\d+ %", first.inner_text())[0]
     expect(first).to_contain_text("Jazz")
@@ -332,7 +334,7 @@ def test_a_server_that_stops_is_told_and_reviews_wait_for_it(browser, tmp_path):
     expect(page.locator("#row-0 .review")).to_have_text("✗ rejected")
     with served(path, port=port):
         expect(banner).to_be_empty(timeout=10_000)
-        expect(page.locator(".toast").last).to_contain_text("Tonearm runs again.")
+        expect(page.locator(".toast").last).to_contain_text("Tonearm is running again.")
         wait_until_sent(page)
         assert api(page, "/tracks?review=reject")["total"] == 1
         assert page.locator(".job").count() == 0

@@ -95,7 +95,9 @@ def test_mistakes_have_players_and_missing_genres_are_said(folder: Path, tmp_pat
     (name,) = report.played(found)
     text = report.render(found, histories=[None], sounds={name: b"mp3"})
     assert text.count("<audio ") == 1 and 'src="data:audio/mpeg;base64,' in text
-    assert "Not measured, for lack of tracks: blues. Macro F1 is of the other 2." in Page(text).text
+    assert (
+        "Not measured, for lack of tracks: blues. Macro F1 covers the other 2." in Page(text).text
+    )
     assert "<audio " not in report.render(found, histories=[None])
 
 

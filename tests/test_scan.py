@@ -161,8 +161,8 @@ def test_a_root_that_was_emptied_is_named(case):
     (case.root / "inbox" / "a.mp3").unlink()
     result = case.scan(again=True)
     assert (result.gone, result.away, result.failures) == (1, 0, [])
-    words = "is empty now, so 1 file is gone. If its disk is off, connect it and scan"
-    assert result.emptied == [(str(case.root / "inbox"), words)]
+    words = "is empty now, so 1 file is gone. If its disk is not connected, connect it and "
+    assert result.emptied == [(str(case.root / "inbox"), words + "scan again")]
 
 
 def test_a_link_upwards_takes_in_nothing_from_above(case):

@@ -157,7 +157,7 @@ export class Head {
    */
   beyondByBoth(windows, texture, length_s) {
     const second = this.settings.texture?.detector;
-    if (!second) throw new Error("this model has no second line"); // see `suspects`
+    if (!second) throw new Error("this model has no texture detector"); // see `suspects`
     const { offset, limit, short_limit } = second;
     const row = [...this.odds(windows), ...meanRow(texture)];
     const line = this.onLine(row, this.arrays["texture.detector"].data, offset);

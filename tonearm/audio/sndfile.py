@@ -118,7 +118,7 @@ class SndfileReader:
         elif not file.seekable():
             refused = f"{file.subtype}, in which it cannot seek"
         elif file.format == "W64" and file.subtype == "PCM_32":
-            refused = "W64, whose floats it takes for these integers"
+            refused = "W64, whose floats it would read as integers"
         elif not file.samplerate or not samples:
             refused = f"{samples} samples at {file.samplerate} Hz"
         if refused:

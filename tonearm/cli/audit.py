@@ -47,7 +47,12 @@ def audit(
         Format, typer.Option("--format", "-f", help="Output format.")
     ] = Format.table,
     most: Annotated[int, typer.Option(min=1, help="Maximum number of labels to list.")] = _SHOWN,
-    model: heads.BaseModel = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model file to check the labels with.", show_default="the built-in model"
+        ),
+    ] = None,
     library: Location = None,
     seed: heads.Seed = 0,
     jobs: heads.Jobs = None,

@@ -39,7 +39,7 @@ def export(
     """Write the library as CSV or Parquet.
 
     One row per file: path, tags, genre by sound, and the probability of each genre. Parquet holds
-    the embeddings too, so that `tonearm import` can make a library of it.
+    the embeddings too, so that `tonearm import` can make a library from it.
     """
     from tonearm.library.store import Library
 

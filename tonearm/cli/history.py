@@ -78,7 +78,7 @@ def _run_line(run: Run, runs: Sequence[Run]) -> str:
     undoes = len(first)  # 0 of a tag, 1 of its undo, 2 of the undo of that, and so on
     notes = [f"{console.counted(run.done, 'file')} {'restored' if undoes % 2 else 'tagged'}"]
     if undoes > 1:
-        notes[0] += f" again as by run {first[1].id}"
+        notes[0] += f" again as in run {first[1].id}"
     notes += [f"{run.failed:,} skipped"] if run.failed else []
     notes += _since(run, runs)
     # None: it runs now, or was killed and nothing has settled it yet.

@@ -61,7 +61,7 @@ def import_model(
     ] = None,
     verbose: console.Verbose = False,
 ) -> None:
-    """Make a model file of a published network.
+    """Make a model file from a published network.
 
     Turns an ONNX network that others published into a model that every command can use. Its classes
     become genres and styles; your own genres can be trained on its embeddings. Shows the licence

@@ -13,7 +13,8 @@ def status(
 ) -> None:
     """Show what is in the library.
 
-    Counts genres, missing tags, errors and copies. `tonearm list` names the files.
+    Counts genres, missing tags, errors and copies, and shows how confident the genres are.
+    `tonearm list` names the files.
     """
     from tonearm.library import overview
     from tonearm.library.store import Library

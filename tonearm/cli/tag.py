@@ -77,9 +77,7 @@ def tag(
     ] = None,
     joint: Annotated[
         str | None,
-        typer.Option(
-            "--join", help="Join several genres into one value, such as '; '.", hidden=True
-        ),
+        typer.Option("--join", help="Join several genres by this, such as '; '.", hidden=True),
     ] = None,
     keep_mtime: Annotated[
         bool,

@@ -137,7 +137,7 @@ def _fit_on_split(run: heads.HeadRun, found: EmbeddedTracks, split: Split) -> he
             heads.print_figures(metrics[name], f"{split.name}, {name}, tracks")
     if "valid" not in subsets:
         has = ", ".join(f"{name} {len(tracks.labels)}" for name, tracks in subsets.items())
-        what = "Valid is not" if metrics else "Nothing is"
+        what = "Only test is" if metrics else "Nothing is"
         console.say(f"{what} measured: the subset valid has no track here. Found: {has}.")
     training = {
         "split": split.name,

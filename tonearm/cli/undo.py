@@ -101,7 +101,7 @@ def _show_plan(place: Path, run: int | None, *, details: bool) -> None:
         if file.reason:
             line += f"  (skipped: {console.printable(file.reason)})"
         elif not file.exact:
-            line += "  (its genre alone: other tags were changed since)"
+            line += "  (only its genre: other tags have changed since)"
         print(line)
     count = console.counted(restored, "file")
     print(f"{count} of run {number} to restore")

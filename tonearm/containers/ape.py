@@ -108,7 +108,7 @@ class ApeTag:
             raise damaged(path, "its APE tag lacks its header", RESAVE)
         items = _items(read_at(file, start + header, size - _FENCE.size), count)
         if items is None:
-            raise damaged(path, "the items of its APE tag do not line up", RESAVE)
+            raise damaged(path, "the sizes in its APE tag do not add up", RESAVE)
         return cls(start, size + header, version, flags, items)
 
     def tag(self) -> RawTag:

@@ -155,7 +155,7 @@ class AsfFile(RawFile):
     def _walk(self, start: int, end: int) -> list[AsfObject]:
         found = list(objects(io.BytesIO(self._header), start, end))
         if not all(each.fits for each in found):
-            raise damaged(self.path, "the parts of its header do not line up", RESAVE)
+            raise damaged(self.path, "the sizes in its header do not add up", RESAVE)
         return found
 
     def _object(self, guid: bytes) -> AsfObject | None:
@@ -171,7 +171,7 @@ class AsfFile(RawFile):
             position = end
         # What stands behind the last of them would be lost by a rewrite.
         if position != len(data):
-            raise damaged(self.path, "the tags in its header do not line up", RESAVE)
+            raise damaged(self.path, "the sizes of its tags do not add up", RESAVE)
         return tuple(items)
 
     def edits(self, contents: Mapping[str, Content]) -> list[Edit]:

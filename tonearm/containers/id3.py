@@ -1,7 +1,7 @@
 """ID3 version 2 in bytes: 2.2, 2.3 and 2.4 as lists of frames.
 
 Follows id3.org's documents of the three versions. What cannot be kept bit by bit (a checksum, a
-footer, frames that do not line up) raises, and the file is skipped.
+footer, frames whose sizes do not add up) raises, and the file is skipped.
 """
 
 from __future__ import annotations
@@ -304,7 +304,7 @@ def _frames(
         frames, rest = _walk(data, version, safe=safe)
         if not rest.strip(b"\0"):
             return frames, len(rest)
-    raise damaged(path, "the frames of its ID3 tag do not line up", RESAVE)
+    raise damaged(path, "the sizes in its ID3 tag do not add up", RESAVE)
 
 
 def _walk(data: bytes, version: int, *, safe: bool) -> tuple[tuple[bytes, ...], bytes]:

@@ -138,7 +138,7 @@ class Mp4File(RawFile):
         items = tuple(atom_of(name, part) for name, part in children(content))
         # Put together again it must be what it was: else something in it was not understood.
         if b"".join(items) != content:
-            raise damaged(self.path, "its tags do not line up", RESAVE)
+            raise damaged(self.path, "the sizes of its tags do not add up", RESAVE)
         return items
 
     def _head(self, place: Atom) -> int:
@@ -327,7 +327,7 @@ def mp4_values(path: str | os.PathLike[str]) -> Iterator[list[list[str]]]:
 def _top_atoms(file: BinaryIO, path: str | os.PathLike[str]) -> Iterator[Atom]:
     for atom in atoms(file, 0, os.fstat(file.fileno()).st_size):
         if atom.size and not atom.fits:
-            raise damaged(path, "is cut short, or its parts do not line up", INCOMPLETE)
+            raise damaged(path, "is cut short, or its sizes do not add up", INCOMPLETE)
         yield atom
 
 

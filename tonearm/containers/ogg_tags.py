@@ -47,7 +47,7 @@ class OggFile(RawFile):
             while self._pages[-1].segments[-1:] == b"\xff" and len(self._pages) < 4_096:
                 self._pages.append(_page_at(file, self._pages[-1].end, path))
             if any(page.serial != first.serial for page in self._pages):
-                raise damaged(path, "holds several streams at once, such as a film")
+                raise damaged(path, "holds several streams at once, as a film does")
             # To grow there would move sound to other pages, whose granules would be wrong.
             if any(page.granule > 0 or page.flags & LAST for page in self._pages):
                 raise damaged(path, "its tags share an Ogg page with sound", RESAVE)

@@ -171,7 +171,7 @@ def _lined_up(file: BinaryIO, form: Form, form_size: int) -> tuple[list[Chunk], 
             fault = "has a chunk of odd length without its pad byte"
         found.append(chunk)
     if (found[-1].end if found else 12) + 8 <= form_end:
-        fault = "its chunks do not line up"
+        fault = "the sizes of its chunks do not add up"
     return found, fault
 
 

@@ -65,7 +65,7 @@ class Comments:
         while len(parts) <= count:
             end = position + 4 + int.from_bytes(data[position : position + 4], "little")
             if end > len(data) or len(data) < position + 4:
-                raise damaged(path, "its Vorbis comments do not line up", RESAVE)
+                raise damaged(path, "the sizes of its Vorbis comments do not add up", RESAVE)
             parts.append(data[position + 4 : end])
             position = end
             if len(parts) == 1:

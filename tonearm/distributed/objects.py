@@ -148,7 +148,7 @@ class ObjectPath:
             if len(data) == self.size:  # a web server that knows no ranges sends all each time
                 data = data[begin:end]
             if len(data) != end - begin:  # a connection that ended early says nothing of it
-                raise OSError(f"{len(data):,} of {end - begin:,} bytes came")
+                raise OSError(f"only {len(data):,} of {end - begin:,} bytes arrived")
             return data
 
         try:

@@ -283,7 +283,8 @@ class Walk:
                 files = "1 file is" if count == 1 else f"{count:,} files are"
                 self._result.emptied.add(
                     root,
-                    f"is empty now, so {files} gone. If its disk is off, connect it and scan",
+                    f"is empty now, so {files} gone. If its disk is not connected, connect it and "
+                    "scan again",
                 )
 
     def _is_gone(self, path: Path) -> bool:

@@ -333,7 +333,7 @@ def _stored_members(data: bytes) -> tuple[dict[str, bytes], str]:
                 raise ModelError("not a Tonearm model: its parts are compressed")
             # Members that overlap would be a zip bomb even without compression.
             if sum(part.file_size for part in parts) > len(data):
-                raise ModelError("damaged model: it promises more than it holds")
+                raise ModelError("damaged model: it states more data than it holds")
             members = {part.filename: file.read(part) for part in parts}
             return members, file.comment.decode("ascii", "replace")
     except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:

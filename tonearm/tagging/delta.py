@@ -84,9 +84,7 @@ def delta_of(original: str | os.PathLike[str], changed: str | os.PathLike[str]) 
         before, after = digest(old_file), digest(new_file)
         # The journal keeps every delta.
         if sum(len(edit.data) for edit in edits) > _LONGEST:
-            raise TagError(
-                f"{original}: so much of it would change that undo could not bring it back"
-            )
+            raise TagError(f"{original}: so much of it would change that undo could not restore it")
         # Proved before anything is replaced, rather than trusted.
         if _digest_of(edited_pieces(new_file, edits)) != before:
             raise TagError(f"{original}: its old bytes could not be kept. {REPORT}")

@@ -167,7 +167,7 @@ def _values(path: str | os.PathLike[str], kind: str) -> Iterable[Iterable[list[s
 
 
 def _mp4_values(path: str | os.PathLike[str]) -> list[list[list[str]]]:
-    """What stands in the file itself; empty where its atoms do not line up."""
+    """What stands in the file itself; empty where the sizes of its atoms do not add up."""
     try:
         return list(mp4_values(path))
     except (TagError, IndexError, ValueError, struct.error):

@@ -25,8 +25,8 @@ REASONS = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the disk allows no file that large",
     errno.EROFS: "the disk is read-only",
-    errno.EACCES: "its folder may not be written",
-    errno.EPERM: "may not be replaced (it or its folder is protected)",
+    errno.EACCES: "its folder is not writable",
+    errno.EPERM: "cannot be replaced (it or its folder is protected)",
     errno.ENOENT: (
         "is not there any more: connect its disk, or `tonearm scan` its new folder, and try again"
     ),

@@ -134,7 +134,7 @@ def _restored(target: Path, temporary: Path, digest: str) -> GenreFields:
     """The fields of a copy that is the original again, byte by byte."""
     # Checked on the copy: until the rename nothing has happened to the file.
     if digest_of(temporary) != digest:
-        raise TagError(f"{target}: its original bytes would not come back. {REPORT}")
+        raise TagError(f"{target}: undo would not restore its original bytes. {REPORT}")
     return read_fields(temporary)
 
 
@@ -204,7 +204,7 @@ def _edits_back(target: Path, entry: Entry) -> list[Edit]:
         genres = read_tags(target).genres
         if genres != entry.new_genres:
             now = JOINT.join(genres) or "none"
-            raise TagError(f"{target}: its genre was changed since (now {now})")
+            raise TagError(f"{target}: its genre has changed since (now {now})")
         if not present.fits(entry.before):
             # Tags of another version, say, in which the old bytes would mean nothing: the names.
             return edits_for_genres(target, entry.old_genres, guesses=())

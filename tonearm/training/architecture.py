@@ -62,7 +62,7 @@ def of_run(run: Run) -> Architecture:
     # The weights of a checkpoint fit the code they were trained with, and no other.
     if external.sha256(code) != run.code_sha256:
         raise DatasetError(
-            f"{path} is not the code that this run began with: put it back, or start another run"
+            f"{path} is not the code that this run began with: restore it, or start another run"
         )
     return settings.applied(external.load(run.model, code, path=path), run.settings)
 

@@ -161,8 +161,8 @@ class Audit:
         ]
         for genre, (group, others) in self.dominated.items():
             text = (
-                f"{genre} is by one artist ({groups.shown(group)}) but for {others} of its "
-                f"{self.genres[genre]} tracks: its accuracy cannot be measured"
+                f"All but {others} of the {self.genres[genre]} tracks of {genre} are by one artist "
+                f"({groups.shown(group)}): its accuracy cannot be measured"
             )
             # Without its artist nothing of the genre would be left to learn from.
             if genre in self.one_by_one:

@@ -321,6 +321,6 @@ def embed(
             else:
                 failed.add(track.name, "has changed since it was prepared: prepare it again")
     elif missing:
-        reason = "is known as an array only, and the embedding store has nothing of it"
+        reason = "is an array without a file, and the embedding store does not hold it"
         failed = Faults(Fault(track.name, reason) for track in missing)
     return {name: made for name, made in found.items() if made is not None}, failed

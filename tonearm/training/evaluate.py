@@ -80,7 +80,7 @@ class ModelResult:
         if not missing:
             return ""
         others = f"the other {len(rows)}" if len(rows) > 1 else "the one that is left"
-        return f"Not measured, for lack of tracks: {', '.join(missing)}. Macro F1 is of {others}."
+        return f"Not measured, for lack of tracks: {', '.join(missing)}. Macro F1 covers {others}."
 
     @property
     def leaks(self) -> bool:

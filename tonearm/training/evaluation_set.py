@@ -297,7 +297,7 @@ class _Encoder:
         if self._levels is not None and self._levels.has(track.sound):
             return self._of_levels(self._levels.get(track.sound), count)
         if not self._set.data.index.source:
-            reason = "is known as an array only, which this model's encoder cannot take"
+            reason = "is an array without a file, which this model's encoder cannot take"
             raise DecodeError(track.name, "missing", reason)
         return self._classifier.embed(self._set.data.path_of(track), count=count).values
 

@@ -48,13 +48,13 @@ def export(model: Model, folder: Path) -> list[str]:
     Raises
     ------
     DatasetError
-        When it cannot be written, or is a network of others.
+        When it cannot be written, or was imported from a published network.
     """
     # The script computes spectrograms by librosa, whose Hann window is another than Essentia's.
     if isinstance(model.head, MultiLabelHead) or model.features.symmetric_window:
         raise DatasetError(
-            f"{model.name} was imported from a network of others: its own ONNX file is what "
-            "other programs can use"
+            f"{model.name} was imported from a published network: give other programs "
+            "the ONNX file of that network"
         )
     files = {
         "encoder.onnx": model.encoder,

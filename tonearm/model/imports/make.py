@@ -248,7 +248,7 @@ def _try(
             )
         # Layers that were read out wrongly would give plausible genres: only numbers show it.
         if predictions and (most := float(np.abs(values - predictions[0]).max())) > _PARITY:
-            raise ModelError(f"its layers give other predictions than the network, by {most:g}")
+            raise ModelError(f"predictions of its layers and of the network differ by {most:g}")
 
 
 def _make_trial(data: bytes, given: str, tensors: tuple[str, ...], spec: FeatureSpec) -> Work:

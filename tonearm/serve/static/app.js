@@ -63,7 +63,7 @@ async function undoRun(run) {
 // Reviews that are not sent yet are kept, but another browser would not see them.
 addEventListener("beforeunload", (event) => reviews.pending() && event.preventDefault());
 onReturn(() => {
-  toast("Tonearm runs again.");
+  toast("Tonearm is running again.");
   reviews.work();
   changed();
 });

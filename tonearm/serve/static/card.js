@@ -259,7 +259,7 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     },
     quick(/** @type {Prediction} */ values) {
       first = values;
-      showVerdict(values, ", by a few windows so far");
+      showVerdict(values, ", from a few windows so far");
     },
     about(/** @type {About} */ values) {
       about = values;

@@ -152,8 +152,8 @@ export function makeDetail(how) {
       el(
         "p",
         { class: "basis quiet" },
-        whole ? "By the whole track. " : "By a few windows, as scanned. ",
-        differs ? el(other, {}, `By a few windows, as scanned: ${scan}.`) : "",
+        whole ? "From the whole track. " : "From a few windows, as scanned. ",
+        differs ? el(other, {}, `From a few windows, as scanned: ${scan}.`) : "",
       ),
     );
   }

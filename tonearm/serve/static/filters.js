@@ -10,7 +10,7 @@ const TYPING_MS = 200; // who types quickly asks once
 /** @type {Options} */
 const CONFIDENCE = [
   ["", "Any"],
-  ["0.9-1", "90 % and more"],
+  ["0.9-1", "90 % or more"],
   ["0.7-0.9", "70 to 90 %"],
   ["0.5-0.7", "50 to 70 %"],
   ["0-0.5", "Below 50 %"],

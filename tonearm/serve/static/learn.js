@@ -98,8 +98,8 @@ function gain({ before, after, n, difference }) {
   const [low, high] = [difference.low, difference.high].map((value) => Math.round(100 * value));
   if (low === 0 && high === 0)
     return (
-      `The new model agrees with you on as many of ${count(n, "correction")} that it had not ` +
-      "seen as the one in use."
+      `Of ${count(n, "correction")} that it had not seen, the new model agrees with you on as ` +
+      "many as the one in use."
     );
   const range = `The gain is between ${low} and ${high} points, with 95 % certainty.`;
   return (

@@ -132,7 +132,7 @@ function compare(row, second, onopen) {
     // A and B in turn: what is not to be heard yet.
     const chosen = player.playing() === soundOf(other).key ? row : other;
     player.play(soundOf(chosen, () => onopen(chosen)));
-    node.replaceChildren(badge(chosen.genre, `Plays: ${chosen.title || chosen.name}. The other`));
+    node.replaceChildren(badge(chosen.genre, `Plays: ${chosen.title || chosen.name}. Switch`));
   }
   return node;
 }

@@ -74,7 +74,7 @@ function setOnline(value, place) {
   if (!online)
     place.append(
       el("strong", {}, "Tonearm has stopped."),
-      el("span", {}, "This page goes on when it runs again; reviews are kept until then."),
+      el("span", {}, "This page continues when Tonearm runs again; reviews are kept until then."),
       el("code", {}, "tonearm serve"),
     );
 }

@@ -121,7 +121,7 @@ function choose(selection, scope) {
       }
       const kept = counts.replace;
       const words = kept
-        ? `Nothing to write: ${count(kept, "reviewed file")} already have a person's genre.`
+        ? `Nothing to write: a person's genre is already in ${count(kept, "reviewed file")}.`
         : "Nothing to write: every accepted genre is in its file.";
       return [el("p", {}, words)];
     }
