@@ -26,7 +26,7 @@ export async function askReviewedToo(verdict, which) {
   const fresh = { name: "no", text: `${VERBS[verdict]} ${number(total - before)}`, main: true };
   const every = { name: "yes", text: `${VERBS[verdict]} all ${number(total)}` };
   const words = before
-    ? `You reviewed ${number(before)} of them before; these stay as they are.`
+    ? `You reviewed ${number(before)} of them before; only “${every.text}” changes these.`
     : "None of them was reviewed before.";
   const answers = before ? (before < total ? [fresh, every] : [every]) : [fresh];
   const answer = await ask(`${VERBS[verdict]} ${count(total, "track")}?`, [words], answers);

@@ -26,7 +26,9 @@ export function tellEnd(job, { undoRun }) {
  */
 function tellWritten({ kind, state, total, done, result }, undoRun) {
   const word = kind === "write" ? "written" : "restored";
-  const rest = state === "stopped" ? `, ${number(total - done)} left: press Write to go on` : "";
+  const again = kind === "write" ? "Write" : "Undo";
+  const rest =
+    state === "stopped" ? `, ${number(total - done)} left: press ${again} to continue` : "";
   const changed = result.changed ?? 0;
   const action = { text: "Undo", run: () => undoRun(result.run) };
   // Its Undo would undo nothing any more, or what nobody means.
