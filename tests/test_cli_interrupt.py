@@ -46,7 +46,7 @@ def test_interrupt_keeps_what_was_done(
     out = tmp_path / "out"
     run = tonearm("predict", music, "-f", form, "-o", out)
     assert run.code == 130
-    assert run.err == "Interrupted. What was analysed until then is written.\n"
+    assert run.err == "Interrupted. What was analysed so far is written.\n"
     text = out.read_text()
     assert "a low" in text and "b high" in text and "middle" not in text
     if form == "json":
@@ -70,7 +70,7 @@ def test_ctrl_c(tmp_path: Path, model_path: Path) -> None:
     child.stdout.close()
     child.stderr.close()
     assert child.wait(60) == 130, said
-    assert said == "Interrupted. What was analysed until then is written.\n"
+    assert said == "Interrupted. What was analysed so far is written.\n"
     names = [Path(json.loads(line)["path"]).name for line in lines]
     assert names == [f"{i:04}.wav" for i in range(len(names))]
     assert 3 <= len(names) < 2_000

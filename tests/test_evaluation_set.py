@@ -79,7 +79,7 @@ def test_a_file_that_changed_since_it_was_prepared_is_named(songs: Path, tmp_pat
 
 def test_arrays_of_another_encoder_are_refused(folder: Path) -> None:
     other = replace(TINY, encoder=other_encoder())
-    with pytest.raises(DatasetError, match="known as an array only"):
+    with pytest.raises(DatasetError, match="is an array without a file"):
         embedded(chosen(folder), other)
 
 

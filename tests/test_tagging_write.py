@@ -216,7 +216,7 @@ def as_nobody(tmp_path, body):
 def test_a_folder_without_rights(song, tmp_path):
     song.chmod(0o666)
     data = song.read_bytes()
-    assert "folder may not be written" in as_nobody(tmp_path, song)
+    assert "folder is not writable" in as_nobody(tmp_path, song)
     assert song.read_bytes() == data
     assert os.listdir(song.parent) == [song.name]
 

@@ -46,7 +46,7 @@ def evaluate(
     split: Annotated[
         str | None,
         typer.Option(
-            help="grouped, gtzan-filtered, or a split file.",
+            help="grouped (by artist), gtzan-filtered, or a file.",
             show_default="split.txt next to the model file if it fits, else every track",
         ),
     ] = None,

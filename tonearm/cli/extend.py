@@ -24,7 +24,7 @@ def extend(
     ] = Path("runs/extend"),
     check: Annotated[
         Path | None,
-        typer.Option(help="Music of the old genres, to measure their loss."),
+        typer.Option(help="Music of the old genres, to see what they lose."),
     ] = None,
     adopt: heads.Adopt = False,
     model: heads.BaseModel = None,

@@ -197,7 +197,7 @@ def close(headline: str, failures: Sequence[tuple[str, str]], *, interrupted: bo
     interrupted : bool
         Whether Ctrl-C ended the run.
     """
-    words = "Interrupted. `tonearm history` lists what was written until then."
+    words = "Interrupted. `tonearm history` lists what was written."
     console.close(headline, failures, interrupted=words if interrupted else None)
 
 

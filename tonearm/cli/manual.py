@@ -17,7 +17,7 @@ EXIT_CODES = (
     ("0", "Nothing new is wrong."),
     ("1", "Something failed. Each failure is named with its reason in a closing summary."),
     ("2", "Wrong usage or configuration."),
-    ("130", "Interrupted by Ctrl-C. What was done until then is kept."),
+    ("130", "Interrupted by Ctrl-C. What was done so far is kept."),
 )
 
 

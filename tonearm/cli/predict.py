@@ -153,7 +153,7 @@ def predict(
             "windows are analysed, so the confidence can differ."
         )
     console.report("got no timeline", unwritten)
-    words = "Interrupted. What was analysed until then is written." if interrupted else None
+    words = "Interrupted. What was analysed so far is written." if interrupted else None
     console.close("could not be read", failures, damaged=damaged, interrupted=words)
     console.leave(faults=bool(unwritten), interrupted=None)
 

@@ -70,7 +70,7 @@ def tag(
         list[str] | None,
         typer.Option(
             "--placeholder",
-            help="A name that counts as no genre.",
+            help="A tag value that is not a genre.",
             show_default=", ".join(PLACEHOLDERS),
             hidden=True,
         ),

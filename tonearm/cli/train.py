@@ -41,7 +41,7 @@ def train(
     split: Annotated[
         str | None,
         typer.Option(
-            help="grouped, gtzan-filtered, or a split file. Figures of random-tracks and "
+            help="grouped (by artist), gtzan-filtered, or a file. Figures of random-tracks and "
             "random-segments are marked as leaking.",
             show_default="cross-validation for a head, grouped for a network",
         ),

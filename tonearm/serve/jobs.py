@@ -277,7 +277,7 @@ def job(request: Request, number: JobId) -> Response:
 
 @router.delete("/jobs/{number}", summary="Stop a job", response_model=schema.JobAnswer)
 def cancel(request: Request, number: JobId) -> Response:
-    """It ends after the file in progress; what was done until then is kept."""
+    """It ends after the file in progress; what was done so far is kept."""
     found = service_of(request).jobs.get(number)
     found.cancel()
     return answer(found)
