@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tonearm.audio.reader import no_file, plain
 from tonearm.containers.asf import is_encrypted
 from tonearm.containers.mp4_atoms import sample_entries
-from tonearm.containers.stated_bytes import lacks_index, what_differs
+from tonearm.containers.stated_bytes import lacks_index, too_few_bytes
 from tonearm.errors import INCOMPLETE, DecodeError
 from tonearm.files import as_path
 
@@ -115,8 +115,8 @@ def _is_protected(path: Path, container: av.container.InputContainer) -> bool:
         return is_encrypted(file)
 
 
-def other_bytes(path: Path) -> str | None:
-    """Words where there is less sound than stated, or more, of which FFmpeg says nothing.
+def missing_bytes(path: Path) -> str | None:
+    """Words where there is less sound than stated, of which FFmpeg says nothing.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def other_bytes(path: Path) -> str | None:
     """
     try:
         with path.open("rb") as file:
-            return what_differs(file)
+            return too_few_bytes(file)
     except OSError as error:
         raise no_file(path, error) from None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tonearm.audio.av_input import open_or_explain, other_bytes, refuse_protected
+from tonearm.audio.av_input import missing_bytes, open_or_explain, refuse_protected
 from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono
 from tonearm.errors import DecodeError
 
@@ -123,7 +123,7 @@ class AvReader:
             samples=samples,
             codec=f"{self._container.format.name}/{stream.codec_context.name}",
             # Bytes of a part are counted by whoever found the part.
-            warning=self._warning or (None if self._span else other_bytes(self._path)),
+            warning=self._warning or (None if self._span else missing_bytes(self._path)),
             frame_samples=max(0, stream.codec_context.frame_size or 0),
         )
 

@@ -16,7 +16,6 @@ from tonearm.containers.mp4_atoms import atoms
 _UNKNOWN = frozenset({(1 << 64) - 1, (1 << 63) - 1})
 # Zeros read as chunks without end: a file of a gigabyte of them must not take minutes.
 _MOST_CHUNKS = 4_096
-_WAVS = frozenset({b"RIFF", b"RF64", b"BW64"})
 
 # By first bytes: the form, and the names of the chunk of sound. The first chunk of a DSF is its
 # header, and has the name that the sound has in a DSDIFF. Wave64 names its chunks by GUIDs that
@@ -58,7 +57,7 @@ def sound_bytes(file: BinaryIO) -> SoundBytes | None:
     return None
 
 
-def what_differs(file: BinaryIO) -> str | None:
+def too_few_bytes(file: BinaryIO) -> str | None:
     """Words where there is less sound than a header states.
 
     Parameters
