@@ -118,7 +118,7 @@ def test_evaluate_measures_a_head_on_the_split_it_was_trained_on(
     measured = tonearm("evaluate", run / "model.tonearm", embeddings)
     assert measured.stdout.startswith(f"valid of grouped-0 {split.sha256[:12]}")
     said = [line.split("\t") for line in trained.stdout.splitlines()]
-    assert said[0][0] == "grouped-0, valid, tracks"
+    assert said[0][0] == "grouped-0, valid, tracks, accuracy"
     assert f"tracks   {said[0][1]}" in measured.stdout
     assert "was trained on" not in measured.stderr
     assert tonearm("train", embeddings, "--output", run).exit_code == 0
@@ -153,7 +153,7 @@ def test_a_head_on_a_split_is_measured_on_what_it_did_not_learn(tmp_path: Path) 
     names = {s: tuple(row.name for row in rows if s in row.name) for s in ("train", "valid")}
     Split("mine", names).save(tmp_path / "s")
     result = tonearm("train", folder, "--split", tmp_path / "s", "--output", tmp_path / "run")
-    assert "mine, valid, tracks\t0.000" in result.stdout, says(result)
+    assert "mine, valid, tracks, accuracy\t0.000" in result.stdout, says(result)
 
 
 def test_a_head_on_a_split_that_leaks_says_so_as_a_network_does(

@@ -67,6 +67,15 @@ def test_a_second_scan_of_the_same_folders(scanned):
     assert tonearm("scan", "--retry", library=library).returncode == 1
 
 
+def test_what_is_no_file_is_counted_apart(tmp_path):
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "broken.flac").write_text("no audio")
+    (tmp_path / "music" / "lost.mp3").symlink_to(tmp_path / "nowhere.mp3")
+    ran = tonearm("scan", tmp_path / "music", library=tmp_path / "library.sqlite")
+    words = "1 file: 0 unchanged, 0 analysed, 0 recognised, 1 failed; 1 more could not be opened\n"
+    assert ran.stdout == words and "2 could not be read:\n" in ran.stderr
+
+
 def test_files_that_were_named_are_looked_at_again(scanned, tmp_path):
     music, _ = scanned
     library = tmp_path / "library.sqlite"

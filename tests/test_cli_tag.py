@@ -247,6 +247,14 @@ def test_an_album_that_no_one_genre_fits_is_named(music, tonearm, tmp_path):
     planned = tonearm("tag", "--by", "album").stdout
     assert "  1 album of different genres, decided file by file: Sampler\n" in planned
     assert "different genres" not in tonearm("tag", "--by", "file").stdout
+    # Two of one title are told apart.
+    with Library(tmp_path / "library.sqlite", write=True) as library:
+        for name in "ad":
+            row = [os.fsencode(music[name])]
+            library.write("UPDATE tracks SET album_artist = 'Queen' WHERE path = ?", [row])
+    planned = tonearm("tag", "--by", "album").stdout
+    names = f"Sampler by Queen, Sampler in {music['a'].parent}"
+    assert f"  2 albums of different genres, decided file by file: {names}\n" in planned
 
 
 def test_a_confidence_below_the_limit_looks_like_it(music, tonearm, tmp_path):
@@ -287,7 +295,10 @@ def test_a_folder_that_is_away_is_told_of_in_one_way(music, tonearm, tmp_path):
         library.write("INSERT INTO roots VALUES (?)", [[os.fsencode(folder)]])
     folder.rename(tmp_path / "unmounted")
     forget = f"tonearm forget {shlex.quote(str(folder))}"
-    words = f"is not there: its 5 tracks are kept. Connect its disk, or run `{forget}`"
+    words = (
+        "is not there: its 5 tracks are kept. Connect its disk; if it was moved, run `tonearm scan`"
+    )
+    words += f" on its new place; to drop it, `{forget}`"
     everything = tonearm("tag", "--write")
     assert everything.exit_code == 0, "the disk is off: no news for cron"
     assert "0 files to write" in everything.stdout and f"  {folder} {words}\n" in everything.stdout

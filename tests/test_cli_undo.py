@@ -68,6 +68,7 @@ def test_a_later_run_is_undone_first(music, tonearm, tmp_path):
     reason = "was tagged again by run 2: first run `tonearm undo 2`"
     assert f"(skipped: {reason})" in tonearm("undo", 1, "--dry-run").stdout
     assert reason in tonearm("undo", 1).stderr
+    assert "undo of run 1: 1 file restored, 1 skipped" in tonearm("history").stdout
     tonearm("undo", 2)
     assert genres(music)["a"] == ("My Own",)
 
@@ -115,8 +116,16 @@ def test_an_undo_that_restored_nothing_is_not_listed(music, tonearm):
     listed = tonearm("history")
     assert len(listed.stdout.splitlines()) == 1 and ": 1 file tagged\n" in listed.stdout
     assert listed.stderr == "not listed, since they changed no file: run 2\n"
+    assert tonearm("undo", 2).stderr == "Run 2 changed no file.\n"
     music["a"].write_bytes(kept)
     assert "1 of 1 file of run 1 restored" in tonearm("undo").stdout
+
+
+def test_a_file_is_not_the_number_of_a_run(music, tonearm):
+    tonearm("tag", "--write")
+    for command in ("undo", "history"):
+        told = tonearm(command, music["a"])
+        assert told.exit_code == 2 and "is not the number of a run" in told.stderr
 
 
 def test_a_genre_changed_since_is_not_undone(music, tonearm):
@@ -125,7 +134,7 @@ def test_a_genre_changed_since_is_not_undone(music, tonearm):
     result = tonearm("undo")
     assert result.exit_code == 1
     assert "a.flac: its genre has changed since (now Bebop)" in result.stderr
-    assert "1 skipped (`tonearm undo 1` tries again):\n" in result.stderr
+    assert "1 skipped (what somebody wrote since stays):\n" in result.stderr
     assert genres(music)["a"] == ("Bebop",)
     assert genres(music)["d"] == ()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import textwrap
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_batches import folder, split
@@ -79,6 +81,32 @@ def test_it_trains_exports_and_is_kept(folder: Path, tmp_path: Path) -> None:
     training = json.loads((tmp_path / "run" / METRICS).read_text())["training"]
     assert training["config"] == {"hidden": 6}
     assert training["code_sha256"] == run.code_sha256 == made.training["code_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "message"),
+    [
+        (
+            ("return self", "assert len(levels) < 3, 'late'; return self"),
+            {},
+            r"my_net\.py:Mean fails while it is trained: line \d+: AssertionError: late",
+        ),
+        (
+            ("", ""),
+            {"lr": 1e30},
+            r"the loss is nan in epoch \d: try a lower learning rate \(it is 1e",
+        ),
+    ],
+)
+def test_what_goes_wrong_later_says_so(
+    folder: Path, tmp_path: Path, change: tuple[str, str], settings: dict[str, Any], message: str
+) -> None:
+    """A fault of the network that no trial finds is not one of Tonearm; no epoch follows a NaN."""
+    text = NET.replace(*change) if change[0] else NET
+    run = a_run(folder, tmp_path / "run", written(tmp_path / "my_net.py", text))
+    with pytest.raises(DatasetError, match=message):
+        fit.train(replace(run, settings=run.settings | settings))
+    assert not (tmp_path / "run" / BUNDLE).exists()
 
 
 def test_code_that_was_changed_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -172,8 +172,10 @@ def test_failure_leaves_the_old_content(
         raise error
 
     monkeypatch.setattr(os, step, fail)
-    with pytest.raises(type(error)):
+    with pytest.raises(type(error)) as raised:
         write_atomically(path, b"new")
+    if isinstance(raised.value, OSError):
+        assert raised.value.filename == str(path), "a full disk names no file itself"
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path], "the temporary file is left behind"
 

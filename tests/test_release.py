@@ -69,6 +69,12 @@ def test_a_man_page_escapes_what_roff_would_obey() -> None:
     assert "\\&'Quoted' first." in lines
 
 
+def test_in_the_reference_code_stays_as_it_is() -> None:
+    help_text = "Lines of `[tag]` or `a|b*`, [not] <code>."
+    (_, section) = markdown([Page("x", "x", help_text, (), ())]).split("## tonearm x")
+    assert "Lines of `[tag]` or `a\\|b*`, \\[not] &lt;code>." in section
+
+
 def test_the_reference_names_every_option_once_for_its_command() -> None:
     found = pages(app)
     sections = markdown(found).split("\n## ")

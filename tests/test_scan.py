@@ -105,7 +105,8 @@ def test_a_root_that_is_not_there_is_named_and_its_files_are_not_gone(case):
     (case.root / "disk").rename(case.root / "unmounted")
     result = case.scan(case.root / "disk")
     disk = case.root / "disk"
-    words = f"is not there: its track is kept. Connect its disk, or run `tonearm forget {disk}`"
+    words = "is not there: its track is kept. Connect its disk; if it was moved, run `tonearm scan`"
+    words += f" on its new place; to drop it, `tonearm forget {disk}`"
     assert result.failures == [(str(disk), words)]
     assert (result.gone, result.away) == (0, 1) and list(case.tracks()) == ["disk/a.mp3"]
     result = case.scan(again=True)

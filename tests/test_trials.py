@@ -174,9 +174,9 @@ def test_the_command_cross_validates_a_network_from_a_file(tmp_path: Path) -> No
     assert result.exit_code == 0, (result.output, result.exception)
     rows = [line.split("\t") for line in result.stdout.splitlines()]
     assert [row[0] for row in rows] == [
-        "2 folds by group, seed 0, tracks",
-        "2 folds by group, seed 1, tracks",
-        f"2 folds by group, 2 seeds ± {rows[2][0].split('± ')[1][:5]}, tracks",
+        "2 folds by group, seed 0, tracks, accuracy",
+        "2 folds by group, seed 1, tracks, accuracy",
+        f"2 folds by group, 2 seeds ± {rows[2][0].split('± ')[1][:5]}, tracks, accuracy",
     ]
     assert all(row[-1] == "n=6 by 6 groups" for row in rows)
     # The features of these settings lie next to the usual ones, which nobody made here.

@@ -20,6 +20,8 @@ from typing import IO, Any, BinaryIO, Literal, NamedTuple, cast
 
 # Of a temporary file's name; the rest is for what makes it unique.
 _NAME_BYTES = 200
+# What a write raises without a name where there is no room; EDQUOT is not everywhere.
+_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 # Larger files are looked at through a window: a worker may take 4 GiB of addresses.
 _MOST_MAPPED = 1 << 30
 _WINDOW_BYTES = 1 << 22
@@ -327,8 +329,11 @@ def replacing(
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == str(temporary):
-            error.filename = str(path)  # the only name that its reader knows
+        # The only name that its reader knows; a disk that is full names none.
+        if isinstance(error, OSError) and (
+            error.filename == str(temporary) or error.errno in _FULL
+        ):
+            error.filename = str(path)
         raise
 
 

@@ -209,7 +209,8 @@ def print_figures(figures: Values, what: str) -> None:
     groups = figures.get("groups")
     low, high = figures["interval_95_by_group" if groups else "interval_95"]
     n = f"n={figures['n']}" + (f" by {groups} groups" if groups else "")
-    print(f"{what}\t{figures['accuracy']:.3f}\t[{low:.3f}, {high:.3f}]\t{n}")
+    interval = f"95 % interval [{low:.3f}, {high:.3f}]"
+    print(f"{what}, accuracy\t{figures['accuracy']:.3f}\t{interval}\t{n}")
 
 
 def print_several(figures: Values | None, what: str) -> None:

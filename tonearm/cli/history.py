@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def history(
-    run: Annotated[int | None, typer.Argument(help="List the files of this run.")] = None,
+    run: Annotated[
+        int | None,
+        typer.Argument(
+            help="List the files of this run.", parser=library_options.run_number, metavar="RUN"
+        ),
+    ] = None,
     output_format: FormOption = Form.table,
     library: Location = None,
     verbose: console.Verbose = False,

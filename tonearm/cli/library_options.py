@@ -47,6 +47,22 @@ def path(given: str) -> str:
     return given
 
 
+def run_number(given: str) -> int:
+    """The number of a run, as `tonearm history` lists them.
+
+    Parameters
+    ----------
+    given : str
+        A word of the command line.
+    """
+    if not given.isdecimal():
+        words = (
+            f"{console.printable(given)} is not the number of a run (`tonearm history` lists them)"
+        )
+        raise typer.BadParameter(f"{words}; a run is restored as a whole, not file by file")
+    return int(given)
+
+
 ModelOption = Annotated[
     Path | None,
     typer.Option(

@@ -65,7 +65,7 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
         (seen.damaged, "damaged (`tonearm list --damaged` lists them)"),
         (seen.copies, "with the sound of another file (`tonearm list --copies` lists them)"),
         (seen.failed, "could not be read (`tonearm list --failed` lists them)"),
-        (seen.missing, "gone (`tonearm list --missing` lists them)"),
+        (seen.missing, "gone or excluded (`tonearm list --missing` lists them)"),
     ]
     if seen.untaggable:
         words = "with tags that cannot be read or written (`tonearm list --failed`, too)"

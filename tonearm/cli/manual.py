@@ -119,8 +119,13 @@ def _table(headline: str, entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _in_markdown(text: str) -> str:
-    # Help is plain text, in which these signs stand for themselves.
-    return text.replace("<", "&lt;").replace("|", "\\|").replace("[", "\\[").replace("*", "\\*")
+    # Help is plain text, in which these signs stand for themselves; in code they do so unescaped,
+    # but for the one that ends a cell of a table.
+    parts = text.replace("|", "\\|").split("`")
+    parts[::2] = [
+        part.replace("<", "&lt;").replace("[", "\\[").replace("*", "\\*") for part in parts[::2]
+    ]
+    return "`".join(parts)
 
 
 def _man_name(page: Page) -> str:

@@ -175,11 +175,7 @@ def write_playlist(
         console.say(f"{console.printable(output)} is not written")
     else:
         replaced = console.replaced(output)
-        try:
-            write_atomically(output, made.data)
-        except OSError as error:
-            words = f"{console.printable(output)} cannot be written: {error.strerror}"
-            raise typer.BadParameter(words, param_hint="-o") from None
+        write_atomically(output, made.data)
         console.say(f"{console.counted(count, 'track')} in {console.printable(output)}{replaced}")
     # Named, and no fault: such a name has no place in the list today and tomorrow.
     console.report("left out", [(path, LINE_BREAK) for path in made.left_out])

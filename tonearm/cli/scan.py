@@ -275,4 +275,7 @@ def _summary(result: Scan, *, excluding: bool) -> str:
     parts += [f"{result.reclassified:,} classified again"] * bool(result.reclassified)
     before = f"{result.failed_before:,} failed before (--retry tries them again)"
     parts += [before] * bool(result.failed_before)
-    return f"{console.counted(result.found, 'file')}: {', '.join(parts)}"
+    # Links to nowhere and folders without access are no files, but are named below.
+    unopened = len(result.failures) - failed
+    more = f"; {unopened:,} more could not be opened" if unopened > 0 else ""
+    return f"{console.counted(result.found, 'file')}: {', '.join(parts)}{more}"

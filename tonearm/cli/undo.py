@@ -19,7 +19,11 @@ _MOST_LINES = 40
 def undo(
     run: Annotated[
         int | None,
-        typer.Argument(help="Number of a run in `tonearm history`. [default: the last `tag`]"),
+        typer.Argument(
+            help="Number of a run in `tonearm history`. [default: the last `tag`]",
+            parser=library_options.run_number,
+            metavar="RUN",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be restored.")
@@ -53,6 +57,7 @@ def undo(
 def _restore(place: Path, run: int | None, *, keep_mtime: bool) -> None:
     from tonearm.library.store import Library
     from tonearm.library.tag_runs import open_journal, undo_run
+    from tonearm.tagging.write import CHANGED_SINCE
 
     with ExitStack() as stack:
         # The journal alone is enough, should the library be gone.
@@ -67,14 +72,19 @@ def _restore(place: Path, run: int | None, *, keep_mtime: bool) -> None:
             keep_mtime=keep_mtime,
             on_progress=report_progress,
         )
+        # Of a number that was typed: the default is a run that changed something.
+        changed = any(entry.state == "done" for entry in journal.entries(result.undoes or 0))
     if result.run is None:
-        console.say(f"All files of run {result.undoes} are restored already.")
+        words = f"All files of run {result.undoes} are restored already."
+        console.say(words if changed else f"Run {result.undoes} changed no file.")
         return
     files = console.counted(result.total, "file")
     # One that restored nothing is no run to be undone, and `history` does not list it.
     number = f"run {result.run}: " if result.paths else ""
     print(f"{number}{len(result.paths):,} of {files} of run {result.undoes} restored")
-    headline = f"skipped (`tonearm undo {result.undoes}` tries again)"
+    lasting = all(CHANGED_SINCE in fault.reason for fault in result.failures)
+    again = f"`tonearm undo {result.undoes}` tries again"
+    headline = f"skipped ({'what somebody wrote since stays' if lasting else again})"
     library_options.close(headline, result.failures, interrupted=result.interrupted)
 
 

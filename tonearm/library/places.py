@@ -127,7 +127,8 @@ def why_absent(
     # In a folder that is away, or one of some that are, such as the one where all disks are.
     if any(place in (whole, *whole.parents) or whole in place.parents for place in places):
         kept = f"{its} {'are' if count > 1 else 'is'} kept"
-        return f"is not there: {kept}. Connect its disk, or run {forget}"
+        moved = "if it was moved, run `tonearm scan` on its new place"
+        return f"is not there: {kept}. Connect its disk; {moved}; to drop it, {forget}"
     # Anything else was deleted or moved: the next scan finds it, or calls it gone.
     known = "it" if library.track(path) is not None else its
     return f"{reason}; the library keeps {known} until you run {forget}"

@@ -7,6 +7,7 @@ are looked at as the writing does.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -203,12 +204,20 @@ def _albums(library: Library) -> dict[tuple[str, str], Prediction | None]:
 def _mixed(
     tracks: Iterable[Track], albums: Mapping[tuple[str, str], Prediction | None]
 ) -> list[str]:
-    """Titles of the albums of these tracks that no one genre fits."""
-    titles = {}
+    """Titles of the albums of these tracks that no one genre fits; longer where two are alike."""
+    found: dict[tuple[str, str], Track] = {}
     for track in tracks:
         key = _album(track)
         if key is not None and key in albums and albums[key] is None:
-            titles[key] = album_title(track.tags.album or "")
+            found.setdefault(key, track)
+    titles = {key: album_title(track.tags.album or "") for key, track in found.items()}
+    count = Counter(titles.values())
+    for key, track in found.items():
+        if count[titles[key]] > 1:
+            artist, folder = track.tags.album_artist, os.path.dirname(track.path)
+            # The first of a key is a folder, or else the artist.
+            by_artist = artist and key[0] == artist.casefold()
+            titles[key] += f" by {artist}" if by_artist else f" in {folder}"
     return list(titles.values())
 
 

@@ -159,6 +159,7 @@ def undo_run(
 
     def restore_one(entry: Entry, path: str, forbidden: str | None, run: int) -> None:
         if forbidden is not None:
+            journal.refused(run, Path(path), forbidden)
             raise TagError(f"{path}: {forbidden}")
         number = restore(entry, journal=journal, run=run, path=path, keep_mtime=keep_mtime)
         _keep_identity(library, journal, number, path)

@@ -150,13 +150,23 @@ def where(error: Exception, path: Path) -> str:
     path : Path
         The file whose line is wanted.
     """
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == str(path)
-    ]
-    # A syntax error has a line, but no frame.
-    line = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
+    line = line_of(error, path)
     at = f"line {line}: " if line else ""
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{at}{type(error).__name__}: {text}"
+
+
+def line_of(error: Exception, path: Path) -> int | None:
+    """The last line of a file on the way to an error; None where it has no part in it.
+
+    Parameters
+    ----------
+    error : Exception
+        With its traceback.
+    path : Path
+        The file whose line is wanted.
+    """
+    if isinstance(error, SyntaxError):  # it has a line, but no frame
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)

@@ -40,6 +40,9 @@ from tonearm.tagging.replace import (
     write_copy,
 )
 
+# Why a genre is not restored; it lasts, as nobody but a person can decide that.
+CHANGED_SINCE = "its genre has changed since"
+
 
 def change(
     path: str | os.PathLike[str],
@@ -204,7 +207,7 @@ def _edits_back(target: Path, entry: Entry) -> list[Edit]:
         genres = read_tags(target).genres
         if genres != entry.new_genres:
             now = JOINT.join(genres) or "none"
-            raise TagError(f"{target}: its genre has changed since (now {now})")
+            raise TagError(f"{target}: {CHANGED_SINCE} (now {now})")
         if not present.fits(entry.before):
             # Tags of another version, say, in which the old bytes would mean nothing: the names.
             return edits_for_genres(target, entry.old_genres, guesses=())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -23,14 +24,15 @@ from torch import nn
 
 from tonearm import metrics
 from tonearm.data import splits
-from tonearm.errors import DatasetError
-from tonearm.nets import Architecture, Recipe
+from tonearm.errors import DatasetError, TonearmError
+from tonearm.nets import Architecture, Recipe, external
 from tonearm.training import architecture, several_genres, tensorboard, threads
 from tonearm.training.batches import Data
 from tonearm.training.finalize import finish, predict_subset
 from tonearm.training.predictions import csv_text
 from tonearm.training.run import (
     CHECKPOINT,
+    CODE,
     HISTORY,
     RUN,
     SPLIT,
@@ -86,7 +88,16 @@ def train(run: Run, *, resume: bool = False, report_progress: ReportProgress | N
         wanted = f"{run.devices} x {run.accelerator}, {run.precision}"
         raise DatasetError(f"this machine cannot train on {wanted}: {error}") from None
     write(out / RUN, json.dumps(asdict(run), indent=1).encode())
-    fabric.launch(_train, asdict(run), report_progress or _silent)  # type: ignore[arg-type]  # its own annotation is too narrow
+    try:
+        fabric.launch(_train, asdict(run), report_progress or _silent)  # type: ignore[arg-type]  # its own annotation is too narrow
+    except TonearmError:
+        raise
+    except Exception as error:  # whatever somebody's network raises
+        if run.code_sha256 and external.line_of(error, out / CODE):
+            raise DatasetError(
+                f"{run.model} fails while it is trained: {external.where(error, out / CODE)}"
+            ) from error
+        raise
 
 
 def _places(devices: int) -> dict[str, Any]:
@@ -118,6 +129,11 @@ def _train(fabric: Fabric, asked: dict[str, Any], report: ReportProgress) -> Non
     with threads.suited_to(net):
         while not fit.finished:
             loss, accuracy = fit.run_epoch(report)
+            if not math.isfinite(loss):  # it never recovers: every weight is "not a number" then
+                raise DatasetError(
+                    f"the loss is {loss} in epoch {len(fit.history) + 1}: try a lower learning rate"
+                    f" (it is {model.recipe.lr:g}), such as --set lr={model.recipe.lr / 10:g}"
+                )
             fit.evaluate(loss, accuracy)
             if fabric.is_global_zero:
                 fit.save()
