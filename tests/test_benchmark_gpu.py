@@ -28,7 +28,7 @@ def test_it_says_plainly_that_there_is_no_accelerator(
     assert "PyTorch sees no accelerator here" in out and out.endswith("parity\tholds\n")
     of_gabor = out.splitlines()[2]
     assert of_gabor.startswith("gabor\tlogit_difference 0\twindows_10000_s ")
-    assert "epoch_s" in of_gabor and "built-in encoder\ttag_difference 0" in out
+    assert "epoch_s" in of_gabor and "built-in encoder\twindows_10000_one_core_s " in out
 
 
 def test_a_device_that_is_not_there_is_refused(
@@ -45,7 +45,8 @@ def test_what_differs_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device whose epochs end elsewhere, and one that gives no number."""
     monkeypatch.setattr(gpu, "made_up", lambda root, _: root)
     monkeypatch.setattr(gpu, "name_of", str)
-    monkeypatch.setattr(gpu, "measure_encoder", lambda *_: {})
+    monkeypatch.setattr(gpu, "measure_encoder", lambda *_: dict(encoder))
+    encoder: dict[str, float] = {}
     losses = {"fake": 1.0, "cpu": 1.5}
     monkeypatch.setattr(gpu, "measure_epochs", lambda _, device, *__: (2.0, losses[device], ""))
     wrong = {"logit_difference": float("nan"), "windows_10000_s": 1.0}
@@ -61,6 +62,14 @@ def test_what_differs_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not gpu.measure("fake", SMALL)["faults"]
     monkeypatch.setattr(gpu, "measure_epochs", lambda *_: (2.0, 1.0, "the export differs"))
     assert gpu.measure("fake", SMALL)["faults"] == ["gabor: the export differs"]
+    monkeypatch.setattr(gpu, "measure_epochs", lambda *_: (2.0, 1.0, ""))
+    encoder |= {"output_difference": 0.02, "outputs_up_to": 10.0}
+    assert gpu.measure("fake", SMALL)["faults"] == [
+        "built-in encoder: outputs differ by 0.02",
+        "second encoder: outputs differ by 0.02",
+    ]
+    encoder["outputs_up_to"] = 30.0
+    assert not gpu.measure("fake", SMALL)["faults"]
 
 
 def test_a_measurement_ends_after_its_time_and_counts_windows(

@@ -19,12 +19,12 @@ COMMANDS = ("predict", "explain", "scan", "serve", "train", "extend", "evaluate"
 class Session:
     """A session that says it runs where it was asked to, or where it can."""
 
-    made: list[list[str]]
+    made: list[list[tuple[str, dict[str, str]]]]
     can: tuple[str, ...] = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
     def __init__(self, _model, _options, *, providers):
         self.made.append(providers)
-        self._providers = providers
+        self._providers = [name for name, _ in providers]
 
     def get_providers(self):
         return [each for each in self._providers if each in self.can] or ["CPUExecutionProvider"]
@@ -51,8 +51,26 @@ def test_the_processor_unless_somebody_chooses(with_cuda, monkeypatch):
     network.onnx_session(b"", device="cpu")
     network.use_device("cpu")
     network.onnx_session(b"")
-    cpu = ["CPUExecutionProvider"]
-    assert with_cuda.made == [cpu, ["CUDAExecutionProvider"], cpu, cpu]
+    cpu = [("CPUExecutionProvider", {})]
+    cuda = [("CUDAExecutionProvider", {"use_tf32": "0"})]
+    assert with_cuda.made == [cpu, cuda, cpu, cpu]
+
+
+def test_cuda_is_looked_for_in_python_packages_and_what_it_misses_is_not_data(
+    with_cuda, monkeypatch, capsys
+):
+    found = []
+    monkeypatch.setattr(
+        onnxruntime,
+        "preload_dlls",
+        lambda: (print("Failed to load libcufft.so"), found.append(len(with_cuda.made))),
+        raising=False,
+    )
+    network.onnx_session(b"", device="cpu")
+    assert not found
+    network.onnx_session(b"", device="cuda")
+    assert found == [1], "before the session that needs them"
+    assert capsys.readouterr().out == ""
 
 
 def test_a_driver_that_is_missing_is_not_passed_over(with_cuda):

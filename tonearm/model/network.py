@@ -6,7 +6,9 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import redirect_stdout
 from functools import cached_property
+from io import StringIO
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -115,8 +117,13 @@ def onnx_session(model: bytes, *, device: str | None = None) -> ort.InferenceSes
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only; they are raised as well
+    settings: dict[str, str] = {}
+    if wanted == _PROVIDERS["cuda"]:
+        _load_cuda()
+        # TensorFloat-32 has ten bits of mantissa: tags would differ from the processor's.
+        settings = {"use_tf32": "0"}
     try:
-        session = ort.InferenceSession(model, options, providers=[wanted])
+        session = ort.InferenceSession(model, options, providers=[(wanted, settings)])
     except Exception as error:  # onnxruntime's own exceptions share no other base
         raise ModelError(f"the encoder network cannot be loaded: {error}") from None
     # A driver that is missing makes onnxruntime go on with the processor, and only warn.
@@ -125,6 +132,16 @@ def onnx_session(model: bytes, *, device: str | None = None) -> ort.InferenceSes
             f"onnxruntime has {wanted} but cannot use it here; is its driver installed? Use cpu"
         )
     return session
+
+
+def _load_cuda() -> None:
+    """Load CUDA's libraries from Python packages (PyTorch's, say), where a system has no others."""
+    import onnxruntime as ort
+
+    if hasattr(ort, "preload_dlls"):
+        # It prints what it misses; whether that matters is seen when the session is made.
+        with redirect_stdout(StringIO()):
+            ort.preload_dlls()
 
 
 class Network:
