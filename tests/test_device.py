@@ -75,7 +75,7 @@ def test_cuda_is_looked_for_in_python_packages_and_what_it_misses_is_not_data(
 
 def test_a_driver_that_is_missing_is_not_passed_over(with_cuda):
     with_cuda.can = ("CPUExecutionProvider",)
-    with pytest.raises(ModelError, match="cannot use it here; is its driver installed"):
+    with pytest.raises(ModelError, match="cannot use it here: its driver is missing, or its lib"):
         network.onnx_session(b"", device="cuda")
 
 

@@ -129,7 +129,8 @@ def onnx_session(model: bytes, *, device: str | None = None) -> ort.InferenceSes
     # A driver that is missing makes onnxruntime go on with the processor, and only warn.
     if wanted not in session.get_providers():
         raise ModelError(
-            f"onnxruntime has {wanted} but cannot use it here; is its driver installed? Use cpu"
+            f"onnxruntime has {wanted} but cannot use it here: its driver is missing, or its "
+            "libraries (for cuda, `pip install 'onnxruntime-gpu[cuda,cudnn]'`). Or use cpu"
         )
     return session
 
