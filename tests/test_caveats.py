@@ -39,7 +39,7 @@ def test_a_split_that_leaks_is_a_leak_and_says_how_much() -> None:
     split = Split("leaking-tracks-0", {})
     (found,) = caveats.of_split(split, crossing=("artist:ann",), tracks=KNOWN)
     assert found.kind == "leak"
-    assert "1 artists or tracks are in several subsets" in found.text
+    assert "1 artist or track is in several subsets" in found.text
 
 
 def test_an_honest_split_of_known_artists_needs_no_word() -> None:
@@ -111,7 +111,7 @@ def test_a_model_says_what_it_was_trained_on() -> None:
 def test_more_windows_than_predict_takes() -> None:
     assert caveats.of_windows([4, 4], most=4) == []
     (found,) = caveats.of_windows([4, 5, 9], most=4)
-    assert found.kind == "note" and found.text.startswith("2 of the 3 tracks")
+    assert found.kind == "note" and found.text.startswith("2 of 3 tracks have")
 
 
 def test_a_leak_among_unknown_artists_counts_nobody() -> None:

@@ -45,7 +45,7 @@ def test_a_folder_as_table_json_and_page(folder: Path, tmp_path: Path) -> None:
     result = tonearm("audit", folder, "-o", page)
     assert result.exit_code == 1, result.output
     out, err = result.stdout, result.stderr
-    assert "labels contradict the sound (artists held out)" in out
+    assert "1 of 5 labels contradicts the sound (artists held out)" in out
     assert "drone was not checked: 2 tracks are too few" in out
     assert "1 copy, 1 recording in several genres" in out
     assert "drone/Artist drone0 - 00.wav = chirp/Thief - part.flac  [drone and chirp]" in out

@@ -111,7 +111,7 @@ def test_foreign_genres_are_refused_before_anything_is_analysed(
     (songs / "polka" / "a.wav").write_bytes(b"no audio at all")
     ended = tonearm("evaluate", model_path, songs)
     assert ended.code == 2
-    assert "also has polka (1 tracks)" in ended.err and "no audio" not in ended.err
+    assert "also has polka (1 track)" in ended.err and "no audio" not in ended.err
     assert not library_path().exists()
     names = tuple(f"{genre}/song.wav" for genre in LABELS)
     split = saved(Split("mine", {"valid": names}), tmp_path / "s")

@@ -31,7 +31,7 @@ def test_json_names_tags_seconds_and_bands(tonearm: Command) -> None:
 def test_the_table_shows_the_same(tonearm: Command) -> None:
     run = tonearm("explain", EXAMPLE, "--model", "built-in")
     assert run.code == 0
-    assert "midnight_walk.mp3: Jazz " in run.out and "Seconds that speak most for Jazz" in run.out
+    assert "midnight_walk.mp3: Jazz " in run.out and "Seconds that point most to Jazz" in run.out
     assert "Most typical: 0:" in run.out
 
 

@@ -158,7 +158,7 @@ def test_a_misspelt_genre_is_named(music, tmp_path):
 
 def test_forget(music, tonearm, names, tmp_path):
     library = ["--library", tmp_path / "l.sqlite"]
-    assert tonearm("forget", "--gone", *library).stdout == "1 file forgotten\n"
+    assert tonearm("forget", "--missing", *library).stdout == "1 file forgotten\n"
     assert names("--missing") == []
     with Library(tmp_path / "l.sqlite", write=True) as opened:
         opened.write("INSERT INTO roots VALUES (?)", [[os.fsencode(music["a"].parent)]])
@@ -309,7 +309,7 @@ def test_a_library_in_a_folder_that_is_not_there_is_not_made(music, tmp_path):
         assert said in str(result.exception), words
     assert not place.parent.exists()
     place = tmp_path / "mistyped.sqlite"
-    for words in (["tag", "--write"], ["forget", "--gone"], ["scan"]):
+    for words in (["tag", "--write"], ["forget", "--missing"], ["scan"]):
         assert CliRunner().invoke(app, [*words, "--library", str(place)]).exit_code
         assert not place.exists(), words
 

@@ -98,7 +98,7 @@ def test_paths_begin_at_the_file_and_lists_may_be_one_value(place, tmp_path, mon
 def test_what_is_asked_each_time_is_no_setting(place, monkeypatch, capsys):
     place.write_text("[tag]\nwrite = true\n")
     code, _, err = run(monkeypatch, capsys, "tag")
-    assert code == 2 and "[tag] write is an option for each call, not a setting" in err
+    assert code == 2 and "[tag] write works on the command line only" in err
 
 
 def test_a_named_file_has_to_be_there(place, monkeypatch, capsys):
@@ -135,10 +135,10 @@ def test_excluded_names_and_nomedia(folder, tmp_path):
     assert names == ["b.flac", "live/e.flac"]
     ran, names = scanned(tmp_path, folder, "--exclude", "*/live/*")
     assert names == ["Podcasts/c.flac", "a.wav", "b.flac"]
-    assert "1 gone or excluded" in ran.stdout
+    assert "1 missing or excluded" in ran.stdout
 
 
-def test_an_empty_mount_point_is_not_gone(folder, tmp_path):
+def test_an_empty_mount_point_is_not_missing(folder, tmp_path):
     _, names = scanned(tmp_path, folder)
     disk = tmp_path / "disk"
     folder.rename(disk)

@@ -154,7 +154,7 @@ def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
     assert result.exit_code == 0, result.output
     assert "The model was not saved" in result.stderr
     assert not (tmp_path / "a").exists()
-    result = _tonearm("extend", prepared, "--adopt", "--output", tmp_path / "a")
+    result = _tonearm("extend", prepared, "--save", "--output", tmp_path / "a")
     assert result.exit_code == 0, result.output
     grown, base = model_file.load(tmp_path / "a" / "model.tonearm"), model_file.load()
     assert grown.labels == (*base.labels, "chirp", "drone")

@@ -132,7 +132,7 @@ def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path)
     assert run.code == 0
     assert run.out.startswith("corrections\taccuracy ") and "n=12 by 7 groups" in run.out
     assert not (tmp_path / "run").exists()
-    assert tonearm(*learn, "--adopt").code == 0
+    assert tonearm(*learn, "--save").code == 0
     model = tmp_path / "run" / "model.tonearm"
     assert "chanson" in model_file.load(model).labels
     assert "CAVEAT" not in run.err

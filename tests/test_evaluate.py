@@ -123,9 +123,9 @@ def test_a_split_that_leaks_is_refused_or_marked(folder: Path, tmp_path: Path) -
     assert which.crossing == ("artist:ann",)
     result = evaluated(folder, TINY, split=tmp_path / "l").results[0]
     assert result.leaks
-    assert "leaks on purpose: 1 artists" in result.caveats[0].text
+    assert "leaks on purpose: 1 artist or track is" in result.caveats[0].text
     plain = saved(VALID, tmp_path / "p")
-    with pytest.raises(DatasetError, match=r"made leaks: 1 groups .*ann"):
+    with pytest.raises(DatasetError, match=r"made leaks: 1 group .*ann"):
         chosen(folder, split=plain, subset="valid")
 
 

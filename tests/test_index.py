@@ -233,7 +233,7 @@ def test_the_table_of_artists_is_kept(tmp_path):
 def test_a_table_that_names_nothing_here_is_refused_before_decoding(tmp_path):
     root = music.folder(tmp_path / "music", ["rock", "jazz"], 1, seconds=3)
     with pytest.raises(
-        DatasetError, match=r"names none of the 2 tracks, such as 'jazz/Artist jazz0"
+        DatasetError, match=r"names none of the tracks, such as 'jazz/Artist jazz0"
     ):
         prepare.prepare_folder(root, tmp_path / "out", spec=GTZAN_SPEC, artists={"x": "Ann"})
     assert not (tmp_path / "out").exists()
@@ -253,5 +253,5 @@ def test_empty_folder(tmp_path, content):
 def test_folder_of_bad_files_only(tmp_path):
     (tmp_path / "music" / "rock").mkdir(parents=True)
     (tmp_path / "music" / "rock" / "a.mp3").write_text("no")
-    with pytest.raises(DatasetError, match="none of the 1 files"):
+    with pytest.raises(DatasetError, match="none of the files in"):
         prepare.prepare_folder(tmp_path / "music", tmp_path / "out", spec=GTZAN_SPEC)

@@ -93,7 +93,7 @@ def test_paths_in_tables_may_begin_one_folder_higher() -> None:
     assert (found, absent) == ({"rock/a.mp3": Label(("rock",))}, ("b.mp3",))
     with pytest.raises(DatasetError, match=r"'a' fits 2 files here \(rock/a.mp3, pop/a.mp3\)"):
         labels.of_names({"a": Label()}, ["rock/a.mp3", "pop/a.mp3"])
-    with pytest.raises(DatasetError, match=r"none of the 1 files, such as 'x.mp3'; its first"):
+    with pytest.raises(DatasetError, match=r"none of the files, such as 'x.mp3'; its first"):
         labels.of_names({"a": Label()}, ["x.mp3"])
 
 
@@ -165,7 +165,7 @@ def test_a_csv_names_files_alone_or_from_one_folder_higher(tmp_path: Path) -> No
 def test_a_csv_that_leaks_is_refused_like_any_split(tmp_path: Path) -> None:
     made = Index(tuple(Track(f"rock/{i}.mp3", "rock", "artist:ann", str(i), 3.0) for i in "ab"))
     path = table(tmp_path / "s.csv", "path,split\na,train\nb,test\n")
-    with pytest.raises(DatasetError, match="split s leaks: 1 groups"):
+    with pytest.raises(DatasetError, match="split s leaks: 1 group "):
         splits.make(str(path), made)
     with pytest.raises(DatasetError, match="has no column split"):
         splits.load(table(tmp_path / "t.csv", "path,genre\na,rock\n"))

@@ -26,10 +26,10 @@ def test_reasons_moments_cover_and_the_nearest_of_the_second_genre(page, few):
     (folder / "cover.png").write_bytes(COVER)
     page.goto(f"{address}/#list?text=midnight")
     why = page.get_by_role("region", name="Why")
-    expect(why.get_by_role("list", name=re.compile("^What speaks for Jazz"))).to_be_visible(
+    expect(why.get_by_role("list", name=re.compile("^What points to Jazz"))).to_be_visible(
         timeout=20_000
     )
-    expect(why.locator(".shares li").first).to_contain_text(re.compile(r"speaks for \w+, by"))
+    expect(why.locator(".shares li").first).to_contain_text(re.compile(r"points to \w+, by"))
     page.locator(".moments button").nth(1).click()
     player = page.get_by_role("region", name="Player")
     expect(player.locator(".plays")).to_contain_text("Midnight Walk")

@@ -1,4 +1,4 @@
-"""Scanning: what is analysed, what is recognised, and what is gone."""
+"""Scanning: what is analysed, what is recognised, and what is missing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_what_moves_keeps_its_row_and_is_not_analysed_again(case):
     (case.root / "new").mkdir()
     old.rename(case.root / "new" / "other.mp3")
     result = case.scan()
-    assert (result.analysed, result.recognised, result.moved, result.gone) == (0, 1, 1, 0)
+    assert (result.analysed, result.recognised, result.moved, result.missing) == (0, 1, 1, 0)
     after = case.tracks(missing=True)
     assert sorted(after) == ["new/other.mp3", "old/b.mp3"]
     assert after["new/other.mp3"].id == before.id
@@ -91,7 +91,7 @@ def test_changed_and_gone_and_back(case):
     kept = b.with_suffix(".away")
     os.rename(b, kept)
     result = case.scan()
-    assert (result.analysed, result.gone) == (1, 1)
+    assert (result.analysed, result.missing) == (1, 1)
     assert list(case.tracks()) == ["a.mp3"]
     assert case.tracks(missing=True)["b.mp3"].missing
     os.rename(kept, b)
@@ -99,7 +99,7 @@ def test_changed_and_gone_and_back(case):
     assert (result.analysed, case.analysed(), sorted(case.tracks())) == (0, [], ["a.mp3", "b.mp3"])
 
 
-def test_a_root_that_is_not_there_is_named_and_its_files_are_not_gone(case):
+def test_a_root_that_is_not_there_is_named_and_its_files_are_not_missing(case):
     case.add("disk/a.mp3")
     case.scan(case.root / "disk")
     (case.root / "disk").rename(case.root / "unmounted")
@@ -108,9 +108,9 @@ def test_a_root_that_is_not_there_is_named_and_its_files_are_not_gone(case):
     words = "is not there: its track is kept. Connect its disk; if it was moved, run `tonearm scan`"
     words += f" on its new place; to drop it, `tonearm forget {disk}`"
     assert result.failures == [(str(disk), words)]
-    assert (result.gone, result.away) == (0, 1) and list(case.tracks()) == ["disk/a.mp3"]
+    assert (result.missing, result.offline) == (0, 1) and list(case.tracks()) == ["disk/a.mp3"]
     result = case.scan(again=True)
-    assert (result.failures, result.failed_before, result.away) == ([], 0, 1), "no news"
+    assert (result.failures, result.failed_before, result.offline) == ([], 0, 1), "no news"
     below = case.root / "disk" / "album"
     assert case.scan(below).failures == [(str(below), "does not exist")], "never seen"
 
@@ -126,11 +126,11 @@ def test_an_unmounted_disk_below_a_folder_is_away_and_an_emptied_folder_is_not(c
     shutil.rmtree(case.root / "plain")
     for news in (True, False):
         result = case.scan()
-        assert (result.found, result.away, result.gone) == (1, 1, int(news))
-        assert result.gone_before == int(not news), "what is gone is counted ever after"
+        assert (result.found, result.offline, result.missing) == (1, 1, int(news))
+        assert result.missing_before == int(not news), "what is missing is counted ever after"
         assert bool(result.failures) == news
     case.add("usb/album/a.mp3")
-    assert (case.scan().away, sorted(case.tracks())) == (0, ["c.mp3", "usb/album/a.mp3"])
+    assert (case.scan().offline, sorted(case.tracks())) == (0, ["c.mp3", "usb/album/a.mp3"])
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second disk to link to")
@@ -143,7 +143,7 @@ def test_a_folder_on_another_disk_is_noted(case):
         with Library(case.path) as library:
             assert library.mounts() == [str(case.root / "usb")]
     result = case.scan()
-    assert (result.found, result.away, result.gone) == (1, 1, 0)
+    assert (result.found, result.offline, result.missing) == (1, 1, 0)
 
 
 def test_a_folder_that_moved_altogether_is_no_longer_waited_for(case):
@@ -151,7 +151,7 @@ def test_a_folder_that_moved_altogether_is_no_longer_waited_for(case):
     case.scan(case.root / "old")
     (case.root / "old").rename(case.root / "new")
     result = case.scan(case.root / "new", again=True)
-    assert (result.moved, result.away, result.failures) == (1, 0, [])
+    assert (result.moved, result.offline, result.failures) == (1, 0, [])
     with Library(case.path) as library:
         assert library.roots() == [str(case.root / "new")] and library.unread() == []
 
@@ -161,8 +161,8 @@ def test_a_root_that_was_emptied_is_named(case):
     case.scan(case.root / "inbox")
     (case.root / "inbox" / "a.mp3").unlink()
     result = case.scan(again=True)
-    assert (result.gone, result.away, result.failures) == (1, 0, [])
-    words = "is empty now, so 1 file is gone. If its disk is not connected, connect it and "
+    assert (result.missing, result.offline, result.failures) == (1, 0, [])
+    words = "is empty now, so 1 file is missing. If its disk is not connected, connect it and "
     assert result.emptied == [(str(case.root / "inbox"), words + "scan again")]
 
 
@@ -187,9 +187,9 @@ def test_files_that_are_named_one_by_one_are_no_folders_to_scan(case):
     assert case.scan(again=True).unchanged == 1_200
     paths[0].unlink()
     result = case.scan(again=True)
-    assert (result.found, result.gone, result.failures) == (1_199, 1, [])
+    assert (result.found, result.missing, result.failures) == (1_199, 1, [])
     result = case.scan(again=True)
-    assert (result.found, result.gone, result.failures) == (1_199, 0, [])
+    assert (result.found, result.missing, result.failures) == (1_199, 0, [])
     case.add("some/0.mp3", "0")
     assert case.scan(again=True).found == 1_200
     assert len(case.tracks()) == 1_200
@@ -215,21 +215,21 @@ def test_a_named_file_that_is_not_there_is_gone_unless_its_folder_is_too(case):
     case.scan(path, link)
     (case.root / "disk").rename(case.root / "unmounted")
     for result in (case.scan(path, link), case.scan(again=True)):
-        assert result.gone == 0 and len(case.tracks()) == 2
+        assert result.missing == 0 and len(case.tracks()) == 2
         fault = (str(link), "is a link to a file that does not exist")
         assert (fault in result.failures) != bool(result.failed_before), "told once, if not named"
     (case.root / "unmounted").rename(case.root / "disk")
     path.unlink()
     result = case.scan(path)
     assert result.failures == [(str(path), "does not exist")]
-    assert result.gone == 1 and list(case.tracks()) == ["link.mp3"]
+    assert result.missing == 1 and list(case.tracks()) == ["link.mp3"]
 
 
-def test_a_folder_that_is_removed_below_one_that_is_walked_is_gone(case):
+def test_a_folder_that_is_removed_below_one_that_is_walked_is_missing(case):
     case.add("one/a.mp3")
     case.scan()
     shutil.rmtree(case.root / "one")
-    assert (case.scan().gone, list(case.tracks())) == (1, [])
+    assert (case.scan().missing, list(case.tracks())) == (1, [])
 
 
 def test_other_roots_are_left_alone(case):
@@ -237,8 +237,8 @@ def test_other_roots_are_left_alone(case):
     case.add("two/b.mp3")
     case.scan()
     shutil.rmtree(case.root / "one")
-    assert case.scan(case.root / "two").gone == 0
-    assert case.scan().gone == 1
+    assert case.scan(case.root / "two").missing == 0
+    assert case.scan().missing == 1
 
 
 def test_a_file_named_twice_is_taken_once(case):

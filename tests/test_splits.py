@@ -74,7 +74,7 @@ def test_made_split_keeps_the_shares():
 def test_leak_is_refused_with_the_group_and_its_tracks(one, other):
     made = _index({"rock": 2})
     leaky = Split("mine", {one: ("rock/0-0.mp3", "rock/1-0.mp3"), other: ("rock/0-1.mp3",)})
-    with pytest.raises(DatasetError, match=rf"1 groups .* rock0 \({one}: .*{other}: "):
+    with pytest.raises(DatasetError, match=rf"1 group .* rock0 \({one}: .*{other}: "):
         splits.check(leaky, made)
     apart = Split("mine", {one: ("rock/0-0.mp3",), "excluded": ("rock/0-1.mp3",)})
     assert splits.check(apart, made) == (), "what is excluded may be by anybody"
@@ -120,7 +120,7 @@ def test_a_number_sign_in_a_name_hides_no_leak():
     made = _index({"rock": 2})
     made = Index(tuple(replace(t, name=t.name.replace("0-", "in C# ")) for t in made.tracks))
     leaky = Split("mine", {"train": ("rock/in C# 0.mp3",), "valid": ("rock/in C# 1.mp3",)})
-    with pytest.raises(DatasetError, match=r"1 groups .* rock0"):
+    with pytest.raises(DatasetError, match=r"1 group .* rock0"):
         splits.check(leaky, made)
 
 

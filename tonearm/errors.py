@@ -36,6 +36,19 @@ DAMAGED = "It is probably damaged: play it to the end, or get it again"
 SCHEMA = 2
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """How many of what: ``1 file``, ``2,940 files``.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    one, many : str
+        The noun, and its plural where an s does not do.
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def pip_install(extra: str) -> str:
     """The command that adds an extra to this installation, from where that came.
 

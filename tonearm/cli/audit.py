@@ -12,7 +12,7 @@ from tonearm.cli import console, datasets, heads
 from tonearm.cli.evaluate import Format
 from tonearm.cli.library_options import Location, location
 from tonearm.cli.progress_bar import Counting
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, counted
 
 if TYPE_CHECKING:
     from tonearm.training.audit_results import Audit
@@ -46,7 +46,9 @@ def audit(
     output_format: Annotated[
         Format, typer.Option("--format", "-f", help="Output format.")
     ] = Format.table,
-    most: Annotated[int, typer.Option(min=1, help="Maximum number of labels to list.")] = _SHOWN,
+    count: Annotated[
+        int, typer.Option("-n", "--count", min=1, help="Maximum number of labels to list.")
+    ] = _SHOWN,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -79,7 +81,7 @@ def audit(
     if output_format is Format.json:
         print(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
-        _print(found, most)
+        _print(found, count)
     console.close(
         "left out because they are unreadable, silent or too short",
         found.failed,
@@ -124,8 +126,7 @@ def _audit(
         if is_library:
             found, left_out = library_dataset.read(data, encoder)
             console.say(
-                f"{console.counted(left_out, 'track')} left out: no person wrote a genre into "
-                "their tags."
+                f"{counted(left_out, 'track')} left out: no person wrote a genre into their tags."
             )
         else:
             found = _folder(data, labels, how, jobs=jobs)
@@ -196,37 +197,35 @@ def _write_page(found: Audit, root: Path, path: Path) -> None:
     console.say(f"report: {path}{replaced}")
 
 
-def _print(found: Audit, most: int) -> None:
+def _print(found: Audit, count: int) -> None:
     """What was found, for people."""
     tracks = sum(found.genres.values())
-    artists = f"{console.counted(found.artists, 'artist')}, unknown for {found.unknown_artist}"
+    artists = f"{counted(found.artists, 'artist')}, unknown for {found.unknown_artist}"
     if not found.artists:
         artists = "no artist known"
-    of = f"{tracks} tracks, {console.counted(len(found.genres), 'genre')}, {artists}"
+    of = f"{counted(tracks, 'track')}, {counted(len(found.genres), 'genre')}, {artists}"
     print(f"{console.printable(found.folder)}: {of}")
-    _print_labels(found, most)
+    _print_labels(found, count)
     _print_copies(found)
     for note in found.notes:
         print(f"\n{console.printable(note)}")
     if found.split is not None:
-        print(
-            f"\n{console.counted(len(found.crossing), 'artist')} in several subsets of "
-            f"{found.split}"
-        )
+        print(f"\n{counted(len(found.crossing), 'artist')} in several subsets of {found.split}")
     for group, where in found.crossing.items():
         sides = ", ".join(f"{subset}: {name}" for subset, name in where.items())
         print(f"  {console.printable(f'{group.partition(chr(58))[2]} ({sides})')}")
 
 
-def _print_labels(found: Audit, most: int) -> None:
+def _print_labels(found: Audit, count: int) -> None:
     from tonearm.training.audit_results import NOTHING_CHECKED
 
     if not found.measured:
         print(f"\n{NOTHING_CHECKED}")
         return
     doubted = len(found.suspects)
-    print(f"\n{doubted} of {found.measured} labels contradict the sound ({found.held_out})")
-    shown = found.suspects[:most]
+    verb = "contradicts" if doubted == 1 else "contradict"
+    print(f"\n{doubted} of {found.measured} labels {verb} the sound ({found.held_out})")
+    shown = found.suspects[:count]
     # Of what is shown: a long name further down must not push the figures off the line.
     width = max([len(console.printable(each.name)) for each in shown], default=0)
     for each in shown:
@@ -238,14 +237,14 @@ def _print_labels(found: Audit, most: int) -> None:
             f"{console.printable(near)}{'; held out by itself' if each.one_by_one else ''}"
         )
     if doubted > len(shown):
-        print(f"  and {doubted - len(shown)} more (--most, --format json)")
+        print(f"  and {doubted - len(shown)} more (--count, --format json)")
 
 
 def _print_copies(found: Audit) -> None:
     count = sum(len(each.copies) for each in found.copies)
-    several = console.counted(len(found.across), "recording")
+    several = counted(len(found.across), "recording")
     across = f", {several} in several genres" if found.across else ""
-    print(f"\n{console.counted(count, 'copy', 'copies')}{across}")
+    print(f"\n{counted(count, 'copy', 'copies')}{across}")
     for each in found.copies:
         odd = f"  [{' and '.join(each.genres)}]" if len(each.genres) > 1 else ""
         print(f"  {console.printable(' = '.join((each.kept, *each.copies)) + odd)}")

@@ -15,6 +15,7 @@ import typer
 from tonearm.cli import console
 from tonearm.cli.library_options import Form, print_object
 from tonearm.cli.progress_bar import Counting
+from tonearm.errors import counted
 
 if TYPE_CHECKING:
     from tonearm.distributed.scan import ClusterScan
@@ -148,4 +149,4 @@ def _summary(result: ClusterScan) -> str:
     ]
     if result.failed_before:
         parts.append(f"{result.failed_before:,} failed before (--retry tries them again)")
-    return f"{console.counted(result.found, 'object')}: {', '.join(parts)}"
+    return f"{counted(result.found, 'object')}: {', '.join(parts)}"

@@ -221,19 +221,6 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """``1 file``, ``2,940 files``; ``many`` where an s does not do.
-
-    Parameters
-    ----------
-    number : int
-        How many.
-    one, many : str
-        The noun, and its plural where an s does not do.
-    """
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
-
-
 def caveat(found: Iterable[Caveat], about: str = "") -> None:
     """What may flatter a figure, a line each.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tonearm.cli import console
 from tonearm.cli.progress_bar import Counting, Progress
+from tonearm.errors import counted
 from tonearm.files import cores
 
 if TYPE_CHECKING:
@@ -151,11 +152,11 @@ def say_listing(listing: Listing) -> None:
             f"The folder {console.printable(name)} has no audio files, so it is not a genre."
         )
     if listing.unlabelled:
-        files = console.counted(listing.unlabelled, "file")
+        files = counted(listing.unlabelled, "file")
         console.say(f"{files} left out: the table of labels gives no genre.")
     # A table for a larger collection is common: a few rows are named, the rest counted.
     if listing.absent:
-        rows = console.counted(len(listing.absent), "row")
+        rows = counted(len(listing.absent), "row")
         first = ", ".join(listing.absent[:_NAMED])
         more = ", …" if len(listing.absent) > _NAMED else ""
         named = console.printable(first + more)
@@ -197,9 +198,9 @@ def say_index(made: Index) -> None:
     of_genres = (f"{console.printable(name)} {n}" for name, n in counts["genres"].items())
     console.say(", ".join(of_genres))
     console.say(
-        f"{console.counted(counts['tracks'], 'track')}, "
-        f"{console.counted(len(counts['genres']), 'genre')}, "
-        f"{console.counted(counts['groups'], 'group')} (artists, albums or copies)"
+        f"{counted(counts['tracks'], 'track')}, "
+        f"{counted(len(counts['genres']), 'genre')}, "
+        f"{counted(counts['groups'], 'group')} (artists, albums or copies)"
     )
     unclear = {track.name for found in groups.contradictions(made.tracks) for track in found}
     say_several(made)
@@ -224,7 +225,7 @@ def say_several(made: Index) -> None:
     several = sum(bool(track.also) for track in made.tracks)
     if several:
         console.say(
-            f"{console.counted(several, 'track')} of several genres: the first of each counts. "
+            f"{counted(several, 'track')} of several genres: the first of each counts. "
             "Only a network can learn all of them: --arch … --set several_genres=true."
         )
 

@@ -11,6 +11,7 @@ import typer
 
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import Form, FormOption
+from tonearm.errors import counted
 from tonearm.faults import Faults
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def doctor(
         for name, diagnosis in found:
             _show(name, diagnosis)
         hint = " (--all shows every file)" if len(found) < read else ""
-        print(f"{console.counted(read, 'file')}, {len(found):,} shown{hint}")
+        print(f"{counted(read, 'file')}, {len(found):,} shown{hint}")
     console.close("could not be read", failures)
 
 

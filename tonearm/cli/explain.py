@@ -63,8 +63,8 @@ def explain(
 ) -> None:
     """Say why a track has its genre.
 
-    Shows which tags, which seconds and which part of the spectrum speak for the genre, and which
-    for the second guess. The whole track is analysed.
+    Shows which tags, which seconds and which part of the spectrum point to the genre, and which
+    to the second guess. The whole track is analysed.
     """
     from tonearm.errors import DecodeError
     from tonearm.files import cores
@@ -139,7 +139,7 @@ def _print_table(prediction: Prediction, why: Reasons) -> None:
         f"second guess {next_one} {second:.0%}",
         *([NOTES[prediction.note]] if prediction.note else []),
         "",
-        f"What speaks for {genre} (+) and for {next_one} (-):",
+        f"What points to {genre} (+) and to {next_one} (-):",
     ]
     rows = [(reason.tag, reason.amount) for reason in why.tags]
     rows += [(f"{_hertz(band.low_hz)}-{_hertz(band.high_hz)}", band.amount) for band in why.bands]
@@ -149,7 +149,7 @@ def _print_table(prediction: Prediction, why: Reasons) -> None:
     for name, amount in rows:
         bar = ("+" if amount > 0 else "-") * round(_BAR_CELLS * abs(amount) / largest)
         lines.append(f"  {name:<{width}}  {amount:+6.2f}  {bar}".rstrip())
-    lines += ["", f"Seconds that speak most for {genre}:"]
+    lines += ["", f"Seconds that point most to {genre}:"]
     lines += [
         f"  {console.clock(window.start_s)}-{console.clock(window.end_s)}  {window.amount:+.2f}"
         for window in why.windows

@@ -12,6 +12,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, location
+from tonearm.errors import counted
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library
@@ -51,7 +52,7 @@ def export(
     with Library(location(library)) as opened:
         write = _write_csv if form is ExportForm.csv else _write_parquet
         count = write(opened, output)
-    console.say(f"{console.counted(count, 'file')} in {console.printable(output)}{replaced}")
+    console.say(f"{counted(count, 'file')} in {console.printable(output)}{replaced}")
 
 
 def _form_named(output: Path) -> ExportForm:
@@ -68,7 +69,7 @@ def _rows(library: Library) -> Iterator[dict[str, Any]]:
     model = library.model()
     # Those of the model that classified most: the others' genres have no column in CSV.
     labels = model.labels if model else ()
-    # With those that are gone: a table may be a person's only record of them.
+    # With those that are missing: a table may be a person's only record of them.
     for track in library.tracks(missing=True):
         yield {
             "path": track.path,

@@ -9,7 +9,7 @@ import typer
 
 from tonearm.cli import console, datasets, heads
 from tonearm.cli.library_options import Location
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, counted
 
 if TYPE_CHECKING:
     from tonearm.training.added_genres import Gain
@@ -26,7 +26,7 @@ def extend(
         Path | None,
         typer.Option(help="Music of the old genres, to see what they lose."),
     ] = None,
-    adopt: heads.Adopt = False,
+    save: heads.Save = False,
     model: heads.BaseModel = None,
     library: Location = None,
     seed: heads.Seed = 0,
@@ -41,7 +41,7 @@ def extend(
     """
     from tonearm.training import added_genres, dataset
 
-    if adopt:
+    if save:
         heads.refuse_unwritable(output)
     if check is not None and not check.exists():
         raise DatasetError(f"{check} does not exist")
@@ -62,7 +62,7 @@ def extend(
             failures += more
             damaged += also
             old = checked.once().tracks
-        _extend(run, found.once(), old, adopt=adopt)
+        _extend(run, found.once(), old, save=save)
     console.close(
         "could not be used and were left out",
         failures,
@@ -71,18 +71,18 @@ def extend(
     )
 
 
-def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, adopt: bool) -> None:
-    """Print what the new genres gain and cost; with ``adopt`` save the larger model."""
+def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, save: bool) -> None:
+    """Print what the new genres gain and cost; with ``save`` save the larger model."""
     from tonearm.data.groups import lonely_genres, without_artist
     from tonearm.training import added_genres, caveats, learnt_sounds
 
     base, new = run.base, found.tracks
-    # Measured before anything is added: what is said is what --adopt would get.
+    # Measured before anything is added: what is said is what --save would get.
     gain = _gain(run, new, old)
     _print_gain(gain)
     console.caveat(caveats.of_lonely(lonely_genres(new.labels, new.groups)))
     console.caveat(caveats.of_artists(new.groups))
-    if not adopt:
+    if not save:
         console.say(heads.NOT_WRITTEN)
         return
     head = added_genres.grow(base.head, new, names=base.embedding_names)
@@ -90,7 +90,7 @@ def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, ad
     unknown = base.training.get("artist_unknown", 0) + without_artist(new.groups).total()
     training = {
         **learnt_sounds.also_learnt(
-            base, f"{len(new.labels)} tracks of {', '.join(added)}", found.sounds()
+            base, f"{counted(len(new.labels), 'track')} of {', '.join(added)}", found.sounds()
         ),
         "added": [*base.training.get("added", ()), *added],
         "artist_unknown": unknown,

@@ -10,15 +10,16 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, existing
+from tonearm.errors import counted
 from tonearm.faults import Faults
 
 
 def forget(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Folders and files, even if they are gone.")
+        list[Path] | None, typer.Argument(help="Folders and files, even if they are missing.")
     ] = None,
-    gone: Annotated[
-        bool, typer.Option("--gone", help="All files that were gone at the last scan.")
+    missing: Annotated[
+        bool, typer.Option("--missing", help="All files that were missing at the last scan.")
     ] = False,
     library: Location = None,
     verbose: console.Verbose = False,
@@ -32,17 +33,17 @@ def forget(
     from tonearm.library.store import Library
 
     # Neither or both: what would be meant must not be guessed where rows are dropped.
-    if bool(paths) == gone:
-        raise typer.BadParameter("name folders or files, or use --gone", param_hint="PATHS")
+    if bool(paths) == missing:
+        raise typer.BadParameter("name folders or files, or use --missing", param_hint="PATHS")
     faults = Faults()
     with Library(existing(library), write=True) as opened:
         before = set(opened.roots())
         for path in paths or ():
             if not count_below(opened, [path]) and os.path.abspath(path) not in before:
                 faults.add(path, "the library holds nothing at or below it")
-        count = opened.forget(None if gone else paths)
+        count = opened.forget(None if missing else paths)
         roots = {Path(root) for root in opened.roots()}
-    print(f"{console.counted(count, 'file')} forgotten")
+    print(f"{counted(count, 'file')} forgotten")
     for path in paths or ():
         if path.exists() and not roots.isdisjoint(Path(os.path.abspath(path)).parents):
             # Its files are there, and so is the folder above, which every scan looks through.

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-NOT_WRITTEN = "The model was not saved: add --adopt to save it."
+NOT_WRITTEN = "The model was not saved: add --save to save it."
 
 BaseModel = Annotated[
     Path | None,
     typer.Option("--model", help="Model file to start from.", show_default="the built-in model"),
 ]
-Adopt = Annotated[
-    bool, typer.Option("--adopt", help="Save the model; otherwise only its figures appear.")
+Save = Annotated[
+    bool, typer.Option("--save", help="Save the model; otherwise only its figures appear.")
 ]
 Jobs = Annotated[
     int | None,
@@ -107,9 +107,7 @@ class HeadRun:
         if not kept and failed:
             name, reason = failed[0]
             place = Path(found.index.source) / name
-            raise DatasetError(
-                f"none of {len(failed)} tracks could be analysed, e.g. {place}: {reason}"
-            )
+            raise DatasetError(f"none of the tracks could be analysed, e.g. {place}: {reason}")
         embeddings = {name: made.values for name, made in kept.items()}
         textures = {name: made.texture for name, made in kept.items()}
         tracks = custom_genres.embedded_tracks(found.index, embeddings, textures)
@@ -227,7 +225,7 @@ def print_several(figures: Values | None, what: str) -> None:
         low, high = figures["top_right_interval_95_by_group"]
         print(
             f"{what}\tmean average precision {figures['mean_average_precision']:.3f}, micro F1 "
-            f"{figures['micro_f1']:.3f}, first one right {figures['top_right']:.3f}\t"
+            f"{figures['micro_f1']:.3f}, most probable genre right {figures['top_right']:.3f}\t"
             f"[{low:.3f}, {high:.3f}]\tn={figures['n']}"
         )
 

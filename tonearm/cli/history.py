@@ -10,6 +10,7 @@ import typer
 
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import Form, FormOption, Location, arrow, location
+from tonearm.errors import counted
 
 if TYPE_CHECKING:
     from tonearm.tagging.journal_records import Entry, Run
@@ -81,7 +82,7 @@ def _run_line(run: Run, runs: Sequence[Run]) -> str:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started_s))
     first = _undone(run, runs)
     undoes = len(first)  # 0 of a tag, 1 of its undo, 2 of the undo of that, and so on
-    notes = [f"{console.counted(run.done, 'file')} {'restored' if undoes % 2 else 'tagged'}"]
+    notes = [f"{counted(run.done, 'file')} {'restored' if undoes % 2 else 'tagged'}"]
     if undoes > 1:
         notes[0] += f" again as in run {first[1].id}"
     notes += [f"{run.failed:,} skipped"] if run.failed else []

@@ -11,6 +11,7 @@ import typer
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, location, path
 from tonearm.cli.progress_bar import Progress
+from tonearm.errors import counted
 
 if TYPE_CHECKING:
     from tonearm.library.import_table import Import
@@ -151,4 +152,4 @@ def _summary(result: Import) -> str:
         result.unplaced_count
     )
     total = result.imported + result.kept + result.errors + result.unplaced_count
-    return f"{console.counted(total, 'file')}: {', '.join(parts)}"
+    return f"{counted(total, 'file')}: {', '.join(parts)}"

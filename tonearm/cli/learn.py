@@ -15,7 +15,7 @@ def learn(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder to save the model in.")
     ] = Path("runs/learn"),
-    adopt: heads.Adopt = False,
+    save: heads.Save = False,
     model: heads.BaseModel = None,
     library: Location = None,
     seed: heads.Seed = 0,
@@ -28,7 +28,7 @@ def learn(
     """
     from tonearm.training.lesson import Lesson
 
-    if adopt:
+    if save:
         heads.refuse_unwritable(output)
     with heads.head_run(output, model, library, seed=seed) as run:
         lesson = Lesson.of(run.library, run.base)
@@ -38,7 +38,7 @@ def learn(
             f"{heads.signed(learnt.difference)}\tn={learnt.n} by {learnt.groups} groups"
         )
         console.caveat(lesson.caveats())
-        if not adopt:
+        if not save:
             console.say(heads.NOT_WRITTEN)
             return
         taught = lesson.taught(learnt)

@@ -14,6 +14,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.progress_bar import Counting
+from tonearm.errors import counted
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library
@@ -269,7 +270,7 @@ def has_journal(place: Path) -> bool:
     with Library(place) as library:
         written = library.rows("SELECT count(*) FROM tracks WHERE by_tonearm AND genres != '[]'")
     if written[0][0]:
-        files = console.counted(written[0][0], "file holds", "files hold")
+        files = counted(written[0][0], "file holds", "files hold")
         words = (
             f"{files} a genre by Tonearm, but there is no journal at {console.printable(journal)}"
         )

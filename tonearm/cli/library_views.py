@@ -6,8 +6,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tonearm.cli.console import clock, counted, printable, rich_console
+from tonearm.cli.console import clock, printable, rich_console
 from tonearm.cli.table import bar, fit
+from tonearm.errors import counted
 from tonearm.genres import UNKNOWN, colour, id3_name
 
 if TYPE_CHECKING:
@@ -65,14 +66,14 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
         (seen.damaged, "damaged (`tonearm list --damaged` lists them)"),
         (seen.copies, "with the sound of another file (`tonearm list --copies` lists them)"),
         (seen.failed, "could not be read (`tonearm list --failed` lists them)"),
-        (seen.missing, "gone or excluded (`tonearm list --missing` lists them)"),
+        (seen.missing, "missing or excluded (`tonearm list --missing` lists them)"),
     ]
     if seen.untaggable:
         words = "with tags that cannot be read or written (`tonearm list --failed`, too)"
         rows.append((seen.untaggable, words))
-    if seen.away:
-        folders = ", ".join(map(printable, seen.away_folders))
-        rows.append((seen.away, f"not there, perhaps on a disk that is not connected: {folders}"))
+    if seen.offline:
+        folders = ", ".join(map(printable, seen.offline_folders))
+        rows.append((seen.offline, f"offline, perhaps on a disk that is not connected: {folders}"))
     for count, words in rows:
         console.print(f"{count:7,}  {words}", style="" if count else "dim")
 

@@ -68,7 +68,7 @@ def list_tracks(
         bool, typer.Option("--unknown", help="Unlike any genre that the model knows.")
     ] = False,
     missing: Annotated[
-        bool, typer.Option("--missing", help="Gone at the last scan, or not connected.")
+        bool, typer.Option("--missing", help="Missing at the last scan, or offline.")
     ] = False,
     damaged: Annotated[
         bool, typer.Option("--damaged", help="Damaged; only a part was analysed.")
@@ -120,11 +120,11 @@ def list_tracks(
 def _notes(library: Library, *, copies: bool) -> dict[str, str]:
     """Of paths, which file they are a link to and, where they are asked for, a copy of."""
     from tonearm.library import links
-    from tonearm.library.places import note_away
+    from tonearm.library.places import note_offline
 
     notes = {link.path: f"a link to {link.first}" for link in links.links_of(library)}
     if copies:
-        note_away(library)
+        note_offline(library)
         for first, *others in links.copies(library):
             notes |= dict.fromkeys(others, f"the same sound as {first}")
     return notes

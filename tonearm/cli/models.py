@@ -11,7 +11,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.evaluate import HASH_SHOWN, Format, ends
-from tonearm.errors import DatasetError, TonearmError
+from tonearm.errors import DatasetError, TonearmError, counted
 from tonearm.faults import Faults
 
 Values = dict[str, Any]
@@ -141,12 +141,12 @@ def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
                 figure += f" [{ends(found['interval_95'])}]"
             figure += f" n={found['n']} ({found['what']})"
         unknown = row["artist_unknown"]
-        figure += f", artist unknown for {unknown} tracks" if unknown else ""
+        figure += f", artist unknown for {counted(unknown, 'track')}" if unknown else ""
         figure += "  LEAKS" if row["leaks"] else ""
         split = (row["split_sha256"] or "none")[:HASH_SHOWN]
         size = row["bytes"] / 1e6
         print(
-            f"\n{shown}\n  {row['name']}, {len(row['labels'])} genres, {size:.2f} MB, "
+            f"\n{shown}\n  {row['name']}, {counted(len(row['labels']), 'genre')}, {size:.2f} MB, "
             f"sha256 {row['sha256'][:HASH_SHOWN]}\n"
             f"  trained on {console.printable(str(row['trained_on'] or 'unknown data'))}, "
             f"split {split}\n  {figure}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.errors import ModelError
+from tonearm.errors import ModelError, counted
 
 if TYPE_CHECKING:
     from tonearm.model.file import Model
@@ -75,8 +75,8 @@ def import_model(
     # Which metadata belong to which network is known by their order alone.
     if len(described) != len(given):
         raise typer.BadParameter(
-            f"{console.counted(len(given), 'network')}, but "
-            f"{console.counted(len(described), 'file')} of metadata: give one for each",
+            f"{counted(len(given), 'network')}, but "
+            f"{counted(len(described), 'file')} of metadata: give one for each",
             param_hint="--metadata",
         )
     sources = [
@@ -140,7 +140,7 @@ def _print(metadata: Metadata) -> None:
 def _print_made(made: Model, name: str) -> None:
     shown = ", ".join(made.labels[:6]) + (", …" if len(made.labels) > 6 else "")
     print(
-        f"{name}: {len(made.labels)} genres ({console.printable(shown)}), "
+        f"{name}: {counted(len(made.labels), 'genre')} ({console.printable(shown)}), "
         f"{made.head.dimensions} numbers per window of {made.features.window_s:.2g} s"
     )
     console.say(

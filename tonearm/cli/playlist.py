@@ -12,6 +12,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, location
+from tonearm.errors import counted
 
 if TYPE_CHECKING:
     from tonearm.library.playlist import Entry, Playlist
@@ -162,7 +163,7 @@ def write_playlist(
         console.say("no track meets all of these conditions")
     elif unplayable:
         # No fault: it is the list's form that has no place for them.
-        left = console.counted(unplayable, "track")
+        left = counted(unplayable, "track")
         endings = ", ".join(
             console.printable(ending) or "files without an ending" for ending in made.unplayable
         )
@@ -176,7 +177,7 @@ def write_playlist(
     else:
         replaced = console.replaced(output)
         write_atomically(output, made.data)
-        console.say(f"{console.counted(count, 'track')} in {console.printable(output)}{replaced}")
+        console.say(f"{counted(count, 'track')} in {console.printable(output)}{replaced}")
     # Named, and no fault: such a name has no place in the list today and tomorrow.
     console.report("left out", [(path, LINE_BREAK) for path in made.left_out])
     console.leave(faults=output is not None and not count, interrupted=None)

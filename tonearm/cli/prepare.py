@@ -27,7 +27,9 @@ def prepare(
     ] = None,
     artists: Annotated[
         Path | None,
-        typer.Option(help="Table of lines clip<TAB>artist, instead of tags."),
+        typer.Option(
+            help="Table of artists: lines of clip<TAB>artist.", show_default="from the tags"
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
@@ -49,7 +51,7 @@ def prepare(
     ] = None,
     on: Annotated[
         Engine | None,
-        typer.Option("--on", help="Prepare on a cluster, and write shards.", show_default=False),
+        typer.Option("--on", help="Prepare on a cluster (see docs/scale.md).", show_default=False),
     ] = None,
     # Hidden, since it goes with --on alone, and Ray's RAY_ADDRESS says the same.
     address: Annotated[

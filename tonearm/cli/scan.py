@@ -24,7 +24,7 @@ from tonearm.cli.library_options import (
     print_object,
 )
 from tonearm.cli.progress_bar import Counting
-from tonearm.errors import TonearmError
+from tonearm.errors import TonearmError, counted
 from tonearm.files import cores
 from tonearm.library.file_tags import file_tags
 
@@ -187,7 +187,7 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
 
 
 def _report(result: Scan, options: _Options) -> None:
-    news = result.analysed + result.recognised + result.gone + result.reclassified
+    news = result.analysed + result.recognised + result.missing + result.reclassified
     if options.form is Form.json:
         # `new` is for the watching: a first scan has all files of a library there.
         values = {n: value for n, value in asdict(result).items() if n not in {"looking", "new"}}
@@ -208,7 +208,7 @@ def _watch(options: _Options, paths: Sequence[Path], write: Callable[[list[str]]
 
     with Library(options.library) as opened:
         folders = [Path(path) for path in opened.roots()]
-    # Files are scanned once; only folders can be watched. One that is away is waited for.
+    # Files are scanned once; only folders can be watched. One that is offline is waited for.
     named = [path.resolve() for path in paths]
     if named:
         folders = [path for path in named if path.is_dir() or path in folders]
@@ -231,7 +231,7 @@ def _watch(options: _Options, paths: Sequence[Path], write: Callable[[list[str]]
         else:
             left.clear()
 
-    console.say(f"watching {console.counted(len(folders), 'folder')}; Ctrl-C ends it")
+    console.say(f"watching {counted(len(folders), 'folder')}; Ctrl-C ends it")
     try:
         watch(folders, on_change)
     except KeyboardInterrupt:
@@ -254,7 +254,7 @@ def _tag(context: typer.Context, library: Path, paths: list[str]) -> None:
 def _show(counting: Counting, result: Scan) -> None:
     """Draw how far a scan is: first the files found, then the share that is done."""
     if result.looking:
-        counting.looking(f"found {console.counted(result.found, 'file')}")
+        counting.looking(f"found {counted(result.found, 'file')}")
     else:
         counting.reach(result.to_do, result.done, len(result.failures))
 
@@ -268,14 +268,14 @@ def _summary(result: Scan, *, excluding: bool) -> str:
     failed = result.done - result.analysed - result.recognised
     parts += [f"{failed:,} failed"] * bool(failed)
     # Nobody looked where a pattern forbids it, so the one cannot be told from the other.
-    parts += [f"{result.gone:,} gone{' or excluded' * excluding}"] * bool(result.gone)
-    gone = f"{result.gone_before:,} gone before (`tonearm list --missing`)"
-    parts += [gone] * bool(result.gone_before)
-    parts += [f"{result.away:,} away"] * bool(result.away)
+    parts += [f"{result.missing:,} missing{' or excluded' * excluding}"] * bool(result.missing)
+    before = f"{result.missing_before:,} missing before (`tonearm list --missing`)"
+    parts += [before] * bool(result.missing_before)
+    parts += [f"{result.offline:,} offline"] * bool(result.offline)
     parts += [f"{result.reclassified:,} classified again"] * bool(result.reclassified)
     before = f"{result.failed_before:,} failed before (--retry tries them again)"
     parts += [before] * bool(result.failed_before)
     # Links to nowhere and folders without access are no files, but are named below.
     unopened = len(result.failures) - failed
     more = f"; {unopened:,} more could not be opened" if unopened > 0 else ""
-    return f"{console.counted(result.found, 'file')}: {', '.join(parts)}{more}"
+    return f"{counted(result.found, 'file')}: {', '.join(parts)}{more}"

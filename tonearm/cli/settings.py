@@ -188,7 +188,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _require_known(path: Path, place: str, names: Any, known: set[str]) -> None:  # noqa: ANN401
     for wrong in sorted(set(names) - known):
         if wrong in _ASKED_EACH_TIME:
-            raise SettingsError(f"{path}: {place}{wrong} is an option for each call, not a setting")
+            raise SettingsError(f"{path}: {place}{wrong} works on the command line only")
         import difflib
 
         near = difflib.get_close_matches(wrong, known, 1)

@@ -37,7 +37,7 @@ def tag(
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the genres.")] = False,
     policy: Annotated[
-        Policy, typer.Option(help="Fill in missing genres, replace them, or add.")
+        Policy, typer.Option(help="Fill in missing genres, replace genres, or add.")
     ] = Policy.missing,
     min_confidence: Annotated[
         float | None,
@@ -231,7 +231,7 @@ def _print_json(
         {
             "run": result.run if result else None,
             "files": files,
-            "away": plan.away.to_dicts(),
+            "offline": plan.offline.to_dicts(),
             "errors": [{"path": path, "message": reason} for path, reason in errors.items()],
         }
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tonearm.cli import console
 from tonearm.cli.library_options import arrow
+from tonearm.errors import counted
 from tonearm.tagging.plan import Action, Rules
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _name(files: Sequence[PlannedFile], shared: Collection[str]) -> str:
         folder, most = above.pop(), len(files)
     by = files[0].track.tags.album_artist if album in shared else None
     album += f" by {by}" if by else ""
-    count = console.counted(len(files), "file")
+    count = counted(len(files), "file")
     count += f", {most:,} of them" if most < len(files) else ""
     return f"{console.printable(album)} ({count} in {console.printable(folder)})"
 
@@ -139,7 +140,7 @@ def _show_sums(files: Sequence[PlannedFile], shared: Collection[str]) -> None:
         change = arrow(file.track.tags.genres, file.proposal.genres)
         changes.setdefault(change, []).append(file)
     for change, group in sorted(changes.items(), key=lambda item: -len(item[1])):
-        print(f"{change}, {console.counted(len(group), 'file')}")
+        print(f"{change}, {counted(len(group), 'file')}")
         places: dict[object, list[PlannedFile]] = {}
         for file in group:
             # By album, or by folder where tags name none: what a person would look at next.
@@ -157,14 +158,14 @@ def _place(files: Sequence[PlannedFile], shared: Collection[str]) -> str:
     if files[0].album is not None:
         return _name(files, shared)
     folder = os.path.dirname(files[0].track.path) + os.sep
-    return f"{console.printable(folder)} ({console.counted(len(files), 'file')})"
+    return f"{console.printable(folder)} ({counted(len(files), 'file')})"
 
 
 def _show_counts(
     plan: TagPlan, rules: Rules, result: RunResult | None, unscanned: Sequence[Path]
 ) -> None:
     writes = plan.with_action(Action.write)
-    files = console.counted(len(writes), "file")
+    files = counted(len(writes), "file")
     if result:
         print(f"run {result.run}: {len(result.paths):,} of {files} written")
     else:
@@ -172,7 +173,7 @@ def _show_counts(
     # Between the sum and what was skipped: the one line that may stop somebody in time.
     _show_lost(writes, written=result is not None)
     if plan.unlike_copies:
-        of_these = console.counted(plan.unlike_copies, "of these has", "of these have")
+        of_these = counted(plan.unlike_copies, "of these has", "of these have")
         words = (
             "the same sound as a file with a genre that a person wrote (`tonearm list --copies`)"
         )
@@ -190,17 +191,17 @@ def _show_counts(
         words = "not scanned yet, or excluded (`tonearm scan` adds new files)"
         print(f"  {len(unscanned):,} skipped: {words}")
     if plan.mixed:
-        albums = console.counted(len(plan.mixed), "album")
+        albums = counted(len(plan.mixed), "album")
         names = ", ".join(console.printable(title) for title in sorted(plan.mixed)[:_MOST_GROUPS])
         more = ", …" if len(plan.mixed) > _MOST_GROUPS else ""
         print(f"  {albums} of different genres, decided file by file: {names}{more}")
     links = len(plan.with_action(Action.link))
     if links:
-        print(f"  {console.counted(links, 'link')} to these files, not counted")
-    for place, reason in plan.away:
+        print(f"  {counted(links, 'link')} to these files, not counted")
+    for place, reason in plan.offline:
         print(f"  {console.printable(place)} {console.printable(reason)}")
     if not result and writes:
-        console.say("Nothing has been written yet: add --write. (`tonearm undo` can take it back.)")
+        console.say("Nothing has been written yet: add --write. (`tonearm undo` can revert it.)")
 
 
 def _show_lost(files: Sequence[PlannedFile], *, written: bool) -> None:
@@ -212,9 +213,7 @@ def _show_lost(files: Sequence[PlannedFile], *, written: bool) -> None:
     most = ", ".join(f"{console.printable(g)} ({n:,})" for g, n in genres.most_common(_MOST_GROUPS))
     more = ", …" if len(genres) > _MOST_GROUPS else ""
     verb = "lost" if written else "would lose"
-    print(
-        f"  {console.counted(len(losing), 'file')} {verb} a genre that a person wrote: {most}{more}"
-    )
+    print(f"  {counted(len(losing), 'file')} {verb} a genre that a person wrote: {most}{more}")
 
 
 def _limits(rules: Rules) -> str:

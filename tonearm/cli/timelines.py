@@ -11,6 +11,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.formats import Result, Writer
+from tonearm.errors import counted
 from tonearm.faults import Faults
 from tonearm.files import write_atomically
 from tonearm.model.prediction import Prediction
@@ -49,7 +50,7 @@ def folder_writer(
     # A name such as mix.cue was meant for one file.
     is_file = folder is not None and (folder.is_file() or folder.suffix in _ENDINGS.values())
     if folder is None or (is_file and not folder.is_dir()):
-        count = console.counted(len(files), "file")
+        count = counted(len(files), "file")
         reason = (
             f"{form} holds one file's timeline; for {count} name a folder, such as -o timelines"
         )

@@ -41,8 +41,8 @@ def train(
     split: Annotated[
         str | None,
         typer.Option(
-            help="grouped (by artist), gtzan-filtered, or a file. Figures of random-tracks and "
-            "random-segments are marked as leaking.",
+            help="grouped (by artist), gtzan-filtered, or a file. random-tracks and "
+            "random-segments leak, and their figures say so.",
             show_default="cross-validation for a head, grouped for a network",
         ),
     ] = None,
@@ -65,7 +65,7 @@ def train(
         typer.Option(
             envvar="TONEARM_DEVICE",
             show_envvar=False,
-            help="Where to train: auto, cpu, cuda, mps. cuda:2 is two GPUs.",
+            help="Where to train: auto, cpu, cuda, mps. cuda:2 uses two GPUs.",
         ),
     ] = "auto",
     resume: Annotated[
@@ -138,10 +138,11 @@ def _refuse_unheeded(given: set[str], arch: str) -> None:
         refuse("is only for networks: name one with --arch", "--epochs")
         if "--split" in given:
             refuse(
-                "a head on a split has no folds, so seeds change nothing: leave out either", "--set"
+                "a head on a split has no folds, so seeds change nothing: leave out one of them",
+                "--set",
             )
     else:
-        refuse("is only for heads: leave out either --model or --arch", "--model")
+        refuse("is only for heads: leave out --model or --arch", "--model")
     if "--resume" in given:
         refuse("a resumed run keeps its own: leave this out", "DATA", "--split", "--set", "--seed")
     elif "DATA" not in given:

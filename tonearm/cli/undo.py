@@ -11,6 +11,7 @@ import typer
 
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import KeepMtime, Location, location
+from tonearm.errors import counted
 
 # More lines than this are summed, unless --details asks for all.
 _MOST_LINES = 40
@@ -78,7 +79,7 @@ def _restore(place: Path, run: int | None, *, keep_mtime: bool) -> None:
         words = f"All files of run {result.undoes} are restored already."
         console.say(words if changed else f"Run {result.undoes} changed no file.")
         return
-    files = console.counted(result.total, "file")
+    files = counted(result.total, "file")
     # One that restored nothing is no run to be undone, and `history` does not list it.
     number = f"run {result.run}: " if result.paths else ""
     print(f"{number}{len(result.paths):,} of {files} of run {result.undoes} restored")
@@ -104,7 +105,7 @@ def _show_plan(place: Path, run: int | None, *, details: bool) -> None:
     if len(plain) > _MOST_LINES and not details:
         changes = Counter(library_options.arrow(file.old, file.new) for file in plain)
         for change, number in changes.most_common():
-            print(f"{change}, {console.counted(number, 'file')}")
+            print(f"{change}, {counted(number, 'file')}")
         files = [file for file in files if file.reason or not file.exact]
     for file in files:
         line = f"{console.printable(file.path)}: {library_options.arrow(file.old, file.new)}"
@@ -113,6 +114,6 @@ def _show_plan(place: Path, run: int | None, *, details: bool) -> None:
         elif not file.exact:
             line += "  (only its genre: other tags have changed since)"
         print(line)
-    count = console.counted(restored, "file")
+    count = counted(restored, "file")
     print(f"{count} of run {number} to restore")
     console.say("Nothing has been restored yet: leave out --dry-run to restore.")

@@ -18,7 +18,7 @@ from tonearm.errors import pip_install
 # How long a folder has to be quiet before what changed in it is looked at: copies take a while.
 _QUIET_MS = 1_600
 _LONGEST_MS = 30_000  # but what goes on and on is looked at from time to time
-_RETRY_S = 5.0  # between two looks for a folder that is away
+_RETRY_S = 5.0  # between two looks for a folder that is offline
 
 
 def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> None:
@@ -40,13 +40,13 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
         raise typer.BadParameter(
             f"--watch needs an extra: {pip_install('watch')}", param_hint="--watch"
         ) from None
-    away: set[Path] = set()
+    offline: set[Path] = set()
     unseen = set(folders)  # to be looked at once they are watched, so that nothing slips through
     while True:
         present = [folder for folder in folders if folder.is_dir()]
         # Said once when it goes: a disk that is off over night would fill a log.
-        away = _report_away(set(folders) - set(present), away)
-        unseen |= away
+        offline = _report_offline(set(folders) - set(present), offline)
+        unseen |= offline
         if not present:
             time.sleep(_RETRY_S)
             continue
@@ -75,7 +75,7 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
             time.sleep(_RETRY_S)
 
 
-def _report_away(now: set[Path], before: set[Path]) -> set[Path]:
+def _report_offline(now: set[Path], before: set[Path]) -> set[Path]:
     for folder in sorted(now - before):
         console.say(f"{console.printable(folder)} is not there; Tonearm waits for it")
     return now

@@ -194,7 +194,7 @@ class Mp4File(RawFile):
         edits = [Edit(self._moov.start, len(self._data), moov)]
         # saio holds places of its own, which nothing here would move.
         if shift and b"saio" in self._data:
-            raise damaged(self.path, "is encrypted in pieces whose positions would change")
+            raise damaged(self.path, "is encrypted, and its encrypted parts must not move")
         if shift:
             edits[0] = Edit(self._moov.start, len(self._data), self._shifted(moov, shift))
             # Outside the index too: files for streaming hold places in every fragment.

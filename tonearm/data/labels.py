@@ -170,8 +170,8 @@ def of_names(labels: Labels, names: Sequence[str]) -> tuple[dict[str, Label], tu
     if names and not found:
         example = next(iter(labels))
         raise DatasetError(
-            f"the table of labels names none of the {len(names)} files, such as {names[0]!r}; "
-            f"its first is {example!r}"
+            f"the table of labels names none of the files, such as "
+            f"{names[0]!r}; its first is {example!r}"
         )
     return found, tuple(absent)
 

@@ -150,7 +150,7 @@ def prepare_folder(
     records = {name: records[name] for name in listing.names if name in records}
     damaged = [Fault(name, row["warning"]) for name, row in records.items() if row["warning"]]
     if not records:
-        raise DatasetError(f"none of the {len(listing.names)} files in {folder} can be read")
+        raise DatasetError(f"none of the files in {folder} can be read")
     files = {
         name: FileRecord(record["key"], record["duration_s"], record["artist"], record["samples"])
         for name, record in records.items()
@@ -229,7 +229,7 @@ def named_artists(
         which = "the table of artists"
     named = groups.artists_of(names, artists)
     if artists and not named:
-        raise DatasetError(f"{which} names none of the {len(names)} tracks, such as {names[0]!r}")
+        raise DatasetError(f"{which} names none of the tracks, such as {names[0]!r}")
     return named
 
 

@@ -16,7 +16,7 @@ from tonearm.data import groups
 from tonearm.data.index import Index, Track
 from tonearm.data.split_files import SUBSETS, Split, is_official, load, official, written
 from tonearm.data.split_makers import EXCERPTS, FRACTIONS, grouped, leaking
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, counted
 
 __all__ = [
     "EXCERPTS",
@@ -237,7 +237,8 @@ def check(split: Split, index: Index) -> tuple[str, ...]:
             for group, subsets in list(found.items())[:3]
         )
         raise DatasetError(
-            f"split {split.name} leaks: {len(found)} groups are in several subsets: {examples}"
+            f"split {split.name} leaks: {counted(len(found), 'group is', 'groups are')} in several "
+            f"subsets: {examples}"
         )
     return tuple(found)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tonearm.genres import UNKNOWN
 from tonearm.library.links import COPIED, no_link
 from tonearm.library.overview import known_genres
-from tonearm.library.places import PRESENT, note_away
+from tonearm.library.places import PRESENT, note_offline
 from tonearm.library.reviews import attach
 from tonearm.library.rows import folded
 from tonearm.library.store import Library
@@ -78,7 +78,7 @@ class Conditions:
 
 
 def prepare(library: Library) -> None:
-    """Let queries see the reviews, the keys of albums, and which tracks are away.
+    """Let queries see the reviews, the keys of albums, and which tracks are offline.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def prepare(library: Library) -> None:
         The library, open.
     """
     attach(library)
-    note_away(library)
+    note_offline(library)
     library.function("album_key", _album_key)
 
 

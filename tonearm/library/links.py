@@ -15,8 +15,8 @@ from tonearm.library.places import PRESENT
 from tonearm.library.store import Library
 
 # A condition on a track ``t``: another file that is there holds the same sound. As for PRESENT,
-# :func:`tonearm.library.places.note_away` has to be called before. Links to one file share device
-# and inode; where nobody knows these (0: a table that was imported), each path is a file.
+# call :func:`tonearm.library.places.note_offline` first. Links to one file share device and
+# inode; where nobody knows these (0: a table that was imported), each path is a file.
 COPIED = (
     "t.sound IN (SELECT sound FROM (SELECT DISTINCT t.sound, t.device, t.inode,"  # noqa: S608
     f" iif(t.inode, '', t.path) FROM tracks t WHERE {PRESENT} AND t.sound IN (SELECT sound"
@@ -90,7 +90,7 @@ def copies(library: Library) -> list[list[str]]:
     Parameters
     ----------
     library : Library
-        The library, open; :func:`tonearm.library.places.note_away` was called.
+        The library, open; :func:`tonearm.library.places.note_offline` was called.
     """
     condition, links = no_link(library)
     rows = library.rows(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tonearm.genres import UNKNOWN
 from tonearm.library.filters import disagreeing
 from tonearm.library.links import COPIED, no_link
-from tonearm.library.places import PRESENT, note_away, unread
+from tonearm.library.places import PRESENT, note_offline, unread
 from tonearm.library.playlist import with_labels
 from tonearm.library.rows import below
 from tonearm.library.store import Library
@@ -54,8 +54,8 @@ class Query:
     disagree : bool
         A person's genre tag names another known genre than by sound.
     missing, damaged, failed, copies : bool
-        Gone since they were scanned, or away; analysed as far as they can be read; not readable at
-        all, with links to nowhere; files whose sound another file holds too, without links.
+        Missing since they were scanned, or offline; analysed as far as they can be read; not
+        readable at all, with links to nowhere; with the sound of another file, without links.
     """
 
     paths: tuple[str | os.PathLike[str], ...] = ()
@@ -110,7 +110,7 @@ def rows(library: Library, query: Query = Query()) -> Iterable[Row]:
     ...     [row.genre for row in rows(library, Query(min_confidence=0.5))]
     ['jazz']
     """
-    note_away(library)
+    note_offline(library)
     where, values = _conditions(library, query)
     sql = (
         f"SELECT {_COLUMNS} FROM tracks t LEFT JOIN sounds s ON s.id = t.sound"  # noqa: S608

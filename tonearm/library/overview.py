@@ -10,7 +10,7 @@ from typing import Any
 from tonearm import genres as names
 from tonearm.genres import UNKNOWN
 from tonearm.library.links import COPIED, links_of
-from tonearm.library.places import PRESENT, note_away, unread
+from tonearm.library.places import PRESENT, note_offline, unread
 from tonearm.library.store import Library
 from tonearm.tagging.plan import names_genre
 
@@ -27,10 +27,10 @@ class Overview:
     ----------
     tracks, links : int
         Files that are there by all their names, and how many of these are links to the others.
-    analysed, failed, missing, away : int
-        Of the files analysed; what could not be read, with links to nowhere; files that are gone;
-        files in folders that are away.
-    away_folders : list of str
+    analysed, failed, missing, offline : int
+        Of the files analysed; what could not be read, with links to nowhere; files that are
+        missing; files in folders that are offline.
+    offline_folders : list of str
         These folders.
     duration_s : float
         Of all analysed tracks.
@@ -70,8 +70,8 @@ class Overview:
     model: str | None
     untaggable: int = 0
     links: int = 0
-    away: int = 0
-    away_folders: list[str] = field(default_factory=list)
+    offline: int = 0
+    offline_folders: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -86,8 +86,8 @@ def overview(library: Library) -> Overview:
     library : Library
         The library, open.
     """
-    # Files on a disk that is off are neither there nor missing: every count below leaves them out.
-    folders = note_away(library)
+    # Offline files are neither there nor missing: every count below leaves them out.
+    folders = note_offline(library)
     model = library.model()
     counts = _counts(library, model.labels if model else ())
     failed = library.rows(
@@ -95,8 +95,8 @@ def overview(library: Library) -> Overview:
         f" WHERE {PRESENT} AND error_kind IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
     )
     tracks, missing = library.rows("SELECT count(*), coalesce(sum(missing), 0) FROM tracks")[0]
-    absent = {number for (number,) in library.rows("SELECT id FROM temp.away")}
-    away = len(absent)
+    absent = {number for (number,) in library.rows("SELECT id FROM temp.offline")}
+    offline = len(absent)
     links = {link.track for link in links_of(library)} - absent
     sql = f"SELECT id FROM tracks t WHERE {PRESENT} AND {COPIED}"  # noqa: S608
     copied = {number for (number,) in library.rows(sql)} - links
@@ -109,7 +109,7 @@ def overview(library: Library) -> Overview:
         f" WHERE {PRESENT} AND s.warning IS NOT NULL"
     )[0][0]
     return Overview(
-        tracks=tracks - missing - away,
+        tracks=tracks - missing - offline,
         links=len(links),
         analysed=sum(counts.genres.values()),
         # Links to nowhere have no row among the tracks, but a person counts them as files.
@@ -126,8 +126,8 @@ def overview(library: Library) -> Overview:
         copies=len(copied),
         errors=dict(failed),
         model=model.name if model else None,
-        away=away,
-        away_folders=[str(folder) for folder in folders],
+        offline=offline,
+        offline_folders=[str(folder) for folder in folders],
     )
 
 

@@ -1,8 +1,8 @@
-"""Folders of a library that are away, and the messages for paths that somebody names.
+"""Folders of a library that are offline, and the messages for paths that somebody names.
 
-A folder is away when it was scanned and is not there now: a disk that is not mounted, or a folder
-that was moved. Its files are not gone, and what is known of them is kept. Only folders are looked
-at, a few for any number of files.
+A folder is offline when it was scanned and is not there now: a disk that is not mounted, or a
+folder that was moved. Its files do not count as missing, and what is known of them is kept. Only
+folders are looked at, a few for any number of files.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tonearm.files import find, why_unreadable
 from tonearm.library.rows import as_stored, below
 from tonearm.library.store import Library
 
-# A condition on a track ``t``: neither gone nor away; :func:`note_away` has to be called before.
-PRESENT = "NOT t.missing AND t.id NOT IN temp.away"
+# A condition on a track ``t``: neither missing nor offline; call :func:`note_offline` first.
+PRESENT = "NOT t.missing AND t.id NOT IN temp.offline"
 
 
-def away(library: Library) -> list[Path]:
+def offline_folders(library: Library) -> list[Path]:
     """Folders that were scanned and are not there now; none lies below another.
 
     Parameters
@@ -52,20 +52,20 @@ def is_unmounted(folder: Path) -> bool:
         return True
 
 
-def note_away(library: Library) -> list[Path]:
-    """Let :data:`PRESENT` know which tracks are away now; gives their folders.
+def note_offline(library: Library) -> list[Path]:
+    """Let :data:`PRESENT` know which tracks are offline now; gives their folders.
 
     Parameters
     ----------
     library : Library
         The library, open.
     """
-    places = away(library)
+    places = offline_folders(library)
     condition, value = below(places)
-    library.write("CREATE TEMP TABLE IF NOT EXISTS away(id INTEGER PRIMARY KEY)")
-    library.write("DELETE FROM temp.away")
+    library.write("CREATE TEMP TABLE IF NOT EXISTS offline(id INTEGER PRIMARY KEY)")
+    library.write("DELETE FROM temp.offline")
     library.write(
-        f"INSERT INTO temp.away SELECT t.id FROM tracks t WHERE NOT t.missing AND {condition}",  # noqa: S608
+        f"INSERT INTO temp.offline SELECT t.id FROM tracks t WHERE NOT t.missing AND {condition}",  # noqa: S608
         [[value]],
     )
     return places
@@ -83,7 +83,7 @@ def count_below(
     paths : iterable of path
         Files and folders.
     missing : bool
-        Whether those that are gone count too.
+        Whether those that are missing count too.
     """
     condition, value = below(paths)
     rows = library.rows(
@@ -105,11 +105,11 @@ def why_absent(
     path : Path
         As somebody named it, or a folder that was scanned.
     places : collection of Path or None
-        What :func:`away` gave, so that the disks are asked once for many paths.
+        What :func:`offline_folders` gave, so that the disks are asked once for many paths.
     """
     whole = Path(os.path.abspath(path))
-    places = away(library) if places is None else places
-    reason = None  # an empty mount point is there, and away
+    places = offline_folders(library) if places is None else places
+    reason = None  # an empty mount point is there, and offline
     try:
         os.stat(path)
     except OSError as error:
@@ -124,18 +124,18 @@ def why_absent(
         return reason
     forget = f"`tonearm forget {shlex.quote(os.fspath(path))}`"
     its = f"its {count:,} tracks" if count > 1 else "its track"
-    # In a folder that is away, or one of some that are, such as the one where all disks are.
+    # In a folder that is offline, or one of some that are, such as the one where all disks are.
     if any(place in (whole, *whole.parents) or whole in place.parents for place in places):
         kept = f"{its} {'are' if count > 1 else 'is'} kept"
         moved = "if it was moved, run `tonearm scan` on its new place"
         return f"is not there: {kept}. Connect its disk; {moved}; to drop it, {forget}"
-    # Anything else was deleted or moved: the next scan finds it, or calls it gone.
+    # Anything else was deleted or moved: the next scan finds it, or calls it missing.
     known = "it" if library.track(path) is not None else its
     return f"{reason}; the library keeps {known} until you run {forget}"
 
 
 def not_usable(library: Library, paths: Sequence[Path], *, absent: bool = False) -> Faults:
-    """Of paths that somebody named, those that are away, not there, or not in the library.
+    """Of paths that somebody named, those that are offline, not there, or not in the library.
 
     Parameters
     ----------
@@ -144,10 +144,10 @@ def not_usable(library: Library, paths: Sequence[Path], *, absent: bool = False)
     paths : sequence of Path
         Files and folders.
     absent : bool
-        Whether what is away, or gone, may be named too.
+        Whether what is offline, or missing, may be named too.
     """
     faults = Faults()
-    places = away(library) if paths else ()
+    places = offline_folders(library) if paths else ()
     for path in paths:
         is_known = count_below(library, [path]) > 0
         if absent and is_known:
@@ -175,7 +175,7 @@ def unread(
     named = None if paths is None else {Path(os.path.abspath(path)) for path in paths}
     noted = library.unread()
     # Where nothing is noted, no disk is asked whether it is there.
-    places = set(away(library)) if noted else set()
+    places = set(offline_folders(library)) if noted else set()
     found = []
     for name, reason in noted:
         around = {Path(name), *Path(name).parents}

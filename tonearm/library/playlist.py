@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tonearm.errors import LibraryError
 from tonearm.genres import UNKNOWN, find
 from tonearm.library.links import no_link
-from tonearm.library.places import PRESENT, note_away
+from tonearm.library.places import PRESENT, note_offline
 from tonearm.library.rows import below
 from tonearm.library.store import Library, ModelRecord, Track
 
@@ -162,7 +162,7 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     if model is None:
         raise LibraryError(f"{library.path} holds no analysed track yet: run `tonearm scan FOLDER`")
     conditions = _with_labels(conditions, model)
-    note_away(library)
+    note_offline(library)
     where, values = _in_sql(conditions)
     # Arrays are blobs to SQLite: what is asked of them is asked in Python, and only then.
     if conditions.second is not None or conditions.tags:

@@ -75,7 +75,7 @@ class Track:
     path : str
         Absolute, as Python names files whose names are not UTF-8.
     missing : bool
-        Whether the file was gone at the last scan.
+        Whether the file was missing at the last scan.
     size, mtime_ns : int
         Bytes, and time of the last change, when it was read.
     key : str or None

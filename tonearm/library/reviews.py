@@ -155,7 +155,7 @@ class Reviews(Database):
         return step
 
     def drop(self, keys: Iterable[str], *, step: int | None = None) -> int:
-        """Forget what was said of these sounds; steps as of :meth:`put`.
+        """Clear the reviews of these sounds; steps as of :meth:`put`.
 
         Parameters
         ----------

@@ -72,7 +72,7 @@ def scan(
     retry : bool
         Also try files again that failed and have not changed since.
     exclude : sequence of str
-        Patterns of names, or of whole paths, to skip; files that were scanned before count as gone.
+        Patterns of names, or of whole paths, to skip; files scanned before count as missing.
     limits : Limits or None
         What one file may cost.
     result : Scan or None
@@ -239,8 +239,8 @@ class _Session:
         self._result.done += 1
 
     def _follow(self, path: bytes, sound: int) -> bool:
-        """Give the track of that sound whose file is gone its new path, so that it stays itself."""
-        # Files known to be gone first: they are the likeliest old place.
+        """Give the track of that sound whose file is missing the new path, so that it stays."""
+        # Files known to be missing first: they are the likeliest old place.
         for number, old in self._library.rows(
             "SELECT id, path FROM tracks WHERE sound = ? ORDER BY missing DESC, id", [sound]
         ):

@@ -25,10 +25,10 @@ class Scan:
     done : int
         Of ``to_do``; ``analysed`` of them were analysed, ``recognised`` hold a sound known already,
         ``moved`` of those were elsewhere before.
-    gone : int
-        Files of earlier scans that are not there any more; ``gone_before`` were not there at the
+    missing : int
+        Files of earlier scans that are not there any more; ``missing_before`` were not there at the
         last scan either.
-    away : int
+    offline : int
         Files in folders that are not there now, such as on a disk that is not mounted.
     reclassified : int
         Sounds that another model classified again, from the embeddings that are kept.
@@ -49,9 +49,9 @@ class Scan:
     analysed: int = 0
     recognised: int = 0
     moved: int = 0
-    gone: int = 0
-    gone_before: int = 0
-    away: int = 0
+    missing: int = 0
+    missing_before: int = 0
+    offline: int = 0
     reclassified: int = 0
     new: list[str] = field(default_factory=list)
     failures: Faults = field(default_factory=Faults)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tonearm.data import copies
 from tonearm.errors import LibraryError
-from tonearm.library.places import PRESENT, note_away
+from tonearm.library.places import PRESENT, note_offline
 from tonearm.library.store import Library, Track, as_stored
 from tonearm.model.encoder import Embeddings
 from tonearm.model.file import Model
@@ -146,7 +146,7 @@ def similar(library: Library, probe: Probe, *, count: int, genre: str | None = N
     >>> os.path.basename(matches[0].track.path)
     'gravel_and_honey.wav'
     """
-    note_away(library)
+    note_offline(library)
     rows = library.rows(
         "SELECT s.id, s.duration_s, s.pooled, s.genre FROM sounds s JOIN models m ON m.id = s.model"  # noqa: S608
         " WHERE m.encoder = ? AND s.key IS NOT ?"

@@ -89,7 +89,7 @@ class Library(Database):
         below : iterable of path or None
             Files and folders; None is the whole library.
         missing : bool
-            Also files that were gone at the last scan.
+            Also files that were missing at the last scan.
         where, values : str, sequence
             A further condition in SQL, for the modules of this folder.
         """
@@ -266,14 +266,14 @@ class Library(Database):
             yield Path(os.fsdecode(path))
 
     def forget(self, paths: Iterable[str | os.PathLike[str]] | None) -> int:
-        """Drop files at or below paths, or all that are gone; gives their number.
+        """Drop files at or below paths, or all that are missing; gives their number.
 
         What no file holds any more goes too. Files on the disk, reviews and the journal stay.
 
         Parameters
         ----------
         paths : iterable of path or None
-            Files and folders; None is all that are gone.
+            Files and folders; None is all that are missing.
         """
         with self.transaction():
             if paths is None:

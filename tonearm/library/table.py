@@ -48,7 +48,7 @@ class TableRow:
     size : int or None
         Bytes.
     missing : bool
-        Whether the file was gone at the last scan.
+        Whether the file was missing at the last scan.
     tags : FileTags
         What the file says of itself.
     key : str or None
@@ -340,7 +340,7 @@ def write_library(library: Library, file: IO[bytes]) -> int:
 
 
 def library_rows(library: Library) -> Iterator[TableRow]:
-    """Every file of a library, also those that are gone, with its embeddings.
+    """Every file of a library, also those that are missing, with its embeddings.
 
     Parameters
     ----------
@@ -348,7 +348,7 @@ def library_rows(library: Library) -> Iterator[TableRow]:
         The library, open.
     """
     sql = "SELECT m.sha256, m.encoder FROM sounds s JOIN models m ON m.id = s.model WHERE s.key = ?"
-    # With those that are gone: a table may be a person's only record of them.
+    # With those that are missing: a table may be a person's only record of them.
     for track in library.tracks(missing=True):
         made, sha256 = None, None
         if track.key is not None:

@@ -16,7 +16,7 @@ from tonearm.errors import TagError
 from tonearm.faults import Fault, Faults
 from tonearm.files import why_unreadable
 from tonearm.library.links import COPIED, links_among
-from tonearm.library.places import PRESENT, note_away, unread, why_absent
+from tonearm.library.places import PRESENT, note_offline, unread, why_absent
 from tonearm.library.store import Library, Track
 from tonearm.library.tag_runs import MOVED, Wanted, require_unchanged
 from tonearm.model.prediction import Prediction
@@ -85,8 +85,8 @@ class TagPlan:
     files : list of PlannedFile
     unreadable, untaggable : Faults
         Files that could not be analysed; files whose tags Tonearm cannot read, such as Matroska.
-    away : Faults
-        Folders that are away, with the number of their tracks.
+    offline : Faults
+        Folders that are offline, with the number of their tracks.
     mixed : list of str
         Titles of albums whose tracks differ too much for one genre; each file has its own.
     unlike_copies : int
@@ -96,7 +96,7 @@ class TagPlan:
     files: list[PlannedFile] = field(default_factory=list)
     unreadable: Faults = field(default_factory=Faults)
     untaggable: Faults = field(default_factory=Faults)
-    away: Faults = field(default_factory=Faults)
+    offline: Faults = field(default_factory=Faults)
     mixed: list[str] = field(default_factory=list)
     unlike_copies: int = 0
 
@@ -143,11 +143,11 @@ def plan_tags(
     """
     plan, rules = TagPlan(), rules or Rules()
     named = None if paths is None else {Path(os.path.abspath(path)) for path in paths}
-    places = note_away(library)
+    places = note_offline(library)
     for place in places:
         # One that was named itself is told of by whoever took the name.
         if named is None or not named.isdisjoint(place.parents):
-            plan.away.add(place, why_absent(library, place, places=places) or "")
+            plan.offline.add(place, why_absent(library, place, places=places) or "")
     plan.unreadable += [Fault(path, reason) for path, reason in unread(library, named)]
     # Of the whole library, whatever `paths` names: half an album may pool to another genre.
     albums = _albums(library) if by is By.album else {}

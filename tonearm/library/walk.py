@@ -1,4 +1,4 @@
-"""Walking through folders: which files are new or changed, and which are gone.
+"""Walking through folders: which files are new or changed, and which are missing.
 
 A file of the same size and times as before costs its stat and no more. The lists of a walk may be
 long, so they live in temporary tables of SQLite, which go to the disk when they must.
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonearm.audio import AUDIO_SUFFIXES
+from tonearm.errors import counted
 from tonearm.files import find, is_excluded, why_unreadable
 from tonearm.library.file_analysis import Looked
-from tonearm.library.places import away, count_below, why_absent
+from tonearm.library.places import count_below, offline_folders, why_absent
 from tonearm.library.rows import below
 from tonearm.library.scan_result import Scan
 from tonearm.library.store import FileStatus, Known, Library, as_stored
@@ -65,7 +66,7 @@ class Walk:
         self._on_progress, self._report_at = on_progress, 0.0
         # What is not there, and folders that cannot be read: with the reason if it is a fault.
         self._unread: dict[Path, str | None] = {}
-        self._away: list[Path] = []
+        self._offline: list[Path] = []
         # A library that stays open may be scanned twice, and its temporary tables stay too.
         library.write("DROP TABLE IF EXISTS temp.walked")
         library.write("DROP TABLE IF EXISTS temp.to_do")
@@ -92,7 +93,7 @@ class Walk:
             Patterns of what to skip.
         """
         roots = [*named, *map(Path, self._library.roots())] if again else named
-        self._note_away(roots)
+        self._note_offline(roots)
         roots = [root for root in roots if root not in self._unread]
         mounts: list[Path] = []
 
@@ -132,17 +133,17 @@ class Walk:
         # Files that were kept here once, by the thousand, are looked at as strays.
         self._library.write("DELETE FROM roots WHERE path IN (SELECT path FROM tracks)")
 
-    def _note_away(self, roots: list[Path]) -> None:
-        """Note which folders are away: their files are not gone, and they need not be walked."""
-        places = away(self._library)
+    def _note_offline(self, roots: list[Path]) -> None:
+        """Note which folders are offline: their files are not missing; nobody need walk them."""
+        places = offline_folders(self._library)
         known = tuple(places)
         for root in roots:
-            # A folder below one that is away is away with it.
+            # A folder below one that is offline is offline with it.
             if not root.is_dir() and root not in places and self._holds_below(root):
                 places.append(root)
         for place in places:
             if place in roots or not set(roots).isdisjoint(place.parents):
-                self._away.append(place)
+                self._offline.append(place)
                 self._unread[place] = why_absent(self._library, place, places=known)
 
     def _holds_below(self, folder: Path) -> bool:
@@ -161,11 +162,11 @@ class Walk:
         now = {path: reason for path, reason in self._unread.items() if reason is not None}
         for path, reason in now.items():
             if before.get(path) == reason and not retry and path not in named:
-                # The files of a folder that is away are counted as such.
-                self._result.failed_before += path not in self._away
+                # The files of a folder that is offline are counted as such.
+                self._result.failed_before += path not in self._offline
             else:
                 self._result.failures.add(path, reason)
-        # What lies on a disk that is away is not settled: it would be news when the disk is back.
+        # What lies on an offline disk is not settled: it would be news when the disk is back.
         inside = {
             path
             for path in before
@@ -226,7 +227,7 @@ class Walk:
                 yield last, ListedFile(path, FileStatus(*status))
 
     def finish(self, named: list[Path], *, again: bool) -> None:
-        """Note which files are gone, and drop sounds that no file holds any more.
+        """Note which files are missing, and drop sounds that no file holds any more.
 
         Parameters
         ----------
@@ -243,55 +244,55 @@ class Walk:
             not_met = self._library.tracks(
                 None if again else named, where="t.path NOT IN (SELECT path FROM temp.walked)"
             )
-            gone = [track for track in not_met if self._is_gone(Path(track.path))]
+            missing = [track for track in not_met if self._is_missing(Path(track.path))]
             self._library.write(
-                "UPDATE tracks SET missing = 1 WHERE id = ?", ([track.id] for track in gone)
+                "UPDATE tracks SET missing = 1 WHERE id = ?", ([track.id] for track in missing)
             )
-            # A file that is gone still holds its sound: back again, it is recognised.
+            # A missing file still holds its sound: back again, it is recognised.
             self._library.write(
                 "DELETE FROM sounds WHERE id NOT IN"
                 " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
             )
             self._library.embeddings.drop_unused()
         self._drop_empty_roots()
-        self._count_absent(named, again=again, gone=[track.path for track in gone])
+        self._count_absent(named, again=again, missing=[track.path for track in missing])
 
     def _drop_empty_roots(self) -> None:
-        """Folders that are away and hold nothing any more: their files were met elsewhere."""
-        for place in [place for place in self._away if not count_below(self._library, [place])]:
-            self._away.remove(place)
+        """Folders that are offline and hold nothing any more: their files were met elsewhere."""
+        for place in [place for place in self._offline if not count_below(self._library, [place])]:
+            self._offline.remove(place)
             self._library.forget([place])
             path = os.fspath(place)
             self._result.failures[:] = [f for f in self._result.failures if f.path != path]
 
-    def _count_absent(self, named: list[Path], *, again: bool, gone: list[str]) -> None:
-        """Count what is gone or away, whether that is news or not."""
+    def _count_absent(self, named: list[Path], *, again: bool, missing: list[str]) -> None:
+        """Count what is missing or offline, whether that is news or not."""
         roots = [*named, *map(Path, self._library.roots())] if again else named
         condition, value = below(roots)
         everywhere = "1" if again else condition
-        missing = self._library.rows(
+        count = self._library.rows(
             f"SELECT count(*) FROM tracks t WHERE t.missing AND {everywhere}",  # noqa: S608
             [] if again else [value],
         )[0][0]
-        self._result.gone = len(gone)
-        self._result.gone_before = missing - len(gone)
-        self._result.away = count_below(self._library, self._away, missing=False)
+        self._result.missing = len(missing)
+        self._result.missing_before = count - len(missing)
+        self._result.offline = count_below(self._library, self._offline, missing=False)
         for root in dict.fromkeys(roots):
             inside = os.path.join(root, "")
-            count = sum(path.startswith(inside) for path in gone)
+            count = sum(path.startswith(inside) for path in missing)
             if count and root.is_dir() and not any(os.scandir(root)):
-                files = "1 file is" if count == 1 else f"{count:,} files are"
+                files = counted(count, "file is", "files are")
                 self._result.emptied.add(
                     root,
-                    f"is empty now, so {files} gone. If its disk is not connected, connect it and "
-                    "scan again",
+                    f"is empty now, so {files} missing. If its disk is not connected, connect it "
+                    "and scan again",
                 )
 
-    def _is_gone(self, path: Path) -> bool:
+    def _is_missing(self, path: Path) -> bool:
         """Whether a file that was not met was removed.
 
         It may also be on a disk that is not mounted: where what was named, a folder, or a link's
-        end is not there, files are not called gone.
+        end is not there, files are not called missing.
         """
         # Below a folder that could not be read nothing was seen, which is no proof that nothing is
         # there.
@@ -302,8 +303,8 @@ class Walk:
         try:
             os.lstat(path)
         except FileNotFoundError:
-            # With its folder gone too, a disk may be off; only a file missing from its own folder
-            # is gone.
+            # Without its folder, a disk may be off; only a file missing from its own folder
+            # is missing.
             return path.parent.is_dir()
         except OSError:
             return False

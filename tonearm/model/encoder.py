@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import audio, windows
-from tonearm.errors import DecodeError
+from tonearm.errors import DecodeError, counted
 from tonearm.model.file import Model
 from tonearm.model.network import Network
 from tonearm.model.prediction import rank
@@ -204,7 +204,7 @@ class Encoder:
         duration_s = samples / reader.info.sample_rate_hz
         if duration_s < SHORTEST_S:
             reason = (
-                f"is too short to analyse: {duration_s:.3g} s ({samples} samples). "
+                f"is too short to analyse: {duration_s:.3g} s ({counted(samples, 'sample')}). "
                 f"Tonearm needs {SHORTEST_S} s or more"
             )
             raise DecodeError(path, "too-short", reason)

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import ModelError
+from tonearm.errors import ModelError, counted
 from tonearm.model.out_of_domain import KnownRegion, OutOfDomainDetector, log_odds, sigmoid
 from tonearm.model.texture import Gate, TextureHead, closed
 from tonearm.model.votes import LEAST_PROBABILITY, calibrated, mean_vote, softmax, spread
@@ -114,7 +114,10 @@ class Head:
                 f"the head's weights {self.weight.shape} and biases {self.bias.shape} do not fit"
             )
         if len(self.labels) != len(self.bias) or len(self.labels) < 2:
-            raise ModelError(f"the head has {len(self.bias)} outputs for {len(self.labels)} labels")
+            raise ModelError(
+                f"the head has {counted(len(self.bias), 'output')} for "
+                f"{counted(len(self.labels), 'label')}"
+            )
         if self.kind not in get_args(Kind):
             raise ModelError(f"the head is of an unknown kind, {self.kind!r}")
         # A file may be damaged or made by hand: what is impossible is named here, not as NaN in a
@@ -142,7 +145,8 @@ class Head:
             )
         if self.texture is not None and len(self.texture.bias) > k:
             raise ModelError(
-                f"the head's texture has {len(self.texture.bias)} outputs for {k} labels"
+                f"the head's texture has {counted(len(self.texture.bias), 'output')} for "
+                f"{counted(k, 'label')}"
             )
         for gate in self.gates:
             if gate.label not in self.labels or not 0 <= min(gate.tags) <= max(gate.tags) < (

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import ModelError
+from tonearm.errors import ModelError, counted
 from tonearm.model.head import Head, HeadOutput
 from tonearm.model.prediction import PLACES
 from tonearm.model.styles import MOST
@@ -103,7 +103,9 @@ class MultiLabelHead(Head):
             raise ModelError("the head has a layer whose bias does not fit")
         last = sizes[-1][1] if sizes else len(self.classes)
         if last != len(self.classes) or len(self.members) != last:
-            raise ModelError(f"the head has {last} outputs for {len(self.classes)} classes")
+            raise ModelError(
+                f"the head has {counted(last, 'output')} for {len(self.classes)} classes"
+            )
         # A genre without a class could never win, and would stand in every table with 0.
         if set(self.members) != set(range(len(self.labels))) or len(self.labels) < 2:
             raise ModelError(

@@ -47,7 +47,7 @@ _ODD = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]|^[. ]+|[. ]+$')
 async def keep(
     request: Request,
     name: Annotated[
-        str | None, Query(max_length=255, description="Of a file that is the body itself")
+        str | None, Query(max_length=255, description="The file's name, if the body is the file")
     ] = None,
     folder: Annotated[
         int, Query(ge=0, le=10_000, description="Which of the folders that `scan` names")

@@ -45,18 +45,18 @@ router = APIRouter(tags=["listen"])
 async def predict(
     request: Request,
     timeline: Annotated[bool, Query(description="Analyse all of it, and add its timeline")] = False,
-    tags: Annotated[bool, Query(description="Moods and instruments too")] = False,
+    tags: Annotated[bool, Query(description="Add moods and instruments")] = False,
     windows: Annotated[
         str | None,
         Query(pattern="^([1-9][0-9]{0,5}|all)$", description="Windows to analyse, or all"),
     ] = None,
-    reasons: Annotated[bool, Query(description="Add `reasons`: what spoke for the genre")] = False,
+    reasons: Annotated[bool, Query(description="Add `reasons`: what points to the genre")] = False,
     draw: Annotated[bool, Query(description="Add `picture`: spectrogram and waveform")] = False,
     quick: Annotated[
-        bool, Query(description="Among lines, `quick` and `about` first: some windows, and tags")
+        bool, Query(description="Of lines, first `quick` (a few windows) and `about` (tags)")
     ] = False,
     name: Annotated[
-        str | None, Query(max_length=255, description="Of a file that is the body itself")
+        str | None, Query(max_length=255, description="The file's name, if the body is the file")
     ] = None,
     background: Annotated[bool, Query(description="Answer 202 with a job at once")] = False,
 ) -> Response:

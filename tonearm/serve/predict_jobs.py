@@ -17,7 +17,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.errors import DecodeError
+from tonearm.errors import DecodeError, counted
 from tonearm.files import cores
 from tonearm.library import browse
 from tonearm.library.reviews import attach
@@ -72,7 +72,9 @@ def predict_tracks(request: Request, wanted: PredictRequest) -> Response:
         found = [track for track, _ in browse.with_reviews(library, numbers)]
     files = [File(track.path, track.id) for track in found]
     options = Options(timeline=wanted.timeline, tags=wanted.tags, count=wanted.windows)
-    return jobs.answer(start(service, f"Analyse {len(files):,} tracks", files, options), status=202)
+    return jobs.answer(
+        start(service, f"Analyse {counted(len(files), 'track')}", files, options), status=202
+    )
 
 
 @router.get(

@@ -34,7 +34,7 @@ _Genre = Annotated[
     ),
 ]
 _Said = Literal["accept", "change", "reject", "clear"]
-_WORDS = {"accept": "Accept", "change": "Change", "reject": "Reject", "clear": "Forget"}
+_WORDS = {"accept": "Accept", "change": "Change", "reject": "Reject", "clear": "Clear"}
 
 
 class TrackFilter(BaseModel):

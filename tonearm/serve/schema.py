@@ -58,7 +58,7 @@ class ReviewRow(BaseModel):
     """What a person said of a track."""
 
     verdict: Verdict
-    genre: str | None = Field(description="What it is; null where it was only rejected")
+    genre: str | None = Field(description="The genre it was given; null if it was only rejected")
 
 
 class TrackRow(BaseModel):
@@ -68,7 +68,7 @@ class TrackRow(BaseModel):
     id: int
     name: str = Field(description="File name", examples=["midnight_walk.mp3"])
     path: str
-    folder: str = Field(description="Name of the folder it lies in")
+    folder: str = Field(description="Name of its folder")
     title: str | None
     artist: str | None
     album: str | None
@@ -111,14 +111,14 @@ class TrackAnswer(TrackRow):
 
 
 class TagReason(BaseModel):
-    """A tag that spoke for the genre, or against it."""
+    """A tag that points to the genre, or to the other one."""
 
     tag: str = Field(examples=["saxophone"])
-    amount: float = Field(description="Log odds; below 0 it spoke for the other genre")
+    amount: float = Field(description="Log odds; below 0 it points to the other genre")
 
 
 class WindowReason(BaseModel):
-    """Seconds that spoke for the genre."""
+    """Seconds that point to the genre."""
 
     start_s: float
     end_s: float
@@ -126,7 +126,7 @@ class WindowReason(BaseModel):
 
 
 class BandReason(BaseModel):
-    """A part of the spectrum, by how its movement spoke for the genre."""
+    """A part of the spectrum, by how its movement points to the genre."""
 
     low_hz: float
     high_hz: float
@@ -253,10 +253,10 @@ class LibraryAnswer(Answer):
     tracks: int | None = None
     analysed: int | None = None
     failed: int | None = None
-    missing: int | None = None
+    missing: int | None = Field(None, description="Files that are not in their folder any more")
     links: int | None = Field(None, description="Of the tracks, how many are links to others")
-    away: int | None = Field(None, description="Tracks in folders that are not there now")
-    away_folders: list[str] | None = None
+    offline: int | None = Field(None, description="Tracks in folders that are not there now")
+    offline_folders: list[str] | None = None
     damaged: int | None = None
     duration_s: float | None = None
     genres: dict[str, int] | None = None
@@ -277,7 +277,9 @@ class ReviewAnswer(Answer):
 
     step: int | None = Field(description="What an undo takes back; null where nothing changed")
     reviewed: list[int]
-    skipped: list[int] = Field(description="Not readable, or, to accept, of an unknown genre")
+    skipped: list[int] = Field(
+        description="Tracks that cannot be read; for accept, also tracks of unknown genre"
+    )
 
 
 class ReviewUndone(Answer):
@@ -429,7 +431,7 @@ class MapAnswer(Answer):
     """Points of all tracks; arrays in base64, little-endian."""
 
     total: int
-    genres: list[str] = Field(description="What the indices mean; 0 is none of them")
+    genres: list[str] = Field(description="Genres by number, from 1; 0 is none of them")
     ids: str = Field(description="uint32 [n]")
     places: str = Field(description="uint16 [n, 2]")
     genre: str = Field(description="uint8 [n], by sound")

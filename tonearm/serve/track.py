@@ -104,7 +104,7 @@ def track_cover(
     request: Request,
     number: TrackId,
     most_kb: Annotated[
-        int | None, Query(ge=1, le=20_480, description="No cover that is larger")
+        int | None, Query(ge=1, le=20_480, description="Answer 204 if the cover is larger")
     ] = None,
 ) -> Response:
     """The picture in its tags, or an image in its folder; 204 where there is neither."""

@@ -3,7 +3,7 @@
 A library can be scanned again, the journal cannot: so they are two files, and this one's decisive
 commit is flushed to the disk. An entry goes ``begun`` (a copy may lie next to the file) →
 ``verified`` (the copy may be renamed over the file any moment) → ``done`` or ``failed``. What a
-killed run left is settled at the next start, by the file itself; where its folder is away, it
+killed run left is settled at the next start, by the file itself; where its folder is offline, it
 stays open. An entry that cannot be read any more costs that entry alone.
 """
 
@@ -321,7 +321,7 @@ class Journal(Database):
                 self.recovered.append(name)
             elif found.reason is not None:
                 self.failed(entry, found.reason)
-            # Else its disk is away, and the entry stays open until it is back.
+            # Else its disk is offline, and the entry stays open until it is back.
         self.rows("UPDATE runs SET finished_s = ? WHERE finished_s IS NULL", (INTERRUPTED,))
 
     def runs(self) -> list[Run]:

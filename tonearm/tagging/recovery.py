@@ -14,7 +14,7 @@ from tonearm.tagging.replace import TEMPORARY_PREFIX
 
 @dataclass(frozen=True)
 class Outcome:
-    """``written``, or the ``reason`` why not; neither where the file's disk is away."""
+    """``written``, or the ``reason`` why not; neither where the file's disk is offline."""
 
     written: bool = False
     reason: str | None = None

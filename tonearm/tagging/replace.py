@@ -177,4 +177,4 @@ def foreign_owner(target: Path) -> str | None:
 
 def _owner_words(status: os.stat_result) -> str:
     owner = f"belongs to user {status.st_uid}, group {status.st_gid}"
-    return f"{owner}, which only they or root can keep"
+    return f"{owner}: only that user or root can write it and keep its owner"

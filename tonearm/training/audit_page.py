@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tonearm import audio
 from tonearm.data import groups
-from tonearm.errors import DecodeError
+from tonearm.errors import DecodeError, counted
 from tonearm.faults import Fault
 from tonearm.training import charts
 from tonearm.training.audit_results import NOTHING_CHECKED, Audit, Copies, Suspect
@@ -108,15 +108,15 @@ def render(audit: Audit, sounds: Mapping[str, bytes]) -> str:
 
 
 def _tiles(audit: Audit) -> str:
-    known = f"{audit.unknown_artist} tracks without a known artist"
+    known = counted(audit.unknown_artist, "track") + " without a known artist"
     agreement = "–" if audit.agreement is None else percent(audit.agreement)
     tiles = [
-        ("tracks", str(sum(audit.genres.values())), f"{len(audit.genres)} genres"),
+        ("tracks", str(sum(audit.genres.values())), counted(len(audit.genres), "genre")),
         ("artists", str(audit.artists), known),
         (
             "labels that agree with the sound",
             agreement,
-            escape(f"of {audit.measured} tracks; {audit.held_out}"),
+            escape(f"of {counted(audit.measured, 'track')}; {audit.held_out}"),
         ),
         ("copies", str(sum(len(each.copies) for each in audit.copies)), _across(audit)),
         ("files left out", str(len(audit.failed)), f"{len(audit.damaged)} damaged"),

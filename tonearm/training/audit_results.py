@@ -172,7 +172,7 @@ class Audit:
                 )
             said.append(text)
         said += [
-            f"{genre} was not checked: {n} tracks are too few to learn it without one of them"
+            f"{genre} was not checked: {n} tracks are too few to hold one out"
             for genre, n in self.unchecked.items()
             # Those are named above, with the reason that comes first.
             if genre not in self.lonely

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from tonearm.data import groups, splits
 from tonearm.data.index import Track
 from tonearm.data.splits import Split
+from tonearm.errors import counted
 from tonearm.training import learnt_sounds
 
 _NAMED = 5  # names in a sentence; the rest are counted
@@ -53,7 +54,11 @@ def of_split(
     if split.leaks:
         # A split that leaks is measured all the same, to show by how much: it must say so each
         # time.
-        who = f"{len(crossing)} artists or tracks are in several subsets"
+        who = counted(
+            len(crossing),
+            "artist or track is in several subsets",
+            "artists or tracks are in several subsets",
+        )
         if not crossing:
             who = "the artists are unknown, so any of them may be in several subsets"
         text = (
@@ -68,7 +73,7 @@ def of_split(
     names = _some([name.removeprefix("artist:") for name in crossing])
     text = (
         f"Split {split.name} is an official list that has {names} in several subsets: {inside} of "
-        f"the {len(tracks)} tracks measured here are theirs."
+        f"the {counted(len(tracks), 'track')} measured here are theirs."
     )
     return [Caveat("note", text)]
 
@@ -88,7 +93,7 @@ def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caveat]:
         return []
     # A folder is an album as a rule: its artist may be in another one too.
     folders = f", {unknown['folder']} of them grouped by their folder" if unknown["folder"] else ""
-    text = f"Artist unknown for {unknown.total()} of {len(its)} tracks{folders}: "
+    text = f"Artist unknown for {unknown.total()} of {counted(len(its), 'track')}{folders}: "
     if not held_apart:
         text += "the interval by group counts each as a different artist, so it may be too narrow."
         return [Caveat("note", text)]
@@ -226,8 +231,8 @@ def of_learnt(names: Sequence[str], n: int) -> list[Caveat]:
     if not names:
         return []
     text = (
-        f"The model learnt from {len(names)} of the {n} tracks, even if they have other names "
-        f"here: {_some(names)}."
+        f"The model learnt from {len(names)} of the {counted(n, 'track')}, even if they have "
+        f"other names here: {_some(names)}."
     )
     return [Caveat("leak", text)]
 
@@ -261,9 +266,10 @@ def of_windows(counts: Sequence[int], *, most: int) -> list[Caveat]:
     more = sum(count > most for count in counts)
     if not more:
         return []
+    have = "has" if more == 1 else "have"
     text = (
-        f"{more} of the {len(counts)} tracks have more windows than the {most} that `tonearm "
-        "predict` analyses per file; all of them were used."
+        f"{more} of {counted(len(counts), 'track')} {have} more windows than the {most} that "
+        "`tonearm predict` analyses per file; all of them were used."
     )
     return [Caveat("note", text)]
 

@@ -215,7 +215,7 @@ def is_prepared(data: Path) -> bool:
 
 def _nothing(data: Path, failed: Faults) -> str:
     name, reason = failed[0]
-    return f"none of the {len(failed)} files in {data} can be read, e.g. {name}: {reason}"
+    return f"none of the files in {data} can be read, e.g. {name}: {reason}"
 
 
 def _stored(found: Mapping[str, AnalysedFile], encoding: Encoding) -> dict[str, StoredEmbeddings]:

@@ -18,7 +18,7 @@ from tonearm.data import feature_store, prepare, splits
 from tonearm.data.feature_store import FeatureStore
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import EXCERPTS, Split
-from tonearm.errors import DatasetError, DecodeError, ModelError
+from tonearm.errors import DatasetError, DecodeError, ModelError, counted
 from tonearm.faults import Fault, Faults
 from tonearm.model.classifier import Classifier
 from tonearm.model.file import Model
@@ -222,8 +222,7 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
     if not found:
         name, reason = failed[0]
         raise DatasetError(
-            f"none of {len(failed)} tracks could be analysed, e.g. "
-            f"{evaluation_set.path_of(name)}: {reason}"
+            f"none of the tracks could be analysed, e.g. {evaluation_set.path_of(name)}: {reason}"
         )
     # By path, which a person can open; names are relative to the data set.
     named = tuple(Fault(evaluation_set.path_of(name), reason) for name, reason in failed)
@@ -365,7 +364,7 @@ def check_labels(path: Path, model: Model, folder: Path, tracks: Collection[Trac
     counts = Counter(track.genre for track in tracks)
     foreign = sorted(set(counts) - set(model.labels))
     if foreign:
-        what = ", ".join(f"{genre} ({counts[genre]} tracks)" for genre in foreign)
+        what = ", ".join(f"{genre} ({counted(counts[genre], 'track')})" for genre in foreign)
         if len(foreign) == len(counts):
             raise ModelError(
                 f"{path} knows {', '.join(model.labels)}, but none of the genres of {folder}, "

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from tonearm.errors import counted
 from tonearm.training import audit_page, charts
 from tonearm.training.caveats import Caveat
 from tonearm.training.charts import percent
@@ -128,7 +129,7 @@ def _model(result: ModelResult, history: History | None, sounds: Mapping[str, by
     training = result.model.training
     learnt = training.get("data") or training.get("split") or "not stated"
     facts = {
-        "model": f"{result.model.name}, {len(result.model.labels)} genres",
+        "model": f"{result.model.name}, {counted(len(result.model.labels), 'genre')}",
         "file": str(result.path),
         "SHA-256": result.model.sha256,
         "trained on": str(learnt),
@@ -174,8 +175,9 @@ def _tiles(result: ModelResult) -> str:
             f"tracks right{leaks}",
             percent(tracks["accuracy"]),
             charts.interval(tracks["accuracy"], *tracks["interval_95_by_group"])
-            + f"{_between(tracks['interval_95_by_group'])} by {tracks['groups']} groups, "
-            f"{_between(tracks['interval_95'])} by {tracks['n']} tracks",
+            + f"{_between(tracks['interval_95_by_group'])} by "
+            f"{counted(tracks['groups'], 'group')}, {_between(tracks['interval_95'])} by "
+            f"{counted(tracks['n'], 'track')}",
         ),
         (
             f"windows right{leaks}",
@@ -186,7 +188,7 @@ def _tiles(result: ModelResult) -> str:
         (
             "macro F1",
             percent(tracks["macro_f1"]),
-            f"mean over {len(result.figures['genres'])} genres, tracks",
+            f"mean over {counted(len(result.figures['genres']), 'genre')}, tracks",
         ),
         (
             "calibration error",
@@ -362,14 +364,16 @@ def _recalls(evaluation: Evaluation, names: Sequence[str]) -> str:
 def _failed(evaluation: Evaluation) -> str:
     if not evaluation.failed:
         return ""
+    left_out = counted(
+        len(evaluation.failed),
+        "track could not be analysed and is not counted",
+        "tracks could not be analysed and are not counted",
+    )
     rows = (
         f"<li><code>{escape(path)}</code><span>{escape(reason)}</span></li>"
         for path, reason in evaluation.failed
     )
-    return (
-        f"<section><h2>{len(evaluation.failed)} tracks could not be analysed and are not counted"
-        f"</h2><ol>{''.join(rows)}</ol></section>"
-    )
+    return f"<section><h2>{left_out}</h2><ol>{''.join(rows)}</ol></section>"
 
 
 def _words() -> str:

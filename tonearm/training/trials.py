@@ -20,7 +20,7 @@ from tonearm import metrics
 from tonearm.data import groups, splits
 from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, counted
 from tonearm.training import custom_genres, several_genres
 from tonearm.training.predictions import COLUMNS, read_predictions, write_predictions
 from tonearm.training.run import CHECKPOINT, CODE, METRICS, PREDICTIONS, SPLIT, Run, write
@@ -106,9 +106,10 @@ def fold_splits(made: Index, split: Split | None, *, folds: int) -> list[Split]:
         raise DatasetError("every genre has a single artist or group: add music by others")
     fewest = min(counts, key=lambda label: (counts[label], label))
     if counts[fewest] < folds:
+        few = counted(counts[fewest], "artist or group", "artists or groups")
         raise DatasetError(
-            f"folds={folds}: {fewest} has {counts[fewest]} artists or groups, and each fold needs "
-            f"one: use folds={counts[fewest]} or fewer, or add music"
+            f"folds={folds}: {fewest} has {few}, and each fold needs one: use "
+            f"folds={counts[fewest]} or fewer, or add music"
         )
     source = "" if split is None else f"-of-{split.name}"
     return [

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import __version__
-from tonearm.errors import ModelError
+from tonearm.errors import ModelError, counted
 from tonearm.features import FeatureSpec
 from tonearm.genres import BUILTIN_GENRES, SPLITTING, find
 from tonearm.model.file import Model
@@ -116,7 +116,7 @@ def genres_of(classes: Sequence[str]) -> tuple[list[str], list[int]]:
             labels.append(label)
         members.append(labels.index(label))
     if len(labels) < 2:
-        raise ModelError(f"{len(labels)} genres are too few: two or more are needed")
+        raise ModelError(f"{counted(len(labels), 'genre')}, but two or more are needed")
     return labels, members
 
 
@@ -201,7 +201,10 @@ def _predictions(graph: Graph, classes: Sequence[str]) -> str:
     fitting = [port for port in graph.outputs if port.shape[-1:] == (len(classes),)]
     if len(fitting) != 1:
         shapes = ", ".join(f"{port.name} {list(port.shape)}" for port in graph.outputs)
-        raise ModelError(f"{len(classes)} classes are named, but its outputs are {shapes}")
+        raise ModelError(
+            f"{counted(len(classes), 'class is', 'classes are')} named, but its outputs are "
+            f"{shapes}"
+        )
     return fitting[0].name
 
 
@@ -229,11 +232,15 @@ def _try(
         outcomes = list(in_order(pool, list(_TRIED)))
     for count, outcome in zip(_TRIED, outcomes, strict=True):
         if isinstance(outcome.value, Failure):
-            raise ModelError(f"the network failed on {count} windows: {outcome.value.reason}")
+            raise ModelError(
+                f"the network failed on {counted(count, 'window')}: {outcome.value.reason}"
+            )
         # With several numbers of windows, since a fixed batch size shows only then.
         embeddings, *predictions = outcome.value
         if embeddings.shape[0] != count or embeddings.ndim != 2:
-            raise ModelError(f"{count} windows gave embeddings of shape {embeddings.shape}")
+            raise ModelError(
+                f"{counted(count, 'window')} gave embeddings of shape {embeddings.shape}"
+            )
         if not all(np.isfinite(each).all() for each in outcome.value):
             raise ModelError("the network gives values that are not numbers")
         values: NDArray[Any] = embeddings

@@ -11,7 +11,7 @@ import { count, number } from "./dom.js";
  *
  * @type {Record<string, string>}
  */
-export const VERBS = { accept: "Accept", change: "Change", reject: "Reject", clear: "Forget" };
+export const VERBS = { accept: "Accept", change: "Change", reject: "Reject", clear: "Clear" };
 
 /**
  * Whether tracks reviewed before are reviewed again: no, unless somebody says so.

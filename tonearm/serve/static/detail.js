@@ -172,7 +172,7 @@ export function makeDetail(how) {
       one("Accept", "accept", "A"),
       one("Change…", "change", "C"),
       one("Reject", "reject", "R"),
-      one("Forget", "clear", "U"),
+      one("Clear", "clear", "U"),
     );
   }
 

@@ -172,7 +172,7 @@ const KEYS = [
   ["A", "accept the genre by sound"],
   ["C", "change it to another genre"],
   ["R", "reject the genre without naming another"],
-  ["U", "forget the review"],
+  ["U", "clear the review"],
   ["Z", "undo the last review, or the last batch of reviews"],
   ["N or ↓", "next track"],
   ["P or ↑", "previous track"],

@@ -101,7 +101,7 @@ function gain({ before, after, n, difference }) {
       `Of ${count(n, "correction")} that it had not seen, the new model agrees with you on as ` +
       "many as the one in use."
     );
-  const range = `The gain is between ${low} and ${high} points, with 95 % certainty.`;
+  const range = `On other music, expect a gain of ${low} to ${high} points (95 % interval).`;
   return (
     `The new model agrees with you on ${percent(after)} of ${count(n, "correction")} that it had ` +
     `not seen, the one in use on ${percent(before)}. ${range}`

@@ -13,9 +13,9 @@ import { makeLearn, nameOfModel } from "./learn.js";
  * @property {boolean} exists
  * @property {number} tracks
  * @property {number} failed
- * @property {number} missing files that are gone
- * @property {number} away tracks in folders that are not there now
- * @property {string[]} away_folders
+ * @property {number} missing files that are not in their folder any more
+ * @property {number} offline tracks in folders that are not there now
+ * @property {string[]} offline_folders
  * @property {number} damaged
  * @property {number} duration_s
  * @property {Record<string, number>} genres
@@ -199,12 +199,12 @@ export function makeOverview({ undoRun }) {
   }
 
   /** @param {Numbers} seen */
-  const away = (seen) =>
+  const offline = (seen) =>
     el(
       "section",
       { class: "empty" },
       el("p", { class: "big" }, "Your music is not there"),
-      el("p", {}, awayWords(seen)),
+      el("p", {}, offlineWords(seen)),
       el("p", {}, "Connect its drive and load this page again."),
     );
 
@@ -223,9 +223,9 @@ export function makeOverview({ undoRun }) {
   }
 
   /** Tracks on a drive that is not there: neither lost, nor shown. @param {Numbers} seen */
-  function awayWords({ away, away_folders }) {
-    const folders = away_folders.slice(0, 3).join(", ");
-    return `${count(away, "track")} in ${folders}: not there now. Is the drive connected?`;
+  function offlineWords({ offline, offline_folders }) {
+    const folders = offline_folders.slice(0, 3).join(", ");
+    return `${count(offline, "track")} in ${folders}: not there now. Is the drive connected?`;
   }
 
   let shownRuns = RUNS;
@@ -241,7 +241,7 @@ export function makeOverview({ undoRun }) {
       scan.title = folders.join("\n") || "start with `tonearm serve FOLDER`";
       if (!seen.exists || !seen.tracks) {
         heading.textContent = "";
-        body.replaceChildren(seen.away ? away(seen) : empty(folders));
+        body.replaceChildren(seen.offline ? offline(seen) : empty(folders));
         return;
       }
       const hours = count(Math.round(seen.duration_s / 3600), "hour");
@@ -249,7 +249,7 @@ export function makeOverview({ undoRun }) {
       const model = learning.built_in ? "the built-in model" : nameOfModel(seen.model);
       heading.textContent = `${size}, classified by ${model}`;
       const panels = [
-        seen.away ? el("p", { class: "notice", role: "status" }, awayWords(seen)) : null,
+        seen.offline ? el("p", { class: "notice", role: "status" }, offlineWords(seen)) : null,
         work(seen),
         genres(seen),
         confidence(seen),

@@ -46,10 +46,10 @@ export function drawReasons(reasons, seek) {
     ),
     el(
       "ul",
-      { class: "shares", "aria-label": `What speaks for ${genre} and for ${against}` },
+      { class: "shares", "aria-label": `What points to ${genre} and to ${against}` },
       ...rows.map(({ name, amount }) => share(name, amount, most, amount < 0 ? against : genre)),
     ),
-    el("p", { class: "quiet" }, `Moments that speak most for ${genre}`),
+    el("p", { class: "quiet" }, `Moments that point most to ${genre}`),
     el("div", { class: "moments" }, ...moments(reasons).map((span) => moment(span, seek))),
   ];
 }
@@ -59,7 +59,7 @@ function share(name, amount, most, side) {
   const bar = el("span", { class: amount < 0 ? "part-of against" : "part-of" });
   bar.style.setProperty("width", `${(50 * Math.abs(amount)) / most}%`);
   const track = el("span", { class: "both", "aria-hidden": "true" }, bar);
-  const said = el("span", { class: "unseen" }, `speaks for ${side}, by ${Math.abs(amount)}`);
+  const said = el("span", { class: "unseen" }, `points to ${side}, by ${Math.abs(amount)}`);
   return el("li", {}, el("span", {}, name), track, said);
 }
 

@@ -9,7 +9,7 @@ const STORE = "tonearm.reviews";
 const RETRY_MS = 1_000;
 const LOOK_MS = 30;
 /** @type {Record<string, string>} */
-const WORDS = { accept: "accepted", reject: "rejected", clear: "forgotten" };
+const WORDS = { accept: "accepted", reject: "rejected", clear: "cleared" };
 
 /** @typedef {(undone: boolean, left: number) => void} Watcher */
 

@@ -74,7 +74,11 @@ function choose(selection, scope) {
       "What would change",
       { class: "difference" },
       el("p", { class: "quiet" }, scope),
-      el("div", { class: "checks", role: "radiogroup", "aria-label": "Policy" }, ...radios),
+      el(
+        "div",
+        { class: "checks", role: "radiogroup", "aria-label": "Existing genres" },
+        ...radios,
+      ),
       body,
       el("p", { class: "quiet" }, "Only the genre changes in a file, and it can be undone."),
       el(
