@@ -111,7 +111,7 @@ def test_status(scanned):
     assert second.endswith(f"  {music}/copy.mp3  (the same sound as {music}/album ☃/1.mp3)")
 
 
-def test_a_copy_on_a_disk_that_is_away_counts_in_no_place(scanned):
+def test_a_copy_on_a_disk_that_is_offline_counts_in_no_place(scanned):
     music, library = scanned
     with Library(library, write=True) as opened:
         opened.write("INSERT INTO roots VALUES (?)", [[os.fsencode(music / "album ☃")]])
@@ -123,10 +123,10 @@ def test_a_copy_on_a_disk_that_is_away_counts_in_no_place(scanned):
         away.rename(music / "album ☃")
         with Library(library, write=True) as opened:
             opened.write("DELETE FROM roots WHERE path = ?", [[os.fsencode(music / "album ☃")]])
-    assert "0  with the sound of another file" in said and "5  not there" in said
+    assert "0  with the sound of another file" in said and "5  offline" in said
 
 
-def test_links_in_a_folder_that_is_away_are_not_counted(scanned):
+def test_links_in_a_folder_that_is_offline_are_not_counted(scanned):
     music, library = scanned
     away = music.rename(music.with_name("away"))
     try:

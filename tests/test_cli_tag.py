@@ -289,7 +289,7 @@ def test_details_name_what_is_skipped_and_why(music, tonearm, tmp_path):
         assert f"{name}.flac: {words}\n" in lines
 
 
-def test_a_folder_that_is_away_is_told_of_in_one_way(music, tonearm, tmp_path):
+def test_a_folder_that_is_offline_is_named_in_one_way(music, tonearm, tmp_path):
     folder = music["a"].parent
     with Library(tmp_path / "library.sqlite", write=True) as library:
         library.write("INSERT INTO roots VALUES (?)", [[os.fsencode(folder)]])
@@ -308,7 +308,7 @@ def test_a_folder_that_is_away_is_told_of_in_one_way(music, tonearm, tmp_path):
     for command in ("tag", "list"):
         slip = tonearm(command, tmp_path / "slip")
         assert slip.exit_code == 1 and f"{tmp_path / 'slip'} does not exist\n" in slip.stderr
-    assert "5  not there" in tonearm("status").stdout
+    assert "5  offline" in tonearm("status").stdout
     assert "0  with the sound of another file" in tonearm("status").stdout
     assert tonearm("list").stdout == ""
     assert str(music["a"]) in tonearm("list", "--missing", folder).stdout
