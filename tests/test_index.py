@@ -232,9 +232,7 @@ def test_the_table_of_artists_is_kept(tmp_path):
 
 def test_a_table_that_names_nothing_here_is_refused_before_decoding(tmp_path):
     root = music.folder(tmp_path / "music", ["rock", "jazz"], 1, seconds=3)
-    with pytest.raises(
-        DatasetError, match=r"names none of the tracks, such as 'jazz/Artist jazz0"
-    ):
+    with pytest.raises(DatasetError, match=r"names none of the tracks, such as 'jazz/Artist jazz0"):
         prepare.prepare_folder(root, tmp_path / "out", spec=GTZAN_SPEC, artists={"x": "Ann"})
     assert not (tmp_path / "out").exists()
 
