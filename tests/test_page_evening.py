@@ -436,6 +436,23 @@ def test_any_genre_is_chosen_by_keys_alone(page, own):
     ]
 
 
+def test_a_dialog_closes_when_another_view_is_shown(page, many):
+    open_list(page, many)
+    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("link", name="List", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    page.keyboard.press("c")
+    expect(dialog).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Genres by sound")).to_be_visible()
+    expect(dialog).to_have_count(0)
+    page.go_forward()
+    page.keyboard.press("?")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
 def page_at(page, address):
     """The page, at the first track to review."""
     page.goto(f"{address}/#review")

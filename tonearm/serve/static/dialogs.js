@@ -5,7 +5,7 @@ import { choices, keyOf, nameOf, namePattern, remember, swatch } from "./genres.
 /** @typedef {import("./dom.js").Child} Child */
 
 /**
- * A dialog, which Escape closes, and which is gone when it is closed.
+ * A dialog. Escape closes it, and so does the way to another view, by a link or the back button.
  *
  * @param {string} title
  * @param {Record<string, any>} properties as of `el`
@@ -20,7 +20,13 @@ export function open(title, properties, ...children) {
     el("h2", { id }, title),
     ...children,
   );
-  dialog.addEventListener("close", () => dialog.remove());
+  // Its question is about what was shown behind it.
+  const close = () => dialog.close();
+  addEventListener("hashchange", close);
+  dialog.addEventListener("close", () => {
+    removeEventListener("hashchange", close);
+    dialog.remove();
+  });
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
