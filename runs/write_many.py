@@ -1,4 +1,4 @@
-"""10,000 files written from the page, stopped in the middle, gone on with, and taken back.
+"""10,000 files written from the page, stopped in the middle, continued, and undone.
 
     python -m runs.write_many
 
