@@ -154,7 +154,7 @@ def measure(store: str, folder: Path, library: Path) -> dict[str, Any]:
     found["parity of a prefix"] = parity
     mine = str(folder.parent / f"{store.partition(':')[0]}.sqlite")
     code, out, said = tonearm(
-        *("import", rows, "--map", f"{store}/music/={folder}/", "--library", mine)
+        *("import", rows, "--path-map", f"{store}/music/={folder}/", "--library", mine)
     )
     found["import"] = {"exit code": code, "said": out.strip() or said}
     return found

@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_folder_as_table_json_and_page(folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "r.html"
-    result = tonearm("audit", folder, "-o", page)
+    result = tonearm("audit", folder, "--report", page)
     assert result.exit_code == 1, result.output
     out, err = result.stdout, result.stderr
     assert "1 of 5 labels contradicts the sound (artists held out)" in out
@@ -81,7 +81,7 @@ def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
     assert isinstance(tonearm("audit", tmp_path / "gone").exception, DatasetError)
     made = tonearm("audit", folder, "--split", "grouped")
     assert made.exit_code == 2 and "name a split" in made.output
-    unwritable = tonearm("audit", folder, "-o", tmp_path / "none" / "r.html")
+    unwritable = tonearm("audit", folder, "--report", tmp_path / "none" / "r.html")
     assert unwritable.exit_code == 2 or isinstance(unwritable.exception, DatasetError)
 
 

@@ -73,9 +73,9 @@ def names(tonearm, tmp_path):
         (["--unknown", "--genre", "jazz"], "ac"),
         (["--min-confidence", "0.7"], "a"),
         (["--max-confidence", "0.7", "--genre", "hiphop"], "b"),
-        (["--tag", "none"], "bc"),
-        (["--tag", "person"], "a"),
-        (["--tag", "tonearm"], ""),
+        (["--genre-tag", "none"], "bc"),
+        (["--genre-tag", "person"], "a"),
+        (["--genre-tag", "tonearm"], ""),
         (["--disagree"], "a"),
         (["--missing"], "g"),
         (["--failed"], ""),
@@ -89,7 +89,7 @@ def test_conditions(music, names, options, expected):
 def test_placeholders_count_as_no_genre(music, names, tonearm, tmp_path):
     with Library(tmp_path / "l.sqlite", write=True) as library:
         library.write("UPDATE tracks SET genres = ?", [['["Other", "12"]']])
-    assert "".join(names("--tag", "none")) == "abc" and names("--tag", "person") == []
+    assert "".join(names("--genre-tag", "none")) == "abc" and names("--genre-tag", "person") == []
     place = ["--library", tmp_path / "l.sqlite"]
     assert "3  without a genre tag" in tonearm("status", *place).stdout
     assert tonearm("playlist", "--has-genre", *place).stdout == "#EXTM3U\n"

@@ -58,7 +58,7 @@ def test_an_import_twice_changes_nothing(scanned, tonearm, tmp_path):
 def test_paths_are_mapped_and_the_files_need_not_be_here(scanned, tonearm, tmp_path, model_path):
     place = ("--library", tmp_path / "b.sqlite")
     there = tmp_path / "elsewhere"
-    assert not tonearm("import", table(tmp_path), "--map", f"{scanned}/={there}/", *place).code
+    assert not tonearm("import", table(tmp_path), "--path-map", f"{scanned}/={there}/", *place).code
     listed = tonearm("list", "-f", "csv", *place).out
     assert str(there / "a low.wav") in listed
     assert str(scanned) not in listed
@@ -90,9 +90,11 @@ def test_a_uri_needs_a_place(scanned, tonearm, tmp_path):
     place = ("--library", tmp_path / "b.sqlite")
     run = tonearm("import", table(tmp_path), *place)
     assert (run.code, run.out) == (1, "4 files: 0 imported, 4 without a place on this machine\n")
-    assert "s3://b/0.mp3 has no place on this machine: name one with --map" in run.err
+    assert "s3://b/0.mp3 has no place on this machine: name one with --path-map" in run.err
     # Of two that fit, the longer counts.
-    run = tonearm("import", table(tmp_path), "--map", "s3://=/x/", "--map", "s3://b/=/y/", *place)
+    run = tonearm(
+        "import", table(tmp_path), "--path-map", "s3://=/x/", "--path-map", "s3://b/=/y/", *place
+    )
     assert not run.code
     assert "/y/0.mp3" in tonearm("list", "-f", "csv", *place).out
 
@@ -109,7 +111,7 @@ def test_what_is_no_table_of_tonearm_is_refused(tonearm, tmp_path):
     assert "all.parquet cannot be read (" in damaged.err
     (tmp_path / "empty").mkdir()
     assert "holds no Parquet files" in tonearm("import", tmp_path / "empty", *place).err
-    assert "what paths begin with" in tonearm("import", "x", "--map", "a", *place).err
+    assert "what paths begin with" in tonearm("import", "x", "--path-map", "a", *place).err
 
 
 def test_a_mapping_keeps_what_it_does_not_name():

@@ -34,11 +34,9 @@ def audit(
         str | None,
         typer.Option(help="Also find artists in two subsets of this split."),
     ] = None,
-    output: Annotated[
+    report: Annotated[
         Path | None,
         typer.Option(
-            "--output",
-            "-o",
             callback=console.output_file,
             help="Also write an HTML report with players.",
         ),
@@ -70,14 +68,14 @@ def audit(
     from tonearm import files
 
     # Asked first: an hour of analysis must not end in a report that cannot be written.
-    if output is not None and (reason := files.refusal(output.parent)):
-        raise DatasetError(f"{output} cannot be written: {reason}")
+    if report is not None and (reason := files.refusal(report.parent)):
+        raise DatasetError(f"{report} cannot be written: {reason}")
     with heads.interruptible("What was analysed is kept; the same command goes on from there."):
         found, root = _audit(
             data, labels=labels, split=split, model=model, library=library, seed=seed, jobs=jobs
         )
-    if output is not None:
-        _write_page(found, root, output)
+    if report is not None:
+        _write_page(found, root, report)
     if output_format is Format.json:
         print(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:

@@ -28,7 +28,7 @@ def import_tracks(
     ],
     maps: Annotated[
         list[str] | None,
-        typer.Option("--map", help="Where files are on this machine: s3://a/=~/Music/."),
+        typer.Option("--path-map", help="Where files are on this machine: s3://a/=~/Music/."),
     ] = None,
     library: Location = None,
     verbose: console.Verbose = False,
@@ -60,7 +60,7 @@ def import_tracks(
     if result.unplaced:
         more = result.unplaced_count - len(result.unplaced)
         also = f" (and {more:,} more)" if more else ""
-        reason = "has no place on this machine: name one with --map s3://bucket/=FOLDER/"
+        reason = "has no place on this machine: name one with --path-map s3://bucket/=FOLDER/"
         console.report(f"not imported{also}", [(uri, reason) for uri in result.unplaced])
     if interrupted:
         console.say("Interrupted. What was imported is kept; the same command goes on from there.")
@@ -74,7 +74,7 @@ def _pair(text: str) -> tuple[str, str]:
     # An empty side would map every path, or to nowhere.
     if not equals or not old or not new:
         words = f"{text} should be OLD=NEW: what paths begin with, and what replaces that"
-        raise typer.BadParameter(words, param_hint="--map")
+        raise typer.BadParameter(words, param_hint="--path-map")
     place = os.path.abspath(os.path.expanduser(new))
     # abspath drops the end of FOLDER/, which belongs to what is replaced.
     return old, place + os.sep if new.endswith(("/", os.sep)) and place != os.sep else place

@@ -59,7 +59,8 @@ def list_tracks(
         float | None, typer.Option(min=0, max=1, help="Maximum confidence, 0 to 1.")
     ] = None,
     tag: Annotated[
-        TagFilter | None, typer.Option(help="Genre tag: none, by Tonearm or by a person.")
+        TagFilter | None,
+        typer.Option("--genre-tag", help="Genre tag: none, by Tonearm or by a person."),
     ] = None,
     disagree: Annotated[
         bool, typer.Option("--disagree", help="Genre tag and genre by sound differ.")

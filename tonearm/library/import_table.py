@@ -30,7 +30,7 @@ class Import:
     errors : int
         Files that could not be read where the table was made; they are listed with their error.
     unplaced : list of str
-        URIs that no ``--map`` brings to this machine; the first few.
+        URIs that no ``--path-map`` brings to this machine; the first few.
     unplaced_count : int
     """
 
@@ -130,7 +130,7 @@ def _put(
     place = mapping.place(row.path)
     if place is None:
         result.unplaced_count += 1
-        # Five say what is wrong; a wrong --map leaves out millions.
+        # Five say what is wrong; a wrong --path-map leaves out millions.
         if len(result.unplaced) < 5:
             result.unplaced.append(row.path)
         return

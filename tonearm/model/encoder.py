@@ -218,13 +218,13 @@ class Encoder:
             if few:
                 return *few, False
 
-        def beside(end_s: float, parts: list[Float32]) -> None:
+        def on_group(end_s: float, parts: list[Float32]) -> None:
             # Whether the second encoder is wanted shows at the end, and mostly on the way.
             if texture and self._model.wants_texture(np.concatenate(parts), duration_s=duration_s):
                 texture.analyse_until(end_s)
 
         embeddings, levels = self._embed_all(
-            track, starts, plan.on_progress, beside if plan.hop_s else None
+            track, starts, plan.on_progress, on_group if plan.hop_s else None
         )
         silent = is_silent(levels)
         nothing = bool(levels.max(initial=0) <= SILENT_PEAK**2)
@@ -277,12 +277,12 @@ class Encoder:
         track: Track,
         starts: Int64,
         on_progress: Callable[[float], None] | None,
-        beside: Callable[[float, list[Float32]], None] | None = None,
+        on_group: Callable[[float, list[Float32]], None] | None = None,
     ) -> tuple[Float32, Float64]:
         """Embeddings [n, d] and levels [n] of the windows that begin at frames ``starts``.
 
-        ``beside`` is told after each group how many seconds of the track have been read, and the
-        embeddings so far.
+        ``on_group`` is called after each group with the seconds of the track that were read and
+        the embeddings so far.
         """
         groups = track.groups(starts)
         # The gain must be known before the first window runs, so six groups are read ahead.
@@ -296,9 +296,9 @@ class Encoder:
                 cut = first.pop(i, None) or track.cut(group)
                 levels.append(cut.levels)
                 yield cut.stretch * gain, cut.offsets
-                if beside and parts:
+                if on_group and parts:
                     end = int(group[-1]) + self._spec.window_frames
-                    beside(end * self._spec.frame_s, parts)
+                    on_group(end * self._spec.frame_s, parts)
                 if track.has_ended:  # its length was overstated, and what follows would be silence
                     return
 

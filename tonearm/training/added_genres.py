@@ -21,7 +21,7 @@ from tonearm.training import head_fit as heads
 from tonearm.training import texture_votes
 from tonearm.training.custom_genres import folds_for, held_out_folds, subset
 from tonearm.training.head_fit import Discriminant, Tracks
-from tonearm.training.known_region import surroundings
+from tonearm.training.known_region import regions_of
 
 Float64 = NDArray[np.float64]
 
@@ -34,8 +34,8 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
 
     A new genre is a new centre; for the second encoder too, where enough of its tracks have a
     texture (else the texture votes among the others alone). The covariance within genres, which
-    hundreds of tracks made, is kept, and so is the calibration. The surroundings of a new genre are
-    known from now on, whatever the detector of other sounds says.
+    hundreds of tracks made, is kept, and so is the calibration. Sounds near a new genre are known
+    from now on, whatever the out-of-domain detector says.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
     if head.detector is None:
         return grown
     # Else the new genre's own music would be called unknown: the detector knows the old alone.
-    near = surroundings(checked_statistics(head), new, labels=added, power=head.power)
+    near = regions_of(checked_statistics(head), new, labels=added, power=head.power)
     return replace(
         grown, known_region=head.known_region.joined_with(near) if head.known_region else near
     )

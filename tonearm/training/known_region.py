@@ -25,10 +25,10 @@ Float64 = NDArray[np.float64]
 NEAR = 0.5
 
 
-def surroundings(
+def regions_of(
     statistics: Mapping[str, Float64], new: Tracks, *, labels: tuple[str, ...], power: float
 ) -> KnownRegion:
-    """Those of new genres: `NEAR` of the tracks of each lie within, and of their windows.
+    """Known regions of new genres: `NEAR` of the tracks of each lie within, and of their windows.
 
     Each track is measured from the centre of those of other groups.
 
