@@ -94,7 +94,7 @@ class DecodeError(TonearmError):
     kind : DecodeKind
         A stable word for programs (``error.kind`` in JSON).
     reason : str
-        What is wrong, for people: it goes on from the path as a sentence does.
+        What is wrong, for people: the path and it make a sentence.
 
     Examples
     --------
@@ -144,7 +144,7 @@ class LibraryError(TonearmError):
 
 
 class NothingToUndoError(LibraryError):
-    """All that was written is undone: for a command line, no fault but a sentence."""
+    """All that was written is undone already: a command line says so, and does not fail."""
 
 
 class TagError(TonearmError):

@@ -47,7 +47,7 @@ class ModelRecord:
     name : str
         What the model calls itself.
     encoder : str
-        SHA-256 of the encoders: embeddings of one can be compared.
+        SHA-256 of the encoders: only embeddings of the same ones can be compared.
     labels : tuple of str [k]
         Genres, in the order of the probabilities.
     names : tuple of str [d] or None
@@ -73,7 +73,7 @@ class Track:
     id : int
         Its number, which stays when the file moves or changes.
     path : str
-        Absolute, as Python names files whose names are not UTF-8.
+        Absolute; bytes that are not UTF-8 are surrogates, as in all of Python.
     missing : bool
         Whether the file was missing at the last scan.
     size, mtime_ns : int

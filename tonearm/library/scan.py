@@ -74,7 +74,7 @@ def scan(
     exclude : sequence of str
         Patterns of names, or of whole paths, to skip; files scanned before count as missing.
     limits : Limits or None
-        What one file may cost.
+        Time and memory that one file may take.
     result : Scan or None
         Filled as the scan goes, for a caller who is interrupted.
     on_progress : callable

@@ -53,7 +53,7 @@ class Probe:
 
     @classmethod
     def of(cls, embeddings: Embeddings, model: Model, *, key: str | None = None) -> Probe:
-        """Of a file that the library need not have, as ``model`` encoded it.
+        """From the embeddings of a sound, which need not be in the library.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ def probe_of(
 
 
 def similar(library: Library, probe: Probe, *, count: int, genre: str | None = None) -> list[Match]:
-    """The tracks nearest to a sound, nearest first; of copies one, and none of the sound itself.
+    """The tracks most similar to a sound, nearest first; one of several copies, never itself.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class PlannedFile:
     track : Track
         The file.
     prediction : Prediction or None
-        Its own, or that of its album; None of a link to a file that could not be analysed.
+        Its own, or that of its album; None for a link to a file that could not be analysed.
     proposal : Proposal
         What to do.
     album : str or None
@@ -58,7 +58,7 @@ class PlannedFile:
     reason : str or None
         Why it cannot be written, where ``proposal.action`` is ``refused``.
     changed : bool
-        Whether it is refused since it changed after the scan: another scan helps.
+        Whether it is refused because it changed after the scan: another scan helps.
     """
 
     track: Track

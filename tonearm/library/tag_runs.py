@@ -69,14 +69,14 @@ ProgressCallback = Callable[[RunResult], None]
 
 @contextmanager
 def open_journal(place: Path, library: Library | None) -> Iterator[Journal]:
-    """The journal next to the library at ``place``, for writing; the library is open, or gone.
+    """The journal next to the library at ``place``, for writing.
 
     Parameters
     ----------
     place : Path
         The library's file.
     library : Library or None
-        The library, open.
+        The library, open; None if it is no longer there.
     """
     with Journal(journal_path(place), write=True) as journal:
         _refresh_recovered(library, journal)

@@ -110,13 +110,13 @@ class Classifier:
         Parameters
         ----------
         source : path, binary file object or array
-            An audio file; an open one, read from where it stands; or samples [n], [n, channels] or
-            [channels, n], floats in -1..1 or integers of their type's full range.
+            An audio file; an open file, read from its current position; or samples [n],
+            [n, channels] or [channels, n], floats in -1..1 or integers of their type's full range.
         sample_rate_hz : float or None
             Of samples, in hertz; files say it themselves.
         count : int, 'all' or None
             Windows of 3 s to analyse, ``all`` for the whole track; None is as many as it takes to
-            be confident, up to the model file's own number.
+            be confident, up to the number in the model file.
         timeline : bool
             Analyse the whole track, a window each second, whatever ``count`` says.
         on_progress : callable or None
@@ -157,19 +157,19 @@ class Classifier:
         Parameters
         ----------
         embeddings : Embeddings or float [n, d]
-            From :meth:`embed`; an array alone does for windows at any distance from each other.
+            From :meth:`embed`; or an array of windows from any places of a track.
         timeline : bool
-            Divide the track into segments of one genre; embeddings made with ``timeline=True`` do
-            so to the second.
+            Divide the track into segments of one genre; to the second, if :meth:`embed` was
+            called with ``timeline=True``.
         tags : bool
             Give moods and instruments as well.
 
         Raises
         ------
         ModelError
-            When the numbers are not such as this model's encoder gives.
+            When the embeddings are not those of this model's encoder.
         ValueError
-            When ``timeline`` or ``tags`` is asked of an array, which does not say when and what.
+            When ``timeline`` or ``tags`` is asked for an array, which has neither times nor names.
 
         Examples
         --------
@@ -229,13 +229,13 @@ class Classifier:
         source, sample_rate_hz : path, binary file object or array; float or None
             As for :meth:`embed`.
         timeline : bool
-            Analyse the whole track, and say from when to when which genre.
+            Analyse the whole track, and divide it into segments of one genre.
         tags : bool
             Give moods and instruments as well.
         count, on_progress : int, 'all' or None; callable or None
             As for :meth:`embed`.
         reasons : bool
-            Say why as well, of the windows that are analysed; the answer stays the same.
+            Also give reasons, from the windows that are analysed; the prediction is the same.
 
         Raises
         ------
@@ -298,7 +298,7 @@ class Classifier:
     ) -> Prediction | DecodeError:
         """:meth:`predict`, but a file that fails is a result too: the error is returned.
 
-        Whatever goes wrong with one file ends as a DecodeError, so that it ends no batch; what is
+        Whatever goes wrong with one file ends as a DecodeError, so that a batch goes on; what is
         wrong with the model is raised.
 
         Parameters

@@ -58,7 +58,7 @@ class Embeddings:
     modulations : float32 [m, f] or None
         What the second encoder's filters gave, before they became texture: for reasons alone.
     silent : bool
-        Whether none of the windows holds more than digital silence.
+        Whether all windows are digital silence.
     """
 
     values: Float32

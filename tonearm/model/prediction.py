@@ -51,7 +51,7 @@ class Prediction:
     tags : dict of str to float
         Moods, instruments and more, most probable first; empty unless asked for.
     timeline : list of Segment
-        From when to when which genre; empty unless asked for.
+        Segments of one genre; empty unless asked for.
     mix : dict of str to float or None
         Fraction of the track for each genre, where the music changes genre.
     reasons : Reasons or None

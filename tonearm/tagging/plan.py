@@ -98,7 +98,7 @@ class Rules:
     names : mapping of str to tuple of str
         The collection's names for the model's genres; an empty tuple means never.
     only, never : frozenset of str
-        The model's genres that alone are written (all where empty), and those that are not.
+        The only genres of the model that are written (all if empty), and those that never are.
     placeholders : frozenset of str
         Keys of names (:func:`tonearm.genres.key`) that count as no genre.
     joint : str or None
