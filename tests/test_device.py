@@ -52,7 +52,8 @@ def test_the_processor_unless_somebody_chooses(with_cuda, monkeypatch):
     network.use_device("cpu")
     network.onnx_session(b"")
     cpu = [("CPUExecutionProvider", {})]
-    cuda = [("CUDAExecutionProvider", {"use_tf32": "0"})]
+    options = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+    cuda = [("CUDAExecutionProvider", options)]
     assert with_cuda.made == [cpu, cuda, cpu, cpu]
 
 

@@ -9,8 +9,11 @@ import pytest
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("fsspec")
 
+import numpy as np  # noqa: E402
 from support import objects  # noqa: E402
 from support.fakes import tiny_model  # noqa: E402
+from support.songs import song as song_of_one_tone  # noqa: E402
+from support.sounds import write_sndfile  # noqa: E402
 
 from tonearm.distributed.manifest import write_slices  # noqa: E402
 from tonearm.distributed.output import Output  # noqa: E402
@@ -80,6 +83,8 @@ def test_every_object_gets_a_row_in_the_order_of_the_manifest(job, tmp_path):
 def test_the_rows_are_those_of_a_scan(tiny, music, tmp_path):
     from tonearm.library.scan import scan
 
+    song_of_one_tone(music / "short.wav", seconds=1)
+    write_sndfile(music / "silent.wav", np.zeros(40_000, np.float32), 8_000, form="WAV")
     songs = sorted(str(path) for path in music.rglob("*.wav"))
     with Library(tmp_path / "l.sqlite", write=True) as library:
         scan(library, [music], model=tiny.model, jobs=1)
@@ -87,8 +92,10 @@ def test_the_rows_are_those_of_a_scan(tiny, music, tmp_path):
     job = Job(str(tmp_path / "out"), tiny.model, 64)
     manifest_of(job, tmp_path, *songs)
     analyse(job)
+    notes = []
     for row in rows_of(job):
         local = here.pop(row.path)
+        assert row.embeddings.silent == local.embeddings.silent
         for name in ("values", "starts_s", "texture"):
             own, other = getattr(row.embeddings, name), getattr(local.embeddings, name)
             assert (own is None) == (other is None)
@@ -97,7 +104,8 @@ def test_the_rows_are_those_of_a_scan(tiny, music, tmp_path):
         plain = replace(row, embeddings=None, prediction=None)
         assert plain == replace(local, embeddings=None, prediction=None)
         assert row.prediction.to_dict() == local.prediction.to_dict()
-    assert not here
+        notes.append(row.prediction.note)
+    assert not here and notes == [None, None, None, "short", "silent"]
 
 
 def test_a_part_that_is_there_is_not_analysed_again(job, tmp_path):

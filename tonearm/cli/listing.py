@@ -18,6 +18,7 @@ import typer
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, location
 from tonearm.genres import UNKNOWN, id3_name
+from tonearm.model.prediction import NOTES
 
 if TYPE_CHECKING:
     from tonearm.library.listing import Row
@@ -152,7 +153,7 @@ def _table(rows: Iterable[Row], *, notes: Mapping[str, str]) -> Iterator[str]:
     for row in rows:
         # Of an unknown sound the number would be that of a genre that it is not.
         share = f"{row.confidence:.0%}" if row.genre and row.confidence is not None else ""
-        note = notes.get(row.path) or row.error or row.warning
+        note = notes.get(row.path) or row.error or row.warning or (row.note and NOTES[row.note])
         name, tags = _name(row.genre, row.nearest), _joined(row.tags)
         line = f"{name:12} {share:>4}  {tags:20}  {console.printable(row.path)}"
         yield line + (f"  ({console.printable(note)})" if note else "") + "\n"

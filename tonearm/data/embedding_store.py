@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from tonearm.database import Database
 from tonearm.files import FileStatus
 
-TABLES = """
+SILENT = " silent INTEGER NOT NULL DEFAULT 0,"
+TABLES = f"""
 CREATE TABLE embeddings(
     key TEXT NOT NULL, encoder TEXT NOT NULL, duration_s REAL NOT NULL, warning TEXT,
     windows INTEGER NOT NULL, values_f16 BLOB NOT NULL, starts_f32 BLOB, texture_f16 BLOB,
-    texture_windows INTEGER, PRIMARY KEY(key, encoder)) WITHOUT ROWID;
+    texture_windows INTEGER,{SILENT} PRIMARY KEY(key, encoder)) WITHOUT ROWID;
 CREATE TABLE analysed(
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     ctime_ns INTEGER NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL,
@@ -46,6 +47,8 @@ class StoredEmbeddings:
         What is wrong with the file.
     texture : float16 [m, t] or None
         What the second encoder gives.
+    silent : bool
+        Whether there is nothing but silence; False too if an earlier version stored the row.
     """
 
     values: NDArray[np.float16]
@@ -53,6 +56,7 @@ class StoredEmbeddings:
     duration_s: float
     warning: str | None = None
     texture: NDArray[np.float16] | None = None
+    silent: bool = False
 
 
 def texture_of(values: bytes | None, windows: int | None) -> NDArray[np.float16] | None:
@@ -115,12 +119,12 @@ class EmbeddingStore:
         """
         found = self._database.rows(
             "SELECT windows, values_f16, starts_f32, duration_s, warning, texture_f16,"
-            " texture_windows FROM embeddings WHERE key = ? AND encoder = ?",
+            " texture_windows, silent FROM embeddings WHERE key = ? AND encoder = ?",
             [key, encoder],
         )
         if not found:
             return None
-        windows, values, starts, duration_s, warning, *texture = found[0]
+        windows, values, starts, duration_s, warning, *texture, silent = found[0]
         return StoredEmbeddings(
             # Half precision, as stored; callers widen it before they compute.
             np.frombuffer(values, dtype=np.float16).reshape(windows, -1),
@@ -128,6 +132,7 @@ class EmbeddingStore:
             duration_s,
             warning,
             texture_of(*texture),
+            bool(silent),
         )
 
     def put(self, key: str, encoder: str, made: StoredEmbeddings) -> None:
@@ -154,9 +159,9 @@ class EmbeddingStore:
             texture = (made.texture.astype(np.float16).tobytes(), len(made.texture))
         self._database.write(
             "INSERT OR REPLACE INTO embeddings(key, encoder, duration_s, warning, windows,"
-            " values_f16, starts_f32, texture_f16, texture_windows)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*row, *texture)],
+            " values_f16, starts_f32, texture_f16, texture_windows, silent)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*row, *texture, made.silent)],
         )
 
     def file(self, path: bytes, status: FileStatus) -> AnalysedFile | None:

@@ -11,7 +11,7 @@ from tonearm.data.embedding_store import StoredEmbeddings, texture_of
 from tonearm.library.store import Library
 from tonearm.model.file import Model
 from tonearm.model.mix import with_mix
-from tonearm.model.prediction import Prediction
+from tonearm.model.prediction import Prediction, note_of
 
 _BATCH = 1_000  # sounds in one transaction; a scan that is stopped goes on with the next batch
 
@@ -38,7 +38,13 @@ def classify_stored(model: Model, kept: StoredEmbeddings) -> Prediction:
             duration_s=kept.duration_s,
             window_s=model.features.window_s,
         )
-    return replace(named, styles=model.styles_of(named.genre, windows))
+    return replace(
+        named,
+        styles=model.styles_of(named.genre, windows),
+        note=note_of(
+            silent=kept.silent, duration_s=kept.duration_s, window_s=model.features.window_s
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def stored_sounds(
     """
     sql = (
         "SELECT s.id, s.genre, w.windows, w.values_f16, w.starts_f32, s.duration_s, w.texture_f16,"
-        " w.texture_windows FROM sounds s JOIN models m ON m.id = s.model"
+        " w.texture_windows, w.silent FROM sounds s JOIN models m ON m.id = s.model"
         " JOIN embeddings w ON w.key = s.key AND w.encoder = m.encoder"
         " WHERE s.id > ? AND s.model IS NOT ? AND m.encoder = ? ORDER BY s.id LIMIT ?"
     )
@@ -92,7 +98,8 @@ def stored_sounds(
                     starts_s=None if starts is None else np.frombuffer(starts, dtype=np.float32),
                     duration_s=duration_s,
                     texture=texture_of(*texture),
+                    silent=bool(silent),
                 ),
             )
-            for number, genre, windows, data, starts, duration_s, *texture in rows
+            for number, genre, windows, data, starts, duration_s, *texture, silent in rows
         ]

@@ -164,6 +164,7 @@ def _rounded(path: FilePath, embeddings: Embeddings) -> StoredEmbeddings:
         duration_s=embeddings.duration_s,
         warning="; ".join(embeddings.warnings) or None,
         texture=None if embeddings.texture is None else embeddings.texture.astype(np.float16),
+        silent=embeddings.silent,
     )
 
 

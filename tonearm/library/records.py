@@ -98,6 +98,8 @@ class Track:
         Finer styles, most probable first.
     device, inode : int
         Which file it is, whatever its names: links have both in common.
+    note : str or None
+        Why the genre is unknown or doubtful although the file is whole: ``silent`` or ``short``.
 
     Examples
     --------
@@ -126,6 +128,7 @@ class Track:
     styles: dict[str, float] = field(default_factory=dict)
     device: int = 0
     inode: int = 0
+    note: str | None = None
 
     @property
     def prediction(self) -> Prediction | None:
@@ -141,6 +144,7 @@ class Track:
             path=self.path,
             duration_s=self.duration_s,
             warnings=(self.warning,) if self.warning else (),
+            note=self.note,
         )
 
 

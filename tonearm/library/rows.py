@@ -23,7 +23,7 @@ TRACK_COLUMNS = (
     "t.id, t.path, t.missing, t.size, t.mtime_ns, s.key, s.duration_s, t.title, t.artist, t.album,"
     " t.album_artist, t.genres, t.by_tonearm, t.tag_error, s.genre, s.nearest, s.confidence,"
     " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message, s.styles,"
-    " t.device, t.inode"
+    " t.device, t.inode, s.note"
 )
 # Tracks that are, or lie below, one of the paths whose bounds are given; any number of paths.
 BELOW = (
@@ -94,7 +94,7 @@ def bounds_of(paths: Iterable[str | os.PathLike[str]]) -> str:
 
 
 def stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[Any, ...]:
-    """Genre, nearest, confidence, float32 [k] in the order of the model's labels, and styles.
+    """Genre, nearest, confidence, float32 [k] in the order of the model's labels, styles, note.
 
     Parameters
     ----------
@@ -106,7 +106,8 @@ def stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[An
     probabilities = np.array([prediction.probabilities[name] for name in labels], np.float32)
     styles = json.dumps(prediction.styles, ensure_ascii=False)
     numbers = probabilities.tobytes()
-    return prediction.genre, prediction.nearest, prediction.confidence, numbers, styles
+    named = prediction.genre, prediction.nearest, prediction.confidence
+    return *named, numbers, styles, prediction.note
 
 
 @lru_cache(maxsize=1_000)
@@ -148,7 +149,8 @@ def track_of(row: tuple[Any, ...]) -> Track:
     """
     (number, path, missing, size, mtime_ns, key, duration_s, title, artist, album) = row[:10]
     (album_artist, genres, by_tonearm, tag_error, genre, nearest, confidence) = row[10:17]
-    (probabilities, labels, warning, error_kind, error_message, styles, device, inode) = row[17:]
+    (probabilities, labels, warning, error_kind, error_message, styles) = row[17:23]
+    (device, inode, note) = row[23:]
     ranked: dict[str, float] = {}
     if labels is not None:
         # By the labels of the model that classified it, which may have other genres than the one in
@@ -181,4 +183,5 @@ def track_of(row: tuple[Any, ...]) -> Track:
         styles=json.loads(styles) if styles else {},
         device=device,
         inode=inode,
+        note=note,
     )

@@ -13,7 +13,7 @@ CREATE TABLE sounds(
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models,
     duration_s REAL NOT NULL, genre TEXT, nearest TEXT NOT NULL, confidence REAL NOT NULL,
     warning TEXT, probabilities BLOB NOT NULL, pooled BLOB NOT NULL,
-    styles TEXT NOT NULL DEFAULT '{{}}');
+    styles TEXT NOT NULL DEFAULT '{{}}', note TEXT);
 CREATE TABLE tracks(
     id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, missing INTEGER NOT NULL DEFAULT 0,
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
@@ -25,8 +25,10 @@ CREATE INDEX tracks_sound ON tracks(sound, missing);
 CREATE INDEX sounds_model ON sounds(model);
 CREATE TABLE roots(path BLOB PRIMARY KEY);
 """
+# As they were in version 2.
+_EMBEDDINGS_2 = embedding_store.TABLES.replace(embedding_store.SILENT, "")
 # Version 1 kept the embeddings of each sound in a table of their own, without where they begin.
-_TO_VERSION_2 = f"""{embedding_store.TABLES};
+_TO_VERSION_2 = f"""{_EMBEDDINGS_2};
 ALTER TABLE models RENAME COLUMN listener TO encoder;
 ALTER TABLE sounds ADD COLUMN styles TEXT NOT NULL DEFAULT '{{}}';
 INSERT INTO embeddings(key, encoder, duration_s, warning, windows, values_f16)
@@ -35,10 +37,15 @@ INSERT INTO embeddings(key, encoder, duration_s, warning, windows, values_f16)
     FROM windows w JOIN sounds s ON s.id = w.sound JOIN models m ON m.id = s.model;
 DROP TABLE windows
 """  # noqa: S608
+# Version 2 did not keep that a sound is silent or short; of what it analysed nobody knows.
+_TO_VERSION_3 = f"""
+ALTER TABLE embeddings ADD COLUMN {embedding_store.SILENT.strip(" ,")};
+ALTER TABLE sounds ADD COLUMN note TEXT
+"""
 SCHEMA = Schema(
     "library",
     application_id=0x544F4E45,  # "TONE"
-    version=2,
+    version=3,
     tables=_TABLES,
     remedy="run `tonearm scan FOLDER`",
     later=(
@@ -48,5 +55,5 @@ SCHEMA = Schema(
         # Folders that the last walk found on another disk than the folder above them.
         "CREATE TABLE IF NOT EXISTS mounts(path BLOB PRIMARY KEY)"
     ),
-    upgrades=(_TO_VERSION_2,),
+    upgrades=(_TO_VERSION_2, _TO_VERSION_3),
 )

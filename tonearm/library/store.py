@@ -348,17 +348,18 @@ class Library(Database):
         columns = (key, model, duration_s, *predicted, warning, pooled.tobytes())
         number = self.rows(
             "INSERT INTO sounds(key, model, duration_s, genre, nearest, confidence, probabilities,"
-            " styles, warning, pooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " styles, note, warning, pooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             # The number stays, so that tracks keep their sound when it is analysed again.
             " ON CONFLICT(key) DO UPDATE SET model = excluded.model,"
             " duration_s = excluded.duration_s, genre = excluded.genre,"
             " nearest = excluded.nearest, confidence = excluded.confidence,"
             " probabilities = excluded.probabilities, styles = excluded.styles,"
-            " warning = excluded.warning,"
+            " note = excluded.note, warning = excluded.warning,"
             " pooled = excluded.pooled RETURNING id",
             columns,
         )[0][0]
-        made = StoredEmbeddings(windows, starts_s, duration_s, warning, texture)
+        silent = prediction.note == "silent"
+        made = StoredEmbeddings(windows, starts_s, duration_s, warning, texture, silent)
         self.embeddings.put(key, encoder, made)
         return int(number)
 
@@ -400,7 +401,7 @@ class Library(Database):
         names = json.loads(labels)
         self.write(
             "UPDATE sounds SET genre = ?, nearest = ?, confidence = ?, probabilities = ?,"
-            " styles = ?, model = ? WHERE id = ?",
+            " styles = ?, note = ?, model = ? WHERE id = ?",
             (
                 (*stored_prediction(prediction, names), model, number)
                 for number, prediction in predictions

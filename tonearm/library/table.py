@@ -108,6 +108,7 @@ def schema_of(models: Sequence[ModelRecord]) -> pa.Schema:
         "mix": fractions,
         "styles": fractions,
         "warning": text,
+        "note": text,
         "error_kind": text,
         "error": text,
         "key": text,
@@ -205,6 +206,7 @@ def _columns(row: TableRow) -> dict[str, Any]:
             # Arrow takes a map as pairs, and keeps their order.
             "mix": None if predicted.mix is None else list(predicted.mix.items()),
             "styles": list(predicted.styles.items()),
+            "note": predicted.note,
         }
         values |= {f"{_PROBABILITY}{name}": p for name, p in predicted.probabilities.items()}
     if made is not None:
@@ -282,6 +284,7 @@ def _embeddings(values: dict[str, Any]) -> StoredEmbeddings | None:
         duration_s=values["duration_s"],
         warning=values["warning"],
         texture=texture_of(values["texture_f16"], values["texture_windows"]),
+        silent=values.get("note") == "silent",
     )
 
 
@@ -301,6 +304,7 @@ def _prediction(values: dict[str, Any], model: ModelRecord) -> Prediction | None
         path=values["path"],
         duration_s=values["duration_s"],
         warnings=(values["warning"],) if values["warning"] else (),
+        note=values.get("note"),  # which tables of earlier versions lack
     )
 
 

@@ -26,7 +26,7 @@ from tonearm.model import file as model_file
 from tonearm.model.encoder import Embeddings, Encoder, Plan
 from tonearm.model.file import Model
 from tonearm.model.mix import with_mix
-from tonearm.model.prediction import Prediction
+from tonearm.model.prediction import Prediction, note_of
 from tonearm.model.reasons import reasons_of
 from tonearm.model.track_segments import checked_texture, checked_windows, track_segments
 from tonearm.windows import WindowCount
@@ -198,7 +198,11 @@ class Classifier:
             tags=embeddings.tags() if tags else {},
             timeline=track_segments(self.model, embeddings) if timeline else [],
             warnings=embeddings.warnings,
-            note=self._note(embeddings),
+            note=note_of(
+                silent=embeddings.silent,
+                duration_s=embeddings.duration_s,
+                window_s=self.model.features.window_s,
+            ),
         )
         # A mix may take the genre away, so styles come after it.
         whole = with_mix(
@@ -415,11 +419,6 @@ class Classifier:
             return prediction
         ranked = list(prediction.probabilities)
         return replace(prediction, reasons=reasons_of(self.model, embeddings, ranked))
-
-    def _note(self, embeddings: Embeddings) -> str | None:
-        if embeddings.silent:
-            return "silent"
-        return "short" if embeddings.duration_s < self.model.features.window_s else None
 
     def _name_genre(
         self, windows: Float32, texture: Float32 | None = None, *, duration_s: float | None = None

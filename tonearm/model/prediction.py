@@ -31,6 +31,23 @@ NOTES = {
 }
 
 
+def note_of(*, silent: bool, duration_s: float, window_s: float) -> str | None:
+    """Why an answer is unknown or doubtful although the file is whole, a key of ``NOTES``.
+
+    Parameters
+    ----------
+    silent : bool
+        Whether there is nothing but silence.
+    duration_s : float
+        Length of the track.
+    window_s : float
+        Length of a window of the model.
+    """
+    if silent:
+        return "silent"
+    return "short" if duration_s < window_s else None
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What Tonearm says of one track.

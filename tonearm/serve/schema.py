@@ -84,6 +84,9 @@ class TrackRow(BaseModel):
     duration_s: float | None
     review: ReviewRow | None
     warning: str | None = Field(description="What is damaged")
+    note: Literal["silent", "short"] | None = Field(
+        description="Why the genre is unknown or doubtful although the file is whole"
+    )
     error: FileError | None
 
 

@@ -183,6 +183,7 @@ def row(track: Track, review: Review | None) -> dict[str, Any]:
         "duration_s": track.duration_s,
         "styles": track.styles,
         "warning": track.warning,
+        "note": track.note,
         "review": {"verdict": review.verdict.value, "genre": review.genre} if review else None,
         "error": error if track.error_kind else None,
     }

@@ -23,6 +23,7 @@ const SILENT = "Tonearm does not answer: is `tonearm serve` still running?";
  * @property {?number} duration_s
  * @property {?{verdict: string, genre: ?string}} review
  * @property {?string} warning
+ * @property {?string} note "silent" or "short", where there was little to classify
  * @property {?{kind: string, message: string}} error
  */
 

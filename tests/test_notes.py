@@ -1,0 +1,91 @@
+"""That a sound is silent or short is said wherever its genre is: library, lists, tables, page."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.fakes import tiny_model
+from support.songs import song as song_of_one_tone
+from support.sounds import write_sndfile
+
+from tonearm.library.scan import scan
+from tonearm.library.store import Library
+from tonearm.model.prediction import NOTES
+from tonearm.serve.tracks import row
+
+EXPECTED = {"a low.wav": None, "short.wav": "short", "silent.wav": "silent"}
+
+
+@pytest.fixture
+def case(tmp_path, tiny):
+    """A scanned folder of a song, a second of one, and silence; and its library."""
+    folder = tmp_path / "music"
+    song_of_one_tone(folder / "a low.wav")
+    song_of_one_tone(folder / "short.wav", seconds=1)
+    write_sndfile(folder / "silent.wav", np.zeros(40_000, np.float32), 8_000, form="WAV")
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        scan(library, [folder], model=tiny.model, jobs=1)
+    return tmp_path
+
+
+def notes_of(library):
+    return {track.path.rpartition("/")[2]: track.note for track in library.tracks()}
+
+
+def test_a_scan_keeps_what_predict_says(case, tiny):
+    with Library(case / "l.sqlite") as library:
+        assert notes_of(library) == EXPECTED
+        for track in library.tracks():
+            assert (
+                track.prediction.note == tiny.predict(track.path).note == row(track, None)["note"]
+            )
+
+
+def test_they_outlast_another_model(case):
+    other = tiny_model()
+    head = replace(other.head, weight=-other.head.weight)
+    other = replace(other, head=head, sha256="b" * 64)
+    with Library(case / "l.sqlite", write=True) as library:
+        result = scan(library, [case / "music"], model=other, jobs=1)
+        assert (result.analysed, result.reclassified) == (0, 3)
+        assert notes_of(library) == EXPECTED
+
+
+def test_lists_say_it(case, tonearm):
+    place = ("--library", case / "l.sqlite")
+    lines = tonearm("list", *place).out.splitlines()
+    assert [line.rpartition("  (")[2][:-1] for line in lines[1:]] == [*map(NOTES.get, NOTES)][::-1]
+    files = json.loads(tonearm("list", "-f", "json", *place).out)["files"]
+    assert [file["note"] for file in files] == [*EXPECTED.values()]
+    table = csv.DictReader(tonearm("list", "-f", "csv", *place).out.splitlines())
+    assert [line["note"] or None for line in table] == [*EXPECTED.values()]
+
+
+def test_tables_keep_it(case, tonearm):
+    pytest.importorskip("pyarrow")
+    tonearm("export", "-o", case / "all.parquet", "--library", case / "l.sqlite")
+    tonearm("import", case / "all.parquet", "--library", case / "b.sqlite")
+    with Library(case / "l.sqlite") as here, Library(case / "b.sqlite") as there:
+        assert notes_of(there) == EXPECTED
+        encoder = here.model().encoder
+        for track in here.tracks():
+            silent = [each.embeddings.get(track.key, encoder).silent for each in (here, there)]
+            assert silent == [track.note == "silent"] * 2
+
+
+def test_a_library_of_before_has_none(case):
+    """What version 2 wrote is read, and a scan of new files keeps theirs."""
+    with sqlite3.connect(case / "l.sqlite") as file:
+        file.execute("ALTER TABLE embeddings DROP COLUMN silent")
+        file.execute("ALTER TABLE sounds DROP COLUMN note")
+        file.execute("PRAGMA user_version = 2")
+    file.close()
+    with Library(case / "l.sqlite") as library:
+        assert notes_of(library) == dict.fromkeys(EXPECTED)
+        made = library.embeddings.get(next(library.tracks()).key, library.model().encoder)
+        assert made.silent is False
