@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tonearm.model import file as model_file
+from tonearm.model.encoder import Embeddings
+from tonearm.model.halves import last_weights
 from tonearm.model.head import Head
-from tonearm.model.reasons import band_reasons, tag_reasons, window_reasons
+from tonearm.model.reasons import band_reasons, reasons_of, tag_reasons, window_reasons
 from tonearm.model.texture import GROUPS, TextureHead
+from tonearm.training import texture_votes
+from tonearm.training.head_fit import Tracks
 
 NAMES = ("drums", "piano", "voice")
 
@@ -74,3 +81,40 @@ def test_bands_add_up_to_the_difference_of_the_votes() -> None:
     moved = band_reasons(part, lowest[None], edges_hz, (0, 1))
     assert moved[0].amount == pytest.approx(weight[0, 0] - weight[0, 1], abs=0.01)
     assert all(band.amount == 0 for band in moved[1:])
+
+
+def test_bands_are_told_after_the_textures_were_learnt_from() -> None:
+    """`learn` moves the votes; how the filters make them up is in the encoder's last layer."""
+    model, rng = model_file.load(), np.random.default_rng(0)
+    part = model.head.texture
+    assert model.texture and part and part.modulation_mean is not None
+    modulations = part.modulation_mean + rng.normal(0, 0.1, (2, len(part.modulation_mean)))
+    embeddings = Embeddings(
+        values=rng.uniform(0, 0.2, (3, 50)).astype(np.float32),
+        starts_s=np.arange(3.0),
+        duration_s=6.0,
+        names=model.embedding_names,
+        texture=np.zeros((2, part.dimensions), np.float32),
+        modulations=modulations.astype(np.float32),
+    )
+
+    def bands(texture: TextureHead) -> list[float]:
+        head = replace(model.head, texture=texture)
+        found = reasons_of(replace(model, head=head), embeddings, ("jazz", "blues"))
+        return [band.amount for band in found.bands]
+
+    before = bands(part)
+    assert bands(replace(part, modulation_weight=None)) == before, "the stored ones are these"
+    some = rng.normal(0, 1, (30, part.dimensions))
+    given = Tracks([np.zeros((1, 50))] * 30, ["jazz"] * 30, ["a"] * 30, [t[None] for t in some])
+    moved = texture_votes.moved(part, given, model.labels, prior_tracks=30)
+    after = bands(moved)
+    assert after != before
+    jazz, blues = (model.labels.index(label) for label in ("jazz", "blues"))
+    projection = last_weights(model.texture.encoder)
+    votes = (embeddings.modulations.mean(axis=0) - part.modulation_mean) @ projection @ moved.weight
+    assert sum(after) == pytest.approx(votes[jazz] - votes[blues], abs=0.05)
+
+
+def test_a_network_without_a_linear_layer_at_its_end_has_no_last_weights() -> None:
+    assert last_weights(model_file.load().encoder) is None

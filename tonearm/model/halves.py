@@ -14,11 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 # Numbers of fields in onnx.proto, by message.
 _GRAPH = 7
 _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE_INFO = 1, 5, 11, 12, 13
 _NODE_INPUT, _NODE_OUTPUT, _NODE_KIND, _NODE_ATTRIBUTE = 1, 2, 4, 5
 _ATTRIBUTE_NAME, _ATTRIBUTE_INTS, _TENSOR_NAME = 1, 8, 8
+_TENSOR_SIZES, _TENSOR_RAW = 1, 9
 _FLOAT = 1  # of TensorProto.DataType
 # Kinds of a field's value: a number of any length, of 8 bytes, a length and bytes, of 4 bytes.
 _NUMBER, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
@@ -109,6 +113,34 @@ def halves(model: bytes, *, window_frames: int, bands: int) -> Halves | None:
         between=between,
         reach=max(seen.values()) // 2,
     )
+
+
+def last_weights(model: bytes) -> NDArray[np.float32] | None:
+    """The weights [inputs, outputs] of the linear layer that a network ends with; None without one.
+
+    Parameters
+    ----------
+    model : bytes
+        An ONNX model.
+    """
+    graph = _graph(model)
+    last = _nodes(graph)[-1:]  # none in an empty graph
+    if not last or last[0].kind != b"Gemm":
+        return None
+    for number, value, _ in _fields(graph):
+        if number != _INITIALIZER or _name(value, _TENSOR_NAME) != last[0].inputs[1]:
+            continue
+        assert isinstance(value, bytes)
+        shape, data = [], b""
+        for field, part, _ in _fields(value):
+            if field == _TENSOR_SIZES and isinstance(part, int):
+                shape.append(part)
+            elif field == _TENSOR_RAW and isinstance(part, bytes):
+                data = part
+        if len(shape) == 2 and len(data) == 4 * shape[0] * shape[1]:
+            # As PyTorch writes them: a row for each output.
+            return np.frombuffer(data, dtype="<f4").reshape(shape).T
+    return None
 
 
 def _frames_seen(node: _Node, producers: Mapping[str, _Node]) -> int:

@@ -9,7 +9,7 @@ calibrated, so the amounts order the reasons and do not sum to the probability.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tonearm.features import band_edges_hz
 from tonearm.model.encoder import Embeddings
 from tonearm.model.file import Model
+from tonearm.model.halves import last_weights
 from tonearm.model.head import Head, log_votes
 from tonearm.model.texture import GROUPS, TextureHead
 from tonearm.model.votes import spread
@@ -138,11 +139,22 @@ def reasons_of(model: Model, embeddings: Embeddings, ranked: Sequence[str]) -> R
     modulations = embeddings.modulations
     if model.texture is not None and head.texture is not None and modulations is not None:
         edges_hz = band_edges_hz(model.texture.features, GROUPS)
-        bands = band_reasons(head.texture, modulations, edges_hz, pair)
+        voting = _with_modulation_weight(head.texture, model.texture.encoder)
+        bands = band_reasons(voting, modulations, edges_hz, pair)
     # By number where nobody named them, as in a network of one's own.
     names = model.embedding_names or tuple(map(str, range(head.dimensions)))
     tags = tag_reasons(head, embeddings.values, names, pair)
     return Reasons(ranked[0], ranked[1], tags, windows, bands, typical_s)
+
+
+def _with_modulation_weight(head: TextureHead, encoder: bytes) -> TextureHead:
+    """The same votes; after `learn` or `extend` how bands speak follows from the encoder."""
+    if head.modulation_weight is not None:
+        return head
+    projection = last_weights(encoder)  # (f, t)
+    if projection is None or projection.shape[1] != head.dimensions:
+        return head
+    return replace(head, modulation_weight=projection.astype(np.float64) @ head.weight)
 
 
 def tag_reasons(

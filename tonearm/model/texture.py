@@ -40,7 +40,8 @@ class TextureHead:
     ask_below : float
         The texture counts where the first encoder alone is less confident than this.
     modulation_weight, modulation_mean : float64 [f, k], [f], or None
-        From the filters' own numbers to the same logits, and their usual values: for reasons.
+        From the filters' own numbers to the same logits, and their usual values: for reasons. The
+        weight follows from the encoder's last layer where it is None.
     detector : TextureDetector or None
         Second opinion on whether a suspect track is music at all.
     covariance : float64 [t, t] or None
@@ -102,9 +103,10 @@ class TextureHead:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays, by name; those for reasons are rounded."""
         found: dict[str, NDArray[Any]] = {"weight": self.weight, "bias": self.bias}
-        if self.modulation_weight is not None and self.modulation_mean is not None:
-            # They explain and do not decide, so half the bytes will do.
+        # They explain and do not decide, so half the bytes will do.
+        if self.modulation_weight is not None:
             found["modulation_weight"] = self.modulation_weight.astype(np.float32)
+        if self.modulation_mean is not None:
             found["modulation_mean"] = self.modulation_mean.astype(np.float32)
         if self.detector is not None:
             found["detector"] = self.detector.weight

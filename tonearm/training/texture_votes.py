@@ -113,8 +113,6 @@ def _with_centres(head: TextureHead, centres: Float64) -> TextureHead:
         head,
         weight=weight,
         bias=-0.5 * (centres.T * weight).sum(axis=0),
-        # Reasons by bands need votes in the filters' own numbers; how these make a texture is in
-        # the encoder alone.
+        # Those of the old votes; reasons by bands then take them from the encoder.
         modulation_weight=None,
-        modulation_mean=None,
     )
