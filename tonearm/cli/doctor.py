@@ -67,7 +67,7 @@ def _files(paths: list[Path], failures: Faults) -> Iterator[Path]:
 
 
 def _is_notable(diagnosis: Diagnosis) -> bool:
-    # Kodi joins several for display, which is no other genre.
+    # Kodi shows several joined into one text, which is not another genre.
     shown = {tuple(genres) for name, genres in diagnosis.players.items() if name != "Kodi"}
     return diagnosis.disagree or diagnosis.refusal is not None or len(shown) > 1
 

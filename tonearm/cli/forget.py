@@ -32,7 +32,7 @@ def forget(
     from tonearm.library.places import count_below
     from tonearm.library.store import Library
 
-    # Neither or both: what would be meant must not be guessed where rows are dropped.
+    # Neither or both is refused: where rows are dropped, nothing may be guessed.
     if bool(paths) == missing:
         raise typer.BadParameter("name folders or files, or use --missing", param_hint="PATHS")
     faults = Faults()

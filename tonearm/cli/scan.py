@@ -129,7 +129,7 @@ def scan(
             if tag and new:
                 _tag(context, options.library, new)
 
-        # What came while nobody watched, such as before a restart, is as new.
+        # What came while nobody watched, such as before a restart, counts as new.
         write(result.new)
         _watch(replace(options, quiet=True), named, write)
         return

@@ -27,7 +27,7 @@ from tonearm.errors import SettingsError
 VARIABLE = "TONEARM_SETTINGS"
 # What a person says each time: as a setting, a look at the plan would write.
 _ASKED_EACH_TIME = frozenset({"write", "accept-licence"})
-# Values of options for paths that are none.
+# Values of path options that are not paths.
 _NO_PATHS = frozenset({"built-in", "-"})
 
 

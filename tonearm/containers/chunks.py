@@ -121,7 +121,7 @@ def chunks(
         name, body = header[: form.name_bytes], at + len(header)
         # DSF and Wave64 count the header in a chunk's size, all others its content alone.
         size = int.from_bytes(header[form.name_bytes :], form.order) - form.counted_bytes
-        if size < 0:  # a header that denies itself: where the next chunk lies, nobody knows
+        if size < 0:  # smaller than its header: the next chunk cannot be found
             return
         # RF64 stands in for RIFF above 4 GB: the 32-bit sizes are all ones, the true ones are in
         # here, the sound's behind that of the whole file.

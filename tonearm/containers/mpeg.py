@@ -18,7 +18,7 @@ from tonearm.containers.edits import read_at
 _STATED = (b"Xing", b"Info", b"VBRI")
 # What decoders cut off before the encoder's own delay (LAME's tag, "DECDELAY").
 DECODER_DELAY = 529
-# A frame may begin up to so many bytes of audio earlier, and needs two frames to swing in.
+# A frame may begin up to so many bytes of audio earlier, and a decoder needs two frames to settle.
 RESERVOIR_BYTES, SWING_FRAMES = 511, 2
 # Of a frame, what is header, checksum and side information at most.
 NO_AUDIO_BYTES = 38

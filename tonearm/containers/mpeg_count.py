@@ -102,7 +102,7 @@ class FrameCount:
         missing = self.stated.frames - self.frames - 1
         sound_bytes = self.end - self.begin - self.hole_bytes
         frame_bytes = sound_bytes // self.frames
-        # Where the bytes are there that it states as well, it is the count of frames that is wrong.
+        # If all the bytes that it states are there, its count of frames is wrong.
         if missing <= 0 or 0 < self.stated.bytes <= sound_bytes + frame_bytes * 3:
             if self.stated.frames:
                 return 0.0
@@ -125,7 +125,7 @@ class FrameCount:
         if self.places is None or not self.is_uniform:
             return None
         bounds, size = self.places, self.frame_samples
-        # A frame swings in on two before it, of which each may lean on a reservoir of bytes.
+        # A decoder needs two frames before to settle; each may use bytes of earlier frames.
         first = max(0, min((start + self.lead) // size, self.frames - 1) - SWING_FRAMES)
         last = min((start + count + self.lead) // size + 1, self.frames - 1)
         held = 0

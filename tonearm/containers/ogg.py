@@ -116,7 +116,7 @@ def _page(data: Bytes, at: int, start: int) -> Page | None:
     """The page at byte ``at`` of the data, which is byte ``start`` of the file."""
     head = data[at : at + HEADER.size]
     mark, version, flags, granule, serial, number, _, count = HEADER.unpack(head)
-    # The version has been 0 since there is Ogg; anything else is sound that looks like a mark.
+    # The version has always been 0; anything else is sound that looks like a mark.
     if mark != b"OggS" or version:
         return None
     segments = data[at + HEADER.size : at + HEADER.size + count]

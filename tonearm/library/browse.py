@@ -34,7 +34,7 @@ _ORDERS: dict[str, tuple[str, ...]] = {
     "artist": ("folded(t.artist)", "folded(t.title)"),
     "album": (ALBUM,),
     "tag": ("folded(json_extract(t.genres, '$[0]'))",),
-    # Within a genre the surest come first, whichever way the genres go.
+    # Within a genre the most confident come first, whichever way the genres go.
     "genre": ("s.genre", "-s.confidence"),
     "confidence": ("s.confidence",),
     "duration": ("s.duration_s",),

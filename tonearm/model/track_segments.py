@@ -68,7 +68,7 @@ def _texture_within(
     # A track shorter than 30 s has one window, which is the track repeated.
     window_s = min(model.texture.features.window_s, embeddings.duration_s)
     shared_s = np.minimum(starts_s + window_s, stop_s) - np.maximum(starts_s, start_s)
-    # A long window that lies half in the next segment speaks for the other genre too.
+    # A long window that lies half in the next segment votes for the other genre too.
     inside = texture[shared_s > window_s / 2]
     return inside if len(inside) else None
 
