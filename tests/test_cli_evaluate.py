@@ -155,7 +155,7 @@ def test_models(tonearm: Command, tmp_path: Path) -> None:
     assert "built-in" in ended.out and "lstm" in ended.out
     size = path.stat().st_size / 1e6
     assert f"tiny, 3 genres, {size:.2f} MB, sha256 {sha256[:12]}" in ended.out
-    assert "trained on leaking-tracks-0, split abc" in ended.out
+    assert "trained on leaking-tracks-0; split abc" in ended.out
     assert "0.667 [" in ended.out and "n=6 (valid tracks)  LEAKS" in ended.out
     assert "1 could not be read:" in ended.err and "bad.tonearm: not a Tonearm" in ended.err
     values = json.loads(tonearm("models", tmp_path / "runs", "-f", "json").out)

@@ -12,7 +12,7 @@ import typer
 
 from tonearm.cli import console, datasets
 from tonearm.cli.library_options import Location, location
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, counted
 from tonearm.faults import Faults
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def evaluate(
         _print(result)
     console.caveat(result.evaluation_set.caveats())
     for each in result.results:
-        console.caveat(result.caveats_of(each), about=f"{each.path}: ")
+        console.caveat(result.caveats_of(each), about=f"{_shown(each.path)}: ")
     console.close(
         "could not be analysed and are not counted",
         [*data_failures, *result.failed],
@@ -174,6 +174,13 @@ def _write_report(result: Evaluation, path: Path) -> None:
     console.say(f"report: {path}{replaced}")
 
 
+def _shown(path: str | Path) -> str:
+    """A model file's path, or the word by which the built-in one is named."""
+    from tonearm.model import file as model_file
+
+    return "built-in" if Path(path) == model_file.builtin_path() else console.printable(path)
+
+
 def _print(result: Evaluation) -> None:
     """The figures for people."""
     evaluation_set, split = result.evaluation_set, result.evaluation_set.split
@@ -182,16 +189,16 @@ def _print(result: Evaluation) -> None:
     if split is not None:
         where = f"{evaluation_set.subset} of {split.name} {split.sha256[:HASH_SHOWN]}"
     of = f" (of {evaluation_set.promised})" if n < evaluation_set.promised else ""
-    print(f"{console.printable(where)}: {n} tracks{of}")
+    print(f"{console.printable(where)}: {counted(n, 'track')}{of}")
     for each in result.results:
-        print(f"\n{console.printable(each.path)}")
+        print(f"\n{_shown(each.path)}")
         _print_model(each)
     for row in result.differences:
         low, high = row["interval_95_by_group"]
         # In capitals, as LEAKS is: a column is read faster than its headline.
         odd = "  NOT COMPARABLE: one of them leaks" if row["one_leaks"] else ""
         print(
-            f"\n{console.printable(row['path'])} - {console.printable(row['minus'])}:\n"
+            f"\n{_shown(row['path'])} - {_shown(row['minus'])}:\n"
             f"  tracks {row['difference']:+.3f}  by group [{low:+.3f}, {high:+.3f}]  "
             f"won {row['only_this_right']}, lost {row['only_first_right']}{odd}"
         )
@@ -204,7 +211,8 @@ def _print_model(result: ModelResult) -> None:
     among = f"{answered['accuracy']:.3f} of these right" if answered["n"] else "none"
     print(
         f"  tracks   {tracks['accuracy']:.3f}  [{ends(tracks['interval_95'])}]  n={tracks['n']}, "
-        f"by group [{ends(tracks['interval_95_by_group'])}]  {tracks['groups']} groups{leaks}\n"
+        f"by group [{ends(tracks['interval_95_by_group'])}]  "
+        f"{counted(tracks['groups'], 'group')}{leaks}\n"
         f"  windows  {each['accuracy']:.3f}  by group [{ends(each['interval_95_by_group'])}]  "
         f"n={each['n']}{leaks}\n"
         f"  macro F1 {tracks['macro_f1']:.3f}  calibration error {tracks['calibration']['ece']:.3f}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tonearm.cli import console, datasets
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, counted
 from tonearm.faults import Faults
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def print_figures(figures: Values, what: str) -> None:
     """
     groups = figures.get("groups")
     low, high = figures["interval_95_by_group" if groups else "interval_95"]
-    n = f"n={figures['n']}" + (f" by {groups} groups" if groups else "")
+    n = f"n={figures['n']}" + (f" by {counted(groups, 'group')}" if groups else "")
     interval = f"95 % interval [{low:.3f}, {high:.3f}]"
     print(f"{what}, accuracy\t{figures['accuracy']:.3f}\t{interval}\t{n}")
 

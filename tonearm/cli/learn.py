@@ -9,6 +9,7 @@ import typer
 
 from tonearm.cli import console, heads
 from tonearm.cli.library_options import Location
+from tonearm.errors import counted
 
 
 def learn(
@@ -35,7 +36,7 @@ def learn(
         learnt = lesson.measure(seed=seed)
         print(
             f"corrections\taccuracy {learnt.before:.3f} -> {learnt.after:.3f}\t"
-            f"{heads.signed(learnt.difference)}\tn={learnt.n} by {learnt.groups} groups"
+            f"{heads.signed(learnt.difference)}\tn={learnt.n} by {counted(learnt.groups, 'group')}"
         )
         console.caveat(lesson.caveats())
         if not save:

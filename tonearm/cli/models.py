@@ -139,15 +139,16 @@ def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
             figure = f"accuracy {found['accuracy']:.3f}"
             if found["interval_95"]:
                 figure += f" [{ends(found['interval_95'])}]"
-            figure += f" n={found['n']} ({found['what']})"
+            figure += f" n={found['n']} ({found['what'].replace('_', ' ')})"
         unknown = row["artist_unknown"]
         figure += f", artist unknown for {counted(unknown, 'track')}" if unknown else ""
         figure += "  LEAKS" if row["leaks"] else ""
-        split = (row["split_sha256"] or "none")[:HASH_SHOWN]
+        split = row["split_sha256"]
+        by = f"; split {split[:HASH_SHOWN]}" if split else ""
         size = row["bytes"] / 1e6
         print(
             f"\n{shown}\n  {row['name']}, {counted(len(row['labels']), 'genre')}, {size:.2f} MB, "
             f"sha256 {row['sha256'][:HASH_SHOWN]}\n"
-            f"  trained on {console.printable(str(row['trained_on'] or 'unknown data'))}, "
-            f"split {split}\n  {figure}"
+            f"  trained on {console.printable(str(row['trained_on'] or 'unknown data'))}{by}\n"
+            f"  {figure}"
         )

@@ -231,8 +231,8 @@ def of_learnt(names: Sequence[str], n: int) -> list[Caveat]:
     if not names:
         return []
     text = (
-        f"The model learnt from {len(names)} of the {counted(n, 'track')}, even if they have "
-        f"other names here: {_some(names)}."
+        f"The model learnt from {len(names)} of the {counted(n, 'track')} (compared by "
+        f"sound, not by name): {_some(names)}."
     )
     return [Caveat("leak", text)]
 
