@@ -46,14 +46,14 @@ docs: .venv/docs
 	@echo "build/site/index.html"
 
 site: .venv/core
-	@command -v npm >/dev/null || { echo "make site wants Node: install npm"; exit 2; }
+	@command -v npm >/dev/null || { echo "make site needs Node: install npm"; exit 2; }
 	@$(MAKE) --no-print-directory node_modules
 	$(BIN)/python site/build.py build/browser
 	@echo "build/browser: python -m http.server -d build/browser"
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "Tonearm wants Python 3.11 to 3.13: make PYTHON=python3.12 ..."; exit 2; }
+	  { echo "Tonearm needs Python 3.11 to 3.13: make PYTHON=python3.12 ..."; exit 2; }
 	$(PYTHON) -m venv .venv
 	@touch $@
 

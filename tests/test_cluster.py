@@ -181,7 +181,7 @@ def test_ctrl_c_keeps_what_is_done(tonearm, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "cluster", lambda _: contextlib.nullcontext())
     run = tonearm("scan", "--on", "ray", lines, "-o", tmp_path / "out")
     assert (run.code, run.out) == (130, "12 objects: 0 unchanged, 3 analysed, 1 failed\n")
-    assert "the same command goes on from there" in run.err
+    assert "the same command continues from there" in run.err
     assert Output(str(tmp_path / "out")).contents() == (1, [])
 
 

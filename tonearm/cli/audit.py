@@ -70,7 +70,7 @@ def audit(
     # Asked first: an hour of analysis must not end in a report that cannot be written.
     if report is not None and (reason := files.refusal(report.parent)):
         raise DatasetError(f"{report} cannot be written: {reason}")
-    with heads.interruptible("What was analysed is kept; the same command goes on from there."):
+    with heads.interruptible("What was analysed is kept; the same command continues from there."):
         found, root = _audit(
             data, labels=labels, split=split, model=model, library=library, seed=seed, jobs=jobs
         )

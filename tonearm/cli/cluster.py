@@ -93,7 +93,7 @@ def scan_on_cluster(inputs: Sequence[str], options: Options) -> None:
             interrupted = True
     _report(result, options)
     if interrupted:
-        console.say("Interrupted. What was written is kept; the same command goes on from there.")
+        console.say("Interrupted. What was written is kept; the same command continues from there.")
         raise typer.Exit(console.EXIT_INTERRUPTED)
     if result.failed or result.damaged:
         raise typer.Exit(console.EXIT_FAILED_FILES)

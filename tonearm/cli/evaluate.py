@@ -94,7 +94,9 @@ def evaluate(
             models, data, split=split, subset=subset, library=library, jobs=jobs
         )
     except KeyboardInterrupt:
-        console.say("Interrupted. What was analysed is kept; the same command goes on from there.")
+        console.say(
+            "Interrupted. What was analysed is kept; the same command continues from there."
+        )
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
     if report is not None:
         _write_report(result, report)

@@ -45,7 +45,7 @@ def extend(
         heads.refuse_unwritable(output)
     if check is not None and not check.exists():
         raise DatasetError(f"{check} does not exist")
-    again = "What was analysed is kept; the same command goes on from there."
+    again = "What was analysed is kept; the same command continues from there."
     with (
         heads.interruptible(again),
         heads.head_run(output, model, library, seed=seed, jobs=jobs) as run,

@@ -248,7 +248,7 @@ def interruptible(hint: str) -> Iterator[None]:
     Parameters
     ----------
     hint : str
-        What is kept, and what goes on from there.
+        What is kept, and what continues from there.
     """
     try:
         yield

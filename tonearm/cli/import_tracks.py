@@ -63,7 +63,9 @@ def import_tracks(
         reason = "has no place on this machine: name one with --path-map s3://bucket/=FOLDER/"
         console.report(f"not imported{also}", [(uri, reason) for uri in result.unplaced])
     if interrupted:
-        console.say("Interrupted. What was imported is kept; the same command goes on from there.")
+        console.say(
+            "Interrupted. What was imported is kept; the same command continues from there."
+        )
         raise typer.Exit(console.EXIT_INTERRUPTED)
     if result.unplaced:
         raise typer.Exit(console.EXIT_FAILED_FILES)

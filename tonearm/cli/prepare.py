@@ -86,7 +86,7 @@ def prepare(
         if json_path:
             failures += _write_json(done.index, json_path)
     except KeyboardInterrupt:
-        console.say("Interrupted. What was done is kept; the same command goes on from there.")
+        console.say("Interrupted. What was done is kept; the same command continues from there.")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
     for genre, count in index.describe(done.index)["genres"].items():
         print(f"{console.printable(genre)}\t{count}")

@@ -133,7 +133,7 @@ def scan(
         write(result.new)
         _watch(replace(options, quiet=True), named, write)
         return
-    words = "Interrupted. What was analysed is kept; the next scan goes on from there."
+    words = "Interrupted. What was analysed is kept; the next scan continues from there."
     faults = bool(result.failures or result.damaged)
     console.leave(faults=faults, interrupted=words if interrupted else None)
 
