@@ -1,7 +1,7 @@
-"""beets plugin: genres by sound where nobody knows better, on import and by ``beet tonearm``.
+"""beets plugin: genres by sound where none is known, on import and by ``beet tonearm``.
 
 What is decided, and how, is Tonearm's own (``tonearm.plugins.albums``); beets keeps the fields and
-writes the files, as its own settings say. docs/beets.md tells how to set it up.
+writes the files, as its own settings say. docs/beets.md says how to set it up.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Group = tuple[Album | None, list[Item]]
 _REASONS = {
     Action.kept: "keeps its genre",
     Action.unknown: "sounds like no genre that the model knows",
-    Action.low_confidence: "is not certain enough",
+    Action.low_confidence: "has too low a confidence",
     Action.excluded: "has a genre that is not to be written",
 }
 
