@@ -116,7 +116,9 @@ def genres_of(classes: Sequence[str]) -> tuple[list[str], list[int]]:
             labels.append(label)
         members.append(labels.index(label))
     if len(labels) < 2:
-        raise ModelError(f"{counted(len(labels), 'genre')}, but two or more are needed")
+        raise ModelError(
+            f"the network names {counted(len(labels), 'genre')}, but two or more are needed"
+        )
     return labels, members
 
 
