@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,14 @@ from runs.mutants import mutant
 from runs.parser_targets import TARGETS, seeds
 from tonearm.errors import TonearmError
 
+
+def ape_tag(flags: int) -> bytes:
+    """A WavPack block and an APEv2 tag with a genre of that kind."""
+    item = struct.pack("<II", 5, flags) + b"Genre\0Polka"
+    footer = struct.pack("<8sIIII8x", b"APETAGEX", 2_000, len(item) + 32, 1, 0)
+    return b"wvpk" + bytes(28) + item + footer
+
+
 # Found by fuzzing: target, input.
 FOUND = [
     ("mp3", b""),
@@ -23,6 +32,10 @@ FOUND = [
     # Opus whose first packet ends early.
     ("tags", b"OggS\0\x02" + bytes(20) + b"\1\x12OpusHead\1\2" + bytes(8)),
     ("tables", b"#EXTM3U\nfile://[\n"),
+    # A LIST of one byte, behind which INFO stands.
+    ("tags", b"RIFF\x14\0\0\0WAVELIST\1\0\0\0INFOIGNR"),
+    ("tags", ape_tag(2)),  # a genre of bytes
+    ("tags", ape_tag(4)),  # a genre that is a link
 ]
 
 

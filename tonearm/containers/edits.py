@@ -263,7 +263,7 @@ def decoded(data: bytes, codec: str = "utf-8") -> str:
 
 
 def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
-    """Up to ``count`` bytes from ``offset``.
+    """Up to ``count`` bytes from ``offset``; none where a file states fewer than none.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
         How many bytes.
     """
     file.seek(offset)
-    return file.read(count)
+    return file.read(max(0, count))
 
 
 def copy_edited(source: BinaryIO, target: BinaryIO, edits: Sequence[Edit]) -> None:

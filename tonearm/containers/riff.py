@@ -82,7 +82,10 @@ class ChunkFile(RawFile):
                 self._rest = data[self._body.length :]  # kept as it is
             tags = [self._body.tag() if self._id3 else RawTag("id3v2.4", Id3Codec(4), None)]
             for chunk in found:
-                if chunk.name == b"LIST" and read_at(file, chunk.body, 4) == b"INFO":
+                if (
+                    chunk.name == b"LIST"
+                    and read_at(file, chunk.body, min(4, chunk.size)) == b"INFO"
+                ):
                     items = _subchunks(read_at(file, chunk.body + 4, chunk.size - 4))
                     if items is None:
                         raise damaged(path, "its LIST INFO chunk is damaged", RESAVE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -214,8 +214,10 @@ def _split(names: list[str], version: tuple[int, ...]) -> list[str]:
 def _plain_values(tags: Loaded, keys: tuple[str, ...]) -> Iterable[list[str]]:
     for key in keys:
         found = tags.get(key, [])
+        # In an APEv2 tag only text is a sequence: bytes, and a link to a text, are single values.
+        several = isinstance(found, Sequence) and not isinstance(found, str)
         yield [
             part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)
-            for part in ([found] if isinstance(found, str) else list(found))
+            for part in (found if several else [found])
             if not is_binary(part)
         ]
