@@ -4,23 +4,24 @@ The tracks are those of the packages in ``real_music.tsv`` and any other folder 
 sub-folder an album or a package. Tracks are dealt into two halves; of each half, medleys of twelve
 minutes are made of tracks that are confidently different genres by themselves, and pieces of 10 to
 29 minutes of tracks of one folder that have one genre. Windows are put end to end, no audio is
-joined. Every rule of a grid is tried: what one half would choose is printed with the other half's
-result. ``python -m runs.long_pieces FOLDER``
+joined. A logistic regression of the evidence of a mix is fitted on each half, and what it says of
+the other half is printed for several thresholds. ``python -m runs.long_pieces FOLDER``
 
-On music that no rule was chosen on, ``--check 16 --check 400`` tries the rules as they are alone.
+On music that no rule was chosen on, ``--check 16 --check 400`` tries the rule as it is alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from runs.fit_out_of_domain import logistic
 from tonearm import Classifier
 from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import DecodeError
@@ -30,9 +31,10 @@ from tonearm.model.prediction import Prediction
 HOP_S, MEDLEY_S, LEAST_S, MOST_S = 15.0, 720.0, 600.0, 1_740.0
 CONFIDENT, WRITTEN, SHORTEST_S = 0.7, 0.6, 60.0
 # Medleys of each of the rounds, in each half.
-MEDLEYS, ROUNDS = 50, 3
-GRID = list(itertools.product((6.0, 8.0, 10.0), (0.75, 0.8, 0.85), (0.0, 0.75)))
-SECOND = (4.0, 0.5, 0.6)
+MEDLEYS, ROUNDS = 200, 4
+# Log-odds from which a track is called a mix; pieces weigh three times as much as medleys.
+THRESHOLDS = (-2.0, -1.5, -1.0, -0.5, 0.0)
+PIECE_WEIGHT, RIDGE = 3.0, 0.1
 
 
 @dataclass
@@ -126,29 +128,41 @@ def pieces(tracks: list[Track], rng: random.Random) -> list[Track]:
     return found
 
 
+Made = list[tuple[Track, Prediction]]
 Counts = tuple[int, int, int]
 
 
-def counts(classifier: Classifier, made: list[tuple[Track, Prediction]]) -> Counts:
+def times(classifier: Classifier, track: Track) -> dict[str, Any]:
+    """When its windows begin, and how long they and the track are."""
+    window_s = classifier.model.features.window_s
+    return {"starts_s": track.starts_s, "duration_s": track.duration_s, "window_s": window_s}
+
+
+def counts(classifier: Classifier, made: Made) -> Counts:
     """How many there are, are called a mix, and would be written as one genre."""
-    head, window_s = classifier.model.head, classifier.model.features.window_s
+    head = classifier.model.head
     results = [
-        mix.with_mix(
-            prediction,
-            head,
-            track.values,
-            starts_s=track.starts_s,
-            duration_s=track.duration_s,
-            window_s=window_s,
-        )
+        mix.with_mix(prediction, head, track.values, **times(classifier, track))
         for track, prediction in made
     ]
     written = [each.genre is not None and each.confidence >= WRITTEN for each in results]
     return len(results), sum(each.mix is not None for each in results), sum(written)
 
 
+def fitted(classifier: Classifier, medleys: Made, pieces: Made) -> tuple[Any, float]:
+    """Weights of the evidence of a mix, and what is added to their sum."""
+    head = classifier.model.head
+    numbers = [
+        mix.evidence(mix.divide(head, track.values, **times(classifier, track)), head.labels)
+        for track, _ in medleys + pieces
+    ]
+    is_medley = np.repeat([1.0, 0.0], [len(medleys), len(pieces)])
+    mass = np.where(is_medley == 1, 1.0, PIECE_WEIGHT)
+    return logistic(np.array(numbers), is_medley, mass, ridge=RIDGE)
+
+
 def main() -> None:
-    """Print the counts by the rules as they are, and by those that each half would choose."""
+    """Print the counts by the rule as it is, and by those that are fitted on each half."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--check", type=int, action="append", help="so many medleys of all tracks")
@@ -160,7 +174,7 @@ def main() -> None:
         track.genre, track.confidence = prediction.genre, prediction.confidence
     rng.shuffle(tracks)
 
-    def made(some: list[Track], medleys: int) -> list[list[tuple[Track, Prediction]]]:
+    def made(some: list[Track], medleys: int) -> list[Made]:
         sure: dict[str, list[Track]] = defaultdict(list)
         for track in some:
             if track.genre and track.confidence >= CONFIDENT:
@@ -175,19 +189,15 @@ def main() -> None:
             print(*(counts(classifier, kind) for kind in made(tracks, medleys)))
         return
     halves = [made(half, MEDLEYS * ROUNDS) for half in (tracks[::2], tracks[1::2])]
-
-    def tried() -> list[Counts]:
-        return [counts(classifier, kind) for half in halves for kind in half]
-
-    print("rule: (medleys, mix, written), (pieces, mix, written) of one half, then of the other")
-    print("as it is", *tried())
-    results = []
-    for cost, longest, least_known in GRID:
-        mix._RULES, mix._LEAST_KNOWN = ((cost, longest, 1.0), SECOND), least_known
-        results.append(((cost, longest, least_known), tried()))
-    for which, place in (("one", 0), ("the other", 2)):
-        best = min(results, key=lambda each: (each[1][place][2], each[1][place + 1][1]))
-        print(f"chosen on {which}", best[0], *best[1])
+    print("(medleys, mix, written), (pieces, mix, written) of one half, then of the other")
+    print("as it is", *(counts(classifier, kind) for half in halves for kind in half))
+    for which, (own, other) in (("one half", halves), ("the other", halves[::-1])):
+        weights, offset = fitted(classifier, *own)
+        mix._WEIGHTS = tuple(weights)
+        print(f"fitted on {which}: weights {np.round(weights, 2)}, offset {offset:.2f}")
+        for threshold in THRESHOLDS:
+            mix._LEAST_SCORE = threshold - offset
+            print(f"  above {threshold}:", *(counts(classifier, kind) for kind in other))
 
 
 if __name__ == "__main__":

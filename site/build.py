@@ -218,8 +218,13 @@ def rules() -> dict[str, Any]:
         "mix": {
             "hop_s": mix._HOP_S,
             "minimum_s": mix._MINIMUM_S,
-            "rules": mix._RULES,
-            "least_other": mix._LEAST_OTHER,
+            "change_cost": mix._CHANGE_COST,
+            "weights": mix._WEIGHTS,
+            "least_score": mix._LEAST_SCORE,
+            "least_others": mix._LEAST_OTHERS,
+            "doubt": mix._DOUBT,
+            "most_unknown": mix._MOST_UNKNOWN,
+            "least_probability": mix._LEAST_PROBABILITY,
         },
         "reasons": {
             "tags": reasons._TAGS,

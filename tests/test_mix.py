@@ -16,7 +16,7 @@ from tonearm.library.scan import scan
 from tonearm.library.store import Library
 from tonearm.library.tag_plan import plan_tags
 from tonearm.model.head import HeadOutput
-from tonearm.model.mix import fractions, with_mix
+from tonearm.model.mix import Divided, evidence, fractions, with_mix
 from tonearm.model.prediction import Prediction
 from tonearm.tagging.plan import Action, Rules, propose
 from tonearm.timeline.segments import Segment
@@ -138,6 +138,37 @@ def test_one_genre_does_not_speak_for_much_that_is_unknown(unknown: int, is_mix:
         window_s=3.0,
     )
     assert (found.mix is not None, found.genre) == (is_mix, None if is_mix else "blues")
+
+
+def divided(*blocks: tuple[str | None, int, tuple[float, float, float]]) -> Divided:
+    """Blocks of windows 15 s apart: a genre, how many, and the probabilities of each window."""
+    parts, genres, each, at_s = [], [], [], 0.0
+    for genre, count, probabilities in blocks:
+        parts.append(Segment(at_s, at_s + 15 * count, genre, 0.9))
+        at_s += 15 * count
+        genres += [genre] * count
+        each += [probabilities] * count
+    return Divided(parts, genres, np.array(each))
+
+
+def test_evidence_of_a_mix_counted_by_hand() -> None:
+    blues, jazz = (0.8, 0.1, 0.1), (0.2, 0.7, 0.1)
+    found = evidence(divided(("blues", 30, blues), ("jazz", 10, jazz)), ByNumber.labels)
+    # A quarter is jazz; there blues would lose log(.7 / .2); all variance lies between the two.
+    np.testing.assert_allclose(found, [0.25, np.sqrt(np.log(3.5) / 4), 1.0])
+    one = evidence(divided(("blues", 30, blues), (None, 10, (0.1, 0.1, 0.8))), ByNumber.labels)
+    assert not one.any(), "what is unknown is no other genre"
+
+
+def test_a_piece_that_wavers_is_less_of_a_mix_than_a_medley() -> None:
+    blues, jazz = (0.8, 0.1, 0.1), (0.1, 0.8, 0.1)
+    medley_of_two = evidence(divided(("blues", 30, blues), ("jazz", 10, jazz)), ByNumber.labels)
+    # The same segments, but their windows are of either genre by turns.
+    turns = divided(("blues", 30, blues), ("jazz", 10, jazz))
+    turns.each[:30:3] = jazz
+    turns.each[31::2] = blues
+    wavering = evidence(turns, ByNumber.labels)
+    assert wavering[0] == medley_of_two[0] and (wavering[1:] < 0.5 * medley_of_two[1:]).all()
 
 
 def test_a_short_track_is_no_mix(tiny: Classifier, tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from runs.browser_parity import compare, serving
 from tonearm.audio import resample
 from tonearm.model import file as model_file
 from tonearm.model.classifier import Classifier
+from tonearm.model.mix import with_mix
 from tonearm.model.multi_label import MultiLabelHead
+from tonearm.model.prediction import Prediction
 from tonearm.timeline.segments import segments
 
 ROOT = Path(__file__).parents[1]
@@ -211,6 +213,57 @@ def test_head_and_timeline_are_those_of_the_program(page):
         assert answer[2] == pytest.approx(unknown, abs=1e-6)
         np.testing.assert_allclose(answer[3], each, atol=1e-6)
         assert [list(segment.values())[:3] for segment in answer[5]] == [list(s[:3]) for s in found]
+
+
+@in_browser
+def test_mixes_are_those_of_the_program(page):
+    """Twelve minutes of windows of two genres, in blocks and by turns, or partly unknown."""
+    rng, head = np.random.default_rng(5), model_file.load().head
+    windows = rng.beta(0.3, 3, (3_000, head.dimensions)).astype(np.float32)
+    states = head.classify_each(windows).argmax(axis=1)
+    counts = np.bincount(states, minlength=len(head.labels) + 1)
+    first, second = (windows[states == i] for i in np.argsort(-counts[:-1])[:2])
+    unknown = windows[states == len(head.labels)]
+    tracks, expected = [], []
+    for kind in ("one", "blocks", "little", "turns", "unknown"):
+        picked = [
+            second[i % len(second)]
+            if (kind == "blocks" and i > 30)
+            or (kind == "little" and i > 42)
+            or (kind == "turns" and i % 2)
+            else unknown[i % len(unknown)]
+            if kind == "unknown" and i > 30
+            else first[i % len(first)]
+            for i in range(48)
+        ]
+        values, starts_s = np.stack(picked), 15.0 * np.arange(48)
+        output = head.classify(values)
+        named = Prediction.of(head.labels, output.probabilities, known=output.known)
+        whole = with_mix(named, head, values, starts_s=starts_s, duration_s=720.0, window_s=3.0)
+        tracks.append([values.tolist(), starts_s.tolist()])
+        expected.append([whole.genre, whole.mix, [segment.genre for segment in whole.timeline]])
+    answers = page.evaluate(
+        """async (tracks) => {
+            const { Classifier } = await import("./analysis/classifier.js");
+            const { readModel } = await import("./analysis/model.js");
+            const { Head } = await import("./analysis/head.js");
+            const { withMix } = await import("./analysis/mix.js");
+            const head = new Head(await readModel());
+            return tracks.map(([values, starts_s]) => {
+                const output = head.classify(values);
+                const best = Math.max(...output.probabilities);
+                const genre = output.known ? head.labels[output.probabilities.indexOf(best)] : null;
+                const embeddings = { values, starts_s, duration_s: 720 };
+                const whole = withMix({ genre, confidence: best }, head, embeddings, 3);
+                return [whole.genre, whole.mix ?? null, (whole.timeline ?? []).map((s) => s.genre)];
+            });
+        }""",
+        tracks,
+    )
+    assert sum(mix is not None for _, mix, _ in expected) in {2, 3}, "both answers are tried"
+    for (genre, mix, timeline), answer in zip(expected, answers, strict=True):
+        assert [answer[0], answer[2]] == [genre, timeline]
+        assert answer[1] == (None if mix is None else pytest.approx(mix, abs=2e-4))
 
 
 def _named(head, output):

@@ -3,6 +3,21 @@
 
 /** @typedef {import("./features.js").Spec} Spec */
 /**
+ * Numbers of `tonearm/model/mix.py`.
+ *
+ * @typedef {object} MixRules
+ * @property {number} hop_s
+ * @property {number} minimum_s
+ * @property {number} change_cost
+ * @property {number[]} weights
+ * @property {number} least_score
+ * @property {number} least_others
+ * @property {{below: number, change_cost: number, longest: number, others: number}} doubt
+ * @property {number} most_unknown
+ * @property {number} least_probability
+ */
+
+/**
  * Numbers of the program that no model file holds.
  *
  * @typedef {object} Rules
@@ -29,8 +44,7 @@
  * @property {number} closed
  * @property {number} places
  * @property {number} most_styles
- * @property {{hop_s: number, minimum_s: number, rules: [number, number, number][],
- *   least_other: number}} mix
+ * @property {MixRules} mix
  * @property {{tags: number, windows: number, typical_s: number, groups: number}} reasons
  */
 /**
