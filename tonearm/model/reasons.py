@@ -1,4 +1,4 @@
-"""Reasons: what speaks for a genre, and what for the second guess; needs NumPy alone.
+"""Reasons: what points to a genre, and what to the second guess; needs NumPy alone.
 
 Both heads are linear, so each tag and each filter has its exact share in a window's vote. Amounts
 are nats of log odds of the genre over the next, beyond what an average track of the training set
@@ -32,7 +32,7 @@ TYPICAL_S = 10.0
 
 @dataclass(frozen=True)
 class TagReason:
-    """A tag that spoke for the genre (amount above 0) or against it.
+    """A tag that points to the genre (amount above 0) or away from it.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class TagReason:
 
 @dataclass(frozen=True)
 class WindowReason:
-    """A stretch of the track, by how much it speaks for the genre.
+    """A stretch of the track, by how much it points to the genre.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class WindowReason:
 
 @dataclass(frozen=True)
 class BandReason:
-    """A part of the spectrum, by how its movement speaks for the genre.
+    """A part of the spectrum, by how its movement points to the genre.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Reasons:
     tags : tuple of TagReason
         Largest amount first, whatever its sign.
     windows : tuple of WindowReason
-        The windows that spoke for the genre most, strongest first.
+        The windows that point most to the genre, strongest first.
     bands : tuple of BandReason
         Of the second encoder, lowest first; empty where it has not analysed the track.
     typical_s : tuple of (float, float)
@@ -160,7 +160,7 @@ def _with_modulation_weight(head: TextureHead, encoder: bytes) -> TextureHead:
 def tag_reasons(
     head: Head, windows: NDArray[np.floating[Any]], names: Sequence[str], pair: tuple[int, int]
 ) -> tuple[TagReason, ...]:
-    """The tags of windows [n, d] that spoke most for the first genre of ``pair``, or the second.
+    """The tags of windows [n, d] that point most to the first genre of ``pair``, or the second.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def window_reasons(
     window_s: float,
     duration_s: float,
 ) -> tuple[tuple[WindowReason, ...], tuple[float, float]]:
-    """The windows that spoke most for the genre; begin and end of the most typical stretch.
+    """The windows that point most to the genre; begin and end of the most typical stretch.
 
     Parameters
     ----------

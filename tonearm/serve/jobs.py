@@ -263,7 +263,7 @@ def _run(job: Job, work: Work) -> None:
         job.state = JobState.failed
 
 
-@router.get("/jobs", summary="Jobs that run and that ended", response_model=schema.JobList)
+@router.get("/jobs", summary="Running and ended jobs", response_model=schema.JobList)
 def jobs(request: Request) -> Response:
     """The latest first; at most 50 of those that ended."""
     return Json({"schema": schema.SCHEMA, "jobs": service_of(request).jobs.all()})

@@ -53,7 +53,7 @@ async def keep(
         int, Query(ge=0, le=10_000, description="Which of the folders that `scan` names")
     ] = 0,
 ) -> Response:
-    """Copied into a folder named Tonearm; a scan then takes it in."""
+    """Copies it into a folder named Tonearm; a scan then adds it."""
     service = service_of(request)
     upload = await service.uploads.receive(request, name)
     try:

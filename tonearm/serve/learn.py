@@ -59,7 +59,7 @@ def learn_state(request: Request) -> Response:
     response_model=schema.JobAnswer,
 )
 def learn(request: Request) -> Response:
-    """A job; its result tells accuracy before and after, and what would change in the library."""
+    """A job; its result has the accuracy before and after, and what would change in the library."""
     service = service_of(request)
 
     def work(job: jobs.Job) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def adopt(request: Request, wanted: AdoptRequest) -> Response:
     response_model=schema.JobAnswer,
 )
 def revert(request: Request) -> Response:
-    """A job that classifies the library by it; files of models stay."""
+    """A job that classifies the library again; model files are kept."""
     service = service_of(request)
     if service.model_path is None:
         raise HTTPException(409, "the built-in model is in use already")

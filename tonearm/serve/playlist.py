@@ -20,7 +20,7 @@ router = APIRouter(prefix=schema.PREFIX, tags=["library"])
 
 @router.post("/playlist", summary="Tracks as a playlist", response_model=schema.PlaylistAnswer)
 def playlist(request: Request, wanted: Selection) -> Response:
-    """An M3U8 in ``text`` whose paths hold for a file in ``folder``, the first one scanned."""
+    """An M3U8 in ``text`` whose paths are relative to ``folder``, the first one scanned."""
     service = service_of(request)
     chosen = wanted.numbers(service)
     with service.library() as library:

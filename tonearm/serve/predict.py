@@ -60,13 +60,13 @@ async def predict(
     ] = None,
     background: Annotated[bool, Query(description="Answer 202 with a job at once")] = False,
 ) -> Response:
-    """Give the same object as ``tonearm predict --format jsonl``, `path` being the file's name.
+    """The same object as ``tonearm predict --format jsonl``; `path` is the file's name alone.
 
     The file is a part of a form, or the body itself (``audio/*``, ``application/octet-stream``).
-    With ``Accept: application/x-ndjson`` come lines instead: ``{"progress": 0.4}`` as it goes,
-    ``{"answer": ...}``, then, where they are asked for, ``{"reasons": ...}`` and
-    ``{"picture": ...}``. A file that cannot be read is a problem of kind ``unreadable`` that holds
-    the command line's ``error``, or, among lines, an answer with ``error``.
+    With ``Accept: application/x-ndjson`` the answer is lines: ``{"progress": 0.4}`` as it goes,
+    ``{"answer": ...}``, then, if asked for, ``{"reasons": ...}`` and
+    ``{"picture": ...}``. A file that cannot be read gives a problem of kind ``unreadable`` with the
+    command line's ``error``; in lines, an answer with ``error``.
     """
     service = service_of(request)
     count = cast("WindowCount | None", int(windows) if windows and windows != "all" else windows)

@@ -60,7 +60,7 @@ class PredictRequest(Selection):
     response_model=schema.JobAnswer,
 )
 def predict_tracks(request: Request, wanted: PredictRequest) -> Response:
-    """A job; its predictions are those of ``/jobs/{number}/predictions``. The library stays."""
+    """A job; ``/jobs/{number}/predictions`` has its predictions. The library does not change."""
     service = service_of(request)
     numbers = wanted.numbers(service)
     # Their results lie on the server's disk until three hundred other jobs have ended.
@@ -88,7 +88,7 @@ def predictions(
     offset: schema.Offset = 0,
     limit: Annotated[int, Query(ge=1, le=1_000, description="How many at most")] = 200,
 ) -> Response:
-    """In the order that was asked for, as far as the job is."""
+    """In the order of the request, as far as the job has come."""
     kept = service_of(request).jobs.get(number).predictions
     if kept is None:
         raise HTTPException(409, f"job {number} makes no predictions")

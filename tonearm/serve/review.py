@@ -108,7 +108,7 @@ class Selection(BaseModel):
 
 
 class ReviewRequest(BaseModel):
-    """A review of tracks: ``clear`` takes it back; ``change`` names the genre."""
+    """A review of tracks: ``clear`` removes it; ``change`` names the genre."""
 
     model_config = ConfigDict(extra="forbid")
     ids: Ids
@@ -186,7 +186,7 @@ def review_all(request: Request, said: ReviewAllRequest) -> Response:
     "/review/undo", summary="Undo the last step of reviews", response_model=schema.ReviewUndone
 )
 def review_undo(request: Request, wanted: ReviewUndoRequest) -> Response:
-    """All tracks of the step are reviewed as they were before it."""
+    """All tracks of the step get back the review that they had before it."""
     service = service_of(request)
     path = reviews_path(service.library_path)
     undone = None

@@ -105,7 +105,7 @@ class TrackIds(Answer):
 
 
 class TrackAnswer(TrackRow):
-    """One track whole."""
+    """One track in full."""
 
     version: int = Field(alias="schema")
     tag_error: str | None
@@ -154,7 +154,7 @@ class ReasonsAnswer(Reasons, Answer):
 
 
 class SimilarRow(TrackRow):
-    """A track with its likeness to another."""
+    """A track with its similarity to another."""
 
     similarity: float = Field(description="1 the same, 0 nothing in common")
 
@@ -249,7 +249,7 @@ class AlbumPage(Answer):
 
 
 class LibraryAnswer(Answer):
-    """The library in numbers; all but the path only where it exists."""
+    """The library in numbers; before the first scan only ``exists`` and ``path``."""
 
     exists: bool
     path: str
@@ -263,7 +263,7 @@ class LibraryAnswer(Answer):
     damaged: int | None = None
     duration_s: float | None = None
     genres: dict[str, int] | None = None
-    confidence: list[int] | None = Field(None, description="Tracks in ten steps of confidence")
+    confidence: list[int] | None = Field(None, description="Tracks in each tenth of confidence")
     untagged: int | None = None
     tagged_by_tonearm: int | None = None
     disagreeing: int | None = None
@@ -278,7 +278,7 @@ class LibraryAnswer(Answer):
 class ReviewAnswer(Answer):
     """What became of reviews."""
 
-    step: int | None = Field(description="What an undo takes back; null where nothing changed")
+    step: int | None = Field(description="What an undo reverts; null if nothing changed")
     reviewed: list[int]
     skipped: list[int] = Field(
         description="Tracks that cannot be read; for accept, also tracks of unknown genre"
@@ -286,7 +286,7 @@ class ReviewAnswer(Answer):
 
 
 class ReviewUndone(Answer):
-    """A step of reviews that was taken back."""
+    """A step of reviews that was undone."""
 
     step: int
     tracks: int
@@ -314,7 +314,7 @@ class ChangeGroup(BaseModel):
 
 
 class PlanAnswer(Answer):
-    """The difference before writing."""
+    """What writing would change."""
 
     policy: Literal["missing", "add", "replace"]
     total: int
@@ -344,7 +344,7 @@ class History(Answer):
 
     total: int = Field(description="Of all runs, also those of other pages of this list")
     runs: list[RunRow]
-    next: int | None = Field(description="The run that an undo without a number takes back")
+    next: int | None = Field(description="The run that an undo without a number restores")
 
 
 class JobRow(BaseModel):
@@ -378,7 +378,7 @@ class JobList(Answer):
 class LearnState(Answer):
     """What there is to learn from."""
 
-    corrections: int = Field(description="Sounds that a person gave a genre")
+    corrections: int = Field(description="Sounds to which a person gave a genre")
     needed: int = Field(description="How many are needed to measure their gain")
     model: str
     built_in: bool = Field(description="Whether the built-in model is in use")

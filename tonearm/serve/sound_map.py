@@ -28,7 +28,7 @@ _FULL = 65_535  # 16 bits a coordinate: finer than any screen, at half of float3
 
 @router.get("/map", summary="Every track as a point, by its sound", response_model=schema.MapAnswer)
 def track_map(request: Request) -> Response:
-    """Arrays in base64, little-endian, a value a track.
+    """Arrays in base64, little-endian, one value for each track.
 
     ``places`` are uint16 [n, 2]. ``genre``, ``tag`` and ``said`` are uint8: an index into
     ``genres``, where 0 is none.

@@ -39,7 +39,7 @@ class PlanRequest(Selection):
 
 
 class GroupName(BaseModel):
-    """A change, by which genres it is from and to."""
+    """A change: the genres before and after it."""
 
     model_config = ConfigDict(extra="forbid")
     old: list[str]
@@ -90,9 +90,7 @@ class Change:
         }
 
 
-@router.post(
-    "/tags/plan", summary="The difference before writing", response_model=schema.PlanAnswer
-)
+@router.post("/tags/plan", summary="What writing would change", response_model=schema.PlanAnswer)
 def plan(request: Request, wanted: PlanRequest) -> Response:
     """Files whose genre is not the reviewed one, grouped by change."""
     service = service_of(request)
@@ -130,7 +128,7 @@ def plan(request: Request, wanted: PlanRequest) -> Response:
 def write(request: Request, wanted: WriteRequest) -> Response:
     """A job; a file that cannot be written without harm is named and skipped.
 
-    Stopped, it goes on where it was when it is asked again: what is written needs no change.
+    If it is stopped, the next call continues: what is written needs no change.
     """
     service = service_of(request)
     chosen = None
@@ -194,7 +192,7 @@ def history(
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Response:
-    """From the page and from the command line; `next` is what an undo without a run takes back."""
+    """From the page and from the command line; `next` is what an undo without a run restores."""
     place = journals.journal_path(service_of(request).library_path)
     if not place.exists():
         return Json({"schema": schema.SCHEMA, "total": 0, "runs": [], "next": None})

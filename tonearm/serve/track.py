@@ -59,7 +59,7 @@ _TYPICAL_S = 15.0  # long enough to know a genre by ear
 def track(request: Request, number: TrackId) -> Response:
     """A row with its media type, what is wrong with its tags, and its most typical seconds.
 
-    ``typical_s`` knows the windows that the scan analysed; ``reasons`` knows all of the track.
+    ``typical_s`` is found in the windows that the scan analysed, ``reasons`` in the whole track.
     """
     service = service_of(request)
     found, review = find(service, number)
@@ -125,7 +125,7 @@ def track_cover(
     "/tracks/{number}/timeline", summary="Its timeline", response_model=schema.PredictionAnswer
 )
 async def track_timeline(request: Request, number: TrackId) -> Response:
-    """The line of ``tonearm predict --timeline --tags --format jsonl`` on its file."""
+    """The object that ``tonearm predict --timeline --tags --format jsonl`` gives for its file."""
     return Json((await _explained(request, number))["prediction"])
 
 
@@ -135,7 +135,7 @@ async def track_timeline(request: Request, number: TrackId) -> Response:
     response_model=schema.ReasonsAnswer,
 )
 async def track_reasons(request: Request, number: TrackId) -> Response:
-    """What spoke for the genre of ``timeline`` and against the next one.
+    """What points to the genre of ``timeline`` rather than to the next one.
 
     Amounts are in log odds: 0.7 doubles the odds of the genre. 409 for a network, which has none,
     and for silence.
@@ -174,7 +174,9 @@ def similar_tracks(
     request: Request,
     number: TrackId,
     count: Annotated[int, Query(ge=1, le=200, description="How many at most")] = 10,
-    genre: Annotated[str | None, Query(max_length=100, description="Only of it, by sound")] = None,
+    genre: Annotated[
+        str | None, Query(max_length=100, description="Only tracks of this genre by sound")
+    ] = None,
 ) -> Response:
     """Nearest first, copies left out."""
     service = service_of(request)

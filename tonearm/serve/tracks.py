@@ -37,11 +37,11 @@ def filter_of(
     ] = None,
     min_confidence: Confidence = 0.0,
     max_confidence: Confidence = 1.0,
-    tag: Annotated[browse.TagState, Query(description="Whose genre the file's tag holds")] = "any",
-    disagree: Annotated[bool, Query(description="The tag names another genre")] = False,
-    review: Annotated[browse.ReviewState, Query(description="What a person said of it")] = "any",
-    state: Annotated[browse.State, Query(description="Could it be read?")] = "any",
-    artist: Annotated[str, Query(max_length=200, description="The whole name")] = "",
+    tag: Annotated[browse.TagState, Query(description="Who wrote the genre tag")] = "any",
+    disagree: Annotated[bool, Query(description="Genre tag and genre by sound differ")] = False,
+    review: Annotated[browse.ReviewState, Query(description="How a person reviewed it")] = "any",
+    state: Annotated[browse.State, Query(description="Whether it could be read")] = "any",
+    artist: Annotated[str, Query(max_length=200, description="The artist's full name")] = "",
     album: Annotated[
         int | None, Query(ge=1, le=schema.LARGEST_ID, description="Id of a track of the album")
     ] = None,
@@ -74,7 +74,7 @@ Wanted = Annotated[browse.Filter, Depends(filter_of)]
 
 @router.get("/library", summary="The library in numbers", response_model=schema.LibraryAnswer)
 def library_numbers(request: Request) -> Response:
-    """``exists`` is false before the first scan; ``unwritten`` as in ``review``."""
+    """``exists`` is false before the first scan; ``unwritten`` counts reviews not yet in files."""
     service = service_of(request)
     # Asked before opening, which would be an error: the page then offers a scan.
     if not service.library_path.exists():
