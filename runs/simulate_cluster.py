@@ -1,4 +1,4 @@
-"""How long and how dear an archive is on so many nodes: the scheduler, simulated.
+"""How long an archive takes on so many nodes, and what it costs: the scheduler, simulated.
 
     python -m runs.simulate_cluster [--tracks 1000000 ...] [--json OUT]
 

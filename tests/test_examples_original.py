@@ -53,12 +53,14 @@ def test_tracks_are_not_called_artists_until_a_table_names_them(
 
     nobody = said(None)
     assert "; the artist of 0 is known\n" in nobody and "by artist" not in nobody
-    assert "(by track: no artist is known, so artists may be on both sides)" in nobody
+    assert (
+        "(by track: no artist is known, so one artist may be in both training and test)" in nobody
+    )
     table = tmp_path / "artists.tsv"
     table.write_text("a.00000\tAnn\na.00001\tAmy\nb.00000\tBob\n")
     some = said(table)
     assert "; the artist of 3 is known\n" in some
-    assert some.count("(by artist; 1 of 4 tracks have no known artist: by track)") == 2
+    assert some.count("(by artist; 1 of 4 tracks without a known artist: by track)") == 2
 
 
 def test_from_folders_to_a_genre(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_from_folders_to_a_genre(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "data.json").read_text())["mfcc"]) == 60
     assert "(segments at random: LEAKS)" in python("model.py", "--epochs", "2")
     honest = python("model.py", "--epochs", "6", "--by-artist").splitlines()
-    assert honest[0] == "60 segments, 20 of them to measure on (by artist)"
+    assert honest[0] == "60 segments, 20 of them to test on (by artist)"
     assert honest[1].startswith("epoch 1 loss") and honest[-1].endswith("n=20 (by artist)")
     assert float(honest[-1].split()[1]) > 0.9, "these genres are easily told apart"
     assert (tmp_path / "curves.svg").read_text().count("<polyline") >= 4
