@@ -26,7 +26,6 @@ from tonearm.data.folds import k_fold
 from tonearm.genres import GTZAN_GENRES
 from tonearm.model import file as model_file
 from tonearm.model.head import Head
-from tonearm.model.texture import TextureHead
 from tonearm.nets.musicnn import MSD_TAGS
 from tonearm.training import added_genres, texture_votes
 from tonearm.training.head_fit import Tracks, assemble, genre_name_tags
@@ -40,17 +39,11 @@ def head_without(genre: int, learnt: Examples) -> tuple[Head, Fitted]:
     """A head of all genres but one, calibrated as the built-in one is."""
     shipped = model_file.load().head
     assert shipped.texture is not None
-    fitted = learnt.without(genre).fit()
     labels = tuple(label for label in LABELS if label != LABELS[genre])
+    fitted = learnt.without(genre).fit(labels)
     tags = genre_name_tags(labels, MSD_TAGS)
     head = assemble(fitted.discriminant, labels, tags, shipped.calibration, None)
-    texture = TextureHead(
-        fitted.votes.weight,
-        fitted.votes.bias,
-        shipped.texture.calibration,
-        shipped.texture.ask_below,
-        covariance=fitted.votes.covariance,
-    )
+    texture = fitted.texture_head(shipped.texture.calibration, ask_below=shipped.texture.ask_below)
     return replace(head, prior=np.delete(PRIOR, genre), gates=GATES, texture=texture), fitted
 
 

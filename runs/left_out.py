@@ -68,7 +68,7 @@ class Answers:
     ) -> None:
         """Enter what ``fitted`` says of a track."""
         self.first[i] = fitted.first(tags)
-        self.both[i] = self.first[i] + fitted.second(modulations)
+        self.both[i] = fitted.both(tags, modulations)
 
     def subset(self, which: NDArray[np.generic]) -> Answers:
         """Some of them."""

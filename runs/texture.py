@@ -1,8 +1,9 @@
-"""The second encoder: modulations of the spectrogram, projected, and the head that votes on them.
+"""The second encoder: modulations of the spectrogram, projected, and the heads that vote on them.
 
 The fixed filters of ``tonearm/nets/gabor.py`` give 1,275 numbers of a window of 30 s; the first 128
-principal components of music hold what the genres need of them. A discriminant on these votes.
-Which sizes, and what else was tried: ``docs/experiments/second-encoder.md``.
+principal components of music hold what the genres need of them. A discriminant on these votes, and
+another on tags and texture together, whose covariance knows what the two say in common. Which
+sizes, and what else was tried: ``docs/experiments/second-encoder.md``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tonearm.features import TEXTURE_SPEC
+from tonearm.model.texture import JointVote
+from tonearm.nets import discriminant
 from tonearm.nets.gabor import Config, Modulations
+from tonearm.training import head_fit
 from tonearm.training.export import check_parity, to_onnx
 
 Float32 = NDArray[np.float32]
@@ -28,6 +32,11 @@ COMPONENTS = 128
 SHRINKAGE = 0.05
 # Discriminant units to one unit of a vote's logit.
 TEMPERATURE = 10.0
+# Standard deviations of a component beyond which its texture counts no more.
+LIMIT = 1.75
+# Of the joint vote: shrinkage of the texture's part of its covariance, and its temperature.
+JOINT_SHRINKAGE = 0.1
+JOINT_TEMPERATURE = 6.0
 # Bands by which a clip's spectrogram is moved, to be learnt from as well: other keys and pitches.
 SHIFTS = (0, -4, 4)
 _BATCH = 16
@@ -96,6 +105,49 @@ class Votes:
     weight: Float64
     bias: Float64
     covariance: Float64
+
+
+def limits_of(texture: Float64, mass: Float64) -> Float64:
+    """How far from 0 each component of texture [n, t] counts: [t]."""
+    return np.asarray(LIMIT * np.sqrt(np.average(texture**2, axis=0, weights=mass)))
+
+
+def fit_joint(
+    features: Float64,
+    texture: Float64,
+    classes: Int64,
+    mass: Float64,
+    *,
+    augmentation: Float64,
+    genre_name_tags: dict[int, int],
+) -> JointVote:
+    """The discriminant of features of tags [n, d] and texture [n, t] together.
+
+    Like that of the tags alone (``tonearm/training/head_fit.py``), and shrunken part by part: what
+    the two parts have in common, within genres, is kept as it was found.
+    """
+    d, mean = features.shape[1], np.average(features, axis=0, weights=mass)
+    deviation = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=mass)) + 1e-6
+    rows = np.hstack([(features - mean) / deviation, texture])
+    centres = np.stack(
+        [
+            np.average(rows[own], axis=0, weights=mass[own])
+            for own in classes == np.unique(classes)[:, None]
+        ]
+    )
+    residual = rows - centres[classes]
+    within = (residual * mass[:, None]).T @ residual / mass.sum()
+    within[:d, :d] += head_fit.AUGMENTATION_WEIGHT * augmentation / np.outer(deviation, deviation)
+    within[:d, :d] = head_fit.shrunk(within[:d, :d])
+    within[d:, d:] = discriminant.shrunk(within[d:, d:], JOINT_SHRINKAGE)
+    within += head_fit.CENTRE_WEIGHT * np.cov(centres.T, bias=True)
+    weight, bias = discriminant.directions(centres, within)
+    for genre, tag in genre_name_tags.items():
+        weight[tag, genre] += head_fit.GENRE_NAME_WEIGHT
+    # The vote gets plain features: standardising is folded into weight and bias.
+    weight[:d] /= deviation[:, None]
+    bias = bias - mean @ weight[:d]
+    return JointVote(weight / JOINT_TEMPERATURE, bias / JOINT_TEMPERATURE)
 
 
 def fit_votes(texture: Float64, classes: Int64, mass: Float64, k: int) -> Votes:

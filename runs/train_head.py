@@ -33,7 +33,7 @@ from runs.fit_texture_detector import fit as fit_texture_detector
 from runs.free_music import load as load_free_music
 from runs.gtzan import genre_of, tracks
 from runs.left_out import Answers, emotify, measure_left_out
-from runs.recipe import ASK_BELOW, GATES, LABELS, PRIOR, Data, Fitted, classes, fit_on
+from runs.recipe import GATES, LABELS, PRIOR, Data, Fitted, classes, fit_on
 from runs.styles import STYLES
 from runs.texture import encoder_of
 from tonearm import metrics
@@ -45,7 +45,6 @@ from tonearm.genres import GTZAN_GENRES
 from tonearm.model import file as model_file
 from tonearm.model.head import Head
 from tonearm.model.out_of_domain import OutOfDomainDetector, TextureDetector
-from tonearm.model.texture import TextureHead
 from tonearm.model.votes import calibrated
 from tonearm.nets.musicnn import MSD_TAGS
 from tonearm.training import learnt_sounds
@@ -161,16 +160,7 @@ def head_of(
     first, both = mixture
     tags = genre_name_tags(LABELS, MSD_TAGS)
     head = assemble(fitted.discriminant, LABELS, tags, first, detector)
-    texture = TextureHead(
-        fitted.votes.weight,
-        fitted.votes.bias,
-        both,
-        ASK_BELOW,
-        modulation_weight=fitted.projection.weight @ fitted.votes.weight,
-        modulation_mean=fitted.usual_modulations,
-        detector=second,
-        covariance=fitted.votes.covariance,
-    )
+    texture = fitted.texture_head(both, detector=second)
     return Head(**{**vars(head), "prior": PRIOR, "gates": GATES, "texture": texture})
 
 

@@ -58,6 +58,29 @@ export class Head {
     return sums;
   }
 
+  /** Texture within its limits. @param {Row} row */
+  limited(row) {
+    const limits = this.arrays["texture.limits"]?.data;
+    return Array.from(row, (value, i) => (limits ? clip(value, -limits[i], limits[i]) : value));
+  }
+
+  /**
+   * What the texture adds to each log vote: its own vote, and one by tags and texture together.
+   *
+   * @param {Row[]} windows
+   * @param {Row[]} texture
+   */
+  textureVotes(windows, texture) {
+    const rows = texture.map((row) => this.limited(row));
+    const votes = this.meanVote(
+      rows.map((row) => this.linear(row, "texture.weight", "texture.bias")),
+    );
+    if (!this.arrays["texture.joint_weight"]) return votes;
+    const means = [...meanRow(windows.map((window) => this.spread(window))), ...meanRow(rows)];
+    const joint = this.linear(means, "texture.joint_weight", "texture.joint_bias");
+    return this.meanVote([joint]).map((value, i) => value + votes[i]);
+  }
+
   /** Log of the mean vote. @param {number[][]} logits one row a window */
   meanVote(logits) {
     const mean = meanRow(logits.map((row) => softmax(row)));
@@ -199,8 +222,7 @@ export class Head {
     if (texture?.length && second) {
       if (this.suspects(beyond, length_s)) beyond = this.beyondByBoth(windows, texture, length_s);
       if (this.inDoubt(probabilities)) {
-        const votes = texture.map((row) => this.linear(row, "texture.weight", "texture.bias"));
-        const vote = this.meanVote(votes);
+        const vote = this.textureVotes(windows, texture);
         z = z.map((value, i) => value + vote[i]);
         probabilities = this.calibrated(z, second.calibration);
       }

@@ -41,11 +41,14 @@ function difference({ data, shape: [d, k] }, [first, second]) {
  * @param {Embeddings} embeddings
  * @param {number[]} pair
  */
-function tagReasons(model, head, { values }, pair) {
+function tagReasons(model, head, { values, modulations }, pair) {
   const usual = model.arrays["statistics.mean"]?.data;
   const spread = meanRow(values.map((window) => head.spread(window)));
+  // Where the second encoder was asked, the vote by both together counts as well.
+  const together = modulations ? model.arrays["texture.joint_weight"] : null;
+  const joint = together ? difference(together, pair) : null;
   const amounts = difference(model.arrays.weight, pair).map(
-    (weight, i) => (spread[i] - (usual?.[i] ?? 0)) * weight,
+    (weight, i) => (spread[i] - (usual?.[i] ?? 0)) * (weight + (joint?.[i] ?? 0)),
   );
   return amounts
     .map((amount, i) => ({

@@ -148,6 +148,11 @@ class Head:
                 f"the head's texture has {counted(len(self.texture.bias), 'output')} for "
                 f"{counted(k, 'label')}"
             )
+        joint = None if self.texture is None else self.texture.joint
+        if joint is not None and (
+            len(joint.bias) > k or len(joint.weight) != self.dimensions + self.texture.dimensions  # type: ignore[union-attr]
+        ):
+            raise ModelError(f"the head's joint weights {joint.weight.shape} do not fit")
         for gate in self.gates:
             if gate.label not in self.labels or not 0 <= min(gate.tags) <= max(gate.tags) < (
                 self.dimensions
@@ -193,7 +198,8 @@ class Head:
             if probabilities.max() < self.texture.ask_below:
                 # Votes multiply: weights .5, .7, 1 and 1.3 gave .829, .831, .834, .834
                 # (second-encoder.md).
-                z += self.texture.log_votes(long_windows, z[0])
+                features = spread(track, self.power)[0].mean(axis=0)
+                z += self.texture.log_votes(long_windows, features, z[0])
                 probabilities = calibrated(z, self.texture.calibration)
         # The detector's line is a logistic regression, so its distance in nats is a log-odds.
         unknown = float(sigmoid(self._exempted(excess, track, probabilities))[0])

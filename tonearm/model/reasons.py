@@ -1,9 +1,10 @@
 """Reasons: what points to a genre, and what to the second guess; needs NumPy alone.
 
-Both heads are linear, so each tag and each filter has its exact share in a window's vote. Amounts
-are nats of log odds of the genre over the next, beyond what an average track of the training set
-has: 0.7 doubles the odds. The mean over the windows is taken before the votes are counted and
-calibrated, so the amounts order the reasons and do not sum to the probability.
+All votes are linear, so each tag and each filter has its exact share in a window's vote; only the
+limits of the texture are not heeded here. Amounts are nats of log odds of the genre over the next,
+beyond what an average track of the training set has: 0.7 doubles the odds. The mean over the
+windows is taken before the votes are counted and calibrated, so the amounts order the reasons and
+do not sum to the probability.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def reasons_of(model: Model, embeddings: Embeddings, ranked: Sequence[str]) -> R
         bands = band_reasons(voting, modulations, edges_hz, pair)
     # By number where nobody named them, as in a network of one's own.
     names = model.embedding_names or tuple(map(str, range(head.dimensions)))
-    tags = tag_reasons(head, embeddings.values, names, pair)
+    tags = tag_reasons(head, embeddings.values, names, pair, both=modulations is not None)
     return Reasons(ranked[0], ranked[1], tags, windows, bands, typical_s)
 
 
@@ -158,7 +159,12 @@ def _with_modulation_weight(head: TextureHead, encoder: bytes) -> TextureHead:
 
 
 def tag_reasons(
-    head: Head, windows: NDArray[np.floating[Any]], names: Sequence[str], pair: tuple[int, int]
+    head: Head,
+    windows: NDArray[np.floating[Any]],
+    names: Sequence[str],
+    pair: tuple[int, int],
+    *,
+    both: bool = False,
 ) -> tuple[TagReason, ...]:
     """The tags of windows [n, d] that point most to the first genre of ``pair``, or the second.
 
@@ -170,8 +176,14 @@ def tag_reasons(
         Embeddings of the first encoder, a row per window.
     names : sequence of str [d]
         Names of the tags.
+    both : bool
+        Whether the second encoder was asked, so that the vote by both together counts as well.
     """
     difference = head.weight[:, pair[0]] - head.weight[:, pair[1]]  # (d,)
+    joint = head.texture.joint if both and head.texture is not None else None
+    if joint is not None and max(pair) < len(joint.bias):
+        shared = joint.weight[: head.dimensions]
+        difference = difference + shared[:, pair[0]] - shared[:, pair[1]]
     # Less what is usual: a tag that every track has explains nothing.
     usual = head.statistics.get("mean", np.zeros(head.dimensions))
     amounts = (spread(windows, head.power).mean(axis=0) - usual) * difference

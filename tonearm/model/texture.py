@@ -2,7 +2,8 @@
 
 Tags say what a listener would call the music. The texture says how its spectrogram moves: numbers
 of windows of 30 s, by fixed filters (``nets/gabor.py``). Each knows what the other misses, so their
-votes are multiplied; the texture is asked for only where the tags are in doubt.
+votes are multiplied; the texture is asked for only where the tags are in doubt. Where it is, a
+third vote is by both together: what tags and texture say in common is counted once there.
 """
 
 from __future__ import annotations
@@ -27,6 +28,38 @@ CLOSED = -50.0
 
 
 @dataclass(frozen=True)
+class JointVote:
+    """One vote of a track by its tags and its texture together, for the first k genres of a head.
+
+    Parameters
+    ----------
+    weight, bias : float64 [d + t, k], [k]
+        From the features of the tags and the texture, both averaged over the track, to logits.
+    """
+
+    weight: Float64
+    bias: Float64
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
+            raise ModelError(
+                f"the joint weights {self.weight.shape} and biases {self.bias.shape} do not fit"
+            )
+
+    def log_vote(self, features: Float64, texture: Float64) -> Float64:
+        """Log of the vote of a track with these means [d] and [t]: [k].
+
+        Parameters
+        ----------
+        features : float64 [d]
+            The tags' features, averaged over the track.
+        texture : float64 [t]
+            The texture, averaged over its windows.
+        """
+        return mean_vote((np.concatenate([features, texture]) @ self.weight + self.bias)[None])
+
+
+@dataclass(frozen=True)
 class TextureHead:
     """The votes of texture windows, and what follows from both encoders together.
 
@@ -46,6 +79,11 @@ class TextureHead:
         Second opinion on whether a suspect track is music at all.
     covariance : float64 [t, t] or None
         Spread of texture within genres, on the scale of the votes, for adding genres later.
+    limits : float64 [t] or None
+        What lies farther from 0 than this counts as this: a recording like no other must not
+        decide by one number.
+    joint : JointVote or None
+        The vote by tags and texture together.
     """
 
     weight: Float64
@@ -56,6 +94,8 @@ class TextureHead:
     modulation_mean: Float64 | None = None
     detector: TextureDetector | None = None
     covariance: Float64 | None = None
+    limits: Float64 | None = None
+    joint: JointVote | None = None
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.weight.shape[1:] != self.bias.shape:
@@ -66,31 +106,44 @@ class TextureHead:
             raise ModelError(
                 f"the texture's detector has {self.detector.weight.shape} weights, which do not fit"
             )
+        if self.limits is not None and self.limits.shape != (self.dimensions,):
+            raise ModelError(f"the texture's limits {self.limits.shape} do not fit")
 
     @property
     def dimensions(self) -> int:
         """t: how many numbers the texture of a window has."""
         return len(self.weight)
 
-    def log_votes(self, texture: NDArray[np.floating[Any]], z: Float64) -> Float64:
-        """Log of the mean vote of texture windows [m, t], to be added to z [k] of all genres.
+    def log_votes(
+        self, texture: NDArray[np.floating[Any]], features: Float64, z: Float64
+    ) -> Float64:
+        """Log votes of texture windows [m, t], to be added to z [k] of all genres.
 
         Parameters
         ----------
         texture : float32 [m, t]
             From the second encoder.
+        features : float64 [d]
+            The tags' features, averaged over the track.
         z : float64 [k]
             By the first encoder.
         """
-        known = mean_vote(np.asarray(texture, dtype=np.float64) @ self.weight + self.bias)
-        rest = len(z) - len(known)
-        if not rest:
-            return known
-        # A genre without a vote keeps its share: what the votes take from all others together.
-        # Left at 0, it would win wherever the texture is in doubt.
-        among = z[: len(known)]
-        even = np.logaddexp.reduce(among + known) - np.logaddexp.reduce(among)
-        return np.append(known, np.full(rest, even))
+        rows = self.limited(texture)
+        votes = _for_all(mean_vote(rows @ self.weight + self.bias), z)
+        if self.joint is None:
+            return votes
+        return votes + _for_all(self.joint.log_vote(features, rows.mean(axis=0)), z + votes)
+
+    def limited(self, texture: NDArray[np.floating[Any]]) -> Float64:
+        """Texture [..., t] within its limits.
+
+        Parameters
+        ----------
+        texture : float32 [..., t]
+            From the second encoder.
+        """
+        wide = np.asarray(texture, dtype=np.float64)
+        return wide if self.limits is None else np.clip(wide, -self.limits, self.limits)
 
     def settings(self) -> dict[str, Any]:
         """Everything but arrays, as plain JSON values."""
@@ -112,6 +165,10 @@ class TextureHead:
             found["detector"] = self.detector.weight
         if self.covariance is not None:
             found["covariance"] = self.covariance.astype(np.float32)
+        if self.limits is not None:
+            found["limits"] = self.limits
+        if self.joint is not None:
+            found |= {"joint_weight": self.joint.weight, "joint_bias": self.joint.bias}
         return found
 
     @classmethod
@@ -139,7 +196,23 @@ class TextureHead:
                 arrays["detector"], **{name: float(value) for name, value in detector.items()}
             ),
             arrays.get("covariance"),
+            arrays.get("limits"),
+            JointVote(arrays["joint_weight"], arrays["joint_bias"])
+            if "joint_weight" in arrays
+            else None,
         )
+
+
+def _for_all(known: Float64, z: Float64) -> Float64:
+    """Log votes for all genres of z [k], where the last of them have none."""
+    rest = len(z) - len(known)
+    if not rest:
+        return known
+    # A genre without a vote keeps its share: what the votes take from all others together. Left at
+    # 0, it would win wherever the votes are in doubt.
+    among = z[: len(known)]
+    even = np.logaddexp.reduce(among + known) - np.logaddexp.reduce(among)
+    return np.append(known, np.full(rest, even))
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,7 @@ def head_network(head: Head) -> onnx.ModelProto:
     inputs = [_value("windows", TensorProto.FLOAT, ["n", head.dimensions])]
     if head.texture is not None:
         texture = graph.apply("Cast", "texture", to=TensorProto.DOUBLE)
-        logits = _linear(graph, texture, head.texture.weight, head.texture.bias)
-        both = graph.apply("Add", z, _for_all(graph, _mean_vote(graph, logits), z, head))
+        both = _with_texture(graph, head, windows, texture, z)
         second = _calibrated(graph, both, head.texture.calibration)
         # The texture counts where the first encoder alone is in doubt.
         highest = graph.apply("ReduceMax", first, axes=[0], keepdims=0)
@@ -200,10 +199,26 @@ def _mean_vote(graph: _Graph, logits: str) -> str:
     return graph.apply("Log", graph.apply("Max", votes, graph.constant(LEAST_PROBABILITY)))
 
 
-def _for_all(graph: _Graph, votes: str, z: str, head: Head) -> str:
-    """The texture's log votes for all genres of the head, as `TextureHead.log_votes`."""
-    assert head.texture is not None
-    k, voted = len(head.labels), len(head.texture.bias)
+def _with_texture(graph: _Graph, head: Head, windows: str, texture: str, z: str) -> str:
+    """Z [k] with the votes of texture windows [m, t], as `TextureHead.log_votes`."""
+    part = head.texture
+    assert part is not None
+    if part.limits is not None:
+        capped = graph.apply("Min", texture, graph.constant(part.limits))
+        texture = graph.apply("Max", capped, graph.constant(-part.limits))
+    votes = _mean_vote(graph, _linear(graph, texture, part.weight, part.bias))
+    z = graph.apply("Add", z, _for_all(graph, votes, z, head, len(part.bias)))
+    if part.joint is None:
+        return z
+    means = graph.mean(_spread(graph, head, windows), 0), graph.mean(texture, 0)
+    row = graph.apply("Unsqueeze", graph.apply("Concat", *means, axis=0), graph.constant([0]))
+    votes = _mean_vote(graph, _linear(graph, row, part.joint.weight, part.joint.bias))
+    return graph.apply("Add", z, _for_all(graph, votes, z, head, len(part.joint.bias)))
+
+
+def _for_all(graph: _Graph, votes: str, z: str, head: Head, voted: int) -> str:
+    """Log votes for all genres of the head, where only the first have one."""
+    k = len(head.labels)
     if voted == k:
         return votes
     among = graph.apply("Gather", z, graph.constant(np.arange(voted)))

@@ -39,7 +39,7 @@ def with_votes(head: TextureHead | None, new: Tracks, k: int) -> tuple[str, ...]
     if head is None or head.covariance is None or len(head.bias) < k:
         return ()
     labels = sorted(set(new.labels))
-    return tuple(label for label in labels if len(_means(new, label)) >= FEWEST)
+    return tuple(label for label in labels if len(_means(new, label, head)) >= FEWEST)
 
 
 def with_genres(head: TextureHead, new: Tracks, voting: Sequence[str]) -> TextureHead:
@@ -56,7 +56,7 @@ def with_genres(head: TextureHead, new: Tracks, voting: Sequence[str]) -> Textur
     """
     if not voting:
         return head
-    added = np.stack([_means(new, label).mean(axis=0) for label in voting])  # (added, t)
+    added = np.stack([_means(new, label, head).mean(axis=0) for label in voting])  # (added, t)
     return _with_centres(head, np.vstack([_centres(head), added]))
 
 
@@ -81,7 +81,7 @@ def moved(
     centres = _centres(head)
     given = 0
     for i, label in enumerate(labels[: len(centres)]):
-        own = _means(tracks, label)
+        own = _means(tracks, label, head)
         if len(own):
             total = prior_tracks * centres[i] + own.sum(axis=0)
             centres[i] = total / (prior_tracks + len(own))
@@ -89,10 +89,10 @@ def moved(
     return _with_centres(head, centres) if given else head
 
 
-def _means(tracks: Tracks, label: str) -> Float64:
-    """Mean textures [n, t] of those tracks of a genre that have one."""
+def _means(tracks: Tracks, label: str, head: TextureHead) -> Float64:
+    """Mean textures [n, t] of those tracks of a genre that have one, as the head counts them."""
     own = [
-        np.asarray(texture, dtype=np.float64).mean(axis=0)
+        head.limited(texture).mean(axis=0)
         for texture, given in zip(tracks.textures, tracks.labels, strict=False)
         if given == label and texture is not None
     ]
