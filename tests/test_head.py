@@ -14,9 +14,13 @@ from tonearm.errors import ModelError
 from tonearm.model import file as model_file
 from tonearm.model.head import Head, Kind
 from tonearm.model.out_of_domain import OutOfDomainDetector, TextureDetector
-from tonearm.model.texture import Gate, TextureHead
+from tonearm.model.texture import Gate, JointVote, TextureHead
 
 LABELS = ("blues", "jazz", "metal")
+# Of three tags and one number of texture.
+JOINT = JointVote(
+    np.array([[2.0, 0, 0], [0, 1.0, 0], [0, 0, 0], [0, 4.0, 0]]), np.array([0.0, 0.0, 1.0])
+)
 
 
 def head(kind: Kind = "votes", **changes: object) -> Head:
@@ -204,6 +208,21 @@ def test_texture_votes_by_hand_where_the_tags_are_in_doubt() -> None:
     np.testing.assert_allclose(certain.classify(windows, texture).probabilities, first)
 
 
+def test_limits_and_a_joint_vote_by_hand() -> None:
+    """Texture 5 and -1 counts as 2 and -1; the joint vote is by the means, .5 and .25, .3, .3."""
+    windows, texture = np.array([[0.2, 0.3, 0.4], [0.3, 0.3, 0.2]]), np.array([[5.0], [-1.0]])
+    weight = np.array([[0.0, 1.0, 0.0]])
+    part = TextureHead(weight, np.zeros(3), ((1.0, 1.0),), 1.1, limits=np.array([2.0]), joint=JOINT)
+    first = head().classify(windows).probabilities
+    own = (softmax(0, 2, 0) + softmax(0, -1, 0)) / 2
+    both = softmax(2 * 0.25, 0.3 + 4 * 0.5, 1)
+    expected = first * own * both / (first * own * both).sum()
+    with_joint = head(texture=part)
+    np.testing.assert_allclose(with_joint.classify(windows, texture).probabilities, expected)
+    again = Head.from_parts(json.loads(json.dumps(with_joint.settings())), with_joint.arrays())
+    np.testing.assert_allclose(again.classify(windows, texture).probabilities, expected)
+
+
 def test_a_second_opinion_by_hand_for_what_is_suspect_or_short() -> None:
     # Mean log-odds 0, so the first line is its offset and the second is 2 x texture - 1.
     windows, detector = np.full((4, 3), 0.5), OutOfDomainDetector(np.zeros(3), 0.0, 0.0, 0.0)
@@ -258,6 +277,7 @@ def test_a_gate_shuts_a_genre_out_and_a_prior_holds_it_back() -> None:
         {"gates": (Gate("disco", (0,), 0.1),)},
         {"gates": (Gate("metal", (3,), 0.1),)},
         {"texture": TextureHead(np.zeros((2, 4)), np.zeros(4), ((1.0, 1.0),), 0.9)},
+        {"texture": TextureHead(np.zeros((2, 3)), np.zeros(3), ((1.0, 1.0),), 0.9, joint=JOINT)},
     ],
 )
 def test_parts_that_do_not_fit_are_refused(changes: dict) -> None:

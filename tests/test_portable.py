@@ -22,7 +22,7 @@ from tonearm.model.classifier import Classifier
 from tonearm.model.head import Head
 from tonearm.model.network import onnx_session
 from tonearm.model.out_of_domain import KnownRegion, OutOfDomainDetector
-from tonearm.model.texture import Gate, TextureHead
+from tonearm.model.texture import Gate, JointVote, TextureHead
 from tonearm.training import portable
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -81,6 +81,8 @@ def _changes() -> dict[str, Callable[[Head], Head]]:
     # Of the texture, for all genres but the last.
     weight = np.random.default_rng(0).standard_normal((2, len(tiny_head().labels) - 1))
     part = TextureHead(weight, weight[0], two, ask_below=1.1)
+    shared = np.random.default_rng(1).standard_normal((d + 2, len(weight[0])))
+    joint = replace(part, limits=np.array([0.5, 1.0]), joint=JointVote(shared, shared[0]))
     return {
         "votes": lambda head: head,
         "average": lambda head: replace(head, kind="average"),
@@ -90,6 +92,7 @@ def _changes() -> dict[str, Callable[[Head], Head]]:
         "open gate": lambda head: replace(head, gates=(Gate("jazz", (0, 1), 0.0),)),
         "detector": lambda head: replace(head, detector=detector),
         "fewer votes": lambda head: replace(head, texture=part),
+        "joint vote": lambda head: replace(head, texture=joint),
         "region": lambda head: replace(head, detector=detector, known_region=region),
     }
 

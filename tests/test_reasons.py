@@ -12,7 +12,7 @@ from tonearm.model.encoder import Embeddings
 from tonearm.model.halves import last_weights
 from tonearm.model.head import Head
 from tonearm.model.reasons import band_reasons, reasons_of, tag_reasons, window_reasons
-from tonearm.model.texture import GROUPS, TextureHead
+from tonearm.model.texture import GROUPS, JointVote, TextureHead
 from tonearm.training import texture_votes
 from tonearm.training.head_fit import Tracks
 
@@ -38,6 +38,17 @@ def test_tags_add_up_to_the_difference_of_the_logits(head: Head) -> None:
     logits = windows.mean(axis=0) @ head.weight
     usual = head.statistics["mean"] @ head.weight
     assert sum(found.values()) == pytest.approx((logits - usual) @ [1, -1])
+
+
+def test_tags_count_in_the_joint_vote_as_well_where_it_was_asked(head: Head) -> None:
+    joint = JointVote(np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0], [9.0, 0.0]]), np.zeros(2))
+    part = TextureHead(np.zeros((1, 2)), np.zeros(2), ((1.0, 1.0),), 0.9, joint=joint)
+    both, windows = replace(head, texture=part), np.array([[0.8, 0.2, 0.5]])
+    for asked, expected in ((False, (1.2, -0.6, 0.0)), (True, (1.5, -0.6, -1.0))):
+        reasons = tag_reasons(both, windows, NAMES, (0, 1), both=asked)
+        assert {reason.tag: reason.amount for reason in reasons} == dict(
+            zip(NAMES, expected, strict=True)
+        )
 
 
 def test_windows_and_the_most_typical_seconds(head: Head) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tonearm.model.texture import TextureHead
+from tonearm.model.texture import JointVote, TextureHead
 from tonearm.training import added_genres, corrections, texture_votes
 from tonearm.training import head_fit as heads
 from tonearm.training.head_fit import Tracks
@@ -56,6 +56,15 @@ def test_a_new_centre_by_hand() -> None:
     assert grown.calibration == PART.calibration and grown.covariance is PART.covariance
 
 
+def test_a_new_centre_counts_textures_within_their_limits() -> None:
+    """Means of (1, 2) and (-1, 3), since 4 counts as 3: the centre is (0, 2.5)."""
+    part = replace(PART, limits=np.array([9.0, 3.0]))
+    textures = [np.array([[1.0, 2.0], [-1.0, 4.0]])]
+    grown = texture_votes.with_genres(part, tracks("new", textures), ("new",))
+    np.testing.assert_allclose(grown.weight[:, 2], [0, 2.5])
+    assert grown.limits is part.limits
+
+
 @pytest.mark.parametrize("known", [FEWEST - 1, FEWEST])
 def test_a_vote_of_its_own_needs_enough_textures(head: heads.Head, known: int) -> None:
     textures = [np.array([[0.0, 3.0]])] * known + [None] * 6
@@ -87,8 +96,13 @@ def test_a_genre_without_a_vote_keeps_its_share(head: heads.Head) -> None:
     """By hand: .2, .3, .5 before; the texture says .8 to .2 between the first two."""
     part = TextureHead(np.array([[np.log(4.0), 0.0]]), np.zeros(2), ((1.0, 1.0),), ask_below=1.1)
     z = np.log([0.2, 0.3, 0.5])
-    odds = np.exp(z + part.log_votes(np.array([[1.0]]), z))
+    odds = np.exp(z + part.log_votes(np.array([[1.0]]), np.zeros(1), z))
     among = np.array([0.2 * 0.8, 0.3 * 0.2])
+    np.testing.assert_allclose(odds / odds.sum(), [*(among / among.sum() / 2), 0.5])
+    # The joint vote, .75 to .25, leaves it its share as well.
+    joint = JointVote(np.array([[0.0, 0.0], [np.log(3.0), 0.0]]), np.zeros(2))
+    odds = np.exp(z + replace(part, joint=joint).log_votes(np.array([[1.0]]), np.zeros(1), z))
+    among *= [0.75, 0.25]
     np.testing.assert_allclose(odds / odds.sum(), [*(among / among.sum() / 2), 0.5])
 
 
