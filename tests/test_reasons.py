@@ -123,7 +123,9 @@ def test_bands_are_told_after_the_textures_were_learnt_from() -> None:
     assert after != before
     jazz, blues = (model.labels.index(label) for label in ("jazz", "blues"))
     projection = last_weights(model.texture.encoder)
-    votes = (embeddings.modulations.mean(axis=0) - part.modulation_mean) @ projection @ moved.weight
+    texture = (embeddings.modulations.mean(axis=0) - part.modulation_mean) @ projection
+    assert moved.joint is not None
+    votes = texture @ (moved.weight + moved.joint.weight[50:])
     assert sum(after) == pytest.approx(votes[jazz] - votes[blues], abs=0.05)
 
 

@@ -150,7 +150,7 @@ class Head:
             )
         joint = None if self.texture is None else self.texture.joint
         if joint is not None and (
-            len(joint.bias) > k or len(joint.weight) != self.dimensions + self.texture.dimensions  # type: ignore[union-attr]
+            len(joint.weight) != self.dimensions + self.texture.dimensions  # type: ignore[union-attr]
         ):
             raise ModelError(f"the head's joint weights {joint.weight.shape} do not fit")
         for gate in self.gates:
@@ -222,8 +222,8 @@ class Head:
         if self.texture is None:
             return False
         track = np.asarray(windows)[None]
-        # Below .88 in the built-in model: half of GTZAN's clips. Always would be twice as many for
-        # four thousandths of log-loss and no accuracy (second-encoder.md).
+        # Below .9 in the built-in model: half of GTZAN's clips. Always would be twice as many for
+        # two thousandths of log-loss and no accuracy (second-encoder.md).
         in_doubt = self._probabilities(track).max() < self.texture.ask_below
         return bool(in_doubt) or self._is_suspect(self._excess(track), duration_s)
 

@@ -155,7 +155,7 @@ def _with_modulation_weight(head: TextureHead, encoder: bytes) -> TextureHead:
     projection = last_weights(encoder)  # (f, t)
     if projection is None or projection.shape[1] != head.dimensions:
         return head
-    return replace(head, modulation_weight=projection.astype(np.float64) @ head.weight)
+    return replace(head, modulation_weight=projection.astype(np.float64) @ head.whole_weight)
 
 
 def tag_reasons(

@@ -106,6 +106,8 @@ class TextureHead:
             raise ModelError(
                 f"the texture's detector has {self.detector.weight.shape} weights, which do not fit"
             )
+        if self.joint is not None and len(self.joint.bias) > len(self.bias):
+            raise ModelError(f"the joint weights {self.joint.weight.shape} do not fit")
         if self.limits is not None and self.limits.shape != (self.dimensions,):
             raise ModelError(f"the texture's limits {self.limits.shape} do not fit")
 
@@ -133,6 +135,15 @@ class TextureHead:
         if self.joint is None:
             return votes
         return votes + _for_all(self.joint.log_vote(features, rows.mean(axis=0)), z + votes)
+
+    @property
+    def whole_weight(self) -> Float64:
+        """Weight [t, k] of the texture in its own and the joint vote together: for reasons."""
+        whole = self.weight.copy()
+        if self.joint is not None:
+            own = self.joint.weight[-self.dimensions :]
+            whole[:, : own.shape[1]] += own
+        return whole
 
     def limited(self, texture: NDArray[np.floating[Any]]) -> Float64:
         """Texture [..., t] within its limits.
