@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tonearm import __version__, windows
-from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
+from tonearm.genres import SPLITTING, legend
 from tonearm.model import (
     classifier,
     encoder,
@@ -142,7 +142,6 @@ def _write_model(model: model_file.Model, target: Path, examples: list[str]) -> 
     (target / "encoder.onnx").write_bytes(model.encoder)
     if model.texture is not None:
         (target / "texture.onnx").write_bytes(model.texture.encoder)
-    genres: list[str | None] = [*model.labels, None]
     values = {
         "sha256": model.sha256,
         "features": model.features.to_dict(),
@@ -153,14 +152,7 @@ def _write_model(model: model_file.Model, target: Path, examples: list[str]) -> 
         "head": settings,
         "styles": [style.settings() for style in model.styles],
         "arrays": places,
-        "genres": [
-            {
-                "genre": genre or UNKNOWN,
-                "name": id3_name(genre) if genre else "Unknown",
-                "colour": colour(genre),
-            }
-            for genre in genres
-        ],
+        "genres": legend(model.labels),
         "splitting": SPLITTING,
         "examples": examples,
         "rules": rules(),

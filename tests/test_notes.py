@@ -82,7 +82,8 @@ def test_a_library_of_before_has_none(case):
     """What version 2 wrote is read, and a scan of new files keeps theirs."""
     with sqlite3.connect(case / "l.sqlite") as file:
         file.execute("ALTER TABLE embeddings DROP COLUMN silent")
-        file.execute("ALTER TABLE sounds DROP COLUMN note")
+        for column in ("note", "mix"):
+            file.execute(f"ALTER TABLE sounds DROP COLUMN {column}")
         file.execute("PRAGMA user_version = 2")
     file.close()
     with Library(case / "l.sqlite") as library:

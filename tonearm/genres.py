@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 GTZAN_GENRES = (
@@ -27,6 +27,8 @@ GTZAN_GENRES = (
 # The genres of the built-in model: GTZAN's ten, and one that GTZAN lacks.
 BUILTIN_GENRES = (*GTZAN_GENRES, "electronic")
 UNKNOWN = "unknown"
+# What a long track that changes genre is called; like "unknown", in place of a genre.
+MIX = "mix"
 
 # Players (Navidrome, Jellyfin, Plex) split genres at these characters, so a single genre must not
 # contain them.
@@ -120,6 +122,44 @@ def id3_name(genre: str) -> str:
     return _ID3_NAMES.get(key(genre)) or _INITIAL.sub(lambda match: match[0].title(), composed)
 
 
+def shown(genre: str | None, mix: Mapping[str, float] | None = None) -> str:
+    """What people read in place of a genre: its ID3 name, ``mix`` or ``unknown``.
+
+    Parameters
+    ----------
+    genre : str or None
+        By sound.
+    mix : mapping of str to float or None
+        Fraction of the track for each genre, where the music changes genre.
+
+    Examples
+    --------
+    >>> shown("hiphop"), shown(None, {"jazz": 0.6, "pop": 0.4}), shown(None)
+    ('Hip-Hop', 'mix', 'unknown')
+    """
+    if genre is not None:
+        return id3_name(genre)
+    return MIX if mix else UNKNOWN
+
+
+def legend(labels: Iterable[str]) -> list[dict[str, str]]:
+    """Names and colours of a model's genres, and of what stands in place of one, for a page.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        The genres of the model.
+
+    Examples
+    --------
+    >>> [row["name"] for row in legend(["hiphop"])]
+    ['Hip-Hop', 'Mix', 'Unknown']
+    """
+    # Once each: a model of somebody's own may know "mix" as a genre.
+    names = dict.fromkeys([*labels, MIX, UNKNOWN])
+    return [{"genre": each, "name": id3_name(each), "colour": colour(each)} for each in names]
+
+
 def colour(genre: str | None) -> str:
     """Return the hexadecimal colour of ``genre``: always the same, and grey for unknown (None).
 
@@ -127,7 +167,7 @@ def colour(genre: str | None) -> str:
     ----------
     genre : str or None
     """
-    if genre is None or genre == UNKNOWN:
+    if genre is None or genre in {UNKNOWN, MIX}:
         return "#9e9e9e"
     # Not hash(), which Python seeds differently in each process.
     return _COLOURS.get(genre) or _SPARE_COLOURS[sum(genre.encode()) % len(_SPARE_COLOURS)]

@@ -66,6 +66,8 @@ def _form_named(output: Path) -> ExportForm:
 
 
 def _rows(library: Library) -> Iterator[dict[str, Any]]:
+    from tonearm.cli.formats import shares
+
     model = library.model()
     # Those of the model that classified most: the others' genres have no column in CSV.
     labels = model.labels if model else ()
@@ -84,6 +86,7 @@ def _rows(library: Library) -> Iterator[dict[str, Any]]:
             "genre": track.genre,
             "nearest": track.nearest,
             "confidence": track.confidence,
+            "mix": shares(track.mix),
             "error": track.error_message or track.tags.error,
             # A column for each genre, so that the header is right from the first row on.
             **{f"p_{label}": track.probabilities.get(label) for label in labels},

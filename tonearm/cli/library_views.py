@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tonearm.cli.console import clock, printable, rich_console
 from tonearm.cli.table import bar, fit
 from tonearm.errors import counted
-from tonearm.genres import UNKNOWN, colour, id3_name
+from tonearm.genres import MIX, UNKNOWN, colour, id3_name, shown
 
 if TYPE_CHECKING:
     from tonearm.library.overview import Overview
@@ -41,7 +41,7 @@ def show_overview(seen: Overview, path: os.PathLike[str]) -> None:
         console.print(Text("\ngenre", style="dim underline"))
     largest = max(seen.genres.values(), default=1)
     for genre, count in seen.genres.items():
-        name = id3_name(genre) if genre != UNKNOWN else UNKNOWN
+        name = genre if genre in {MIX, UNKNOWN} else id3_name(genre)
         line = Text(fit(printable(name), _LABEL_CELLS), style="bold")
         line.append(bar(count / largest), style=colour(genre))
         line.append(f" {count:7,}  {count / total:4.0%}")
@@ -96,9 +96,11 @@ def show_matches(matches: list[Match]) -> None:
     for match in matches:
         track = match.track
         line = Text(f"{match.similarity:6.3f}  ")
-        name = id3_name(track.genre) if track.genre else UNKNOWN
+        name = shown(track.genre, track.mix)
         line.append(fit(printable(name), 11), style=f"bold {colour(track.genre)}")
-        line.append(f"{track.confidence or 0:10.0%}  {clock(track.duration_s or 0):>9}  ")
+        # Of an unknown sound, or a mix, it would be that of a genre that it is not.
+        share = f"{track.confidence or 0:.0%}" if track.genre else ""
+        line.append(f"{share:>10}  {clock(track.duration_s or 0):>9}  ")
         by = f"{track.tags.artist} – " if track.tags.artist and track.tags.title else ""
         title = track.tags.title or os.path.basename(track.path)
         line.append(fit(printable(f"{by}{title}"), cells).rstrip())

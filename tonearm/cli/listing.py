@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -17,7 +18,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, location
-from tonearm.genres import UNKNOWN, id3_name
+from tonearm.genres import MIX, UNKNOWN, id3_name
 from tonearm.model.prediction import NOTES
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def list_tracks(
     ] = None,
     genre: Annotated[
         list[str] | None,
-        typer.Option("--genre", "-g", help="Genre by sound, not by tag; may be repeated."),
+        typer.Option("--genre", "-g", help="Genre by sound, or mix; may be repeated."),
     ] = None,
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Minimum confidence, 0 to 1.")
@@ -154,15 +155,17 @@ def _table(rows: Iterable[Row], *, notes: Mapping[str, str]) -> Iterator[str]:
         # Of an unknown sound the number would be that of a genre that it is not.
         share = f"{row.confidence:.0%}" if row.genre and row.confidence is not None else ""
         note = notes.get(row.path) or row.error or row.warning or (row.note and NOTES[row.note])
-        name, tags = _name(row.genre, row.nearest), _joined(row.tags)
+        # Of a file that could not be analysed nothing is said.
+        name = _shown(row.genre, is_mix=row.mix is not None) if row.nearest else "–"
+        tags = _joined(row.tags)
         line = f"{name:12} {share:>4}  {tags:20}  {console.printable(row.path)}"
         yield line + (f"  ({console.printable(note)})" if note else "") + "\n"
 
 
 # The same few genres and tags come again in a hundred thousand rows.
 @lru_cache(maxsize=1_024)
-def _name(genre: str | None, nearest: str | None) -> str:
-    return console.printable(id3_name(genre) if genre else UNKNOWN if nearest else "–")
+def _shown(genre: str | None, *, is_mix: bool) -> str:
+    return console.printable(id3_name(genre) if genre else MIX if is_mix else UNKNOWN)
 
 
 @lru_cache(maxsize=1_024)
@@ -191,12 +194,13 @@ def _json(rows: Iterable[Row]) -> Iterator[str]:
 
 def _encoded(row: Row) -> tuple[str | float, ...]:
     """The values of a row as JSON has them, in their order."""
-    path, genre, nearest, confidence, seconds, tags, own, *texts, missing = row
+    path, genre, nearest, confidence, mix, seconds, tags, own, *texts, missing = row
     return (
         _text(path),
         _again(genre),
         _again(nearest),
         "null" if confidence is None else confidence,
+        "null" if mix is None else json.dumps(mix, ensure_ascii=False),
         "null" if seconds is None else seconds,
         _tags(tags),
         "true" if own else "false",
@@ -218,7 +222,13 @@ def _tags(tags: tuple[str, ...]) -> str:
 
 
 def _csv(rows: Iterable[Row]) -> Iterator[str]:
+    from tonearm.cli.formats import shares
     from tonearm.library.listing import Row
+
+    def field(value: object) -> object:
+        if isinstance(value, tuple):
+            return ";".join(value)
+        return shares(value) if isinstance(value, dict) else value
 
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -227,7 +237,7 @@ def _csv(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
         buffer.seek(0)
         buffer.truncate()
-        writer.writerow([";".join(value) if isinstance(value, tuple) else value for value in row])
+        writer.writerow(map(field, row))
         yield buffer.getvalue()
 
 

@@ -55,6 +55,7 @@ def similar(
                 "similarity": match.similarity,
                 "genre": match.track.genre,
                 "confidence": match.track.confidence,
+                "mix": match.track.mix,
                 "duration_s": match.track.duration_s,
                 "artist": match.track.tags.artist,
                 "title": match.track.tags.title,

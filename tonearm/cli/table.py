@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING
 
 from tonearm.cli.console import clock, columns, printable, rich_console
-from tonearm.genres import colour, id3_name
+from tonearm.genres import colour, id3_name, shown
 from tonearm.model.prediction import NOTES
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Table:
         self._stream, self._below, self._shows_styles = stream, view.below, view.styles
         self._every_second = view.every_second
         # Columns are fixed at the start: a table that is printed as it comes cannot look ahead.
-        names = max(len(_name(label)) for label in (None, *view.labels))
+        names = max(len(shown(label)) for label in (None, *view.labels))
         self._genre_cells = min(names, _MOST_GENRE_CELLS) + 1
         self._guess_cells = self._genre_cells + 6
         width = columns(stream)
@@ -108,7 +108,7 @@ class Table:
             self._console.print(self._header())
         line = Text(fit(self._name(result.path or ""), self._name_cells) + "  ")
         line.append(
-            fit("mix" if result.mix else _name(result.genre), self._genre_cells),
+            fit(shown(result.genre, result.mix), self._genre_cells),
             style=f"bold {colour(result.genre)}",
         )
         line.append_text(self._confidence(result))
@@ -137,7 +137,7 @@ class Table:
         guesses = list(prediction.probabilities.items())
         cells = _BAR_CELLS + 7 + self._guess_cells * self._guesses
         if prediction.mix:
-            shares = [f"{_name(each)} {share:.0%}  " for each, share in prediction.mix.items()]
+            shares = [f"{shown(each)} {share:.0%}  " for each, share in prediction.mix.items()]
             return Text(fit(_whole(shares, cells), cells))
         if prediction.note == "silent":
             return Text(fit("(silent)", cells), style="dim")
@@ -165,10 +165,6 @@ class Table:
             ]
         )
         return Text(line, style="dim underline")
-
-
-def _name(genre: str | None) -> str:
-    return id3_name(genre) if genre else "unknown"
 
 
 def _whole(parts: list[str], cells: int) -> str:
@@ -226,7 +222,7 @@ def _strip(timeline: list[Segment], cells: int) -> Text:
     for segment in timeline:
         # From rounded ends, not rounded lengths: the widths add up to the whole line.
         width = round(segment.end_s / total_s * cells) - round(segment.start_s / total_s * cells)
-        label = f"▏{_name(segment.genre)}"[:width] if width else ""
+        label = f"▏{shown(segment.genre)}"[:width] if width else ""
         line.append(label.ljust(width), style=f"black on {colour(segment.genre)}")
     return line
 
@@ -239,6 +235,6 @@ def _changes(timeline: list[Segment]) -> Text:
         line.append(f"{clock(segment.start_s)} ", style="dim")
         # A high figure beside "unknown" would read as if it were good.
         confidence = f" {segment.confidence:.0%}" if segment.genre else ""
-        line.append(_name(segment.genre) + confidence, style=colour(segment.genre))
+        line.append(shown(segment.genre) + confidence, style=colour(segment.genre))
         line.append("   ")
     return line

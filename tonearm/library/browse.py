@@ -35,7 +35,7 @@ _ORDERS: dict[str, tuple[str, ...]] = {
     "album": (ALBUM,),
     "tag": ("folded(json_extract(t.genres, '$[0]'))",),
     # Within a genre the most confident come first, whichever way the genres go.
-    "genre": ("s.genre", "-s.confidence"),
+    "genre": ("s.genre", "s.mix IS NULL", "-s.confidence"),
     "confidence": ("s.confidence",),
     "duration": ("s.duration_s",),
 }

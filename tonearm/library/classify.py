@@ -78,13 +78,14 @@ def stored_sounds(
     encoder : str
         Checksum of the encoder.
     not_by : int or None
-        Number of a model: what it classified is left out.
+        Number of a model: what it classified is left out, if all of the prediction is kept.
     """
     sql = (
         "SELECT s.id, s.genre, w.windows, w.values_f16, w.starts_f32, s.duration_s, w.texture_f16,"
         " w.texture_windows, w.silent FROM sounds s JOIN models m ON m.id = s.model"
         " JOIN embeddings w ON w.key = s.key AND w.encoder = m.encoder"
-        " WHERE s.id > ? AND s.model IS NOT ? AND m.encoder = ? ORDER BY s.id LIMIT ?"
+        " WHERE s.id > ? AND (s.model IS NOT ? OR s.mix = '') AND m.encoder = ?"
+        " ORDER BY s.id LIMIT ?"
     )
     last = 0
     while rows := library.rows(sql, [last, not_by, encoder, _BATCH]):

@@ -7,12 +7,11 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tonearm.genres import UNKNOWN
 from tonearm.library.links import COPIED, no_link
 from tonearm.library.overview import known_genres
 from tonearm.library.places import PRESENT, note_offline
 from tonearm.library.reviews import attach
-from tonearm.library.rows import folded
+from tonearm.library.rows import KIND, folded
 from tonearm.library.store import Library
 from tonearm.tagging.plan import album_key
 
@@ -40,7 +39,7 @@ class Filter:
     text : str
         Part of title, artist, album or path; letters of either case.
     genre : str or None
-        By sound; ``unknown`` for tracks of no known genre.
+        By sound; ``mix`` for tracks that change genre, ``unknown`` for those of no known one.
     min_confidence, max_confidence : float
         Bounds of the probability of the most probable genre.
     tag : 'any', 'none', 'tonearm' or 'person'
@@ -115,11 +114,9 @@ def conditions(library: Library, wanted: Filter) -> Conditions:
             [folded(wanted.text)],
         )
         pairs.append((f"t.id {AMONG}", json.dumps([number for (number,) in found])))
-    if wanted.genre == UNKNOWN:
+    if wanted.genre is not None:
         # A file that failed has no genre either, but nothing was said of its sound.
-        pairs.append(("t.sound IS NOT NULL AND s.genre IS NULL", None))
-    elif wanted.genre is not None:
-        pairs.append(("s.genre = ?", wanted.genre))
+        pairs.append((f"t.sound IS NOT NULL AND {KIND} = ?", wanted.genre))
     if wanted.min_confidence > 0:
         pairs.append(("s.confidence >= ?", wanted.min_confidence))
     if wanted.max_confidence < 1:

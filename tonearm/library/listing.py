@@ -10,12 +10,11 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
-from tonearm.genres import UNKNOWN
 from tonearm.library.filters import disagreeing
 from tonearm.library.links import COPIED, no_link
 from tonearm.library.places import PRESENT, note_offline, unread
 from tonearm.library.playlist import with_labels
-from tonearm.library.rows import below
+from tonearm.library.rows import KIND, below
 from tonearm.library.store import Library
 
 
@@ -26,6 +25,7 @@ class Row(NamedTuple):
     genre: str | None
     nearest: str | None
     confidence: float | None
+    mix: dict[str, float] | None
     duration_s: float | None
     tags: tuple[str, ...]
     by_tonearm: bool
@@ -47,7 +47,7 @@ class Query:
     paths : iterable of path
         Files and folders; empty is the whole library.
     genres : tuple of str
-        One of these by sound, in any spelling; ``unknown`` is one too.
+        One of these by sound, in any spelling; ``mix`` and ``unknown`` are such too.
     min_confidence, max_confidence : float or None
         Bounds of the confidence.
     tag : str or None
@@ -72,8 +72,9 @@ class Query:
 
 
 _COLUMNS = (
-    "t.path, s.genre, s.nearest, s.confidence, s.duration_s, t.genres, t.by_tonearm, t.artist,"
-    " t.title, t.album, s.warning, s.note, coalesce(t.error_message, t.tag_error), t.missing"
+    "t.path, s.genre, s.nearest, s.confidence, s.mix, s.duration_s, t.genres, t.by_tonearm,"
+    " t.artist, t.title, t.album, s.warning, s.note, coalesce(t.error_message, t.tag_error),"
+    " t.missing"
 )
 _SWITCHES = {
     "damaged": "s.warning IS NOT NULL",
@@ -126,14 +127,15 @@ def rows(library: Library, query: Query = Query()) -> Iterable[Row]:
 
 
 def _found(library: Library, sql: str, values: list[object]) -> Iterator[Row]:
-    for path, genre, nearest, confidence, seconds, tags, *rest in library.each_row(sql, values):
-        own, artist, title, album, warning, note, error, missing = rest
+    for path, genre, nearest, confidence, mix, *rest in library.each_row(sql, values):
+        seconds, tags, own, artist, title, album, warning, note, error, missing = rest
         # By position: names would take a fifth of the time of a hundred thousand rows.
         yield Row(
             os.fsdecode(path),
             genre,
             nearest,
             confidence,
+            json.loads(mix) if mix else None,
             seconds,
             _names(tags),
             bool(own),
@@ -155,7 +157,9 @@ def _unread(library: Library, query: Query) -> Iterator[Row]:
             yield _UNREAD._replace(path=path, error=reason)
 
 
-_UNREAD = Row("", None, None, None, None, (), False, None, None, None, None, None, None, False)
+_UNREAD = Row(
+    "", None, None, None, None, None, (), False, None, None, None, None, None, None, False
+)
 
 
 @lru_cache(maxsize=4_096)
@@ -183,9 +187,9 @@ def _conditions(library: Library, query: Query) -> tuple[list[str], list[object]
         names = with_labels(query.genres, model)
         where.append(
             # Files that were never analysed are not "unknown": nothing was asked of them.
-            "t.sound IS NOT NULL AND coalesce(s.genre, ?) IN (SELECT value FROM json_each(?))"
+            f"t.sound IS NOT NULL AND {KIND} IN (SELECT value FROM json_each(?))"  # noqa: S608
         )
-        values += [UNKNOWN, json.dumps(names)]
+        values.append(json.dumps(names))
     for bound, sign in ((query.min_confidence, ">="), (query.max_confidence, "<=")):
         if bound is not None:
             where.append(f"s.confidence {sign} ?")

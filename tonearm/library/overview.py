@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tonearm import genres as names
-from tonearm.genres import UNKNOWN
 from tonearm.library.links import COPIED, links_of
 from tonearm.library.places import PRESENT, note_offline, unread
+from tonearm.library.rows import KIND
 from tonearm.library.store import Library
 from tonearm.tagging.plan import names_genre
 
@@ -35,7 +35,7 @@ class Overview:
     duration_s : float
         Of all analysed tracks.
     genres : dict of str to int
-        Tracks of each genre, most first; ``unknown`` among them.
+        Tracks of each genre, most first; ``mix`` and ``unknown`` among them.
     confidence : list of int
         Tracks of a known genre whose probability is 0 to .1, .1 to .2, and so on.
     untagged, tagged_by_tonearm, disagreeing : int
@@ -146,15 +146,15 @@ class _Counts:
 def _counts(library: Library, labels: tuple[str, ...]) -> _Counts:
     """One pass over the analysed tracks, and one over the tags of the others."""
     found = _Counts()
-    for genre, place, tags, own, count, seconds in library.rows(
-        "SELECT s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres, t.by_tonearm,"  # noqa: S608
-        " count(*), sum(s.duration_s) FROM tracks t JOIN sounds s ON s.id = t.sound"
-        f" WHERE {PRESENT} GROUP BY 1, 2, 3, 4",
+    for kind, genre, place, tags, own, count, seconds in library.rows(
+        f"SELECT {KIND}, s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres,"  # noqa: S608
+        " t.by_tonearm, count(*), sum(s.duration_s) FROM tracks t JOIN sounds s ON s.id = t.sound"
+        f" WHERE {PRESENT} GROUP BY 1, 2, 3, 4, 5",
         # Confidence 1.0 belongs to the last bin, not to an eleventh.
         [_BINS, _BINS - 1],
     ):
-        found.genres[genre or UNKNOWN] += count
-        # "Unknown" is no guess to be confident of.
+        found.genres[kind] += count
+        # Neither "unknown" nor "mix" is a guess to be confident of.
         found.confidence[place] += count * (genre is not None)
         found.duration_s += seconds
         if not names_genre(tags):

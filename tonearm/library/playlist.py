@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
-from tonearm.genres import UNKNOWN, find
+from tonearm.genres import MIX, UNKNOWN, find
 from tonearm.library.links import no_link
 from tonearm.library.places import PRESENT, note_offline
-from tonearm.library.rows import below
+from tonearm.library.rows import KIND, below
 from tonearm.library.store import Library, ModelRecord, Track
 
 _COMPARED = {
@@ -115,7 +115,7 @@ class Conditions:
     Parameters
     ----------
     genres : tuple of str
-        One of these, in any spelling; ``unknown`` is one too.
+        One of these, in any spelling; ``mix`` and ``unknown`` are such too.
     second : str or None
         The second most likely genre.
     min_confidence : float
@@ -216,14 +216,14 @@ def _with_labels(conditions: Conditions, model: ModelRecord) -> Conditions:
     """The same with genres as the model spells them."""
     second = conditions.second
     if second is not None:
-        (second,) = with_labels([second], model, unknown=False)
+        (second,) = with_labels([second], model, others=False)
     return replace(conditions, genres=with_labels(conditions.genres, model), second=second)
 
 
 def with_labels(
-    genres: Iterable[str], model: ModelRecord, *, unknown: bool = True
+    genres: Iterable[str], model: ModelRecord, *, others: bool = True
 ) -> tuple[str, ...]:
-    """Genres as the model spells them; ``unknown`` may be one.
+    """Genres as the model spells them; ``mix`` and ``unknown`` may be among them.
 
     Parameters
     ----------
@@ -231,15 +231,15 @@ def with_labels(
         Names of genres.
     model : ModelRecord
         The model.
-    unknown : bool
-        Whether ``unknown`` is a genre too.
+    others : bool
+        Whether ``mix`` and ``unknown`` count too.
 
     Raises
     ------
     LibraryError
         When the model does not know one.
     """
-    labels = (*model.labels, UNKNOWN) if unknown else model.labels
+    labels = (*model.labels, MIX, UNKNOWN) if others else model.labels
     found = {genre: find(genre, labels) for genre in genres}
     for genre, label in found.items():
         if label is None:
@@ -252,9 +252,8 @@ def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
     where: list[str] = [PRESENT, "s.confidence >= ?"]
     values: list[object] = [conditions.min_confidence]
     if conditions.genres:
-        # No genre in the database is "unknown" to a person.
-        where.append("coalesce(s.genre, ?) IN (SELECT value FROM json_each(?))")
-        values += [UNKNOWN, json.dumps(conditions.genres)]
+        where.append(f"{KIND} IN (SELECT value FROM json_each(?))")  # noqa: S608
+        values.append(json.dumps(conditions.genres))
     if conditions.min_length_s is not None:
         where.append("s.duration_s >= ?")
         values.append(conditions.min_length_s)

@@ -65,8 +65,8 @@ class ModelRecord:
 class Track:
     """One file of the library with its tags and what it sounds like.
 
-    ``genre`` is None for an unknown sound, and ``nearest`` too where the file could not be analysed
-    (then ``error_kind`` is set). ``probabilities`` are sorted, highest first.
+    ``genre`` is None for an unknown sound and for a mix, and ``nearest`` too where the file could
+    not be analysed (then ``error_kind`` is set). ``probabilities`` are sorted, highest first.
 
     Parameters
     ----------
@@ -96,6 +96,8 @@ class Track:
         Why it could not be analysed: for programs, and for people.
     styles : dict of str to float
         Finer styles, most probable first.
+    mix : dict of str to float or None
+        Fraction of the track for each genre, where the music changes genre.
     device, inode : int
         Which file it is, whatever its names: links have both in common.
     note : str or None
@@ -106,8 +108,8 @@ class Track:
     >>> from tonearm.library.store import Library
     >>> with Library("library.sqlite", write=True) as library:
     ...     for track in library.tracks():
-    ...         if track.prediction is not None and track.prediction.genre is None:
-    ...             print(track.path, "is unknown")
+    ...         if track.prediction is not None and track.prediction.mix is not None:
+    ...             print(track.path, "is a mix")
     """
 
     id: int
@@ -126,6 +128,7 @@ class Track:
     error_kind: str | None
     error_message: str | None
     styles: dict[str, float] = field(default_factory=dict)
+    mix: dict[str, float] | None = None
     device: int = 0
     inode: int = 0
     note: str | None = None
@@ -141,6 +144,7 @@ class Track:
             confidence=self.confidence,
             probabilities=self.probabilities,
             styles=self.styles,
+            mix=self.mix,
             path=self.path,
             duration_s=self.duration_s,
             warnings=(self.warning,) if self.warning else (),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tonearm.genres import id3_name
+from tonearm.genres import MIX, UNKNOWN, id3_name
 from tonearm.library.records import FileTags, Track
 from tonearm.model.prediction import Prediction, rank
 
@@ -22,9 +22,11 @@ from tonearm.model.prediction import Prediction, rank
 TRACK_COLUMNS = (
     "t.id, t.path, t.missing, t.size, t.mtime_ns, s.key, s.duration_s, t.title, t.artist, t.album,"
     " t.album_artist, t.genres, t.by_tonearm, t.tag_error, s.genre, s.nearest, s.confidence,"
-    " s.probabilities, m.labels, s.warning, t.error_kind, t.error_message, s.styles,"
+    " s.mix, s.probabilities, m.labels, s.warning, t.error_kind, t.error_message, s.styles,"
     " t.device, t.inode, s.note"
 )
+# The genre by sound in SQL, of an analysed track: one of the model's, "mix" or "unknown".
+KIND = f"coalesce(s.genre, CASE WHEN s.mix > '' THEN '{MIX}' ELSE '{UNKNOWN}' END)"
 # Tracks that are, or lie below, one of the paths whose bounds are given; any number of paths.
 BELOW = (
     # Two bounds, not LIKE: they can use the index on paths, and no byte is a wildcard.
@@ -94,7 +96,7 @@ def bounds_of(paths: Iterable[str | os.PathLike[str]]) -> str:
 
 
 def stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[Any, ...]:
-    """Genre, nearest, confidence, float32 [k] in the order of the model's labels, styles, note.
+    """Genre, nearest, confidence, mix, float32 [k] in the order of the labels, styles, note.
 
     Parameters
     ----------
@@ -106,7 +108,8 @@ def stored_prediction(prediction: Prediction, labels: Sequence[str]) -> tuple[An
     probabilities = np.array([prediction.probabilities[name] for name in labels], np.float32)
     styles = json.dumps(prediction.styles, ensure_ascii=False)
     numbers = probabilities.tobytes()
-    named = prediction.genre, prediction.nearest, prediction.confidence
+    mix = None if prediction.mix is None else json.dumps(prediction.mix, ensure_ascii=False)
+    named = prediction.genre, prediction.nearest, prediction.confidence, mix
     return *named, numbers, styles, prediction.note
 
 
@@ -148,9 +151,9 @@ def track_of(row: tuple[Any, ...]) -> Track:
         The columns, in that order.
     """
     (number, path, missing, size, mtime_ns, key, duration_s, title, artist, album) = row[:10]
-    (album_artist, genres, by_tonearm, tag_error, genre, nearest, confidence) = row[10:17]
-    (probabilities, labels, warning, error_kind, error_message, styles) = row[17:23]
-    (device, inode, note) = row[23:]
+    (album_artist, genres, by_tonearm, tag_error, genre, nearest, confidence, mix) = row[10:18]
+    (probabilities, labels, warning, error_kind, error_message, styles) = row[18:24]
+    (device, inode, note) = row[24:]
     ranked: dict[str, float] = {}
     if labels is not None:
         # By the labels of the model that classified it, which may have other genres than the one in
@@ -181,6 +184,7 @@ def track_of(row: tuple[Any, ...]) -> Track:
         error_kind=error_kind,
         error_message=error_message,
         styles=json.loads(styles) if styles else {},
+        mix=json.loads(mix) if mix else None,
         device=device,
         inode=inode,
         note=note,

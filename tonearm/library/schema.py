@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tonearm.data import embedding_store
 from tonearm.database import Schema
+from tonearm.windows import LONG_S
 
 _TABLES = f"""{embedding_store.TABLES};
 CREATE TABLE models(
@@ -13,7 +14,7 @@ CREATE TABLE sounds(
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models,
     duration_s REAL NOT NULL, genre TEXT, nearest TEXT NOT NULL, confidence REAL NOT NULL,
     warning TEXT, probabilities BLOB NOT NULL, pooled BLOB NOT NULL,
-    styles TEXT NOT NULL DEFAULT '{{}}', note TEXT);
+    styles TEXT NOT NULL DEFAULT '{{}}', note TEXT, mix TEXT);
 CREATE TABLE tracks(
     id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, missing INTEGER NOT NULL DEFAULT 0,
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
@@ -37,11 +38,15 @@ INSERT INTO embeddings(key, encoder, duration_s, warning, windows, values_f16)
     FROM windows w JOIN sounds s ON s.id = w.sound JOIN models m ON m.id = s.model;
 DROP TABLE windows
 """  # noqa: S608
-# Version 2 did not keep that a sound is silent or short; of what it analysed nobody knows.
+# Version 2 did not keep that a sound is silent or short; of what it analysed nobody knows. Nor did
+# it keep the parts of a mix: of a long sound without a genre they are empty until the next scan
+# classifies it again, from its embeddings.
 _TO_VERSION_3 = f"""
 ALTER TABLE embeddings ADD COLUMN {embedding_store.SILENT.strip(" ,")};
-ALTER TABLE sounds ADD COLUMN note TEXT
-"""
+ALTER TABLE sounds ADD COLUMN note TEXT;
+ALTER TABLE sounds ADD COLUMN mix TEXT;
+UPDATE sounds SET mix = '' WHERE genre IS NULL AND duration_s >= {LONG_S}
+"""  # noqa: S608
 SCHEMA = Schema(
     "library",
     application_id=0x544F4E45,  # "TONE"

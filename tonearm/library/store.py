@@ -347,12 +347,13 @@ class Library(Database):
         predicted = stored_prediction(prediction, json.loads(labels))
         columns = (key, model, duration_s, *predicted, warning, pooled.tobytes())
         number = self.rows(
-            "INSERT INTO sounds(key, model, duration_s, genre, nearest, confidence, probabilities,"
-            " styles, note, warning, pooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO sounds(key, model, duration_s, genre, nearest, confidence, mix,"
+            " probabilities, styles, note, warning, pooled)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             # The number stays, so that tracks keep their sound when it is analysed again.
             " ON CONFLICT(key) DO UPDATE SET model = excluded.model,"
             " duration_s = excluded.duration_s, genre = excluded.genre,"
-            " nearest = excluded.nearest, confidence = excluded.confidence,"
+            " nearest = excluded.nearest, confidence = excluded.confidence, mix = excluded.mix,"
             " probabilities = excluded.probabilities, styles = excluded.styles,"
             " note = excluded.note, warning = excluded.warning,"
             " pooled = excluded.pooled RETURNING id",
@@ -400,8 +401,8 @@ class Library(Database):
         ((labels,),) = self.rows("SELECT labels FROM models WHERE id = ?", [model])
         names = json.loads(labels)
         self.write(
-            "UPDATE sounds SET genre = ?, nearest = ?, confidence = ?, probabilities = ?,"
-            " styles = ?, note = ?, model = ? WHERE id = ?",
+            "UPDATE sounds SET genre = ?, nearest = ?, confidence = ?, mix = ?,"
+            " probabilities = ?, styles = ?, note = ?, model = ? WHERE id = ?",
             (
                 (*stored_prediction(prediction, names), model, number)
                 for number, prediction in predictions

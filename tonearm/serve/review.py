@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.genres import LONGEST_NAME, SPLITTING, UNKNOWN, find
+from tonearm.genres import LONGEST_NAME, MIX, SPLITTING, UNKNOWN, find
 from tonearm.library import browse
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import Track
@@ -65,7 +65,7 @@ class TrackFilter(BaseModel):
             # As `_clean` does for the same fields of a query.
             values[name] = values[name].encode("utf-8", "replace").decode().replace("\0", "")
         if self.genre:
-            values["genre"] = find(self.genre, (*labels, UNKNOWN)) or self.genre
+            values["genre"] = find(self.genre, (*labels, MIX, UNKNOWN)) or self.genre
         return browse.Filter(**values)
 
 

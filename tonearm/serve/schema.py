@@ -75,9 +75,14 @@ class TrackRow(BaseModel):
     album_artist: str | None
     genres: list[str] = Field(description="The file's genre tag", examples=[["Jazz"]])
     by_tonearm: bool = Field(description="Whether Tonearm wrote that tag")
-    genre: str | None = Field(description="By sound; null when unknown", examples=["jazz"])
+    genre: str | None = Field(
+        description="By sound; null when unknown, or a mix", examples=["jazz"]
+    )
     nearest: str | None
     confidence: float | None
+    mix: dict[str, float] | None = Field(
+        description="Fraction of the track for each genre, where the music changes genre"
+    )
     second: str | None = Field(description="The second most probable genre")
     probabilities: dict[str, float]
     styles: dict[str, float] = Field(description="Finer styles, most probable first")

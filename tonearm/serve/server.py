@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 
 from tonearm import __version__
 from tonearm.audio import AUDIO_SUFFIXES
-from tonearm.genres import SPLITTING, UNKNOWN, colour, id3_name
+from tonearm.genres import SPLITTING, legend
 from tonearm.serve import schema
 from tonearm.serve.problems import Json
 from tonearm.serve.service import service_of
@@ -39,15 +39,7 @@ def health(request: Request) -> Response:
 @router.get("/genres", summary="Names and colours of genres", response_model=schema.GenresAnswer)
 def genres(request: Request) -> Response:
     """In `splitting`, the characters that no name may contain."""
-    known = [*service_of(request).classifier.model.labels, UNKNOWN]
-    rows = [
-        {
-            "genre": genre,
-            "name": id3_name(genre) if genre != UNKNOWN else "Unknown",
-            "colour": colour(genre),
-        }
-        for genre in known
-    ]
+    rows = legend(service_of(request).classifier.model.labels)
     return Json({"schema": schema.SCHEMA, "genres": rows, "splitting": SPLITTING})
 
 

@@ -14,8 +14,10 @@ from fastapi import APIRouter, Request
 from numpy.typing import NDArray
 from starlette.responses import Response
 
+from tonearm.genres import MIX
 from tonearm.library.overview import known_genres
 from tonearm.library.reviews import attach
+from tonearm.library.rows import KIND
 from tonearm.library.sound_map import make_map
 from tonearm.library.store import Library
 from tonearm.serve import schema
@@ -43,12 +45,14 @@ def track_map(request: Request) -> Response:
             kept = service.placed = (state, make_map(library))
         made = kept[1]
         rows = library.rows(
-            "SELECT t.id, t.sound, s.genre, t.genres, r.genre FROM tracks t"
+            f"SELECT t.id, t.sound, {KIND}, t.genres, r.genre FROM tracks t"  # noqa: S608
             " JOIN sounds s ON s.id = t.sound LEFT JOIN reviews r ON r.key = s.key"
             " WHERE NOT t.missing ORDER BY t.id"
         )
         labels = _labels(library)
     index = {genre: number for number, genre in enumerate(labels, start=1)}
+    # By sound a track may also be a mix; tags and reviews name genres of the model.
+    sounds = {**index, MIX: index.get(MIX, len(index) + 1)}
     # The map is by sound, rows are by file: a sound of three files is three points at one place.
     where = np.searchsorted(made.sounds, np.array([row[1] for row in rows], np.int64))
     where = np.minimum(where, max(0, len(made.sounds) - 1))
@@ -68,10 +72,10 @@ def track_map(request: Request) -> Response:
     places = np.round(made.places[where[placed]].clip(0, 1) * _FULL).astype("<u2")  # (n, 2)
     values = {
         "total": len(chosen),
-        "genres": list(labels),
+        "genres": list(sounds),
         "ids": packed(np.array([row[0] for row in chosen], "<u4")),
         "places": packed(places),
-        "genre": packed(np.array([index.get(row[2], 0) for row in chosen], np.uint8)),
+        "genre": packed(np.array([sounds.get(row[2], 0) for row in chosen], np.uint8)),
         "tag": packed(np.array([tagged(row[3]) for row in chosen], np.uint8)),
         "said": packed(np.array([index.get(row[4], 0) for row in chosen], np.uint8)),
     }

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.genres import UNKNOWN
+from tonearm.genres import MIX, UNKNOWN
 from tonearm.genres import find as known_genre
 from tonearm.library import browse, overview
 from tonearm.library.reviews import Review, attach
@@ -33,7 +33,7 @@ def filter_of(
     request: Request,
     text: Annotated[str, Query(max_length=200, description="Part of title, artist, path")] = "",
     genre: Annotated[
-        str | None, Query(max_length=100, description="By sound, in any spelling; or unknown")
+        str | None, Query(max_length=100, description="By sound, in any spelling; mix; or unknown")
     ] = None,
     min_confidence: Confidence = 0.0,
     max_confidence: Confidence = 1.0,
@@ -51,7 +51,7 @@ def filter_of(
     return browse.Filter(
         text=_clean(text),
         # A genre that the model does not know finds nothing; it is no error.
-        genre=genre and (known_genre(genre, (*labels, UNKNOWN)) or genre),
+        genre=genre and (known_genre(genre, (*labels, MIX, UNKNOWN)) or genre),
         min_confidence=min_confidence,
         max_confidence=max_confidence,
         tag=tag,
@@ -178,6 +178,7 @@ def row(track: Track, review: Review | None) -> dict[str, Any]:
         "genre": track.genre,
         "nearest": track.nearest,
         "confidence": track.confidence,
+        "mix": track.mix,
         "second": list(track.probabilities)[1] if len(track.probabilities) > 1 else None,
         "probabilities": track.probabilities,
         "duration_s": track.duration_s,

@@ -14,9 +14,10 @@ const SILENT = "Tonearm does not answer: is `tonearm serve` still running?";
  * @property {?string} album
  * @property {string[]} genres the genre tag
  * @property {boolean} by_tonearm
- * @property {?string} genre by sound; null when unknown
+ * @property {?string} genre by sound; null when unknown, or a mix
  * @property {?string} nearest
  * @property {?number} confidence
+ * @property {?Record<string, number>} mix shares of its genres, where it changes between them
  * @property {?string} second the second most probable genre
  * @property {Record<string, number>} probabilities
  * @property {Record<string, number>} styles most probable first

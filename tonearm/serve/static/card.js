@@ -1,7 +1,7 @@
 // One file on its way, and what it is.
 import { predict } from "./api.js";
 import { asError, bar, button, clock, el, percent } from "./dom.js";
-import { badge, nameOf, swatch } from "./genres.js";
+import { badge, kindOf, nameOf, swatch } from "./genres.js";
 import { makePicture } from "./picture.js";
 import * as player from "./player.js";
 import { drawReasons } from "./reasons.js";
@@ -127,10 +127,10 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
    * @param {string} [note]
    */
   function showVerdict(values, note = "") {
-    node.className = values.genre || values.mix ? "card" : "card unknown";
-    title.textContent = values.genre ? nameOf(values.genre) : values.mix ? "Changes" : "Unknown";
+    node.className = kindOf(values) ? "card" : "card unknown";
+    title.textContent = nameOf(kindOf(values));
     words.textContent = `${inWords(values)}${note}`;
-    icon.replaceChildren(swatch(values.genre, "large"));
+    icon.replaceChildren(swatch(kindOf(values), "large"));
     const meter = el("meter", { min: 0, max: 1, "aria-label": "Confidence" });
     meter.value = values.confidence;
     // A full bar at 94 % of a genre that it is not would look like an answer.
@@ -146,14 +146,8 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
   /** "almost certainly rock; hard rock". @param {Prediction} values */
   function inWords(values) {
     const styles = Object.keys(values.styles ?? {}).slice(0, 2);
-    const said = values.mix ? mixOf(values.mix) : verdict(values);
-    return styles.length ? `${said}; ${styles.join(", ")}` : said;
+    return styles.length ? `${verdict(values)}; ${styles.join(", ")}` : verdict(values);
   }
-
-  const mixOf = (/** @type {Record<string, number>} */ mix) =>
-    Object.entries(mix)
-      .map(([genre, part]) => `${lower(genre)} ${percent(part)}`)
-      .join(", ");
 
   /** @param {Prediction} values */
   function show(values) {

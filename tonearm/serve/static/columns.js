@@ -1,6 +1,6 @@
 // The columns of the list, and which of them a person chose.
 import { bar, clock, el, percent } from "./dom.js";
-import { badge, nameOf } from "./genres.js";
+import { badge, kindOf, nameOf } from "./genres.js";
 
 /** @typedef {import("./api.js").Track} Track */
 /** @typedef {import("./dom.js").Child} Child */
@@ -22,7 +22,8 @@ const SAID = { accept: "✓ accepted", reject: "✗ rejected" };
 /** @param {Track} row */
 function bySound(row) {
   if (row.error) return el("span", { class: "quiet" }, "unreadable");
-  return row.genre ? badge(row.genre) : badge(null, `Unknown (${nameOf(row.nearest)}?)`);
+  const kind = kindOf(row);
+  return kind ? badge(kind) : badge(null, `Unknown (${nameOf(row.nearest)}?)`);
 }
 
 /** @param {Track} row a full bar for 94 % of an unknown genre would lie */

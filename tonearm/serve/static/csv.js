@@ -1,5 +1,7 @@
 // The list as a file for a spreadsheet.
 import { get, query } from "./api.js";
+import { kindOf } from "./genres.js";
+import { shares } from "./words.js";
 
 /** @typedef {import("./api.js").Track} Track */
 /** @template Row @typedef {Record<string, (row: Row) => any>} Columns */
@@ -13,7 +15,8 @@ const COLUMNS = {
   artist: (row) => row.artist,
   album: (row) => row.album,
   "genre tag": (row) => row.genres.join("; "),
-  genre: (row) => row.genre ?? (row.error ? "" : "unknown"),
+  genre: (row) => kindOf(row) ?? (row.error ? "" : "unknown"),
+  mix: (row) => (row.mix ? shares(row.mix) : ""),
   styles: (row) => Object.keys(row.styles).join("; "),
   nearest: (row) => row.nearest,
   confidence: (row) => row.confidence,

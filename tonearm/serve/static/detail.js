@@ -2,7 +2,7 @@
 import { Problem, get } from "./api.js";
 import { saidOf } from "./columns.js";
 import { asError, button, clock, el, percent } from "./dom.js";
-import { badge, nameOf, swatch } from "./genres.js";
+import { badge, kindOf, nameOf, swatch } from "./genres.js";
 import { makeCover } from "./cover.js";
 import { makePicture } from "./picture.js";
 import * as player from "./player.js";
@@ -120,6 +120,10 @@ export function makeDetail(how) {
     );
   }
 
+  /** "jazz, 87 %"; "mix" and "unknown" alone. @param {Track | Prediction} said */
+  const inShort = (said) =>
+    said.genre ? `${lower(said.genre)}, ${percent(said.confidence)}` : lower(kindOf(said));
+
   /**
    * The genre by sound; of the whole track as soon as it is known, next to that of the scan: the
    * list has that of the scan, and the two may differ.
@@ -136,18 +140,18 @@ export function makeDetail(how) {
       return;
     }
     const best = whole ?? row;
-    const words = `${best.genre ? "" : "unknown: "}${verdict(best)}`;
-    const scan = row.genre ? `${lower(row.genre)}, ${percent(row.confidence)}` : "unknown";
-    const found = best.genre ? `${lower(best.genre)}, ${percent(best.confidence)}` : "unknown";
+    const words = `${best.genre ? "" : `${lower(kindOf(best))}: `}${verdict(best)}`;
+    const [scan, found] = [inShort(row), inShort(best)];
     const differs = whole && scan !== found;
-    const other = row.genre === best.genre ? "span" : "strong";
+    const other = kindOf(row) === kindOf(best) ? "span" : "strong";
     place.replaceChildren(
       el(
         "p",
         { class: "verdict-line" },
-        swatch(best.genre, "middle"),
+        swatch(kindOf(best), "middle"),
         el("span", { class: "words" }, words),
-        el("span", { class: "confidence" }, percent(best.confidence)),
+        // The figure of an unknown sound, or of a mix, would be that of a genre that it is not.
+        el("span", { class: "confidence" }, best.genre ? percent(best.confidence) : ""),
       ),
       el(
         "p",
@@ -266,7 +270,7 @@ export function makeDetail(how) {
         class: "part",
         "aria-label": `Play ${sound.title}`,
       });
-      start.append(badge(row.genre, sound.title), saidOf(row));
+      start.append(badge(kindOf(row), sound.title), saidOf(row));
       return el("li", {}, start);
     });
     return [el("h3", {}, "Sounds like"), el("ul", {}, ...rows)];

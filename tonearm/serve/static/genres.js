@@ -13,6 +13,7 @@ import { contextOf, el } from "./dom.js";
  */
 /** @typedef {CanvasRenderingContext2D} Context */
 
+const MIX = "mix"; // what changes genre has this in its place
 const SIZE = 8; // pixels of a pattern's tile
 const NAMED = "tonearm.genres"; // where names are kept that a person typed
 const MOST_NAMED = 3; // each takes a number key from a genre of the model
@@ -73,7 +74,9 @@ export async function load() {
       tile:
         row.genre === "unknown"
           ? hollow(row.colour)
-          : tile(row.colour, PATTERNS[i % PATTERNS.length]),
+          : row.genre === MIX
+            ? parted(row.colour)
+            : tile(row.colour, PATTERNS[i % PATTERNS.length]),
     }),
   );
   // One style a genre: a canvas for each swatch would cost a table that scrolls its smoothness.
@@ -92,7 +95,7 @@ export async function load() {
 export const onLoad = (callback) => watchers.add(callback);
 
 /**
- * All genres of the model, "unknown" the last of them.
+ * All genres of the model, "mix" and "unknown" the last of them.
  *
  * @returns {Genre[]}
  */
@@ -103,7 +106,15 @@ export const all = () => [...known.values()];
  *
  * @returns {Genre[]}
  */
-export const labels = () => all().filter((row) => row.genre !== "unknown");
+export const labels = () => all().filter((row) => row.genre !== "unknown" && row.genre !== MIX);
+
+/**
+ * What a track is called by its sound: its genre, or "mix" where that changes.
+ *
+ * @param {{genre: ?string, mix?: ?Record<string, number>}} row
+ * @returns {?string} null where it is unknown
+ */
+export const kindOf = (row) => row.genre ?? (row.mix ? MIX : null);
 
 /**
  * A pattern for the name of another genre: without the characters that players split names at.
@@ -183,6 +194,16 @@ function hollow(colour) {
   c.strokeStyle = colour;
   c.globalAlpha = 0.55;
   line(c, 0, 8, 8, 0);
+  return canvas;
+}
+
+/** A tile of stretches, as a mix has. @param {string} colour */
+function parted(colour) {
+  const [canvas, c] = blank();
+  c.fillStyle = colour;
+  c.fillRect(0, 0, SIZE / 2, SIZE);
+  c.globalAlpha = 0.35;
+  c.fillRect(SIZE / 2, 0, SIZE / 2, SIZE);
   return canvas;
 }
 

@@ -4,7 +4,7 @@ import { save, toCsv } from "./csv.js";
 import { button, count, el, fail, number, say } from "./dom.js";
 import { makeCard } from "./card.js";
 import { onDrop, sounds } from "./drop.js";
-import { badge } from "./genres.js";
+import { badge, kindOf } from "./genres.js";
 import { keepFiles } from "./keep.js";
 import { makeMicrophone } from "./microphone.js";
 import * as player from "./player.js";
@@ -18,7 +18,7 @@ const CSV = {
   file: (card) => card.name,
   title: (card) => card.about?.title,
   artist: (card) => card.about?.artist,
-  genre: (card) => card.answer?.genre ?? (card.failed ? "" : "unknown"),
+  genre: (card) => (card.answer && kindOf(card.answer)) ?? (card.failed ? "" : "unknown"),
   nearest: (card) => card.answer?.nearest,
   confidence: (card) => card.answer?.confidence,
 };
@@ -91,7 +91,7 @@ export function makeListen() {
     /** @type {Record<string, (card: Card) => string | number>} */
     const orders = {
       name: (card) => card.name.toLowerCase(),
-      genre: (card) => card.answer?.genre ?? "~", // unknown ones after all names
+      genre: (card) => (card.answer && kindOf(card.answer)) ?? "~", // unknown ones after all names
       confidence: (card) => card.answer?.confidence ?? 2, // and those without an answer last
     };
     const by = orders[order.value];
@@ -105,7 +105,7 @@ export function makeListen() {
     /** @type {Map<?string, number>} */
     const genres = new Map();
     for (const { answer } of cards)
-      if (answer) genres.set(answer.genre, (genres.get(answer.genre) ?? 0) + 1);
+      if (answer) genres.set(kindOf(answer), (genres.get(kindOf(answer)) ?? 0) + 1);
     const rows = [...genres].sort((a, b) => b[1] - a[1]);
     tally.replaceChildren(
       ...rows.map(([genre, n]) => el("li", { class: "chip" }, badge(genre), ` ${number(n)}`)),

@@ -4,7 +4,7 @@ import { get, send } from "./api.js";
 import { save } from "./csv.js";
 import { askGenre } from "./dialogs.js";
 import { button, contextOf, count, el, fail, number, toast } from "./dom.js";
-import { all, badge, nameOf } from "./genres.js";
+import { all, badge, kindOf, nameOf } from "./genres.js";
 import { runJob } from "./jobs.js";
 import { dots, placeOf } from "./points.js";
 import * as player from "./player.js";
@@ -296,7 +296,7 @@ export function makeMap({ onchange }) {
     const [x, y] = [event.offsetX, event.offsetY];
     const row = await get(`/tracks/${ids[i]}`).catch(() => null);
     if (!row || asked !== asking) return;
-    tip.replaceChildren(el("strong", {}, soundOf(row).title), badge(row.genre));
+    tip.replaceChildren(el("strong", {}, soundOf(row).title), badge(kindOf(row)));
     tip.style.setProperty("left", `${Math.min(x + 12, canvas.clientWidth - 260)}px`);
     tip.style.setProperty("top", `${y + 14}px`);
     tip.hidden = false;

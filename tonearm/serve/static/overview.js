@@ -139,6 +139,7 @@ export function makeOverview({ undoRun }) {
         figure(seen.untagged, "without a genre tag", { tag: "none" }),
         figure(seen.disagreeing, "tagged with another genre", { tag: "disagree" }),
         figure(seen.genres.unknown ?? 0, "of an unknown genre", { genre: "unknown" }),
+        figure(seen.genres.mix ?? 0, "that change genre (a mix)", { genre: "mix" }),
         figure(seen.failed, "could not be read", { state: "failed" }),
         figure(seen.damaged, "damaged", { state: "damaged" }),
         figure(seen.copies, "copies", { state: "copy" }),

@@ -2,7 +2,7 @@
 // and a comparison with the nearest track of that next genre.
 import { get } from "./api.js";
 import { button, clock, el, fail } from "./dom.js";
-import { badge, nameOf } from "./genres.js";
+import { badge, kindOf, nameOf } from "./genres.js";
 import * as player from "./player.js";
 import { soundOf } from "./sounds.js";
 
@@ -132,7 +132,7 @@ function compare(row, second, onopen) {
     // A and B in turn: what is not to be heard yet.
     const chosen = player.playing() === soundOf(other).key ? row : other;
     player.play(soundOf(chosen, () => onopen(chosen)));
-    node.replaceChildren(badge(chosen.genre, `Plays: ${chosen.title || chosen.name}. Switch`));
+    node.replaceChildren(badge(kindOf(chosen), `Plays: ${chosen.title || chosen.name}. Switch`));
   }
   return node;
 }

@@ -4,7 +4,7 @@ import { get, query } from "./api.js";
 import { makeDetail } from "./detail.js";
 import { askGenre, genreButton, showKeys } from "./dialogs.js";
 import { button, el, fail, number } from "./dom.js";
-import { badge, choices } from "./genres.js";
+import { badge, choices, kindOf } from "./genres.js";
 import { filtersOf, toQuery } from "./filters.js";
 import { bindKeys } from "./keys.js";
 import * as reviews from "./reviews.js";
@@ -92,7 +92,7 @@ export function makeReview() {
 
   /** Now and then, as two badges. @param {Track} row */
   function drawChange(row) {
-    const then = row.review?.genre ?? row.genre;
+    const then = row.review?.genre ?? kindOf(row);
     const tag = row.genres.length ? el("span", { class: "tag-now" }, row.genres.join(", ")) : null;
     change.replaceChildren(
       el(

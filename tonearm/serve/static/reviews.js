@@ -46,6 +46,13 @@ export async function settled() {
 
 const keep = () => localStorage.setItem(STORE, JSON.stringify(queue));
 
+/** Why a track cannot be reviewed so. @param {Track} row */
+const whyNot = ({ error, mix }) => {
+  if (error) return "A file that could not be read has nothing to review.";
+  const what = mix ? "It is a mix, of no one genre" : "Its genre is unknown";
+  return `${what}. Use Change to say what it is.`;
+};
+
 /**
  * Review tracks: their rows change now, the server follows.
  *
@@ -57,12 +64,7 @@ const keep = () => localStorage.setItem(STORE, JSON.stringify(queue));
 export function review(rows, verdict, genre = null) {
   const fit = rows.filter((row) => !row.error && (row.genre || verdict !== "accept"));
   const skipped = rows.length - fit.length;
-  if (skipped)
-    toast(
-      rows[0].error
-        ? "A file that could not be read has nothing to review."
-        : "Its genre is unknown. Use Change to say what it is.",
-    );
+  if (skipped) toast(whyNot(rows[0]));
   if (!fit.length) return fit;
   for (const row of fit)
     row.review =

@@ -1,4 +1,5 @@
 // Numbers in plain words.
+import { percent } from "./dom.js";
 import { nameOf } from "./genres.js";
 
 /** @typedef {import("./api.js").Segment} Segment */
@@ -10,17 +11,19 @@ import { nameOf } from "./genres.js";
  * @property {?string} [nearest]
  * @property {?number} [confidence]
  * @property {Record<string, number>} [probabilities]
+ * @property {?Record<string, number>} [mix] shares of its genres, where it changes between them
  * @property {?string} [note] "silent", or "short" where it is too short to be reliable
  */
 
 /**
- * "likely jazz, maybe blues".
+ * "likely jazz, maybe blues"; of a mix "jazz 60 %, pop 40 %".
  *
  * @param {Said} prediction
  * @returns {string}
  */
 export function verdict(prediction) {
   if (prediction.note === "silent") return "silent: there is nothing to classify";
+  if (prediction.mix) return shares(prediction.mix);
   const words = likely(prediction);
   return prediction.note === "short" ? `${words}; too short to be reliable` : words;
 }
@@ -37,6 +40,17 @@ function likely({ genre, nearest, confidence, probabilities }) {
   if (certain >= 0.45) return `perhaps ${first}${maybe}`;
   return second ? `hard to say: ${first} or ${lower(second)}` : `hard to say: ${first}`;
 }
+
+/**
+ * "jazz 60 %, unknown 40 %".
+ *
+ * @param {Record<string, number>} mix fraction of the track for each genre, largest first
+ * @returns {string}
+ */
+export const shares = (mix) =>
+  Object.entries(mix)
+    .map(([genre, fraction]) => `${lower(genre)} ${percent(fraction)}`)
+    .join(", ");
 
 /**
  * The name of a genre within a sentence.
