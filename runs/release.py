@@ -1,8 +1,7 @@
 """Build the wheel and the sdist twice, compare them byte for byte, and try the wheel alone.
 
-Trying: a fresh environment for each Python that is found, outside the repository, then `predict`,
-`scan`, `tag`, `undo` and the Python API on the example pieces; once more with the lowest versions
-that pyproject.toml allows. Needs a package index for the dependencies.
+Trying (``runs.try_wheel``): each Python that is found, each extra, and the lowest versions that
+pyproject.toml allows. Needs a package index for the dependencies.
 
     python -m runs.release --output dist [--no-install]
 """
@@ -13,7 +12,6 @@ import argparse
 import gzip
 import hashlib
 import io
-import json
 import os
 import re
 import shutil
@@ -21,9 +19,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import tomllib
 import zipfile
 from pathlib import Path
+
+from runs import try_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -44,14 +43,6 @@ WANTED = (
 UNWANTED = re.compile(
     r"(^|/)(tests|runs|benchmarks|docs|examples)/|__pycache__|\.pyc$|node_modules"
 )
-SMOKE = """
-from tonearm import Classifier, DecodeError
-import tonearm, sys
-assert "site-packages" in tonearm.__file__, tonearm.__file__
-results = list(Classifier.load().predict_many(sys.argv[1:], jobs=2))
-print(*[getattr(result, "genre", result) for result in results])
-assert [result.genre for result in results] == ["jazz", "classical"], results
-"""
 
 
 def build(folder: Path, *, epoch: int) -> list[Path]:
@@ -114,46 +105,6 @@ def check_contents(wheel: Path, sdist: Path) -> list[str]:
     return wrong + [f"the sdist lacks {name}" for name in needed if name not in held]
 
 
-def lowest_versions() -> list[str]:
-    """Each dependency pinned to the lowest version that pyproject.toml allows."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pins = []
-    for dependency in project["dependencies"]:
-        found = re.match(r"([\w-]+)>=([\d.]+)", dependency)
-        assert found, f"{dependency}: no lower bound"
-        pins.append(f"{found[1]}=={found[2]}")
-    return pins
-
-
-def find_python(version: str) -> str | None:
-    """A Python of that version that starts: pyenv's stand-ins for absent ones do not."""
-    path = shutil.which(f"python{version}")
-    if path and subprocess.run([path, "-V"], capture_output=True, check=False).returncode == 0:
-        return path
-    return None
-
-
-def try_wheel(wheel: Path, python: str, *, pins: list[str]) -> None:
-    """Install it into a fresh environment, and run what people run first."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        run(python, "-m", "venv", str(folder / "env"), cwd=folder)
-        bin_folder = folder / "env" / ("Scripts" if os.name == "nt" else "bin")
-        inside = str(bin_folder / "python")
-        run(inside, "-m", "pip", "install", "-q", "--no-cache-dir", str(wheel), *pins, cwd=folder)
-        music = folder / "music"
-        shutil.copytree(ROOT / "examples", music)
-        songs = [str(music / name) for name in ("midnight_walk.mp3", "prelude_a_l_aube.flac")]
-        run(inside, "-c", SMOKE, *songs, cwd=folder)
-        tonearm, library = str(bin_folder / "tonearm"), str(folder / "library.sqlite")
-        rows = run(tonearm, "predict", *songs, "--format", "jsonl", cwd=folder).splitlines()
-        assert [json.loads(row)["genre"] for row in rows] == ["jazz", "classical"], rows
-        run(tonearm, "scan", str(music), "--library", library, cwd=folder)
-        run(tonearm, "tag", "--write", "--policy", "replace", "--library", library, cwd=folder)
-        run(tonearm, "undo", "--library", library, cwd=folder)
-        assert (folder / "env" / "share" / "man" / "man1" / "tonearm.1").exists()
-
-
 def run(*arguments: str, cwd: Path, binary: bool = False) -> str | bytes:
     """Run a command; what it said is in the error if it fails."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -191,15 +142,22 @@ def main() -> None:
     sdist = next(options.output.glob("*.tar.gz"))
     if wrong := check_contents(wheel, sdist):
         raise SystemExit("\n".join(wrong))
-    for version in () if options.no_install else PYTHONS:
-        if python := find_python(version):
-            try_wheel(wheel, python, pins=[])
-            print(f"Python {version}: the wheel works")
+    if options.no_install:
+        return
+    for version in PYTHONS:
+        if python := try_wheel.find_python(version):
+            try_wheel.try_wheel(wheel, python)
+            print(f"Python {version}: the wheel works", flush=True)
         else:
-            print(f"Python {version}: not installed, not tried")
-    if not options.no_install and (python := find_python(PYTHONS[0])):
-        try_wheel(wheel, python, pins=lowest_versions())
-        print(f"Python {PYTHONS[0]}, lowest versions: the wheel works")
+            print(f"Python {version}: not installed, not tried", flush=True)
+    if python := try_wheel.find_python(PYTHONS[0]):
+        for extra in ("", *try_wheel.TRIALS):
+            what = f"[{extra}]" if extra else "the wheel"
+            # Of the wheel alone the newest were tried above.
+            for lowest in (False, True) if extra else (True,):
+                try_wheel.try_wheel(wheel, python, extra=extra, lowest=lowest)
+                versions = "lowest" if lowest else "newest"
+                print(f"Python {PYTHONS[0]}, {versions} versions: {what} works", flush=True)
 
 
 if __name__ == "__main__":
