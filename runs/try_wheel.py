@@ -122,11 +122,11 @@ def try_core(made: Installed) -> None:
     rows = made.tonearm("predict", *made.songs, "--format", "jsonl").splitlines()
     assert [json.loads(row)["genre"] for row in rows] == GENRES, rows
     made.tonearm("scan", "music", "--library", "library.sqlite")
-    before = {path: path.read_bytes() for path in (made.folder / "music").iterdir()}
+    before = contents(made.folder / "music")
     made.tonearm("tag", "--write", "--policy", "replace", "--library", "library.sqlite")
-    assert before != {path: path.read_bytes() for path in before}, "nothing was written"
+    assert contents(made.folder / "music") != before, "nothing was written"
     made.tonearm("undo", "--library", "library.sqlite")
-    assert before == {path: path.read_bytes() for path in before}, "undo left a difference"
+    assert contents(made.folder / "music") == before, "undo left a difference"
     assert (made.folder / "env" / "share" / "man" / "man1" / "tonearm.1").exists()
 
 
@@ -241,11 +241,18 @@ def lowest_versions(extra: str = "") -> list[str]:
 
 
 def find_python(version: str) -> str | None:
-    """A Python of that version that starts: pyenv's stand-ins for absent ones do not."""
-    path = shutil.which(f"python{version}")
-    if path and subprocess.run([path, "-V"], capture_output=True, check=False).returncode == 0:
-        return path
+    """A Python of that version that starts; pyenv's stand-ins do not where another is chosen."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    own = sorted(pyenv.glob(f"{version}.*/bin/python{version}"))
+    for path in [shutil.which(f"python{version}"), *map(str, own)]:
+        if path and not subprocess.run([path, "-V"], capture_output=True, check=False).returncode:
+            return path
     return None
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Every file of a folder."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def try_wheel(wheel: Path, python: str, *, extra: str = "", lowest: bool = False) -> None:
