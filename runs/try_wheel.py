@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import tomllib
@@ -227,11 +226,14 @@ WITH = {"tensorboard": "train"}
 
 
 def lowest_versions(extra: str = "") -> list[str]:
-    """Each dependency pinned to the lowest version that pyproject.toml allows."""
+    """Each dependency pinned to the lowest version that pyproject.toml allows; or an extra's own.
+
+    Together they may not fit: beets 2.14 wants a later NumPy than Tonearm does.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"]]
-    for name in filter(None, (extra, WITH.get(extra))):
-        wanted += project["optional-dependencies"][name]
+    extras = [name for name in (extra, WITH.get(extra)) if name]
+    wanted = [each for name in extras for each in project["optional-dependencies"][name]]
+    wanted = wanted or project["dependencies"]
     pins = []
     for dependency in wanted:
         found = re.match(r"([\w-]+(?:\[\w+\])?)>=([\d.]+)", dependency)
@@ -314,4 +316,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

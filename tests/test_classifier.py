@@ -336,9 +336,16 @@ def test_arrays_that_are_not_audio(
 
 
 def test_arguments_that_are_none(tiny: Classifier, medley: Path, model_path: Path) -> None:
-    for count in (0, -1, "few", 2.5):
+    for count in (0, -1, "few", 2.5, True):
         with pytest.raises(ValueError, match="1 or more, or 'all'"):
             tiny.embed(medley, count=count)
+    assert len(tiny.embed(medley, count=np.int64(2)).values) == 2, "a number of NumPy's is one"
+    for threads in (0, -3, "x"):
+        with pytest.raises(ValueError, match="must be a whole number from 1 on"):
+            Classifier.load(model_path, threads=threads)
+    for rate in ("44100", True):
+        with pytest.raises(TypeError, match="a sample rate is a number of Hertz"):
+            tiny.predict(np.zeros(44_100, np.float32), rate)
     with pytest.raises(TypeError, match=r"see Classifier\.load"):
         Classifier(model_path)
     for thing in (None, 3, np.float32(1)):

@@ -266,12 +266,22 @@ def test_timelines_of_many_files_go_into_a_folder(
     (out / "a low.cue").write_text("a person's own")
     (out / "b high.cue").unlink()
     again = tonearm("predict", music, "-f", "cue", "-o", out)
-    assert again.code == 1 and "a low.cue, or name another folder" in again.err
-    assert "3 got no timeline:" in again.err and "could not be read" not in again.err
+    assert again.code == 0, "no fault: the others are made"
+    assert again.err.startswith(f"3 files have a timeline in {out} already, which stays")
     assert (out / "a low.cue").read_text() == "a person's own" and (out / "b high.cue").exists()
 
     one = tonearm("predict", music / "a low.wav", "-f", "audacity", "-o", out)
     assert one.code == 0 and (out / "a low.txt").read_text().startswith("0.000000\t4.000000\tBlues")
+
+
+def test_a_cue_sheet_that_no_player_can_follow_is_pointed_out(
+    tonearm: Command, music: Path, tmp_path: Path
+) -> None:
+    quoted = tmp_path / 'My "mix".wav'
+    quoted.write_bytes((music / "a low.wav").read_bytes())
+    run = tonearm("predict", quoted, "-f", "cue")
+    assert "named otherwise in the CUE sheet" in run.err and 'My "mix".wav has a double' in run.err
+    assert "named otherwise" not in tonearm("predict", music / "a low.wav", "-f", "cue").err
 
 
 def test_timelines_of_many_files_need_a_folder(

@@ -250,7 +250,8 @@ def test_similar(scanned, tmp_path):
     new = small_files.write(tmp_path / "new.flac", small_files.music(1, 4.0))
     analysed = json.loads(tonearm("similar", new, "-f", "json", library=library).stdout)
     assert [found["path"] for found in analysed["similar"]]
-    ran = tonearm("similar", file, "-f", "m3u8", "-o", tmp_path / "l.m3u8", library=library)
+    # -o alone asks for a list.
+    ran = tonearm("similar", file, "-o", tmp_path / "l.m3u8", library=library)
     assert (tmp_path / "l.m3u8").read_text().count("#EXTINF") == 4
     ran = tonearm("similar", music / "broken.flac", library=library)
     assert ran.returncode == 1 and "broken.flac is not an audio file" in ran.stderr

@@ -120,6 +120,15 @@ def test_a_spreadsheet_of_artists_is_read(tmp_path: Path) -> None:
     }
 
 
+def test_the_heading_says_which_column_has_the_artists(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("path,genre,artist\na.mp3,rock,Ann\nb.mp3,jazz\n")
+    assert groups.read_artists(path) == {"a.mp3": "Ann"}
+    path.write_text("path,genre,year\na.mp3,rock,1999\n")
+    with pytest.raises(DatasetError, match="has no column artist: its first line is 'path,genre,y"):
+        groups.read_artists(path)
+
+
 @pytest.mark.parametrize("text", ["", "clip\tartist\n", "a,Ann\nb,Bob\n", "a\tAnn\nb\n"])
 def test_what_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csv").write_text(text)

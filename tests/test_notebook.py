@@ -58,6 +58,8 @@ def test_a_song_that_names_nobody_is_no_artist(
     (tmp_path / "music.prepared").mkdir()
     index.Index(tuple(found)).save(tmp_path / "music.prepared" / index.FILE_NAME)
     known = apart()
+    assert known["lonely"].keys() == {"a"}, "by one artist alone"
+    assert known["measured"].tolist() == [False, False, True, True]
     assert known["apart"] == "artists apart, 1 unknown" and len(set(known["artists"])) == 3
 
 

@@ -190,3 +190,12 @@ def test_a_list_of_nothing_playable_is_not_written(library, tmp_path, capsys):
         write_playlist([Entry("/m/a.ogg", 1.0, None, None)], place)
     assert ended.value.exit_code == 1 and place.read_text() == "a person's own"
     assert "1 track left out: Rekordbox does not play .ogg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("tagged", "genre"),
+    [("[]", "Hip-Hop"), ('["Other"]', "Hip-Hop"), ('["Dub", "Ska"]', "Dub; Ska")],
+)
+def test_the_genre_of_an_entry_is_a_persons_or_else_that_by_sound(tagged: str, genre: str) -> None:
+    assert Entry("/a.mp3", 1.0, None, None, None, tagged, "hiphop").genre == genre
+    assert Entry("/a.mp3", 1.0, None, None, None, tagged).genre in (None, genre)

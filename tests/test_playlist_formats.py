@@ -10,7 +10,7 @@ from tonearm.library.playlist_formats import mixxx, rekordbox, xspf
 
 ENTRIES = [
     Entry("/music/a & <b>.mp3", 61.4, 'Simon & "Garfunkel"', "It's\x07 a <song>"),
-    Entry("/music/ü \udcff#?.flac", 5.0, None, None),
+    Entry("/music/ü \udcff#?.flac", 5.0, None, None, "One & all", '["Rock", "Soul"]', "jazz"),
 ]
 STORED = [b"/music/a & <b>.mp3", "/music/ü ".encode() + b"\xff#?.flac"]
 
@@ -33,6 +33,8 @@ def test_rekordbox():
     tracks = root.findall("COLLECTION/TRACK")
     assert [located(track.get("Location"), "localhost") for track in tracks] == STORED
     assert tracks[0].get("Artist") == 'Simon & "Garfunkel"'
+    assert [track.get("Genre") for track in tracks] == ["", "Rock; Soul"]
+    assert tracks[1].get("Album") == "One & all"
     assert tracks[1].get("Name") == "ü \ufffd#?.flac"
     (node,) = root.findall("PLAYLISTS/NODE/NODE")
     assert (node.get("Name"), node.get("Entries")) == ("Calm & slow", "2")

@@ -16,6 +16,7 @@ from support.scanning import Case
 
 from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
+from tonearm.library import places
 from tonearm.library.file_tags import file_tags
 from tonearm.library.scan import scan
 from tonearm.library.store import Library, as_stored
@@ -154,6 +155,16 @@ def test_a_folder_that_moved_altogether_is_no_longer_waited_for(case):
     assert (result.moved, result.offline, result.failures) == (1, 0, [])
     with Library(case.path) as library:
         assert library.roots() == [str(case.root / "new")] and library.unread() == []
+
+
+def test_a_folder_that_is_back_is_away_no_longer_before_the_next_scan(case):
+    case.add("disk/a.mp3")
+    case.scan(case.root / "disk")
+    (case.root / "disk").rename(case.root / "unplugged")
+    case.scan(again=True)
+    (case.root / "unplugged").rename(case.root / "disk")
+    with Library(case.path) as library:
+        assert library.unread() and places.unread(library) == []
 
 
 def test_a_root_that_was_emptied_is_named(case):

@@ -36,6 +36,8 @@ def __getattr__(name: str) -> object:
     """Import a name at its first use, so that ``import tonearm`` stays quick."""
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)
+    if name == "errors":  # the others of its errors are named by it: tonearm.errors.TagError
+        return import_module("tonearm.errors")
     raise AttributeError(f"module 'tonearm' has no attribute {name!r}")
 
 

@@ -127,6 +127,8 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
         if np.ndim(source) == 0:
             raise TypeError(f"{source!r} is neither a path, a file open as 'rb', nor samples")
+        if isinstance(sample_rate_hz, bool | str | bytes):
+            raise TypeError(f"a sample rate is a number of Hertz, not {sample_rate_hz!r}")
         if sample_rate_hz is None or not 1 <= sample_rate_hz < math.inf:  # so NaN is refused too
             raise ValueError(f"samples need a sample rate of 1 Hz or more, not {sample_rate_hz}")
         yield Opened(

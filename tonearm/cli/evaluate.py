@@ -223,7 +223,7 @@ def _print_model(result: ModelResult) -> None:
         f"{answered['unknown_right']} of them wrongly"
     )
     rows = result.figures["genres"]
-    width = max(len(console.printable(row["genre"])) for row in rows)
+    width = max(len(console.printable(name)) for name in ("genre", *(row["genre"] for row in rows)))
     print(f"  {'genre':<{width}}    n  recall  precision  F1     confused with")
     for row in rows:
         precision = "-" if row["precision"] is None else f"{row['precision']:.3f}"

@@ -103,7 +103,7 @@ def explain(
                 "so its confidence and its second guess can differ."
             )
     if output is not None:
-        console.say(f"The ten most typical seconds are in {console.printable(output)}.")
+        console.say(f"The most typical seconds are in {console.printable(output)}.")
 
 
 def _write_clip(file: Path, output: Path, prediction: Prediction) -> None:
@@ -130,13 +130,15 @@ def _write_clip(file: Path, output: Path, prediction: Prediction) -> None:
 
 def _print_table(prediction: Prediction, why: Reasons) -> None:
     genre, next_one = id3_name(why.genre), id3_name(why.against)
-    shown = genre if prediction.genre else f"unknown (nearest {genre})"
+    # A percentage next to "unknown" would be taken for that of the nearest genre, or of unknown.
+    shown = f"unknown (nearest {genre}, then {next_one})"
     if prediction.mix:
-        shown = f"mix (as a whole nearest {genre})"
-    second = prediction.probabilities[why.against]
+        shown = f"mix (as a whole nearest {genre}, then {next_one})"
+    elif prediction.genre:
+        second = prediction.probabilities[why.against]
+        shown = f"{genre} {prediction.confidence:.0%}, second guess {next_one} {second:.0%}"
     lines = [
-        f"{console.printable(prediction.path or '')}: {shown} {prediction.confidence:.0%}, "
-        f"second guess {next_one} {second:.0%}",
+        f"{console.printable(prediction.path or '')}: {shown}",
         *([NOTES[prediction.note]] if prediction.note else []),
         "",
         f"What points to {genre} (+) and to {next_one} (-):",

@@ -100,6 +100,7 @@ def predict(
     from tonearm.cli.timelines import folder_writer
     from tonearm.model import batch
     from tonearm.model.classifier import Classifier
+    from tonearm.timeline.formats import changes_in_cue
     from tonearm.workers import Pool, Work, can_fork
 
     timeline = timeline or output_format in _OF_ONE_TIMELINE
@@ -153,6 +154,10 @@ def predict(
             "windows are analysed, so the confidence can differ."
         )
     console.report("got no timeline", unwritten)
+    if output_format == "cue":
+        reason = "has a double quote or a line break in its name: rename it, or edit the sheet"
+        odd = [(str(file), reason) for file in files if changes_in_cue(str(file))]
+        console.report("named otherwise in the CUE sheet, so that no player finds it", odd)
     words = "Interrupted. What was analysed so far is written." if interrupted else None
     console.close("could not be read", failures, damaged=damaged, interrupted=words)
     console.leave(faults=bool(unwritten), interrupted=None)

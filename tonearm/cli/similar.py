@@ -37,8 +37,10 @@ def similar(
     from tonearm.library.store import Library
 
     # Else -o would be ignored, or a table written where a player expects a list.
-    if output is not None and output_format != "m3u8":
-        raise typer.BadParameter("needs --format m3u8", param_hint="-o")
+    if output is not None and output_format == "json":
+        raise typer.BadParameter("writes a playlist: leave out --format json", param_hint="-o")
+    if output is not None:
+        output_format = ListFormat.m3u8
     with Library(location(library)) as opened:
         probe = _probe(opened, file, model)
         matches = search(opened, probe, count=count)

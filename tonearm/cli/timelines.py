@@ -22,12 +22,17 @@ _ENDINGS = {"cue": ".cue", "audacity": ".txt", "ffmetadata": ".ffmetadata"}
 
 
 def folder_writer(
-    form: str, folder: Path | None, files: Sequence[Path], root: str, unwritten: Faults
+    form: str,
+    folder: Path | None,
+    files: Sequence[Path],
+    root: str,
+    unwritten: Faults,
 ) -> tuple[Writer, list[Path]]:
     """A function that writes the timeline of a file into the folder, and the files that need one.
 
     The folders below ``root`` come again in it. What is there already stays, since it may be a
-    person's own CUE sheet, and is named in ``unwritten``: before an hour of sound is analysed.
+    person's own CUE sheet: said before an hour of sound is analysed, and no fault, so that a run
+    can be repeated for what is new.
 
     Parameters
     ----------
@@ -57,19 +62,12 @@ def folder_writer(
         raise typer.BadParameter(reason, param_hint="--output")
     places = _places(form, folder, files, root)
 
-    def is_free(path: str | Path) -> bool:
-        place = places[os.path.abspath(path)]
-        if place.exists():
-            words = f"delete {console.printable(place)}, or name another folder"
-            unwritten.add(path, f"has a timeline already: {words}")
-        return not place.exists()
-
     def write(result: Result) -> None:
         if not isinstance(result, Prediction) or not result.timeline:
             return
         path = os.path.abspath(result.path or "")
         place = places[path]
-        if not is_free(path):  # since the run began
+        if place.exists():  # since the run began
             return
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +76,12 @@ def folder_writer(
         except OSError as error:
             unwritten.add(path, f"cannot be written to {place}: {error.strerror}")
 
-    return write, [file for file in files if is_free(file)]
+    free = [file for file in files if not places[os.path.abspath(file)].exists()]
+    if len(free) < len(files):
+        have = console.counted(len(files) - len(free), "file has", "files have")
+        here = console.printable(folder)
+        console.say(f"{have} a timeline in {here} already, which stays: delete it to make it again")
+    return write, free
 
 
 def _places(form: str, folder: Path, files: Sequence[Path], root: str) -> dict[str, Path]:

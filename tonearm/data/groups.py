@@ -36,6 +36,7 @@ _FEATURING = re.compile(r"\s*[(\[]?\b(feat|ft|featuring)\b\.?\s.*$", re.IGNORECA
 _LAST_FIRST = re.compile(r"\s*([\w'-]+(?: [\w'-]+)?)\s*,\s*([\w'.-]+(?: [\w'.-]+)?)\s*")
 # Encoders add up to a tenth of a second; what is a second shorter lacks music.
 _AS_LONG_S = 1.0
+_ARTISTS = ("artist", "artist_name", "artists")
 _HEADERS = frozenset(("clip", "track", "file", "filename", "name", "path", "song"))
 
 
@@ -359,8 +360,17 @@ def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
         rows = list(csv.reader(lines))
     else:
         rows = [line.split("\t") for line in lines]
+    at = 1
     if rows and rows[0][0].strip().casefold() in _HEADERS:
-        del rows[0]
+        # A table of labels has other columns too, and any of them could be the second.
+        names = [cell.strip().casefold() for cell in rows.pop(0)]
+        at = next((names.index(name) for name in _ARTISTS if name in names), 1)
+        if len(names) > 2 and names[at] not in _ARTISTS:
+            raise DatasetError(
+                f"{path} has no column artist: its first line is {','.join(names)[:80]!r}"
+            )
+        if at > 1:  # rows of spreadsheets may end early
+            rows = [[row[0], row[at] if at < len(row) else ""] for row in rows]
     if not rows or any(len(row) < 2 for row in rows):
         odd = next(("\t".join(row) for row in rows if len(row) < 2), "nothing")
         raise DatasetError(

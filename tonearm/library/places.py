@@ -18,6 +18,8 @@ from tonearm.files import find, why_unreadable
 from tonearm.library.rows import as_stored, below
 from tonearm.library.store import Library
 
+# What the reason of a folder that is there begins with.
+UNREADABLE_FOLDER = "folder "
 # A condition on a track ``t``: neither missing nor offline; call :func:`note_offline` first.
 PRESENT = "NOT t.missing AND t.id NOT IN temp.offline"
 
@@ -181,6 +183,9 @@ def unread(
         around = {Path(name), *Path(name).parents}
         # What was named and never was there, a slip, is noted too, for it not to be news again.
         if not os.path.lexists(name):
+            continue
+        # A disk or a link's target that is back since: only of folders is anything else noted.
+        if os.path.exists(name) and not reason.startswith(UNREADABLE_FOLDER):
             continue
         if places.isdisjoint(around) and not (named is not None and named.isdisjoint(around)):
             found.append((name, reason))

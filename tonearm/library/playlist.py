@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import LibraryError
-from tonearm.genres import MIX, UNKNOWN, find
+from tonearm.genres import MIX, UNKNOWN, find, id3_name
 from tonearm.library.links import no_link
 from tonearm.library.places import PRESENT, note_offline
 from tonearm.library.rows import KIND, below
 from tonearm.library.store import Library, ModelRecord, Track
+from tonearm.tagging.plan import names_genre
 
 _COMPARED = {
     ">": operator.gt,
@@ -33,12 +34,25 @@ _CONDITION = re.compile(r"^\s*(.+?)\s*(>=|<=|>|<)\s*([0-9.]+)\s*$")
 
 
 class Entry(NamedTuple):
-    """One line of a playlist; a tuple, since there may be a hundred thousand."""
+    """One line of a playlist; a tuple, since there may be a hundred thousand.
+
+    ``tagged`` are the genres of the file's tags, as JSON, and ``sounding`` is the one by sound.
+    """
 
     path: str
     duration_s: float
     artist: str | None
     title: str | None
+    album: str | None = None
+    tagged: str = "[]"
+    sounding: str | None = None
+
+    @property
+    def genre(self) -> str | None:
+        """The genre of the tags if they name one, else that by sound."""
+        if names_genre(self.tagged):
+            return "; ".join(json.loads(self.tagged))
+        return id3_name(self.sounding) if self.sounding else None
 
     @classmethod
     def of(cls, track: Track) -> Entry:
@@ -49,7 +63,9 @@ class Entry(NamedTuple):
         track : Track
             Number of the track.
         """
-        return cls(track.path, track.duration_s or 0.0, track.tags.artist, track.tags.title)
+        tags = track.tags
+        line = (track.path, track.duration_s or 0.0, tags.artist, tags.title, tags.album)
+        return cls(*line, json.dumps(tags.genres), track.genre)
 
 
 # Why a list of lines does not hold a file.
@@ -174,31 +190,33 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     where.append(condition)
     values.append(links)
     sql = (
-        "SELECT t.path, s.duration_s, t.artist, t.title, s.id, t.album FROM tracks t"  # noqa: S608
-        f" JOIN sounds s ON s.id = t.sound WHERE {' AND '.join(where)} ORDER BY t.path"
+        "SELECT t.path, s.duration_s, t.artist, t.title, t.album, t.genres, s.genre, s.id"  # noqa: S608
+        " FROM tracks t JOIN sounds s ON s.id = t.sound"
+        f" WHERE {' AND '.join(where)} ORDER BY t.path"
     )
     found = library.rows(sql, values)
     if not conditions.copies:
         found = _one_each(library, found)
-    return [Entry(os.fsdecode(path), *rest) for path, *rest, _, _ in found]
+    return [Entry(os.fsdecode(path), *rest) for path, *rest, _ in found]
 
 
-_Row = tuple[Any, ...]  # path, what else an entry has, sound, album
+_Row = tuple[Any, ...]  # what an entry has, and the sound
+_ALBUM = Entry._fields.index("album")
 
 
 def _one_each(library: Library, found: list[_Row]) -> list[_Row]:
     """One file of each sound: of copies the one that lies among the tracks of its album."""
-    counts = Counter(sound for *_, sound, _ in found)
+    counts = Counter(sound for *_, sound in found)
     company_of = cache(partial(_company, library))
     best: dict[int, tuple[int, _Row]] = {}
     for row in found:
-        path, *_, sound, album = row
+        path, album, sound = row[0], row[_ALBUM], row[-1]
         if counts[sound] > 1:
             company = company_of(os.path.dirname(os.fsdecode(path)), album)
             # The first by path of those that have equally many tracks around them.
             if sound not in best or company > best[sound][0]:
                 best[sound] = company, row
-    return [row for row in found if row[-2] not in best or best[row[-2]][1] is row]
+    return [row for row in found if row[-1] not in best or best[row[-1]][1] is row]
 
 
 def _company(library: Library, folder: str, album: str | None) -> int:

@@ -67,6 +67,8 @@ def rekordbox(entries: Iterable[Entry], name: str) -> Playlist:
             "TrackID": str(number),
             "Name": entry.title or os.path.basename(entry.path),
             "Artist": entry.artist or "",
+            "Album": entry.album or "",
+            "Genre": entry.genre or "",
             "TotalTime": str(round(entry.duration_s)),
             # With the host: Rekordbox does not take file:/// for a file of this computer.
             "Location": _url(entry.path, host="localhost"),

@@ -16,7 +16,7 @@ from tonearm.audio import AUDIO_SUFFIXES
 from tonearm.errors import counted
 from tonearm.files import find, is_excluded, why_unreadable
 from tonearm.library.file_analysis import Looked
-from tonearm.library.places import count_below, offline_folders, why_absent
+from tonearm.library.places import UNREADABLE_FOLDER, count_below, offline_folders, why_absent
 from tonearm.library.rows import below
 from tonearm.library.scan_result import Scan
 from tonearm.library.store import FileStatus, Known, Library, as_stored
@@ -98,7 +98,7 @@ class Walk:
         mounts: list[Path] = []
 
         def on_error(folder: Path, error: OSError) -> None:
-            self._unread[folder] = f"folder {why_unreadable(folder, error)}"
+            self._unread[folder] = f"{UNREADABLE_FOLDER}{why_unreadable(folder, error)}"
 
         def look(path: Path) -> None:
             if reason := self._meet(path, retry=retry):

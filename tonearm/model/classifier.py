@@ -64,6 +64,8 @@ class Classifier:
                 f"Classifier needs a Model, not {type(model).__name__}: see Classifier.load"
             )
         self.model = model
+        if not isinstance(threads, int) or threads < 1:
+            raise ValueError(f"threads is {threads!r}, but must be a whole number from 1 on")
         self._threads = threads
         # Nothing is loaded yet: the network is, when the first file is embedded.
         self._encoder = Encoder(model, threads=threads)

@@ -5,6 +5,7 @@ Knows no genres; callers may stop it early.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,8 +117,11 @@ class Plan:
     on_progress: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.count != "all" and (not isinstance(self.count, int) or self.count < 1):
-            raise ValueError(f"count is {self.count!r}, but must be 1 or more, or 'all'")
+        # NumPy's integers too; True is none.
+        count: Any = self.count
+        whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
+        if count != "all" and not (whole and count >= 1):
+            raise ValueError(f"count is {count!r}, but must be a whole number, 1 or more, or 'all'")
 
 
 class Encoder:

@@ -128,6 +128,17 @@ def _name(part: Segment) -> str:
     return id3_name(part.genre or UNKNOWN)
 
 
+def changes_in_cue(path: str) -> bool:
+    """Whether a CUE sheet cannot hold a name: it knows no way to write a quote or a line break.
+
+    Parameters
+    ----------
+    path : str
+        The audio file.
+    """
+    return _quoted(path) != path
+
+
 def _quoted(text: str) -> str:
     """Replace what CUE cannot hold within quotes: a quote, and a line break."""
     return " ".join(text.replace('"', "'").splitlines())

@@ -14,7 +14,7 @@ from tonearm.faults import Faults
 
 SCHEMA = 1
 NOTHING_CHECKED = (
-    "No label was checked: every genre has a single artist or group, or too few tracks."
+    "No label was checked: that takes two genres, each by two artists or groups, with a few tracks."
 )
 
 
