@@ -78,7 +78,7 @@ def folder_writer(
 
     free = [file for file in files if not places[os.path.abspath(file)].exists()]
     if len(free) < len(files):
-        have = console.counted(len(files) - len(free), "file has", "files have")
+        have = counted(len(files) - len(free), "file has", "files have")
         here = console.printable(folder)
         console.say(f"{have} a timeline in {here} already, which stays: delete it to make it again")
     return write, free
