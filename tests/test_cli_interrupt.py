@@ -15,7 +15,7 @@ import pytest
 from conftest import Command
 from support.songs import posix, rows, song
 
-from tonearm.workers import pool
+from tonearm.workers import processes
 
 
 def start(*arguments: str | Path, model_path: Path, **options) -> subprocess.Popen:
@@ -100,7 +100,7 @@ def test_ctrl_c_in_the_middle_of_a_long_file(
 
     parent = os.getpid()
     monkeypatch.setattr(batch, "make_predict", make_slow)
-    monkeypatch.setattr(pool, "can_fork", lambda: True)  # what is patched here is a copy there
+    monkeypatch.setattr(processes, "can_fork", lambda: True)  # what is patched here is a copy there
     begun = time.monotonic()
     run = tonearm("predict", tmp_path, "-j", "1", "-f", "jsonl")
     assert run.code == 130

@@ -216,7 +216,7 @@ def test_a_crash_costs_its_file_alone(
         return truly(self, path, **options)
 
     monkeypatch.setattr(Classifier, "predict", predict)
-    monkeypatch.setattr("tonearm.workers.pool.can_fork", lambda: True)
+    monkeypatch.setattr("tonearm.workers.processes.can_fork", lambda: True)
     monkeypatch.setattr("tonearm.workers.can_fork", lambda: True)
     out = tmp_path / "out.jsonl"
     for named, after in ((music, ["metal", "jazz"]), (music / "a low.wav", [])):

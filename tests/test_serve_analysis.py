@@ -18,7 +18,7 @@ from tonearm.model.classifier import Classifier
 from tonearm.model.prediction import Prediction
 from tonearm.serve import analysis
 from tonearm.serve.analysis import Analyst
-from tonearm.workers import Caller, pool
+from tonearm.workers import Caller, pool, processes
 
 OPTIONS = Options(timeline=False, tags=False, count=None)
 
@@ -65,7 +65,7 @@ def test_a_crash_ends_nothing(tiny: Classifier, tmp_path: Path) -> None:
     analyst._make_work = lambda: make_crashing(tiny)
     # Copies of this process, which know what is made here.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool, "can_fork", lambda: True)
+        patch.setattr(processes, "can_fork", lambda: True)
         patch.setattr(
             analysis, "Pool", lambda jobs, **options: pool.Pool(jobs, fork=True, **options)
         )

@@ -28,6 +28,7 @@ from tonearm.workers import (
     start_server,
 )
 from tonearm.workers import pool as pool_module
+from tonearm.workers.processes import waited_s
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and states of Linux")
@@ -134,7 +135,7 @@ def test_time_without_a_processor_does_not_count(
 ) -> None:
     """On a busy machine, or at a low priority."""
     counted = iter([0.0])  # as the task is given, then as its time is up
-    monkeypatch.setattr(pool_module, "_waited_s", lambda _: next(counted, kept_waiting_s))
+    monkeypatch.setattr(pool_module, "waited_s", lambda _: next(counted, kept_waiting_s))
     with Pool(1, make_work=tasks.make_work, limits=Limits(time_s=0.7)) as pool:
         found = run_one(pool, ("sleep", 2.5))
     assert isinstance(found, Failure) == is_given_up
@@ -148,13 +149,13 @@ def test_a_process_that_waits_for_a_processor_is_known_to_wait() -> None:
         for process in busy[1:]:
             os.sched_setaffinity(process.pid, os.sched_getaffinity(busy[0].pid))
         time.sleep(0.5)
-        waited_s = sum(pool_module._waited_s(process) for process in busy)  # type: ignore[arg-type]
+        waited = sum(waited_s(process) for process in busy)  # type: ignore[arg-type]
     finally:
         for process in busy:
             process.kill()
             process.wait()
-    assert waited_s > 0.2
-    assert pool_module._waited_s(busy[0]) == 0  # type: ignore[arg-type]
+    assert waited > 0.2
+    assert waited_s(busy[0]) == 0  # type: ignore[arg-type]
 
 
 @linux
@@ -226,14 +227,14 @@ def test_a_file_that_meets_the_end_of_the_server_that_forks_is_given_again(tmp_p
 
 
 def test_a_start_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    begin, refusals = pool_module._Worker, iter([ConnectionRefusedError(111, "no"), EOFError()])
+    begin, refusals = pool_module.Worker, iter([ConnectionRefusedError(111, "no"), EOFError()])
 
     def seldom(*given: Any, **options: Any) -> object:
         for error in refusals:
             raise error
         return begin(*given, **options)
 
-    monkeypatch.setattr(pool_module, "_Worker", seldom)
+    monkeypatch.setattr(pool_module, "Worker", seldom)
     assert values([("echo", 1)])[0][0] == 1
 
 
@@ -260,7 +261,7 @@ def test_processes_that_the_system_refuses_are_named(monkeypatch: pytest.MonkeyP
     def refused(*_: object, **__: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr("tonearm.workers.pool._Worker", refused)
+    monkeypatch.setattr("tonearm.workers.pool.Worker", refused)
     with pytest.raises(TonearmError, match=r"cannot be started \(Resource temporarily"):
         Pool(1, make_work=tasks.make_work)
 

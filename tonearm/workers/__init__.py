@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from tonearm.workers.messages import Done, Event, Failure, Limits, Progress, Question
 from tonearm.workers.order import Outcome, in_order, run_one
-from tonearm.workers.pool import Pool, can_fork, start_server
+from tonearm.workers.pool import Pool
+from tonearm.workers.processes import can_fork, start_server
 from tonearm.workers.worker import Caller, MakeWork, NoCaller, Work, attempt, failure_of
 
 __all__ = [

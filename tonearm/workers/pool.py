@@ -5,24 +5,12 @@ A pool belongs to one thread.
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 import time
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
-from typing import Any
 
 from tonearm.errors import DAMAGED, TonearmError
 from tonearm.workers.messages import (
-    OUT_OF_MEMORY,
     Done,
     Event,
     Failure,
@@ -31,7 +19,15 @@ from tonearm.workers.messages import (
     Progress,
     Question,
 )
-from tonearm.workers.worker import MakeWork, failure_of, live, too_large
+from tonearm.workers.processes import (
+    Job,
+    Worker,
+    exit_code,
+    failure_of_death,
+    name_of_exit,
+    waited_s,
+)
+from tonearm.workers.worker import MakeWork, failure_of
 
 _POLL_S = 0.5  # longest wait for news; time limits are looked at as often
 # A longer pause between two looks was a sleeping machine or Ctrl-Z, and counts as this much.
@@ -46,70 +42,6 @@ _START_DEATHS = 3
 _START_TRIES, _START_PAUSE_S = 4, 0.1
 # What multiprocessing states of a process when the server that would know its end is gone.
 _SERVER_DIED = 255
-# One thread a process: as many processes as cores are at work already.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# What a start changes for a moment is this whole process's.
-_STARTING = threading.Lock()
-# What the server that forks workers imports once for all of them.
-_PRELOAD = ["tonearm.library.scan", "tonearm.features"]
-
-
-@dataclass
-class _Job:
-    """The task that a worker is busy with."""
-
-    number: int
-    task: Any
-    deadline_s: float
-    waited_s: float  # how long its worker had waited for a processor when this was last looked at
-    begun: bool = False
-    again: bool = False
-    advanced_to: float = 0.0
-
-
-class _Worker:
-    """One process, and its task if it has one."""
-
-    def __init__(
-        self, make_work: MakeWork, limits: Limits, *, fork: bool, others: Iterable[_Worker]
-    ) -> None:
-        method = "fork" if fork and can_fork() else _safe_method()
-        context: Any = multiprocessing.get_context(method)  # differs by platform
-        if method == "forkserver":
-            context.set_forkserver_preload(_PRELOAD)
-        # One pipe for each worker, not a shared queue: a worker that dies while it writes would
-        # lock or garble a queue for all.
-        self.connection, theirs = context.Pipe()
-        # A forked process has copies of all our ends of pipes: open there, they would keep its
-        # neighbours from noticing that this process is gone.
-        open_here = [self.connection, *(other.connection for other in others)]
-        inherited = open_here if method == "fork" else []
-        self.process: BaseProcess = context.Process(
-            target=live, args=(theirs, make_work, limits.memory_bytes, inherited), daemon=True
-        )
-        with _STARTING, _one_thread(), _without_main(), warnings.catch_warnings():
-            # Python 3.12 warns of native threads; NumPy's stop and start again round a fork.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self.process.start()
-        # The system closes a pipe when its last writer is gone.
-        theirs.close()  # so that its death ends the pipe
-        self.ready = False
-        self.job: _Job | None = None
-
-    @property
-    def idle(self) -> bool:
-        return self.ready and self.job is None
-
-    def send(self, value: object) -> None:
-        """Send, unless it has died: the next look at its pipe says so."""
-        with contextlib.suppress(OSError):
-            self.connection.send(value)
-
-    def end(self) -> None:
-        self.connection.close()
-        # Killed, not asked: a decoder that hangs in C gets no signal that Python handles.
-        self.process.kill()
-        self.process.join()
 
 
 class Pool:
@@ -139,7 +71,7 @@ class Pool:
     ) -> None:
         self._make_work, self._limits, self._fork = make_work, limits or Limits(), fork
         self._start_deaths, self._now_s, self._looked_at = 0, 0.0, time.monotonic()
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         try:
             for _ in range(jobs):
                 self._workers.append(self._start())
@@ -189,7 +121,7 @@ class Pool:
         # Deadlines are on the pool's own clock, which leaves out the time in which the machine
         # slept.
         deadline_s = self._tick() + self._limits.time_s
-        worker.job = _Job(number, task, deadline_s, _waited_s(worker.process))
+        worker.job = Job(number, task, deadline_s, waited_s(worker.process))
         worker.send(task)
 
     def answer(self, number: int, value: object) -> None:
@@ -270,7 +202,7 @@ class Pool:
         job = self._workers[i].job
         if job is None or now_s <= job.deadline_s:
             return None
-        before_s, job.waited_s = job.waited_s, _waited_s(self._workers[i].process)
+        before_s, job.waited_s = job.waited_s, waited_s(self._workers[i].process)
         if job.waited_s - before_s > _LEAST_WAIT_S:
             job.deadline_s += job.waited_s - before_s
             return None
@@ -283,21 +215,21 @@ class Pool:
         job = worker.job
         # A worker says BEGUN before it touches the file: one that died earlier was killed for
         # another reason.
-        innocent = job and (not job.begun or _exit_code(worker.process) == _SERVER_DIED)
+        innocent = job and (not job.begun or exit_code(worker.process) == _SERVER_DIED)
         self._replace(i)
         # A task whose worker dies for the second time is to blame, whatever it looks like.
         if job is None or job.again or not innocent:
-            return Done(_crashed(worker.process)) if job else None
+            return Done(failure_of_death(worker.process)) if job else None
         job.again, job.deadline_s, job.waited_s = True, self._now_s + self._limits.time_s, 0.0
         # The new worker is not ready yet, but its pipe keeps the task until it is.
         self._workers[i].job = job
         self._workers[i].send(job.task)
         return None
 
-    def _start(self) -> _Worker:
+    def _start(self) -> Worker:
         for tries_left in reversed(range(_START_TRIES)):
             try:
-                return _Worker(self._make_work, self._limits, fork=self._fork, others=self._workers)
+                return Worker(self._make_work, self._limits, fork=self._fork, others=self._workers)
             except (OSError, EOFError) as error:  # too many processes, or no server to fork them
                 if tries_left:
                     time.sleep(_START_PAUSE_S)
@@ -321,7 +253,7 @@ class Pool:
         if not worker.ready:
             self._start_deaths += 1
             if self._start_deaths >= _START_DEATHS:
-                ended = _name_of(_exit_code(worker.process))
+                ended = name_of_exit(exit_code(worker.process))
                 words = f"the processes that analyse files end as they start ({ended})"
                 raise TonearmError(f"{words}: is there enough memory?")
         self._workers[i] = self._start()
@@ -334,106 +266,5 @@ class Pool:
         return self._now_s
 
 
-def can_fork() -> bool:
-    """Whether a copy of this process is safe: on Linux, and without other threads."""
-    return sys.platform == "linux" and threading.active_count() == 1
-
-
-def start_server() -> None:
-    """Start what workers are forked from, which loads what they need while this process does.
-
-    For a program that is about to make a pool; otherwise its first worker starts the server.
-    """
-    if _safe_method() == "forkserver":
-        from multiprocessing import forkserver  # not on Windows
-
-        forkserver.set_forkserver_preload(_PRELOAD)
-        # One that cannot start now is tried again, and named, with the first worker.
-        with _STARTING, _one_thread(), _without_main(), contextlib.suppress(OSError, EOFError):
-            forkserver.ensure_running()
-
-
-def _safe_method() -> str:
-    """How workers start: forked from a small server where there is one, in milliseconds.
-
-    Never forked from this process, which may hold threads and locks of a host program.
-    """
-    # spawn, which starts a new Python, is all that Windows offers.
-    offered = multiprocessing.get_all_start_methods()
-    return "forkserver" if "forkserver" in offered else "spawn"
-
-
-def _crashed(process: BaseProcess) -> Failure:
-    code = _exit_code(process)
-    if code == OUT_OF_MEMORY:
-        return too_large()
-    if code == -signal.SIGKILL:
-        reason = (
-            "made the system end its decoder (SIGKILL), probably because memory ran out; "
-            "try again with fewer --jobs"
-        )
-    else:
-        reason = f"made its decoder crash ({_name_of(code)}). {DAMAGED}"
-    return Failure("crash", reason)
-
-
 def _too_slow(limits: Limits) -> str:
     return f"was given up: its decoder made no progress in {limits.time_s:.0f} s. {DAMAGED}"
-
-
-def _waited_s(process: BaseProcess) -> float:
-    """Seconds in which a process could have run and got no processor; 0 where nobody counts them.
-
-    Of its first thread, which decodes. Next to forty busy processes a worker ran 20 s out of 300.
-    """
-    try:
-        with open(f"/proc/{process.pid}/schedstat", encoding="ascii") as file:  # Linux
-            return int(file.read().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
-
-
-def _exit_code(process: BaseProcess) -> int | None:
-    # Its end may come a moment after that of its pipe.
-    process.join(1)
-    return process.exitcode
-
-
-def _name_of(code: int | None) -> str:
-    """``SIGSEGV`` and the like."""
-    if code is not None and code < 0:
-        return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return f"exit code {code}"
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """What is started meanwhile computes with one thread: the processes fill the cores."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """What is started meanwhile does not import the program that started it.
-
-    A worker needs only what its function is imported from; a script without the customary
-    ``if __name__ == "__main__"`` would run again in each worker.
-    """
-    main = sys.modules["__main__"]
-    kept = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
-    for name in kept:
-        setattr(main, name, None)
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            setattr(main, name, value)
