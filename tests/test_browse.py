@@ -136,7 +136,7 @@ def test_an_album_is_found_by_any_of_its_tracks(tmp_path):
         assert [album.first for album in albums] == [order[start] for start in starts]
 
 
-def test_what_is_away_is_not_shown(library):
+def test_what_is_offline_is_not_shown(library):
     library.write("INSERT INTO roots VALUES (?)", [[os.fsencode("/never/there")]])
     before = browse.count(library, Filter())
     path = library.rows("SELECT path FROM tracks WHERE id = 1")[0][0]

@@ -308,7 +308,7 @@ def state(place):
         return journal.rows("SELECT state, reason FROM entries")[-1]
 
 
-def test_an_interrupted_file_whose_folder_is_away_stays_open(interrupted, place, tmp_path):
+def test_an_interrupted_file_whose_folder_is_offline_stays_open(interrupted, place, tmp_path):
     for copy in interrupted.parent.glob(".tonearm-*"):
         os.replace(copy, interrupted)  # it was renamed, but not noted
     disk, away = tmp_path / "disk", tmp_path / "away"

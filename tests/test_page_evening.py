@@ -300,7 +300,7 @@ def test_files_that_failed_are_found(page, tmp_path):
         page.goto("about:blank")
 
 
-def test_music_on_a_drive_that_is_away_is_not_called_none(page, tmp_path):
+def test_music_on_a_drive_that_is_offline_is_not_called_none(page, tmp_path):
     library = tmp_path / "library.sqlite"
     fill_library(library, 5)
     with Library(library, write=True) as opened:

@@ -116,7 +116,7 @@ def test_a_root_that_is_not_there_is_named_and_its_files_are_not_missing(case):
     assert case.scan(below).failures == [(str(below), "does not exist")], "never seen"
 
 
-def test_an_unmounted_disk_below_a_folder_is_away_and_an_emptied_folder_is_not(case):
+def test_an_unmounted_disk_below_a_folder_is_offline_and_an_emptied_folder_is_not(case):
     case.add("usb/album/a.mp3")
     case.add("plain/b.mp3")
     case.add("c.mp3")

@@ -290,7 +290,7 @@ def test_review_write_undo(client, folder):
     assert client.post("/api/v1/tags/undo", json={}).status_code == 409
 
 
-def test_an_undo_while_the_disk_is_away_leaves_it_to_be_undone(client, folder):
+def test_an_undo_while_the_disk_is_offline_leaves_it_to_be_undone(client, folder):
     number = ids(client)["midnight_walk.mp3"]
     post(client, "/api/v1/review", ids=[number], verdict="change", genre="Bebop")
     run = run_job(client, "/api/v1/tags/write", policy="replace")["run"]
