@@ -341,7 +341,7 @@ def test_arguments_that_are_none(tiny: Classifier, medley: Path, model_path: Pat
             tiny.embed(medley, count=count)
     assert len(tiny.embed(medley, count=np.int64(2)).values) == 2, "a number of NumPy's is one"
     for threads in (0, -3, "x"):
-        with pytest.raises(ValueError, match="must be a whole number from 1 on"):
+        with pytest.raises(ValueError, match="must be a whole number, 1 or more"):
             Classifier.load(model_path, threads=threads)
     for rate in ("44100", True):
         with pytest.raises(TypeError, match="a sample rate is a number of Hertz"):

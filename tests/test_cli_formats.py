@@ -280,7 +280,9 @@ def test_a_cue_sheet_that_no_player_can_follow_is_pointed_out(
     quoted = tmp_path / 'My "mix".wav'
     quoted.write_bytes((music / "a low.wav").read_bytes())
     run = tonearm("predict", quoted, "-f", "cue")
-    assert "named otherwise in the CUE sheet" in run.err and 'My "mix".wav has a double' in run.err
+    assert (
+        "named differently in the CUE sheet" in run.err and 'My "mix".wav has a double' in run.err
+    )
     assert "named otherwise" not in tonearm("predict", music / "a low.wav", "-f", "cue").err
 
 

@@ -152,7 +152,9 @@ def say_listing(listing: Listing) -> None:
             f"The folder {console.printable(name)} has no audio files, so it is not a genre."
         )
     if listing.labels and not any(label.genres for label in listing.labels.values()):
-        console.say("The table of labels names no genre (it has no column genre): folders do.")
+        console.say(
+            "The table of labels names no genre (it has no column genre): the folders name them."
+        )
     if listing.unlabelled:
         files = counted(listing.unlabelled, "file")
         console.say(f"{files} left out: the table of labels gives no genre.")

@@ -157,7 +157,7 @@ def predict(
     if output_format == "cue":
         reason = "has a double quote or a line break in its name: rename it, or edit the sheet"
         odd = [(str(file), reason) for file in files if changes_in_cue(str(file))]
-        console.report("named otherwise in the CUE sheet, so that no player finds it", odd)
+        console.report("named differently in the CUE sheet, so that players do not find it", odd)
     words = "Interrupted. What was analysed so far is written." if interrupted else None
     console.close("could not be read", failures, damaged=damaged, interrupted=words)
     console.leave(faults=bool(unwritten), interrupted=None)

@@ -65,7 +65,7 @@ class Classifier:
             )
         self.model = model
         if not isinstance(threads, int) or threads < 1:
-            raise ValueError(f"threads is {threads!r}, but must be a whole number from 1 on")
+            raise ValueError(f"threads is {threads!r}, but must be a whole number, 1 or more")
         self._threads = threads
         # Nothing is loaded yet: the network is, when the first file is embedded.
         self._encoder = Encoder(model, threads=threads)
