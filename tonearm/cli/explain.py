@@ -100,7 +100,7 @@ def explain(
             most = classifier.model.windows_per_track
             console.say(
                 f"The whole track was analysed. `tonearm predict` analyses up to {most} windows, "
-                "so its confidence and its second guess can differ."
+                "so its genre and its confidence can differ."
             )
     if output is not None:
         console.say(f"The most typical seconds are in {console.printable(output)}.")

@@ -151,7 +151,7 @@ def predict(
         most = classifier.model.windows_per_track
         console.say(
             f"For a timeline the whole track was analysed. Without --timeline, up to {most} "
-            "windows are analysed, so the confidence can differ."
+            "windows are analysed, so genre and confidence can differ."
         )
     console.report("got no timeline", unwritten)
     if output_format == "cue":
