@@ -209,7 +209,7 @@ def test_a_grown_head_keeps_what_its_base_leaked(embeddings: Path, tmp_path: Pat
         (("DATA", "--set", "seeds=0"), "seeds=0 is not a number of 1 or more"),
         (
             ("DATA", "--set", "seeds=2", "--split", "grouped"),
-            "has no folds, so seeds change nothing",
+            "is fitted once, without folds and seeds",
         ),
         (("DATA", "--device", "cuda"), "onnxruntime-gpu for cuda"),
         (("DATA", "--arch", "lstm", "--model", "x"), "is only for heads"),

@@ -165,12 +165,42 @@ def test_add_measures_first_and_writes_only_when_told(prepared, tmp_path):
 
 def test_gain_and_loss_against_a_folder_of_the_old_ones(prepared, tmp_path):
     """The folder that is checked stands for the old genres here."""
-    music.folder(tmp_path / "new", ["hiss"], 4)
+    for i in range(4):
+        music.write(tmp_path / "new" / "hiss" / f"Artist {i} - {i}.wav", music.clip(2, i))
     result = _tonearm("extend", tmp_path / "new", "--check", prepared)
     assert result.exit_code == 0, result.output
     lines = dict(line.split("\t", 1) for line in result.stdout.splitlines())
     assert lines["gained"].startswith("hiss\trecall") and "n=4" in lines["gained"]
     assert "n=20" in lines["lost"]
+
+
+def test_a_sound_is_not_added_as_one_genre_and_measured_as_another(folder, prepared, tmp_path):
+    song = sorted((folder / "drone").iterdir())[0]
+    for i in range(4):
+        music.write(tmp_path / "new" / "hiss" / f"Artist {i} - {i}.wav", music.clip(2, i))
+    (tmp_path / "new" / "hiss" / "own name.wav").write_bytes(song.read_bytes())
+    result = _tonearm("extend", tmp_path / "new", "--check", prepared)
+    assert isinstance(result.exception, DatasetError)
+    assert "have 1 sound in common, under different genres: hiss/own name.wav" in str(
+        result.exception
+    )
+
+
+def test_tracks_that_a_split_does_not_name_are_counted(folder, prepared, tmp_path):
+    """Else a head of four songs would pass for one of twenty."""
+    lines = [
+        f"{genre}\\Artist {genre}{i} - {i:02}.wav,{subset}\n"
+        for genre in ("drone", "chirp")
+        for i, subset in enumerate(("train", "valid"))
+    ]
+    table = tmp_path / "mine.csv"
+    table.write_text("path,split\n" + "".join(lines))
+    result = _tonearm("train", prepared, "--split", table, "-o", tmp_path / "head")
+    assert result.exit_code == 0, result.output
+    assert "16 of 20 tracks are in no subset of the split mine, so they are not used" in (
+        " ".join(result.stderr.split())
+    )
+    assert "n=2 by 2 groups" in result.stdout, "backslashes are those of a table of Windows"
 
 
 def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):

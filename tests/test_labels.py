@@ -104,7 +104,10 @@ def test_paths_in_tables_may_begin_one_folder_higher() -> None:
         ("path,genre\n", "names no track"),
         ("a.mp3,rock\n", "its first line must name the columns path and genre"),
         ("path,genre\na.mp3,rock\n,pop\n", "line 3 names no track"),
-        ("path,genre\na.mp3,rock\na.mp3,pop\n", "names 'a.mp3' twice, with different labels"),
+        (
+            "path,genre\na.mp3,rock\na.mp3,pop\n",
+            "names 'a.mp3' twice, and says",
+        ),
         ("path,genre,split\na.mp3,rock,holdout\n", "line 2: 'holdout' is not a subset"),
         ('{"tracks": {"a": 5}}', "is not an index of mirdata"),
     ],
@@ -175,3 +178,18 @@ def test_an_album_joins_what_no_artist_does() -> None:
     assert groups.group_of("rock/a.mp3", artist=None, album="Blue") == "folder:Blue"
     assert groups.group_of("rock/a.mp3", artist="Ann", album="Blue") == "artist:ann"
     assert groups.group_of("rock/a.mp3", artist=None, album="CD1") == "track:rock/a.mp3"
+
+
+def test_a_path_never_stands_for_a_file_of_another_folder():
+    """The song that the table means is gone; another folder's of that name is not it."""
+    given = {"rock/01.mp3": Label(("rock",)), "b/02.mp3": Label(("pop",))}
+    found, absent = labels.of_names(given, ["jazz/01.mp3", "b/02.mp3"])
+    assert found == {"b/02.mp3": Label(("pop",))} and absent == ("rock/01.mp3",)
+    assert labels.of_names({"data\\jazz\\01.mp3": Label(("jazz",))}, ["jazz/01.mp3"])[0]
+
+
+def test_a_column_of_groups_is_what_no_split_divides(tmp_path):
+    path = table(tmp_path / "t.csv", "path,label,group\na.mp3,rock,g7\n")
+    assert labels.read(path) == {"a.mp3": Label(("rock",), artist="g7")}
+    path = table(tmp_path / "t.csv", "path,label,group,artist\na.mp3,rock,g7,Ann\n")
+    assert labels.read(path)["a.mp3"].artist == "Ann"

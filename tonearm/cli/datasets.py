@@ -268,6 +268,12 @@ def say_split(split: Split, made: Index) -> None:
     ]
     if lost:
         console.say(f"The split {split.name} names tracks that are not here: {', '.join(lost)}.")
+    left = splits.unnamed(found, made)
+    if left:
+        console.say(
+            f"{len(left)} of {counted(len(made.tracks), 'track')} are in no subset of the split "
+            f"{split.name}, so they are not used: {', '.join(left[:3])}{', …' * (len(left) > 3)}."
+        )
 
 
 def players(root: Path, names: Sequence[str]) -> dict[str, bytes]:

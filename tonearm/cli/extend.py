@@ -61,6 +61,7 @@ def extend(
             checked, more, also = run.embedded(check)
             failures += more
             damaged += also
+            _refuse_shared(found, checked)
             old = checked.once().tracks
         _extend(run, found.once(), old, save=save)
     console.close(
@@ -97,6 +98,22 @@ def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, sa
     }
     fitted = heads.FittedHead(head, training, {"gain": gain.to_dict()})
     run.save(fitted, name=f"{base.name}+")
+
+
+def _refuse_shared(found: EmbeddedTracks, checked: EmbeddedTracks) -> None:
+    """Refuse a sound that is in both folders: it would be learnt as one genre, measured as another.
+
+    Copies within a folder are left out; between two folders nobody knows which genre is right.
+    """
+    added = set(found.tracks.labels)  # that --check has them too is said further down
+    own = {track.sound for track in checked.index.tracks if track.genre not in added}
+    both = [track.name for track in found.index.tracks if track.sound in own]
+    if both:
+        raise DatasetError(
+            f"the folder of new genres and that of --check have {counted(len(both), 'sound')} in "
+            f"common, under different genres: {', '.join(both[:3])}{', …' * (len(both) > 3)}. "
+            "Remove them from one of the two"
+        )
 
 
 def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:

@@ -138,7 +138,7 @@ def _refuse_unheeded(given: set[str], arch: str) -> None:
         refuse("is only for networks: name one with --arch", "--epochs")
         if "--split" in given:
             refuse(
-                "a head on a split has no folds, so seeds change nothing: leave out one of them",
+                "a head on a split is fitted once, without folds and seeds: leave out one of them",
                 "--set",
             )
     else:

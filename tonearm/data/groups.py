@@ -325,11 +325,13 @@ def written_as(written: str, known: Mapping[str, list[str]]) -> list[str]:
     """
     if written in known:
         return known[written]
-    folder, slash, name = written.replace("\\", "/").rpartition("/")
+    path = written.replace("\\", "/")
+    folder, slash, name = path.rpartition("/")
     if not slash:
         return known.get(stem(name), [])
     parts = folder.split("/")
-    ends = ("/".join([*parts[i:], name]) for i in range(1, len(parts)))
+    # From the whole path on: a table of Windows has backslashes in it.
+    ends = ("/".join([*parts[i:], name]) for i in range(len(parts)))
     # Never the name alone: of a track that is gone, another folder's would be taken.
     return next((known[end] for end in ends if end in known), [])
 

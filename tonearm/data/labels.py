@@ -20,9 +20,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tonearm.data.groups import by_written_name
+from tonearm.data.groups import by_written_name, written_as
 from tonearm.data.index import genre_of
 from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
@@ -33,7 +32,8 @@ KEPT = "labels.csv"
 _COLUMNS = {
     "path": ("path", "filename", "file", "file_name", "filepath", "track", "clip", "name", "song"),
     "genre": ("genre", "genres", "label", "labels", "genre_top", "class"),
-    "artist": ("artist", "artist_name", "artists"),
+    # A column `group` says what no split divides, as the artist does.
+    "artist": ("artist", "artist_name", "artists", "group", "groups", "group_id"),
     "album": ("album", "album_title", "release"),
     "split": ("split", "subset", "set", "partition"),
 }
@@ -158,7 +158,7 @@ def of_names(labels: Labels, names: Sequence[str]) -> tuple[dict[str, Label], tu
     found: dict[str, Label] = {}
     absent = []
     for written, label in labels.items():
-        meant = known.get(written) or known.get(_shorter(written, known), [])
+        meant = written_as(written, known)
         if len(meant) > 1:
             raise DatasetError(
                 f"table of labels: {written!r} fits {len(meant)} files here "
@@ -174,14 +174,6 @@ def of_names(labels: Labels, names: Sequence[str]) -> tuple[dict[str, Label], tu
             f"{names[0]!r}; its first is {example!r}"
         )
     return found, tuple(absent)
-
-
-def _shorter(written: str, known: Mapping[str, Any]) -> str:
-    """The longest end of a path that is known here: tables may begin one folder higher."""
-    parts = written.replace("\\", "/").split("/")
-    ends = ("/".join(parts[i:]) for i in range(1, len(parts)))
-    found = next((end for end in ends if end in known), None)
-    return found or os.path.splitext(parts[-1])[0]
 
 
 def _rows(text: str) -> list[list[str]]:
@@ -317,7 +309,7 @@ def _collected(rows: Iterator[tuple[str, Label]], path: Path) -> dict[str, Label
     found: dict[str, Label] = {}
     for name, label in rows:
         if found.setdefault(name, label) != label:
-            raise DatasetError(f"{path} names {name!r} twice, with different labels")
+            raise DatasetError(f"{path} names {name!r} twice, and says different things of it")
     return found
 
 

@@ -113,6 +113,24 @@ def find_all(split: Split, index: Index) -> dict[str, Subset]:
     return {subset: _once(found, unclear) for subset, found in named.items()}
 
 
+def unnamed(found: Mapping[str, Subset], index: Index) -> list[str]:
+    """Names of the tracks that no subset names, nor copies of them.
+
+    Parameters
+    ----------
+    found : mapping of str to Subset
+        From :func:`find_all`.
+    index : Index
+        The data set that the split was applied to.
+    """
+    named = {
+        track.copy_of or track.name
+        for subset in found.values()
+        for track in (*subset.tracks, *subset.copies, *subset.contradictions)
+    }
+    return [track.name for track in index.tracks if (track.copy_of or track.name) not in named]
+
+
 def whole(index: Index) -> Subset:
     """All tracks as one subset, without a split.
 
