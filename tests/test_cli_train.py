@@ -212,6 +212,8 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
     assert result.stdout.count("grouped-0, valid") == 2
     assert result.stdout.count(" by 4 groups") == 2
     assert "epoch 1/1: loss" in result.stderr
+    other = _tonearm("train", "--arch", "gabor", "--resume", "--epochs", 2, "--output", out)
+    assert other.exit_code == 2 and "is one of lstm" in " ".join(other.stderr.split())
     again = _tonearm("train", "--arch", "lstm", "--resume", "--epochs", 2, "--output", out)
     assert again.exit_code == 0, again.output
     assert "epoch 2/2" in again.stderr and "epoch 1/2" not in again.stderr

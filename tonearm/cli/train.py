@@ -115,7 +115,7 @@ def train(
 
     with heads.interruptible(f"Continue with --arch {arch} --resume -o {output}."):
         if resume:
-            train_network.resume(output, epochs, device)
+            train_network.resume(output, arch, epochs, device)
             return
         assert data is not None
         # torch is in an extra; asked before anything is decoded.

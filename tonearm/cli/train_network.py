@@ -130,13 +130,15 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
     )
 
 
-def resume(output: Path, epochs: int | None, device: str) -> None:
+def resume(output: Path, arch: str, epochs: int | None, device: str) -> None:
     """Continue a run or trials; only the length of a run and the device may change.
 
     Parameters
     ----------
     output : Path
         The folder of the run, or of the trials.
+    arch : str
+        The architecture, which must be that of the run.
     epochs : int or None
         Where the run shall end; None is as it was begun.
     device : str
@@ -151,6 +153,7 @@ def resume(output: Path, epochs: int | None, device: str) -> None:
         on = dict(zip(("accelerator", "devices"), _device(device), strict=True))
     planned = trials.read(output)
     if planned is not None:
+        _refuse_other(arch, planned.run.model, output)
         if epochs is not None:
             raise typer.BadParameter(
                 "resumed folds keep their own: leave this out", param_hint="--epochs"
@@ -159,8 +162,21 @@ def resume(output: Path, epochs: int | None, device: str) -> None:
         train_trials.go_on(replace(planned, run=replace(planned.run, **on)), train)
         return
     before = read(output)
+    _refuse_other(arch, before.model, output)
     train(replace(before, out=str(output), epochs=epochs or before.epochs, **on), resume=True)
     _show(output)
+
+
+def _refuse_other(arch: str, begun: str, output: Path) -> None:
+    """Refuse to go on with another architecture than a run began with."""
+    # The file of a network may have moved: the run has its own copy.
+    given, own = (name.rpartition(":")[::2] for name in (arch, begun))
+    if (bool(given[0]), given[1]) != (bool(own[0]), own[1]):
+        raise typer.BadParameter(
+            f"the run in {output} is one of {begun}: continue it with that, or start another one "
+            "with -o",
+            param_hint="--arch",
+        )
 
 
 def train(run: Run, *, resume: bool) -> None:
