@@ -72,7 +72,9 @@ def test_what_they_bring_is_measured_on_others(head: Head, moved_jazz: Tracks) -
 
 def test_few_corrections_are_refused(head: Head, moved_jazz: Tracks) -> None:
     few = custom_genres.subset(moved_jazz, range(9))
-    with pytest.raises(DatasetError, match="9 corrections, but 10 are needed"):
+    with pytest.raises(
+        DatasetError, match="9 corrections that the model has not learnt from, but 10 are"
+    ):
         corrections.measure(head, few, names=None)
 
 
@@ -117,6 +119,25 @@ def test_a_lesson_holds_the_textures_that_the_library_keeps(tmp_path: Path) -> N
     assert changed.tolist() == [i == jazz for i in range(len(changed))]
 
 
+def test_no_correction_is_learnt_twice(tmp_path: Path) -> None:
+    """An adopted model knows them: they would count twice, and be measured as if new."""
+    pytest.importorskip("fastapi")
+    from support.serving import fill_library
+
+    path, base = tmp_path / "library.sqlite", model_file.load()
+    fill_library(path, 24)
+    with Library(path) as library, Reviews(reviews_path(path)) as reviews:
+        keys = [row[0] for row in library.rows("SELECT key FROM sounds ORDER BY key")]
+        reviews.put(Review(key, Verdict("change"), "jazz") for key in keys[:12])
+        first = Lesson.of(library, base)
+        assert first.keys == keys[:12]
+        adopted = first.taught(first.measure())
+        assert Lesson.of(library, adopted).keys == []
+        reviews.put(Review(key, Verdict("change"), "blues") for key in keys[12:15])
+        assert Lesson.of(library, adopted).keys == keys[12:15]
+        assert len(Lesson.of(library, base).keys) == 15, "the base has learnt none of them"
+
+
 def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path) -> None:
     pytest.importorskip("fastapi")
     from support.serving import fill_library
@@ -136,6 +157,9 @@ def test_the_command_measures_and_writes_only_when_told(tonearm, tmp_path: Path)
     model = tmp_path / "run" / "model.tonearm"
     assert "chanson" in model_file.load(model).labels
     assert "CAVEAT" not in run.err
+    assert "there are 0 corrections that the model has" in tonearm(*learn, "--model", model).err
+    with Reviews(reviews_path(path)) as reviews:
+        reviews.put(Review(key, Verdict("change"), "jazz") for key in keys[12:])
     again = tonearm(*learn, "--model", model)
     assert "12 corrections: it may have learnt these very tracks" in again.err
     assert "corrections 0.0" in tonearm("models", tmp_path / "run").out

@@ -120,8 +120,8 @@ def measure(
     n = len(corrections.labels)
     if n < FEWEST:
         raise DatasetError(
-            f"there are {n} corrections, but {FEWEST} are needed to measure their gain: review "
-            "more tracks (`tonearm serve`)"
+            f"there are {n} corrections that the model has not learnt from, but {FEWEST} are "
+            "needed to measure their gain: review more tracks (`tonearm serve`)"
         )
     groups = len(set(corrections.groups))
     if groups < 2:

@@ -43,7 +43,10 @@ class Lesson:
 
     @classmethod
     def of(cls, library: Library, base: Model) -> Lesson:
-        """The corrections of sounds that the model's encoder analysed.
+        """The corrections of sounds that the model's encoder analysed and it has not learnt yet.
+
+        What an adopted model learnt from would count twice in the next lesson, and the gain would
+        be measured on tracks that it knows.
 
         Parameters
         ----------
@@ -54,6 +57,10 @@ class Lesson:
         """
         # Only what this encoder analysed: numbers of another one mean something else.
         found = corrections(library, encoder=base.encoder_sha256)
+        learnt = LearntSounds.in_training(base.training)
+        if learnt is not None:
+            known = set(learnt.keys)
+            found = [correction for correction in found if correction.key not in known]
         tracks = Tracks(
             [correction.windows for correction in found],
             [correction.genre for correction in found],

@@ -28,6 +28,7 @@ const withCode = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", 
  */
 export function makeLearn({ corrections, needed, built_in, model, proposal }) {
   if (!corrections && built_in) return null;
+  const since = built_in ? "" : " that the model has not learnt from";
   const enough = corrections >= needed;
   const words = enough
     ? "Tonearm can learn from these. First it shows what would change."
@@ -36,7 +37,7 @@ export function makeLearn({ corrections, needed, built_in, model, proposal }) {
     "section",
     { class: "panel learns" },
     el("h2", {}, "Learn"),
-    el("p", {}, `You accepted or corrected ${count(corrections, "track")}. ${words}`),
+    el("p", {}, `You accepted or corrected ${count(corrections, "track")}${since}. ${words}`),
     el(
       "div",
       { class: "line" },
