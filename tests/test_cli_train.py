@@ -197,7 +197,7 @@ def test_tracks_that_a_split_does_not_name_are_counted(folder, prepared, tmp_pat
     table.write_text("path,split\n" + "".join(lines))
     result = _tonearm("train", prepared, "--split", table, "-o", tmp_path / "head")
     assert result.exit_code == 0, result.output
-    assert "16 of 20 tracks are in no subset of the split mine, so they are not used" in (
+    assert "16 of 20 tracks are in no subset of the split mine and not used" in (
         " ".join(result.stderr.split())
     )
     assert "n=2 by 2 groups" in result.stdout, "backslashes are those of a table of Windows"
@@ -213,7 +213,7 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
     assert result.stdout.count(" by 4 groups") == 2
     assert "epoch 1/1: loss" in result.stderr
     other = _tonearm("train", "--arch", "gabor", "--resume", "--epochs", 2, "--output", out)
-    assert other.exit_code == 2 and "is one of lstm" in " ".join(other.stderr.split())
+    assert other.exit_code == 2 and "was begun with lstm" in " ".join(other.stderr.split())
     again = _tonearm("train", "--arch", "lstm", "--resume", "--epochs", 2, "--output", out)
     assert again.exit_code == 0, again.output
     assert "epoch 2/2" in again.stderr and "epoch 1/2" not in again.stderr

@@ -270,9 +270,10 @@ def say_split(split: Split, made: Index) -> None:
         console.say(f"The split {split.name} names tracks that are not here: {', '.join(lost)}.")
     left = splits.unnamed(found, made)
     if left:
+        are = "is" if len(left) == 1 else "are"
         console.say(
-            f"{len(left)} of {counted(len(made.tracks), 'track')} are in no subset of the split "
-            f"{split.name}, so they are not used: {', '.join(left[:3])}{', …' * (len(left) > 3)}."
+            f"{len(left)} of {counted(len(made.tracks), 'track')} {are} in no subset of the split "
+            f"{split.name} and not used: {', '.join(left[:3])}{', …' * (len(left) > 3)}."
         )
 
 

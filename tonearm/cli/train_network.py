@@ -173,7 +173,7 @@ def _refuse_other(arch: str, begun: str, output: Path) -> None:
     given, own = (name.rpartition(":")[::2] for name in (arch, begun))
     if (bool(given[0]), given[1]) != (bool(own[0]), own[1]):
         raise typer.BadParameter(
-            f"the run in {output} is one of {begun}: continue it with that, or start another one "
+            f"the run in {output} was begun with {begun}: continue it with that, or start another "
             "with -o",
             param_hint="--arch",
         )
