@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from http_page import http_page
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 # Pages that live elsewhere in the repository.
@@ -57,7 +59,7 @@ def gather(target: Path) -> None:
     reference = target / "reference"
     (reference / "commands.md").write_text(command_page(), encoding="utf-8")
     (reference / "schema.md").write_text(schema_page(), encoding="utf-8")
-    (reference / "http.md").write_text(http_page(), encoding="utf-8")
+    (reference / "http.md").write_text(http_page(http_description()), encoding="utf-8")
 
 
 def relinked(text: str, source: Path, place: str) -> str:
@@ -116,26 +118,12 @@ def _kind(value: dict[str, Any]) -> str:
     return f"{' or '.join([kinds] if isinstance(kinds, str) else kinds)}"
 
 
-def http_page() -> str:
-    """Every address of the HTTP API, from the description that the server itself gives."""
+def http_description() -> dict[str, Any]:
+    """The description of the HTTP API that the server itself gives."""
     from tonearm.serve.app import create_app
 
     with tempfile.TemporaryDirectory() as folder:
-        document = create_app(Path(folder) / "library.sqlite").openapi()
-    lines = ["# HTTP API", "", "Of `tonearm serve`; it gives the same as `/openapi.json`.", ""]
-    for address, operations in document["paths"].items():
-        for method, operation in operations.items():
-            lines += [f"## {method.upper()} {address}", "", f"{operation['summary']}.", ""]
-            lines += [" ".join(operation.get("description", "").split()), ""]
-            parameters = operation.get("parameters", [])
-            if parameters:
-                lines += ["| parameter | in | |", "|---|---|---|"]
-                lines += [
-                    f"| `{each['name']}` | {each['in']} | {each.get('description', '')} |"
-                    for each in parameters
-                ]
-                lines.append("")
-    return "\n".join(lines)
+        return create_app(Path(folder) / "library.sqlite").openapi()
 
 
 if __name__ == "__main__":

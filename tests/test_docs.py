@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -108,6 +109,39 @@ def test_all_links_of_all_pages(tmp_path: Path) -> None:
 
     http = (tmp_path / "pages" / "reference" / "http.md").read_text(encoding="utf-8")
     assert f"## POST {PATH}" in http
+
+
+def test_the_page_of_the_http_api_is_enough_to_call_it(tmp_path: Path) -> None:
+    """Parameters, bodies, answers, and an example that the server takes, of every call."""
+    pytest.importorskip("fastapi", reason="the page of the HTTP API needs it")
+    from fastapi.testclient import TestClient
+
+    from tonearm.serve.app import create_app
+
+    app = create_app(tmp_path / "l.sqlite")
+    described = app.openapi()
+    page = assemble.http_page(described)
+    schemas = described["components"]["schemas"]
+    sections = dict(re.findall(r"^## (\S+ \S+)\n(.*?)(?=^## )", page, re.MULTILINE | re.DOTALL))
+    with TestClient(app, base_url="http://127.0.0.1:8137") as client:
+        for address, operations in described["paths"].items():
+            for method, operation in operations.items():
+                section = sections[f"{method.upper()} {address}"]
+                (call,) = re.findall(r"^curl .*$", section, re.MULTILINE)
+                words = [each["name"] for each in operation.get("parameters", ())]
+                body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+                if body:
+                    named = body["schema"].get("anyOf", [body["schema"]])[0]["$ref"]
+                    words += schemas[named.rpartition("/")[2]].get("properties", ())
+                    sent = json.loads(shlex.split(call)[shlex.split(call).index("-d") + 1])
+                    answer = client.request(method, address, json=sent)
+                    assert answer.json().get("kind") != "invalid", (call, answer.text)
+                assert not [word for word in words if f"| `{word}` |" not in section]
+                good = [status for status in operation["responses"] if int(status) < 400]
+                assert not [status for status in good if f"**{status}**" not in section]
+    links = set(re.findall(r"\]\(#([a-z]+)\)", page))
+    assert links <= {title.lower() for title in re.findall(r"^### (\w+)$", page, re.MULTILINE)}
+    assert "| 409 |" in page
 
 
 def test_sphinx_roles_become_plain_code() -> None:

@@ -76,3 +76,54 @@ def test_no_reference_leads_nowhere(described):
                 walk(each)
 
     walk(described)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    from fastapi.testclient import TestClient
+
+    app = create_app(tmp_path_factory.mktemp("none") / "library.sqlite")
+    with TestClient(app, base_url="http://127.0.0.1:8137/api/v1") as client:
+        yield client
+
+
+SAID = '{"ids": [1], "verdict": "accept"}'
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        ("application/x-www-form-urlencoded", SAID, "send it with `Content-Type: application/js"),
+        (None, SAID, "send it with `Content-Type: application/json`"),
+        (JSON, '{"ids": [1], "verdict"', "body: not valid JSON: Expecting ':' delimiter, at ch"),
+        (JSON, '{"ids": [1]}', "verdict: Field required"),
+        (JSON, "[1]", "body: Input should be"),
+        (JSON, None, "body: Field required"),
+        (JSON, SAID.replace("accept", 'change", "genre": "a;b'), "genre: must not hold any of ; ,"),
+    ],
+)
+def test_a_wrong_body_is_explained(kind, body, words, client):
+    headers = {"Content-Type": kind} if kind else {}
+    answer = client.post("review", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert words in answer.json()["detail"]
+    assert "pattern" not in answer.json()["detail"]
+
+
+def test_a_wrong_number_of_windows_is_explained(client):
+    answer = client.post("predict?windows=0", files={"file": b"x"})
+    assert answer.json()["detail"] == "windows: must be a whole number from 1 to 999999, or all"
+
+
+@pytest.mark.parametrize("call", ["review/undo", "tags/plan", "playlist"])
+def test_a_body_of_which_nothing_is_needed_may_be_left_out(call, client):
+    assert client.post(call).json().get("kind") != "invalid"
+
+
+def test_every_json_answer_has_the_version(described):
+    for name, operation in operations(described):
+        for answer in operation["responses"].values():
+            content = answer.get("content", {}).get("application/json")
+            if content:
+                assert "schema" in content["example"], name

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tonearm import errors
     from tonearm.errors import DecodeError, ModelError, TonearmError
     from tonearm.model.classifier import Classifier
     from tonearm.model.encoder import Embeddings
@@ -20,6 +21,7 @@ __all__ = [
     "Prediction",
     "TonearmError",
     "__version__",
+    "errors",
 ]
 
 _PLACES = {
@@ -34,6 +36,8 @@ _PLACES = {
 
 def __getattr__(name: str) -> object:
     """Import a name at its first use, so that ``import tonearm`` stays quick."""
+    if name == "errors":
+        return import_module("tonearm.errors")
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)
     if name == "errors":  # the others of its errors are named by it: tonearm.errors.TagError

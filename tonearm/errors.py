@@ -7,6 +7,7 @@ an error into one line and an exit code; ``--verbose`` adds the traceback.
 from __future__ import annotations
 
 import json
+import operator
 import os
 from typing import Any, Literal
 
@@ -47,6 +48,39 @@ def counted(number: int, one: str, many: str = "") -> str:
         The noun, and its plural where an s does not do.
     """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def whole_number(value: object, name: str, *, otherwise: str = "") -> int:
+    """A count as a plain integer, whatever integer it was: NumPy's are taken too.
+
+    Parameters
+    ----------
+    value : object
+        As the caller gave it.
+    name : str
+        Of the parameter, for the message.
+    otherwise : str
+        What else it may be, for the message.
+
+    Raises
+    ------
+    ValueError
+        When it is no integer, or less than 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> whole_number(np.int64(3), "count")
+    3
+    """
+    try:
+        # True has an index, but who writes it means something else.
+        number = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"{name} is {value!r}, but must be a whole number, 1 or more{otherwise}")
+    return number
 
 
 def pip_install(extra: str) -> str:
@@ -103,7 +137,8 @@ class DecodeError(TonearmError):
     """
 
     def __init__(self, path: str | os.PathLike[str], kind: DecodeKind, reason: str) -> None:
-        super().__init__(f"{path} {reason}")
+        # An empty path would leave a sentence without its subject.
+        super().__init__(f"{os.fspath(path) or repr('')} {reason}")
         self.path = os.fspath(path)
         self.kind: DecodeKind = kind
         self.reason = reason

@@ -259,6 +259,8 @@ def check_file(path: Path) -> int:
         kinds = {FileNotFoundError: "missing", PermissionError: "permission-denied"}
         kind = kinds.get(type(error), "unreadable")
         raise DecodeError(path, kind, why_unreadable(path, error)) from None
+    except ValueError:  # a NUL, or half a surrogate pair
+        raise DecodeError(path, "missing", "does not exist: no file can have that name") from None
     # Opening a pipe would wait for a writer that may never come.
     if not stat.S_ISREG(status.st_mode):
         what = "folder" if stat.S_ISDIR(status.st_mode) else "pipe, socket or device"

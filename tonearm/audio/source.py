@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 from typing import IO, Any, cast
 
 import numpy as np
@@ -29,6 +31,7 @@ Source = str | os.PathLike[str] | IO[bytes] | NDArray[Any]
 _MOST_CHANNELS = 64
 # Floats may exceed full scale a little; ten times (+20 dB) are integers that nobody divided.
 _HIGHEST_FLOAT = 10.0
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TEXT: type[Any] = io.TextIOBase
 
 
@@ -127,17 +130,13 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
         if np.ndim(source) == 0:
             raise TypeError(f"{source!r} is neither a path, a file open as 'rb', nor samples")
-        if isinstance(sample_rate_hz, bool | str | bytes):
-            raise TypeError(f"a sample rate is a number of Hertz, not {sample_rate_hz!r}")
-        if sample_rate_hz is None or not 1 <= sample_rate_hz < math.inf:  # so NaN is refused too
-            raise ValueError(f"samples need a sample rate of 1 Hz or more, not {sample_rate_hz}")
-        yield Opened(
-            ArrayReader(mono_samples(np.asarray(source)), int(sample_rate_hz)), None, "<samples>"
-        )
+        rate_hz = _checked_rate(sample_rate_hz)
+        yield Opened(ArrayReader(mono_samples(np.asarray(source)), rate_hz), None, "<samples>")
         return
     if sample_rate_hz is not None:
         raise ValueError("a file states its own sample rate: sample_rate_hz is for arrays")
     if isinstance(source, str | os.PathLike):
+        _check_path(os.fspath(source))
         with open_audio(source) as reader:
             yield Opened(reader, os.fspath(source), os.fspath(source))
         return
@@ -150,6 +149,22 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
                 yield Opened(reader, known, shown)
         except DecodeError as error:  # nobody knows the temporary file
             raise DecodeError(shown, error.kind, error.reason.replace(path, shown)) from error
+
+
+def _checked_rate(rate_hz: object) -> int:
+    if isinstance(rate_hz, bool) or not isinstance(rate_hz, Real | None):
+        raise TypeError(f"a sample rate is a number of Hertz, not {rate_hz!r}")
+    if rate_hz is None or not 1 <= float(rate_hz) < math.inf:  # so NaN is refused too
+        raise ValueError(f"samples need a sample rate of 1 Hz or more, not {rate_hz}")
+    return int(float(rate_hz))
+
+
+def _check_path(path: str) -> None:
+    """Name what only looks like a path; as a path, its words would be others."""
+    if not path:
+        raise DecodeError(path, "missing", "names no file")
+    if _URL.match(path) and not os.path.exists(path):
+        raise DecodeError(path, "missing", "is a URL: download it, and name the file")
 
 
 @contextmanager

@@ -98,17 +98,19 @@ def predict_many(
         yield from predict_in_order(pool, chain(first, given))
 
 
-def checked(path: object) -> FilePath:
+def checked(path: object, *, by: str = "predict_many") -> FilePath:
     """The path; TypeError where it is none, since only a path can be sent to a worker.
 
     Parameters
     ----------
     path : path
         As the caller gave it.
+    by : str
+        The method that was called, for the message.
     """
     if not isinstance(path, str | os.PathLike):
         kind = type(path).__name__
-        raise TypeError(f"predict_many takes paths, not {kind}: use predict for each of them")
+        raise TypeError(f"{by} takes paths, not {kind}: use predict for each of them")
     return path
 
 

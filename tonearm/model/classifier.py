@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.audio.source import Source, open_source
-from tonearm.errors import DAMAGED, DecodeError, ModelError
+from tonearm.errors import DAMAGED, DecodeError, ModelError, whole_number
 from tonearm.files import cores
 from tonearm.model import batch
 from tonearm.model import file as model_file
@@ -45,7 +45,7 @@ class Classifier:
     Parameters
     ----------
     model : Model
-        The encoder and the head; :meth:`load` reads one from a model file.
+        The encoder and the head; ``load`` reads one from a model file.
     threads : int
         Threads of the encoder for one track. Leave it at 1 where tracks are analysed in parallel.
 
@@ -64,9 +64,7 @@ class Classifier:
                 f"Classifier needs a Model, not {type(model).__name__}: see Classifier.load"
             )
         self.model = model
-        if not isinstance(threads, int) or threads < 1:
-            raise ValueError(f"threads is {threads!r}, but must be a whole number, 1 or more")
-        self._threads = threads
+        self._threads = threads = whole_number(threads, "threads")
         # Nothing is loaded yet: the network is, when the first file is embedded.
         self._encoder = Encoder(model, threads=threads)
 
@@ -84,7 +82,7 @@ class Classifier:
         path : path or None
             A ``.tonearm`` file; None is the built-in model.
         threads : int
-            As for :class:`Classifier`.
+            As for ``Classifier``.
 
         Raises
         ------
@@ -133,7 +131,7 @@ class Classifier:
         DecodeError
             When the audio cannot be decoded, or is shorter than half a second.
         ValueError
-            When ``count`` is less than 1, or the samples cannot be audio.
+            When ``count`` is no whole number or less than 1, or the samples cannot be audio.
 
         Examples
         --------
@@ -159,9 +157,9 @@ class Classifier:
         Parameters
         ----------
         embeddings : Embeddings or float [n, d]
-            From :meth:`embed`; or an array of windows from any places of a track.
+            From ``embed``; or an array of windows from any places of a track.
         timeline : bool
-            Divide the track into segments of one genre; to the second, if :meth:`embed` was
+            Divide the track into segments of one genre; to the second, if ``embed`` was
             called with ``timeline=True``.
         tags : bool
             Give moods and instruments as well.
@@ -228,18 +226,18 @@ class Classifier:
         reasons: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> Prediction:
-        """Name the genre of a track: :meth:`embed`, then :meth:`classify`.
+        """Name the genre of a track: ``embed``, then ``classify``.
 
         Parameters
         ----------
         source, sample_rate_hz : path, binary file object or array; float or None
-            As for :meth:`embed`.
+            As for ``embed``.
         timeline : bool
             Analyse the whole track, and divide it into segments of one genre.
         tags : bool
             Give moods and instruments as well.
         count, on_progress : int, 'all' or None; callable or None
-            As for :meth:`embed`.
+            As for ``embed``.
         reasons : bool
             Also give reasons, from the windows that are analysed; the prediction is the same.
 
@@ -275,7 +273,7 @@ class Classifier:
         Parameters
         ----------
         source, sample_rate_hz : path, binary file object or array; float or None
-            As for :meth:`embed`.
+            As for ``embed``.
 
         Raises
         ------
@@ -285,8 +283,9 @@ class Classifier:
         Examples
         --------
         >>> reasons = classifier.explain("midnight_walk.mp3").reasons
-        >>> reasons.genre, reasons.tags[0].tag
-        ('jazz', 'jazz')
+        >>> if reasons is not None:  # as it is for silence
+        ...     print(reasons.genre, reasons.tags[0].tag)
+        jazz jazz
         """
         # All windows, since the most typical ten seconds may lie anywhere.
         embeddings = self._embed(source, sample_rate_hz, Plan("all", reasons=True))
@@ -302,7 +301,7 @@ class Classifier:
         reasons: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> Prediction | DecodeError:
-        """:meth:`predict`, but a file that fails is a result too: the error is returned.
+        """``predict``, but a file that fails is a result too: the error is returned.
 
         Whatever goes wrong with one file ends as a DecodeError, so that a batch goes on; what is
         wrong with the model is raised.
@@ -328,6 +327,7 @@ class Classifier:
         >>> error.kind, error.to_dict()["error"]["message"]
         ('missing', 'does not exist')
         """
+        batch.checked(path, by="predict_or_error")
         try:
             return self.predict(
                 path,
@@ -359,7 +359,7 @@ class Classifier:
     ) -> Iterator[Prediction | DecodeError]:
         """Name the genre of many files, several at once, in the order given.
 
-        A file that fails yields its :class:`~tonearm.DecodeError` in its place instead of raising
+        A file that fails yields its ``DecodeError`` in its place instead of raising
         it; both kinds have ``path`` and ``to_dict()``.
 
         Parameters
@@ -370,7 +370,7 @@ class Classifier:
             Files at once, each in a process of its own: one that makes a decoder crash yields an
             error as well. None is one for each core.
         timeline, tags, count : bool, bool, int, 'all' or None
-            As for :meth:`predict`.
+            As for ``predict``.
 
         Examples
         --------
@@ -387,11 +387,10 @@ class Classifier:
             raise TypeError(
                 f"predict_many needs a list of files, not one path: use predict({paths!r})"
             )
-        if jobs is not None and jobs < 1:
-            raise ValueError(f"jobs is {jobs}, but must be 1 or more")
+        jobs = cores() if jobs is None else whole_number(jobs, "jobs")
         self._plan(count, timeline, None)  # refuses a wrong count before the first file
         options = batch.Options(timeline=timeline, tags=tags, count=count)
-        return batch.predict_many(self, paths, options, jobs=jobs or cores())
+        return batch.predict_many(self, paths, options, jobs=jobs)
 
     def _embed(self, source: Source, sample_rate_hz: float | None, plan: Plan) -> Embeddings:
         with open_source(source, sample_rate_hz) as opened:

@@ -5,7 +5,6 @@ Knows no genres; callers may stop it early.
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import audio, windows
-from tonearm.errors import DecodeError, counted
+from tonearm.errors import DecodeError, counted, whole_number
 from tonearm.model.file import Model
 from tonearm.model.network import Network
 from tonearm.model.prediction import rank
@@ -33,9 +32,10 @@ SHORTEST_S = 0.5
 _KEEP_S = 31.0
 
 
-@dataclass(frozen=True)
+# Compared by identity: what is equal of arrays is a question of its own.
+@dataclass(frozen=True, eq=False)
 class Embeddings:
-    """What the encoder gives for a track: :meth:`Classifier.embed` makes it, once and for all.
+    """What the encoder gives for a track: ``Classifier.embed`` makes it, once and for all.
 
     Parameters
     ----------
@@ -117,11 +117,9 @@ class Plan:
     on_progress: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
-        # NumPy's integers too; True is none.
-        count: Any = self.count
-        whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
-        if count != "all" and not (whole and count >= 1):
-            raise ValueError(f"count is {count!r}, but must be a whole number, 1 or more, or 'all'")
+        if not isinstance(self.count, str) or self.count != "all":
+            count = whole_number(self.count, "count", otherwise=", or 'all'")
+            object.__setattr__(self, "count", count)  # the way of frozen dataclasses
 
 
 class Encoder:
@@ -144,7 +142,7 @@ class Encoder:
         )
 
     def embed(self, reader: audio.AudioReader, path: Path, plan: Plan) -> Embeddings:
-        """Embed an open file; see :meth:`tonearm.model.classifier.Classifier.embed`.
+        """Embed an open file; see ``Classifier.embed``.
 
         Parameters
         ----------

@@ -120,6 +120,7 @@ def _of_type(schema: Schema, schemas: dict[str, Schema], name: str, depth: int) 
     known = _BY_NAME.get(name)
     if (kind == "string" and isinstance(known, str)) or (kind == "number" and known):
         return known
-    return {"integer": schema.get("minimum", 1), "number": 0.5, "boolean": True, "null": None}.get(
+    least = int(schema.get("minimum", 1))
+    return {"integer": least, "number": 0.5, "boolean": True, "null": None}.get(
         kind or "string", "text"
     )

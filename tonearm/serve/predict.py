@@ -18,7 +18,7 @@ from tonearm.model.batch import Options
 from tonearm.model.prediction import Prediction
 from tonearm.serve import jobs, predict_jobs
 from tonearm.serve.problems import Json, problem, to_bytes
-from tonearm.serve.schema import PREFIX, JobAnswer, PredictionAnswer
+from tonearm.serve.schema import PREFIX, WINDOWS, JobAnswer, PredictionAnswer
 from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
 from tonearm.serve.uploads import FILE_BODY, Upload
 from tonearm.tagging.cover import embedded_cover
@@ -48,7 +48,7 @@ async def predict(
     tags: Annotated[bool, Query(description="Add moods and instruments")] = False,
     windows: Annotated[
         str | None,
-        Query(pattern="^([1-9][0-9]{0,5}|all)$", description="Windows to analyse, or all"),
+        Query(pattern=WINDOWS, description="Windows to analyse, or all"),
     ] = None,
     reasons: Annotated[bool, Query(description="Add `reasons`: what points to the genre")] = False,
     draw: Annotated[bool, Query(description="Add `picture`: spectrogram and waveform")] = False,
@@ -153,7 +153,7 @@ async def _whole(service: Service, request: Request, work: Work) -> Response:
         raise HTTPException(504, "the analysis took too long") from None
     # As a problem and as the command line's own object: clients may read either.
     if "error" in values:
-        words = f"{values['path']}: {values['error']['message']}"
+        words = f"{values['path']} {values['error']['message']}"
         return problem(422, "unreadable", words, **values)
     return Json({**values, **more})
 

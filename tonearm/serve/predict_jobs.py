@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -48,6 +48,9 @@ class File:
 class PredictRequest(Selection):
     """Which tracks, and what is asked of each, as of ``/predict``."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"filter": {"genre": "jazz"}, "timeline": True}]}
+    )
     timeline: bool = False
     tags: bool = False
     windows: Annotated[int | None, Field(ge=1, le=999_999)] = None

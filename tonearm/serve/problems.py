@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tonearm.errors import DecodeError, LibraryError, TagError, TonearmError
+from tonearm.serve.schema import PATTERNS
 
 _LOGGER = logging.getLogger("tonearm.serve")
 # The first that fits counts, so the base class is last.
@@ -111,6 +113,18 @@ def kind_of(status: int) -> str:
     return HTTPStatus(status).phrase.lower().replace(" ", "-")
 
 
+def _in_words(fault: Mapping[str, Any], *, is_json: bool) -> str:
+    """A value that is not allowed: where it stands, and why."""
+    place, context = fault["loc"][1:], fault.get("ctx", {})
+    if fault["type"] == "json_invalid":
+        return f"body: not valid JSON: {context['error']}, at character {place[0] + 1}"
+    # Without that header the body is no object, whatever it holds.
+    if not place and fault["loc"] == ("body",) and not is_json and fault["type"] != "missing":
+        return "body: it is not taken for JSON: send it with `Content-Type: application/json`"
+    said = PATTERNS.get(context.get("pattern", ""), fault["msg"])
+    return f"{'.'.join(map(str, place)) or 'body'}: {said}"
+
+
 def add_handlers(app: FastAPI) -> None:
     """Let every error of the application leave it as a problem.
 
@@ -125,13 +139,11 @@ def add_handlers(app: FastAPI) -> None:
         kind = kind_of(error.status_code)
         return problem(error.status_code, kind, str(error.detail), headers=error.headers)
 
-    def on_invalid(_: Request, error: Exception) -> Response:
+    def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        places = (
-            f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'body'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        return problem(422, "invalid", "; ".join(places))
+        is_json = "json" in request.headers.get("content-type", "")
+        words = (_in_words(fault, is_json=is_json) for fault in error.errors())
+        return problem(422, "invalid", "; ".join(words))
 
     def on_tonearm(_: Request, error: Exception) -> Response:
         status, kind = next((s, k) for base, s, k in _STATUS if isinstance(error, base))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.genres import LONGEST_NAME, MIX, SPLITTING, UNKNOWN, find
+from tonearm.genres import LONGEST_NAME, MIX, UNKNOWN, find
 from tonearm.library import browse
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import Track
@@ -23,14 +22,12 @@ router = APIRouter(prefix=schema.PREFIX, tags=["review"])
 Id = Annotated[int, Field(ge=1, le=schema.LARGEST_ID)]
 Ids = Annotated[list[Id], Field(max_length=schema.MOST_IDS)]
 _BATCH = 2_000  # tracks between two reports
-# Players split genres at these characters, so a single genre must not contain them.
-_SPLITTERS = rf"{re.escape(SPLITTING)}\x00-\x1f"
 _Genre = Annotated[
     str,
     Field(
         min_length=1,
         max_length=LONGEST_NAME,
-        pattern=rf"^[^\s{_SPLITTERS}]([^{_SPLITTERS}]*[^\s{_SPLITTERS}])?$",
+        pattern=schema.GENRE,
     ),
 ]
 _Said = Literal["accept", "change", "reject", "clear"]
@@ -72,7 +69,9 @@ class TrackFilter(BaseModel):
 class Selection(BaseModel):
     """Tracks by id, or all that meet a filter; neither means the whole library."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"filter": {"genre": "jazz"}}]}
+    )
     ids: Ids | None = None
     filter: TrackFilter | None = None
 
@@ -119,6 +118,9 @@ class ReviewRequest(BaseModel):
 class ReviewAllRequest(Selection):
     """A review of many tracks; those reviewed before are left out unless ``reviewed_too``."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"verdict": "accept", "filter": {"genre": "jazz"}}]}
+    )
     verdict: _Said
     genre: _Genre | None = None
     reviewed_too: bool = False
@@ -129,6 +131,9 @@ class ReviewUndoRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     step: Id | None = None
+
+
+_LAST = ReviewUndoRequest()  # where there is no body
 
 
 @router.post(
@@ -185,7 +190,7 @@ def review_all(request: Request, said: ReviewAllRequest) -> Response:
 @router.post(
     "/review/undo", summary="Undo the last step of reviews", response_model=schema.ReviewUndone
 )
-def review_undo(request: Request, wanted: ReviewUndoRequest) -> Response:
+def review_undo(request: Request, wanted: ReviewUndoRequest = _LAST) -> Response:
     """All tracks of the step get back the review that they had before it."""
     service = service_of(request)
     path = reviews_path(service.library_path)

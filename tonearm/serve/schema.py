@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 
+from tonearm.genres import SPLITTING
 from tonearm.model.prediction import SCHEMA_FILE
 
 SCHEMA = 2
@@ -25,6 +26,16 @@ BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 AUDIO: dict[str, Any] = {
     "description": "The file",
     "content": {"application/octet-stream": {"schema": BINARY}, "audio/*": {"schema": BINARY}},
+}
+
+# Players split genres at some characters, so a single genre must not contain them.
+_SPLITTERS = rf"{re.escape(SPLITTING)}\x00-\x1f"
+GENRE = rf"^[^\s{_SPLITTERS}]([^{_SPLITTERS}]*[^\s{_SPLITTERS}])?$"
+WINDOWS = "^([1-9][0-9]{0,5}|all)$"
+# What a pattern says, for people.
+PATTERNS = {
+    GENRE: f"must not hold any of {' '.join(SPLITTING)}, nor begin or end with a space",
+    WINDOWS: "must be a whole number from 1 to 999999, or all",
 }
 
 Verdict = Literal["accept", "change", "reject"]
@@ -225,7 +236,7 @@ class PredictionPage(Answer):
     predictions: list[PredictionRow]
 
 
-class PictureAnswer(BaseModel):
+class PictureAnswer(Answer):
     """A spectrogram and a waveform, in base64."""
 
     duration_s: float
@@ -451,5 +462,4 @@ class PlaylistAnswer(Answer):
     """A playlist."""
 
     text: str = Field(description="The file")
-    folder: str = Field(description="The folder to save it in, so that its paths work")
     tracks: int

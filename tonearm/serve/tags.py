@@ -90,8 +90,11 @@ class Change:
         }
 
 
+_WHOLE = PlanRequest()  # where there is no body
+
+
 @router.post("/tags/plan", summary="What writing would change", response_model=schema.PlanAnswer)
-def plan(request: Request, wanted: PlanRequest) -> Response:
+def plan(request: Request, wanted: PlanRequest = _WHOLE) -> Response:
     """Files whose genre is not the reviewed one, grouped by change."""
     service = service_of(request)
     ids = wanted.chosen(service)

@@ -164,7 +164,8 @@ async def track_picture(request: Request, number: TrackId) -> Response:
     def make(report: Report) -> dict[str, Any]:
         return service.analyst.picture(found.path, on_progress=report).to_dict()
 
-    return Json(await _made(service, request, "picture", found.path, make))
+    made = await _made(service, request, "picture", found.path, make)
+    return Json({"schema": schema.SCHEMA, **made})
 
 
 @router.get(
@@ -186,7 +187,7 @@ def similar_tracks(
         probe = probe_of(library, found.path, found.key)
         if probe is None:
             raise LibraryError(
-                f"{os.path.basename(found.path)}: was not analysed, so there is nothing to compare"
+                f"{os.path.basename(found.path)} was not analysed, so there is nothing to compare"
             )
         matches = similar(library, probe, count=count, genre=wanted)
         attach(library)

@@ -215,9 +215,9 @@ export function makeMap({ onchange }) {
 
   async function playlist() {
     try {
-      const { text, folder } = await send("/playlist", { ids: chosenIds() });
+      const { text, tracks } = await send("/playlist", { ids: chosenIds() });
       save(text, "tonearm.m3u8", "audio/x-mpegurl");
-      toast(`Save it in ${folder}: its paths are relative to that folder.`);
+      toast(`${count(tracks, "track")} in tonearm.m3u8, with whole paths.`);
     } catch (error) {
       fail(error);
     }
