@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.sounds import Array, tone, write_av, write_sndfile
+from support.sounds import Array, noise, tone, write_av, write_sndfile
 
 from runs.mutants import pages, with_checksums
 from tonearm import audio, windows
@@ -207,3 +207,34 @@ def test_a_damaged_ogg_is_not_called_forbidden(tmp_path: Path) -> None:
         audio.decode(path)
     assert caught.value.kind == "not-audio"
     assert "FFmpeg" in caught.value.reason
+
+
+@pytest.mark.parametrize("container", ["matroska", "mp4"])
+def test_the_track_that_is_marked_is_played(container: str, tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "a.bin"
+    with av.open(str(path), "w", format=container) as out:
+        streams = [out.add_stream("aac", rate=RATE_HZ, layout="mono") for _ in range(2)]
+        if not hasattr(type(streams[1]), "disposition"):
+            pytest.skip("this PyAV marks no tracks")
+        streams[1].disposition = av.stream.Disposition.default
+        for stream, hz in zip(streams, (1_000, 440), strict=True):
+            sound = tone(hz, 3, RATE_HZ)
+            for i in range(0, len(sound) - 1_023, 1_024):
+                piece = sound[None, i : i + 1_024].astype(np.float32)
+                frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
+                frame.sample_rate, frame.pts = RATE_HZ, i
+                frame.time_base = Fraction(1, RATE_HZ)
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+    assert pitch(audio.decode(path).samples, RATE_HZ) == pytest.approx(440, abs=2)
+
+
+def test_an_mp3_sent_as_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    write_av(path, noise(20, 22_050), 22_050, codec="libmp3lame", container="mp3", bit_rate=64_000)
+    # What FTP does to it in ASCII mode: more than half of the frames have a byte too many.
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    warning = audio.decode(path).warning
+    assert warning is not None and "truncated or damaged" in warning

@@ -11,11 +11,12 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from tonearm.audio.av_input import NO_HEADER
 from tonearm.audio.chain import open_ogg
 from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.reader import (
@@ -28,6 +29,8 @@ from tonearm.audio.reader import (
 )
 from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader, as_mp3, counted_reader
 from tonearm.audio.spans import read_span, resample
+from tonearm.containers.mpeg_count import count_frames
+from tonearm.containers.not_audio import HEAD_BYTES, described, packed, protected
 from tonearm.errors import DAMAGED, INCOMPLETE, DecodeError, DecodeKind
 from tonearm.files import as_path, why_unreadable
 
@@ -275,13 +278,33 @@ def check_file(path: Path) -> int:
 
 
 def _open_reader(path: Path) -> AudioReader:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise no_file(path, error) from None
+    if reason := packed(head):
+        raise DecodeError(path, "not-audio", reason)
+    if reason := protected(head):
+        raise DecodeError(path, "protected", reason)
+    try:
+        return _first_reader(path, head)
+    except DecodeError as error:
+        # What people call the file says more than what decoders miss in it.
+        reason = described(head) if error.kind in {"not-audio", "no-audio-stream"} else None
+        if reason is None:
+            raise
+        raise DecodeError(path, "not-audio", reason) from None
+
+
+def _first_reader(path: Path, head: bytes) -> AudioReader:
     reasons: list[str] = []
-    for opener in _openers(path):
+    for opener in _openers(head):
         try:
             reader = opener(path)
         except DecodeError as error:
             # The next back end could say nothing better of these.
-            if error.kind in _FINAL or error.reason.endswith(INCOMPLETE):
+            if error.kind in _FINAL or error.reason.endswith((INCOMPLETE, NO_HEADER)):
                 raise
             reasons.append(error.reason)
             continue
@@ -298,16 +321,11 @@ def _open_reader(path: Path) -> AudioReader:
     raise DecodeError(path, "not-audio", reason)
 
 
-def _openers(path: Path) -> tuple[Callable[[Path], AudioReader], ...]:
-    try:
-        with path.open("rb") as file:
-            first = file.read(4)
-    except OSError as error:
-        raise no_file(path, error) from None
+def _openers(head: bytes) -> tuple[Callable[[Path], AudioReader], ...]:
     # libsndfile reads no chained Ogg, and crashes in a third of Vorbis files with one wrong bit.
-    if first == b"OggS":
+    if head.startswith(b"OggS"):
         return (open_ogg,)
-    return (_open_sndfile, AvReader)
+    return (_open_sndfile, _open_ffmpeg)
 
 
 def _open_sndfile(path: Path) -> AudioReader:
@@ -317,3 +335,17 @@ def _open_sndfile(path: Path) -> AudioReader:
         if error.count is None or not error.count.is_uniform:
             raise  # FFmpeg reads through it
         return counted_reader(path, error.count)
+
+
+def _open_ffmpeg(path: Path) -> AudioReader:
+    reader = AvReader(path)
+    if not reader.info.codec.startswith("mp3/"):
+        return reader
+    # An MP3 so damaged that libsndfile does not know it: its header frame may count what is lost.
+    count = count_frames(path)
+    if count is not None and count.is_uniform and count.missing_s:
+        stated_s = count.duration_s + count.missing_s
+        there = f"{reader.info.duration_s:.1f} of {stated_s:.1f} s"
+        warning = f"truncated or damaged: {there} could be decoded"
+        reader.info = replace(reader.info, warning=warning)
+    return reader

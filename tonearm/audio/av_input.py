@@ -23,6 +23,13 @@ _MP4_ENCRYPTED = frozenset({b"drms", b"drmi", b"enca", b"p608"})
 # What is in these lies in other files: a song must not be able to have those read.
 _LISTS_OF_FILES = frozenset({"concat", "hls", "dash", "imf", "webm_dash_manifest"})
 
+# Samples alone: FFmpeg goes by the name of the file, and guesses the rate.
+_WITHOUT_HEADER = frozenset(
+    "alaw mulaw vidc s8 s16be s16le s24be s24le s32be s32le u8 u16be u16le u24be u24le u32be u32le "
+    "f32be f32le f64be f64le".split()
+)
+NO_HEADER = "holds samples, without a header that says their rate. Convert it to WAV first"
+
 
 def open_container(
     path: str | os.PathLike[str], *, span: tuple[int, int] | None = None
@@ -48,9 +55,13 @@ def open_container(
         container = av.open(address, metadata_errors="replace")
     except TypeError:  # PyAV 19 has no such argument
         container = av.open(address)
+    reason = None
     if not _LISTS_OF_FILES.isdisjoint(container.format.name.split(",")):
-        container.close()
         reason = "FFmpeg: a list of other files, which Tonearm does not follow"
+    elif container.format.name in _WITHOUT_HEADER:
+        reason = NO_HEADER
+    if reason:
+        container.close()
         raise DecodeError(path, "not-audio", reason)
     return container
 

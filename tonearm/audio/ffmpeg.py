@@ -40,6 +40,8 @@ _LONGEST_PACKET_S = 60.0
 _LAST_PACKETS_S = 5.0
 # A picture of a slow video may be shown for so long.
 _LAST_PICTURE_S = 1.0
+# Bit of a track that is marked as the one to play (`AV_DISPOSITION_DEFAULT`).
+_DEFAULT_TRACK = 1
 # More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
 _MOST_CHANNELS = 64
 
@@ -102,7 +104,10 @@ class AvReader:
         if not self._container.streams.audio:
             what = ", only pictures or video" if self._container.streams.video else ""
             raise DecodeError(self._path, "no-audio-stream", f"holds no sound{what}")
-        return self._container.streams.audio[0]
+        # Players play the track that is marked, rather than a commentary or one for the blind.
+        tracks = self._container.streams.audio
+        marked = (each for each in tracks if int(getattr(each, "disposition", 0)) & _DEFAULT_TRACK)
+        return next(marked, tracks[0])
 
     def _describe(self) -> AudioInfo:
         stream = self._stream
