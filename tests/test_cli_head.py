@@ -301,3 +301,17 @@ def test_a_silent_file_is_not_learnt_from(songs: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "8 tracks analysed" in says(result)
     assert "drone/none.wav is silent, so it has no genre" in says(result)
+
+
+def test_a_genre_that_a_split_measures_but_does_not_teach_is_named(tmp_path: Path) -> None:
+    rows = [
+        Row(f"{genre}/{i}.wav", f"{genre}{i}", np.full((2, 50), 0.2 + 0.1 * i).tolist())
+        for genre in (*GENRES, "hiss")
+        for i in range(4)
+    ]
+    folder = fill(tmp_path / "p", model_file.load().encoder_sha256, rows)
+    table = tmp_path / "s.csv"
+    subsets = ((row.name, "valid" if "hiss" in row.name else "train") for row in rows)
+    table.write_text("path,split\n" + "".join(f"{name},{subset}\n" for name, subset in subsets))
+    result = tonearm("train", folder, "--split", table, "-o", tmp_path / "run")
+    assert "train subset of split s has no track of hiss, of which valid has" in says(result)

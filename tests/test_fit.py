@@ -276,6 +276,14 @@ def test_genre_missing_from_a_part(data):
         Data(data, split, nets.get("lstm"))
 
 
+def test_a_split_without_valid_is_refused_in_a_sentence(data):
+    """Also where every genre in it has one artist, so that none is expected in valid."""
+    names = [track.name for track in index.load(data).tracks]
+    firsts = [next(name for name in names if name.startswith(g)) for g in ("bass", "treble")]
+    with pytest.raises(DatasetError, match="no track of the valid subset of split mine is here"):
+        Data(data, Split("mine", {"train": tuple(firsts)}), nets.get("lstm"))
+
+
 def test_segments_of_a_split_are_the_only_ones(data):
     made = index.load(data)
     split = splits.leaking(Index(made.tracks), unit="segments")

@@ -129,6 +129,14 @@ def _fit_on_split(run: heads.HeadRun, found: EmbeddedTracks, split: Split) -> he
     }
     if "train" not in subsets:
         raise DatasetError(f"no track of the train subset of split {split.name} is here")
+    taught = set(subsets["train"].labels)
+    for name, tracks in subsets.items():
+        foreign = sorted(set(tracks.labels) - taught)
+        if foreign:
+            raise DatasetError(
+                f"the train subset of split {split.name} has no track of {', '.join(foreign)}, "
+                f"of which {name} has some"
+            )
     head = head_fit.fit(subsets["train"], names=run.base.embedding_names, seed=run.seed)
     metrics: heads.Values = {}
     for name in ("valid", "test"):

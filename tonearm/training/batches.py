@@ -100,6 +100,11 @@ class Data:
             have = {g for track in self.subsets.get(subset, ()) for g in self.genres(track)}
             # A lonely genre is learnt, but cannot be in valid: its one artist is in train.
             lost = sorted(set(self.labels) - have - (self.lonely if subset == "valid" else set()))
+            if not have:
+                raise DatasetError(
+                    f"no track of the {subset} subset of split {self.split.name} is here, and a "
+                    "network needs both train and valid"
+                )
             if lost:
                 raise DatasetError(
                     f"the {subset} subset of split {self.split.name} has no track of "
