@@ -35,17 +35,18 @@ results = list(Classifier.load().predict_many(sys.argv[1:], jobs=2))
 print(*[getattr(result, "genre", result) for result in results])
 assert [result.genre for result in results] == ["jazz", "classical"], results
 """
-# Six clips of each of two genres that anything can tell apart.
+# Twelve clips of each of two genres that anything can tell apart.
 CLIPS = """
 import os, sys
 import numpy as np, soundfile
 for genre, octave in (("low", 1), ("high", 8)):
     os.makedirs(f"{sys.argv[1]}/{genre}")
-    for i in range(6):
-        rng = np.random.default_rng(i)
-        t = np.arange(22050 * 7) / 22050
-        sound = sum(np.sin(2 * np.pi * 110 * octave * r * (1 + i / 50) * t) for r in (1, 1.5, 2))
-        sound = sound * (1 + np.sin(2 * np.pi * (1 + i) * t)) / 12 + rng.normal(0, 0.02, t.size)
+    for i in range(12):
+        rng = np.random.default_rng(100 * octave + i)  # a tune of its own, or it would be a copy
+        notes = 110 * octave * 2 ** (rng.integers(0, 12, 40) / 12)
+        lengths = rng.uniform(0.1, 0.4, 40)
+        hz = np.repeat(notes, (22050 * lengths).astype(int))[: 22050 * 7]
+        sound = np.sin(2 * np.pi * np.cumsum(hz) / 22050) / 2 + rng.normal(0, 0.02, hz.size)
         soundfile.write(f"{sys.argv[1]}/{genre}/{i}.wav", sound, 22050)
 """
 # A network as others publish them: mean of the bands, a matrix, a sigmoid.

@@ -274,6 +274,12 @@ def test_timelines_of_many_files_go_into_a_folder(
     assert one.code == 0 and (out / "a low.txt").read_text().startswith("0.000000\t4.000000\tBlues")
 
 
+def test_a_playlist_in_xml_is_no_list_of_paths(tonearm: Command, tmp_path: Path) -> None:
+    (tmp_path / "list.xspf").write_text('<?xml version="1.0"?>\n<playlist></playlist>\n')
+    run = tonearm("predict", "--files-from", tmp_path / "list.xspf")
+    assert run.code == 2 and "list.xspf is XML: give an M3U8" in " ".join(run.err.split())
+
+
 def test_a_cue_sheet_that_no_player_can_follow_is_pointed_out(
     tonearm: Command, music: Path, tmp_path: Path
 ) -> None:

@@ -101,7 +101,8 @@ def _measured(values: Values, where: str = "") -> Values | None:
         ends = next((values[kind] for kind in kinds if values.get(kind)), None)
         n = values.get("n")
         return {"what": where, "accuracy": values["accuracy"], "interval_95": ends, "n": n}
-    for name, inner in values.items():
+    # The mean of several seeds before the first of them.
+    for name, inner in sorted(values.items(), key=lambda item: item[0] != "seeds"):
         if isinstance(inner, dict):
             # Depth first: files of different kinds hold their figures at different depths.
             found = _measured(inner, f"{where} {name}".strip())

@@ -236,6 +236,9 @@ def _listed(source: str) -> list[Path]:
         data = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--files-from") from None
+    if data.lstrip().startswith(b"<?xml"):  # XSPF, Rekordbox: each line would be a file
+        words = f"{console.printable(source)} is XML: give an M3U8, or a list of paths"
+        raise typer.BadParameter(words, param_hint="--files-from")
     # A playlist's paths count from where it lies, those on stdin from where the command runs.
     folder = Path() if source == "-" else path.parent
     return paths_in(data, folder=folder, is_playlist=path.suffix.lower() in (".m3u", ".m3u8"))

@@ -104,8 +104,8 @@ def _show_plan(place: Path, run: int | None, *, details: bool) -> None:
     plain = [file for file in files if file.reason is None and file.exact]
     if len(plain) > _MOST_LINES and not details:
         changes = Counter(library_options.arrow(file.old, file.new) for file in plain)
-        for change, number in changes.most_common():
-            print(f"{change}, {counted(number, 'file')}")
+        for change, count in changes.most_common():
+            print(f"{change}, {counted(count, 'file')}")
         files = [file for file in files if file.reason or not file.exact]
     for file in files:
         line = f"{console.printable(file.path)}: {library_options.arrow(file.old, file.new)}"
@@ -114,6 +114,5 @@ def _show_plan(place: Path, run: int | None, *, details: bool) -> None:
         elif not file.exact:
             line += "  (only its genre: other tags have changed since)"
         print(line)
-    count = counted(restored, "file")
-    print(f"{count} of run {number} to restore")
+    print(f"{counted(restored, 'file')} of run {number} to restore")
     console.say("Nothing has been restored yet: leave out --dry-run to restore.")

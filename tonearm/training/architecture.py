@@ -141,6 +141,7 @@ def try_out(model: Architecture, spec: FeatureSpec, labels: int, *, path: Path) 
         if not logits.isfinite().all():
             raise DatasetError(f"{what} gives values that are not finite")
         encoder = nn.Sequential(net, nn.Softmax(1)).eval()
+        _try_batches(net.eval(), levels, what, path)
         try:
             check_parity(encoder, to_onnx(encoder, levels), levels, tolerance=_TOLERANCE)
         except ModelError as error:
@@ -148,3 +149,18 @@ def try_out(model: Architecture, spec: FeatureSpec, labels: int, *, path: Path) 
         except Exception as error:  # the exporter's own kinds share no base
             first = str(error).strip().partition("\n")[0]
             raise DatasetError(f"{what} cannot be exported to ONNX: {first}") from error
+
+
+def _try_batches(net: nn.Module, levels: torch.Tensor, what: str, path: Path) -> None:
+    """Raise DatasetError where a window's values depend on how many come with it."""
+    many = levels.repeat(4, 1, 1)[: 2 * len(levels) + 1]
+    try:
+        with torch.no_grad():
+            alone, together = net(many[:1]), net(many)[:1]
+    except Exception as error:  # whatever somebody's network raises
+        raise DatasetError(f"{what} cannot run: {external.where(error, path)}") from error
+    if not torch.allclose(alone, together, atol=_TOLERANCE, rtol=1e-3):
+        raise DatasetError(
+            f"{what} gives a window other values alone than among {len(many)}: forward must not "
+            "depend on the size of the batch"
+        )

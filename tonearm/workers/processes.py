@@ -165,7 +165,7 @@ def failure_of_death(process: BaseProcess) -> Failure:
     code = exit_code(process)
     if code == OUT_OF_MEMORY:
         return too_large()
-    if code == -signal.SIGKILL:
+    if code == -getattr(signal, "SIGKILL", 9):  # Windows has no such signal, and no such code
         reason = (
             "made the system end its decoder (SIGKILL), probably because memory ran out; "
             "try again with fewer --jobs"
