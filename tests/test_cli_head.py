@@ -256,6 +256,21 @@ def test_refused_before_anything_is_decoded(
     assert not (tmp_path / "m.prepared").exists()
 
 
+@pytest.mark.parametrize("command", ["train", "extend", "learn"])
+def test_a_networks_run_is_not_replaced_by_a_head(tmp_path: Path, command: str) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("checkpoint.pt", "model.tonearm", "split.txt", "split.csv"):
+        (run / name).write_text("of the network")
+    (tmp_path / "m" / "drone").mkdir(parents=True)
+    (tmp_path / "m" / "drone" / "a.wav").touch()
+    options = {"train": [tmp_path / "m"], "extend": [tmp_path / "m", "--save"], "learn": ["--save"]}
+    result = tonearm(command, *options[command], "-o", run)
+    assert result.exit_code and "run holds a network's run (checkpoint.pt)" in says(result)
+    kept = {path.name: path.read_text() for path in run.iterdir()}
+    assert len(kept) == 4 and set(kept.values()) == {"of the network"}
+
+
 def test_one_genre_is_refused_before_anything_is_decoded(tmp_path: Path) -> None:
     (tmp_path / "m" / "drone").mkdir(parents=True)
     (tmp_path / "m" / "drone" / "a.wav").touch()

@@ -274,8 +274,8 @@ def test_a_graph_that_swallows_memory_at_run_time_costs_a_sentence():
         ({"inference": {"algorithm": "TensorflowPredictMusiCNN", "sample_rate": 44100}}, "44100"),
         ({"classes": ["a", "a"]}, "twice"),
         ({"classes": [1, 2]}, "not names"),
-        ({"name": ["x"]}, "name that is not a str"),
-        ({"inference": 3}, "inference that is not a dict"),
+        ({"name": ["x"]}, "name that is not a text"),
+        ({"inference": 3}, "inference that is not a table"),
     ],
 )
 def test_metadata_that_does_not_fit_is_a_sentence(changes, message):

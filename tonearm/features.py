@@ -8,9 +8,10 @@ Axes are [frames, bands], time first; band 0 is the lowest. Samples are mono flo
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any, Literal
+from numbers import Integral, Real
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,16 @@ _FILTER_GROUPS = 8
 # Lower power counts as this, as in librosa.power_to_db.
 POWER_FLOOR = 1e-10  # -100 dB
 DYNAMIC_RANGE_DB = 80.0
+Scale = Literal["log10", "db"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+# Far beyond what anybody uses: a file may ask for filters that no memory holds.
+_SIZES = {
+    "sample_rate_hz": (100, 1 << 20),
+    "n_fft": (16, 1 << 17),
+    "hop_samples": (1, 1 << 17),
+    "mel_bands": (1, 1 << 12),
+    "window_frames": (1, 1 << 17),
+}
 
 
 @dataclass(frozen=True)
@@ -58,18 +69,35 @@ class FeatureSpec:
     mel_low_hz: float
     mel_high_hz: float
     window_frames: int
-    scale: Literal["log10", "db"]
+    scale: Scale
     symmetric_window: bool = False
 
     def __post_init__(self) -> None:
+        self._check_kinds()
+        for name, (least, most) in _SIZES.items():
+            size = getattr(self, name)
+            if not least <= size <= most:
+                raise ModelError(f"{name} is {size}, but must be from {least} to {most}")
         # Above half the sample rate there is nothing to measure (Nyquist).
         if not (0 <= self.mel_low_hz < self.mel_high_hz <= self.sample_rate_hz / 2):
             raise ModelError(
                 f"the mel range {self.mel_low_hz}-{self.mel_high_hz} Hz does not fit audio at "
                 f"{self.sample_rate_hz} Hz"
             )
-        if min(self.n_fft, self.hop_samples, self.mel_bands, self.window_frames) < 1:
-            raise ModelError(f"a size of the front end is below 1: {self}")
+
+    def _check_kinds(self) -> None:
+        """ModelError where a value is of another kind, as one from a file may be."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            # To Python True is an integer.
+            is_number = isinstance(value, Real) and not isinstance(value, bool)
+            fits, needed = {
+                "int": (is_number and isinstance(value, Integral), "a whole number"),
+                "float": (is_number, "a number"),
+                "bool": (isinstance(value, bool), "true or false"),
+            }.get(str(field.type), (value in SCALES, " or ".join(map(repr, SCALES))))
+            if not fits:
+                raise ModelError(f"{field.name} is {value!r}, but must be {needed}")
 
     @property
     def frame_s(self) -> float:
@@ -108,12 +136,10 @@ class FeatureSpec:
                 f"its front end has settings that this version of Tonearm does not know: "
                 f"{', '.join(odd)} (known are {', '.join(known)})"
             )
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ModelError(
-                f"its front end does not fit this version of Tonearm: {error}"
-            ) from None
+        needed = [field.name for field in fields(cls) if field.default is MISSING]
+        if lacking := [name for name in needed if name not in values]:
+            raise ModelError(f"its front end lacks {', '.join(lacking)}")
+        return cls(**values)
 
 
 # Pons & Serra 2019 (musicnn 0.1.0, configuration.py): 187 frames are 3 s.

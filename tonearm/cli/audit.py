@@ -37,7 +37,7 @@ def audit(
     report: Annotated[
         Path | None,
         typer.Option(
-            callback=console.output_file,
+            callback=console.report_file,
             help="Also write an HTML report with players.",
         ),
     ] = None,

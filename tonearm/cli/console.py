@@ -130,6 +130,41 @@ def output_file(path: Path | None) -> Path | None:
     return path
 
 
+def report_file(path: Path | None) -> Path | None:
+    """Check an HTML report to be written: it replaces a page, and nothing else.
+
+    ``--report`` stands next to the names of models and tables, which a slip would lose.
+
+    Parameters
+    ----------
+    path : Path or None
+        What ``--report`` was given.
+    """
+    return _only_over(output_file(path), b"<!doctype html", "an HTML page")
+
+
+def json_file(path: Path | None) -> Path | None:
+    """Check a file of MFCCs to be written: it replaces such a file, and nothing else.
+
+    Parameters
+    ----------
+    path : Path or None
+        What ``--json`` was given.
+    """
+    return _only_over(output_file(path), b'{"mapping"', "such a file of MFCCs")
+
+
+def _only_over(path: Path | None, begins: bytes, what: str) -> Path | None:
+    """Refuse a file that is there and begins otherwise than what is going to be written."""
+    # A pipe or a device keeps nothing, and an empty file has nothing to lose.
+    if path is None or not path.is_file() or not path.stat().st_size:
+        return path
+    with path.open("rb") as file:
+        if not file.read(len(begins)).lower() == begins:
+            raise typer.BadParameter(f"{printable(path)} is not {what}: name another file")
+    return path
+
+
 def _is_database(path: Path) -> bool:
     """Whether a file begins as SQLite's do; a journal that is written over cannot be made again."""
     try:

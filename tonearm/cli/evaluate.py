@@ -64,7 +64,7 @@ def evaluate(
     report: Annotated[
         Path | None,
         typer.Option(
-            "--report", callback=console.output_file, help="Also write an HTML report to this file."
+            "--report", callback=console.report_file, help="Also write an HTML report to this file."
         ),
     ] = None,
     library: Location = None,

@@ -42,7 +42,7 @@ def extend(
     from tonearm.training import added_genres, dataset
 
     if save:
-        heads.refuse_unwritable(output)
+        heads.refuse_unwritable(output, head_of="extend")
     if check is not None and not check.exists():
         raise DatasetError(f"{check} does not exist")
     again = "What was analysed is kept; the same command continues from there."

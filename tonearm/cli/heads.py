@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tonearm.model.file import Model
     from tonearm.model.head import Head
     from tonearm.training.custom_genres import EmbeddedTracks
+    from tonearm.training.run_folder import HeadCommand
 
 Values = dict[str, Any]
 
@@ -180,18 +181,23 @@ def head_run(
         yield HeadRun(output, loaded, model, opened, seed, jobs)
 
 
-def refuse_unwritable(output: Path) -> None:
+def refuse_unwritable(output: Path, *, head_of: HeadCommand | None = None) -> None:
     """Refuse a folder that cannot be written to, before anything is analysed.
 
     Parameters
     ----------
     output : Path
         The folder to save in.
+    head_of : 'train', 'extend', 'learn' or None
+        The command that will save a head there; it may replace only its own.
     """
     from tonearm import files
+    from tonearm.training import run_folder
 
     if reason := files.refusal(output):
         raise DatasetError(f"{output} cannot be written: {reason}")
+    if head_of:
+        run_folder.refuse_for_head(output, head_of)
 
 
 def print_figures(figures: Values, what: str) -> None:

@@ -70,6 +70,8 @@ def import_model(
     from tonearm.model import file as model_file
     from tonearm.model.imports import make
 
+    if output is not None:
+        _refuse_other(output)
     given = [name for name in (network, head) if name is not None]
     described = metadata or [_next_to(name) for name in given]
     # Which metadata belong to which network is known by their order alone.
@@ -101,6 +103,22 @@ def import_model(
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror}") from None
     _print_made(made, f"{console.printable(path)}{replaced}")
+
+
+def _refuse_other(path: Path) -> None:
+    """Refuse to replace what is no imported model: a model of one's own took hours to train."""
+    from tonearm.model import file as model_file
+
+    # An empty file has nothing to lose, and a device keeps nothing.
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        ours = "imported" in model_file.load(path).training
+    except ModelError:
+        ours = False
+    if not ours:
+        words = f"{console.printable(path)} is not an imported model: name another file"
+        raise typer.BadParameter(words, param_hint="-o")
 
 
 def _next_to(name: str) -> str:

@@ -41,7 +41,7 @@ def prepare(
         Path | None,
         typer.Option(
             "--json",
-            callback=console.output_file,
+            callback=console.json_file,
             help="Also write MFCCs as JSON to this file.",
         ),
     ] = None,

@@ -95,7 +95,7 @@ def train(
     }
     _refuse_unheeded({option for option, there in given.items() if there}, arch)
     # Asked first: an hour of analysis must not end in a model that cannot be saved.
-    heads.refuse_unwritable(output)
+    heads.refuse_unwritable(output, head_of="train" if arch == _HEAD else None)
     again = "What was analysed is kept; the same command continues from there."
     if arch == _HEAD:
         from tonearm.cli.train_head import train_head

@@ -20,12 +20,12 @@ from tonearm.training.run import (
     BUNDLE,
     CODE,
     METRICS,
+    RUN,
     SETTINGS,
     SPLIT,
     SPLIT_TABLE,
     Run,
     read,
-    refuse_begun,
     write,
 )
 
@@ -78,7 +78,7 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
         Files to prepare at once; None is one a core.
     """
     from tonearm.cli import train_trials
-    from tonearm.training import architecture, dataset, settings, tensorboard
+    from tonearm.training import architecture, dataset, run_folder, settings, tensorboard
 
     default = architecture.named(asked.arch)
     try:
@@ -89,7 +89,7 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
         tensorboard.check()
     accelerator, devices = _device(asked.device)
     # All of it is refused before an hour of preparing.
-    refuse_begun(asked.output)
+    run_folder.refuse_for_network(asked.output)
     folder, spec = _front_end(data, wanted)
     _try_out(data, asked, settings.applied(default, wanted.network), spec)
     failures, damaged = _prepare(data, folder, spec, jobs=jobs)
@@ -118,6 +118,8 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
         _keep(run, asked, default, wanted, split)
         train_trials.go_on(planned, train)
     else:
+        # First: it says whose the other files are, should the run be refused before it starts.
+        write(Path(run.out) / RUN, json.dumps(asdict(run), indent=1).encode())
         _save_split(run, split or "grouped")
         _keep(run, asked, default, wanted, split)
         train(run, resume=False)

@@ -118,6 +118,17 @@ class FeatureStore:
         return self.root / sound[:2] / f"{sound}.npy"
 
 
+def is_store(root: Path) -> bool:
+    """Whether a folder is a store, of whatever front end.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    """
+    return (root / _STORE).is_file()
+
+
 def open_store(
     root: str | os.PathLike[str], wanted: dict[str, Any] | None = None, *, create: bool = False
 ) -> FeatureStore:

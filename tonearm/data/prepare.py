@@ -110,9 +110,11 @@ def prepare_folder(
     Raises
     ------
     DatasetError
-        When there is nothing to prepare, or the disk is full.
+        When there is nothing to prepare, the disk is full, or files of other programs would be
+        replaced.
     """
     folder, out = Path(folder).resolve(), Path(out)
+    _refuse_other(out, [ARTISTS] * bool(artists) + [tables.KEPT] * bool(labels))
     listing = look(folder, out=out, labels=tables.kept(out) if labels is None else labels)
     failed = Faults(listing.failed)
     named = named_artists(listing.names, out, artists)
@@ -159,6 +161,19 @@ def prepare_folder(
     made = Index(tracks, tuple(sorted(failed)), str(folder))
     made.save(out / index.FILE_NAME)  # last: a folder with an index is whole
     return Prepared(made, tuple(damaged), listing, len(named))
+
+
+def _refuse_other(out: Path, given: Sequence[str]) -> None:
+    """Refuse a folder that is no prepared one but has files of the names that are written."""
+    # The stores are made before anything else.
+    if feature_store.is_store(out / FINGERPRINTS):
+        return
+    for name in (*given, JOURNAL, index.FILE_NAME, FINGERPRINTS, FEATURES):
+        if (out / name).exists() and not feature_store.is_store(out / name):
+            raise DatasetError(
+                f"{out} has a {name} that `tonearm prepare` did not make and would replace: name "
+                "another folder with --output"
+            )
 
 
 def _here(make_work: MakeWork, names: Sequence[str], *, jobs: int) -> Iterator[Outcome[str]]:

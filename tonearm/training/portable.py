@@ -33,6 +33,7 @@ from tonearm.model.votes import LEAST_PROBABILITY
 _OPSET = 17  # onnxruntime 1.20 reads it, as in export.py
 _IR_VERSION = 8  # of that opset; onnx would write its newest
 SCRIPT = Path(__file__).with_name("portable_script.txt")
+SCRIPT_NAME = "predict.py"
 
 
 def export(model: Model, folder: Path) -> list[str]:
@@ -43,12 +44,13 @@ def export(model: Model, folder: Path) -> list[str]:
     model : Model
         Any model of Tonearm's.
     folder : Path
-        It is created; files of these names in it are replaced.
+        It is created; an earlier export in it is replaced.
 
     Raises
     ------
     DatasetError
-        When it cannot be written, or was imported from a published network.
+        When it cannot be written, has other files of these names, or the model was imported from a
+        published network.
     """
     # The script computes spectrograms by librosa, whose Hann window is another than Essentia's.
     if isinstance(model.head, MultiLabelHead) or model.features.symmetric_window:
@@ -60,11 +62,12 @@ def export(model: Model, folder: Path) -> list[str]:
         "encoder.onnx": model.encoder,
         "head.onnx": head_network(model.head).SerializeToString(deterministic=True),
         "settings.json": json.dumps(settings(model), indent=1).encode(),
-        "predict.py": SCRIPT.read_bytes(),
+        SCRIPT_NAME: SCRIPT.read_bytes(),
         "NOTICE.txt": model.notices.encode(),
     }
     if model.texture is not None and model.head.texture is not None:
         files["texture.onnx"] = model.texture.encoder
+    _refuse_other(folder, list(files))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
@@ -72,6 +75,25 @@ def export(model: Model, folder: Path) -> list[str]:
     except OSError as error:
         raise DatasetError(f"{folder} cannot be written: {error.strerror}") from None
     return list(files)
+
+
+def _refuse_other(folder: Path, names: Sequence[str]) -> None:
+    """Refuse to replace what is no export, or a script that somebody changed."""
+    there = [name for name in names if (folder / name).exists()]
+    if not there:
+        return
+    try:
+        values = json.loads((folder / "settings.json").read_text("utf-8"))
+        ours = {"embedding_names", "windows_per_track"} <= set(values)
+        script = (folder / SCRIPT_NAME).read_bytes()
+    except (OSError, ValueError, TypeError):
+        ours, script = False, b""
+    if not ours or script != SCRIPT.read_bytes():
+        changed = SCRIPT_NAME if ours else there[0]
+        raise DatasetError(
+            f"{folder} has a {changed} that this command did not make and would replace: name "
+            "another folder with -o, or move it away"
+        )
 
 
 def settings(model: Model) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tonearm.errors import DatasetError
 from tonearm.files import write_atomically
 
 RUN, SPLIT, CHECKPOINT = "run.json", "split.txt", "checkpoint.pt"
+TRIALS = "trials.json"  # of folds and seeds, see `training.trials`
 SPLIT_TABLE = "split.csv"  # the same split for other programs: path,split
 SETTINGS, CODE, PREDICTIONS = "settings.toml", "network.py", "predictions.csv"
 HISTORY, CURVES, METRICS, BUNDLE = "history.csv", "curves.svg", "metrics.json", "model.tonearm"
@@ -123,7 +124,7 @@ def refuse_begun(out: Path) -> None:
         The folder of a new run.
     """
     # Settings alone are no run: one that was refused before its first epoch leaves them behind.
-    if (out / CHECKPOINT).exists():
+    if (out / CHECKPOINT).exists() or (out / TRIALS).exists():
         raise DatasetError(
             f"{out} holds a run already: continue it with --resume, name another folder with -o, "
             "or delete this one"

@@ -23,9 +23,17 @@ from tonearm.data.splits import Split
 from tonearm.errors import DatasetError, counted
 from tonearm.training import custom_genres, several_genres
 from tonearm.training.predictions import COLUMNS, read_predictions, write_predictions
-from tonearm.training.run import CHECKPOINT, CODE, METRICS, PREDICTIONS, SPLIT, Run, write
-
-TRIALS = "trials.json"
+from tonearm.training.run import (
+    CHECKPOINT,
+    CODE,
+    METRICS,
+    PREDICTIONS,
+    SPLIT,
+    TRIALS,
+    Run,
+    refuse_begun,
+    write,
+)
 
 OnRun = Callable[[Run, bool], None]  # trains a run; whether it was begun before
 
@@ -144,11 +152,7 @@ def begin(asked: Trials, chosen: Sequence[Split]) -> None:
         When the folder holds trials already.
     """
     out = Path(asked.run.out)
-    if (out / TRIALS).exists():
-        raise DatasetError(
-            f"{out} holds a run already: continue it with --resume, name another folder with -o, "
-            "or delete this one"
-        )
+    refuse_begun(out)
     for fold, split in enumerate(chosen, 1 if asked.folds else 0):
         text = split.text.encode("utf-8", "surrogateescape")
         # Each fold keeps its split as a file: `evaluate` can repeat any of the runs by it.

@@ -33,6 +33,7 @@ _SECONDS = 30.0
 # Windows of noise that the network must take, alone and together.
 _TRIED = (1, 3)
 _PARITY = 1e-3
+_WINDOW_S = (0.05, 300.0)
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,8 @@ def make(network: Foreign, head: Foreign | None = None) -> Model:
     """
     spec = network.metadata.features
     if spec is None:
-        raise ModelError(
-            f"{network.metadata.name} has no front end: give the encoder before it as well"
-        )
+        lacks = "no [features]" if network.metadata.by_person else "no front end"
+        raise ModelError(f"{network.metadata.name} has {lacks}: give the encoder before it as well")
     graph = Graph(network.data)
     # An encoder of samples, not of spectrograms, would need a front end that Tonearm has not.
     if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 3:
@@ -71,13 +71,14 @@ def make(network: Foreign, head: Foreign | None = None) -> Model:
             f"{network.metadata.name} takes {shapes}; it must take one input [windows, frames, "
             "bands]"
         )
+    _refuse_other_windows(graph.inputs[0], spec, network.metadata)
     # The network is cut at the embedding: what lies behind it becomes arrays, so that another head
     # can take its place.
     output, layers, metadata = _parts(graph, network.metadata, head)
     classes = metadata.classes
     labels, members = genres_of(classes)
     # Where the network itself gives predictions, those of the layers are compared with them.
-    compared = (_predictions(graph, classes),) if layers and head is None else ()
+    compared = (_predictions(graph, metadata),) if layers and head is None else ()
     # Before a model file is made: what fails here would fail for every song.
     _try(network.data, graph.inputs[0].name, (output, *compared), spec, layers)
     source = [network.metadata, *([head.metadata] if head else [])]
@@ -162,15 +163,52 @@ def _facts(metadata: Metadata) -> dict[str, Any]:
     return {"name": metadata.name, "licence": metadata.licence, **metadata.about}
 
 
+def _refuse_other_windows(given: Port, spec: FeatureSpec, metadata: Metadata) -> None:
+    """Refuse a front end whose windows the network does not take, or that nobody could mean."""
+    shortest_s, longest_s = _WINDOW_S
+    if not shortest_s <= spec.window_s <= longest_s:
+        raise ModelError(
+            f"a window of {metadata.name} would be {spec.window_s:.3g} s long, but must have from "
+            f"{shortest_s:g} to {longest_s:g} s"
+        )
+    for size, wanted, setting in zip(
+        given.shape[1:],
+        (spec.window_frames, spec.mel_bands),
+        ("window_frames", "mel_bands"),
+        strict=True,
+    ):
+        # None may be any size.
+        if size not in (None, wanted):
+            raise ModelError(
+                f"{metadata.name} takes windows of {setting} = {size}, but its metadata says "
+                f"{wanted}"
+            )
+
+
+def _refuse_other_outputs(graph: Graph, metadata: Metadata) -> None:
+    """Refuse names of outputs that the graph has not, where a person wrote them."""
+    if not metadata.by_person:
+        return
+    known = [port.name for port in graph.outputs]
+    for each in metadata.outputs:
+        if each.name not in known:
+            has = ", ".join(known)
+            raise ModelError(f"{each.purpose} is {each.name!r}, but the network has {has}")
+
+
 def _parts(
     graph: Graph, metadata: Metadata, head: Foreign | None
 ) -> tuple[str, tuple[Layer, ...], Metadata]:
     """The tensor that is the embedding, the layers behind it, and who names the classes."""
+    _refuse_other_outputs(graph, metadata)
     if head is not None:
         second = Graph(head.data)
+        _refuse_other_outputs(second, head.metadata)
+        if head.metadata.by_person and head.metadata.features is not None:
+            raise ModelError(f"{head.metadata.name} takes embeddings: leave out its [features]")
         if len(second.inputs) != 1:
             raise ModelError(f"{head.metadata.name} takes {len(second.inputs)} inputs, not one")
-        target = _predictions(second, head.metadata.classes)
+        target = _predictions(second, head.metadata)
         layers = chain(second, second.inputs[0].name, target)
         if layers is None:
             raise ModelError(
@@ -185,34 +223,47 @@ def _parts(
             f"{metadata.name} names no classes: also give the network that "
             "classifies its embeddings"
         )
-    predictions = _predictions(graph, metadata.classes)
+    predictions = _predictions(graph, metadata)
     stated = metadata.output("embeddings")
     if stated is not None:
         # Metadata may name an embedding that cannot be followed to the predictions: then the
         # classes are the embedding.
         source = _find(graph.outputs, stated.name, stated.size)
         layers = chain(graph, source.name, predictions) if source else None
-        if source is not None and layers is not None:
+        if source is not None and layers:
             return source.name, layers, metadata
+        if metadata.by_person:
+            raise ModelError(
+                f"only dense layers may lie between its embeddings ({stated.name}) and its "
+                f"predictions ({predictions}): leave out the line of embeddings, and its classes "
+                "serve as embeddings"
+            )
     # Without layers no other head can be trained on it, but it predicts as it is.
     return predictions, (), metadata
 
 
-def _predictions(graph: Graph, classes: Sequence[str]) -> str:
+def _predictions(graph: Graph, metadata: Metadata) -> str:
     """The output that has a number for each class."""
-    fitting = [port for port in graph.outputs if port.shape[-1:] == (len(classes),)]
+    classes, ports = metadata.classes, graph.outputs
+    stated = metadata.output("predictions")
+    if stated and metadata.by_person:
+        ports = [port for port in ports if port.name == stated.name]
+    fitting = [port for port in ports if port.shape[-1:] == (len(classes),)]
     if len(fitting) != 1:
-        shapes = ", ".join(f"{port.name} {list(port.shape)}" for port in graph.outputs)
+        shapes = ", ".join(f"{port.name} {list(port.shape)}" for port in ports)
+        which = ": name one of them as predictions" if fitting else ""
         raise ModelError(
             f"{counted(len(classes), 'class is', 'classes are')} named, but its outputs are "
-            f"{shapes}"
+            f"{shapes}{which}"
         )
     return fitting[0].name
 
 
 def _of_size(graph: Graph, size: int, metadata: Metadata, purpose: str) -> str:
     stated = metadata.output(purpose)
-    found = _find(graph.outputs, stated.name if stated else "", size)
+    by_name = stated is not None and metadata.by_person
+    name = stated.name if stated else ""
+    found = _find([p for p in graph.outputs if p.name == name or not by_name], name, size)
     if found is None:
         shapes = ", ".join(f"{port.name} {list(port.shape)}" for port in graph.outputs)
         raise ModelError(f"{metadata.name} must give {size} numbers, but gives {shapes}")
@@ -235,7 +286,8 @@ def _try(
     for count, outcome in zip(_TRIED, outcomes, strict=True):
         if isinstance(outcome.value, Failure):
             raise ModelError(
-                f"the network failed on {counted(count, 'window')}: {outcome.value.reason}"
+                f"the network failed on {counted(count, 'window')}: {outcome.value.reason} (of "
+                f"{spec.window_frames} frames and {spec.mel_bands} bands, as its metadata says)"
             )
         # With several numbers of windows, since a fixed batch size shows only then.
         embeddings, *predictions = outcome.value
@@ -266,10 +318,16 @@ def _make_trial(data: bytes, given: str, tensors: tuple[str, ...], spec: Feature
 
     session = onnx_session(data)
 
-    def work(count: int, _caller: Caller) -> list[Float32]:
+    def work(count: int, _caller: Caller) -> list[Float32] | Failure:
         shape = (count, spec.window_frames, spec.mel_bands)
         # Uniform over the range of log-mel levels; the same numbers at each try.
         noise = np.random.default_rng(0).uniform(0, 4, shape).astype(np.float32)
-        return [np.asarray(each) for each in session.run(list(tensors), {given: noise})]
+        try:
+            return [np.asarray(each) for each in session.run(list(tensors), {given: noise})]
+        except MemoryError:
+            raise
+        # onnxruntime's own kinds share no base; it is the network's fault, not Tonearm's.
+        except Exception as error:
+            return Failure("internal", " ".join(str(error).split())[:300])
 
     return work

@@ -5,6 +5,7 @@ Foreign text: every field is checked for its type before it is used.
 
 from __future__ import annotations
 
+import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from tonearm.features import MUSICNN_SPEC, FeatureSpec
 
 LARGEST_BYTES = 4 << 20  # of a file; that of 400 classes has 20 kB
 _MOST_CLASSES = 10_000
+PURPOSES = ("predictions", "embeddings")
+_TOML_NAMES = ("name", "classes", "features", "licence", "license", *PURPOSES, "author", "link")
 # Essentia's names of what makes windows, and the front end of each; all are MusiCNN's
 # (essentia.upf.edu/models.html), of different length, with Essentia's own Hann window.
 _ESSENTIA_SPEC = replace(MUSICNN_SPEC, symmetric_window=True)
@@ -62,6 +65,9 @@ class Metadata:
         As its author states it; empty where they do not.
     about : dict of str to str
         Author, version, link and the like, for people.
+    by_person : bool
+        Written by whoever imports it, so that its outputs are those of the graph; published
+        metadata may have the names from before a conversion.
     """
 
     name: str
@@ -70,6 +76,7 @@ class Metadata:
     features: FeatureSpec | None
     licence: str
     about: dict[str, str]
+    by_person: bool = False
 
     def output(self, purpose: str) -> Output | None:
         """The first output of that purpose.
@@ -157,21 +164,40 @@ def _front_end(inference: Mapping[str, Any], schema: Mapping[str, Any]) -> Featu
 
 
 def _of_toml(values: Mapping[str, Any]) -> Metadata:
-    features = values.get("features")
+    # A misspelt name would be ignored in silence: every one is known, or the file is refused.
+    if odd := [name for name in values if name not in _TOML_NAMES]:
+        near = difflib.get_close_matches(odd[0], _TOML_NAMES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_TOML_NAMES)}"
+        raise ModelError(f"has {odd[0]}, which Tonearm does not know ({hint})")
+    if {"licence", "license"} <= values.keys():
+        raise ModelError("has licence and license: leave out one of them")
     outputs = [
         Output(_field(values, purpose, str), None, purpose)
-        for purpose in ("predictions", "embeddings")
+        for purpose in PURPOSES
         if purpose in values
     ]
-    about = {name: values[name] for name in ("author", "link") if isinstance(values.get(name), str)}
+    features = _field(values, "features", dict, None) if "features" in values else None
     return Metadata(
         name=_field(values, "name", str),
         classes=_names(values, "classes"),
         outputs=tuple(outputs),
-        features=FeatureSpec.from_dict(features) if isinstance(features, dict) else None,
-        licence=_licence(values),
-        about=about,
+        features=_own_front_end(features) if features is not None else None,
+        licence=_stated(values, "license" if "license" in values else "licence"),
+        about={name: _stated(values, name) for name in ("author", "link") if name in values},
+        by_person=True,
     )
+
+
+def _own_front_end(values: dict[str, Any]) -> FeatureSpec:
+    try:
+        return FeatureSpec.from_dict(values)
+    except ModelError as error:
+        raise ModelError(f"has [features] that cannot be: {error}") from None
+
+
+def _stated(values: Mapping[str, Any], name: str) -> str:
+    """A text that is shown and kept, as one line of bounded length."""
+    return " ".join(_field(values, name, str, "").split())[:2_000]
 
 
 def _output(values: object) -> Output:
@@ -203,6 +229,7 @@ def _names(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 _NEEDED = object()
+_KINDS = {str: "a text", dict: "a table", list: "a list"}
 
 
 def _field(values: Mapping[str, Any], name: str, kind: type, otherwise: Any = _NEEDED) -> Any:  # noqa: ANN401
@@ -210,5 +237,5 @@ def _field(values: Mapping[str, Any], name: str, kind: type, otherwise: Any = _N
     if value is _NEEDED:
         raise ModelError(f"lacks {name}")
     if not isinstance(value, kind):
-        raise ModelError(f"has a {name} that is not a {kind.__name__}")
+        raise ModelError(f"has a {name} that is not {_KINDS[kind]}")
     return value
