@@ -81,6 +81,26 @@ def test_what_does_not_exist_is_named(place, monkeypatch, capsys, text, named):
     assert code == 2 and named in err and "no such option" in err
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tag]\nmin-confidence = [0.5]\n", "min-confidence = [0.5]: a text or a number is needed"),
+        ("[tag]\nmin-confidence = {a = 1}\n", "a text or a number is needed"),
+        ("[tag]\nmin-confidence = true\n", "min-confidence = True: a text or a number is needed"),
+        ("[tag]\nplaceholder = [['a']]\n", "a text or a number is needed"),
+        ("[tag]\nmap = 3\n", "map = 3: a path in quotes is needed"),
+        ("library = ['a']\n", "library = ['a']: a path in quotes is needed"),
+        ("[tag]\nstyles = 3\n", "styles = 3: true or false is needed"),
+        ("tag = 3\n", "tag = 3: true or false is needed"),
+        ("scan = 3\n", "scan: no such option"),
+    ],
+)
+def test_values_of_another_kind_are_named(place, monkeypatch, capsys, text, words):
+    place.write_text(text)
+    code, _, err = run(monkeypatch, capsys, "status")
+    assert code == 2 and words in err and "bug" not in err
+
+
 def test_paths_begin_at_the_file_and_lists_may_be_one_value(place, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("TONEARM_LIBRARY", raising=False)

@@ -100,6 +100,9 @@ def test_names_of_the_collection(music, tonearm, tmp_path):
     wrong = tonearm("tag", "--map", names)
     assert wrong.exit_code == 2
     assert "hiphip" in wrong.stderr
+    names.write_text('Hip-Hop = "Rap"\nhiphop = "Hip-Hop/Rap"\n')
+    twice = tonearm("tag", "--map", names)
+    assert twice.exit_code == 2 and "several lines for hiphop" in twice.stderr
 
 
 def test_what_cannot_be_written_is_named_and_the_rest_is_done(music, tonearm):

@@ -65,7 +65,14 @@ def test_later_settings_count_over_those_of_a_file(tmp_path: Path) -> None:
         ("crops=all", "crops=all: one of excerpts, random is needed"),
         ("precision=half", "one of 32-true, bf16-mixed, 16-mixed"),
         ("folds=1", "folds=1 holds nothing out"),
-        ("window_s=0", "window_s=0.0: more than 0 is needed"),
+        ("window_s=0", "window_s=0.0: more than 0, and at most 3600 is needed"),
+        ("window_s=1e6", "at most 3600 is needed"),
+        ("lr=nan", "lr=nan: a number of at most 1,000,000,000 is needed"),
+        ("lr=inf", "lr=inf: a number of at most 1,000,000,000 is needed"),
+        ("lr=1e30", "a number of at most 1,000,000,000 is needed"),
+        ("batch=1" + 400 * "0", "a number of at most 1,000,000,000 is needed"),
+        ("lr={a=1}", "a number is needed"),
+        ("lr=" + 3000 * "[", "a number is needed"),
         ("width", "write NAME=VALUE, or name a .toml file"),
         ("none.toml", r"none\.toml cannot be read: No such file"),
     ],
@@ -73,6 +80,16 @@ def test_later_settings_count_over_those_of_a_file(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_named(given: str, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         checked(given)
+
+
+def test_a_file_that_names_a_setting_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("lr = 1.0\n[recipe]\nlr = 0.5\n")
+    with pytest.raises(DatasetError, match=r"mine\.toml sets lr twice"):
+        checked(str(path))
+    path.write_text("lr = " + "[" * 5_000)
+    with pytest.raises(DatasetError, match=r"mine\.toml is not TOML"):
+        checked(str(path))
 
 
 def test_files_that_are_no_toml_are_named(tmp_path: Path) -> None:

@@ -71,11 +71,15 @@ def defaults(commands: Mapping[str, Any]) -> dict[str, Any]:
     _require_known(path, "", common, known)
     for name, command in commands.items():
         own = table.get(name, {})
+        # `tag` is also an option, which is for all commands that have it.
+        own = own if isinstance(own, dict) else {}
         options = _options(command)
         _require_known(path, f"[{name}] ", own, set(options))
         # A command's own table wins over what is said for all.
         merged = {**{k: v for k, v in common.items() if k in options}, **own}
         if merged:
+            for key, value in merged.items():
+                _require_kind(f"{path}: {key}", value, options[key])
             found[name] = {
                 options[key].name: _placed(value, options[key], path.parent)
                 for key, value in merged.items()
@@ -83,6 +87,22 @@ def defaults(commands: Mapping[str, Any]) -> dict[str, Any]:
     tables = {name for name, value in table.items() if isinstance(value, dict)}
     _require_known(path, "", tables - set(commands), set())
     return found
+
+
+def _require_kind(where: str, value: object, parameter: Any) -> None:  # noqa: ANN401 - as below
+    """Refuse a kind of value that no option has; ranges and choices are the option's own."""
+    wanted: tuple[type, ...] = (str, int, float)
+    needed = "a text or a number"
+    if getattr(parameter, "is_flag", False):
+        # Words such as "yes" are for click to understand.
+        wanted, needed = (bool, str), "true or false"
+    elif parameter.type.name == "path":
+        wanted, needed = (str,), "a path in quotes"
+    many = getattr(parameter, "multiple", False)
+    for each in value if many and isinstance(value, list) else [value]:
+        # To Python True is a number.
+        if not isinstance(each, wanted) or (isinstance(each, bool) and bool not in wanted):
+            raise SettingsError(f"{where} = {value!r}: {needed} is needed")
 
 
 def _placed(value: object, parameter: Any, folder: Path) -> object:  # noqa: ANN401 - as above

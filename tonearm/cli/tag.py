@@ -160,6 +160,13 @@ def _names(library: Library, path: Path | None) -> dict[str, tuple[str, ...]]:
         return {}
     read = read_names(path)
     labels = _labels(library, read, "--map")
+    # Hip-Hop and hiphop are one: the later line would win in silence.
+    if twice := {name for name in labels if labels.count(name) > 1}:
+        raise typer.BadParameter(
+            f"{console.printable(path)} has several lines for {', '.join(sorted(twice))}: leave "
+            "one of them",
+            param_hint="--map",
+        )
     return dict(zip(labels, read.values(), strict=True))
 
 

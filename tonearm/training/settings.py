@@ -25,6 +25,8 @@ _NOT_SET = ("epochs", "closed_form")
 _RECIPE = tuple(field.name for field in fields(Recipe) if field.name not in _NOT_SET)
 # What of the front end may be set: the scale is that of all prepared features.
 FRONT_END = ("sample_rate_hz", "n_fft", "hop_samples", "mel_bands", "mel_low_hz", "mel_high_hz")
+_LARGEST = 1_000_000_000
+_LONGEST_WINDOW_S = 3_600
 # Names that other libraries use.
 _ALSO_CALLED = {
     "learning_rate": "lr",
@@ -149,7 +151,7 @@ def _value(text: str) -> object:
     try:
         # TOML's own types, so that a setting means the same on the command line and in a file.
         value: object = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text  # a word needs no quotes on the command line
     return value
 
@@ -159,12 +161,16 @@ def _read_file(path: Path) -> Values:
         found = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise DatasetError(f"--set {path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    # Brackets within brackets end the parser's stack.
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise DatasetError(f"--set {path} is not TOML: {error}") from None
     values: Values = {}
     for name, value in found.items():
         # Tables are for people: [recipe] and [network] mean nothing to the names in them.
-        values |= value if isinstance(value, dict) else {name: value}
+        own = value if isinstance(value, dict) else {name: value}
+        if twice := sorted(values.keys() & own.keys()):
+            raise DatasetError(f"--set {path} sets {twice[0]} twice: leave out one of the two")
+        values |= own
     return values
 
 
@@ -197,8 +203,9 @@ def check(values: Mapping[str, Any], model: Architecture) -> Settings:
         {k: v for k, v in checked.items() if k in FRONT_END},
         RunSettings(**{k: checked[k] for k in run_names if k in checked}),
     )
-    if made.network.get("window_s", 1) <= 0:
-        raise DatasetError(f"window_s={made.network['window_s']}: more than 0 is needed")
+    if not 0 < (window_s := made.network.get("window_s", 1)) <= _LONGEST_WINDOW_S:
+        needed = f"more than 0, and at most {_LONGEST_WINDOW_S}"
+        raise DatasetError(f"window_s={window_s}: {needed} is needed")
     applied(model, made.network)
     # Built once, so that an impossible front end is named here and not after an hour of preparing.
     made.spec()
@@ -296,15 +303,9 @@ def _like(default: object, value: object, name: str) -> object:
     elif isinstance(default, bool):
         needed = None if isinstance(value, bool) else "true or false"
     elif isinstance(default, int | float):
-        # To Python True is an int: `lr=true` would be a rate of 1.
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            needed = "a number"
-        elif isinstance(default, float):
-            value = float(value)
-        elif float(value).is_integer():
-            value = int(value)
-        else:
-            needed = "a whole number"
+        needed = _lacks(value, whole=isinstance(default, int))
+        if not needed and isinstance(value, int | float):
+            value = type(default)(value)
     elif isinstance(default, tuple):
         if not isinstance(value, list):
             needed = "a list, as [1, 2]"
@@ -316,6 +317,17 @@ def _like(default: object, value: object, name: str) -> object:
     if needed:
         raise DatasetError(f"{name}={value}: {needed} is needed")
     return value
+
+
+def _lacks(value: object, *, whole: bool) -> str | None:
+    """What a value lacks to be a number, or a whole one; None if it is one."""
+    # To Python True is an int: `lr=true` would be a rate of 1.
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return "a number"
+    # Not a number, infinite, or an integer of hundreds of digits, which no float holds.
+    if not abs(value) <= _LARGEST:
+        return f"a number of at most {_LARGEST:,}"
+    return "a whole number" if whole and not float(value).is_integer() else None
 
 
 def _unknown(name: str, defaults: Mapping[str, Any], arch: str) -> str:

@@ -229,7 +229,7 @@ def _names(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 _NEEDED = object()
-_KINDS = {str: "a text", dict: "a table", list: "a list"}
+_KINDS: dict[type, str] = {str: "a text", dict: "a table", list: "a list"}
 
 
 def _field(values: Mapping[str, Any], name: str, kind: type, otherwise: Any = _NEEDED) -> Any:  # noqa: ANN401
