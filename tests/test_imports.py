@@ -171,7 +171,10 @@ def test_every_command_takes_it(tmp_path, tonearm, imported, music):
     assert "Blues" in plan.out and "Rock" in plan.out
     timeline = tonearm("predict", music, "--timeline", "--model", imported, "--format", "jsonl")
     assert [row["timeline"][0]["genre"] for row in rows(timeline)][:2] == ["blues", "rock"]
-    assert tonearm("explain", music / "a low.wav", "--model", imported).code == 2
+    refused = tonearm("explain", music / "a low.wav", "--model", imported)
+    assert refused.code == 2 and "this model has no tags to explain a genre with" in refused.err
+    with pytest.raises(ModelError, match="this model has no tags to explain a genre with"):
+        Classifier.load(imported).explain(music / "a low.wav")
 
 
 def test_what_would_answer_otherwise_elsewhere_is_refused(tmp_path, tonearm, imported):

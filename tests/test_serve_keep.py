@@ -51,13 +51,26 @@ def test_a_file_is_kept_scanned_and_then_known(client, song):
     assert [*path.parent.iterdir()] == [path], "no second copy, and nothing half-written"
 
 
-def test_no_file_is_replaced_and_names_are_harmless(client, song):
+def test_a_song_that_no_scan_has_seen_is_not_kept_twice(client, song):
+    first = keep(client, "song.wav", song)
+    again = keep(client, "again.wav", song)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == {**first.json(), "kept": False}
+    path = Path(first.json()["path"])
+    assert [*path.parent.iterdir()] == [path]
+    path.unlink()
+    assert keep(client, "again.wav", song).json()["kept"], "somebody deleted the first one"
+
+
+def test_no_file_is_replaced_and_names_are_harmless(client, tmp_path):
     there = client.folder / "Tonearm" / "song.wav"
     there.parent.mkdir()
     there.write_bytes(b"somebody's own")
+    names = ("song.wav", "..%2F..%2Fetc%2Fsong.wav", "%2E%2Ehidden.wav", "a%3Ab%00c.wav")
+    songs = [wav(tmp_path / "song.wav", music(i, 2)).read_bytes() for i in range(len(names))]
     paths = [
         Path(keep(client, name, song).json()["path"]).relative_to(client.folder)
-        for name in ("song.wav", "..%2F..%2Fetc%2Fsong.wav", "%2E%2Ehidden.wav", "a%3Ab%00c.wav")
+        for name, song in zip(names, songs, strict=True)
     ]
     assert there.read_bytes() == b"somebody's own"
     assert [str(path) for path in paths] == [

@@ -66,6 +66,23 @@ def test_tracks_in_their_order_with_what_failed_as_a_row(client):
     assert predictions(client, job["id"], "?offset=9")["predictions"] == []
 
 
+def test_ids_that_are_no_tracks_are_named(client):
+    known = client.get("/api/v1/tracks?limit=1").json()["tracks"][0]["id"]
+    asked = client.post("/api/v1/predict/tracks", json={"ids": [999, known, 998]})
+    assert asked.json()["job"]["title"] == "Analyse 1 track"
+    done = finished(client, asked.json()["job"]["id"])
+    assert (done["predicted"], done["skipped"]) == (1, [999, 998])
+
+
+def test_without_a_library_nothing_is_begun_or_made(tmp_path):
+    path = tmp_path / "library.sqlite"
+    with TestClient(create_app(path), base_url="http://127.0.0.1") as client:
+        for call in ("predict/tracks", "tags/plan", "tags/write"):
+            answer = client.post(f"/api/v1/{call}", json={"ids": [1]})
+            assert answer.status_code == 409 and "library" in answer.json()["detail"], call
+    assert not path.exists()
+
+
 def test_a_filter_chooses_and_other_jobs_have_no_predictions(client):
     job = client.post("/api/v1/predict/tracks", json={"filter": {"text": "midnight"}})
     number = job.json()["job"]["id"]

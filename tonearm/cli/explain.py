@@ -74,13 +74,6 @@ def explain(
     with console.quiet_decoders():
         try:
             prediction = classifier.explain(file)
-            # A network gives genres at once: no tags or filters lie in between.
-            if prediction.reasons is None and prediction.note != "silent":
-                raise typer.BadParameter(
-                    "this model has no tags to explain a genre with: use the built-in one, or a "
-                    "head",
-                    param_hint="--model",
-                )
             if output is not None:
                 _write_clip(file, output, prediction)
         except DecodeError as error:

@@ -27,7 +27,7 @@ from tonearm.model.encoder import Embeddings, Encoder, Plan
 from tonearm.model.file import Model
 from tonearm.model.mix import with_mix
 from tonearm.model.prediction import Prediction, note_of
-from tonearm.model.reasons import reasons_of
+from tonearm.model.reasons import NO_REASONS, reasons_of
 from tonearm.model.track_segments import checked_texture, checked_windows, track_segments
 from tonearm.windows import WindowCount
 from tonearm.workers import failure_of
@@ -279,6 +279,8 @@ class Classifier:
         ------
         DecodeError
             When the audio cannot be decoded, or is shorter than half a second.
+        ModelError
+            When the model has no tags to explain a genre with, as a network.
 
         Examples
         --------
@@ -289,7 +291,11 @@ class Classifier:
         """
         # All windows, since the most typical ten seconds may lie anywhere.
         embeddings = self._embed(source, sample_rate_hz, Plan("all", reasons=True))
-        return self._with_reasons(self.classify(embeddings, tags=True), embeddings)
+        explained = self._with_reasons(self.classify(embeddings, tags=True), embeddings)
+        # A network gives genres at once: no tags or filters lie in between.
+        if explained.reasons is None and not embeddings.silent:
+            raise ModelError(NO_REASONS)
+        return explained
 
     def predict_or_error(
         self,

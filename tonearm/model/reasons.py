@@ -111,6 +111,9 @@ class Reasons:
         return asdict(self)
 
 
+NO_REASONS = "this model has no tags to explain a genre with: use the built-in one, or a head"
+
+
 def reasons_of(model: Model, embeddings: Embeddings, ranked: Sequence[str]) -> Reasons | None:
     """Why ``ranked[0]`` rather than ``ranked[1]``; None for a head that does not count votes.
 

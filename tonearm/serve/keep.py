@@ -73,22 +73,29 @@ def _kept(service: Service, upload: Upload, number: int) -> Response:
             f"{upload.name}: its name does not have the ending of a "
             "music file, so no scan would find it",
         )
-    # By sound, whatever it is called: a second copy would be nobody's wish.
-    known = _known(service, upload)
-    if known is not None:
-        return Json({"schema": schema.SCHEMA, "path": known, "kept": False})
-    path = _copied(upload, Path(folders[number]) / _FOLDER)
-    return Json({"schema": schema.SCHEMA, "path": str(path), "kept": True}, status_code=201)
-
-
-def _known(service: Service, upload: Upload) -> str | None:
-    """The file of the library that holds this sound, if one does."""
-    if not service.library_path.exists():
-        return None
     try:
         key = sound_key(upload.path)
     except DecodeError:
-        return None  # the scan will say what is wrong with it
+        key = None  # the scan will say what is wrong with it
+    # One at a time: the same song may arrive twice at once.
+    with service.keeping:
+        # By sound, whatever it is called: a second copy would be nobody's wish.
+        known = _known(service, key) if key else None
+        if known is not None:
+            return Json({"schema": schema.SCHEMA, "path": known, "kept": False})
+        path = _copied(upload, Path(folders[number]) / _FOLDER)
+        if key:
+            service.kept[key] = str(path)
+    return Json({"schema": schema.SCHEMA, "path": str(path), "kept": True}, status_code=201)
+
+
+def _known(service: Service, key: str) -> str | None:
+    """The file that holds this sound: one of the library, or one that no scan has seen yet."""
+    kept = service.kept.get(key)
+    if kept is not None and Path(kept).is_file():
+        return kept
+    if not service.library_path.exists():
+        return None
     with service.library() as library:
         found = browse.of_sound(library, key)
     return found.path if found else None

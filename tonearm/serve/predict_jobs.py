@@ -63,7 +63,11 @@ class PredictRequest(Selection):
     response_model=schema.JobAnswer,
 )
 def predict_tracks(request: Request, wanted: PredictRequest) -> Response:
-    """A job; ``/jobs/{number}/predictions`` has its predictions. The library does not change."""
+    """A job; ``/jobs/{number}/predictions`` has its predictions. The library does not change.
+
+    The result of the job counts ``predicted`` and ``failed``, and names in ``skipped`` the ids that
+    the library does not have.
+    """
     service = service_of(request)
     numbers = wanted.numbers(service)
     # Their results lie on the server's disk until three hundred other jobs have ended.
@@ -74,10 +78,11 @@ def predict_tracks(request: Request, wanted: PredictRequest) -> Response:
         attach(library)
         found = [track for track, _ in browse.with_reviews(library, numbers)]
     files = [File(track.path, track.id) for track in found]
+    known = {track.id for track in found}
+    skipped = [number for number in numbers if number not in known]
     options = Options(timeline=wanted.timeline, tags=wanted.tags, count=wanted.windows)
-    return jobs.answer(
-        start(service, f"Analyse {counted(len(files), 'track')}", files, options), status=202
-    )
+    title = f"Analyse {counted(len(files), 'track')}"
+    return jobs.answer(start(service, title, files, options, skipped=skipped), status=202)
 
 
 @router.get(
@@ -106,6 +111,7 @@ def start(
     files: Sequence[File],
     options: Options,
     *,
+    skipped: Sequence[int] = (),
     after: Callable[[], None] = lambda: None,
 ) -> jobs.Job:
     """Begin to predict files as a job.
@@ -120,6 +126,8 @@ def start(
         In the order of their predictions.
     options : Options
         What is asked of each.
+    skipped : sequence of int
+        Ids that were asked for, but are no tracks: part of the result.
     after : callable
         Called at the end, whatever that is.
 
@@ -134,6 +142,8 @@ def start(
 
     def work(job: jobs.Job) -> dict[str, Any]:
         try:
+            # Shared with the job, which may be stopped between two files.
+            job.result = {"predicted": 0, "failed": 0, "skipped": [*skipped]}
             return _predict(service, job, files, options)
         except StoppedError:
             raise jobs.JobStopped from None
@@ -150,8 +160,7 @@ def _predict(
     assert service.uploads.folder is not None
     kept = Results(service.uploads.folder / f"predictions-{job.number}.jsonl")
     job.predictions = kept
-    # Shared with the job, which may be stopped between two files.
-    counts = job.result = {"predicted": 0, "failed": 0}
+    counts = job.result
     job.report(0, len(files))
 
     # The pool asks at least twice a second, so a stopped job ends in the middle of a file.

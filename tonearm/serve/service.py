@@ -76,6 +76,9 @@ class Service:
         self.jobs = jobs
         # A model that was learnt and not adopted yet, with the job that made it.
         self.proposed: tuple[int, Model] | None = None
+        # Files that were kept, by their sound: before a scan the library does not know them.
+        self.kept: dict[str, str] = {}
+        self.keeping = threading.Lock()
         # By it, a page that lost its connection knows whether the server was restarted.
         self.start_id = secrets.token_hex(8)
         self.stopping = threading.Event()  # streams without an end look at it

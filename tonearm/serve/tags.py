@@ -137,6 +137,9 @@ def write(request: Request, wanted: WriteRequest) -> Response:
     chosen = None
     if wanted.groups is not None:
         chosen = {(tuple(group.old), tuple(group.new)) for group in wanted.groups}
+    # 409 where there is none, as of the plan: the job would make an empty one.
+    with service.library():
+        pass
 
     def work(job: jobs.Job) -> dict[str, Any]:
         # Chosen again when the job runs: files may have changed since the plan was shown.

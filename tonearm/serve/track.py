@@ -25,7 +25,7 @@ from tonearm.library.reviews import attach, of_keys
 from tonearm.library.similar import probe_of, similar
 from tonearm.library.store import Track
 from tonearm.model.batch import Options
-from tonearm.model.reasons import typical_stretch
+from tonearm.model.reasons import NO_REASONS, typical_stretch
 from tonearm.serve import schema
 from tonearm.serve.opened import OpenedFile
 from tonearm.serve.problems import Json
@@ -145,9 +145,7 @@ async def track_reasons(request: Request, number: TrackId) -> Response:
     if explained["prediction"].get("note") == "silent":
         raise HTTPException(409, "the track is silent: there is no genre to explain")
     if reasons is None:
-        raise HTTPException(
-            409, "this model has no tags to explain a genre with: use the built-in one, or a head"
-        )
+        raise HTTPException(409, NO_REASONS)
     return Json({"schema": schema.SCHEMA, "id": number, **reasons})
 
 
