@@ -91,6 +91,33 @@ def test_the_gain_of_a_genre_is_that_on_artists_held_out():
     assert seen > gain.new["new"]["recall"] + 0.3, "the figure would not show where it comes from"
 
 
+def test_an_artist_in_both_folders_is_held_out_of_both(monkeypatch):
+    """Artist a0 sings in the old genre a and in the new one."""
+    old, new = _tracks(["a", "b"]), _tracks(["c"], artists=4)
+    new = Tracks(new.windows, new.labels, [group.replace("c0", "a0") for group in new.groups])
+    learnt, real_fit, real_grow = [], heads.fit, added_genres.grow
+
+    def fit(tracks, **options):
+        learnt[:] = [set(tracks.groups)]
+        return real_fit(tracks, **options)
+
+    def grow(head, tracks, **options):
+        learnt.append(set(tracks.groups))
+        return real_grow(head, tracks, **options)
+
+    def nearest(_head, tracks, i, real=added_genres.nearest):
+        assert all(tracks.groups[i] not in groups for groups in learnt), tracks.groups[i]
+        asked.add(tracks.groups[i])
+        return real(_head, tracks, i)
+
+    asked = set()
+    monkeypatch.setattr(heads, "fit", fit)
+    monkeypatch.setattr(added_genres, "grow", grow)
+    monkeypatch.setattr(added_genres, "nearest", nearest)
+    gain = added_genres.measure_gain(old, new, names=NAMES)
+    assert "a0" in asked and gain.n == 20 and gain.new["c"]["n"] == 10
+
+
 def test_a_vote_is_a_third_of_the_discriminant():
     """With an identity for covariance, centre c gives the weight c and the bias -c.c / 2."""
     centres = np.array([[1.0, 0.0], [0.0, 2.0]])

@@ -229,10 +229,14 @@ def measure_gain(
     found = np.zeros(len(new.labels), dtype=bool)
     known = found.copy()
     for fold, new_fold in zip(old_folds, new_folds, strict=True):
-        inside = subset(old, fold.train)
+        # An artist may be in both: what is held out of one must not be learnt from in the other.
+        held_out = {old.groups[i] for i in fold.held_out}
+        held_out |= {new.groups[i] for i in new_fold.held_out}
+        inside = subset(old, _without(old, fold.train, held_out))
         before_head = base or heads.fit(inside, names=names, labels=labels, seed=seed)
         # Both heads of a fold have learnt from the same old tracks: what differs is the new genres.
-        grown = grow(before_head, subset(new, new_fold.train), names=names)
+        taught = subset(new, _without(new, new_fold.train, held_out))
+        grown = grow(before_head, taught, names=names)
         measured[fold.held_out] = new_measured[new_fold.held_out] = True
         for i in fold.held_out:
             before = nearest(before_head, old, i)
@@ -260,6 +264,14 @@ def measure_gain(
         int(taken[measured].sum()),
         int(measured.sum()),
     )
+
+
+def _without(tracks: Tracks, places: NDArray[np.int64], groups: Collection[str]) -> list[int]:
+    """Those of these places whose group is none of ``groups``; all of a genre that has no other."""
+    apart = {i for i in map(int, places) if tracks.groups[i] not in groups}
+    # A genre of these groups alone could not be learnt at all.
+    taught = {tracks.labels[i] for i in apart}
+    return [i for i in map(int, places) if i in apart or tracks.labels[i] not in taught]
 
 
 def nearest(head: Head, tracks: Tracks, i: int) -> str:
