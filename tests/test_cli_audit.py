@@ -50,7 +50,7 @@ def test_a_folder_as_table_json_and_page(folder: Path, tmp_path: Path) -> None:
     assert "1 copy, 1 recording in several genres" in out
     assert "drone/Artist drone0 - 00.wav = chirp/Thief - part.flac  [drone and chirp]" in out
     assert "drone/none.wav is silent, so it has no genre" in err
-    assert "drone/notes.mp3 is a text, not sound" in err
+    assert "drone/notes.mp3 is text, not sound" in err
     assert "<audio " in page.read_text("utf-8")
     assert not (folder.with_name("music.prepared") / "features").exists(), "fingerprints alone"
     values = json.loads(tonearm("audit", folder, "--format", "json").stdout)

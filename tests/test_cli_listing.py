@@ -281,7 +281,7 @@ def test_doctor_names_what_is_no_audio(music, tonearm):
     assert str(folder / "bare.mp3") in [entry["path"] for entry in found["files"]]
     (error,) = found["errors"]
     assert error["path"] == str(folder / "notes.mp3")
-    assert error["message"].startswith("is a text, not sound")
+    assert error["message"].startswith("is text, not sound")
 
 
 def test_json_in_pieces_is_whole(music, tonearm, tmp_path, monkeypatch):

@@ -42,7 +42,7 @@ def test_prepare_counts_on_stdout_and_names_the_bad_on_stderr(folder, tmp_path):
     result = _tonearm("prepare", folder, "-o", tmp_path / "p")
     assert result.exit_code == 1
     assert result.stdout == "chirp\t10\ndrone\t10\n"
-    assert "1 could not be used:\n  drone/notes.mp3 is a text, not sound" in result.stderr
+    assert "1 could not be used:\n  drone/notes.mp3 is text, not sound" in result.stderr
     assert "\x1b" not in result.stderr
 
 
@@ -124,7 +124,7 @@ def test_a_bad_file_is_named_at_the_end_and_told_by_the_exit_code(folder, tmp_pa
     assert model_file.load(tmp_path / "own" / "model.tonearm").head.labels == ("chirp", "drone")
     *_, heading, named = result.stderr.splitlines()
     assert heading == "1 could not be used and were left out:"
-    assert named.startswith("  drone/notes.mp3 is a text, not sound")
+    assert named.startswith("  drone/notes.mp3 is text, not sound")
 
 
 def test_a_damaged_file_is_named_at_the_end_too(folder, tmp_path):

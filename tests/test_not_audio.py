@@ -28,7 +28,7 @@ RANDOM = random.Random(1).randbytes(20_000)
         (b"CTENFDAM\1a" + RANDOM, "is copy-protected (NetEase Cloud Music)"),
         (b"\0\0\1\0\x57\x90\x75\x36" + RANDOM, "is copy-protected (Audible)"),
         (b"RIFF$\0\0\0CDDAfmt \x18\0\0\0" + bytes(24), "is a pointer to a track of a CD"),
-        (bytes.fromhex("4c0000000114020000000000c0") + bytes(300), "is a shortcut of Windows"),
+        (bytes.fromhex("4c0000000114020000000000c0") + bytes(300), "is a Windows shortcut"),
         (b"bplist00" + bytes(150), "is a placeholder of iCloud"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "git lfs pull"),
         (b"MThd\0\0\0\6\0\0\0\1\0`" + bytes(300), "is MIDI: notes, without sound"),
@@ -36,7 +36,7 @@ RANDOM = random.Random(1).randbytes(20_000)
         (b"\n<!DOCTYPE HTML><html><body>404</body></html>", "is a web page, not a song"),
         ("\ufeff#EXTM3U\nsong.mp3\n".encode(), "is a playlist. Read it with --files-from"),
         (b'FILE "a.wav" WAVE\n  TRACK 01 AUDIO\n', "is a CUE sheet. Give the audio file"),
-        (b'{"error": "expired"}' * 200, "is a text, not sound"),
+        (b'{"error": "expired"}' * 200, "is text, not sound"),
         (bytes(100_000), "begins with zeros"),
     ],
 )

@@ -103,7 +103,7 @@ def test_a_bad_file_and_an_unknown_sound_look_different(page, many, tmp_path):
     drop(page, ("cover.mp3", b"no music"), ("noise.wav", path.read_bytes()))
     bad = page.locator(".card").nth(0)
     expect(bad).to_have_class(re.compile("bad"), timeout=20_000)
-    expect(bad.locator(".verdict")).to_contain_text("is a text, not sound")
+    expect(bad.locator(".verdict")).to_contain_text("is text, not sound")
     unknown = page.locator(".card").nth(1)
     expect(unknown.locator(".what")).to_have_text("Unknown", timeout=20_000)
     expect(unknown).to_have_class(re.compile("unknown"))

@@ -135,7 +135,7 @@ def _fit_on_split(run: heads.HeadRun, found: EmbeddedTracks, split: Split) -> he
         if foreign:
             raise DatasetError(
                 f"the train subset of split {split.name} has no track of {', '.join(foreign)}, "
-                f"of which {name} has some"
+                f"but {name} has some"
             )
     head = head_fit.fit(subsets["train"], names=run.base.embedding_names, seed=run.seed)
     metrics: heads.Values = {}

@@ -30,13 +30,13 @@ _PROTECTED = (
 )
 # A dot is any byte. Names of programs are those that people know the files by.
 _OTHERS = (
-    (bytes.fromhex("4c00000001140200"), f"is a shortcut of Windows. {_ELSEWHERE}"),
+    (bytes.fromhex("4c00000001140200"), f"is a Windows shortcut. {_ELSEWHERE}"),
     (b"[InternetShortcut]", f"is a link to a web address. {_ELSEWHERE}"),
-    (b"book....mark", f"is an alias of macOS. {_ELSEWHERE}"),
-    (b"bplist00", "is a placeholder of iCloud, or settings of macOS. Download the song itself"),
-    (b"\0\5\x16\7", "is a companion file of macOS without sound. Leave it out"),
-    (b"version https://git-lfs", "is a pointer of Git LFS. Fetch the song with `git lfs pull`"),
-    (b"/annex/objects/", "is a pointer of git-annex. Fetch the song with `git annex get`"),
+    (b"book....mark", f"is a macOS alias. {_ELSEWHERE}"),
+    (b"bplist00", "is an iCloud placeholder, or macOS settings. Download the song itself"),
+    (b"\0\5\x16\7", "is a macOS companion file without sound. Leave it out"),
+    (b"version https://git-lfs", "is a Git LFS pointer. Fetch the song with `git lfs pull`"),
+    (b"/annex/objects/", "is a git-annex pointer. Fetch the song with `git annex get`"),
     (b"RIFF....CDDA", "is a pointer to a track of a CD, without sound. Rip the CD"),
     (b"MThd", f"is MIDI: notes, without sound. {_RENDER}"),
     (b"RIFF....RMID", f"is MIDI: notes, without sound. {_RENDER}"),
@@ -48,10 +48,10 @@ _OTHERS = (
     (b"PSID", f"is a program for a Commodore 64 that plays music. {_RENDER}"),
     (b"NESM\x1a", f"is a program for a game console that plays music. {_RENDER}"),
     (b"SNES-SPC700", f"is a program for a game console that plays music. {_RENDER}"),
-    (b"Vgm ", f"is a log of a game's sound chip. {_RENDER}"),
-    (b"FLhd", f"is a project of FL Studio. {_RENDER}"),
+    (b"Vgm ", f"is a log of a game console's sound chip. {_RENDER}"),
+    (b"FLhd", f"is an FL Studio project. {_RENDER}"),
     (b"SQLite format 3", "is a database, without sound that Tonearm could read. Leave it out"),
-    (bytes.fromhex("d0cf11e0a1b11ae1"), "is a document of Windows. Leave it out"),
+    (bytes.fromhex("d0cf11e0a1b11ae1"), "is a Windows document. Leave it out"),
     (b"%PDF", "is a PDF document. Leave it out"),
     (b"\x7fELF", "is a program. Leave it out"),
     (b"OFR ", "is OptimFROG, which Tonearm cannot decode. Convert it to FLAC"),
@@ -65,10 +65,10 @@ _TEXTS = (
     ("[playlist]", "is a playlist. Read an M3U instead, with --files-from"),
     ('file "', "is a CUE sheet. Give the audio file that it names"),
 )
-_TEXT = "is a text, not sound. Download the song again, or leave it out"
+_TEXT = "is text, not sound. Download the song again, or leave it out"
 # Shorter ones may be the first bytes of a song that was cut off there.
 _LEAST_TEXT = 8
-_ZEROS = "begins with zeros, as a download does that has not been filled. Get it again"
+_ZEROS = "begins with zeros, like an unfinished download. Get it again"
 
 
 def packed(head: bytes) -> str | None:

@@ -120,7 +120,7 @@ def _in_words(fault: Mapping[str, Any], *, is_json: bool) -> str:
         return f"body: not valid JSON: {context['error']}, at character {place[0] + 1}"
     # Without that header the body is no object, whatever it holds.
     if not place and fault["loc"] == ("body",) and not is_json and fault["type"] != "missing":
-        return "body: it is not taken for JSON: send it with `Content-Type: application/json`"
+        return "body: it is not sent as JSON: add `Content-Type: application/json`"
     said = PATTERNS.get(context.get("pattern", ""), fault["msg"])
     return f"{'.'.join(map(str, place)) or 'body'}: {said}"
 
