@@ -29,7 +29,7 @@ RANDOM = random.Random(1).randbytes(20_000)
         (b"\0\0\1\0\x57\x90\x75\x36" + RANDOM, "is copy-protected (Audible)"),
         (b"RIFF$\0\0\0CDDAfmt \x18\0\0\0" + bytes(24), "is a pointer to a track of a CD"),
         (bytes.fromhex("4c0000000114020000000000c0") + bytes(300), "is a Windows shortcut"),
-        (b"bplist00" + bytes(150), "is a placeholder of iCloud"),
+        (b"bplist00" + bytes(150), "is an iCloud placeholder"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "git lfs pull"),
         (b"MThd\0\0\0\6\0\0\0\1\0`" + bytes(300), "is MIDI: notes, without sound"),
         (b"IMPM" + bytes(500), "is a tracker module. Render it to WAV first"),
