@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from tonearm.library.scan_result import Scan
 
 
+# More new files than this are summed while a folder is watched.
+_FEW = 40
+
+
 @dataclass(frozen=True)
 class _Options:
     """How to scan, the same for each time while folders are watched."""
@@ -244,7 +248,9 @@ def _tag(context: typer.Context, library: Path, paths: list[str]) -> None:
 
     from tonearm.cli.app import build
 
-    arguments = ["tag", "--write", "--library", str(library), "--", *paths]
+    # A file that came and got no genre is named with the reason, unless it is one of many.
+    details = ["--details"] if len(paths) <= _FEW else []
+    arguments = ["tag", "--write", *details, "--library", str(library), "--", *paths]
     # What is skipped is named, and the watching goes on. A program that was started for `scan` has
     # no other command yet.
     program: Any = get_command(build("tag"))
