@@ -70,6 +70,20 @@ def test_what_they_bring_is_measured_on_others(head: Head, moved_jazz: Tracks) -
     assert change.low <= change.mean <= change.high
 
 
+def test_what_flatters_their_gain_is_said(moved_jazz: Tracks) -> None:
+    labels = [*["chanson"] * 3, *["polka"] * 2, *["jazz"] * 15]
+    given = Tracks(moved_jazz.windows, labels, [f"track:{i}" for i in range(20)])
+    unknown, new = Lesson(model_file.load(), [], given).caveats()
+    # A library has no folder whose artists `prepare` could be told.
+    assert "files' tags" in unknown.text and "prepare" not in unknown.text
+    assert (new.kind, new.text.partition(",")[0]) == (
+        "note",
+        "5 of 20 corrections name genres that the model did not have before (chanson",
+    )
+    known = Tracks(given.windows, ["jazz"] * 20, [f"artist:{i}" for i in range(20)])
+    assert Lesson(model_file.load(), [], known).caveats() == []
+
+
 def test_few_corrections_are_refused(head: Head, moved_jazz: Tracks) -> None:
     few = custom_genres.subset(moved_jazz, range(9))
     with pytest.raises(

@@ -78,7 +78,12 @@ def of_split(
     return [Caveat("note", text)]
 
 
-def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caveat]:
+def of_artists(
+    its: Sequence[str],
+    *,
+    held_apart: bool = True,
+    advice: str = "Give a table of artists to `tonearm prepare --artists`.",
+) -> list[Caveat]:
     """What it means that only the folder of tracks is known, or not even that.
 
     Parameters
@@ -87,6 +92,8 @@ def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caveat]:
         Group of each track.
     held_apart : bool
         Whether what was learnt from is held apart by these groups, not by somebody's list.
+    advice : str
+        How artists are made known: a sentence.
     """
     unknown = groups.without_artist(its)
     if not unknown:
@@ -99,9 +106,29 @@ def of_artists(its: Sequence[str], *, held_apart: bool = True) -> list[Caveat]:
         return [Caveat("note", text)]
     text += (
         "songs of one artist may be in both training and test, so this accuracy may be too high. "
-        "Give a table of artists to `tonearm prepare --artists`."
+        f"{advice}"
     )
     return [Caveat("caveat", text)]
+
+
+def of_new_genres(labels: Sequence[str], known: Collection[str]) -> list[Caveat]:
+    """That the model before could not be right where its genres do not have the wanted one.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The genre of each correction.
+    known : collection of str
+        Genres of the model before.
+    """
+    new = [label for label in labels if label not in known]
+    if not new:
+        return []
+    text = (
+        f"{len(new)} of {counted(len(labels), 'correction')} name genres that the model did not "
+        f"have before ({_some(sorted(set(new)))}), so its accuracy before counts them as mistakes."
+    )
+    return [Caveat("note", text)]
 
 
 def of_lonely(lonely: Mapping[str, str]) -> list[Caveat]:

@@ -21,6 +21,7 @@ from tonearm.training.head_fit import Tracks
 from tonearm.training.learnt_sounds import LearntSounds, also_learnt
 
 FEWEST = learning.FEWEST
+_ADVICE = "Write the artists into the files' tags, and scan again."
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,11 @@ class Lesson:
 
     def caveats(self) -> list[caveats.Caveat]:
         """What may make these figures too good."""
-        found = caveats.of_artists(self.tracks.groups)
+        found = [
+            # Of a library, artists are known by the tags of its files alone.
+            *caveats.of_artists(self.tracks.groups, advice=_ADVICE),
+            *caveats.of_new_genres(self.tracks.labels, self.base.labels),
+        ]
         # The built-in never saw a person's library; another model may have.
         if self.base.sha256 != model_file.load().sha256:
             found = [*found, *caveats.of_base(self.base.training)]
