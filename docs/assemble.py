@@ -59,6 +59,8 @@ def gather(target: Path) -> None:
     reference = target / "reference"
     (reference / "commands.md").write_text(command_page(), encoding="utf-8")
     (reference / "schema.md").write_text(schema_page(), encoding="utf-8")
+    # As a file too, which validators load by its address.
+    shutil.copy(schema_file(), reference)
     (reference / "http.md").write_text(http_page(http_description()), encoding="utf-8")
 
 
@@ -96,10 +98,16 @@ def command_page() -> str:
 
 def schema_page() -> str:
     """The JSON Schema of a result: its keys as a table, and the schema itself."""
-    from tonearm.model.prediction import SCHEMA_FILE
-
-    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    lines = ["# JSON Schema", "", schema["description"], ""]
+    file = schema_file()
+    schema = json.loads(file.read_text(encoding="utf-8"))
+    lines = [
+        "# JSON Schema",
+        "",
+        schema["description"],
+        "",
+        f"As a file: [{file.name}]({file.name})",
+    ]
+    lines.append("")
     for name in ("prediction", "failure"):
         part = schema["$defs"][name]
         lines += [f"## {name.capitalize()}", "", "| key | always | content |", "|---|---|---|"]
@@ -107,8 +115,15 @@ def schema_page() -> str:
             always = "yes" if key in part["required"] else "no"
             lines.append(f"| `{key}` | {always} | {value.get('description', _kind(value))} |")
         lines.append("")
-    text = SCHEMA_FILE.read_text(encoding="utf-8").rstrip()
+    text = file.read_text(encoding="utf-8").rstrip()
     return "\n".join([*lines, "## The schema", "", "```json", text, "```", ""])
+
+
+def schema_file() -> Path:
+    """The JSON Schema in the program."""
+    from tonearm.model.prediction import SCHEMA_FILE
+
+    return SCHEMA_FILE
 
 
 def _kind(value: dict[str, Any]) -> str:

@@ -196,6 +196,15 @@ def test_a_cluster_that_cannot_be_reached_is_named(tonearm, tmp_path, monkeypatc
     run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", *where)
     assert run.code == 2
     assert "tonearm: no Ray cluster at 10.0.0.1:6379: The current node timed out" in run.err
+    assert not (tmp_path / "out").exists(), "nothing was begun"
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", "-o", tmp_path / "out")
+    assert "Ray could not be started on this machine: The current node timed out. It" in run.err
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    tonearm("scan", "--on", "ray", tmp_path / "a.txt", "-o", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
 def test_what_cannot_be_begun_is_said_in_a_sentence(tonearm, tmp_path, monkeypatch):

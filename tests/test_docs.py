@@ -105,8 +105,13 @@ def test_all_links_of_all_pages(tmp_path: Path) -> None:
     # Experiments come and go; experiments.md links to each.
     hidden = {name for name in held - in_nav if not name.startswith("experiments/")}
     assert not hidden, f"nobody finds {sorted(hidden)}"
+    from tonearm.model.prediction import SCHEMA_FILE
     from tonearm.serve.predict import PATH
 
+    # A validator loads it by its address, which no page is.
+    published = tmp_path / "pages" / "reference" / SCHEMA_FILE.name
+    assert published.read_bytes() == SCHEMA_FILE.read_bytes()
+    assert f"]({SCHEMA_FILE.name})" in published.with_name("schema.md").read_text("utf-8")
     http = (tmp_path / "pages" / "reference" / "http.md").read_text(encoding="utf-8")
     assert f"## POST {PATH}" in http
 

@@ -29,6 +29,14 @@ def test_it_is_a_valid_description(described):
     pytest.importorskip("openapi_spec_validator").validate(described)
 
 
+def test_a_stream_of_events_is_a_text_to_generated_clients(described):
+    """An object would have them parse the stream as JSON."""
+    content = described["paths"]["/api/v1/events"]["get"]["responses"]["200"]["content"]
+    assert {kind: value["schema"]["type"] for kind, value in content.items()} == {
+        "text/event-stream": "string"
+    }
+
+
 def test_every_success_has_a_model_and_an_example_that_fits(described):
     seen = 0
     for name, operation in operations(described):

@@ -23,6 +23,10 @@ _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _FRAME = re.compile(r'\s*File ".*", line \d+')
 
 
+class NoClusterError(TonearmError):
+    """No cluster could be reached or started, so no work was begun."""
+
+
 def require() -> None:
     """Raise TonearmError where the extra is not installed."""
     for name in ("ray", "pyarrow", "fsspec"):
@@ -41,7 +45,7 @@ def cluster(address: str | None) -> Iterator[None]:
 
     Raises
     ------
-    TonearmError
+    NoClusterError
         When there is none.
     """
     # Ray reports the use of a cluster to its makers unless it is told not to.
@@ -59,8 +63,14 @@ def cluster(address: str | None) -> Iterator[None]:
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # Ray raises many kinds, a bare Exception among them
-        where = address or "this machine"
-        raise TonearmError(f"no Ray cluster at {where}: {words_of(error)}") from error
+        if where := address or os.environ.get("RAY_ADDRESS"):
+            raise NoClusterError(f"no Ray cluster at {where}: {words_of(error)}") from error
+        # Ray 2.60's raylet gives its own agent 15 s to start, and no setting changes that.
+        raise NoClusterError(
+            f"Ray could not be started on this machine: {words_of(error).rstrip('.')}. It gives "
+            "its own processes seconds to start: try again when the machine is less busy, from an "
+            "environment with the ray extra alone"
+        ) from error
     try:
         yield
     finally:

@@ -29,7 +29,7 @@ SLICE_ROWS = 16_384
 # More parts than rows of a slice there cannot be.
 _PARTS = SLICE_ROWS
 _VERSION = 1
-_SETTINGS = "_scan.json"
+_MANIFEST, _SETTINGS = "_manifest", "_scan.json"
 _SLICE = re.compile(r"_manifest/(\d{6})\.parquet")
 _PART = re.compile(r"(\d{6})/(\d{4})\.parquet")
 
@@ -92,6 +92,16 @@ class Output:
         """
         values = {"version": _VERSION, **asdict(settings)}
         storage.write(self._at(_SETTINGS), json.dumps(values, indent=1).encode())
+
+    def forget(self) -> None:
+        """Remove what a scan that wrote no part has begun."""
+        slices, parts = self.contents()
+        if parts:
+            return
+        for name in (*map(_slice_name, range(slices)), _SETTINGS):
+            storage.remove(self._at(name))
+        for folder in (self._at(_MANIFEST), self.uri):
+            storage.remove_empty(folder)
 
     def contents(self) -> tuple[int, list[int]]:
         """How many slices of the manifest there are, and the numbers of the parts, rising."""
@@ -190,7 +200,7 @@ def place_of(part: int, *, part_rows: int) -> tuple[int, int]:
 
 
 def _slice_name(number: int) -> str:
-    return f"_manifest/{number:06}.parquet"
+    return f"{_MANIFEST}/{number:06}.parquet"
 
 
 def _part_name(part: int) -> str:

@@ -128,7 +128,7 @@ def scan(
     engine.require()
     result = result or ClusterScan()
     folder = Output(output)
-    settings, pending = _prepare(folder, inputs, model, retry=retry, result=result)
+    settings, pending, is_new = _prepare(folder, inputs, model, retry=retry, result=result)
     on_progress(result)
     if not pending:
         return result
@@ -141,19 +141,26 @@ def scan(
         limits=limits or Limits(),
         make_embed=make_embed,
     )
-    with engine.cluster(address):
-        for part in _analysed(job, pending):
-            result.add(part)
-            on_progress(result)
+    try:
+        with engine.cluster(address):
+            for part in _analysed(job, pending):
+                result.add(part)
+                on_progress(result)
+    except engine.NoClusterError:
+        # What a scan has begun that could not start: of one that goes on, parts are there.
+        if is_new:
+            folder.forget()
+        raise
     return result
 
 
 def _prepare(
     folder: Output, inputs: Sequence[str], model: Model, *, retry: bool, result: ClusterScan
-) -> tuple[Settings, list[int]]:
-    """Bring the manifest up to date; gives how the scan goes and which parts are to be done."""
+) -> tuple[Settings, list[int], bool]:
+    """Bring the manifest up to date; how the scan goes, which parts are to do, if it is new."""
     try:
         settings = folder.settings()
+        is_new = settings is None
         if settings is not None and settings.model != model.sha256:
             raise TonearmError(
                 f"{folder.uri} holds rows of another model, {settings.model_name} "
@@ -184,7 +191,7 @@ def _prepare(
         # Tried again, they are neither unchanged nor failures of before.
         result.unchanged -= result.failed_before
         result.failed_before = 0
-    return settings, sorted(pending)
+    return settings, sorted(pending), is_new
 
 
 def part_rows(rows: int) -> int:

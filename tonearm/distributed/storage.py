@@ -11,6 +11,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -263,6 +264,31 @@ def write(uri: str, data: bytes) -> None:
         store.mv(temporary, name)
 
     ask(uri, put)
+
+
+def remove(uri: str) -> None:
+    """Remove an object.
+
+    Parameters
+    ----------
+    uri : str
+        An object.
+    """
+    ask(uri, lambda store, name: store.rm_file(name))
+
+
+def remove_empty(uri: str) -> None:
+    """Remove a folder of this machine if nothing is in it; stores of objects have no folders.
+
+    Parameters
+    ----------
+    uri : str
+        A folder or a prefix.
+    """
+    store, name = file_system(uri)
+    if _is_local(store):
+        with suppress(OSError):
+            Path(name).rmdir()
 
 
 def joined(folder: str, name: str) -> str:

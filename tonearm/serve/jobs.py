@@ -29,14 +29,10 @@ _KEPT = 50  # ended jobs that are still shown
 _KEPT_PREDICTIONS = 300  # ended jobs of predictions, which a client may come for later
 _LOGGER = logging.getLogger("tonearm.serve")
 
-# Of one event; a client reads them one by one.
-_EVENT = {
-    "type": "object",
-    "required": ["data"],
-    "properties": {
-        "event": {"type": "string", "enum": ["hello", "jobs", "bye"]},
-        "data": {"type": "string", "description": "JSON"},
-    },
+# A stream is a text to clients that know no events, such as generated ones.
+_EVENTS = {
+    "type": "string",
+    "description": "Server-sent events: `event: hello`, `jobs` or `bye`, each with `data`, as JSON",
 }
 
 router = APIRouter(prefix=schema.PREFIX, tags=["jobs"])
@@ -288,7 +284,7 @@ def cancel(request: Request, number: JobId) -> Response:
     summary="Progress of all jobs as server-sent events",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "Events", "content": {"text/event-stream": {"schema": _EVENT}}},
+        200: {"description": "Events", "content": {"text/event-stream": {"schema": _EVENTS}}},
     },
 )
 def events(request: Request) -> Response:
