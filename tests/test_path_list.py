@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tonearm.cli.path_list import paths_in
+from tonearm.cli.path_list import not_a_list, paths_in
 
 HERE = Path("music")
 posix = pytest.mark.skipif(os.name != "posix", reason="bytes in names")
@@ -87,3 +87,29 @@ def test_names_are_kept(names: list[str]) -> None:
     assert (
         paths_in(codecs.BOM_UTF16_LE + "\n".join(names).encode("utf-16-le"), folder=HERE) == wanted
     )
+
+
+def test_a_pls_names_its_files_alone() -> None:
+    text = "[playlist]\nNumberOfEntries=2\nFile1=a.mp3\nTitle1=A\nLength1=9\nfile2=b c.mp3\n"
+    assert paths_in(text.encode(), folder=HERE) == [HERE / "a.mp3", HERE / "b c.mp3"]
+
+
+@posix
+@pytest.mark.parametrize("entry", [b"caf\xe9.mp3", b"caf%C3%A9.mp3", "caf\u00e9.mp3".encode()])
+def test_an_entry_is_found_however_it_is_written(entry: bytes, tmp_path: Path) -> None:
+    (tmp_path / "caf\u00e9.mp3").touch()
+    assert paths_in(b"#EXTM3U\n" + entry, folder=tmp_path) == [tmp_path / "caf\u00e9.mp3"]
+
+
+def test_what_is_no_list_is_named() -> None:
+    for data, said in {
+        b"ID3\4\0\0\0\0\0\0": "is a song",
+        b"fLaC\0\0\0\x22": "is a song",
+        b"PK\3\4" + bytes(20): "is a ZIP archive",
+        b'\xef\xbb\xbf<?xml version="1.0"?><playlist>': "is XML",
+        b'FILE "a.wav" WAVE\n': "is a CUE sheet",
+        b'["a.mp3"]': "is JSON",
+    }.items():
+        assert said in (not_a_list(data) or "")
+    for data in (b"a.mp3\n", b"[a] b.mp3\n", b"#EXTM3U\n", b"", "a\n".encode("utf-16")):
+        assert not_a_list(data) is None

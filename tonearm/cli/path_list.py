@@ -8,11 +8,24 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from tonearm.containers.kinds import container_of
+from tonearm.containers.not_audio import packed
+
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 _PLAYLIST = "#EXTM3U"
 # How a line ends in UTF-16, and where in its two bytes the NUL is; a list that is separated by NUL
 # holds these only where a name begins or ends with a line end.
 _LITTLE, _BIG = b"\n\0", b"\0\n"
+# An entry of a playlist as Winamp writes it.
+_PLS, _PLS_ENTRY = "[playlist]", re.compile(r"\s*File\d+=(.+)", re.IGNORECASE)
+_MPEG = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")
+# How lists of other kinds begin, and what they are.
+_OTHER_LISTS = (
+    (b"<", "is XML: give an M3U8, or a list of paths"),
+    (b'FILE "', "is a CUE sheet. Give the audio file that it names"),
+    (b'["', "is JSON. Write one path a line"),
+    (b"{", "is JSON. Write one path a line"),
+)
 
 
 def paths_in(data: bytes, *, folder: Path, is_playlist: bool = False) -> list[Path]:
@@ -40,10 +53,29 @@ def paths_in(data: bytes, *, folder: Path, is_playlist: bool = False) -> list[Pa
         # Not str.splitlines, which also ends lines at characters that are in names.
         parts = data.split(b"\0") if b"\0" in data else data.splitlines()
         names = [os.fsdecode(part) for part in parts]
+    if names and names[0].strip().lower() == _PLS:
+        found = map(_PLS_ENTRY.fullmatch, names)
+        return [_entry(each[1].strip(), folder) for each in found if each]
     if is_playlist or (names and names[0].startswith(_PLAYLIST)):
         entries = (name.strip() for name in names if not name.lstrip().startswith("#"))
         return [_entry(entry, folder) for entry in entries if entry]
     return [Path(name) for name in names if name]
+
+
+def not_a_list(data: bytes) -> str | None:
+    """Why the lines of this are no paths: it is a song, an archive or a list of another kind.
+
+    Parameters
+    ----------
+    data : bytes
+        What was given as a list.
+    """
+    if container_of(data[:64]) or data.startswith(_MPEG):
+        return "is a song, not a list of paths. Name it without --files-from"
+    if reason := packed(data[:16]):
+        return reason
+    first = data.removeprefix(codecs.BOM_UTF8).lstrip()
+    return next((reason for start, reason in _OTHER_LISTS if first.startswith(start)), None)
 
 
 def _utf16(data: bytes) -> str | None:
@@ -73,7 +105,9 @@ def _entry(entry: str, folder: Path) -> Path:
     if entry.startswith("file://"):
         host, slash, rest = entry.removeprefix("file://").partition("/")
         return Path(unquote(slash + rest) or host)
-    path = folder / entry
-    if os.sep == "/" and "\\" in entry and not path.exists():
-        return folder / entry.replace("\\", "/")
-    return path
+    if (folder / entry).exists():
+        return folder / entry
+    # As Windows writes it, as a URL is written, or in the letters of a playlist without Unicode.
+    slashed = entry.replace("\\", "/") if os.sep == "/" else entry
+    forms = (slashed, unquote(entry), os.fsencode(entry).decode("cp1252", "replace"))
+    return next((folder / form for form in forms if (folder / form).exists()), folder / slashed)

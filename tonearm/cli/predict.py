@@ -229,15 +229,15 @@ def _common_folder(files: list[Path]) -> str:
 
 
 def _listed(source: str) -> list[Path]:
-    from tonearm.cli.path_list import paths_in
+    from tonearm.cli.path_list import not_a_list, paths_in
 
     path = Path(source)
     try:
         data = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--files-from") from None
-    if data.lstrip().startswith(b"<?xml"):  # XSPF, Rekordbox: each line would be a file
-        words = f"{console.printable(source)} is XML: give an M3U8, or a list of paths"
+    if reason := not_a_list(data):
+        words = f"{console.printable(source)} {reason}"
         raise typer.BadParameter(words, param_hint="--files-from")
     # A playlist's paths count from where it lies, those on stdin from where the command runs.
     folder = Path() if source == "-" else path.parent

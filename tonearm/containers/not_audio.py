@@ -62,7 +62,7 @@ _TEXTS = (
     ("<!doctype html", "is a web page, not a song. Download the song again"),
     ("<html", "is a web page, not a song. Download the song again"),
     ("#extm3u", "is a playlist. Read it with --files-from"),
-    ("[playlist]", "is a playlist. Read an M3U instead, with --files-from"),
+    ("[playlist]", "is a playlist. Read it with --files-from"),
     ('file "', "is a CUE sheet. Give the audio file that it names"),
 )
 _TEXT = "is text, not sound. Download the song again, or leave it out"
