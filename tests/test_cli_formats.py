@@ -280,6 +280,25 @@ def test_a_playlist_in_xml_is_no_list_of_paths(tonearm: Command, tmp_path: Path)
     assert run.code == 2 and "list.xspf is XML: give an M3U8" in " ".join(run.err.split())
 
 
+def test_an_empty_list_is_no_mistake(tonearm: Command, tmp_path: Path) -> None:
+    """Of an archive to which nothing came; what was written yesterday must not be read again."""
+    (tmp_path / "new.jsonl").write_text("yesterday's\n")
+    (tmp_path / "list.txt").write_text("")
+    run = tonearm(
+        "predict",
+        "--files-from",
+        tmp_path / "list.txt",
+        "-f",
+        "jsonl",
+        "-o",
+        tmp_path / "new.jsonl",
+    )
+    assert (run.code, run.err.splitlines()[0]) == (0, "The list names no file.")
+    assert (tmp_path / "new.jsonl").read_text() == ""
+    for form in ("table", "csv", "cue"):
+        assert tonearm("predict", "--files-from", tmp_path / "list.txt", "-f", form).code == 0
+
+
 def test_a_cue_sheet_that_no_player_can_follow_is_pointed_out(
     tonearm: Command, music: Path, tmp_path: Path
 ) -> None:
@@ -372,7 +391,7 @@ def test_streams_that_are_closed_or_full(music: Path, model_path: Path) -> None:
     assert ran(">&-", str(music)) == (0, "")
     assert ran("2>&-", str(music))[0] == 0
     code, said = ran("<&-", "--files-from", "-")
-    assert code == 2 and "name files or folders" in said
+    assert code == 0 and "The list names no file" in said
     if Path("/dev/full").exists():
         for form in ("jsonl", "json", "table"):
             code, said = ran("> /dev/full", str(music), "-f", form)

@@ -147,7 +147,8 @@ def predict(
         # line.
         results = batch.predict_in_order(pool, files, on_progress=progress.report)
         interrupted = _write_all(results, write, progress, failures, damaged)
-    if timeline and output_format == "table" and classifier.model.stop_confidence < 1:
+    analysed = len(files) > len(failures)
+    if analysed and timeline and output_format == "table" and classifier.model.stop_confidence < 1:
         most = classifier.model.windows_per_track
         console.say(
             f"For a timeline the whole track was analysed. Without --timeline, up to {most} "
@@ -197,6 +198,9 @@ def _files(paths: list[Path], files_from: str | None, failures: Faults) -> list[
 
     if files_from is not None:
         paths = [*paths, *_listed(files_from)]
+        if not paths:  # the usual day of an archive to which nothing came
+            console.say("The list names no file.")
+            return []
     if not paths:
         raise typer.BadParameter(
             "name files or folders, or a list with --files-from", param_hint="PATHS"
