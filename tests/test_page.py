@@ -10,9 +10,10 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 import mutagen
-from support.serving import CHROMIUM, served
+from support.serving import CHROMIUM, fill_library, served
 from support.small_files import music, wav
 
+from tonearm.library.store import Library
 from tonearm.model.classifier import Classifier
 
 expect = sync_api.expect
@@ -251,6 +252,72 @@ def test_search_finds_and_narrow_screens_do_not_overflow(page, many):
             assert page.evaluate("() => document.documentElement.scrollWidth") <= width, view
 
 
+def test_keys_lead_from_the_search_to_what_it_found(page, many):
+    page.goto(f"{many}/#list")
+    grid, search = page.get_by_role("grid", name="Tracks"), page.get_by_label("Search")
+    expect(page.locator("#row-0 .name")).to_be_visible()
+    for key in ("Enter", "ArrowDown"):
+        page.keyboard.press("/")
+        expect(search).to_be_focused()
+        page.keyboard.type("lanterns")
+        page.keyboard.press(key)  # at once: the search is not for the keyboard to wait for
+        expect(grid).to_be_focused()
+        expect(page.locator("#row-0 .cell.artist")).to_have_text("The Lanterns")
+        assert search.input_value() == "lanterns"
+        page.keyboard.press("/")
+        page.keyboard.press("Escape")
+        expect(search).to_have_value("")
+        expect(search).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(grid).to_be_focused()
+        expect(page.locator(".shown")).to_have_text("10,000 tracks shown")
+
+
+def test_a_key_right_after_select_all_is_about_all(page, many):
+    page.goto(f"{many}/#list")
+    expect(page.locator("#row-0 .name")).to_be_visible()
+    page.route("**/track-ids*", lambda route: (page.wait_for_timeout(200), route.continue_()))
+    page.get_by_role("grid", name="Tracks").focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("r")
+    expect(page.get_by_role("dialog")).to_contain_text("10,000")
+    page.keyboard.press("Escape")
+    page.unroute("**/track-ids*")
+
+
+def test_runs_of_writing_fit_a_phone(page, many):
+    run = {"started_s": 1.7e9, "finished_s": 1.7e9, "undoes": None, "failed": 3, "undone": 0}
+    command = "tonearm tag /home/somebody/Music/Collection --write"
+    runs = [{**run, "id": 14 - i, "command": command, "done": 1_200} for i in range(12)]
+    answer = {"schema": 2, "runs": runs, "total": 14, "next": 2}
+    page.route("**/tags/history*", lambda route: route.fulfill(json=answer))
+    page.set_viewport_size({"width": 380, "height": 800})
+    page.goto(f"{many}/#overview")
+    expect(page.get_by_role("button", name="Show earlier runs", exact=True)).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 380
+    for name in ("Undo run 14", "Undo run 3"):
+        box = page.get_by_role("button", name=name).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 380
+
+
+def test_a_mix_is_called_so(page, tmp_path):
+    fill_library(tmp_path / "l.sqlite", 20)
+    with Library(tmp_path / "l.sqlite", write=True) as library:
+        library.write("UPDATE sounds SET genre = NULL")
+        library.write("UPDATE sounds SET mix = ? WHERE id = 1", [['{"jazz": 0.6, "pop": 0.4}']])
+    with served(tmp_path / "l.sqlite") as address:
+        page.goto(f"{address}/#overview")
+        page.get_by_role("link", name="Mix").click()
+        row = page.locator(".rows .row")
+        expect(row).to_have_count(1)
+        expect(row.locator(".genre")).to_have_text("Mix")
+        expect(row.locator(".confidence")).to_have_text("–")
+        panel = page.get_by_role("complementary", name="Track")
+        expect(panel.locator(".verdict-line")).to_have_text("mix: jazz 60 %, pop 40 %")
+        expect(panel.get_by_label("Its genres").locator("li")).to_have_count(2)
+        page.goto("about:blank")
+
+
 def test_the_table_is_in_sight_at_twice_the_size(page, many):
     page.set_viewport_size({"width": 640, "height": 400})  # 1280 by 800 at 200 %
     page.goto(f"{many}/#list")
@@ -266,12 +333,20 @@ def test_scan_from_the_page(page, tmp_path):
     for i in range(3):
         wav(folder / f"{i}.wav", music(i, 3))
     with served(tmp_path / "library.sqlite", folders=[folder]) as address:
-        page.goto(f"{address}/#overview")
-        expect(page.get_by_text("No tracks yet")).to_be_visible()
+        for view in ("list", "review", "map"):
+            page.goto(f"{address}/#{view}")
+            expect(page.get_by_text("No tracks yet").locator("visible=true")).to_be_visible()
+            expect(page.locator(".toast")).to_have_count(0)
+        page.locator(".mapped").get_by_role("link", name="Scan your music").click()
+        expect(page.locator(".overview").get_by_text("No tracks yet")).to_be_visible()
         page.get_by_role("button", name="Scan").click()
-        expect(page.locator(".overview")).to_contain_text("3 tracks", timeout=60_000)
+        words = "3 tracks, 0:09 of sound"
+        expect(page.locator(".overview")).to_contain_text(words, timeout=60_000)
         page.get_by_role("link", name="List", exact=True).click()
         expect(page.locator(".rows .row")).to_have_count(3)
+        expect(page.locator(".shown").first).to_have_text("3 tracks shown")
+        page.get_by_role("link", name="Review", exact=True).click()
+        expect(page.locator(".reviewing")).to_contain_text("1 of 3")
         page.goto("about:blank")
 
 

@@ -19,6 +19,7 @@ import mutagen
 from fastapi.testclient import TestClient
 from support.serving import fill_library
 from support.small_files import music, wav
+from support.sounds import write_sndfile
 
 from tonearm.errors import DecodeError
 from tonearm.features import MUSICNN_SPEC
@@ -402,3 +403,9 @@ def test_what_is_unknown_cannot_be_accepted(tmp_path):
         assert all(row["review"]["genre"] == row["genre"] for row in kept)
         one = post(client, "/api/v1/review", ids=unknown[:1], verdict="change", genre="jazz")
         assert one["reviewed"] == unknown[:1]
+
+
+def test_the_picture_of_silence_is_dark(tmp_path):
+    path = write_sndfile(tmp_path / "silent.wav", np.zeros(48_000, np.float32), 16_000)
+    spec = model_file.load(None).features
+    assert not picture(path, spec).levels.any()

@@ -167,7 +167,9 @@ def colour(genre: str | None) -> str:
     ----------
     genre : str or None
     """
-    if genre is None or genre in {UNKNOWN, MIX}:
+    if genre is None or genre == UNKNOWN:
         return "#9e9e9e"
+    if genre == MIX:
+        return "#6f7a86"
     # Not hash(), which Python seeds differently in each process.
     return _COLOURS.get(genre) or _SPARE_COLOURS[sum(genre.encode()) % len(_SPARE_COLOURS)]

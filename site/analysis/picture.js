@@ -71,6 +71,7 @@ function levelsOf(sums, counts, bands) {
   const loudest = means.reduce((most, value) => Math.max(most, value), 1e-10);
   return Uint8Array.from(means, (value) => {
     const db = 10 * Math.log10(Math.max(value, 1e-10) / loudest);
-    return Math.round(255 * Math.max(0, 1 + db / RANGE_DB));
+    // Of silence everything is as loud as the loudest, which is nothing.
+    return loudest > 1e-10 ? Math.round(255 * Math.max(0, 1 + db / RANGE_DB)) : 0;
   });
 }

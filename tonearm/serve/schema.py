@@ -438,6 +438,7 @@ class Health(Answer):
     start_id: str = Field(description="Changes when the server is started again")
     model: str
     labels: list[str]
+    scanned: bool = Field(description="Whether there is a library")
 
 
 class ExamplesAnswer(Answer):

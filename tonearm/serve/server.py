@@ -32,6 +32,7 @@ def health(request: Request) -> Response:
         "start_id": service.start_id,
         "model": model.name,
         "labels": list(model.labels),
+        "scanned": service.library_path.exists(),
     }
     return Json({"schema": schema.SCHEMA, "status": "ok", **values})
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tonearm import audio
 from tonearm.audio.reader import AudioReader
 from tonearm.errors import DecodeError
-from tonearm.features import DYNAMIC_RANGE_DB, FeatureSpec, mel_power, power_to_db
+from tonearm.features import DYNAMIC_RANGE_DB, POWER_FLOOR, FeatureSpec, mel_power, power_to_db
 
 MOST_COLUMNS = 1_000
 _SHORTEST_COLUMN_S = 0.05
@@ -116,11 +116,11 @@ def _drawn(
     # Means of neighbours; of an odd number of bands the highest is alone.
     first = np.arange(0, spec.mel_bands, _BANDS_JOINED)
     joined = np.add.reduceat(power, first, axis=1) / np.diff(first, append=spec.mel_bands)
-    # 0 to 1: power_to_db ends at -80.
+    # 0 to 1: power_to_db ends at -80. Of silence all is as loud as the loudest, which is nothing.
     fractions = 1 + power_to_db(joined.astype(np.float32)) / DYNAMIC_RANGE_DB
     return Picture(
         duration_s,
-        np.round(255 * np.clip(fractions, 0, 1)).astype(np.uint8),
+        np.round(255 * np.clip(fractions, 0, 1) * (joined.max() > POWER_FLOOR)).astype(np.uint8),
         np.round(255 * np.clip(peaks, 0, 1)).astype(np.uint8),
     )
 

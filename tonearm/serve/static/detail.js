@@ -215,7 +215,7 @@ export function makeDetail(how) {
       ask(`/tracks/${row.id}/timeline`).then(async (values) => {
         drawn.setTimeline(values.timeline, values.duration_s);
         drawSound(places.sounds, row, values);
-        places.facts.querySelector(".probabilities")?.replaceWith(barsOf(values.probabilities));
+        places.facts.querySelector(".probabilities")?.replaceWith(barsOf(values));
         // The server has both from one analysis, so this one is there at once.
         /** @type {?import("./api.js").Reasons} */
         const reasons = await ask(`/tracks/${row.id}/reasons`).catch(ifNone);
@@ -242,12 +242,13 @@ export function makeDetail(how) {
     ];
     const list = el("dl", {});
     for (const [term, text] of lines) if (text) list.append(el("dt", {}, term), el("dd", {}, text));
-    return [row.error ? "" : barsOf(row.probabilities), list];
+    return [row.error ? "" : barsOf(row), list];
   }
 
-  /** @param {Record<string, number>} probabilities */
-  function barsOf(probabilities) {
-    const bars = Object.entries(probabilities)
+  /** What it may be; of a mix, what it consists of. @param {Track | Prediction} said */
+  function barsOf({ mix, probabilities }) {
+    const label = mix ? "Its genres" : "Most likely genres";
+    const bars = Object.entries(mix ?? probabilities)
       .slice(0, large ? MOST_BARS.large : MOST_BARS.small)
       .map(([genre, value]) =>
         el(
@@ -258,7 +259,7 @@ export function makeDetail(how) {
           el("span", { class: "confidence" }, percent(value)),
         ),
       );
-    return el("ul", { class: "probabilities", "aria-label": "Most likely genres" }, ...bars);
+    return el("ul", { class: "probabilities", "aria-label": label }, ...bars);
   }
 
   /** What sounds like it, with what a person said of that. @param {{tracks: Track[]}} answer */

@@ -70,10 +70,11 @@ export const filtersOf = (values) =>
 /**
  * The controls, and chips of what they are set to.
  *
- * @param {{onchange: (values: Values, typing: boolean) => void}} how `typing` is true for each
- *   letter of a search, which is no step of the browser's history
+ * @param {{onchange: (values: Values, typing: boolean) => void, onleave: () => void}} how `typing`
+ *   is true for each letter of a search, which is no step of the browser's history; `onleave` is
+ *   called when a key leaves the search for what it found
  */
-export function makeFilters({ onchange }) {
+export function makeFilters({ onchange, onleave }) {
   /** @type {Values} */
   let values = {};
   /** @type {Record<string, HTMLSelectElement | HTMLInputElement>} */
@@ -90,7 +91,18 @@ export function makeFilters({ onchange }) {
   let timer = 0;
   text.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = window.setTimeout(() => set("text", text.value.trim(), true), TYPING_MS);
+    timer = window.setTimeout(search, TYPING_MS);
+  });
+  const search = () => set("text", text.value.trim(), true);
+  text.addEventListener("keydown", (event) => {
+    // The first Escape empties the field, which browsers do themselves.
+    const leaves =
+      event.key === "Escape" ? !text.value : ["Enter", "ArrowDown"].includes(event.key);
+    if (!leaves || event.isComposing) return;
+    event.preventDefault();
+    clearTimeout(timer);
+    if (text.value.trim() !== (values.text ?? "")) search();
+    onleave();
   });
   /** @returns {Options} */
   const genres = () => [["", "Any"], ...all().map((row) => [row.genre, row.name])];

@@ -11,6 +11,7 @@ import { makeGroups } from "./groups.js";
 import { runJob } from "./jobs.js";
 import { bindKeys } from "./keys.js";
 import * as reviews from "./reviews.js";
+import { ifScanned, toScan } from "./scanned.js";
 import { makeTable } from "./table.js";
 import { writeGenres } from "./write.js";
 
@@ -33,6 +34,8 @@ export function makeList({ onchange }) {
   let values = {};
   let asked = ""; // the address whose rows are shown
   let [opened, visible] = [false, false];
+  // What is pressed next waits for it: it is about all tracks, even if they are not here yet.
+  let selecting = Promise.resolve();
   const isSelected = (/** @type {Track} */ row) => selected.has(row.id);
   const table = makeTable({
     label: "Tracks",
@@ -49,6 +52,7 @@ export function makeList({ onchange }) {
   const detail = makeDetail({ act, onclose: close, onopen: find });
   const filters = makeFilters({
     onchange: (now, typing) => address.go("list", { ...rest(values), ...now }, { replace: typing }),
+    onleave: () => table.node.focus({ preventScroll: true }),
   });
   const shown = el("p", { class: "shown" });
   const nothing = el("div", { class: "nothing", hidden: true });
@@ -79,7 +83,8 @@ export function makeList({ onchange }) {
   /** @param {number} offset @param {number} limit */
   async function fetchPage(offset, limit) {
     const [now, begun] = [asked, performance.now()];
-    const page = await get(`/tracks?${query({ ...toQuery(values), ...order(), offset, limit })}`);
+    const path = `/tracks?${query({ ...toQuery(values), ...order(), offset, limit })}`;
+    const page = await ifScanned(() => get(path), { total: 0, tracks: [] });
     reviews.overlay(page.tracks, begun);
     if (now !== asked) return page; // answers may come in another order than they were asked for
     tell(page.total);
@@ -102,9 +107,7 @@ export function makeList({ onchange }) {
     const filtered = Object.keys(filtersOf(values)).length > 0;
     nothing.replaceChildren(
       el("p", {}, filtered ? "No track meets these filters." : "No tracks yet."),
-      filtered
-        ? button("Clear filters", () => address.go("list", rest(values)))
-        : el("a", { href: address.href("overview") }, "Scan your music in Overview"),
+      filtered ? button("Clear filters", () => address.go("list", rest(values))) : toScan(),
     );
     detail.show(null);
   }
@@ -144,7 +147,12 @@ export function makeList({ onchange }) {
     tell();
   }
 
-  async function selectAll() {
+  function selectAll() {
+    selecting = selectThem();
+    return selecting;
+  }
+
+  async function selectThem() {
     try {
       const { ids } = await get(`/track-ids?${query(toQuery(values))}`);
       for (const id of ids) selected.add(id);
@@ -162,6 +170,7 @@ export function makeList({ onchange }) {
 
   /** Review the current track, or those that are selected. @param {string} verdict */
   async function act(verdict) {
+    await selecting;
     if (selected.size > 1) return reviewMany(verdict, { ids: [...selected] });
     const row = table.current;
     if (!row) return;
@@ -185,6 +194,7 @@ export function makeList({ onchange }) {
     selected.size ? count(selected.size, "selected track") : count(table.total, "track");
 
   async function reviewAll() {
+    await selecting;
     const rows = Object.entries(VERBS).map(([name, text], i) => ({ name, text, main: !i }));
     const verdict = await ask(`Review ${scope()}`, ["This changes no music file."], rows);
     if (verdict) await reviewMany(verdict, selection());
@@ -217,7 +227,7 @@ export function makeList({ onchange }) {
   }
 
   async function writeSome() {
-    await reviews.settled();
+    await Promise.all([selecting, reviews.settled()]);
     const filtered = Object.keys(filtersOf(values)).length > 0;
     // Without a filter, no list of 100,000 numbers is sent for what the server knows anyway.
     const which = selected.size || filtered ? selection() : {};
@@ -248,7 +258,8 @@ export function makeList({ onchange }) {
     group.setAttribute("aria-pressed", String(on));
     if (!on) return table.setGroups([]);
     const now = asked;
-    const albums = await get(`/albums?${query({ ...toQuery(values), limit: MOST_ALBUMS })}`);
+    const path = `/albums?${query({ ...toQuery(values), limit: MOST_ALBUMS })}`;
+    const albums = await ifScanned(() => get(path), { albums: [] });
     const accept = (/** @type {import("./groups.js").Album} */ album) =>
       reviewMany("accept", { filter: { album: album.first } });
     if (now === asked) table.setGroups(makeGroups(albums.albums, { accept }));

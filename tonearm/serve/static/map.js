@@ -9,6 +9,7 @@ import { runJob } from "./jobs.js";
 import { dots, placeOf } from "./points.js";
 import * as player from "./player.js";
 import * as reviews from "./reviews.js";
+import { ifScanned, toScan } from "./scanned.js";
 import { soundOf } from "./sounds.js";
 
 /** @typedef {[number, number]} Spot x and y in pixels of the canvas */
@@ -100,7 +101,8 @@ export function makeMap({ onchange }) {
   setActs();
 
   async function load() {
-    const data = await get("/map");
+    const data = await ifScanned(() => get("/map"), null);
+    if (!data) return chosen.replaceChildren("No tracks yet. ", toScan());
     ids = new Uint32Array(bytes(data.ids));
     places = new Uint16Array(bytes(data.places));
     genres = [null, ...data.genres];

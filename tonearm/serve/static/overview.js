@@ -1,7 +1,7 @@
 // The library in numbers: each is a link to the tracks it counts; scans; runs of writing.
 import * as address from "./address.js";
 import { get, send } from "./api.js";
-import { bar, button, count, el, fail, number, percent } from "./dom.js";
+import { bar, button, clock, count, el, fail, number, percent } from "./dom.js";
 import { badge } from "./genres.js";
 import { makeLearn, nameOfModel } from "./learn.js";
 
@@ -42,6 +42,7 @@ import { makeLearn, nameOfModel } from "./learn.js";
  */
 /** @typedef {{runs: Run[], total: number, next: ?number}} History */
 
+const DAYS = 100; // hours from which on minutes do not matter
 const RUNS = 12; // at first; people look for the latest
 const MORE_RUNS = 100; // at each press
 
@@ -139,7 +140,6 @@ export function makeOverview({ undoRun }) {
         figure(seen.untagged, "without a genre tag", { tag: "none" }),
         figure(seen.disagreeing, "tagged with another genre", { tag: "disagree" }),
         figure(seen.genres.unknown ?? 0, "of an unknown genre", { genre: "unknown" }),
-        figure(seen.genres.mix ?? 0, "that change genre (a mix)", { genre: "mix" }),
         figure(seen.failed, "could not be read", { state: "failed" }),
         figure(seen.damaged, "damaged", { state: "damaged" }),
         figure(seen.copies, "copies", { state: "copy" }),
@@ -179,14 +179,17 @@ export function makeOverview({ undoRun }) {
     );
     const scroll = { class: "scroll", tabindex: 0, role: "region", "aria-label": "Written so far" };
     const table = () =>
-      el("table", {}, el("thead", {}, el("tr", {}, ...titles)), el("tbody", {}, ...rows));
-    const more = button(
-      `Show earlier ones: ${number(runs.length)} of ${number(total)} are shown`,
-      () => {
-        shownRuns += MORE_RUNS;
-        refresh();
-      },
-    );
+      el(
+        "table",
+        { class: "runs" },
+        el("thead", {}, el("tr", {}, ...titles)),
+        el("tbody", {}, ...rows),
+      );
+    // No figure: runs that changed no file are among those to come.
+    const more = button("Show earlier runs", () => {
+      shownRuns += MORE_RUNS;
+      refresh();
+    });
     return el(
       "section",
       { class: "panel wide" },
@@ -245,8 +248,10 @@ export function makeOverview({ undoRun }) {
         body.replaceChildren(seen.offline ? offline(seen) : empty(folders));
         return;
       }
-      const hours = count(Math.round(seen.duration_s / 3600), "hour");
-      const size = `${count(seen.tracks, "track")}, ${hours}`;
+      const hours = seen.duration_s / 3600;
+      // To the second, as `tonearm status`, as long as it can be read at a glance.
+      const length = hours < DAYS ? clock(seen.duration_s) : count(Math.round(hours), "hour");
+      const size = `${count(seen.tracks, "track")}, ${length} of sound`;
       const model = learning.built_in ? "the built-in model" : nameOfModel(seen.model);
       heading.textContent = `${size}, classified by ${model}`;
       const panels = [

@@ -8,6 +8,7 @@ import { badge, choices, kindOf } from "./genres.js";
 import { filtersOf, toQuery } from "./filters.js";
 import { bindKeys } from "./keys.js";
 import * as reviews from "./reviews.js";
+import { ifScanned, toScan } from "./scanned.js";
 import { writeGenres } from "./write.js";
 
 /** @typedef {import("./api.js").Track} Track */
@@ -27,6 +28,7 @@ export function makeReview() {
   /** @type {address.Values} */
   let values = {};
   let [place, total, visible, asked] = [0, 0, false, ""];
+  let scanned = true; // whether there is a library
   let epoch = 0; // counts what was asked for: an answer to an earlier filter is too late
   const detail = makeDetail({
     act,
@@ -68,9 +70,11 @@ export function makeReview() {
 
   async function begin() {
     const now = (epoch += 1);
-    const page = await get(`/tracks?${query({ ...wanted(), ...order(), limit: PAGE })}`);
+    const path = `/tracks?${query({ ...wanted(), ...order(), limit: PAGE })}`;
+    const page = await ifScanned(() => get(path), null);
     if (now !== epoch) return;
-    [rows, total, place] = [page.tracks, page.total, 0];
+    [rows, total, place] = [page?.tracks ?? [], page?.total ?? 0, 0];
+    scanned = page !== null;
     draw();
   }
 
@@ -81,7 +85,8 @@ export function makeReview() {
     head.textContent = row ? `${number(place + 1)} of ${number(total)}` : "";
     if (!row) {
       const to = el("a", { href: address.href("list", { review: "some" }) }, "See your reviews");
-      done.replaceChildren(el("p", { class: "big" }, "Nothing left to review"), to);
+      const words = scanned ? "Nothing left to review" : "No tracks yet";
+      done.replaceChildren(el("p", { class: "big" }, words), scanned ? to : toScan());
       detail.show(null);
       return;
     }
@@ -177,7 +182,7 @@ export function makeReview() {
     visible = true;
     values = now;
     const next = address.href("review", values);
-    if (next === asked) return draw();
+    if (next === asked && scanned) return draw();
     asked = next;
     begin().catch(fail);
   }

@@ -306,7 +306,8 @@ export function makeTable(how) {
       const old = pages; // shown until the new ones are there: a table that blinks loses the eye
       pages = keep ? old : new Map();
       if (!keep) [current, grid.scrollTop] = [0, 0];
-      for (const page of keep ? old.keys() : [0]) need(page);
+      // The first in any case: where nothing came before, something may come now.
+      for (const page of keep && old.size ? [...old.keys()] : [0]) need(page);
       draw();
     },
     /** Show whether all rows are selected. @param {boolean} on */
