@@ -49,7 +49,7 @@ const keep = () => localStorage.setItem(STORE, JSON.stringify(queue));
 /** Why a track cannot be reviewed so. @param {Track} row */
 const whyNot = ({ error, mix }) => {
   if (error) return "A file that could not be read has nothing to review.";
-  const what = mix ? "It is a mix, of no one genre" : "Its genre is unknown";
+  const what = mix ? "It is a mix, without a single genre" : "Its genre is unknown";
   return `${what}. Use Change to say what it is.`;
 };
 
