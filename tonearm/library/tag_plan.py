@@ -204,7 +204,7 @@ def _albums(library: Library) -> dict[tuple[str, str], Prediction | None]:
 def _mixed(
     tracks: Iterable[Track], albums: Mapping[tuple[str, str], Prediction | None]
 ) -> list[str]:
-    """Titles of the albums of these tracks that no single genre fits; longer where two are alike."""
+    """Titles of the albums of these tracks that have no single genre; longer if two are alike."""
     found: dict[tuple[str, str], Track] = {}
     for track in tracks:
         key = _album(track)
@@ -235,7 +235,7 @@ def _planned(
 ) -> PlannedFile:
     key = _album(track)
     of_album = albums.get(key) if key else None
-    # A long track without a single genre may be a mix: what its album sounds like is not what it is.
+    # A long track without a genre may be a mix: what its album sounds like is not what it is.
     if prediction.genre is None and (track.duration_s or 0) >= LONG_S:
         of_album = None
     if of_album:  # its styles are each track's own
