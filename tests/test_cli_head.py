@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import typer
 from click.testing import Result
 from support import music
@@ -312,10 +313,14 @@ def test_genres_are_printed_so_that_no_terminal_obeys_them(songs: Path, tmp_path
 def test_a_silent_file_is_not_learnt_from(songs: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(songs, tmp_path / "m"))
     music.write(root / "drone" / "none.wav", np.zeros(9 * music.RATE_HZ, dtype=np.float32))
+    # Below the last bit of a CD; its embeddings are not those of zeros.
+    hiss = np.random.default_rng(0).uniform(-2e-5, 2e-5, 9 * music.RATE_HZ)
+    soundfile.write(root / "drone" / "hiss.wav", hiss, music.RATE_HZ, subtype="FLOAT")
     result = tonearm("train", root, "-o", tmp_path / "run")
     assert result.exit_code == 1
     assert "8 tracks analysed" in says(result)
     assert "drone/none.wav is silent, so it has no genre" in says(result)
+    assert "drone/hiss.wav is silent, so it has no genre" in says(result)
 
 
 def test_a_genre_that_a_split_measures_but_does_not_teach_is_named(tmp_path: Path) -> None:

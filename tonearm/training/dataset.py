@@ -229,23 +229,25 @@ def _stored(found: Mapping[str, AnalysedFile], encoding: Encoding) -> dict[str, 
 
 
 def _silent(embeddings: Mapping[str, StoredEmbeddings], model: Model) -> Faults:
-    """Tracks whose embeddings are those of digital silence, in all of their windows."""
-    # The encoder is asked about silence only where windows are as equal as silence makes them.
+    """Tracks of silence; also those of which an earlier version did not keep that."""
+    found = Faults(Fault(name, prepare.SILENT) for name, made in embeddings.items() if made.silent)
+    # Their embeddings are those of digital silence, in all windows. The encoder is asked about
+    # silence only where windows are as equal as silence makes them.
     still = {
         name: made
         for name, made in embeddings.items()
-        if np.ptp(made.values, axis=0).max() <= _STILL
+        if not made.silent and np.ptp(made.values, axis=0).max() <= _STILL
     }
-    if not still:
-        return Faults()
-    spec = model.features
-    nothing = np.zeros(round(spec.window_s * spec.sample_rate_hz) + 1, dtype=np.float32)
-    silence = Classifier(model).embed(nothing, spec.sample_rate_hz, count=1).values[0]
-    return Faults(
-        Fault(name, prepare.SILENT)
-        for name, made in still.items()
-        if np.abs(made.values[0] - silence).max() <= _STILL
-    )
+    if still:
+        spec = model.features
+        nothing = np.zeros(round(spec.window_s * spec.sample_rate_hz) + 1, dtype=np.float32)
+        silence = Classifier(model).embed(nothing, spec.sample_rate_hz, count=1).values[0]
+        found += [
+            Fault(name, prepare.SILENT)
+            for name, made in still.items()
+            if np.abs(made.values[0] - silence).max() <= _STILL
+        ]
+    return found
 
 
 def _index(
