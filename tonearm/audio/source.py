@@ -136,7 +136,9 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
     if sample_rate_hz is not None:
         raise ValueError("a file states its own sample rate: sample_rate_hz is for arrays")
     if isinstance(source, str | os.PathLike):
-        _check_path(os.fspath(source))
+        # Words alone: an object of a store is a path by its own class, which opens it.
+        if isinstance(source, str):
+            _check_path(source)
         with open_audio(source) as reader:
             yield Opened(reader, os.fspath(source), os.fspath(source))
         return
