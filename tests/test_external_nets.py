@@ -172,8 +172,11 @@ def test_files_that_break_the_contract(
         (("bands, config.hidden)", "9, config.hidden)"), "cannot run: line 22: RuntimeError: mat1"),
         (("/ 40", "/ 0"), "gives values that are not finite"),
         (("/ 40", "/ 40 + levels.lgamma().mean(1)"), "to ONNX: Exporting the operator"),
-        (("/ 40", "- levels.mean().item()"), "alone than among 5: forward must not depend"),
-        (("/ 40", "/ (40 * min(len(levels), 3))"), "alone than among 5: forward must not depend"),
+        (("/ 40", "- levels.mean().item()"), "alone than in a batch of 5: forward must not depend"),
+        (
+            ("/ 40", "/ (40 * min(len(levels), 3))"),
+            "alone than in a batch of 5: forward must not depend",
+        ),
     ],
 )
 def test_networks_that_cannot_be_trained_are_found_at_once(

@@ -67,8 +67,8 @@ def cluster(address: str | None) -> Iterator[None]:
             raise NoClusterError(f"no Ray cluster at {where}: {words_of(error)}") from error
         # Ray 2.60's raylet gives its own agent 15 s to start, and no setting changes that.
         raise NoClusterError(
-            f"Ray could not be started on this machine: {words_of(error).rstrip('.')}. It gives "
-            "its own processes seconds to start: try again when the machine is less busy, from an "
+            f"Ray could not be started on this machine: {words_of(error).rstrip('.')}. It waits "
+            "only seconds for its own processes: try again when the machine is less busy, or in an "
             "environment with the ray extra alone"
         ) from error
     try:

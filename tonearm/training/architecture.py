@@ -161,6 +161,6 @@ def _try_batches(net: nn.Module, levels: torch.Tensor, what: str, path: Path) ->
         raise DatasetError(f"{what} cannot run: {external.where(error, path)}") from error
     if not torch.allclose(alone, together, atol=_TOLERANCE, rtol=1e-3):
         raise DatasetError(
-            f"{what} gives a window other values alone than among {len(many)}: forward must not "
-            "depend on the size of the batch"
+            f"{what} gives a window other values alone than in a batch of {len(many)}: forward "
+            "must not depend on the size of the batch"
         )
