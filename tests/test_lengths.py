@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from support.sounds import Array, noise, sweep, tone, write_av, write_sndfile
 
-from tonearm import audio, files
+from tonearm import Classifier, audio, files
 from tonearm.containers import flac
 from tonearm.containers.edges import syncsafe
+from tonearm.containers.mpeg import after_header_frame
 from tonearm.containers.mpeg_count import count_frames
 from tonearm.containers.ogg import links
 from tonearm.errors import DecodeError
@@ -181,6 +182,24 @@ def test_tags_between_two_mp3s_are_no_hole(tmp_path: Path) -> None:
         found = count_frames(path)
         assert found is not None and found.hole_bytes == 0
         assert audio.decode(path).warning is None
+
+
+@pytest.mark.parametrize("with_header", [False, True])
+@pytest.mark.parametrize("tag_bytes", [0, 400])
+def test_many_mp3s_in_a_row_are_whole(
+    with_header: bool, tag_bytes: int, tiny: Classifier, tmp_path: Path
+) -> None:
+    path = write_sndfile(tmp_path / "a.mp3", tone(300, 1, 44_100), 44_100)
+    with path.open("rb") as file:
+        begin = 0 if with_header else after_header_frame(file, 0)
+    one = path.read_bytes()[begin:]
+    tag = b"ID3\3\0\0" + syncsafe(tag_bytes) + bytes(tag_bytes) if tag_bytes else b""
+    path.write_bytes((tag + one) * 12)
+    for timeline in (False, True):
+        embeddings = tiny.embed(path, timeline=timeline)
+        # An encoder pads each of them by a tenth of a second at most.
+        assert embeddings.duration_s == pytest.approx(12.5, abs=0.7)
+        assert embeddings.warnings == ()
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".wav"])

@@ -193,9 +193,23 @@ class SndfileReader:
             count = count_frames(self._path)
             if count is None or not count.is_uniform:
                 return None
-            if count.samples - ended_at > count.frame_samples * _FEW_FRAMES:
+            # Behind each seam a frame may be lost as well.
+            if count.samples - ended_at > count.frame_samples * (_FEW_FRAMES + count.seams):
                 return counted_reader(self._path, count)
+            if self._was_divided(count):
+                self.info = replace(self.info, samples=ended_at)
         return None
+
+    def _was_divided(self, count: FrameCount) -> bool:
+        """Whether the length was the file's size by its bit rate, and nothing else is missing.
+
+        Between MP3s that were put in a row lie tags, which the division took for sound.
+        """
+        frames = self._frames
+        if not isinstance(frames, ConstantRate) or states_length(self._path):
+            return False
+        reaches_end = count.end + frames.header.frame_bytes >= frames.end
+        return reaches_end and not count.hole_bytes and not count.missing_s
 
     def _read_over_damage(self, reader: AvReader, start: int, count: int) -> Float32:
         samples = reader.read(start, count)
@@ -291,13 +305,17 @@ def counted_reader(path: Path, count: FrameCount) -> AvReader:
     there = f"{count.duration_s:.1f} of {count.duration_s + count.missing_s:.1f} s"
     warning = f"truncated or damaged: {there} could be decoded" if count.missing_s > 0.1 else None
     # Without the header frame FFmpeg counts frames too, instead of trusting it.
-    return AvReader(
+    reader = AvReader(
         path,
         span=(count.begin, count.end),
         ends_s=count.duration_s - count.lead / count.rate_hz,
         warning=warning,
         lead=count.lead,
     )
+    # The first frame behind each seam may lean on one that is not there, and give nothing.
+    lost = reader.info.frame_samples * count.seams
+    reader.info = replace(reader.info, frame_samples=reader.info.frame_samples + lost)
+    return reader
 
 
 def as_mp3(samples: Float32, rate_hz: int) -> bytes:

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 from tonearm.containers.edges import id3v2_bytes, sound_bounds
 from tonearm.containers.edits import read_at
 
-_STATED = (b"Xing", b"Info", b"VBRI")
+STATED = (b"Xing", b"Info", b"VBRI")
 # What decoders cut off before the encoder's own delay (LAME's tag, "DECDELAY").
 DECODER_DELAY = 529
 # A frame may begin up to so many bytes of audio earlier, and a decoder needs two frames to settle.
@@ -137,7 +137,7 @@ def states_length(path: Path) -> bool:
     """
     with path.open("rb") as file:
         first = read_at(file, id3v2_bytes(file), 2 * _LONGEST_FRAME)
-    return any(mark in first for mark in _STATED)
+    return any(mark in first for mark in STATED)
 
 
 def constant_rate(path: Path) -> ConstantRate | None:
@@ -216,7 +216,7 @@ def after_header_frame(file: BinaryIO, begin: int) -> int:
     if len(first) < 4 or not _is_header(first, 0):
         return begin
     length = _header(first, 0).frame_bytes
-    return begin + length if any(mark in first[:length] for mark in _STATED) else begin
+    return begin + length if any(mark in first[:length] for mark in STATED) else begin
 
 
 def first_header(data: bytes) -> Header | None:

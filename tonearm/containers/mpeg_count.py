@@ -8,6 +8,7 @@ for each window.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from tonearm.containers.mpeg import (
     DECODER_DELAY,
     NO_AUDIO_BYTES,
     RESERVOIR_BYTES,
+    STATED,
     SWING_FRAMES,
     Cut,
     Stated,
@@ -36,6 +38,8 @@ _TAGS = (b"ID3\2", b"ID3\3", b"ID3\4", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _LONGEST_TAG = max(map(len, _TAGS))
 # Less rubbish than fills half a second is no hole: a station's texts, a frame that was cut off.
 _LEAST_HOLE_S = 0.5
+# Header, checksum and side information of a frame: behind them a header frame has its mark.
+_LONGEST_SIDE = 4 + 2 + 32
 # Part of a hole that is zero: it ends within a frame, the rest of which stands behind it.
 _MOSTLY = 0.8
 
@@ -60,6 +64,10 @@ class FrameCount:
         Bytes between two frames that are neither sound nor tags.
     zero_bytes : int
         Of these, those of holes that are zero: there was sound.
+    seams : int
+        Places between two frames where the tags of MP3s in a row lie.
+    mute_frames : int
+        Frames that hold no sound: the header frames of MP3s behind the first in a row.
     """
 
     begin: int
@@ -72,11 +80,13 @@ class FrameCount:
     places: array[int] | None
     hole_bytes: int = 0
     zero_bytes: int = 0
+    seams: int = 0
+    mute_frames: int = 0
 
     @property
     def samples(self) -> int:
         """Length of the sound, if it is uniform."""
-        return self.frames * self.frame_samples
+        return (self.frames - self.mute_frames) * self.frame_samples
 
     @property
     def duration_s(self) -> float:
@@ -161,7 +171,7 @@ def count_frames(path: Path) -> FrameCount | None:
 def _walk(data: Bytes, at: int, end: int, stated: Stated) -> FrameCount | None:
     # A file has some dozens of different headers, so that most frames cost one look-up.
     lengths: dict[bytes, int] = {}
-    count, first, behind, holes, zeros = 0, -1, at, 0, 0
+    count, first, behind, holes, zeros, seams = 0, -1, at, 0, 0, 0
     places, is_whole = array("Q"), True
     while at + 4 <= end:
         head = data[at : at + 4]
@@ -185,6 +195,7 @@ def _walk(data: Bytes, at: int, end: int, stated: Stated) -> FrameCount | None:
         elif at > behind:
             hole = _hole(data, places[-1], behind, at)
             holes += hole
+            seams += not hole
             # What a download lacks is zero; anything else may have been put in, no sound lost.
             if data[behind:at].count(0) > hole * _MOSTLY:
                 zeros += hole
@@ -209,7 +220,19 @@ def _walk(data: Bytes, at: int, end: int, stated: Stated) -> FrameCount | None:
         places if is_whole else None,
         holes,
         zeros,
+        seams,
+        _mute_frames(data, places),
     )
+
+
+def _mute_frames(data: Bytes, places: array[int]) -> int:
+    """How many frames begin with the mark of a header frame, of which decoders make no sound."""
+    found = 0
+    for mark in STATED:
+        place = places[0] - 1
+        while (place := data.find(mark, place + 1, places[-1])) >= 0:
+            found += place - places[bisect_right(places, place) - 1] <= _LONGEST_SIDE
+    return found
 
 
 def _hole(data: Bytes, last: int, behind: int, at: int) -> int:

@@ -167,7 +167,7 @@ class Encoder:
         # Windows placed by a wrong length miss part of the music, so they are placed again.
         if not known or audio.length_is_wrong(reader):
             samples = audio.count_samples(reader)
-            warning = audio.short_warning(info, samples)
+            warning = audio.short_warning(reader.info, samples)
             texture = self._texture_windows(reader, samples, plan)
             starts, embeddings, silent = self._embed_track(reader, path, samples, plan, texture)
         warning = warning or reader.info.warning  # of damage that was met on the way
