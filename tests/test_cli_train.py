@@ -10,6 +10,7 @@ import pytest
 from support import music
 from typer.testing import CliRunner
 
+from tonearm.cli import train_network
 from tonearm.cli.app import app
 from tonearm.data import index
 from tonearm.data.prepare import prepared_path
@@ -323,3 +324,18 @@ def test_interrupted_preparation_is_no_data_set(prepared, tmp_path):
 
 def test_index_holds_the_failed(prepared):
     assert [name for name, _ in index.load(prepared).failed] == ["drone/notes.mp3"]
+
+
+def test_a_run_without_a_bar_says_how_long_it_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moments = iter([0.0, 30.0, 60.0])
+    monkeypatch.setattr(train_network.time, "monotonic", lambda: next(moments))
+    live = train_network._Live(5)
+    for epoch in (1.0, 2.0, 3.0):
+        live("epoch", {"epoch": epoch, "loss": 1.0})
+    lines = capsys.readouterr()
+    said = (lines.out + lines.err).splitlines()
+    assert said[0] == "epoch 1/5: loss 1.000"
+    assert said[1] == "epoch 2/5: loss 1.000, about 2 min left"
+    assert said[2] == "epoch 3/5: loss 1.000, about 1 min left"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -342,6 +343,7 @@ class _Live:
         self._epochs = epochs
         self._bar: Progress | None = None
         self._done = 0.0
+        self._first: tuple[float, float] | None = None
 
     def __call__(self, kind: str, values: dict[str, float]) -> None:
         if kind == "epoch":
@@ -351,9 +353,9 @@ class _Live:
                 for name, value in values.items()
                 if name not in ("epoch", "lr")
             )
-            console.say(f"epoch {values['epoch']:.0f}/{self._epochs}: {line}")
+            console.say(f"epoch {values['epoch']:.0f}/{self._epochs}: {line}{self._left(values)}")
             return
-        if not sys.stderr.isatty():
+        if not _has_bar():
             return
         if self._bar is None:
             self._bar = Progress(self._epochs, unit="epochs")
@@ -368,3 +370,17 @@ class _Live:
         if self._done >= self._epochs:
             self._bar.__exit__()
             self._bar = None
+
+    def _left(self, values: dict[str, float]) -> str:
+        """Minutes to go, from the second epoch on, where no bar shows them."""
+        now, epoch = time.monotonic(), values["epoch"]
+        if self._first is None:
+            self._first = now, epoch
+            return ""
+        since, first = self._first
+        left_s = (now - since) / (epoch - first) * (self._epochs - epoch)
+        return f", about {left_s / 60:.0f} min left" if left_s >= 60 and not _has_bar() else ""
+
+
+def _has_bar() -> bool:
+    return sys.stderr.isatty()

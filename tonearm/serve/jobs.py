@@ -29,9 +29,8 @@ _KEPT = 50  # ended jobs that are still shown
 _KEPT_PREDICTIONS = 300  # ended jobs of predictions, which a client may come for later
 _LOGGER = logging.getLogger("tonearm.serve")
 
-# A stream is a text to clients that know no events, such as generated ones.
+# Without a type: generated clients know either whole texts or single events, but not both.
 _EVENTS = {
-    "type": "string",
     "description": "Server-sent events: `event: hello`, `jobs` or `bye`, each with `data`, as JSON",
 }
 
