@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import sqlite3
 
 import numpy as np
 import pytest
 from support.fakes import HIGH_HZ, LOW_HZ
+from support.old_library import as_version_2
 from support.songs import song
 from support.sounds import tone, write_sndfile
 
@@ -119,12 +119,7 @@ def test_tables_keep_the_parts(case, mix, tonearm):
 
 def test_a_library_of_before_gets_the_parts_at_the_next_scan(case, scanned, mix, tiny):
     """Version 2 kept that there is no genre, but not why; no audio is read again."""
-    with sqlite3.connect(case / "l.sqlite") as file:
-        file.execute("ALTER TABLE embeddings DROP COLUMN silent")
-        for column in ("note", "mix"):
-            file.execute(f"ALTER TABLE sounds DROP COLUMN {column}")
-        file.execute("PRAGMA user_version = 2")
-    file.close()
+    as_version_2(case / "l.sqlite")
     with Library(case / "l.sqlite", write=True) as library:
         assert [track.mix for track in library.tracks()] == [None] * 3
         result = scan(library, [scanned / "music"], model=tiny.model, jobs=1)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import sqlite3
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.fakes import tiny_model
+from support.old_library import as_version_2
 from support.songs import song as song_of_one_tone
 from support.sounds import write_sndfile
 
@@ -80,12 +80,7 @@ def test_tables_keep_it(case, tonearm):
 
 def test_a_library_of_before_has_none(case):
     """What version 2 wrote is read, and a scan of new files keeps theirs."""
-    with sqlite3.connect(case / "l.sqlite") as file:
-        file.execute("ALTER TABLE embeddings DROP COLUMN silent")
-        for column in ("note", "mix"):
-            file.execute(f"ALTER TABLE sounds DROP COLUMN {column}")
-        file.execute("PRAGMA user_version = 2")
-    file.close()
+    as_version_2(case / "l.sqlite")
     with Library(case / "l.sqlite") as library:
         assert notes_of(library) == dict.fromkeys(EXPECTED)
         made = library.embeddings.get(next(library.tracks()).key, library.model().encoder)

@@ -25,6 +25,7 @@ from tonearm.audio.reader import (
     AudioReader,
     Float32,
     RecentReader,
+    cut_short,
     no_file,
 )
 from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader, as_mp3, counted_reader
@@ -221,10 +222,7 @@ def short_warning(info: AudioInfo, ended_at: int | None) -> str | None:
     """
     if ended_at is None or info.samples - ended_at <= _tolerance(info):
         return info.warning
-    return (
-        f"truncated or damaged: {ended_at / info.sample_rate_hz:.1f} of "
-        f"{info.duration_s:.1f} s could be decoded"
-    )
+    return cut_short(ended_at / info.sample_rate_hz, info.duration_s)
 
 
 def _blocks(
@@ -344,8 +342,6 @@ def _open_ffmpeg(path: Path) -> AudioReader:
     # An MP3 so damaged that libsndfile does not know it: its header frame may count what is lost.
     count = count_frames(path)
     if count is not None and count.is_uniform and count.missing_s:
-        stated_s = count.duration_s + count.missing_s
-        there = f"{reader.info.duration_s:.1f} of {stated_s:.1f} s"
-        warning = f"truncated or damaged: {there} could be decoded"
+        warning = cut_short(reader.info.duration_s, count.duration_s + count.missing_s)
         reader.info = replace(reader.info, warning=warning)
     return reader

@@ -31,6 +31,17 @@ _CANCELLED = 0.05
 PREROLL_S = 0.25
 
 
+def cut_short(there_s: float, stated_s: float) -> str:
+    """Words for a file that has less sound than it states.
+
+    Parameters
+    ----------
+    there_s, stated_s : float
+        Seconds that could be decoded, and that should be there.
+    """
+    return f"truncated or damaged: {there_s:.1f} of {stated_s:.1f} s could be decoded"
+
+
 @dataclass(frozen=True)
 class AudioInfo:
     """What a file says of itself.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tonearm.audio.ffmpeg import AvReader
-from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono, no_file, plain
+from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, cut_short, mono, no_file, plain
 from tonearm.containers.flac import ends_as_stated
 from tonearm.containers.mpeg import ConstantRate, constant_rate, states_length
 from tonearm.containers.mpeg_count import FrameCount, count_frames
@@ -302,8 +302,8 @@ def counted_reader(path: Path, count: FrameCount) -> AvReader:
     count : FrameCount
         Its frames, which are alike.
     """
-    there = f"{count.duration_s:.1f} of {count.duration_s + count.missing_s:.1f} s"
-    warning = f"truncated or damaged: {there} could be decoded" if count.missing_s > 0.1 else None
+    there_s, missing_s = count.duration_s, count.missing_s
+    warning = cut_short(there_s, there_s + missing_s) if missing_s > 0.1 else None
     # Without the header frame FFmpeg counts frames too, instead of trusting it.
     reader = AvReader(
         path,

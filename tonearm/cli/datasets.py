@@ -266,17 +266,6 @@ def say_split(split: Split, made: Index) -> None:
         for name, subset in used.items()
         if subset.missing
     ]
-    inside = {
-        track.name
-        for each in found.values()
-        for track in (*each.tracks, *each.copies, *each.contradictions)
-    }
-    outside = sum(track.name not in inside for track in made.tracks)
-    if outside:
-        console.say(
-            f"{counted(outside, 'track is', 'tracks are')} in no subset of the split {split.name}: "
-            "neither learnt from nor measured."
-        )
     if lost:
         console.say(f"The split {split.name} names tracks that are not here: {', '.join(lost)}.")
     left = splits.unnamed(found, made)

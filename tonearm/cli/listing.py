@@ -18,7 +18,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, location
-from tonearm.genres import MIX, UNKNOWN, id3_name
+from tonearm.genres import UNKNOWN, shown
 from tonearm.model.prediction import NOTES
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _table(rows: Iterable[Row], *, notes: Mapping[str, str]) -> Iterator[str]:
         share = f"{row.confidence:.0%}" if row.genre and row.confidence is not None else ""
         note = notes.get(row.path) or row.error or row.warning or (row.note and NOTES[row.note])
         # Of a file that could not be analysed nothing is said.
-        name = _shown(row.genre, is_mix=row.mix is not None) if row.nearest else "–"
+        name = console.printable(shown(row.genre, row.mix)) if row.nearest else "–"
         tags = _joined(row.tags)
         line = f"{name:12} {share:>4}  {tags:20}  {console.printable(row.path)}"
         yield line + (f"  ({console.printable(note)})" if note else "") + "\n"
@@ -164,10 +164,6 @@ def _table(rows: Iterable[Row], *, notes: Mapping[str, str]) -> Iterator[str]:
 
 # The same few genres and tags come again in a hundred thousand rows.
 @lru_cache(maxsize=1_024)
-def _shown(genre: str | None, *, is_mix: bool) -> str:
-    return console.printable(id3_name(genre) if genre else MIX if is_mix else UNKNOWN)
-
-
 @lru_cache(maxsize=1_024)
 def _joined(tags: tuple[str, ...]) -> str:
     return console.printable("; ".join(tags) or "none")
