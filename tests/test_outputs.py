@@ -55,7 +55,7 @@ def test_preparing_replaces_no_table_of_a_person(tmp_path: Path, name: str) -> N
     out.mkdir()
     (out / name).write_text("mine")
     labels, artists = {"drone/a.wav": prepare.Label(("drone",))}, {"a": "b"}
-    with pytest.raises(DatasetError, match=f"has a {name} that `tonearm prepare` did not make"):
+    with pytest.raises(DatasetError, match=f"holds a {name} that `tonearm prepare` did not make"):
         prepare.prepare_folder(tmp_path / "m", out, spec=None, artists=artists, labels=labels)
     assert [path.name for path in out.iterdir()] == [name]
     assert (out / name).read_text() == "mine"
@@ -74,13 +74,13 @@ def test_an_export_replaces_an_export_only(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert portable.export(model, out) == portable.export(model, out), "its own is replaced"
     (out / "predict.py").write_text("# changed by a person\n")
-    with pytest.raises(DatasetError, match=r"has a predict\.py that this command did not make"):
+    with pytest.raises(DatasetError, match=r"holds a predict\.py that this command did not make"):
         portable.export(model, out)
     assert (out / "predict.py").read_text() == "# changed by a person\n"
     for name in ("settings.json", "NOTICE.txt", "encoder.onnx"):
         other = tmp_path / name.partition(".")[0]
         other.mkdir()
         (other / name).write_text('{"mine": 1}')
-        with pytest.raises(DatasetError, match=f"has a {name} that this command did not make"):
+        with pytest.raises(DatasetError, match=f"holds a {name} that this command did not make"):
             portable.export(model, other)
         assert [path.name for path in other.iterdir()] == [name]

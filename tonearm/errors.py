@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import operator
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 DecodeKind = Literal[
@@ -184,3 +186,44 @@ class NothingToUndoError(LibraryError):
 
 class TagError(TonearmError):
     """A file's tags cannot be read or written without harm."""
+
+
+def would_lose(folder: str | os.PathLike[str], what: str) -> DatasetError:
+    """The error of a command that would replace in a folder what it did not make itself.
+
+    Parameters
+    ----------
+    folder : path
+        The folder.
+    what : str
+        What is there.
+    """
+    return DatasetError(
+        f"{os.fspath(folder)} holds {what}, which would be lost: name another folder with -o, or "
+        "move it away"
+    )
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str], kind: type[TonearmError]) -> Iterator[None]:
+    """Say in one sentence, the same everywhere, that a file or folder cannot be written.
+
+    Parameters
+    ----------
+    path : path
+        What is written in the ``with`` block.
+    kind : type of TonearmError
+        What is raised where the system refuses.
+
+    Examples
+    --------
+    >>> with writing("a.csv", DatasetError):
+    ...     raise PermissionError(13, "Permission denied")
+    Traceback (most recent call last):
+        ...
+    tonearm.errors.DatasetError: a.csv cannot be written: Permission denied
+    """
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{os.fspath(path)} cannot be written: {error.strerror or error}") from error

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tonearm.cli import console, datasets, heads
+from tonearm.cli import console, datasets, heads, outputs
 from tonearm.cli.evaluate import Format
 from tonearm.cli.library_options import Location, location
 from tonearm.cli.progress_bar import Counting
-from tonearm.errors import DatasetError, counted
+from tonearm.errors import counted
 
 if TYPE_CHECKING:
     from tonearm.training.audit_results import Audit
     from tonearm.training.dataset import DataSet, Encoding
 
 _SHOWN = 20
-_SQLITE = b"SQLite format 3"
 
 
 def audit(
@@ -34,13 +33,7 @@ def audit(
         str | None,
         typer.Option(help="Also find artists in two subsets of this split."),
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            callback=console.report_file,
-            help="Also write an HTML report with players.",
-        ),
-    ] = None,
+    report: outputs.Report = None,
     output_format: Annotated[
         Format, typer.Option("--format", "-f", help="Output format.")
     ] = Format.table,
@@ -65,17 +58,12 @@ def audit(
     very short files, genres with a single artist, and artists in two subsets of a split. The labels
     of a library are the genres that people wrote into its tags.
     """
-    from tonearm import files
-
-    # Asked first: an hour of analysis must not end in a report that cannot be written.
-    if report is not None and (reason := files.refusal(report.parent)):
-        raise DatasetError(f"{report} cannot be written: {reason}")
-    with heads.interruptible("What was analysed is kept; the same command continues from there."):
+    with console.interruptible():
         found, root = _audit(
             data, labels=labels, split=split, model=model, library=library, seed=seed, jobs=jobs
         )
     if report is not None:
-        _write_page(found, root, report)
+        outputs.write_report(report, _page(found, root))
     if output_format is Format.json:
         print(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
@@ -105,7 +93,8 @@ def _audit(
     from tonearm.training import audit as auditing
     from tonearm.training import custom_genres, dataset, library_dataset
 
-    is_library = _is_library(data)
+    # By content: a library may be called anything.
+    is_library = outputs.is_database(data)
     if is_library and labels is not None:
         raise typer.BadParameter(
             "a library has its labels in tags: leave this option out", param_hint="--labels"
@@ -145,16 +134,6 @@ def _audit(
     return result, Path(found.index.source or ".")
 
 
-def _is_library(path: Path) -> bool:
-    """Whether a file is one of SQLite, as libraries are."""
-    try:
-        with open(path, "rb") as file:
-            # By content: a library may be called anything.
-            return file.read(len(_SQLITE)) == _SQLITE
-    except OSError:
-        return False  # a folder, or nothing: what is wrong is said where it is listed
-
-
 def _folder(
     data: Path,
     labels: Path | None,
@@ -180,19 +159,10 @@ def _folder(
         return dataset.read(data, encoder)
 
 
-def _write_page(found: Audit, root: Path, path: Path) -> None:
-    from tonearm.files import write_atomically
+def _page(found: Audit, root: Path) -> str:
     from tonearm.training import audit_page
 
-    sounds = datasets.players(root, audit_page.played(found))
-    replaced = console.replaced(path)
-    try:
-        # A file name may hold bytes that are not Unicode: they are escaped.
-        page = audit_page.render(found, sounds)
-        write_atomically(path, page.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
-    console.say(f"report: {path}{replaced}")
+    return audit_page.render(found, datasets.players(root, audit_page.played(found)))
 
 
 def _print(found: Audit, count: int) -> None:

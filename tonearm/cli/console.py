@@ -10,12 +10,10 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from tonearm import files
 from tonearm.errors import ModelError
 
 if TYPE_CHECKING:
@@ -101,92 +99,6 @@ def printable(text: str | os.PathLike[str]) -> str:
         each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
         for each in text
     )
-
-
-def output_file(path: Path | None) -> Path | None:
-    """Check a file to be written; ``-`` is None, which stands for stdout.
-
-    A slip such as ``-o *.mp3`` would write over the first song of a folder.
-
-    Parameters
-    ----------
-    path : Path or None
-        What ``--output`` was given.
-    """
-    from tonearm.audio import AUDIO_SUFFIXES
-
-    if path is None or path == Path("-"):
-        return None
-    if path.suffix.lower() in AUDIO_SUFFIXES:
-        raise typer.BadParameter(
-            f"{printable(path)} is named like a music file: choose another name"
-        )
-    if path.exists() and files.is_read_only(path):
-        raise typer.BadParameter(f"{printable(path)} is read-only")
-    if _is_database(path):
-        raise typer.BadParameter(
-            f"{printable(path)} is a database, such as a library or its journal: name another file"
-        )
-    return path
-
-
-def report_file(path: Path | None) -> Path | None:
-    """Check an HTML report to be written: it replaces a page, and nothing else.
-
-    ``--report`` stands next to the names of models and tables, which a slip would lose.
-
-    Parameters
-    ----------
-    path : Path or None
-        What ``--report`` was given.
-    """
-    return _only_over(output_file(path), b"<!doctype html", "an HTML page")
-
-
-def json_file(path: Path | None) -> Path | None:
-    """Check a file of MFCCs to be written: it replaces such a file, and nothing else.
-
-    Parameters
-    ----------
-    path : Path or None
-        What ``--json`` was given.
-    """
-    return _only_over(output_file(path), b'{"mapping"', "such a file of MFCCs")
-
-
-def _only_over(path: Path | None, begins: bytes, what: str) -> Path | None:
-    """Refuse a file that is there and begins otherwise than what is going to be written."""
-    # A pipe or a device keeps nothing, and an empty file has nothing to lose.
-    if path is None or not path.is_file() or not path.stat().st_size:
-        return path
-    with path.open("rb") as file:
-        if not file.read(len(begins)).lower() == begins:
-            raise typer.BadParameter(f"{printable(path)} is not {what}: name another file")
-    return path
-
-
-def _is_database(path: Path) -> bool:
-    """Whether a file begins as SQLite's do; a journal that is written over cannot be made again."""
-    try:
-        with path.open("rb") as file:
-            return path.is_file() and file.read(16) == b"SQLite format 3\0"
-    except OSError:
-        return False
-
-
-def replaced(path: Path) -> str:
-    """What to add to a message about a file that is written, if it takes the place of another.
-
-    One rule for every command: a file that somebody names with ``-o`` is written over, as other
-    programs do and cron needs, and the run says so. Music and databases never are, and neither is
-    a file whose name Tonearm made up.
-
-    Parameters
-    ----------
-    path : Path
-        The file that is going to be written.
-    """
-    return ", which replaces an older file" if path.is_file() else ""
 
 
 def usable_streams() -> None:
@@ -345,6 +257,24 @@ def leave(*, faults: bool, interrupted: str | None) -> None:
         raise typer.Exit(EXIT_INTERRUPTED)
     if faults:
         raise typer.Exit(EXIT_FAILED_FILES)
+
+
+@contextmanager
+def interruptible(
+    hint: str = "What was analysed is kept; the same command continues from there.",
+) -> Iterator[None]:
+    """Exit with 130 and a word on Ctrl-C.
+
+    Parameters
+    ----------
+    hint : str
+        What is kept, and what continues from there.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Interrupted. {hint}")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 @contextmanager

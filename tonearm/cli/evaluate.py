@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tonearm.cli import console, datasets
+from tonearm.cli import console, datasets, outputs
 from tonearm.cli.library_options import Location, location
-from tonearm.errors import DatasetError, counted
+from tonearm.errors import counted
 from tonearm.faults import Faults
 
 if TYPE_CHECKING:
@@ -61,12 +61,7 @@ def evaluate(
     output_format: Annotated[
         Format, typer.Option("--format", "-f", help="Output format.")
     ] = Format.table,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", callback=console.report_file, help="Also write an HTML report to this file."
-        ),
-    ] = None,
+    report: outputs.Report = None,
     library: Location = None,
     jobs: Annotated[
         int | None,
@@ -80,26 +75,17 @@ def evaluate(
     Prints the accuracy with an interval by artist, the calibration, the coverage and the mistakes,
     on a subset or on a whole data set, for one model or for several next to each other.
     """
-    from tonearm import files
     from tonearm.model import file as model_file
 
-    # Asked first: an hour of analysis must not end in a report that cannot be written.
-    if report is not None and (reason := files.refusal(report.parent)):
-        raise DatasetError(f"{report} cannot be written: {reason}")
     paths = [_path_of(name) for name in (model, *(compare or ()))]
     # All of them first, so that a mistyped second one costs no hour with the first.
     models = [(path, model_file.load(path)) for path in paths]
-    try:
+    with console.interruptible():
         result, data_failures, damaged = _evaluate(
             models, data, split=split, subset=subset, library=library, jobs=jobs
         )
-    except KeyboardInterrupt:
-        console.say(
-            "Interrupted. What was analysed is kept; the same command continues from there."
-        )
-        raise typer.Exit(console.EXIT_INTERRUPTED) from None
     if report is not None:
-        _write_report(result, report)
+        outputs.write_report(report, _page(result))
     if output_format is Format.json:
         print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:
@@ -158,22 +144,14 @@ def _path_of(name: str) -> Path:
     return model_file.named(name) or model_file.builtin_path()
 
 
-def _write_report(result: Evaluation, path: Path) -> None:
-    from tonearm.files import write_atomically
+def _page(result: Evaluation) -> str:
     from tonearm.training import report
     from tonearm.training.run import read_history
 
     histories = [read_history(each.path) for each in result.results]
     # The report's own paths are whole ones.
     sounds = datasets.players(Path(), report.played(result))
-    page = report.render(result, histories=histories, sounds=sounds)
-    replaced = console.replaced(path)
-    try:
-        # A file name may hold bytes that are not Unicode: they are escaped.
-        write_atomically(path, page.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
-    console.say(f"report: {path}{replaced}")
+    return report.render(result, histories=histories, sounds=sounds)
 
 
 def _shown(path: str | Path) -> str:

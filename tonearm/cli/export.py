@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tonearm.cli import console
+from tonearm.cli import console, outputs
 from tonearm.cli.library_options import Location, location
-from tonearm.errors import counted
+from tonearm.errors import TonearmError, counted, writing
 
 if TYPE_CHECKING:
     from tonearm.library.store import Library
@@ -28,7 +28,7 @@ class ExportForm(StrEnum):
 def export(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", callback=console.output_file, help="The file to write."),
+        typer.Option("--output", "-o", callback=outputs.output_file, help="The file to write."),
     ],
     output_format: Annotated[
         ExportForm | None,
@@ -48,8 +48,8 @@ def export(
         raise typer.BadParameter("name a file: the table cannot go to stdout", param_hint="-o")
     form = output_format or _form_named(output)
     # Asked before it is written, said after it.
-    replaced = console.replaced(output)
-    with Library(location(library)) as opened:
+    replaced = outputs.replaced(output)
+    with Library(location(library)) as opened, writing(output, TonearmError):
         write = _write_csv if form is ExportForm.csv else _write_parquet
         count = write(opened, output)
     console.say(f"{counted(count, 'file')} in {console.printable(output)}{replaced}")

@@ -42,12 +42,11 @@ def extend(
     from tonearm.training import added_genres, dataset
 
     if save:
-        heads.refuse_unwritable(output, head_of="extend")
+        heads.check_output(output, "extend")
     if check is not None and not check.exists():
         raise DatasetError(f"{check} does not exist")
-    again = "What was analysed is kept; the same command continues from there."
     with (
-        heads.interruptible(again),
+        console.interruptible(),
         heads.head_run(output, model, library, seed=seed, jobs=jobs) as run,
     ):
         # Both asked before anything is analysed.

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from tonearm.cli import console
 from tonearm.cli.table import TAGS_SHOWN, Table, View
-from tonearm.errors import DecodeError, TonearmError
+from tonearm.errors import DecodeError, TonearmError, writing
 from tonearm.files import replacing
 from tonearm.model.prediction import Prediction
 from tonearm.timeline.formats import FORMATS, render
@@ -54,7 +54,7 @@ def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
     def anything() -> bool:
         return written > 0 or form not in FORMATS
 
-    try:
+    with writing(output, TonearmError):
         with (
             replacing(output, "t", newline="", wanted=anything) as file,
             _writer(form, file, view, folder=output.parent) as write,
@@ -68,8 +68,6 @@ def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
             yield counted
         if was_there and anything():
             console.say(f"{console.printable(output)} existed and is replaced")
-    except OSError as error:
-        raise TonearmError(f"{output} cannot be written: {error.strerror}") from error
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tonearm.cli import console, datasets
-from tonearm.errors import DatasetError, counted
+from tonearm.cli import console, datasets, outputs
+from tonearm.errors import DatasetError, counted, writing
 from tonearm.faults import Faults
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ class HeadRun:
         # The checksum will be that of the file that is written now.
         made = replace(self.base, name=name, sha256="", **vars(fitted))
         path = self.output / f"model{model_file.SUFFIX}"
-        replaced = console.replaced(path)
-        try:
+        replaced = outputs.replaced(path)
+        with writing(path, DatasetError):
             self.output.mkdir(parents=True, exist_ok=True)
             if split is None:
                 # Of a model that was here before.
@@ -144,8 +144,6 @@ class HeadRun:
                 for file in (SPLIT, SPLIT_TABLE):
                     split.save(self.output / file)
             model_file.save(made, path)
-        except OSError as error:
-            raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
         # As a network's: how it was trained, then its figures. The model file holds them too.
         training = {k: v for k, v in fitted.training.items() if k != FIELD}
         values = {"training": {"model": name, **training}, **fitted.metrics}
@@ -181,23 +179,20 @@ def head_run(
         yield HeadRun(output, loaded, model, opened, seed, jobs)
 
 
-def refuse_unwritable(output: Path, *, head_of: HeadCommand | None = None) -> None:
-    """Refuse a folder that cannot be written to, before anything is analysed.
+def check_output(output: Path, command: HeadCommand) -> None:
+    """Refuse a folder that a head cannot be saved in, before anything is analysed.
 
     Parameters
     ----------
     output : Path
         The folder to save in.
-    head_of : 'train', 'extend', 'learn' or None
+    command : 'train', 'extend' or 'learn'
         The command that will save a head there; it may replace only its own.
     """
-    from tonearm import files
     from tonearm.training import run_folder
 
-    if reason := files.refusal(output):
-        raise DatasetError(f"{output} cannot be written: {reason}")
-    if head_of:
-        run_folder.refuse_for_head(output, head_of)
+    outputs.refuse_unwritable(output)
+    run_folder.refuse_for_head(output, command)
 
 
 def print_figures(figures: Values, what: str) -> None:
@@ -245,19 +240,3 @@ def signed(change: Difference) -> str:
         A difference of accuracies.
     """
     return f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
-
-
-@contextmanager
-def interruptible(hint: str) -> Iterator[None]:
-    """Exit with 130 and a word on Ctrl-C.
-
-    Parameters
-    ----------
-    hint : str
-        What is kept, and what continues from there.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        console.say(f"Interrupted. {hint}")
-        raise typer.Exit(console.EXIT_INTERRUPTED) from None

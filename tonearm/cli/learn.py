@@ -30,7 +30,7 @@ def learn(
     from tonearm.training.lesson import Lesson
 
     if save:
-        heads.refuse_unwritable(output, head_of="learn")
+        heads.check_output(output, "learn")
     with heads.head_run(output, model, library, seed=seed) as run:
         lesson = Lesson.of(run.library, run.base)
         learnt = lesson.measure(seed=seed)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tonearm.cli import console
-from tonearm.errors import ModelError, counted
+from tonearm.cli import console, outputs
+from tonearm.errors import ModelError, counted, writing
 
 if TYPE_CHECKING:
     from tonearm.model.file import Model
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from tonearm.model.imports.metadata import Metadata
 
 _NOT_WRITTEN = "No model file was written: add --accept-licence if you accept the licence."
+
+
+def _model_file(path: Path | None) -> Path | None:
+    # A model of one's own took hours to train.
+    return outputs.only_over(path, "an imported model", _is_imported)
+
+
+def _is_imported(path: Path) -> bool:
+    from tonearm.model import file as model_file
+
+    try:
+        return "imported" in model_file.load(path).training
+    except ModelError:
+        return False
 
 
 def import_model(
@@ -54,7 +68,7 @@ def import_model(
         typer.Option(
             "--output",
             "-o",
-            callback=console.output_file,
+            callback=_model_file,
             help="Model file to write.",
             show_default="NAME.tonearm here",
         ),
@@ -70,8 +84,6 @@ def import_model(
     from tonearm.model import file as model_file
     from tonearm.model.imports import make
 
-    if output is not None:
-        _refuse_other(output)
     given = [name for name in (network, head) if name is not None]
     described = metadata or [_next_to(name) for name in given]
     # Which metadata belong to which network is known by their order alone.
@@ -97,28 +109,10 @@ def import_model(
             f"{console.printable(path)} exists already: name it to replace it, or name another file"
         )
         raise typer.BadParameter(words, param_hint="-o")
-    replaced = console.replaced(path)
-    try:
+    replaced = outputs.replaced(path)
+    with writing(path, ModelError):
         model_file.save(made, path)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be written: {error.strerror}") from None
     _print_made(made, f"{console.printable(path)}{replaced}")
-
-
-def _refuse_other(path: Path) -> None:
-    """Refuse to replace what is no imported model: a model of one's own took hours to train."""
-    from tonearm.model import file as model_file
-
-    # An empty file has nothing to lose, and a device keeps nothing.
-    if not path.is_file() or not path.stat().st_size:
-        return
-    try:
-        ours = "imported" in model_file.load(path).training
-    except ModelError:
-        ours = False
-    if not ours:
-        words = f"{console.printable(path)} is not an imported model: name another file"
-        raise typer.BadParameter(words, param_hint="-o")
 
 
 def _next_to(name: str) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tonearm.cli import console
+from tonearm.cli import console, outputs
 from tonearm.cli.library_options import Location, location
-from tonearm.errors import counted
+from tonearm.errors import TonearmError, counted, writing
 
 if TYPE_CHECKING:
     from tonearm.library.playlist import Entry, Playlist
@@ -40,7 +40,7 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        callback=console.output_file,
+        callback=outputs.output_file,
         help="Write to this file instead of stdout.",
     ),
 ]
@@ -175,8 +175,9 @@ def write_playlist(
         # A list that is there may be one that a person wants to keep.
         console.say(f"{console.printable(output)} is not written")
     else:
-        replaced = console.replaced(output)
-        write_atomically(output, made.data)
+        replaced = outputs.replaced(output)
+        with writing(output, TonearmError):
+            write_atomically(output, made.data)
         console.say(f"{counted(count, 'track')} in {console.printable(output)}{replaced}")
     # Named, and no fault: such a name has no place in the list today and tomorrow.
     console.report("left out", [(path, LINE_BREAK) for path in made.left_out])

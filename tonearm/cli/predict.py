@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from tonearm.cli import console
+from tonearm.cli import console, outputs
 from tonearm.cli.progress_bar import Progress
 from tonearm.faults import Faults
 from tonearm.files import cores
@@ -59,7 +59,7 @@ def predict(
         typer.Option(
             "--output",
             "-o",
-            callback=console.output_file,
+            callback=outputs.output_file,
             help="Write to this file, or many timelines to a folder.",
         ),
     ] = None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tonearm.cli import console
+from tonearm.cli import console, outputs
 from tonearm.cli.cluster import Engine, without_remarks
 from tonearm.cli.datasets import DAMAGED_ARE, prepare_audio
 from tonearm.cli.progress_bar import Progress
@@ -17,6 +18,12 @@ from tonearm.faults import Faults
 if TYPE_CHECKING:
     from tonearm.data.index import Index
     from tonearm.data.prepare import Outcomes
+
+
+def _json_file(path: Path | None) -> Path | None:
+    # --json stands next to the names of folders and tables, which a slip would lose.
+    is_one = partial(outputs.begins, first=b'{"mapping"')
+    return outputs.only_over(path, "such a file of MFCCs", is_one)
 
 
 def prepare(
@@ -41,7 +48,7 @@ def prepare(
         Path | None,
         typer.Option(
             "--json",
-            callback=console.json_file,
+            callback=_json_file,
             help="Also write MFCCs as JSON to this file.",
         ),
     ] = None,
@@ -72,7 +79,7 @@ def prepare(
     table = groups.read_artists(artists) if artists else None
     labelled = tables.read(labels) if labels else None
     failures = Faults()
-    try:
+    with console.interruptible():
         with without_remarks() if on else nullcontext():
             done = prepare_audio(
                 folder,
@@ -85,17 +92,12 @@ def prepare(
         failures += done.index.failed
         if json_path:
             failures += _write_json(done.index, json_path)
-    except KeyboardInterrupt:
-        console.say("Interrupted. What was done is kept; the same command continues from there.")
-        raise typer.Exit(console.EXIT_INTERRUPTED) from None
     for genre, count in index.describe(done.index)["genres"].items():
         print(f"{console.printable(genre)}\t{count}")
     console.close("could not be used", failures, damaged=done.damaged, damaged_are=DAMAGED_ARE)
 
 
 def _on_cluster(address: str | None) -> Outcomes:
-    from functools import partial
-
     from tonearm.distributed.prepare import outcomes
 
     return partial(outcomes, address=address)
@@ -104,10 +106,11 @@ def _on_cluster(address: str | None) -> Outcomes:
 def _write_json(made: Index, path: Path) -> Faults:
     from tonearm.data import original_json
 
-    if path.is_file():
-        console.say(f"{console.printable(path)}{console.replaced(path)}")
+    note = outputs.replaced(path)
     with (
         console.quiet_decoders(),
         Progress(len(made.tracks), unit="tracks") as progress,
     ):
-        return original_json.write_json(made, path, on_done=progress.advance)
+        failed = original_json.write_json(made, path, on_done=progress.advance)
+    console.say(f"MFCCs: {console.printable(path)}{note}")
+    return failed

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tonearm.cli import console, heads
+from tonearm.cli import console, heads, outputs
 from tonearm.cli.library_options import Location
 from tonearm.errors import DatasetError
 from tonearm.nets import ARCHITECTURES, external
@@ -95,25 +95,25 @@ def train(
     }
     _refuse_unheeded({option for option, there in given.items() if there}, arch)
     # Asked first: an hour of analysis must not end in a model that cannot be saved.
-    heads.refuse_unwritable(output, head_of="train" if arch == _HEAD else None)
-    again = "What was analysed is kept; the same command continues from there."
     if arch == _HEAD:
         from tonearm.cli.train_head import train_head
 
+        heads.check_output(output, "train")
         console.use_device(device)
         assert data is not None
         # Wrong settings and splits are named before the library is opened or a file decoded.
         seeds = _seeds(tuple(settings or ()))
         _refuse_early(data, split)
         with (
-            heads.interruptible(again),
+            console.interruptible(),
             heads.head_run(output, model, library, seed=seed, jobs=jobs) as run,
         ):
             train_head(data, run, split=split, seeds=seeds)
         return
     from tonearm.cli import train_network
 
-    with heads.interruptible(f"Continue with --arch {arch} --resume -o {output}."):
+    outputs.refuse_unwritable(output)
+    with console.interruptible(f"Continue with --arch {arch} --resume -o {output}."):
         if resume:
             train_network.resume(output, arch, epochs, device)
             return

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.data.shards import FOLDER, Shards
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, writing
 from tonearm.features import DYNAMIC_RANGE_DB, POWER_FLOOR, FeatureSpec, mel_power, to_level
 from tonearm.files import write_atomically
 
@@ -84,11 +84,9 @@ class FeatureStore:
         # Without pickle: a store that somebody shares must not run code.
         np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
         path = self._path(sound)
-        try:
+        with writing(path, DatasetError):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, stream.getvalue())
-        except OSError as error:
-            raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
 
     def get(self, sound: str) -> Array:
         """The array of a sound, mapped from disk and read-only.
@@ -151,11 +149,9 @@ def open_store(
     root = Path(root)
     file = root / _STORE
     if create and wanted is not None and not file.exists():
-        try:
+        with writing(root, DatasetError):
             root.mkdir(parents=True, exist_ok=True)
             write_atomically(file, json.dumps(wanted, indent=1, sort_keys=True).encode())
-        except OSError as error:
-            raise DatasetError(f"{root} cannot be written: {error.strerror}") from None
     try:
         found = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:

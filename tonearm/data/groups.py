@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tonearm.data.index import Track, stem
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, writing
 from tonearm.files import write_atomically
 
 _ARTIST, _FOLDER, _TRACK = "artist:", "folder:", "track:"
@@ -393,10 +393,8 @@ def write_artists(path: Path, artists: Mapping[str, str]) -> None:
         Artist by clip.
     """
     lines = ["clip\tartist", *(f"{clip}\t{artist}" for clip, artist in artists.items())]
-    try:
+    with writing(path, DatasetError):
         write_atomically(path, "\n".join([*lines, ""]).encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def artists_of(names: Collection[str], table: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tonearm.audio import AUDIO_SUFFIXES
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, writing
 from tonearm.faults import Fault
 from tonearm.files import write_atomically
 from tonearm.genres import BUILTIN_GENRES, key
@@ -125,10 +125,8 @@ class Index:
         rows = [header, *(asdict(track) for track in self.tracks)]
         # ASCII: a file name that is not valid Unicode survives as escapes.
         data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        try:
+        with writing(path, DatasetError):
             write_atomically(path, data)
-        except OSError as error:
-            raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def load(path: str | os.PathLike[str]) -> Index:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tonearm.data.groups import by_written_name, written_as
 from tonearm.data.index import genre_of
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, writing
 from tonearm.files import write_atomically
 from tonearm.genres import key
 
@@ -119,10 +119,8 @@ def write(labels: Labels, path: Path, *, columns: Sequence[str] = tuple(_COLUMNS
     for name, label in labels.items():
         row = {"path": name, "genre": ";".join(label.genres), "artist": label.artist}
         table.writerow(row | {"album": label.album, "split": label.subset})
-    try:
+    with writing(path, DatasetError):
         write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def kept(prepared: Path) -> Labels | None:

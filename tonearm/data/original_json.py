@@ -17,7 +17,7 @@ import numpy as np
 from tonearm import audio
 from tonearm.data.index import Index
 from tonearm.data.splits import EXCERPTS
-from tonearm.errors import DatasetError, DecodeError
+from tonearm.errors import DatasetError, DecodeError, writing
 from tonearm.faults import Faults
 from tonearm.features import GTZAN_SPEC, Float32, mel_power, mfcc, power_to_db
 from tonearm.files import replacing
@@ -94,27 +94,24 @@ def write_json(
     tracks: list[str] = []
     groups: list[str] = []
     failed = Faults()
-    try:
-        with replacing(path, "t") as file:
-            file.write(f'{{"mapping": {json.dumps(made.labels)},\n"mfcc": [')
-            for track in made.tracks:
-                try:
-                    sound = audio.decode(Path(made.source) / track.name)
-                except DecodeError as error:
-                    failed.add(track.name, error)
-                    continue
-                rate_hz = GTZAN_SPEC.sample_rate_hz
-                samples = audio.resample(sound.samples, sound.sample_rate_hz, rate_hz)
-                for values in segment_mfccs(samples):
-                    file.write(",\n" if labels else "\n")
-                    # Four decimals are plenty: MFCCs go into the hundreds.
-                    file.write(json.dumps(np.round(values.astype(float), 4).tolist()))
-                    labels.append(made.labels.index(track.genre))
-                    tracks.append(track.name)
-                    groups.append(track.group)
-                on_done()
-            more = {"labels": labels, "tracks": tracks, "groups": groups}
-            file.write(f"],\n{json.dumps(more)[1:]}\n")  # without the opening brace
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None
+    with writing(path, DatasetError), replacing(path, "t") as file:
+        file.write(f'{{"mapping": {json.dumps(made.labels)},\n"mfcc": [')
+        for track in made.tracks:
+            try:
+                sound = audio.decode(Path(made.source) / track.name)
+            except DecodeError as error:
+                failed.add(track.name, error)
+                continue
+            rate_hz = GTZAN_SPEC.sample_rate_hz
+            samples = audio.resample(sound.samples, sound.sample_rate_hz, rate_hz)
+            for values in segment_mfccs(samples):
+                file.write(",\n" if labels else "\n")
+                # Four decimals are plenty: MFCCs go into the hundreds.
+                file.write(json.dumps(np.round(values.astype(float), 4).tolist()))
+                labels.append(made.labels.index(track.genre))
+                tracks.append(track.name)
+                groups.append(track.group)
+            on_done()
+        more = {"labels": labels, "tracks": tracks, "groups": groups}
+        file.write(f"],\n{json.dumps(more)[1:]}\n")  # without the opening brace
     return failed

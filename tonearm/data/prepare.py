@@ -29,7 +29,7 @@ from tonearm.data.feature_store import FeatureStore, checksum, identity, open_st
 from tonearm.data.folder import Listing, look
 from tonearm.data.index import Index, Track
 from tonearm.data.labels import Label, Labels
-from tonearm.errors import DatasetError, DecodeError
+from tonearm.errors import DatasetError, DecodeError, would_lose, writing
 from tonearm.faults import Fault, Faults
 from tonearm.features import GTZAN_SPEC, FeatureSpec
 from tonearm.model.encoder import SHORTEST_S
@@ -170,10 +170,7 @@ def _refuse_other(out: Path, given: Sequence[str]) -> None:
         return
     for name in (*given, JOURNAL, index.FILE_NAME, FINGERPRINTS, FEATURES):
         if (out / name).exists() and not feature_store.is_store(out / name):
-            raise DatasetError(
-                f"{out} has a {name} that `tonearm prepare` did not make and would replace: name "
-                "another folder with --output"
-            )
+            raise would_lose(out, f"a {name} that `tonearm prepare` did not make")
 
 
 def _here(make_work: MakeWork, names: Sequence[str], *, jobs: int) -> Iterator[Outcome[str]]:
@@ -404,12 +401,10 @@ class _Journal:
 
     def add(self, name: str, path: Path, record: dict[str, Any]) -> None:
         row = {"name": name, "stamp": _stamp(path), "record": record}
-        try:
+        with writing(self._path, DatasetError):
             self._file.write(json.dumps(row).encode() + b"\n")
             # Flushed, so that a kill loses the file in flight at most.
             self._file.flush()
-        except OSError as error:
-            raise DatasetError(f"{self._path} cannot be written: {error.strerror}") from None
 
 
 def _stamp(path: Path) -> list[int]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, writing
 
 Array = NDArray[Any]
 
@@ -75,7 +75,7 @@ class Shards:
         """
         data = np.ascontiguousarray(array)
         folder = self.root / FOLDER
-        try:
+        with writing(folder, DatasetError):
             folder.mkdir(parents=True, exist_ok=True)
             shard = self._shard(folder, data.nbytes)
             with open(shard, "ab") as file:
@@ -95,8 +95,6 @@ class Shards:
             with open(folder / _INDEX, "ab") as file:
                 # A line of its own, also after one that a kill cut short.
                 file.write(b"\n" + json.dumps(place).encode())
-        except OSError as error:
-            raise DatasetError(f"{folder} cannot be written: {error.strerror}") from None
         self._places[sound] = place
 
     def get(self, sound: str) -> Array:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.errors import LibraryError
+from tonearm.errors import LibraryError, writing
 from tonearm.model import file as model_file
 from tonearm.serve import jobs, scan, schema
 from tonearm.serve.problems import Json
@@ -102,10 +102,8 @@ def adopt(request: Request, wanted: AdoptRequest) -> Response:
 
     def work(job: jobs.Job) -> dict[str, Any]:
         path = _free_path(service.library_path)
-        try:
+        with writing(path, LibraryError):
             model_file.save(proposed[1], path)
-        except OSError as error:
-            raise LibraryError(f"{path} cannot be written: {error.strerror}") from None
         # Before the scan, which classifies by the model in use.
         service.use(path)
         service.proposed = None

@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, would_lose, writing
 from tonearm.features import FeatureSpec
 from tonearm.files import write_atomically
 from tonearm.model.file import Model
@@ -68,12 +68,10 @@ def export(model: Model, folder: Path) -> list[str]:
     if model.texture is not None and model.head.texture is not None:
         files["texture.onnx"] = model.texture.encoder
     _refuse_other(folder, list(files))
-    try:
+    with writing(folder, DatasetError):
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             write_atomically(folder / name, data)
-    except OSError as error:
-        raise DatasetError(f"{folder} cannot be written: {error.strerror}") from None
     return list(files)
 
 
@@ -90,10 +88,7 @@ def _refuse_other(folder: Path, names: Sequence[str]) -> None:
         ours, script = False, b""
     if not ours or script != SCRIPT.read_bytes():
         changed = SCRIPT_NAME if ours else there[0]
-        raise DatasetError(
-            f"{folder} has a {changed} that this command did not make and would replace: name "
-            "another folder with -o, or move it away"
-        )
+        raise would_lose(folder, f"a {changed} that this command did not make")
 
 
 def settings(model: Model) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, writing
 from tonearm.files import write_atomically
 
 RUN, SPLIT, CHECKPOINT = "run.json", "split.txt", "checkpoint.pt"
@@ -157,9 +157,7 @@ def write(path: Path, data: bytes) -> None:
     data : bytes
         The content.
     """
-    try:
+    with writing(path, DatasetError):
         # At each file: a folder that somebody deleted while the run goes on shall not end it.
         os.makedirs(path.parent, exist_ok=True)
         write_atomically(path, data)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror}") from None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from tonearm.errors import DatasetError
+from tonearm.errors import DatasetError, would_lose
 from tonearm.training.run import (
     BUNDLE,
     CHECKPOINT,
@@ -51,15 +51,15 @@ def refuse_for_head(out: Path, command: HeadCommand) -> None:
         Which command saves the head.
     """
     if begun := _there(out, _BEGUN):
-        raise _refused(out, f"a network's run ({begun[0]})")
+        raise would_lose(out, f"a network's run ({begun[0]})")
     there = _there(out, _OF_HEAD)
     if not there:
         return
     made_by = _head_command(out)
     if made_by is None:
-        raise _refused(out, f"another {there[0]}")
+        raise would_lose(out, f"another {there[0]}")
     if made_by != command:
-        raise _refused(out, f"a model that `tonearm {made_by}` made")
+        raise would_lose(out, f"a model that `tonearm {made_by}` made")
 
 
 def refuse_for_network(out: Path) -> None:
@@ -75,7 +75,7 @@ def refuse_for_network(out: Path) -> None:
     if _is_begun(out):
         there = [name for name in there if name not in _OF_BEGINNING]
     if there:
-        raise _refused(out, f"another {there[0]}")
+        raise would_lose(out, f"another {there[0]}")
 
 
 def _is_begun(out: Path) -> bool:
@@ -88,12 +88,6 @@ def _is_begun(out: Path) -> bool:
 
 def _there(out: Path, names: Sequence[str]) -> list[str]:
     return [name for name in names if (out / name).exists()]
-
-
-def _refused(out: Path, what: str) -> DatasetError:
-    return DatasetError(
-        f"{out} holds {what}, which would be lost: name another folder with -o, or move it away"
-    )
 
 
 def _head_command(out: Path) -> HeadCommand | None:
