@@ -5,8 +5,13 @@ import os
 import pytest
 from test_library_store import STATUS, put
 
+from tonearm.errors import GenreError
 from tonearm.library import browse
 from tonearm.library.browse import Filter, Order
+from tonearm.library.filters import resolve_genres
+from tonearm.library.listing import Query, rows
+from tonearm.library.overview import overview
+from tonearm.library.playlist import Conditions, select
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import FileTags, Library
 from tonearm.library.unwritten import count_named, count_unwritten
@@ -63,6 +68,27 @@ def test_order_is_without_case_and_what_has_no_value_comes_last(library):
     assert found(library, by="tag") == "21534"
     assert found(library, by="artist")[:2] == "31"
     assert found(library, by="artist", descending=True)[:2] == "13"
+
+
+def test_a_file_that_cannot_be_read_is_none_without_a_genre_tag(library):
+    read = FileTags(error="its tags cannot be read")
+    library.put_track(b"/m/6.mp3", STATUS, read, sound=1)
+    bare = [3, 4]
+    assert browse.numbers(library, Filter(tag="none")) == bare
+    assert overview(library).untagged == len(bare)
+    assert [row.path for row in rows(library, Query(tag="none"))] == [
+        track.path for track, _ in browse.with_reviews(library, bare)
+    ]
+    listed = [entry.path for entry in select(library, Conditions(has_genre=False, copies=True))]
+    assert listed == [row.path for row in rows(library, Query(tag="none"))]
+
+
+def test_a_genre_that_no_model_knows_and_no_track_has_is_refused(library):
+    library.write("UPDATE sounds SET genre = 'Polka' WHERE key = 'k1'")
+    assert resolve_genres(library, ["polka", "UNKNOWN"]) == ("Polka", "unknown"), "by another model"
+    with pytest.raises(GenreError, match=r"no genre 'zydeco' in this library; it knows .*Polka"):
+        browse.numbers(library, Filter(genre="zydeco"))
+    assert browse.numbers(library, Filter(genre="zydeco", also=("Zydeco",))) == []
 
 
 def test_what_a_person_said_and_no_file_holds_yet(library, tmp_path):

@@ -178,6 +178,9 @@ def test_pages_filters_and_order(tmp_path):
         assert [row["id"] for row in found(genre="jazz")["tracks"]] == jazz
         unknown = [row["id"] for row in rows if row["genre"] is None]
         assert [row["id"] for row in found(genre="unknown")["tracks"]] == unknown
+        # As `tonearm list` refuses it.
+        refused = client.get("/api/v1/tracks", params={"genre": "polka"})
+        assert refused.status_code == 422 and "no genre 'polka'" in refused.json()["detail"]
         bare = [row["id"] for row in rows if not row["genres"]]
         assert client.get("/api/v1/track-ids", params={"tag": "none"}).json()["ids"] == bare
         odd = [

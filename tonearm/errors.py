@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -178,6 +178,21 @@ class ModelError(TonearmError):
 
 class LibraryError(TonearmError):
     """The library database cannot be opened, read or written."""
+
+
+class GenreError(LibraryError):
+    """No track of the library can have a genre that is asked for.
+
+    Parameters
+    ----------
+    genre : str
+        What was asked for.
+    known : iterable of str
+        Genres that tracks of the library can have.
+    """
+
+    def __init__(self, genre: str, known: Iterable[str]) -> None:
+        super().__init__(f"no genre '{genre}' in this library; it knows {', '.join(known)}")
 
 
 class NothingToUndoError(LibraryError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -330,9 +330,12 @@ def _open_sndfile(path: Path) -> AudioReader:
     try:
         return SndfileReader(path)
     except MiscountedMp3Error as error:
-        if error.count is None or not error.count.is_uniform:
-            raise  # FFmpeg reads through it
-        return counted_reader(path, error.count)
+        if error.count is not None and error.count.is_uniform:
+            return counted_reader(path, error.count)
+        # FFmpeg reads through it. Not by `_open_ffmpeg`, which would count the same frames again.
+        with suppress(DecodeError):
+            return AvReader(path)
+        raise
 
 
 def _open_ffmpeg(path: Path) -> AudioReader:

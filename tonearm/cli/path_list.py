@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from tonearm.containers.kinds import container_of
-from tonearm.containers.not_audio import packed
+from tonearm.containers.not_audio import CUE_SHEET, packed
 
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 _PLAYLIST = "#EXTM3U"
@@ -22,7 +22,7 @@ _MPEG = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")
 # How lists of other kinds begin, and what they are.
 _OTHER_LISTS = (
     (b"<", "is XML: give an M3U8, or a list of paths"),
-    (b'FILE "', "is a CUE sheet. Give the audio file that it names"),
+    (b'FILE "', CUE_SHEET),
     (b'["', "is JSON. Write one path a line"),
     (b"{", "is JSON. Write one path a line"),
 )

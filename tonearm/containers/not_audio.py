@@ -57,13 +57,14 @@ _OTHERS = (
     (b"OFR ", "is OptimFROG, which Tonearm cannot decode. Convert it to FLAC"),
     (b"LA0", "is Lossless Audio (LA), which Tonearm cannot decode. Convert it to FLAC"),
 )
+CUE_SHEET = "is a CUE sheet. Give the audio file that it names"
 # Beginnings of texts, in lower case.
 _TEXTS = (
     ("<!doctype html", "is a web page, not a song. Download the song again"),
     ("<html", "is a web page, not a song. Download the song again"),
     ("#extm3u", "is a playlist. Read it with --files-from"),
     ("[playlist]", "is a playlist. Read it with --files-from"),
-    ('file "', "is a CUE sheet. Give the audio file that it names"),
+    ('file "', CUE_SHEET),
 )
 _TEXT = "is text, not sound. Download the song again, or leave it out"
 # Shorter ones may be the first bytes of a song that was cut off there.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tonearm.errors import GenreError
+from tonearm.genres import MIX, UNKNOWN, find
 from tonearm.library.links import COPIED, no_link
 from tonearm.library.overview import known_genres
 from tonearm.library.places import PRESENT, note_offline
@@ -28,6 +31,17 @@ _STATES = {
     "copy": COPIED,
 }
 AMONG = "IN (SELECT value FROM json_each(?))"
+# The genre by sound. A file that failed has none either, but nothing was said of its sound.
+HAS_GENRE = f"t.sound IS NOT NULL AND {KIND} {AMONG}"
+# Who wrote the genre in the file's tags. What programs write where nobody chose a genre counts as
+# none; of a file that cannot be read nobody knows.
+TAGGED = {
+    "none": "NOT names_genre(t.genres) AND t.error_kind IS NULL AND t.tag_error IS NULL",
+    "tonearm": "names_genre(t.genres) AND t.by_tonearm",
+    "person": "names_genre(t.genres) AND NOT t.by_tonearm",
+}
+# Of the pairs that `disagreeing` gives: few, so that SQLite compares strings alone.
+DISAGREES = f"NOT t.by_tonearm AND t.genres || s.genre {AMONG}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,8 @@ class Filter:
     text : str
         Part of title, artist, album or path; letters of either case.
     genre : str or None
-        By sound; ``mix`` for tracks that change genre, ``unknown`` for those of no known one.
+        By sound, in any spelling; ``mix`` for tracks that change genre, ``unknown`` for those of
+        no known one.
     min_confidence, max_confidence : float
         Bounds of the probability of the most probable genre.
     tag : 'any', 'none', 'tonearm' or 'person'
@@ -54,6 +69,8 @@ class Filter:
         This artist, letters of either case.
     album : int or None
         Id of a track: it and the others of its album.
+    also : tuple of str
+        Genres that may be asked for besides the library's, as for :func:`resolve_genres`.
     """
 
     text: str = ""
@@ -66,6 +83,7 @@ class Filter:
     state: State = "any"
     artist: str = ""
     album: int | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,18 +123,24 @@ def conditions(library: Library, wanted: Filter) -> Conditions:
         The library, prepared.
     wanted : Filter
         Which tracks.
+
+    Raises
+    ------
+    GenreError
+        When the library does not know the genre.
     """
     pairs: list[tuple[str, Any]] = [(PRESENT, None)]
     if wanted.text:
         # Found once, for the count and the page: SQLite folds ASCII alone, and Python is slower.
         found = library.rows(
             "SELECT id FROM tracks WHERE instr(folded(title, artist, album, path), ?)",
-            [folded(wanted.text)],
+            [_folded(wanted.text)],
         )
         pairs.append((f"t.id {AMONG}", json.dumps([number for (number,) in found])))
     if wanted.genre is not None:
-        # A file that failed has no genre either, but nothing was said of its sound.
-        pairs.append((f"t.sound IS NOT NULL AND {KIND} = ?", wanted.genre))
+        pairs.append(
+            (HAS_GENRE, json.dumps(resolve_genres(library, [wanted.genre], also=wanted.also)))
+        )
     if wanted.min_confidence > 0:
         pairs.append(("s.confidence >= ?", wanted.min_confidence))
     if wanted.max_confidence < 1:
@@ -127,7 +151,7 @@ def conditions(library: Library, wanted: Filter) -> Conditions:
     if wanted.state == "copy":
         pairs.append(no_link(library))
     if wanted.artist:
-        pairs.append(("folded(t.artist) = ?", folded(wanted.artist)))
+        pairs.append(("folded(t.artist) = ?", _folded(wanted.artist)))
     if wanted.album is not None:
         # By one of its tracks: names of albums are not unique, ids are.
         album = f"{ALBUM} = (SELECT {ALBUM} FROM tracks t WHERE t.id = ?)"  # noqa: S608
@@ -137,25 +161,57 @@ def conditions(library: Library, wanted: Filter) -> Conditions:
     return Conditions(" AND ".join(sql for sql, _ in pairs), values)
 
 
+def _folded(text: str) -> str | None:
+    # Lone surrogates cannot be encoded, and a NUL ends a text in SQLite's functions.
+    return folded(text.encode("utf-8", "replace").decode().replace("\0", ""))
+
+
 def _tag_conditions(library: Library, wanted: Filter) -> list[tuple[str, Any]]:
     """What the file's tag and a person's review have to be."""
     pairs: list[tuple[str, Any]] = []
-    if wanted.tag == "none":
-        pairs.append(("NOT names_genre(t.genres)", None))
-    elif wanted.tag != "any":
-        pairs.append(("names_genre(t.genres) AND t.by_tonearm = ?", int(wanted.tag == "tonearm")))
+    if wanted.tag != "any":
+        pairs.append((TAGGED[wanted.tag], None))
     if wanted.disagree:
-        pairs.append(
-            (
-                f"NOT t.by_tonearm AND t.genres || s.genre {AMONG}",
-                json.dumps(disagreeing(library)),
-            )
-        )
+        pairs.append((DISAGREES, json.dumps(disagreeing(library))))
     if wanted.review in {"none", "some"}:
         pairs.append((f"r.verdict IS {'NOT ' * (wanted.review == 'some')}NULL", None))
     elif wanted.review != "any":
         pairs.append(("r.verdict = ?", wanted.review))
     return pairs
+
+
+def resolve_genres(
+    library: Library, genres: Iterable[str], *, also: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Genres by sound as the library spells them; ``mix`` and ``unknown`` may be among them.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    genres : iterable of str
+        Names in any spelling.
+    also : iterable of str
+        Genres that may be asked for besides: of a model that has not classified the library yet.
+
+    Raises
+    ------
+    GenreError
+        When neither a model knows one nor any track has it.
+    """
+    model = library.model()
+    labels = [*(model.labels if model else ()), *also]
+    found = {genre: find(genre, [*labels, MIX, UNKNOWN]) for genre in genres}
+    if None in found.values():
+        # Tracks that another model classified keep its genres. Asked last, since it reads all rows.
+        rows = library.rows("SELECT DISTINCT genre FROM sounds WHERE genre IS NOT NULL ORDER BY 1")
+        labels = list(dict.fromkeys([*labels, *(genre for (genre,) in rows)]))
+        found = {genre: find(genre, [*labels, MIX, UNKNOWN]) for genre in genres}
+    for genre, label in found.items():
+        # In a library without a track every genre is one that none of them has.
+        if label is None and labels:
+            raise GenreError(genre, labels)
+    return tuple(label for label in found.values() if label)
 
 
 def disagreeing(library: Library) -> list[str]:

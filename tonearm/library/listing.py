@@ -10,11 +10,10 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
-from tonearm.library.filters import disagreeing
+from tonearm.library.filters import DISAGREES, HAS_GENRE, TAGGED, disagreeing, resolve_genres
 from tonearm.library.links import COPIED, no_link
 from tonearm.library.places import PRESENT, note_offline, unread
-from tonearm.library.playlist import with_labels
-from tonearm.library.rows import KIND, below
+from tonearm.library.rows import below
 from tonearm.library.store import Library
 
 
@@ -81,12 +80,6 @@ _SWITCHES = {
     "failed": "(t.error_kind IS NOT NULL OR t.tag_error IS NOT NULL)",
     "copies": COPIED,
 }
-_TAGS = {
-    # What programs write where nobody chose a genre counts as none.
-    "none": "NOT names_genre(t.genres)",
-    "tonearm": "names_genre(t.genres) AND t.by_tonearm",
-    "person": "names_genre(t.genres) AND NOT t.by_tonearm",
-}
 
 
 def rows(library: Library, query: Query = Query()) -> Iterable[Row]:
@@ -101,8 +94,8 @@ def rows(library: Library, query: Query = Query()) -> Iterable[Row]:
 
     Raises
     ------
-    LibraryError
-        When the library's model does not know a genre.
+    GenreError
+        When the library does not know a genre.
 
     Examples
     --------
@@ -177,25 +170,19 @@ def _conditions(library: Library, query: Query) -> tuple[list[str], list[object]
         where.append(condition)
         values.append(value)
     if query.tag:
-        where.append(_TAGS[query.tag])
+        where.append(TAGGED[query.tag])
     if query.paths:
         condition, value = below(query.paths)
         where.append(condition)
         values.append(value)
-    model = library.model()
-    if query.genres and model is not None:
-        names = with_labels(query.genres, model)
-        where.append(
-            # Files that were never analysed are not "unknown": nothing was asked of them.
-            f"t.sound IS NOT NULL AND {KIND} IN (SELECT value FROM json_each(?))"  # noqa: S608
-        )
-        values.append(json.dumps(names))
+    if query.genres:
+        where.append(HAS_GENRE)
+        values.append(json.dumps(resolve_genres(library, query.genres)))
     for bound, sign in ((query.min_confidence, ">="), (query.max_confidence, "<=")):
         if bound is not None:
             where.append(f"s.confidence {sign} ?")
             values.append(bound)
     if query.disagree:
-        # Joined as `disagreeing` joins them: few pairs, so that SQLite compares strings alone.
-        where.append("NOT t.by_tonearm AND t.genres || s.genre IN (SELECT value FROM json_each(?))")
+        where.append(DISAGREES)
         values.append(json.dumps(disagreeing(library)))
     return where, values

@@ -39,8 +39,8 @@ class Overview:
     confidence : list of int
         Tracks of a known genre whose probability is 0 to .1, .1 to .2, and so on.
     untagged, tagged_by_tonearm, disagreeing : int
-        Tracks without a genre tag; with one by Tonearm; with one by a person that names a known
-        genre other than the one by sound.
+        Files that can be read and have no genre tag; with one by Tonearm; with one by a person
+        that names a known genre other than the one by sound.
     damaged : int
         Analysed tracks that were classified by what is left of them.
     copies : int
@@ -146,10 +146,11 @@ class _Counts:
 def _counts(library: Library, labels: tuple[str, ...]) -> _Counts:
     """One pass over the analysed tracks, and one over the tags of the others."""
     found = _Counts()
-    for kind, genre, place, tags, own, count, seconds in library.rows(
+    for kind, genre, place, tags, own, known, count, seconds in library.rows(
         f"SELECT {KIND}, s.genre, min(cast(s.confidence * ? AS INTEGER), ?), t.genres,"  # noqa: S608
-        " t.by_tonearm, count(*), sum(s.duration_s) FROM tracks t JOIN sounds s ON s.id = t.sound"
-        f" WHERE {PRESENT} GROUP BY 1, 2, 3, 4, 5",
+        " t.by_tonearm, t.tag_error IS NULL, count(*), sum(s.duration_s)"
+        " FROM tracks t JOIN sounds s ON s.id = t.sound"
+        f" WHERE {PRESENT} GROUP BY 1, 2, 3, 4, 5, 6",
         # Confidence 1.0 belongs to the last bin, not to an eleventh.
         [_BINS, _BINS - 1],
     ):
@@ -158,7 +159,7 @@ def _counts(library: Library, labels: tuple[str, ...]) -> _Counts:
         found.confidence[place] += count * (genre is not None)
         found.duration_s += seconds
         if not names_genre(tags):
-            found.untagged += count
+            found.untagged += count * known
         elif own:
             found.by_tonearm += count
         elif genre is not None:
@@ -166,12 +167,11 @@ def _counts(library: Library, labels: tuple[str, ...]) -> _Counts:
             # A tag that names no genre of the model ("Other", a decade) cannot disagree.
             found.disagreeing += count * bool(named and genre not in named)
     # Of what could not be analysed, the tags may be known all the same.
-    for tags, own, count in library.rows(
-        f"SELECT genres, by_tonearm, count(*) FROM tracks t WHERE {PRESENT} AND sound IS NULL"  # noqa: S608
-        " GROUP BY 1, 2"
+    for tags, count in library.rows(
+        f"SELECT genres, count(*) FROM tracks t WHERE {PRESENT} AND sound IS NULL"  # noqa: S608
+        " AND by_tonearm GROUP BY 1"
     ):
-        found.untagged += count * (not names_genre(tags))
-        found.by_tonearm += count * bool(names_genre(tags) and own)
+        found.by_tonearm += count * names_genre(tags)
     return found
 
 

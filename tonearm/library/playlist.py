@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import LibraryError
-from tonearm.genres import MIX, UNKNOWN, find, id3_name
+from tonearm.errors import GenreError, LibraryError
+from tonearm.genres import find, id3_name
+from tonearm.library.filters import AMONG, HAS_GENRE, TAGGED, resolve_genres
 from tonearm.library.links import no_link
 from tonearm.library.places import PRESENT, note_offline
-from tonearm.library.rows import KIND, below
+from tonearm.library.rows import below
 from tonearm.library.store import Library, ModelRecord, Track
 from tonearm.tagging.plan import names_genre
 
@@ -177,13 +178,19 @@ def select(library: Library, conditions: Conditions) -> list[Entry]:
     model = library.model()
     if model is None:
         raise LibraryError(f"{library.path} holds no analysed track yet: run `tonearm scan FOLDER`")
-    conditions = _with_labels(conditions, model)
+    conditions = replace(conditions, genres=resolve_genres(library, conditions.genres))
+    if conditions.second is not None:
+        # Neither a mix nor an unknown track has a second guess of that name.
+        second = find(conditions.second, model.labels)
+        if second is None:
+            raise GenreError(conditions.second, model.labels)
+        conditions = replace(conditions, second=second)
     note_offline(library)
     where, values = _in_sql(conditions)
     # Arrays are blobs to SQLite: what is asked of them is asked in Python, and only then.
     if conditions.second is not None or conditions.tags:
         numbers = _by_arrays(library, model, conditions)
-        where.append("s.id IN (SELECT value FROM json_each(?))")
+        where.append(f"s.id {AMONG}")
         values.append(json.dumps(numbers))
     # A file is listed once, whatever its names.
     condition, links = no_link(library)
@@ -230,47 +237,11 @@ def _company(library: Library, folder: str, album: str | None) -> int:
     return sum(os.path.dirname(os.fsdecode(path)) == folder for (path,) in paths)
 
 
-def _with_labels(conditions: Conditions, model: ModelRecord) -> Conditions:
-    """The same with genres as the model spells them."""
-    second = conditions.second
-    if second is not None:
-        (second,) = with_labels([second], model, others=False)
-    return replace(conditions, genres=with_labels(conditions.genres, model), second=second)
-
-
-def with_labels(
-    genres: Iterable[str], model: ModelRecord, *, others: bool = True
-) -> tuple[str, ...]:
-    """Genres as the model spells them; ``mix`` and ``unknown`` may be among them.
-
-    Parameters
-    ----------
-    genres : iterable of str
-        Names of genres.
-    model : ModelRecord
-        The model.
-    others : bool
-        Whether ``mix`` and ``unknown`` count too.
-
-    Raises
-    ------
-    LibraryError
-        When the model does not know one.
-    """
-    labels = (*model.labels, MIX, UNKNOWN) if others else model.labels
-    found = {genre: find(genre, labels) for genre in genres}
-    for genre, label in found.items():
-        if label is None:
-            known = ", ".join(model.labels)
-            raise LibraryError(f"no genre '{genre}' in this library's model; it knows {known}")
-    return tuple(label for label in found.values() if label)
-
-
 def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
     where: list[str] = [PRESENT, "s.confidence >= ?"]
     values: list[object] = [conditions.min_confidence]
     if conditions.genres:
-        where.append(f"{KIND} IN (SELECT value FROM json_each(?))")  # noqa: S608
+        where.append(HAS_GENRE)
         values.append(json.dumps(conditions.genres))
     if conditions.min_length_s is not None:
         where.append("s.duration_s >= ?")
@@ -283,9 +254,7 @@ def _in_sql(conditions: Conditions) -> tuple[list[str], list[object]]:
         where.append("EXISTS (SELECT 1 FROM json_each(s.styles) e WHERE folded(e.key) = folded(?))")
         values.append(style)
     if conditions.has_genre is not None:
-        where.append(
-            "names_genre(t.genres)" if conditions.has_genre else "NOT names_genre(t.genres)"
-        )
+        where.append("names_genre(t.genres)" if conditions.has_genre else TAGGED["none"])
     return where, values
 
 

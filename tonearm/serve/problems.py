@@ -13,13 +13,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.errors import DecodeError, LibraryError, TagError, TonearmError
+from tonearm.errors import DecodeError, GenreError, LibraryError, TagError, TonearmError
 from tonearm.serve.schema import PATTERNS
 
 _LOGGER = logging.getLogger("tonearm.serve")
 # The first that fits counts, so the base class is last.
 _STATUS: tuple[tuple[type[TonearmError], int, str], ...] = (
     (DecodeError, 422, "unreadable"),
+    # A value that is not allowed, as any other of a query.
+    (GenreError, 422, "invalid"),
     (LibraryError, 409, "library"),
     (TagError, 409, "tags"),
     (TonearmError, 400, "tonearm"),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.genres import LONGEST_NAME, MIX, UNKNOWN, find
+from tonearm.genres import LONGEST_NAME, find
 from tonearm.library import browse
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import Track
@@ -49,22 +49,6 @@ class TrackFilter(BaseModel):
     artist: Annotated[str, Field(max_length=200)] = ""
     album: Id | None = None
 
-    def to_filter(self, labels: Sequence[str]) -> browse.Filter:
-        """For the library; in any spelling of the genre.
-
-        Parameters
-        ----------
-        labels : sequence of str
-            Genres of the model.
-        """
-        values = self.model_dump()
-        for name in ("text", "artist"):
-            # As `_clean` does for the same fields of a query.
-            values[name] = values[name].encode("utf-8", "replace").decode().replace("\0", "")
-        if self.genre:
-            values["genre"] = find(self.genre, (*labels, MIX, UNKNOWN)) or self.genre
-        return browse.Filter(**values)
-
 
 class Selection(BaseModel):
     """Tracks by id, or all that meet a filter; neither means the whole library."""
@@ -87,9 +71,9 @@ class Selection(BaseModel):
             return self.ids
         if self.filter is None:
             return None
-        labels = service.classifier.model.labels
         with service.library() as library:
-            return browse.numbers(library, self.filter.to_filter(labels))
+            wanted = browse.Filter(**self.filter.model_dump(), also=service.classifier.model.labels)
+            return browse.numbers(library, wanted)
 
     def numbers(self, service: Service) -> list[int]:
         """Ids, those of the whole library too.

@@ -20,7 +20,7 @@ from tonearm.audio import check_file
 from tonearm.audio.reader import no_file
 from tonearm.errors import DecodeError, LibraryError
 from tonearm.files import FileStatus
-from tonearm.genres import find as known_genre
+from tonearm.library.filters import resolve_genres
 from tonearm.library.reviews import attach, of_keys
 from tonearm.library.similar import probe_of, similar
 from tonearm.library.store import Track
@@ -179,7 +179,6 @@ def similar_tracks(
 ) -> Response:
     """Nearest first, copies left out."""
     service = service_of(request)
-    wanted = genre and (known_genre(genre, service.classifier.model.labels) or genre)
     found, _ = find(service, number)
     with service.library() as library:
         probe = probe_of(library, found.path, found.key)
@@ -187,7 +186,9 @@ def similar_tracks(
             raise LibraryError(
                 f"{os.path.basename(found.path)} was not analysed, so there is nothing to compare"
             )
-        matches = similar(library, probe, count=count, genre=wanted)
+        if genre is not None:
+            (genre,) = resolve_genres(library, [genre], also=service.classifier.model.labels)
+        matches = similar(library, probe, count=count, genre=genre)
         attach(library)
         said = of_keys(library, (match.track.key for match in matches))
     rows = [

@@ -12,8 +12,6 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.genres import MIX, UNKNOWN
-from tonearm.genres import find as known_genre
 from tonearm.library import browse, overview
 from tonearm.library.reviews import Review, attach
 from tonearm.library.store import Track
@@ -47,26 +45,19 @@ def filter_of(
     ] = None,
 ) -> browse.Filter:
     """The filter that a query describes."""
-    labels = service_of(request).classifier.model.labels
     return browse.Filter(
-        text=_clean(text),
-        # A genre that the model does not know finds nothing; it is no error.
-        genre=genre and (known_genre(genre, (*labels, MIX, UNKNOWN)) or genre),
+        text=text,
+        genre=genre,
         min_confidence=min_confidence,
         max_confidence=max_confidence,
         tag=tag,
         disagree=disagree,
         review=review,
         state=state,
-        artist=_clean(artist),
+        artist=artist,
         album=album,
+        also=service_of(request).classifier.model.labels,
     )
-
-
-def _clean(text: str) -> str:
-    """A text that SQLite takes."""
-    # Lone surrogates cannot be encoded, and a NUL ends a text in SQLite's functions.
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 Wanted = Annotated[browse.Filter, Depends(filter_of)]
