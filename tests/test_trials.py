@@ -191,3 +191,9 @@ def test_the_command_cross_validates_a_network_from_a_file(tmp_path: Path) -> No
     mine = arguments[arguments.index("--arch") + 1]
     again = CliRunner().invoke(app, ["train", "--arch", mine, "--resume", "-o", out])
     assert again.exit_code == 0 and again.stdout == result.stdout
+    assert "was changed" not in again.stderr
+    # An edit counts for nothing: the run has its own copy, and says so.
+    (tmp_path / "mine.py").write_text("edited")
+    again = CliRunner().invoke(app, ["train", "--arch", mine, "--resume", "-o", out])
+    assert again.exit_code == 0 and again.stdout == result.stdout
+    assert f"{tmp_path / 'mine.py'} was changed; the run goes on with its own copy" in again.stderr

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,7 @@ def resume(output: Path, arch: str, epochs: int | None, device: str) -> None:
     planned = trials.read(output)
     if planned is not None:
         _refuse_other(arch, planned.run.model, output)
+        _say_edited(arch, planned.run, output)
         if epochs is not None:
             raise typer.BadParameter(
                 "resumed folds keep their own: leave this out", param_hint="--epochs"
@@ -166,6 +168,7 @@ def resume(output: Path, arch: str, epochs: int | None, device: str) -> None:
         return
     before = read(output)
     _refuse_other(arch, before.model, output)
+    _say_edited(arch, before, output)
     train(replace(before, out=str(output), epochs=epochs or before.epochs, **on), resume=True)
     _show(output)
 
@@ -180,6 +183,16 @@ def _refuse_other(arch: str, begun: str, output: Path) -> None:
             "with -o",
             param_hint="--arch",
         )
+
+
+def _say_edited(arch: str, run: Run, output: Path) -> None:
+    """Say that a change of the network's file has no effect: the run has its own copy."""
+    # A file that has moved is not needed.
+    with suppress(DatasetError):
+        if run.code_sha256 and external.sha256(external.source(arch)[1]) != run.code_sha256:
+            name = console.printable(arch.rpartition(":")[0])
+            copy = console.printable(output / CODE)
+            console.say(f"NOTE: {name} was changed; the run goes on with its own copy, {copy}.")
 
 
 def train(run: Run, *, resume: bool) -> None:

@@ -231,18 +231,20 @@ def of_unsplit(training: Mapping[str, Any], *, learnt: int, n: int) -> list[Cave
     """
     if training.get("leaks") or learnt:
         return []  # said already, as a leak
+    sounds = learnt_sounds.LearntSounds.in_training(training)
+    if sounds is None:
+        text = (
+            "No split was named: every track is measured, even those that the model learnt from, "
+            "if this is its training data."
+        )
+        return [Caveat("caveat", text)]
+    text = f"No split was named. None of the {n} tracks is among those the model learnt from"
+    # Another encoding has another key; only means of embeddings could find it.
+    if sounds.means is None:
+        text += ", unless in another encoding: a network's file keeps only checksums"
     if learnt_sounds.complete(training):
-        text = f"No split was named. None of the {n} tracks is among those the model learnt from"
-        sounds = learnt_sounds.LearntSounds.in_training(training)
-        # Another encoding has another key; only means of embeddings could find it.
-        if sounds is not None and sounds.means is None:
-            text += ", unless in another encoding: a network's file keeps only checksums"
         return [Caveat("note", f"{text}.")]
-    text = (
-        "No split was named: every track is measured, even those that the model learnt from, "
-        "if this is its training data."
-    )
-    return [Caveat("caveat", text)]
+    return [Caveat("caveat", f"{text}, as far as its file names them: it learnt from others too.")]
 
 
 def of_learnt(names: Sequence[str], n: int) -> list[Caveat]:
