@@ -287,15 +287,17 @@ def test_a_key_right_after_select_all_is_about_all(page, many):
 
 def test_runs_of_writing_fit_a_phone(page, many):
     run = {"started_s": 1.7e9, "finished_s": 1.7e9, "undoes": None, "failed": 3, "undone": 0}
-    command = "tonearm tag /home/somebody/Music/Collection --write"
-    runs = [{**run, "id": 14 - i, "command": command, "done": 1_200} for i in range(12)]
+    run |= {"command": "tonearm tag /home/somebody/Music/Collection --write", "undone_by": []}
+    runs = [{**run, "id": 14 - i, "done": 1_200} for i in range(12)]
+    runs[1] |= {"undone": 1_000, "undone_by": [14]}
     answer = {"schema": 2, "runs": runs, "total": 14, "next": 2}
     page.route("**/tags/history*", lambda route: route.fulfill(json=answer))
     page.set_viewport_size({"width": 380, "height": 800})
     page.goto(f"{many}/#overview")
     expect(page.get_by_role("button", name="Show earlier runs", exact=True)).to_be_visible()
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 380
-    for name in ("Undo run 14", "Undo run 3"):
+    expect(page.locator(".runs")).to_contain_text("1,000 of them undone by run 14")
+    for name in ("Undo run 14", "Undo run 13", "Undo run 3"):
         box = page.get_by_role("button", name=name).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 380
 

@@ -144,10 +144,17 @@ def test_the_header_says_what_the_strip_says(page, few):
     address, folder = few
     with Library(folder.parent / "library.sqlite", write=True) as library:
         library.write("UPDATE sounds SET genre = 'metal', nearest = 'metal', confidence = 0.61")
-    open_list(page, address, "?text=midnight")
+    held = []
+    page.route("**/timeline", lambda route: held.append(route))
+    with page.expect_request("**/timeline"):
+        open_list(page, address, "?text=midnight")
     line = page.locator(".verdict-line")
     expect(line).to_contain_text("metal")
+    expect(page.locator(".basis")).to_contain_text("The whole track is being analysed.")
+    for route in held:
+        route.continue_()
     expect(page.locator(".basis")).to_contain_text("From the whole track.", timeout=30_000)
+    expect(page.locator(".basis")).not_to_contain_text("being analysed")
     expect(line).to_contain_text("jazz")
     expect(page.locator(".basis strong")).to_have_text(
         "From a few windows, as scanned: metal, 61 %."

@@ -67,7 +67,7 @@ export function makeDetail(how) {
     picture = drawn;
     now.textContent = "";
     node.replaceChildren(head(row), sounds, drawn.node, acts(), reasons, facts, like);
-    drawSound(sounds, row, null);
+    drawSound(sounds, row, null, true);
     drawn.node.hidden = Boolean(row.error);
     refresh(row);
     unwatch = player.watch(follow);
@@ -131,8 +131,9 @@ export function makeDetail(how) {
    * @param {HTMLElement} place
    * @param {Track} row
    * @param {?Prediction} whole
+   * @param {boolean} [coming] whether that of the whole track is on its way
    */
-  function drawSound(place, row, whole) {
+  function drawSound(place, row, whole, coming = false) {
     if (row.error) {
       place.replaceChildren(
         el("p", { class: "warning" }, `Could not be read: ${row.error.message}`),
@@ -158,6 +159,7 @@ export function makeDetail(how) {
         { class: "basis quiet" },
         whole ? "From the whole track. " : "From a few windows, as scanned. ",
         differs ? el(other, {}, `From a few windows, as scanned: ${scan}.`) : "",
+        coming ? "The whole track is being analysed." : "",
       ),
     );
   }
@@ -212,17 +214,23 @@ export function makeDetail(how) {
           throw error;
         },
       ),
-      ask(`/tracks/${row.id}/timeline`).then(async (values) => {
-        drawn.setTimeline(values.timeline, values.duration_s);
-        drawSound(places.sounds, row, values);
-        places.facts.querySelector(".probabilities")?.replaceWith(barsOf(values));
-        // The server has both from one analysis, so this one is there at once.
-        /** @type {?import("./api.js").Reasons} */
-        const reasons = await ask(`/tracks/${row.id}/reasons`).catch(ifNone);
-        if (reasons && !signal.aborted) typical = reasons.typical_s[0];
-        const seek = (/** @type {number} */ at) => play(at);
-        places.reasons.append(makeWhy({ reasons, prediction: values, seek, row, onopen }));
-      }),
+      ask(`/tracks/${row.id}/timeline`).then(
+        async (values) => {
+          drawn.setTimeline(values.timeline, values.duration_s);
+          drawSound(places.sounds, row, values);
+          places.facts.querySelector(".probabilities")?.replaceWith(barsOf(values));
+          // The server has both from one analysis, so this one is there at once.
+          /** @type {?import("./api.js").Reasons} */
+          const reasons = await ask(`/tracks/${row.id}/reasons`).catch(ifNone);
+          if (reasons && !signal.aborted) typical = reasons.typical_s[0];
+          const seek = (/** @type {number} */ at) => play(at);
+          places.reasons.append(makeWhy({ reasons, prediction: values, seek, row, onopen }));
+        },
+        (error) => {
+          drawSound(places.sounds, row, null);
+          throw error;
+        },
+      ),
       ask(`/similar/${row.id}?count=6`).then((answer) => places.like.append(...alikeOf(answer))),
     ]);
     const thrown = results.flatMap((result) => ("reason" in result ? [result.reason] : []));

@@ -188,7 +188,7 @@ const KEYS = [
   ["W", "show what would be written"],
   ["1 to 9, 0", "in Review, and where you change a genre: choose the genre with that number"],
   ["C, letters, Enter", "choose any genre by the beginning of its name"],
-  ["/", "search"],
+  ["/", "in List: search"],
   ["?", "show these keys"],
 ];
 

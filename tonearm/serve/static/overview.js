@@ -39,6 +39,7 @@ import { makeLearn, nameOfModel } from "./learn.js";
  * @property {number} done files
  * @property {number} failed
  * @property {number} undone
+ * @property {number[]} undone_by runs
  */
 /** @typedef {{runs: Run[], total: number, next: ?number}} History */
 
@@ -161,6 +162,9 @@ export function makeOverview({ undoRun }) {
       const at = new Date(run.started_s * 1000).toLocaleString();
       const left = run.done - run.undone;
       const undo = button("Undo", () => undoRun(run.id), { "aria-label": `Undo run ${run.id}` });
+      // In the words of `tonearm history`.
+      const some = left > 0 ? `${number(run.undone)} of them ` : "";
+      const undone = `${some}undone by run ${run.undone_by.join(", ")} `;
       return el(
         "tr",
         {},
@@ -169,7 +173,7 @@ export function makeOverview({ undoRun }) {
         el("td", {}, what),
         el("td", { class: "length" }, count(run.done, "file")),
         el("td", { class: "length" }, run.failed ? `${number(run.failed)} skipped` : ""),
-        el("td", {}, !run.undoes && left > 0 ? undo : run.undone ? "undone" : ""),
+        el("td", {}, run.undone ? undone : "", !run.undoes && left > 0 ? undo : ""),
       );
     });
     const heads = ["Run", "When", "What", "Written", "Skipped", ""];
