@@ -145,7 +145,11 @@ def test_the_header_says_what_the_strip_says(page, few):
     with Library(folder.parent / "library.sqlite", write=True) as library:
         library.write("UPDATE sounds SET genre = 'metal', nearest = 'metal', confidence = 0.61")
     held = []
-    page.route("**/timeline", lambda route: held.append(route))
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/timeline", hold)
     with page.expect_request("**/timeline"):
         open_list(page, address, "?text=midnight")
     line = page.locator(".verdict-line")
