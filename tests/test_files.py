@@ -222,6 +222,10 @@ def test_numbers_of_a_file_fit_a_database_and_stay_apart() -> None:
 )
 def test_why_a_file_cannot_be_read(tmp_path: Path, error: OSError, words: str) -> None:
     assert why_unreadable(tmp_path / "a.mp3", error) == words
+    if isinstance(error, FileNotFoundError):
+        # pathlib leaves one slash.
+        for named in ("https://example.org/a.mp3", Path("https://example.org/a.mp3")):
+            assert why_unreadable(named, error) == "is a URL: download it, and name the file"
 
 
 def test_large_files_are_seen_through_a_window(

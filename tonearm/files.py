@@ -9,6 +9,7 @@ import errno
 import io
 import mmap
 import os
+import re
 import secrets
 import tempfile
 from collections import deque
@@ -20,6 +21,7 @@ from typing import IO, Any, BinaryIO, Literal, NamedTuple, cast
 
 # Of a temporary file's name; the rest is for what makes it unique.
 _NAME_BYTES = 200
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 # What a write raises without a name where there is no room; EDQUOT is not everywhere.
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 # Larger files are looked at through a window: a worker may take 4 GiB of addresses.
@@ -252,6 +254,23 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether somebody named a web address in place of a file.
+
+    Parameters
+    ----------
+    path : path
+        As it was named.
+
+    Examples
+    --------
+    >>> is_url("https://example.org/a.mp3"), is_url(Path("https://a.b")), is_url("C:/a.mp3")
+    (True, True, False)
+    """
+    # pathlib leaves one of two slashes; one letter is a drive.
+    return bool(_URL.match(os.fspath(path)))
+
+
 def why_unreadable(path: str | os.PathLike[str], error: OSError) -> str:
     """What is wrong with a file or folder that cannot be read, in the same words everywhere.
 
@@ -263,6 +282,9 @@ def why_unreadable(path: str | os.PathLike[str], error: OSError) -> str:
         What the system said of it.
     """
     if isinstance(error, FileNotFoundError):
+        # An object of a store is a path of its own kind, which can be read.
+        if isinstance(path, str | Path) and is_url(path):
+            return "is a URL: download it, and name the file"
         broken_link = os.path.islink(path)
         return "is a link to a file that does not exist" if broken_link else "does not exist"
     if isinstance(error, PermissionError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from tonearm.audio import ArrayReader, AudioReader, open_audio
 from tonearm.audio.reader import Float32, mono
 from tonearm.errors import DecodeError
+from tonearm.files import is_url, why_unreadable
 
 Source = str | os.PathLike[str] | IO[bytes] | NDArray[Any]
 
@@ -31,7 +31,6 @@ Source = str | os.PathLike[str] | IO[bytes] | NDArray[Any]
 _MOST_CHANNELS = 64
 # Floats may exceed full scale a little; ten times (+20 dB) are integers that nobody divided.
 _HIGHEST_FLOAT = 10.0
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TEXT: type[Any] = io.TextIOBase
 
 
@@ -165,8 +164,8 @@ def _check_path(path: str) -> None:
     """Name what only looks like a path; as a path, its words would be others."""
     if not path:
         raise DecodeError(path, "missing", "names no file")
-    if _URL.match(path) and not os.path.exists(path):
-        raise DecodeError(path, "missing", "is a URL: download it, and name the file")
+    if is_url(path) and not os.path.exists(path):
+        raise DecodeError(path, "missing", why_unreadable(path, FileNotFoundError()))
 
 
 @contextmanager

@@ -168,6 +168,20 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def say_whole(most: int) -> None:
+    """Say why another command may name another genre for the same file.
+
+    Parameters
+    ----------
+    most : int
+        Windows of a track that commands analyse which do not need all of it.
+    """
+    say(
+        f"The whole track was analysed. `scan`, and `predict` without --timeline, analyse up to "
+        f"{most} windows, so genre and confidence can differ; `tag` goes by those of the scan."
+    )
+
+
 def caveat(found: Iterable[Caveat], about: str = "") -> None:
     """What may flatter a figure, a line each.
 

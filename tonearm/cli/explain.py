@@ -90,11 +90,7 @@ def explain(
         _print_table(prediction, prediction.reasons)
         # Only a model that stops early can give another answer for the same file.
         if classifier.model.stop_confidence < 1:
-            most = classifier.model.windows_per_track
-            console.say(
-                f"The whole track was analysed. `tonearm predict` analyses up to {most} windows, "
-                "so its genre and its confidence can differ."
-            )
+            console.say_whole(classifier.model.windows_per_track)
     if output is not None:
         console.say(f"The most typical seconds are in {console.printable(output)}.")
 

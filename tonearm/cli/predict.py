@@ -149,11 +149,7 @@ def predict(
         interrupted = _write_all(results, write, progress, failures, damaged)
     analysed = len(files) > len(failures)
     if analysed and timeline and output_format == "table" and classifier.model.stop_confidence < 1:
-        most = classifier.model.windows_per_track
-        console.say(
-            f"For a timeline the whole track was analysed. Without --timeline, up to {most} "
-            "windows are analysed, so genre and confidence can differ."
-        )
+        console.say_whole(classifier.model.windows_per_track)
     console.report("got no timeline", unwritten)
     if output_format == "cue":
         reason = "has a double quote or a line break in its name: rename it, or edit the sheet"
