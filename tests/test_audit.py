@@ -14,7 +14,7 @@ from tonearm.data.index import Index, Track
 from tonearm.data.splits import Split
 from tonearm.faults import Faults
 from tonearm.training import audit as auditing
-from tonearm.training import audit_page, hold_out
+from tonearm.training import audit_page, hold_out, html_page
 from tonearm.training.audit_results import Audit, Copies, Neighbour, Suspect
 from tonearm.training.custom_genres import EmbeddedTracks, embedded_tracks, subset
 
@@ -209,7 +209,7 @@ def test_the_page_escapes_names_and_holds_its_sounds(tmp_path: Path) -> None:
     audit.failed.add("bad.mp3", "is <damaged>")
     names = audit_page.played(audit)
     assert names == ["a/<b>.wav", "c/d.wav", "e.wav"]
-    sounds = dict(audit_page.players(tmp_path, names))
+    sounds = dict(html_page.players(tmp_path, names))
     assert list(sounds) == ["c/d.wav"], "a file that cannot be read has no player"
     page = audit_page.render(audit, sounds)
     assert not re.search(r"<(b>\.wav|i>rock|set>|ann>|damaged>)", page)
@@ -232,9 +232,9 @@ def test_the_player_is_the_middle_of_the_song(tmp_path: Path) -> None:
     samples = np.zeros(30 * music.RATE_HZ, dtype=np.float32)
     samples[12 * music.RATE_HZ : 18 * music.RATE_HZ] = 0.5 * np.sin(np.arange(6 * 22_050) / 5)
     music.write(tmp_path / "a.wav", samples)
-    ((_, mp3),) = audit_page.players(tmp_path, ["a.wav"])
+    ((_, mp3),) = html_page.players(tmp_path, ["a.wav"])
     played, rate_hz = soundfile.read(io.BytesIO(mp3))
-    assert len(played) / rate_hz == pytest.approx(audit_page.PLAYER_S, abs=0.2)
+    assert len(played) / rate_hz == pytest.approx(html_page.PLAYER_S, abs=0.2)
     assert np.abs(played[3 * rate_hz : 5 * rate_hz]).max() > 0.3
     assert len(mp3) < 80_000
 

@@ -33,6 +33,7 @@ DecodeKind = Literal[
 INCOMPLETE = "It is incomplete: get it again"
 REPORT = "Nothing was written: please report this file"
 CHECK_DISK = "Check its disk and try again"
+DISAPPEARED = "disappeared while Tonearm was reading it"
 DAMAGED = "It is probably damaged: play it to the end, or get it again"
 
 # Of the JSON object that describes one file: a prediction, or the error below.

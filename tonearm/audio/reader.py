@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.errors import DecodeError
+from tonearm.errors import DISAPPEARED, DecodeError
 from tonearm.files import why_unreadable
 
 Float32 = NDArray[np.float32]
@@ -246,7 +246,7 @@ def no_file(path: Path, error: OSError) -> DecodeError:
         What was raised.
     """
     if isinstance(error, FileNotFoundError):
-        return DecodeError(path, "missing", "disappeared while Tonearm was reading it")
+        return DecodeError(path, "missing", DISAPPEARED)
     if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
         return DecodeError(path, "permission-denied", why_unreadable(path, error))
     return DecodeError(path, "unreadable", why_unreadable(path, error))

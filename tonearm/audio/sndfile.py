@@ -17,6 +17,7 @@ from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, cut_short, mono,
 from tonearm.containers.flac import ends_as_stated
 from tonearm.containers.mpeg import ConstantRate, constant_rate, states_length
 from tonearm.containers.mpeg_count import FrameCount, count_frames
+from tonearm.containers.stated_bytes import truncated
 from tonearm.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -339,5 +340,5 @@ def _header_warning(log: str) -> str | None:
     """Words where libsndfile's own log says that a header promised more data than there is."""
     for stated, there in _SHOULD_BE.findall(log):
         if int(there) < int(stated) and not any(int(stated) in sizes for sizes in _UNKNOWN_BYTES):
-            return f"truncated: {int(there):,} of {int(stated):,} bytes of sound are there"
+            return truncated(int(there), int(stated))
     return None

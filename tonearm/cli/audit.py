@@ -48,7 +48,7 @@ def audit(
     ] = None,
     library: Location = None,
     seed: heads.Seed = 0,
-    jobs: heads.Jobs = None,
+    jobs: console.Jobs = None,
     device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:

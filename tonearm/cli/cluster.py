@@ -131,7 +131,7 @@ def _report(result: ClusterScan, options: Options) -> None:
     elif not options.quiet or result.done:
         # Flushed, so that the failures on stderr come after it in a log of both.
         print(_summary(result), flush=True)
-    console.report("damaged, classified by the part that can be read", result.damaged)
+    console.report(console.DAMAGED_ARE, result.damaged)
     console.report(_headline(result), result.failures)
 
 

@@ -26,6 +26,9 @@ EXIT_FAILED_FILES = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+# What the summary of a run says of files with a genre in spite of damage.
+DAMAGED_ARE = "damaged, classified by the part that can be read"
+
 # As in `model.network`, which is imported only where somebody chose a device.
 _DEVICE_VARIABLE = "TONEARM_DEVICE"
 
@@ -76,6 +79,12 @@ Device = Annotated[
         callback=use_device,
         help="Where networks run: auto, cpu, cuda or mps.",
     ),
+]
+
+
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
 ]
 
 
@@ -231,7 +240,7 @@ def close(
     failed: Iterable[tuple[str, str]],
     *,
     damaged: Sequence[tuple[str, str]] = (),
-    damaged_are: str = "damaged, classified by the part that can be read",
+    damaged_are: str = DAMAGED_ARE,
     interrupted: str | None = None,
 ) -> None:
     """The end of a run: name the files that are damaged or failed, and exit if there are any.

@@ -287,11 +287,11 @@ def players(root: Path, names: Sequence[str]) -> dict[str, bytes]:
     names : sequence of str
         Tracks, as paths below it.
     """
-    from tonearm.training import audit_page
+    from tonearm.training import html_page
 
     sounds = {}
     with console.quiet_decoders(), Progress(len(names), unit="players") as progress:
-        for name, sound in audit_page.players(root, names):
+        for name, sound in html_page.players(root, names):
             sounds[name] = sound
             progress.advance()
     return sounds

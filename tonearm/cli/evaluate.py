@@ -63,10 +63,7 @@ def evaluate(
     ] = Format.table,
     report: outputs.Report = None,
     library: Location = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
-    ] = None,
+    jobs: console.Jobs = None,
     device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:

@@ -30,7 +30,7 @@ def extend(
     model: heads.BaseModel = None,
     library: Location = None,
     seed: heads.Seed = 0,
-    jobs: heads.Jobs = None,
+    jobs: console.Jobs = None,
     device: console.Device = "auto",
     verbose: console.Verbose = False,
 ) -> None:

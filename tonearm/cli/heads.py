@@ -35,10 +35,6 @@ BaseModel = Annotated[
 Save = Annotated[
     bool, typer.Option("--save", help="Save the model; otherwise only its figures appear.")
 ]
-Jobs = Annotated[
-    int | None,
-    typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
-]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed of the folds and splits.")]
 
 
@@ -105,10 +101,7 @@ class HeadRun:
             # A prepared folder may be of another machine, or its store be gone: then its files are
             # analysed now.
             kept, failed = dataset.embed(found, found.index.tracks, encoder)
-        if not kept and failed:
-            name, reason = failed[0]
-            place = Path(found.index.source) / name
-            raise DatasetError(f"none of the tracks could be analysed, e.g. {place}: {reason}")
+        dataset.refuse_none(found, kept, failed)
         embeddings = {name: made.values for name, made in kept.items()}
         textures = {name: made.texture for name, made in kept.items()}
         tracks = custom_genres.embedded_tracks(found.index, embeddings, textures)
@@ -148,7 +141,7 @@ class HeadRun:
         training = {k: v for k, v in fitted.training.items() if k != FIELD}
         values = {"training": {"model": name, **training}, **fitted.metrics}
         write(self.output / METRICS, json.dumps(values, indent=1).encode())
-        console.say(f"The model is {path}{replaced}. Use it with `tonearm predict --model`.")
+        say_saved(path, replaced)
 
 
 @contextmanager
@@ -193,6 +186,19 @@ def check_output(output: Path, command: HeadCommand) -> None:
 
     outputs.refuse_unwritable(output)
     run_folder.refuse_for_head(output, command)
+
+
+def say_saved(path: Path, replaced: str = "") -> None:
+    """Say where a model is, and how it is used.
+
+    Parameters
+    ----------
+    path : Path
+        The model file.
+    replaced : str
+        What :func:`outputs.replaced` said of it.
+    """
+    console.say(f"The model is {path}{replaced}. Use it with `tonearm predict --model`.")
 
 
 def print_figures(figures: Values, what: str) -> None:

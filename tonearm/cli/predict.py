@@ -80,10 +80,7 @@ def predict(
             show_default="until confident",
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
-    ] = None,
+    jobs: console.Jobs = None,
     model: Annotated[
         Path | None, typer.Option(help="Model file to use.", show_default="the built-in model")
     ] = None,

@@ -52,10 +52,7 @@ def prepare(
             help="Also write MFCCs as JSON to this file.",
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
-    ] = None,
+    jobs: console.Jobs = None,
     on: Annotated[
         Engine | None,
         typer.Option("--on", help="Prepare on a cluster (see docs/scale.md).", show_default=False),

@@ -60,10 +60,7 @@ def scan(
         ),
     ] = None,
     library: Location = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=1, help="Files to analyse at once.", show_default="cores"),
-    ] = None,
+    jobs: console.Jobs = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Also retry failed files that have not changed.")
     ] = False,
@@ -200,7 +197,7 @@ def _report(result: Scan, options: _Options) -> None:
         print_object(values)
     elif not options.quiet or news:
         print(_summary(result, excluding=bool(options.exclude)), flush=True)
-    console.report("damaged, classified by the part that can be read", result.damaged)
+    console.report(console.DAMAGED_ARE, result.damaged)
     console.report("could not be read", result.failures)
     console.report("emptied", result.emptied)
 

@@ -148,7 +148,7 @@ def tag(
 
         show_plan(plan, rules, result, unscanned, details=details)
         console.report(
-            "damaged, classified by the part that can be read",
+            console.DAMAGED_ARE,
             [(file.track.path, file.track.warning) for file in writes if file.track.warning],
         )
     library_options.close("skipped", failures, interrupted=bool(result and result.interrupted))

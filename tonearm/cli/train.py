@@ -9,7 +9,6 @@ import typer
 
 from tonearm.cli import console, heads, outputs
 from tonearm.cli.library_options import Location
-from tonearm.errors import DatasetError
 from tonearm.nets import ARCHITECTURES, external
 
 _HEAD = "head"
@@ -73,7 +72,7 @@ def train(
     ] = False,
     model: heads.BaseModel = None,
     library: Location = None,
-    jobs: heads.Jobs = None,
+    jobs: console.Jobs = None,
     verbose: console.Verbose = False,
 ) -> None:
     """Train a model on your own folders.
@@ -169,12 +168,10 @@ def _seeds(given: tuple[str, ...]) -> int:
 
 def _refuse_early(data: Path, split: str | None) -> None:
     """Refuse before anything is decoded what would be refused after it."""
-    from tonearm.data import splits
+    from tonearm.data import groups, splits
     from tonearm.training import dataset
 
     if split is not None:
         splits.written(split)
     # By folder names alone: nothing is opened for this.
-    genres = dataset.outline(data).labels
-    if len(genres) < 2:
-        raise DatasetError(f"there is only one genre ({', '.join(genres)}): two or more are needed")
+    groups.refuse_few(dataset.outline(data).labels)

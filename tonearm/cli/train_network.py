@@ -346,7 +346,7 @@ def _show(output: Path) -> None:
         'This network has no "unknown": it gives one of its genres to every sound, speech and '
         "noise included."
     )
-    console.say(f"The model is {output / BUNDLE}. Use it with `tonearm predict --model`.")
+    heads.say_saved(output / BUNDLE)
 
 
 class _Live:

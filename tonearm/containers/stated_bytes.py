@@ -68,7 +68,18 @@ def too_few_bytes(file: BinaryIO) -> str | None:
     found = sound_bytes(file)
     if found is None or found.there >= found.stated:
         return None
-    return f"truncated: {found.there:,} of {found.stated:,} bytes of sound are there"
+    return truncated(found.there, found.stated)
+
+
+def truncated(there: int, stated: int) -> str:
+    """Words for a file that ends before its sound does.
+
+    Parameters
+    ----------
+    there, stated : int
+        Bytes of sound: how many there are, and how many a header promises.
+    """
+    return f"truncated: {there:,} of {stated:,} bytes of sound are there"
 
 
 def lacks_index(file: BinaryIO) -> bool:

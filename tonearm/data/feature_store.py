@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tonearm.data.shards import FOLDER, Shards
+from tonearm.data.shards import FOLDER, Shards, no_features
 from tonearm.errors import DatasetError, writing
 from tonearm.features import DYNAMIC_RANGE_DB, POWER_FLOOR, FeatureSpec, mel_power, to_level
 from tonearm.files import write_atomically
@@ -103,9 +103,7 @@ class FeatureStore:
             # Mapped: a window needs 3 s of a track that may be an hour long.
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         except FileNotFoundError:
-            raise DatasetError(
-                f"{self.root} has no features of sound {sound}: prepare the data set again"
-            ) from None
+            raise no_features(self.root, sound) from None
         except (OSError, ValueError, EOFError) as error:
             raise DatasetError(
                 f"{path} is damaged ({error}): delete it and prepare again"

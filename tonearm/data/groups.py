@@ -177,6 +177,25 @@ def groups_of(labels: Iterable[str], groups: Iterable[str]) -> dict[str, set[str
     return found
 
 
+# Where no genre is by two artists, no split and no fold can be honest.
+ALL_LONELY = "every genre has a single artist or group: add music by others"
+
+
+def refuse_few(genres: Collection[str], *, fewest: int = 2) -> None:
+    """Raise DatasetError where there are too few genres to tell apart.
+
+    Parameters
+    ----------
+    genres : collection of str
+        Those of the data set.
+    fewest : int
+        How many there must be at least.
+    """
+    if len(genres) < fewest:
+        named = ", ".join(genres) or "none"
+        raise DatasetError(f"there is only one genre ({named}): two or more are needed")
+
+
 def lonely_genres(labels: Iterable[str], groups: Iterable[str]) -> dict[str, str]:
     """The genres that one group has alone, with that group: no figure of theirs can be honest.
 

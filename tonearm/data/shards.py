@@ -27,6 +27,19 @@ _INDEX = "index.jsonl"
 SHARD_BYTES = 256 << 20
 
 
+def no_features(root: Path, sound: str) -> DatasetError:
+    """The error of a store that lacks a sound.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the store.
+    sound : str
+        Its checksum.
+    """
+    return DatasetError(f"{root} has no features of sound {sound}: prepare the data set again")
+
+
 def begin(root: Path) -> None:
     """Make a store that does not exist yet one of shards; any other stays as it is.
 
@@ -107,9 +120,7 @@ class Shards:
         """
         place = self._places.get(sound)
         if place is None:
-            raise DatasetError(
-                f"{self.root} has no features of sound {sound}: prepare the data set again"
-            )
+            raise no_features(self.root, sound)
         path = self.root / FOLDER / place["shard"]
         try:
             array = np.memmap(

@@ -41,7 +41,7 @@ def grouped(index: Index, *, seed: int = 0) -> Split:
         [track.genre for track in tracks], [track.group for track in tracks]
     )
     if all(len(own) == 1 for own in of_genre.values()):
-        raise DatasetError("every genre has a single artist or group: add music by others")
+        raise DatasetError(groups.ALL_LONELY)
     placed = _scarce(tracks, of_genre)
     free = [track for track in tracks if track.group not in placed]
     assigned = folds.assign_groups(

@@ -16,11 +16,10 @@ import numpy as np
 from tonearm.audio import check_file
 from tonearm.containers.sound_key import sound_key
 from tonearm.data.embedding_store import StoredEmbeddings
-from tonearm.errors import DAMAGED, DecodeError
 from tonearm.files import as_path
 from tonearm.library.store import FileTags
 from tonearm.model.classifier import Classifier, FilePath
-from tonearm.model.encoder import Embeddings
+from tonearm.model.encoder import Embeddings, refuse_invalid
 from tonearm.model.file import Model
 from tonearm.workers import Caller, Done, Failure, Pool, Question, Work
 
@@ -155,9 +154,7 @@ def analyse(
 def _rounded(path: FilePath, embeddings: Embeddings) -> StoredEmbeddings:
     # Float16 as it is stored, so that a scan and a later classification see the same numbers.
     windows = embeddings.values.astype(np.float16)
-    if not np.isfinite(windows).all():
-        reason = f"holds sound for which the model gives no valid numbers. {DAMAGED}"
-        raise DecodeError(path, "unreadable", reason)
+    refuse_invalid(windows, path)
     return StoredEmbeddings(
         values=windows,
         starts_s=embeddings.starts_s.astype(np.float32),

@@ -290,13 +290,16 @@ class Library(Database):
                 f"DELETE FROM tracks WHERE id IN (SELECT t.id FROM tracks t WHERE {condition})",  # noqa: S608
                 value,
             )
-            self.rows(
-                "DELETE FROM sounds WHERE id NOT IN"
-                " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
-            )
-            # Sounds first: what belongs to none of them goes.
-            self.embeddings.drop_unused()
+            self.drop_unused()
         return int(count)
+
+    def drop_unused(self) -> None:
+        """Drop sounds that no file holds any more, missing ones among these, and what is theirs."""
+        self.rows(
+            "DELETE FROM sounds WHERE id NOT IN (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
+        )
+        # Sounds first: what belongs to none of them goes.
+        self.embeddings.drop_unused()
 
     def _forget_places(self, paths: Iterable[str | os.PathLike[str]]) -> None:
         """Drop what is noted of folders and links at or below paths."""

@@ -249,11 +249,7 @@ class Walk:
                 "UPDATE tracks SET missing = 1 WHERE id = ?", ([track.id] for track in missing)
             )
             # A missing file still holds its sound: back again, it is recognised.
-            self._library.write(
-                "DELETE FROM sounds WHERE id NOT IN"
-                " (SELECT sound FROM tracks WHERE sound IS NOT NULL)"
-            )
-            self._library.embeddings.drop_unused()
+            self._library.drop_unused()
         self._drop_empty_roots()
         self._count_absent(named, again=again, missing=[track.path for track in missing])
 

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.audio.source import Source, open_source
-from tonearm.errors import DAMAGED, DecodeError, ModelError, whole_number
+from tonearm.errors import DecodeError, ModelError, whole_number
 from tonearm.files import cores
 from tonearm.model import batch
 from tonearm.model import file as model_file
-from tonearm.model.encoder import Embeddings, Encoder, Plan
+from tonearm.model.encoder import Embeddings, Encoder, Plan, refuse_invalid
 from tonearm.model.file import Model
 from tonearm.model.mix import with_mix
 from tonearm.model.prediction import Prediction, note_of
@@ -401,9 +401,7 @@ class Classifier:
     def _embed(self, source: Source, sample_rate_hz: float | None, plan: Plan) -> Embeddings:
         with open_source(source, sample_rate_hz) as opened:
             embeddings = self._encoder.embed(opened.reader, Path(opened.shown), plan)
-            if not np.isfinite(embeddings.values).all():
-                reason = f"holds sound for which the model gives no valid numbers. {DAMAGED}"
-                raise DecodeError(opened.shown, "unreadable", reason)
+            refuse_invalid(embeddings.values, opened.shown)
         return replace(embeddings, path=opened.path)
 
     def _plan(

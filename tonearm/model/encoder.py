@@ -5,6 +5,7 @@ Knows no genres; callers may stop it early.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import audio, windows
-from tonearm.errors import DecodeError, counted, whole_number
+from tonearm.errors import DAMAGED, DecodeError, counted, whole_number
 from tonearm.model.file import Model
 from tonearm.model.network import Network
 from tonearm.model.prediction import rank
@@ -120,6 +121,21 @@ class Plan:
         if not isinstance(self.count, str) or self.count != "all":
             count = whole_number(self.count, "count", otherwise=", or 'all'")
             object.__setattr__(self, "count", count)  # the way of frozen dataclasses
+
+
+def refuse_invalid(values: NDArray[np.floating[Any]], path: str | os.PathLike[str]) -> None:
+    """Raise DecodeError where embeddings are no numbers, as of samples beyond any sound.
+
+    Parameters
+    ----------
+    values : float [windows, n]
+        Embeddings.
+    path : path
+        The file, for the message.
+    """
+    if not np.isfinite(values).all():
+        reason = f"holds sound for which the model gives no valid numbers. {DAMAGED}"
+        raise DecodeError(path, "unreadable", reason)
 
 
 class Encoder:

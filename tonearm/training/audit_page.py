@@ -5,29 +5,19 @@ Every text that came from data or file names is escaped. The same audit gives th
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from tonearm import audio
 from tonearm.data import groups
-from tonearm.errors import DecodeError, counted
-from tonearm.faults import Fault
-from tonearm.training import charts
+from tonearm.errors import counted
+from tonearm.training import html_page
 from tonearm.training.audit_results import NOTHING_CHECKED, Audit, Copies, Suspect
 from tonearm.training.charts import percent
+from tonearm.training.html_page import player
 
-# 8 s at 22 kHz, mono, are 40 kB as MP3: a report of 60 players has 3 MB.
-PLAYER_S = 8.0
-PLAYER_HZ = 22_050
 MOST_SUSPECTS = 30
 _MOST_COPIES = 30
-CSS = """
-audio { width: 100%; height: 32px; margin-top: 4px; }
-.near { display: grid; gap: 8px; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); }
-.near div { min-width: 0; overflow-wrap: anywhere; font-size: .85rem; color: var(--soft); }
-"""
 
 
 def played(audit: Audit) -> list[str]:
@@ -47,31 +37,6 @@ def played(audit: Audit) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def players(root: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """Name and MP3 of the middle of each track that can be read.
-
-    Parameters
-    ----------
-    root : Path
-        The folder that names begin in.
-    names : iterable of str
-        Of the tracks, relative to the folder.
-    """
-    for name in names:
-        try:
-            # The middle: beginnings are fades and applause.
-            with audio.open_audio(root / name) as reader:
-                middle_s = reader.info.duration_s / 2
-            start_s = max(0.0, middle_s - PLAYER_S / 2)
-            sound = audio.decode(root / name, start_s=start_s, duration_s=PLAYER_S)
-        # It could be read when it was analysed; a report without one player is a report.
-        except DecodeError:
-            continue
-        # MP3 has few sample rates, and this is one of them.
-        samples = audio.resample(sound.samples, sound.sample_rate_hz, PLAYER_HZ)
-        yield name, audio.as_mp3(samples, PLAYER_HZ)
-
-
 def render(audit: Audit, sounds: Mapping[str, bytes]) -> str:
     """The whole page.
 
@@ -88,29 +53,21 @@ def render(audit: Audit, sounds: Mapping[str, bytes]) -> str:
         HTML. Encode it with ``backslashreplace``: names may hold what UTF-8 cannot.
     """
     title = f"Audit of {Path(audit.folder).name}"
-    style = charts.style() + (Path(__file__).parent / "report.css").read_text("utf-8") + CSS
-    return "".join(
-        [
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
-            f"<header><p class=kicker>Tonearm: what is wrong with this data set?</p>"
-            f"<h1>{escape(title)}</h1></header>",
-            _tiles(audit),
-            _suspects(audit, sounds),
-            _copies(audit.copies, sounds),
-            _artists(audit),
-            _files("Files that are left out", audit.failed),
-            _files("Files that are damaged", audit.damaged),
-            "</main></body></html>\n",
-        ]
+    sections = (
+        _tiles(audit),
+        _suspects(audit, sounds),
+        _copies(audit.copies, sounds),
+        _artists(audit),
+        html_page.files("Files that are left out", audit.failed),
+        html_page.files("Files that are damaged", audit.damaged),
     )
+    return html_page.page(title, "what is wrong with this data set?", sections=sections)
 
 
 def _tiles(audit: Audit) -> str:
     known = counted(audit.unknown_artist, "track") + " without a known artist"
     agreement = "–" if audit.agreement is None else percent(audit.agreement)
-    tiles = [
+    cells = [
         ("tracks", str(sum(audit.genres.values())), counted(len(audit.genres), "genre")),
         ("artists", str(audit.artists), known),
         (
@@ -121,34 +78,11 @@ def _tiles(audit: Audit) -> str:
         ("copies", str(sum(len(each.copies) for each in audit.copies)), _across(audit)),
         ("files left out", str(len(audit.failed)), f"{len(audit.damaged)} damaged"),
     ]
-    cells = (
-        f"<div><span>{escape(label)}</span><strong>{value}</strong><small>{escape(more)}</small>"
-        "</div>"
-        for label, value, more in tiles
-    )
-    return f"<div class=tiles>{''.join(cells)}</div>"
+    return html_page.tiles(cells)
 
 
 def _across(audit: Audit) -> str:
     return f"in several genres: {len(audit.across)} of these recordings"
-
-
-def player(name: str, sounds: Mapping[str, bytes]) -> str:
-    """The player of a track, with its sound in it; empty for a track that could not be read.
-
-    Parameters
-    ----------
-    name : str
-        Of the track.
-    sounds : mapping of str to bytes
-        From :func:`players`.
-    """
-    if name not in sounds:
-        return ""
-    data = base64.b64encode(sounds[name]).decode()
-    label = escape(f"middle of {name}", quote=True)
-    # In the page itself: a link to a song would lead nowhere on another machine.
-    return f'<audio controls aria-label="{label}" src="data:audio/mpeg;base64,{data}"></audio>'
 
 
 def _suspects(audit: Audit, sounds: Mapping[str, bytes]) -> str:
@@ -211,13 +145,3 @@ def _artists(audit: Audit) -> str:
     if not rows:
         return ""
     return f"<section><h2>Artists</h2><ul>{''.join(rows)}</ul></section>"
-
-
-def _files(heading: str, faults: Sequence[Fault]) -> str:
-    if not faults:
-        return ""
-    rows = "".join(
-        f"<li><code>{escape(fault.path)}</code><span>{escape(fault.reason)}</span></li>"
-        for fault in faults
-    )
-    return f"<section><h2>{escape(heading)}</h2><ol>{rows}</ol></section>"

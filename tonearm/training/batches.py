@@ -91,11 +91,7 @@ class Data:
 
     def _check(self) -> None:
         """Refuse what no net can learn from, with what is missing."""
-        if len(self.labels) < 2:
-            raise DatasetError(
-                f"there is only one genre ({', '.join(self.labels) or 'none'}): two or more are "
-                "needed"
-            )
+        groups.refuse_few(self.labels)
         for subset in ("train", "valid"):
             have = {g for track in self.subsets.get(subset, ()) for g in self.genres(track)}
             # A lonely genre is learnt, but cannot be in valid: its one artist is in train.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tonearm import metrics
 from tonearm.data import splits
 from tonearm.data.folds import Fold, k_fold
-from tonearm.data.groups import groups_of, lonely_genres
+from tonearm.data.groups import groups_of, lonely_genres, refuse_few
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError
 from tonearm.model.head import Head
@@ -172,10 +172,7 @@ def folds_for(labels: Sequence[str], groups: Sequence[str], *, fewest: int = 2) 
         With less than ``fewest`` genres.
     """
     of_genre = groups_of(labels, groups)
-    if len(of_genre) < fewest:
-        raise DatasetError(
-            f"there is only one genre ({', '.join(of_genre)}): two or more are needed"
-        )
+    refuse_few(of_genre, fewest=fewest)
     alone = lonely_genres(labels, groups)
     # More folds than a genre has groups would leave folds in which it is not measured; times 0
     # where every genre is alone.

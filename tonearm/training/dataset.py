@@ -8,7 +8,8 @@ well. Must not import torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -326,3 +327,21 @@ def embed(
         reason = "is an array without a file, and the embedding store does not hold it"
         failed = Faults(Fault(track.name, reason) for track in missing)
     return {name: made for name, made in found.items() if made is not None}, failed
+
+
+def refuse_none(data: DataSet, found: Collection[str], failed: Sequence[Fault]) -> None:
+    """Raise DatasetError where every track failed, with the reason of the first.
+
+    Parameters
+    ----------
+    data : DataSet
+        Where their files lie.
+    found : collection of str
+        Tracks with embeddings.
+    failed : sequence of (name, reason)
+        Those without.
+    """
+    if not found and failed:
+        name, reason = failed[0]
+        place = os.path.join(data.index.source, name) if data.index.source else name
+        raise DatasetError(f"none of the tracks could be analysed, e.g. {place}: {reason}")

@@ -219,11 +219,7 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
         }
     else:
         found, failed = _embed_here(evaluation_set, encoding, levels)
-    if not found:
-        name, reason = failed[0]
-        raise DatasetError(
-            f"none of the tracks could be analysed, e.g. {evaluation_set.path_of(name)}: {reason}"
-        )
+    dataset.refuse_none(evaluation_set.data, found, failed)
     # By path, which a person can open; names are relative to the data set.
     named = tuple(Fault(evaluation_set.path_of(name), reason) for name, reason in failed)
     return TrackEmbeddings(found, named, textures)

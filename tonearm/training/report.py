@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 
 from tonearm.errors import counted
-from tonearm.training import audit_page, charts
+from tonearm.training import charts, html_page
 from tonearm.training.caveats import Caveat
 from tonearm.training.charts import percent
 from tonearm.training.evaluate import Evaluation, ModelResult
@@ -58,16 +57,7 @@ def render(
     """
     names = _names(evaluation)
     title = f"{' and '.join(names)} on {evaluation.evaluation_set.folder.name}"
-    # Styles stand in the page: a report is sent by mail, and must not need a second file.
-    style = charts.style() + Path(__file__).with_suffix(".css").read_text("utf-8")
-    style += audit_page.CSS if sounds else ""
-    pieces = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
-        f"<header><p class=kicker>Tonearm: how good is it?</p><h1>{escape(title)}</h1>",
-        f"{_protocol(evaluation)}{_warnings(evaluation.evaluation_set.caveats())}</header>",
-    ]
+    pieces = []
     if len(evaluation.results) > 1:
         pieces.append(_comparison(evaluation, names))
     for result, name, history in zip(evaluation.results, names, histories, strict=True):
@@ -79,8 +69,9 @@ def render(
             _model(result, history, sounds or {}),
             "</section>",
         ]
-    pieces += [_failed(evaluation), _words(), "</main></body></html>", "\n"]
-    return "".join(pieces)
+    pieces += [_failed(evaluation), _words()]
+    under = f"{_protocol(evaluation)}{_warnings(evaluation.evaluation_set.caveats())}"
+    return html_page.page(title, "how good is it?", under=under, sections=pieces)
 
 
 def _names(evaluation: Evaluation) -> list[str]:
@@ -170,7 +161,7 @@ def _tiles(result: ModelResult) -> str:
     leaks = ' <em class="flag">leaks</em>' if result.leaks else ""
     # A model that answers nothing has no accuracy, not one of 0.
     said = percent(answered["accuracy"]) if answered["n"] else "none"
-    tiles = [
+    cells = [
         (
             f"tracks right{leaks}",
             percent(tracks["accuracy"]),
@@ -202,11 +193,7 @@ def _tiles(result: ModelResult) -> str:
             f"{answered['unknown_right']} of them wrongly",
         ),
     ]
-    cells = (
-        f"<div><span>{label}</span><strong>{value}</strong><small>{more}</small></div>"
-        for label, value, more in tiles
-    )
-    return f"<div class=tiles>{''.join(cells)}</div>"
+    return html_page.tiles(cells)
 
 
 def _confusion(result: ModelResult) -> str:
@@ -268,7 +255,7 @@ def _mistakes(result: ModelResult, sounds: Mapping[str, bytes]) -> str:
             f"({percent(row['probability_of_genre'])}), "
             f"classified as <b>{escape(row['answer'])}</b> "
             f"({percent(row['confidence'])}){unknown}</span>"
-            f"{audit_page.player(row['path'], sounds)}</li>"
+            f"{html_page.player(row['path'], sounds)}</li>"
         )
     wrong = int((~result.right).sum())
     many = (
@@ -362,18 +349,12 @@ def _recalls(evaluation: Evaluation, names: Sequence[str]) -> str:
 
 
 def _failed(evaluation: Evaluation) -> str:
-    if not evaluation.failed:
-        return ""
     left_out = counted(
         len(evaluation.failed),
         "track could not be analysed and is not counted",
         "tracks could not be analysed and are not counted",
     )
-    rows = (
-        f"<li><code>{escape(path)}</code><span>{escape(reason)}</span></li>"
-        for path, reason in evaluation.failed
-    )
-    return f"<section><h2>{left_out}</h2><ol>{''.join(rows)}</ol></section>"
+    return html_page.files(left_out, evaluation.failed)
 
 
 def _words() -> str:

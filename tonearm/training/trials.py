@@ -111,7 +111,7 @@ def fold_splits(made: Index, split: Split | None, *, folds: int) -> list[Split]:
         if label not in lonely
     }
     if not counts:
-        raise DatasetError("every genre has a single artist or group: add music by others")
+        raise DatasetError(groups.ALL_LONELY)
     fewest = min(counts, key=lambda label: (counts[label], label))
     if counts[fewest] < folds:
         few = counted(counts[fewest], "artist or group", "artists or groups")

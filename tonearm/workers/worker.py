@@ -16,7 +16,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from tonearm.errors import CHECK_DISK, DAMAGED, DecodeError, ModelError, TonearmError
+from tonearm.errors import CHECK_DISK, DAMAGED, DISAPPEARED, DecodeError, ModelError, TonearmError
 from tonearm.workers.messages import OUT_OF_MEMORY, Failure, Kind
 
 Task = TypeVar("Task")
@@ -112,7 +112,7 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, DecodeError):
         return Failure(error.kind, error.reason)
     if isinstance(error, FileNotFoundError):
-        return Failure("missing", "disappeared while Tonearm was reading it")
+        return Failure("missing", DISAPPEARED)
     if isinstance(error, OSError):  # the disk failed
         return Failure("unreadable", f"cannot be read: {error.strerror or error}. {CHECK_DISK}")
     if isinstance(error, MemoryError):
