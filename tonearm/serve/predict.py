@@ -143,19 +143,13 @@ async def _lines(service: Service, request: Request, work: Work) -> AsyncIterato
 
 
 async def _whole(service: Service, request: Request, work: Work) -> Response:
-    values: dict[str, Any] = {}
-    more: dict[str, Any] = {}
-    try:
-        async for part in service.analyse(request, work):
-            values = part.get("answer", values)
-            more |= {name: part[name] for name in ("reasons", "picture") if name in part}
-    except StoppedError:
-        raise HTTPException(504, "the analysis took too long") from None
+    made = await service.analysed(request, work)
+    values = made.get("answer", {})
     # As a problem and as the command line's own object: clients may read either.
     if "error" in values:
         words = f"{values['path']} {values['error']['message']}"
         return problem(422, "unreadable", words, **values)
-    return Json({**values, **more})
+    return Json({**values, **{name: made[name] for name in ("reasons", "picture") if name in made}})
 
 
 def _about(upload: Upload) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
+from starlette.exceptions import HTTPException
 
 from tonearm.files import cores
 from tonearm.library.store import Library
@@ -134,6 +135,24 @@ class Service:
         """
         with Library(self.library_path, write=write) as library:
             yield library
+
+    async def analysed(self, request: Request, work: Work) -> dict[str, Any]:
+        """All that ``work`` emits, at its end; as for :meth:`analyse`.
+
+        Parameters
+        ----------
+        request : Request
+            Whose client waits.
+        work : callable
+            What to do.
+        """
+        values: dict[str, Any] = {}
+        try:
+            async for part in self.analyse(request, work):
+                values |= part
+        except StoppedError:
+            raise HTTPException(504, "the analysis took too long") from None
+        return values
 
     async def analyse(self, request: Request, work: Work) -> AsyncIterator[dict[str, Any]]:
         """What ``work`` emits on a thread; it is stopped when the client goes or it takes too long.

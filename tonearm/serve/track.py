@@ -30,7 +30,7 @@ from tonearm.serve import schema
 from tonearm.serve.opened import OpenedFile
 from tonearm.serve.problems import Json
 from tonearm.serve.schema import PREFIX
-from tonearm.serve.service import Emit, Report, Service, StoppedError, service_of
+from tonearm.serve.service import Emit, Report, Service, service_of
 from tonearm.serve.tracks import find, row
 from tonearm.tagging.cover import cover_of
 
@@ -280,10 +280,5 @@ async def _made(
         # Two calls for one track (timeline and reasons) share the analysis.
         emit({"made": service.remembered(key, lambda: make(report))})
 
-    values: dict[str, Any] = {}
-    try:
-        async for part in service.analyse(request, work):
-            values = part.get("made", values)
-    except StoppedError:
-        raise HTTPException(504, "the analysis took too long") from None
+    values: dict[str, Any] = (await service.analysed(request, work)).get("made", {})
     return values
