@@ -102,6 +102,18 @@ def test_the_model_of_a_body_describes_it() -> None:
     assert code_metrics.body_models([second, first]) == {"Chosen", "All"}
 
 
+def test_no_description_is_of_a_parameter_that_was_renamed():
+    foreign = []
+    for path in code_metrics.PACKAGE.rglob("*.py"):
+        for function in code_metrics.functions(ast.parse(path.read_text("utf-8"))):
+            of = function.args
+            every = [*of.posonlyargs, *of.args, *of.kwonlyargs, *filter(None, [of.vararg])]
+            described = code_metrics.described_in(ast.get_docstring(function) or "")
+            lost = set(described) - {argument.arg for argument in every}
+            foreign += [f"{path.name}: {function.name}({name})" for name in lost]
+    assert not foreign
+
+
 def test_the_form_of_the_package_keeps_its_measures() -> None:
     """The figures of CONTRIBUTING may improve, not fall back."""
     texts = [path.read_text("utf-8") for path in code_metrics.PACKAGE.rglob("*.py")]

@@ -43,6 +43,8 @@ def read_span(reader: AudioReader, start: int, stop: int, *, rate_hz: int) -> Fl
         Open audio.
     start, stop : int
         Samples at ``rate_hz``.
+    rate_hz : int
+        The rate that is wanted, which need not be the file's.
 
     Returns
     -------

@@ -44,7 +44,7 @@ def folder_writer(
         All that are going to be analysed: two of one name get different timelines.
     root : str
         The folder above all of them.
-    failures : Faults
+    unwritten : Faults
         Gets what could not be written.
 
     Raises

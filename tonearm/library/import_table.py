@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,9 +82,8 @@ def import_rows(
     batches: Iterable[tuple[Iterable[TableRow], dict[str, ModelRecord]]],
     *,
     mapping: Mapping,
-    result: Import | None = None,
-    on_progress: Callable[[Import], None] = lambda _: None,
-) -> Import:
+    result: Import,
+) -> None:
     """Put the rows of tables into a library.
 
     Parameters
@@ -95,17 +94,14 @@ def import_rows(
         Some rows, with the models that their table describes; each in one transaction.
     mapping : Mapping
         Where the files lie here. They need not be there.
-    result : Import or None
+    result : Import
         Filled as it goes, for a caller who is interrupted.
-    on_progress : callable
-        Called after each batch; may raise to stop.
 
     Raises
     ------
     LibraryError
         When the library cannot be written, or is being scanned.
     """
-    result = result or Import()
     numbers: dict[str, int] = {}
     # A scan at the same time would call missing what it does not meet.
     with alone(library.path, what="a scan or another import"):
@@ -115,8 +111,6 @@ def import_rows(
             with library.transaction():
                 for row in rows:
                     _put(library, row, models, numbers, mapping, result)
-            on_progress(result)
-    return result
 
 
 def _put(

@@ -62,7 +62,7 @@ class Entry(NamedTuple):
         Parameters
         ----------
         track : Track
-            Number of the track.
+            As the library has it.
         """
         tags = track.tags
         line = (track.path, track.duration_s or 0.0, tags.artist, tags.title, tags.album)
@@ -80,6 +80,7 @@ class Playlist:
     Parameters
     ----------
     data : bytes
+        The content.
     left_out : list of str
         Paths with a line break, which has no place in a list.
     unplayable : mapping of str to int
@@ -336,7 +337,7 @@ def title_of(entry: Entry) -> str:
     Parameters
     ----------
     entry : Entry
-        Number of the entry.
+        The track.
     """
     name = os.path.splitext(os.path.basename(entry.path))[0]
     shown = entry.title or name

@@ -179,6 +179,8 @@ def tag_reasons(
         Embeddings of the first encoder, a row per window.
     names : sequence of str [d]
         Names of the tags.
+    pair : (int, int)
+        Two genres by their places among the labels.
     both : bool
         Whether the second encoder was asked, so that the vote by both together counts as well.
     """

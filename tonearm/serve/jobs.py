@@ -26,6 +26,7 @@ from tonearm.serve.service import Service, service_of
 
 _TICK_S = 0.25  # between two looks of the page's stream at the jobs
 _KEPT = 50  # ended jobs that are still shown
+_LONGEST_WAIT_S = 20.0  # for each job, when the server ends
 _KEPT_PREDICTIONS = 300  # ended jobs of predictions, which a client may come for later
 _LOGGER = logging.getLogger("tonearm.serve")
 
@@ -228,19 +229,13 @@ class Jobs:
                 shown.append(job.to_dict())
         return shown
 
-    def stop(self, timeout_s: float = 20.0) -> None:
-        """Cancel all, and wait for them: the server ends.
-
-        Parameters
-        ----------
-        timeout_s : float
-            Longest wait for each.
-        """
+    def stop(self) -> None:
+        """Cancel all, and wait for them: the server ends."""
         # Cancel all first, then wait: they end side by side.
         for job in [*self._jobs.values()]:
             job.cancel()
         for _, thread in [*self._threads.values()]:
-            thread.join(timeout_s)
+            thread.join(_LONGEST_WAIT_S)
 
 
 def _run(job: Job, work: Work) -> None:

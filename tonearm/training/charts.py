@@ -60,8 +60,9 @@ def ticks(low: float, high: float, *, count: int, least: float = 0.0) -> list[fl
         Where it ends.
     count : int
         About how many ticks.
+    least : float
+        The smallest step, such as 1 where things are counted.
     """
-    # `least` keeps counts at whole steps.
     raw = max((high - low) / count, least)
     power = 10.0 ** math.floor(math.log10(raw))
     # 1, 2, 5, 10: the steps that people read; 1e-9 for rounding.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tonearm import metrics
 from tonearm.data import splits
 from tonearm.data.folds import Fold, k_fold
-from tonearm.data.groups import groups_of, lonely_genres, refuse_few
+from tonearm.data.groups import ALL_LONELY, groups_of, lonely_genres, refuse_few
 from tonearm.data.index import Index, Track
 from tonearm.errors import DatasetError
 from tonearm.model.head import Head
@@ -234,9 +234,7 @@ def cross_validate(tracks: Tracks, *, names: Sequence[str] | None, seed: int = 0
     labels = tuple(sorted(set(tracks.labels)))
     folds = folds_for(tracks.labels, tracks.groups)
     if not folds:
-        raise DatasetError(
-            "every genre has a single artist, so nothing can be measured: add music by others"
-        )
+        raise DatasetError(ALL_LONELY)
     probabilities = np.zeros((len(tracks.labels), len(labels)))  # rows that no fold measures stay 0
     measured = np.zeros(len(tracks.labels), dtype=bool)  # (n,)
     for fold in held_out_folds(tracks.labels, tracks.groups, folds=folds, seed=seed):

@@ -377,6 +377,8 @@ def average_decay(ema: float, step: int) -> float:
 
     Parameters
     ----------
+    ema : float
+        As in the recipe, 0 to 1.
     step : int
         Optimiser steps so far.
     """

@@ -116,8 +116,6 @@ class Discriminant:
     ) -> Discriminant:
         """From features [n, d] and classes [n] in 0..k-1, each of which must occur.
 
-        ``mass`` [n] is how much each track counts; None is all alike.
-
         Parameters
         ----------
         features : float64 [n, d]
@@ -128,6 +126,8 @@ class Discriminant:
             Number of genres.
         augmentation : float64 [d, d] or None
             Covariance under changes that keep the genre.
+        mass : float64 [n] or None
+            How much each track counts; None is all alike.
         """
         # Artists of many tracks may count less: they would be most of the covariance.
         counts = np.ones(len(features)) if mass is None else mass
