@@ -27,7 +27,7 @@ export class Problem extends Error {
  */
 export async function get(path) {
   const { genres, splitting, examples } = /** @type {any} */ (await settings);
-  if (path === "/genres") return { genres, splitting };
+  if (path === "/genres") return { genres, own: [], splitting };
   if (path === "/examples") return { examples };
   throw new Problem({ detail: `This page has no ${path}: it knows no library.` });
 }

@@ -73,13 +73,16 @@ def test_what_they_bring_is_measured_on_others(head: Head, moved_jazz: Tracks) -
 def test_what_flatters_their_gain_is_said(moved_jazz: Tracks) -> None:
     labels = [*["chanson"] * 3, *["polka"] * 2, *["jazz"] * 15]
     given = Tracks(moved_jazz.windows, labels, [f"track:{i}" for i in range(20)])
-    unknown, new = Lesson(model_file.load(), [], given).caveats()
+    unknown, new, few = Lesson(model_file.load(), [], given).caveats()
     # A library has no folder whose artists `prepare` could be told.
     assert "files' tags" in unknown.text and "prepare" not in unknown.text
     assert (new.kind, new.text.partition(",")[0]) == (
         "note",
         "5 of 20 corrections name genres that the model did not have before (chanson",
     )
+    assert few.text.startswith("New genres with few corrections: chanson 3, polka 2. ")
+    enough = Tracks(given.windows, ["chanson"] * 10 + ["jazz"] * 10, given.groups)
+    assert len(Lesson(model_file.load(), [], enough).caveats()) == 2
     known = Tracks(given.windows, ["jazz"] * 20, [f"artist:{i}" for i in range(20)])
     assert Lesson(model_file.load(), [], known).caveats() == []
 

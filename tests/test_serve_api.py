@@ -329,6 +329,20 @@ def test_a_review_stays_with_the_sound_and_can_be_learnt_from(client, folder):
     assert client.get("/api/v1/tracks?review=any").json()["tracks"][0]["review"] is None
 
 
+def test_genres_of_ones_own_are_those_of_reviews_the_commonest_first(client):
+    def own():
+        return client.get("/api/v1/genres").json()["own"]
+
+    assert own() == []
+    first, second, third = (row["id"] for row in client.get("/api/v1/tracks").json()["tracks"][:3])
+    post(client, "/api/v1/review", ids=[first], verdict="change", genre="es")
+    post(client, "/api/v1/review", ids=[second, third], verdict="change", genre="trip-hop")
+    trip_hop = {"genre": "trip-hop", "name": "Trip-Hop"}
+    assert own() == [trip_hop, {"genre": "es", "name": "Es"}]
+    post(client, "/api/v1/review", ids=[first], verdict="change", genre="Hip Hop")
+    assert own() == [trip_hop], "hip-hop is a genre of the model"
+
+
 def test_a_known_genre_is_kept_by_its_name_however_it_was_typed(client):
     number = ids(client)["midnight_walk.mp3"]
     for typed, kept, written in (

@@ -248,6 +248,21 @@ def of_keys(library: Library, keys: Iterable[str | None]) -> dict[str, Review]:
     return {key: Review(key, Verdict(verdict), genre) for key, verdict, genre in rows}
 
 
+def genres_said(library: Library) -> list[str]:
+    """Every genre that a person named or accepted, the commonest first.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open; its reviews are read from next to it.
+    """
+    attach(library)
+    rows = library.rows(
+        "SELECT genre FROM reviews WHERE genre IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
+    )
+    return [genre for (genre,) in rows]
+
+
 def corrections(library: Library, *, encoder: str) -> list[Correction]:
     """Every sound that a person gave a genre, with its embeddings, to learn from.
 

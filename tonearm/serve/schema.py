@@ -415,6 +415,13 @@ class ScanState(Answer):
     job: JobRow | None
 
 
+class OwnGenre(BaseModel):
+    """A genre that a person named, and the model does not know."""
+
+    genre: str = Field(examples=["trip-hop"])
+    name: str = Field(examples=["Trip-Hop"])
+
+
 class GenreRow(BaseModel):
     """A genre that the model knows."""
 
@@ -427,6 +434,7 @@ class GenresAnswer(Answer):
     """All genres, and the characters that no name may contain."""
 
     genres: list[GenreRow]
+    own: list[OwnGenre] = Field(description="Of reviews, the commonest first")
     splitting: str
 
 

@@ -11,13 +11,15 @@ from starlette.responses import FileResponse, Response
 
 from tonearm import __version__
 from tonearm.audio import AUDIO_SUFFIXES
-from tonearm.genres import SPLITTING, legend
+from tonearm.genres import SPLITTING, find, id3_name, legend
+from tonearm.library.reviews import genres_said
 from tonearm.serve import schema
 from tonearm.serve.problems import Json
 from tonearm.serve.service import service_of
 
 router = APIRouter(prefix=schema.PREFIX, tags=["server"])
 _EXAMPLES = FilePath(__file__).parents[2] / "examples"
+_MOST_OWN = 20  # genres that a person typed; each is a button on the page
 
 
 @router.get(
@@ -39,9 +41,20 @@ def health(request: Request) -> Response:
 
 @router.get("/genres", summary="Names and colours of genres", response_model=schema.GenresAnswer)
 def genres(request: Request) -> Response:
-    """In `splitting`, the characters that no name may contain."""
-    rows = legend(service_of(request).classifier.model.labels)
-    return Json({"schema": schema.SCHEMA, "genres": rows, "splitting": SPLITTING})
+    """In `own`, the commonest of a person's reviews; in `splitting`, what no name may contain."""
+    service = service_of(request)
+    labels = service.classifier.model.labels
+    said: list[str] = []
+    if service.library_path.exists():
+        with service.library() as library:
+            said = genres_said(library)
+    own = [genre for genre in said if find(genre, labels) is None][:_MOST_OWN]
+    values = {
+        "genres": legend(labels),
+        "own": [{"genre": genre, "name": id3_name(genre)} for genre in own],
+        "splitting": SPLITTING,
+    }
+    return Json({"schema": schema.SCHEMA, **values})
 
 
 @router.get("/examples", summary="Pieces to try", response_model=schema.ExamplesAnswer)

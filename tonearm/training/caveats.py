@@ -5,6 +5,7 @@ Must not import torch.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from tonearm.data.splits import Split
 from tonearm.errors import counted
 from tonearm.training import learnt_sounds
 
+FEW = 10  # fewer examples of a genre are few; `train library.sqlite` leaves it out then
 _NAMED = 5  # names in a sentence; the rest are counted
 
 
@@ -128,7 +130,17 @@ def of_new_genres(labels: Sequence[str], known: Collection[str]) -> list[Caveat]
         f"{len(new)} of {counted(len(labels), 'correction')} name genres that the model did not "
         f"have before ({_some(sorted(set(new)))}), so its accuracy before counts them as mistakes."
     )
-    return [Caveat("note", text)]
+    few = [f"{name} {n}" for name, n in sorted(Counter(new).items()) if n < FEW]
+    return [Caveat("note", text), *([_of_few(few)] if few else [])]
+
+
+def _of_few(few: Sequence[str]) -> Caveat:
+    """That a slip of typing, too, would become a genre."""
+    text = (
+        f"New genres with few corrections: {_some(few)}. Each becomes a genre of the model, even "
+        f"if it is a slip of typing; {FEW} or more make it reliable."
+    )
+    return Caveat("caveat", text)
 
 
 def of_lonely(lonely: Mapping[str, str]) -> list[Caveat]:

@@ -3,7 +3,7 @@ import * as address from "./address.js";
 import { get } from "./api.js";
 import { asError, byId, el, fail, toast } from "./dom.js";
 import { tellEnd } from "./ends.js";
-import { load } from "./genres.js";
+import { load, loadOwn } from "./genres.js";
 import { makeJobs, runJob } from "./jobs.js";
 import { makeList } from "./list.js";
 import { makeListen } from "./listen.js";
@@ -74,6 +74,7 @@ try {
     onend: async (job) => {
       tellEnd(job, { undoRun });
       if (job.kind === "adopt") await load().catch(fail);
+      if (job.kind === "review") await loadOwn().catch(fail);
       changed(job.kind !== "review");
     },
   });

@@ -1,6 +1,6 @@
 // Dialogs: another genre, a question, some of many, the keys.
 import { button, el } from "./dom.js";
-import { choices, keyOf, nameOf, namePattern, remember, swatch } from "./genres.js";
+import { choices, keyOf, nameOf, namePattern, swatch } from "./genres.js";
 
 /** @typedef {import("./dom.js").Child} Child */
 
@@ -41,7 +41,6 @@ export function open(title, properties, ...children) {
 export function askGenre(nearest) {
   return new Promise((resolve) => {
     const choose = (/** @type {string} */ genre) => {
-      remember(genre);
       resolve(genre);
       dialog.close();
     };
@@ -180,8 +179,8 @@ const KEYS = [
   ["R", "reject the genre without naming another"],
   ["U", "clear the review"],
   ["Z", "undo the last review, or the last batch of reviews"],
-  ["N or ↓", "next track"],
-  ["P or ↑", "previous track"],
+  ["N, ↓ (in Review →)", "next track"],
+  ["P, ↑ (in Review ←)", "previous track"],
   ["X", "select; a review then applies to all selected tracks"],
   ["Shift+↓", "select several"],
   ["Ctrl+A", "select all shown tracks"],

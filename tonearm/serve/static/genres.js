@@ -15,11 +15,11 @@ import { contextOf, el } from "./dom.js";
 
 const MIX = "mix"; // what changes genre has this in its place
 const SIZE = 8; // pixels of a pattern's tile
-const NAMED = "tonearm.genres"; // where names are kept that a person typed
-const MOST_NAMED = 3; // each takes a number key from a genre of the model
 
 /** @type {Map<string, Genre>} */
 const known = new Map();
+/** @type {Map<string, string>} names of genres that a person said, and the model does not know */
+let own = new Map();
 /** @type {Set<() => void>} */
 const watchers = new Set();
 // The page's rules (CSP) forbid style elements, but not sheets that a script makes.
@@ -64,8 +64,9 @@ function dot(c, x, y, r) {
  * @returns {Promise<void>}
  */
 export async function load() {
-  const { genres, splitting: characters } = await get("/genres");
+  const { genres, own: said, splitting: characters } = await get("/genres");
   splitting = characters;
+  own = toNames(said);
   known.clear();
   genres.forEach((/** @type {Genre} */ row, /** @type {number} */ i) =>
     known.set(row.genre, {
@@ -84,6 +85,27 @@ export async function load() {
     (row) => `.genre-${row.number} { background-image: url(${row.tile.toDataURL()}); }`,
   );
   sheet.replaceSync(rules.join("\n"));
+  for (const watcher of watchers) watcher();
+}
+
+/** @param {{genre: string, name: string}[]} rows */
+const toNames = (rows) => new Map(rows.map(({ genre, name }) => [genre, name]));
+
+/**
+ * Whether a review may bring a genre of one's own, or take its last one away.
+ *
+ * @param {string} [genre] with "change"
+ * @returns {boolean}
+ */
+export const mayBeOwn = (genre) => own.size > 0 || (genre !== undefined && !known.has(genre));
+
+/**
+ * Ask for a person's own genres again.
+ *
+ * @returns {Promise<void>}
+ */
+export async function loadOwn() {
+  own = toNames((await get("/genres")).own);
   for (const watcher of watchers) watcher();
 }
 
@@ -124,12 +146,13 @@ export const kindOf = (row) => row.genre ?? (row.mix ? MIX : null);
 export const namePattern = () => `[^${splitting.replace(/./g, "\\$&")}]+`;
 
 /**
- * The name of a genre as people write it; of one that the model does not know, as it was typed.
+ * The name of a genre as people write it; of one that the server has not heard of, as it was typed.
  *
  * @param {?string} [genre] "Unknown" where there is none
  * @returns {string}
  */
-export const nameOf = (genre) => known.get(genre ?? "unknown")?.name ?? genre ?? "Unknown";
+export const nameOf = (genre) =>
+  known.get(genre ?? "unknown")?.name ?? own.get(genre ?? "") ?? genre ?? "Unknown";
 
 /**
  * What the row of a genre is; of one that the model does not know, that of unknown.
@@ -140,35 +163,20 @@ const rowOf = (genre) =>
   known.get(genre ?? "unknown") ?? /** @type {Genre} */ (known.get("unknown"));
 
 /**
- * All genres to choose from, those that a person typed before the model's: their first nine have
- * the keys 1 to 9, the tenth has 0.
+ * All genres to choose from: the model's, then those that a person said.
  *
  * @returns {string[]}
  */
-export const choices = () => [...new Set([...named(), ...labels().map((row) => row.genre)])];
+export const choices = () => [...labels().map((row) => row.genre), ...own.keys()];
 
 /**
- * The key of a choice.
+ * The key of a choice: 1 to 9 and 0 for the model's first ten. A person's own genres have none: a
+ * digit that meant another genre from one day to the next would be pressed without a look.
  *
  * @param {number} i its place
- * @returns {?string} null where the digits are used up
+ * @returns {?string} null where it has none
  */
-export const keyOf = (i) => (i < 9 ? String(i + 1) : i === 9 ? "0" : null);
-
-/** @returns {string[]} names that a person typed, the latest first */
-const named = () => JSON.parse(localStorage.getItem(NAMED) ?? "[]");
-
-/**
- * Let a genre that a person typed be among the choices from now on.
- *
- * @param {string} genre
- * @returns {void}
- */
-export function remember(genre) {
-  if (known.has(genre)) return;
-  const now = [genre, ...named().filter((other) => other !== genre)].slice(0, MOST_NAMED);
-  localStorage.setItem(NAMED, JSON.stringify(now));
-}
+export const keyOf = (i) => (i < Math.min(10, labels().length) ? String((i + 1) % 10) : null);
 
 /** @returns {[HTMLCanvasElement, Context]} */
 function blank() {

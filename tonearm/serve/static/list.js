@@ -7,6 +7,7 @@ import { makeDetail } from "./detail.js";
 import { ask, askGenre, askSome, showKeys } from "./dialogs.js";
 import { button, count, el, fail, number, say, toast } from "./dom.js";
 import { filtersOf, makeFilters, toQuery } from "./filters.js";
+import { onLoad } from "./genres.js";
 import { makeGroups } from "./groups.js";
 import { runJob } from "./jobs.js";
 import { bindKeys } from "./keys.js";
@@ -292,6 +293,7 @@ export function makeList({ onchange }) {
       table.node.focus({ preventScroll: true });
   }
 
+  onLoad(table.update);
   reviews.onSent((undone, left) => {
     if (!left) onchange();
     if (undone) table.reload({ keep: true });

@@ -4,7 +4,7 @@ import { get, query } from "./api.js";
 import { makeDetail } from "./detail.js";
 import { askGenre, genreButton, showKeys } from "./dialogs.js";
 import { button, el, fail, number } from "./dom.js";
-import { badge, choices, kindOf } from "./genres.js";
+import { badge, choices, keyOf, kindOf, onLoad } from "./genres.js";
 import { filtersOf, toQuery } from "./filters.js";
 import { bindKeys } from "./keys.js";
 import * as reviews from "./reviews.js";
@@ -187,6 +187,7 @@ export function makeReview() {
     begin().catch(fail);
   }
 
+  onLoad(() => visible && draw());
   reviews.onSent((undone) => {
     if (!undone || !visible) return;
     move(-1);
@@ -197,8 +198,7 @@ export function makeReview() {
   const byNumber = {};
   for (let i = 0; i < 10; i++)
     byNumber[(i + 1) % 10] = () => {
-      const genre = choices()[i];
-      if (genre) choose(genre);
+      if (keyOf(i)) choose(choices()[i]);
     };
   bindKeys(() => visible, {
     ...byNumber,

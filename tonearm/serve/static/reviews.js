@@ -1,7 +1,7 @@
 // Reviews on their way: shown at once, sent in order, kept until the server has them.
 import { Problem, send } from "./api.js";
-import { asError, count, say, toast } from "./dom.js";
-import { nameOf } from "./genres.js";
+import { asError, count, fail, say, toast } from "./dom.js";
+import { loadOwn, mayBeOwn, nameOf } from "./genres.js";
 
 /** @typedef {import("./api.js").Track} Track */
 
@@ -24,6 +24,7 @@ const watchers = new Set();
  */
 const recent = new Map();
 let busy = false;
+let ownDiffer = false; // whether a person's own genres may be others than those that are shown
 
 /**
  * Call back after each answer.
@@ -122,16 +123,30 @@ export async function work() {
     }
     queue.shift();
     keep();
-    const undone = path.endsWith("/undo");
-    if (undone) recent.clear();
-    for (const id of values.ids ?? []) {
-      const said = recent.get(id);
-      if (said) said.sentAt = performance.now();
-    }
-    if (undone && answer.tracks) toast(`Undone: ${count(answer.tracks, "track")} as before.`);
-    for (const watcher of watchers) watcher(undone, queue.length);
+    sent(path.endsWith("/undo"), values, answer);
   }
   busy = false;
+}
+
+/**
+ * What follows from an answer.
+ *
+ * @param {boolean} undone
+ * @param {{ids?: number[], genre?: string}} values
+ * @param {{tracks?: number}} answer
+ */
+function sent(undone, { ids = [], genre }, answer) {
+  if (undone) recent.clear();
+  for (const id of ids) {
+    const said = recent.get(id);
+    if (said) said.sentAt = performance.now();
+  }
+  if (undone && answer.tracks) toast(`Undone: ${count(answer.tracks, "track")} as before.`);
+  for (const watcher of watchers) watcher(undone, queue.length);
+  ownDiffer ||= undone || mayBeOwn(genre);
+  if (queue.length || !ownDiffer) return;
+  ownDiffer = false;
+  loadOwn().catch(fail);
 }
 
 /**
