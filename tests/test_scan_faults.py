@@ -92,6 +92,25 @@ def test_a_file_that_ends_its_worker_costs_itself_alone(case, name, kind, words)
     assert len(case.scan(limits=QUICK).failures) == 1
 
 
+def test_a_file_that_vanished_during_a_scan_is_analysed_when_it_is_back(case):
+    file = case.add("vanish.mp3")
+    assert case.scan().failures == [(str(file), "does not exist")]
+    assert case.tracks()["vanish.mp3"].error_kind == "missing"
+    assert case.scan().missing == 1
+    file.with_name("vanish.mp3.away").rename(file)
+    assert case.scan().to_do == 1, "the same file, which nothing was wrong with"
+
+
+def test_a_file_without_permission_is_tried_again_when_it_can_be_read(case, monkeypatch):
+    case.add("locked.mp3")
+    assert len(case.scan().failures) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("tonearm.library.walk.os.access", lambda *_: False)
+        still = case.scan()
+    assert (still.failed_before, still.to_do, still.failures) == (1, 0, [])
+    assert case.scan().to_do == 1, "a permission need not be in the file: it may be of its folder"
+
+
 def test_many_crashes_end_nothing(case):
     for i in range(10):
         case.add(f"{i} segv.mp3")

@@ -31,6 +31,11 @@ def make_embed(log: str):
             time.sleep(0.3)
         if "bad" in name:
             raise DecodeError(path, "not-audio", "is not audio")
+        if "vanish" in name:  # as on a network disk that goes away, to `name.away`
+            os.rename(path, f"{path}.away")
+            raise DecodeError(path, "unreadable", "ends in the middle")
+        if "locked" in name:
+            raise DecodeError(path, "permission-denied", "cannot be read: permission denied")
         if "fault" in name:
             raise ZeroDivisionError("a fault")
         data = Path(path).read_bytes()

@@ -162,13 +162,13 @@ class Known:
         Number of the track.
     status : FileStatus
         Size and times when it was read.
-    failed : bool
-        Whether it could not be analysed then.
+    error_kind : str or None
+        Why it could not be analysed then, as in :class:`~tonearm.errors.DecodeError`.
     encoder : str or None
         SHA-256 of the encoders that analysed it.
     """
 
     id: int
     status: FileStatus
-    failed: bool
+    error_kind: str | None
     encoder: str | None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tonearm.data.embedding_store import StoredEmbeddings
 from tonearm.database import alone
-from tonearm.files import cores
+from tonearm.files import cores, why_unreadable
 from tonearm.library.classify import classify_stored, stored_sounds
 from tonearm.library.file_analysis import (
     Looked,
@@ -252,6 +252,11 @@ class _Session:
 
     def _keep_failure(self, file: ListedFile, failure: Failure) -> None:
         tags = file.looked.tags if file.looked else FileTags()
+        try:
+            os.stat(file.path)
+        except OSError as gone:
+            # Whatever a decoder said: its disk went away, and the file may be back with it.
+            failure = Failure("missing", why_unreadable(file.path, gone))
         error = (failure.kind, failure.reason)
         # Its copies shared its wait, and share its fate: their audio is the same.
         copies = self._waiting.pop(file.looked.key) if file.looked else []

@@ -201,9 +201,9 @@ class Walk:
         now = FileStatus.of(status)
         known = self._library.known(stored)
         # The inode and ctime count too: a file that was replaced may keep its size and mtime.
-        if known is not None and known.status == now and self._is_settled(known, retry):
+        if known is not None and known.status == now and self._is_settled(path, known, retry):
             self._result.unchanged += 1
-            self._result.failed_before += known.failed
+            self._result.failed_before += known.error_kind is not None
             return None
         self._library.write(
             "INSERT INTO temp.to_do(path, size, mtime_ns, ctime_ns, device, inode)"
@@ -213,9 +213,14 @@ class Walk:
         self._result.to_do += 1
         return None
 
-    def _is_settled(self, known: Known, retry: bool) -> bool:
+    def _is_settled(self, path: Path, known: Known, retry: bool) -> bool:
         # What another encoder analysed is analysed again: its numbers mean something else.
-        return not retry if known.failed else known.encoder == self._encoder
+        if known.error_kind is None:
+            return known.encoder == self._encoder
+        # The file was well: its disk was away for a moment, or another user ran the scan.
+        if known.error_kind in {"missing", "permission-denied"}:
+            return not (retry or os.access(path, os.R_OK))
+        return not retry
 
     def to_do(self) -> Iterator[tuple[int, ListedFile]]:
         """The listed files with their numbers, in the order of the walk."""
