@@ -47,6 +47,20 @@ def test_an_import_of_an_export_is_the_library(scanned, tonearm, tmp_path, model
     assert again.out.startswith("4 files: 4 unchanged, 0 analysed")
 
 
+def test_an_import_says_that_no_folder_is_scanned_for_new_files(
+    scanned, tonearm, tmp_path, model_path
+):
+    place = ("--library", tmp_path / "b.sqlite")
+    run = tonearm("import", table(tmp_path), *place)
+    assert "only in folders that were scanned here" in run.err
+    scan = ("scan", *place, "--jobs", "1", "--model", model_path)
+    assert "No folder was scanned here yet" in tonearm(*scan).err
+    assert tonearm(*scan, "--quiet").err == "", "cron tells nothing but news"
+    assert "No folder" not in tonearm(*scan, scanned).err
+    assert "No folder" not in tonearm(*scan).err
+    assert not tonearm("import", table(tmp_path), *place).err
+
+
 def test_an_import_twice_changes_nothing(scanned, tonearm, tmp_path):
     place = ("--library", tmp_path / "a.sqlite")
     before = contents(tmp_path / "a.sqlite")

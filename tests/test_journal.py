@@ -123,6 +123,28 @@ def test_the_same_genre_spelt_by_another_program_is_taken_back(tmp_path, place):
     assert id3.ID3(path, translate=False).version == (2, 3, 0), "only the genre goes"
 
 
+@pytest.mark.parametrize("other", ["Jazz; Blues", "Jazz/Blues"])
+@pytest.mark.parametrize("first", [3, 4])
+def test_two_genres_that_another_program_joined_are_taken_back(tmp_path, place, first, other):
+    from mutagen import id3
+
+    path = small_files.write(tmp_path / "song.mp3", small_files.music(1, 0.3))
+    tags = id3.ID3()
+    tags.add(id3.TIT2(encoding=3, text=["Song"]))
+    tags.save(path, v2_version=first)
+    genres = ["Jazz", "Blues"]
+    with Journal(place, write=True) as journal:
+        run = journal.start("tag")
+        edits = partial(edits_for_genres, genres=genres, guesses=genres)
+        change(path, edits, genres=genres, journal=journal, run=run)
+        tags = id3.ID3(path)
+        tags.setall("TCON", [id3.TCON(encoding=3, text=[other])])
+        tags.save(path, v2_version=7 - first)
+        assert read_tags(path).by_tonearm
+        undo(journal, run)
+    assert read_tags(path).genres == ()
+
+
 def crash(*_args, **_options):
     """As if the process ended here: nothing after it happens, no cleaning up either."""
     raise SystemExit("killed")

@@ -188,7 +188,7 @@ def as_nobody(tmp_path, body):
         if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/"):
             folder.chmod(folder.stat().st_mode | 0o055)
     code = f"""
-        import os, sys, urllib.parse  # which pathlib imports late, from where nobody may read
+        import grp, os, pwd, sys, urllib.parse  # some are imported late, where nobody may read
         from functools import partial
         from pathlib import Path
         import tonearm.tagging.write as write, tonearm.audio.ffmpeg, av, mutagen.flac
@@ -225,9 +225,22 @@ def test_a_file_of_someone_else_keeps_its_owner_or_is_left_alone(song, tmp_path)
     song.chmod(0o666)
     song.parent.chmod(0o777)
     data = song.read_bytes()
-    assert "belongs to user 0" in as_nobody(tmp_path, song)
+    assert "belongs to user root: only that user" in as_nobody(tmp_path, song)
     assert song.read_bytes() == data
     assert os.listdir(song.parent) == [song.name]
+
+
+def test_a_group_that_a_copy_could_not_keep_is_named(song, tmp_path):
+    song.parent.chmod(0o777)
+    said = {}
+    for group in (0, 64999):
+        if os.geteuid() == 0:
+            os.chown(song, 65534, group)
+        place = tmp_path / f"group {group}"
+        place.mkdir()
+        said[group] = as_nobody(place, song)
+    assert "belongs to group root, which you are not in: join it, or give" in said[0]
+    assert "belongs to group 64999, which" in said[64999], "no name: a group of another machine"
 
 
 @pytest.mark.parametrize("room", [0, 10_000])

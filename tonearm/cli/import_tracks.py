@@ -56,12 +56,19 @@ def import_tracks(
             import_rows(opened, _batches(files, bar), mapping=mapping, result=result)
         except KeyboardInterrupt:
             interrupted = True
+        placed = next(opened.strays(), None) is None
     print(_summary(result))
     if result.unplaced:
         more = result.unplaced_count - len(result.unplaced)
         also = f" (and {more:,} more)" if more else ""
         reason = "has no place on this machine: name one with --path-map s3://bucket/=FOLDER/"
         console.report(f"not imported{also}", [(uri, reason) for uri in result.unplaced])
+    # A table of tracks does not say which folders they were found in.
+    if not placed:
+        console.say(
+            "Later scans look at these files, but for new ones only in folders that were scanned "
+            "here: `tonearm scan FOLDER`, once."
+        )
     if interrupted:
         console.say(
             "Interrupted. What was imported is kept; the same command continues from there."

@@ -21,10 +21,28 @@ MARKER = "TONEARM"
 MP4_MARKER = f"----:com.apple.iTunes:{MARKER}"
 # Joins values where a container has but one; no genre's name holds it.
 JOINT = "; "
+# As other programs join them, when they save tags in a version that holds one value.
+_JOINTS = (JOINT, "/", ", ", ";")
 # Room a tag gets when it has to grow anyway, so that the next change fits in place.
 NEW_PADDING_BYTES = 1_024
 
 Role = Literal["genre", "marker"]
+
+
+def joined_forms(genres: Sequence[str]) -> set[str]:
+    """How several genres may read where a program made one value of them.
+
+    Parameters
+    ----------
+    genres : sequence of str
+        One by one.
+
+    Examples
+    --------
+    >>> sorted(joined_forms(["Blues", "Rock"]))
+    ['Blues, Rock', 'Blues/Rock', 'Blues; Rock', 'Blues;Rock']
+    """
+    return {joint.join(genres) for joint in _JOINTS}
 
 
 @dataclass(frozen=True)

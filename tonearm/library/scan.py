@@ -256,7 +256,7 @@ class _Session:
             os.stat(file.path)
         except OSError as gone:
             # Whatever a decoder said: its disk went away, and the file may be back with it.
-            failure = Failure("missing", why_unreadable(file.path, gone))
+            failure = Failure("missing", why_unreadable(os.fsdecode(file.path), gone))
         error = (failure.kind, failure.reason)
         # Its copies shared its wait, and share its fate: their audio is the same.
         copies = self._waiting.pop(file.looked.key) if file.looked else []

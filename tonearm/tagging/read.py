@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tonearm.containers.edits import JOINT, MARKER, MP4_MARKER
+from tonearm.containers.edits import JOINT, MARKER, MP4_MARKER, joined_forms
 from tonearm.containers.kinds import sniff
 from tonearm.containers.mp4 import mp4_values
 from tonearm.containers.mutagen_tags import (
@@ -100,7 +100,8 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
         genre = _lenient_genres(path) or genre
     genres = tuple(dict.fromkeys(genre))
     # The marker names genres one by one, or joined where the format holds one value.
-    own = {name for text in marker for name in (text, *text.split(JOINT))}
+    names = [name for text in marker for name in text.split(JOINT)]
+    own = {*marker, *names, *joined_forms(names)}
     guesses = tuple(name for name in genres if name in own)
     return Tags(
         title=JOINT.join(title) or None,

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,7 +142,7 @@ def _take_over(target: Path, temporary: Path, source: int, *, keep_mtime: bool) 
         try:
             os.chown(temporary, status.st_uid, status.st_gid)
         except OSError:
-            raise TagError(f"{target}: {_owner_words(status)}") from None
+            raise TagError(f"{target}: {_owner_words(target, status)}") from None
     if hasattr(os, "listxattr"):
         with contextlib.suppress(OSError):  # a file system without any
             for name in os.listxattr(target):
@@ -172,9 +172,24 @@ def foreign_owner(target: Path) -> str | None:
         groups.add(folder.st_gid)
     if status.st_uid == os.geteuid() and status.st_gid in groups:
         return None
-    return _owner_words(status)
+    return _owner_words(target, status)
 
 
-def _owner_words(status: os.stat_result) -> str:
-    owner = f"belongs to user {status.st_uid}, group {status.st_gid}"
-    return f"{owner}: only that user or root can write it and keep its owner"
+def _owner_words(target: Path, status: os.stat_result) -> str:
+    user = f"user {_name(target.owner, status.st_uid)}"
+    if os.geteuid() == 0:  # on a network disk that trusts no root
+        return f"belongs to {user}, which its disk lets not even root keep: run this as {user}"
+    if status.st_uid != os.geteuid():
+        return f"belongs to {user}: only that user or root can write it and keep its owner"
+    group = _name(target.group, status.st_gid)
+    return (
+        f"belongs to group {group}, which you are not in: join it, or give the file a group of "
+        "yours (chgrp)"
+    )
+
+
+def _name(of: Callable[[], str], number: int) -> str:
+    try:
+        return of()
+    except KeyError:  # as in a container, which has other users
+        return str(number)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tonearm.audio.packets import packet_digest
-from tonearm.containers.edits import JOINT, Edit
+from tonearm.containers.edits import JOINT, Edit, joined_forms
 from tonearm.errors import REPORT, DecodeError, LibraryError, TagError
 from tonearm.files import FileStatus
 from tonearm.tagging.delta import Delta, delta_of, digest_of
@@ -205,7 +205,7 @@ def _edits_back(target: Path, entry: Entry) -> list[Edit]:
     if entry.after is None or not present.same_as(entry.after):
         # Another program may have encoded the same genre in another way.
         genres = read_tags(target).genres
-        if genres != entry.new_genres:
+        if JOINT.join(genres) not in joined_forms(entry.new_genres):
             now = JOINT.join(genres) or "none"
             raise TagError(f"{target}: {CHANGED_SINCE} (now {now})")
         if not present.fits(entry.before):
