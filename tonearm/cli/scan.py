@@ -161,10 +161,6 @@ def _scan(options: _Options, paths: Sequence[Path]) -> tuple[Scan, bool]:
         # Neither named nor scanned before: nothing to do is a mistake, not a success.
         if not (paths or opened.roots() or next(opened.strays(), None)):
             raise typer.BadParameter("name folders to scan", param_hint="PATHS")
-        if not (paths or opened.roots() or options.quiet):
-            console.say(
-                "No folder was scanned here yet, so that no new files are found: name it, once."
-            )
         model = chosen_model(opened, options.model)
         loaded = model_file.load(model)
         # Once the model could be loaded: a wrong path must not be kept for the next scan.
