@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tonearm.database import alone
 from tonearm.files import FileStatus
+from tonearm.library.file_tags import file_tags
 from tonearm.library.records import ModelRecord
 from tonearm.library.store import Library, as_stored
 from tonearm.library.table import TableRow
@@ -136,9 +137,12 @@ def _put(
     if known is not None and known.encoder and (unchanged or row.prediction is None):
         result.kept += 1
         return
+    # Of a file that is here its own: taggers write into the padding, which keeps the size, and a
+    # genre that the library does not know of would be written over.
+    tags = row.tags if status == _ELSEWHERE else file_tags(os.fsdecode(path))
     if row.prediction is None or row.embeddings is None or row.key is None or row.model is None:
         kind, message = row.error or ("internal", "was not analysed where the table was made")
-        library.put_track(path, status, row.tags, error=(kind, message))
+        library.put_track(path, status, tags, error=(kind, message))
         result.errors += 1
         return
     # Entered with its first row, so that a table without rows leaves no model behind.
@@ -154,7 +158,7 @@ def _put(
         prediction=row.prediction,
         texture=row.embeddings.texture,
     )
-    library.put_track(path, status, row.tags, sound=sound)
+    library.put_track(path, status, tags, sound=sound)
     result.imported += 1
 
 
