@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from conftest import Command
+from support.songs import posix
 
-from tonearm.cli import console, progress_bar
+from tonearm.cli import app, console, outputs, progress_bar
 from tonearm.cli.progress_bar import Counting, Progress
+from tonearm.errors import LibraryError
 
 
 def test_help_and_version(tonearm: Command) -> None:
@@ -100,3 +104,52 @@ def test_one_bar_for_all_work_of_unknown_size(monkeypatch: pytest.MonkeyPatch) -
         [5, (0, 0), (2, 0), (3, 1)],
         [3, (3, 0)],
     ]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (LibraryError("no library"), "tonearm: no library"),
+        (MemoryError(), "tonearm: not enough memory: close other programs"),
+        (PermissionError(13, "Permission denied", "x.csv"), "tonearm: x.csv: Permission denied"),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), "in UTF-8: type"),
+        (KeyError("x"), "a bug in Tonearm"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_ended_a_run_is_one_line_and_one_exit_code(
+    tonearm: Command, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str, verbose: bool
+) -> None:
+    def fail(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(app, "_run", fail)
+    monkeypatch.setattr(console, "is_verbose", lambda: verbose)
+    ended = tonearm("status")
+    assert ended.code == 2  # 1 would say that a few files failed
+    assert ("Traceback" in ended.err) is verbose
+    assert verbose or (words in ended.err and ended.err.count("\n") == 1)
+
+
+@posix
+def test_a_folder_that_was_deleted_is_named(
+    tonearm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ended = tonearm("scan", "music")
+    assert ended.code == 2
+    assert "the folder that you are in was deleted: go to another one" in ended.err
+
+
+@posix
+def test_a_named_pipe_gets_what_it_is_named_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    checked: list[Path | None] = []
+    check = threading.Thread(target=lambda: checked.append(outputs.output_file(pipe)), daemon=True)
+    check.start()
+    check.join(5)  # to open it for reading would wait for a writer, for ever
+    assert checked == [pipe]

@@ -139,9 +139,10 @@ def test_order_does_not_depend_on_jobs(jobs: str, tonearm: Command, tmp_path: Pa
     ("arguments", "said"),
     [
         ([], "name files or folders"),
-        (["--windows", "0"], "1 or more"),
-        (["--windows", "many"], "1 or more"),
-        (["--windows", "²"], "1 or more"),
+        (["--windows", "0"], "from 1 to 999999"),
+        (["--windows", "many"], "from 1 to 999999"),
+        (["--windows", "²"], "from 1 to 999999"),
+        (["--windows", "9" * 5_000], "from 1 to 999999"),
         (["--windows", "6", "--timeline"], "a timeline needs the whole track"),
         (["--windows", "6", "--format", "cue"], "a timeline needs the whole track"),
         (["-o", "song.MP3"], "named like a music file"),

@@ -76,6 +76,8 @@ def test_an_address_of_another_machine_is_blamed_on_the_host(tonearm, tmp_path):
     options = ["--no-browser", "--port", "0", "--library", tmp_path / "library.sqlite"]
     ended = tonearm("serve", "--host", "192.0.2.7", *options)
     assert ended.code == 2 and "--host" in ended.err and "not an address of this" in ended.err
+    ended = tonearm("serve", "--host", "x" * 90, "--token", "secret", *options)
+    assert ended.code == 2 and "no name of a machine; choose another with --host" in ended.err
 
 
 def test_the_address_for_others_is_one_that_they_can_use():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import mutagen
 import pytest
+from support.songs import posix
 
 pa = pytest.importorskip("pyarrow")
 
@@ -105,6 +107,15 @@ def test_a_genre_that_was_written_since_is_not_lost(song, tonearm, tmp_path, mod
 
 def listed_as(path, tonearm, place):
     return next(line for line in tonearm("list", *place).out.splitlines() if path.name in line)
+
+
+@posix
+def test_a_folder_that_is_named_like_a_table_and_in_no_utf8(scanned, tonearm, tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path / "caf") + b"\xe9.parquet"))
+    folder.mkdir()
+    table(tmp_path).rename(folder / "part-0.parquet")  # as Spark writes it
+    run = tonearm("import", folder, "--library", tmp_path / "b.sqlite")
+    assert (run.code, run.out) == (0, "4 files: 3 imported, 1 with an error\n")
 
 
 def test_a_uri_needs_a_place(scanned, tonearm, tmp_path):

@@ -51,6 +51,13 @@ def undo(journal, run):
     return number
 
 
+def test_a_command_that_names_a_folder_in_no_utf8_is_kept(place):
+    command = f"tonearm tag --write {os.fsdecode(b'caf' + bytes([0xE9]))}"
+    with Journal(place, write=True) as journal:
+        number = journal.start(command)
+        assert journal.run(number).command == r"tonearm tag --write caf\udce9"
+
+
 def test_undo_and_its_undo_and_so_on(song, place):
     states = [song.read_bytes()]
     with Journal(place, write=True) as journal:

@@ -75,6 +75,27 @@ def test_tables_of_fma_have_three_rows_of_headings(tmp_path: Path) -> None:
     assert dict(split.subsets) == {"train": ("000002",), "valid": ("000005",), "test": ("000010",)}
 
 
+@pytest.mark.parametrize("cell", ["[1e999]", "-" * 9_999 + "1", "[" * 999, "9" * 5_000, "[a"])
+def test_a_list_of_fma_that_is_none_names_no_genre(tmp_path: Path, cell: str) -> None:
+    table(tmp_path / "genres.csv", GENRES + "x,1\n")
+    found = labels.read(table(tmp_path / "tracks.csv", FMA + f"11,,,test,small,Pop,{cell}\n"))
+    assert found["000011"].genres == ("Pop",)
+
+
+def test_a_table_of_fma_genres_that_is_none_is_named(tmp_path: Path) -> None:
+    for text in ("", "id,name\n21,Hip-Hop\n"):
+        table(tmp_path / "genres.csv", text)
+        with pytest.raises(DatasetError, match=r"genres\.csv has no columns genre_id and title"):
+            labels.read(table(tmp_path / "tracks.csv", FMA))
+
+
+def test_a_quotation_mark_without_its_partner_is_named(tmp_path: Path) -> None:
+    text = 'path,artist\na.mp3,"Ann\n' + "b.mp3,Ben\n" * 20_000
+    for read in (labels.read, groups.read_artists):
+        with pytest.raises(DatasetError, match=r"t\.csv cannot be read as CSV at line \d+"):
+            read(table(tmp_path / "t.csv", text))
+
+
 def test_the_index_of_mirdata_finds_files_one_folder_higher(tmp_path: Path) -> None:
     tracks = {
         f"{genre}.00000": {"audio": [f"gtzan_genre/genres/{genre}/{genre}.00000.wav", "abc"]}

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,6 +142,7 @@ def test_a_foreign_database_and_a_foreign_file(tmp_path, write):
     path.unlink()
     path.mkdir()
     assert "is a folder" in refuses(path, write=write)
+    assert "is a pipe or a device" in refuses(Path(os.devnull), write=write)
 
 
 def test_a_damaged_library(path):

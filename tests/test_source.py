@@ -35,6 +35,23 @@ def test_integers_are_scaled_by_their_type(dtype: type[np.signedinteger]) -> Non
     assert mono_samples(samples).tolist() == [-1, 0, 0.5]
 
 
+def test_samples_of_16_bits_in_a_wider_type_are_not_silence() -> None:
+    loud = np.array([0, 20_001, -20_001] * 9, np.int16)
+    for wide in (loud.tolist(), loud.astype(np.int32), (loud.astype(np.uint32) + 2**15) % 2**16):
+        with pytest.raises(ValueError, match="which is silence by that type: convert"):
+            mono_samples(wide)
+    # Made as 32 bits: loud, as faint as the last of 24 bits, and silent.
+    for fine in (loud.astype(np.int32) << 16, loud.astype(np.int32) % 2 << 8, np.zeros(9, int)):
+        assert len(mono_samples(fine)) == len(fine)
+
+
+def test_a_number_too_large_for_float32_is_not_left_out() -> None:
+    with pytest.raises(ValueError, match=r"samples reach 1e\+300"):
+        mono_samples(np.array([0.1, 1e300]))
+    with pytest.raises(ValueError, match=r"shape \(2, 0\) is not audio"):
+        mono_samples(np.zeros((2, 0)))
+
+
 def test_an_array_without_a_number_is_not_silence() -> None:
     for value in (np.nan, np.inf):
         with pytest.raises(ValueError, match="no sample is a finite number"):

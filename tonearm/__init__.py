@@ -36,8 +36,6 @@ _PLACES = {
 
 def __getattr__(name: str) -> object:
     """Import a name at its first use, so that ``import tonearm`` stays quick."""
-    if name == "errors":
-        return import_module("tonearm.errors")
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)
     if name == "errors":  # the others of its errors are named by it: tonearm.errors.TagError

@@ -208,6 +208,9 @@ class Database:
         name = f"{self._schema.kind} {self.path}"
         if self.path.is_dir():
             raise LibraryError(f"{name} is a folder: name a file")
+        # SQLite would wait for somebody who writes into the pipe.
+        if self.path.exists() and not self.path.is_file():
+            raise LibraryError(f"{name} is a pipe or a device: name a file")
         if write:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)

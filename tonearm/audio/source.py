@@ -69,23 +69,37 @@ def mono_samples(array: NDArray[Any]) -> Float32:
 def _scaled(array: NDArray[Any]) -> Float32:
     kind = array.dtype.kind
     if kind == "f":
-        samples = array.astype(np.float32)
         # `mono` deals with NaN and infinity, which must not decide the peak.
-        finite = samples[np.isfinite(samples)]
-        if len(samples) and not len(finite):
+        finite = array[np.isfinite(array)]
+        if array.size and not finite.size:
             raise ValueError("no sample is a finite number: the array is damaged, not silent")
-        if len(finite) and (peak := float(np.abs(finite).max())) > _HIGHEST_FLOAT:
+        if finite.size and (peak := float(np.abs(finite).max())) > _HIGHEST_FLOAT:
             raise ValueError(
                 f"samples reach {peak:.6g}; floats must lie in -1..1. "
                 "Divide them by the full scale, or pass integers, which are scaled by their type"
             )
-        return samples
+        return array.astype(np.float32)
     if kind not in "iu":
         raise ValueError(f"an array of {array.dtype} is not audio: it must hold floats or integers")
+    _check_width(array)
     half = 2.0 ** (
         8 * array.dtype.itemsize - 1
     )  # of unsigned samples the middle, of signed the top
     return ((array.astype(np.float64) - (half if kind == "u" else 0)) / half).astype(np.float32)
+
+
+def _check_width(array: NDArray[Any]) -> None:
+    """Refuse samples of 16 bits in a wider type, as lists of numbers become: by it, silence."""
+    if not array.size or array.dtype.itemsize < 4:
+        return
+    peak = max(int(array.max()), -int(array.min()))
+    # Wider samples that are that faint (-96 dB and less) are a silence of 24 bits, say: those end
+    # in zeros.
+    if peak <= 2 ** (4 * array.dtype.itemsize) and (array & 0xFF).any():
+        raise ValueError(
+            f"samples of {array.dtype} reach only {peak:,}, which is silence by that type: convert "
+            "them to the type that they were made as, such as array.astype(np.int16)"
+        )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from enum import StrEnum
 from importlib import import_module
 from typing import Annotated, Any
@@ -210,38 +211,52 @@ def _run(first: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; never ends in a traceback unless ``--verbose`` was given."""
+    """Run the command line; an error is one line, and its traceback only with ``--verbose``."""
     first = next(iter(sys.argv[1:]), "")
     try:
         try:
             _run(first)
         finally:
             sys.stdout.flush()  # what is left to write may fail too
-    except TonearmError as error:
-        if console.is_verbose():
-            raise
-        console.say(f"tonearm: {console.printable(str(error))}")
-        sys.exit(console.EXIT_USAGE)
     except KeyboardInterrupt:
         sys.exit(console.EXIT_INTERRUPTED)
     except BrokenPipeError:
         _drop_output()
-    except OSError as error:
+    except Exception as error:
         if console.is_verbose():
-            raise
-        where = f"{console.printable(str(error.filename))}: " if error.filename else ""
-        console.say(f"tonearm: {where}{error.strerror or error}")
+            traceback.print_exc()
+        else:
+            console.say(f"tonearm: {_in_words(error)}")
         # stdout may be what failed (a full disk); a second failure must not hide the first.
         try:
             sys.stdout.flush()
         except OSError:
             _drop_output()
         sys.exit(console.EXIT_USAGE)
-    except Exception as error:
-        if console.is_verbose():
-            raise
-        what = console.printable(f"{type(error).__name__}: {error}")
-        console.say(
-            f"tonearm: {what} (a bug in Tonearm: please report it, with what --verbose shows)"
-        )
-        sys.exit(console.EXIT_USAGE)
+
+
+def _in_words(error: Exception) -> str:
+    """What ended the run, and what to do."""
+    if isinstance(error, TonearmError):
+        return console.printable(str(error))
+    if isinstance(error, MemoryError):
+        return "not enough memory: close other programs, or allow this one more (ulimit -v)"
+    # Bytes of the command line that are no UTF-8: Python reads them as halves of characters.
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        odd = console.printable(error.object[:200])
+        return f"{odd} is not written in UTF-8: type it again, or rename the file"
+    if isinstance(error, OSError):
+        if error.filename is None and _is_nowhere():
+            return "the folder that you are in was deleted: go to another one"
+        where = f"{console.printable(str(error.filename))}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    what = console.printable(f"{type(error).__name__}: {error}")
+    return f"{what} (a bug in Tonearm: please report it, with what --verbose shows)"
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False

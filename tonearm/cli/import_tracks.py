@@ -96,7 +96,7 @@ def _files(table: str) -> list[str]:
     if "://" not in table and not os.path.isdir(os.path.expanduser(table)):
         return [os.path.abspath(os.path.expanduser(table))]
     # Of a store one file can be named, which no listing has to find.
-    if table.endswith(".parquet"):
+    if "://" in table and table.endswith(".parquet"):
         return [table]
     found = [
         name
@@ -142,11 +142,11 @@ def _batches(files: list[str], bar: Progress) -> Iterator[Batch]:
         bar.advance()
 
 
-def _source(name: str) -> Any:  # noqa: ANN401 - a path, or bytes as pyarrow takes them
-    if "://" not in name:
-        return name
+def _source(name: str) -> Any:  # noqa: ANN401 - pyarrow's own kinds of files have no types
     import pyarrow as pa
 
+    if "://" not in name:
+        return pa.OSFile(os.fsencode(name))  # as text, pyarrow takes UTF-8 alone
     from tonearm.distributed.storage import read
 
     # Whole: the footer of a Parquet file is at its end, and one request is cheaper than several.

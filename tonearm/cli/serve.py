@@ -163,8 +163,9 @@ def _listening(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        console.say(f"tonearm: {host}: {error.strerror}; choose another with --host")
+    except (OSError, UnicodeError) as error:  # the latter of names that are too long for one
+        reason = error.strerror if isinstance(error, OSError) else "no name of a machine"
+        console.say(f"tonearm: {console.printable(host)}: {reason}; choose another with --host")
         raise typer.Exit(console.EXIT_USAGE) from None
     try:
         # Else a restart would have to wait a minute for old connections.

@@ -53,7 +53,7 @@ def folder_writer(
         Where no folder is named, or it is a file.
     """
     # A name such as mix.cue was meant for one file.
-    is_file = folder is not None and (folder.is_file() or folder.suffix in _ENDINGS.values())
+    is_file = folder is not None and (folder.exists() or folder.suffix in _ENDINGS.values())
     if folder is None or (is_file and not folder.is_dir()):
         count = counted(len(files), "file")
         reason = (

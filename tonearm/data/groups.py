@@ -6,7 +6,6 @@ recording are in one group. Only for ``artist:`` is another group certainly anot
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import unicodedata
@@ -15,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tonearm.data.csv_rows import csv_rows
 from tonearm.data.index import Track, stem
 from tonearm.errors import DatasetError, writing
 from tonearm.files import write_atomically
@@ -378,7 +378,7 @@ def read_artists(path: str | os.PathLike[str]) -> dict[str, str]:
     lines = [line for line in text.split("\n") if line.strip()]
     heading = lines[0].split(",")[0] if lines else ""
     if heading.strip().casefold() in _HEADERS:  # as a spreadsheet writes it
-        rows = list(csv.reader(lines))
+        rows = csv_rows(lines, path)
     else:
         rows = [line.split("\t") for line in lines]
     at = 1

@@ -11,7 +11,6 @@ Must not read audio.
 
 from __future__ import annotations
 
-import ast
 import csv
 import io
 import json
@@ -21,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tonearm.data.csv_rows import csv_rows
 from tonearm.data.groups import by_written_name, written_as
 from tonearm.data.index import genre_of
 from tonearm.errors import DatasetError, writing
@@ -45,6 +45,7 @@ _SUBSETS = {
 }
 _SUBSET_OF = {word: subset for subset, words in _SUBSETS.items() for word in words}
 _SEVERAL = re.compile(r"[;|]")
+_NUMBER = re.compile(r"\d+")  # of genres in a cell of FMA's: [21, 45]
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def read(path: str | os.PathLike[str]) -> Labels:
     else:
         # FMA's table has three lines of headings, of which the third begins with the name of its
         # index.
-        rows = _rows(text)
+        rows = _rows(text, path)
         fma = len(rows) > 2 and rows[2][:1] == ["track_id"]
         found = _collected(_of_fma(rows, path) if fma else _of_table(rows, path), path)
     if not found:
@@ -174,13 +175,13 @@ def of_names(labels: Labels, names: Sequence[str]) -> tuple[dict[str, Label], tu
     return found, tuple(absent)
 
 
-def _rows(text: str) -> list[list[str]]:
+def _rows(text: str, path: Path) -> list[list[str]]:
     """The rows of a table; the first line shows what divides its cells."""
     first = text.split("\n", 1)[0]
     # By the heading, which holds no free text: titles further down may be full of commas.
     divider = max("\t,;", key=first.count)
     # newline="": cells in quotes may hold line breaks.
-    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=divider) if row]
+    return csv_rows(io.StringIO(text, newline=""), path, delimiter=divider)
 
 
 def _of_table(rows: list[list[str]], path: Path) -> Iterator[tuple[str, Label]]:
@@ -240,7 +241,7 @@ def subset_of(word: str, where: str) -> str | None:
 def _of_fma(rows: list[list[str]], path: Path) -> Iterator[tuple[str, Label]]:
     """Name and label of each track of FMA's ``tracks.csv``, whose files are ``000/000002.mp3``."""
     # Two rows name a column together, e.g. ("track", "genre_top"); the third names the first.
-    place = {names: i for i, names in enumerate(zip(rows[0], rows[1], strict=True))}
+    place = {names: i for i, names in enumerate(zip(rows[0], rows[1], strict=False))}
     wanted = {
         column: place.get(names)
         for column, names in {
@@ -260,9 +261,9 @@ def _of_fma(rows: list[list[str]], path: Path) -> Iterator[tuple[str, Label]]:
             raise DatasetError(f"{path}, line {number} has no track_id: {row[0]!r}")
         genres = [cells["top"]] if cells["top"] else []
         # The main genre first; those that `genres.csv` does not name are left out.
-        genres += [words[each] for each in _numbers(cells["all"]) if each in words]
+        genres += [words[each] for each in _NUMBER.findall(cells["all"]) if each in words]
         yield (
-            f"{int(row[0]):06}",
+            row[0].lstrip("0").zfill(6),
             Label(
                 tuple(dict.fromkeys(genres)),
                 cells["artist"] or None,
@@ -272,23 +273,16 @@ def _of_fma(rows: list[list[str]], path: Path) -> Iterator[tuple[str, Label]]:
         )
 
 
-def _fma_genres(path: Path) -> dict[int, str]:
+def _fma_genres(path: Path) -> dict[str, str]:
     """Titles of FMA's genres by their number; empty without that table."""
     if not path.exists():
         return {}
-    rows = _rows(path.read_text("utf-8-sig", "surrogateescape"))
-    number, title = rows[0].index("genre_id"), rows[0].index("title")
-    return {int(row[number]): row[title] for row in rows[1:]}
-
-
-def _numbers(text: str) -> list[int]:
-    """``[21, 45]`` as FMA writes lists."""
-    try:
-        # Literals alone: a table must not be able to run code.
-        values = ast.literal_eval(text or "[]")
-        return [int(each) for each in values]
-    except (ValueError, SyntaxError, TypeError):
-        return []
+    rows = _rows(path.read_text("utf-8-sig", "surrogateescape"), path)
+    heading = rows[0] if rows else []
+    if not {"genre_id", "title"} <= {*heading}:
+        raise DatasetError(f"{path} has no columns genre_id and title, as FMA's genres.csv has")
+    number, title = heading.index("genre_id"), heading.index("title")
+    return {row[number]: row[title] for row in rows[1:] if len(row) > max(number, title)}
 
 
 def _of_mirdata(text: str, path: Path) -> Iterator[tuple[str, Label]]:
@@ -298,7 +292,7 @@ def _of_mirdata(text: str, path: Path) -> Iterator[tuple[str, Label]]:
         for name, files in tracks.items():
             parts = str(files["audio"][0]).split("/")
             yield name, Label((parts[-2],))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DatasetError(f"{path} is not an index of mirdata ({error!r})") from None
 
 

@@ -8,6 +8,7 @@ copies, a subset uses one of them, so that no recording counts twice. Files are 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -71,6 +72,7 @@ class Subset:
 
 
 _NOTHING = Subset((), {}, 0)
+_EXCERPT = re.compile(r"\d{1,9}")  # its number; there are never so many
 
 
 def find(split: Split, subset: str, index: Index) -> Subset:
@@ -171,7 +173,7 @@ def _named(split: Split, index: Index) -> dict[str, Subset]:
         for name in names:
             # `track#3` is an excerpt, unless a track is really called so.
             stem, mark, number = name.rpartition("#")
-            excerpt = bool(mark) and number.isdecimal() and name not in written
+            excerpt = bool(mark) and _EXCERPT.fullmatch(number) is not None and name not in written
             wanted = stem if excerpt else name
             promised.add(wanted)
             meant = [tracks[each] for each in groups.written_as(wanted, written)]

@@ -105,9 +105,11 @@ class Journal(Database):
         undoes : int or None
             Number of the entry or run that this undoes.
         """
+        # The name of a folder may hold bytes that are not UTF-8, which SQLite refuses.
+        words = command.encode("utf-8", "backslashreplace").decode()
         return self._insert(
             "INSERT INTO runs(started_s, command, undoes) VALUES (?, ?, ?)",
-            (time.time(), command, undoes),
+            (time.time(), words, undoes),
         )
 
     def finish(self, run: int) -> None:
