@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console, datasets, heads, outputs
-from tonearm.cli.evaluate import Format
-from tonearm.cli.library_options import Location, location
+from tonearm.cli.library_options import Form, FormOption, Location, location
 from tonearm.cli.progress_bar import Counting
 from tonearm.errors import counted
 
@@ -34,9 +33,7 @@ def audit(
         typer.Option(help="Also find artists in two subsets of this split."),
     ] = None,
     report: outputs.Report = None,
-    output_format: Annotated[
-        Format, typer.Option("--format", "-f", help="Output format.")
-    ] = Format.table,
+    output_format: FormOption = Form.table,
     count: Annotated[
         int, typer.Option("-n", "--count", min=1, help="Maximum number of labels to list.")
     ] = _SHOWN,
@@ -64,7 +61,7 @@ def audit(
         )
     if report is not None:
         outputs.write_report(report, _page(found, root))
-    if output_format is Format.json:
+    if output_format is Form.json:
         print(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
         _print(found, count)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tonearm.cli import console, datasets, outputs
-from tonearm.cli.library_options import Location, location
+from tonearm.cli.library_options import Form, FormOption, Location, location
 from tonearm.errors import counted
 from tonearm.faults import Faults
 
@@ -23,13 +22,6 @@ Values = dict[str, Any]
 
 _SUBSETS = ("train", "valid", "test")
 HASH_SHOWN = 12
-
-
-class Format(StrEnum):
-    """How figures are written."""
-
-    table = "table"
-    json = "json"
 
 
 def _known_subset(name: str | None) -> str | None:
@@ -58,9 +50,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--compare", help="Model file to compare with; may be repeated."),
     ] = None,
-    output_format: Annotated[
-        Format, typer.Option("--format", "-f", help="Output format.")
-    ] = Format.table,
+    output_format: FormOption = Form.table,
     report: outputs.Report = None,
     library: Location = None,
     jobs: console.Jobs = None,
@@ -83,7 +73,7 @@ def evaluate(
         )
     if report is not None:
         outputs.write_report(report, _page(result))
-    if output_format is Format.json:
+    if output_format is Form.json:
         print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:
         _print(result)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import sys
 import wave
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tonearm.cli import console
+from tonearm.cli.library_options import Form, FormOption
 from tonearm.genres import id3_name
 from tonearm.model.prediction import NOTES
 
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from tonearm.model.reasons import Reasons
 
 _BAR_CELLS = 12  # of the largest reason
-
-
-class ExplainFormat(StrEnum):
-    """How the reasons are written."""
-
-    table = "table"
-    json = "json"
 
 
 def _clip_file(path: Path | None) -> Path | None:
@@ -43,9 +36,7 @@ def _clip_file(path: Path | None) -> Path | None:
 
 def explain(
     file: Annotated[Path, typer.Argument(help="An audio file.")],
-    output_format: Annotated[
-        ExplainFormat, typer.Option("--format", "-f", help="Output format.")
-    ] = ExplainFormat.table,
+    output_format: FormOption = Form.table,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -79,7 +70,7 @@ def explain(
         except DecodeError as error:
             console.report("file could not be analysed", [(error.path, error.reason)])
             raise typer.Exit(1) from None
-    if output_format == "json":
+    if output_format is Form.json:
         from tonearm.cli.formats import to_json
 
         reasons = prediction.reasons and prediction.reasons.to_dict()

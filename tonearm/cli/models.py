@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.evaluate import HASH_SHOWN, Format, ends
+from tonearm.cli.evaluate import HASH_SHOWN, ends
+from tonearm.cli.library_options import Form, FormOption
 from tonearm.errors import DatasetError, TonearmError, counted
 from tonearm.faults import Faults
 
@@ -22,9 +23,7 @@ def models(
         Path | None,
         typer.Argument(help="Folder in which to look for model files.", show_default="runs"),
     ] = None,
-    output_format: Annotated[
-        Format, typer.Option("--format", "-f", help="Output format.")
-    ] = Format.table,
+    output_format: FormOption = Form.table,
     verbose: console.Verbose = False,
 ) -> None:
     """List the available models.
@@ -46,7 +45,7 @@ def models(
             listed.append(_described(path))
         except TonearmError as error:
             failures.add(path, error)
-    if output_format is Format.json:
+    if output_format is Form.json:
         print(json.dumps({"schema": 1, "trainable": ARCHITECTURES, "models": listed}, indent=1))
     else:
         _print_models(listed, ARCHITECTURES)

@@ -27,14 +27,6 @@ class PlaylistForm(StrEnum):
     mixxx = "mixxx"
 
 
-class ListFormat(StrEnum):
-    """How lists of tracks are written."""
-
-    table = "table"
-    json = "json"
-    m3u8 = "m3u8"
-
-
 Output = Annotated[
     Path | None,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +10,20 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, ModelOption, chosen_model, location
-from tonearm.cli.playlist import ListFormat, Output, write_playlist
+from tonearm.cli.playlist import Output, write_playlist
 from tonearm.files import cores
 
 if TYPE_CHECKING:
     from tonearm.library.similar import Probe
     from tonearm.library.store import Library
+
+
+class ListFormat(StrEnum):
+    """How lists of tracks are written."""
+
+    table = "table"
+    json = "json"
+    m3u8 = "m3u8"
 
 
 def similar(
@@ -37,7 +46,7 @@ def similar(
     from tonearm.library.store import Library
 
     # Else -o would be ignored, or a table written where a player expects a list.
-    if output is not None and output_format == "json":
+    if output is not None and output_format is ListFormat.json:
         raise typer.BadParameter("writes a playlist: leave out --format json", param_hint="-o")
     if output is not None:
         output_format = ListFormat.m3u8
@@ -46,9 +55,9 @@ def similar(
         matches = search(opened, probe, count=count)
     if not matches:
         console.say("the library holds no sound other than this one: scan more music")
-    if output_format == "m3u8":
+    if output_format is ListFormat.m3u8:
         write_playlist([Entry.of(match.track) for match in matches], output)
-    elif output_format == "json":
+    elif output_format is ListFormat.json:
         from tonearm.cli.formats import to_json
 
         values = [
