@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
-from test_library_store import STATUS, put
+from test_library_store import MODEL, STATUS, put
 
 from tonearm.errors import GenreError
 from tonearm.library import browse
@@ -83,8 +84,9 @@ def test_a_file_that_cannot_be_read_is_none_without_a_genre_tag(library):
     assert listed == [row.path for row in rows(library, Query(tag="none"))]
 
 
-def test_a_genre_that_no_model_knows_and_no_track_has_is_refused(library):
-    library.write("UPDATE sounds SET genre = 'Polka' WHERE key = 'k1'")
+def test_a_genre_that_no_model_of_the_library_knows_is_refused(library):
+    other = library.model_id(replace(MODEL, sha256="other", labels=("Polka",)))
+    library.write("UPDATE sounds SET model = ? WHERE key = 'k1'", [[other]])
     assert resolve_genres(library, ["polka", "UNKNOWN"]) == ("Polka", "unknown"), "by another model"
     with pytest.raises(GenreError, match=r"no genre 'zydeco' in this library; it knows .*Polka"):
         browse.numbers(library, Filter(genre="zydeco"))

@@ -197,16 +197,12 @@ def resolve_genres(
     Raises
     ------
     GenreError
-        When neither a model knows one nor any track has it.
+        When no model knows one.
     """
-    model = library.model()
-    labels = [*(model.labels if model else ()), *also]
+    # Of every model: tracks that another one classified keep its genres.
+    every = (label for model in library.models() for label in model.labels)
+    labels = list(dict.fromkeys([*every, *also]))
     found = {genre: find(genre, [*labels, MIX, UNKNOWN]) for genre in genres}
-    if None in found.values():
-        # Tracks that another model classified keep its genres. Asked last, since it reads all rows.
-        rows = library.rows("SELECT DISTINCT genre FROM sounds WHERE genre IS NOT NULL ORDER BY 1")
-        labels = list(dict.fromkeys([*labels, *(genre for (genre,) in rows)]))
-        found = {genre: find(genre, [*labels, MIX, UNKNOWN]) for genre in genres}
     for genre, label in found.items():
         # In a library without a track every genre is one that none of them has.
         if label is None and labels:

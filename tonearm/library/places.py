@@ -215,6 +215,6 @@ def unscanned(library: Library, folders: Iterable[Path], *, faults: Faults) -> l
         if path.exists():
             files.append(path)
         else:
-            errors.add(path, "is a link to a file that does not exist")
+            errors.add(path, why_unreadable(path, FileNotFoundError()))
     faults += [fault for fault in errors if fault.path not in known]
     return files
