@@ -129,12 +129,15 @@ def test_writing_keeps_to_selection_filter_groups_and_policy(writable):
         ("add", True, ["Hip-Hop"]),
         ("replace", False, ["Hip-Hop"]),
         ("placeholder", False, ["Hip-Hop"]),
+        ("part", False, ["Rock/Hip Hop"]),
     ],
 )
 def test_what_becomes_of_a_genre_that_is_there(policy, by_tonearm, genres):
     old = ["hip hop"]
     if policy == "placeholder":  # nobody chose it
         policy, old = "missing", ["Other"]
+    if policy == "part":  # as `tonearm tag --policy add` has it
+        policy, old = "add", ["Rock/Hip Hop"]
     assert changed_genres(old, "Hip-Hop", policy, by_tonearm=by_tonearm) == genres
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from tonearm.genres import MIX, UNKNOWN, id3_name
 from tonearm.library.records import FileTags, Track
 from tonearm.model.prediction import Prediction, rank
+from tonearm.tagging.plan import lacking
 
 # What `track_of` reads, in its order.
 TRACK_COLUMNS = (
@@ -123,6 +124,19 @@ def genre_tag(genre: str) -> str:
         As the model or a person names it.
     """
     return json.dumps([id3_name(genre)])
+
+
+def lacks_genre(stored: str, genre: str) -> bool:
+    """Whether the tags of a file, as they are stored, do not name a genre in any spelling.
+
+    Parameters
+    ----------
+    stored : str
+        The tags.
+    genre : str
+        As the model or a person names it.
+    """
+    return bool(lacking(json.loads(stored), [genre]))
 
 
 def stored_tags(tags: FileTags) -> tuple[Any, ...]:

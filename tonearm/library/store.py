@@ -33,6 +33,7 @@ from tonearm.library.rows import (
     bounds_of,
     folded,
     genre_tag,
+    lacks_genre,
     stored_prediction,
     stored_tags,
     track_of,
@@ -73,6 +74,7 @@ class Library(Database):
         self.function("folded", folded)
         self.function("genre_tag", genre_tag)
         self.function("names_genre", names_genre)
+        self.function("lacks_genre", lacks_genre)
 
     def tracks(
         self,

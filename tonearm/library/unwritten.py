@@ -15,9 +15,7 @@ from tonearm.library.store import Library
 # Of a track t with a review r: its tag is not the reviewed genre alone; or does not name it at all,
 # in any spelling, since one that was added to a person's genres is written.
 _OTHER = "t.genres != genre_tag(r.genre)"
-_LACKING = (
-    "NOT EXISTS (SELECT 1 FROM json_each(t.genres) g WHERE genre_tag(g.value) = genre_tag(r.genre))"
-)
+_LACKING = "lacks_genre(t.genres, r.genre)"
 
 
 @dataclass(frozen=True)

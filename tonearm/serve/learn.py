@@ -41,13 +41,12 @@ def learn_state(request: Request) -> Response:
     if service.library_path.exists():
         with service.library() as library:
             found = len(Lesson.of(library, service.classifier.model).keys)
-    number = service.proposed[0] if service.proposed else None
     values = {
         "corrections": found,
         "needed": FEWEST,
         "model": service.classifier.model.name,
         "built_in": service.model_path is None,
-        "proposal": service.jobs.get(number).to_dict() if number else None,
+        "proposal": service.proposed[0].to_dict() if service.proposed else None,
     }
     return Json({"schema": schema.SCHEMA, **values})
 
@@ -70,7 +69,7 @@ def learn(request: Request) -> Response:
             model = lesson.taught(learnt)
             changed = changes(library, model, on_progress=job.report)
         # Kept in memory alone until somebody adopts it; the job's number names it.
-        service.proposed = (job.number, model)
+        service.proposed = (job, model)
         commonest = changed.most_common(_CHANGES_SHOWN)
         return {
             **learnt.to_dict(),
@@ -97,7 +96,7 @@ def adopt(request: Request, wanted: AdoptRequest) -> Response:
     """A job: the model is saved and used from then on, and the library classified by it again."""
     service = service_of(request)
     proposed = service.proposed
-    if proposed is None or proposed[0] != wanted.job:
+    if proposed is None or proposed[0].number != wanted.job:
         raise HTTPException(409, f"job {wanted.job} has no model to adopt: learn again")
 
     def work(job: jobs.Job) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from tonearm.serve.uploads import Limits, Uploads
 LONGEST_ANALYSIS_S = 1_200.0
 if TYPE_CHECKING:
     from tonearm.library.sound_map import Map
-    from tonearm.serve.jobs import Jobs
+    from tonearm.serve.jobs import Job, Jobs
 
 _REMEMBERED = 64
 _LOOK_S = 0.5  # between two looks at whether the client is still there
@@ -76,7 +76,7 @@ class Service:
         self.analyst = Analyst(classifier)
         self.jobs = jobs
         # A model that was learnt and not adopted yet, with the job that made it.
-        self.proposed: tuple[int, Model] | None = None
+        self.proposed: tuple[Job, Model] | None = None
         # Files that were kept, by their sound: before a scan the library does not know them.
         self.kept: dict[str, str] = {}
         self.keeping = threading.Lock()

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tonearm.genres import id3_name
-from tonearm.genres import key as genre_key
 from tonearm.library.tag_runs import RunResult, Wanted, open_journal, undo_run, write_all
 from tonearm.library.unwritten import Unwritten, count_named, unwritten
 from tonearm.serve import jobs, schema
@@ -23,12 +22,11 @@ from tonearm.serve.review import Id, Selection
 from tonearm.serve.service import service_of
 from tonearm.tagging import journal as journals
 from tonearm.tagging.journal_records import next_to_undo
-from tonearm.tagging.plan import Rules, of_a_person
+from tonearm.tagging.plan import Rules, lacking, lost, of_a_person
 
 router = APIRouter(prefix=schema.PREFIX, tags=["tags"])
 _CHANGES_SHOWN = 500  # of a plan, on the page; the counts are of all
 _FAILURES_SHOWN = 100  # the job counts all
-_POLICIES = ("missing", "add", "replace")
 Policy = Literal["missing", "add", "replace"]
 
 
@@ -75,8 +73,7 @@ class Change:
     def replaces(self) -> bool:
         """Whether a genre that a person wrote would go."""
         old = self.file.genres
-        person = of_a_person(old, old if self.file.by_tonearm else (), Rules().placeholders)
-        return bool(set(person) - set(self.genres))
+        return bool(lost(old, self.genres, old if self.file.by_tonearm else (), Rules()))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -102,7 +99,7 @@ def plan(request: Request, wanted: PlanRequest = _WHOLE) -> Response:
         files = [*unwritten(library, ids)]
         reviewed = count_named(library, ids)
     # All three, so that the page shows what another policy would do before it is chosen.
-    by_policy = {policy: _changes(files, policy) for policy in _POLICIES}
+    by_policy = {policy: _changes(files, policy) for policy in get_args(Policy)}
     changes = by_policy[wanted.policy]
     counts = Counter(change.group for change in changes)
     replacing = Counter(change.group for change in changes if change.replaces)
@@ -232,11 +229,7 @@ def changed_genres(old: Sequence[str], new: str, policy: str, *, by_tonearm: boo
     if not person or policy == "replace":
         return [new]
     # Something by a person is there, so nothing is missing.
-    if policy == "missing":
-        return [*old]
-    # In any spelling: "hip hop" and "Hip-Hop" are one genre.
-    known = genre_key(new) in map(genre_key, person)
-    return person if known else [*person, new]
+    return [*old] if policy == "missing" else [*person, *lacking(person, [new])]
 
 
 def _changes(files: Iterable[Unwritten], policy: str) -> list[Change]:

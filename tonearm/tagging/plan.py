@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import lru_cache
@@ -181,9 +181,7 @@ def propose(
         return Proposal(Action.excluded, old, skipped)
     new = chosen
     if rules.policy is Policy.add:
-        # Whole values and their parts: "Rock/Pop" has Rock already.
-        known = {key(part) for genre in by_person for part in (genre, *parts(genre))}
-        chosen = tuple(name for name in chosen if key(name) not in known)
+        chosen = lacking(by_person, chosen)
         new = by_person + chosen
     if rules.joint and len(new) > 1:
         # Tonearm's mark names the whole value if all of it is Tonearm's, else none of it.
@@ -236,6 +234,26 @@ def parts(genre: str) -> list[str]:
     return [part.strip() for part in _PARTS.split(genre) if part.strip()]
 
 
+def lacking(genres: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+    """Those of the wanted genres that others do not name, in any spelling.
+
+    Parameters
+    ----------
+    genres : iterable of str
+        The genres that are there.
+    wanted : iterable of str
+        Those that are looked for.
+
+    Examples
+    --------
+    >>> lacking(["hip hop", "Rock/Pop"], ["Hip-Hop", "Rock", "Jazz"])
+    ('Jazz',)
+    """
+    # Whole values and their parts: "Rock/Pop" has Rock already.
+    known = {key(part) for genre in genres for part in (genre, *parts(genre))}
+    return tuple(name for name in wanted if key(name) not in known)
+
+
 def lost(
     old: Sequence[str], new: Sequence[str], guesses: Collection[str], rules: Rules
 ) -> tuple[str, ...]:
@@ -252,9 +270,7 @@ def lost(
     rules : Rules
         How to decide.
     """
-    kept = {key(part) for genre in new for part in (genre, *parts(genre))}
-    by_person = of_a_person(old, guesses, rules.placeholders)
-    return tuple(genre for genre in by_person if key(genre) not in kept)
+    return lacking(new, of_a_person(old, guesses, rules.placeholders))
 
 
 def chosen_names(prediction: Prediction, rules: Rules) -> tuple[str, ...]:
