@@ -2,6 +2,7 @@
 import { watchCosts } from "./api.js";
 import { loadedBytes } from "./analysis/loaded.js";
 import { el } from "./dom.js";
+import { keepFocus } from "./focus.js";
 import { load } from "./genres.js";
 import { makeListen } from "./listen.js";
 import { makePlayer } from "./player.js";
@@ -28,6 +29,7 @@ function makeCosts() {
 }
 
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+keepFocus();
 try {
   await load();
   main.append(makeListen().node, makeCosts());

@@ -50,3 +50,65 @@ def test_a_genre_of_ones_own_takes_no_digit_and_goes_with_its_last_review(review
     page.keyboard.press("z")
     expect(own).to_have_count(0)
     assert keys_of(page) == before
+
+
+def focus_of(page):
+    """The name of what has the focus, or of its element."""
+    return page.evaluate(
+        """() => document.activeElement.ariaLabel || (document.activeElement.matches('button, a')
+            ? document.activeElement.textContent : document.activeElement.className
+            || document.activeElement.localName)"""
+    )
+
+
+def test_a_button_that_is_drawn_again_keeps_the_focus_and_one_that_vanishes_leaves_it_near(
+    page, tmp_path
+):
+    path = tmp_path / "library.sqlite"
+    fill_library(path, 30)
+    with served(path) as address:
+        page.goto(f"{address}/#overview")
+        page.evaluate(
+            """() => fetch('/api/v1/review', {method: 'POST', headers:
+            {'Content-Type': 'application/json'}, body: JSON.stringify({verdict: 'change',
+            genre: 'Chanson', ids: [...Array(20).keys()].map((i) => i + 1)})})"""
+        )
+        page.reload()
+        see = page.get_by_role("button", name="See what would change")
+        see.press("Enter")
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible(timeout=20_000)
+        page.keyboard.press("Escape")
+        expect(see).to_be_focused()
+        page.get_by_role("button", name="Last result").press("Enter")
+        dialog.get_by_role("button", name="Adopt it").press("Enter")
+        revert = page.get_by_role("button", name="Back to the built-in model")
+        expect(revert).to_be_visible(timeout=20_000)
+        assert focus_of(page) == "cards-of"
+        revert.press("Enter")
+        expect(revert).to_have_count(0, timeout=20_000)
+        assert focus_of(page) == "cards-of"
+        # The button of a message was never where one worked.
+        page.get_by_role("link", name="Overview").focus()
+        toast = page.locator(".toast").last.get_by_role("button", name="Close message")
+        toast.press("Enter")
+        assert focus_of(page) == "Overview"
+        # By a click on nothing the focus goes on purpose.
+        page.mouse.click(1_200, 20)
+        page.locator(".toast").first.evaluate("(node) => node.remove()")
+        assert focus_of(page) == "body"
+        page.goto("about:blank")  # before the server ends
+
+
+def test_a_token_is_entered_by_keyboard(browser, tmp_path):
+    with served(tmp_path / "library.sqlite", token="a word") as address:
+        page = browser.new_page()
+        page.goto(address)
+        for token in ("another", "a word"):
+            expect(page.get_by_label("Token")).to_be_focused()
+            page.keyboard.type(token)
+            page.keyboard.press("Enter")
+            if token == "another":
+                expect(page.get_by_role("alert")).to_have_text("This token is wrong.")
+        expect(page.get_by_role("button", name="Choose files")).to_be_visible()
+        page.close()

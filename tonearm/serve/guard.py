@@ -57,6 +57,8 @@ _HEADERS = {
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
 }
 
+_OF_FORM = ("Content-Security-Policy", "Referrer-Policy")
+
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches that address.
@@ -124,8 +126,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in (_HEADERS | _sharing(shared)).items():
-                    # The form for the token is the one page with a policy of its own.
-                    if name != "Content-Security-Policy" or name not in headers:
+                    # The form for the token is the one page with policies of its own.
+                    if name not in _OF_FORM or name not in headers:
                         headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")  # answers hold private paths
             await send(message)

@@ -50,7 +50,12 @@ def form(policy: str, *, wrong: bool = False) -> Response:
     policy = policy.replace("form-action 'none'", "form-action 'self'")
     # Its few rules of style stand in it, since no file of the page is given without the token.
     policy = policy.replace("style-src 'self'", "style-src 'unsafe-inline'")
-    headers = {"Content-Security-Policy": policy, "WWW-Authenticate": "Bearer"}
+    headers = {
+        "Content-Security-Policy": policy,
+        # With "no-referrer" browsers send the form with `Origin: null`, as from a foreign page.
+        "Referrer-Policy": "same-origin",
+        "WWW-Authenticate": "Bearer",
+    }
     return HTMLResponse(page, status_code=401, headers=headers)
 
 

@@ -3,6 +3,7 @@ import * as address from "./address.js";
 import { get } from "./api.js";
 import { asError, byId, el, fail, toast } from "./dom.js";
 import { tellEnd } from "./ends.js";
+import { keepFocus } from "./focus.js";
 import { load, loadOwn } from "./genres.js";
 import { makeJobs, runJob } from "./jobs.js";
 import { makeList } from "./list.js";
@@ -68,6 +69,7 @@ onReturn(() => {
   changed();
 });
 
+keepFocus();
 try {
   await load();
   const jobs = makeJobs({

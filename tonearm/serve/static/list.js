@@ -289,7 +289,7 @@ export function makeList({ onchange }) {
       showGroups().catch(fail);
     } else if (table.current) detail.show(table.current);
     // Keys are to work without a click, but not to take the focus from a field.
-    if (!document.activeElement || document.activeElement === document.body)
+    if (!document.activeElement || document.activeElement.matches("body, main"))
       table.node.focus({ preventScroll: true });
   }
 
