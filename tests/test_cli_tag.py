@@ -13,6 +13,7 @@ from support.two_albums import genres, runner, two_albums
 from tonearm.cli import tag_views
 from tonearm.errors import LibraryError, TagError
 from tonearm.library.file_tags import file_tags
+from tonearm.library.reviews import Review, Reviews, Verdict, reviews_path
 from tonearm.library.store import FileStatus, Library
 
 
@@ -273,6 +274,28 @@ def test_the_only_track_of_an_album_is_as_sure_as_a_file_alone(music, tonearm, t
     assert "Jazz" not in tonearm("tag", "--by", "album").stdout
     tagged.library_of(tmp_path / "library.sqlite", {music["c"]: close})
     assert "One (2 files in" in tonearm("tag", "--by", "album").stdout
+
+
+def test_a_review_that_says_another_genre_or_none_is_heeded(music, tonearm, tmp_path):
+    path = tmp_path / "library.sqlite"
+    with Library(path) as library:
+        keys = {name: library.track(music[name]).key for name in "ad"}
+    for verdict, genre, words in (
+        (Verdict.reject, None, "rejected in a review"),
+        (Verdict.change, "drum & bass", "reviewed as Drum & Bass"),
+        (Verdict.change, "JAZZ", None),
+    ):
+        with Reviews(reviews_path(path)) as reviews:
+            reviews.put([Review(keys["a"], verdict, genre)])
+        told = tonearm("tag", "--details").stdout
+        assert ("d.flac: none → Hip-Hop" in told) and ("1 file to write" in told) is bool(words)
+        if words:
+            assert f"a.flac: skipped: {words}\n" in told
+            assert "1 skipped: reviewed as another genre, or rejected" in told
+            assert tonearm("tag", "--write", "--policy", "replace", music["a"]).exit_code == 0
+            assert file_tags(str(music["a"])).genres == ()
+        else:
+            assert "a.flac: none → Jazz" in told
 
 
 def test_details_name_what_is_skipped_and_why(music, tonearm, tmp_path):

@@ -35,6 +35,7 @@ _SKIPPED = {
         "unknown, or a mix: no genre that the model knows fits the whole track",
     ),
     Action.excluded: ("not among the genres to write", "not among the genres to write"),
+    Action.reviewed: ("reviewed as another genre, or rejected (the page writes what you said)", ""),
     Action.damaged: ("damaged (--damaged writes into them too)", ""),
     Action.refused: ("cannot be written (listed above, or with --details)", ""),
 }
@@ -76,7 +77,8 @@ def _each_file(plan: TagPlan, unscanned: Sequence[Path]) -> Iterator[str]:
     for file in plan.files:
         words = _change(file)
         if file.proposal.action not in _SHOWN:
-            _, words = _SKIPPED.get(file.proposal.action, ("", file.reason or ""))
+            _, words = _SKIPPED.get(file.proposal.action, ("", ""))
+            words = words or file.reason or ""
             # Rounded down: 79.6 % is below 80.
             low = f"{int(file.prediction.confidence * 100)}%" if file.prediction else ""
             words = f"skipped: {words.format(confidence=low)}"

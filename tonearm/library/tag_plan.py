@@ -15,8 +15,10 @@ from pathlib import Path
 from tonearm.errors import TagError
 from tonearm.faults import Fault, Faults
 from tonearm.files import why_unreadable
+from tonearm.genres import id3_name, key
 from tonearm.library.links import COPIED, links_among
 from tonearm.library.places import PRESENT, note_offline, unread, why_absent
+from tonearm.library.reviews import Review, attach, of_keys
 from tonearm.library.store import Library, Track
 from tonearm.library.tag_runs import MOVED, Wanted, require_unchanged
 from tonearm.model.prediction import Prediction
@@ -157,6 +159,8 @@ def plan_tags(
     links = {link.track: link.first for link in links_among(names)}
     written: set[tuple[int, int]] = set()
     plan.mixed += _mixed(tracks, albums)
+    attach(library)
+    said = of_keys(library, (track.key for track in tracks))
     for track in tracks:
         if track.id in links:
             plan.files.append(_link(track, links[track.id]))
@@ -166,7 +170,8 @@ def plan_tags(
             # The plan names the path in a column of its own.
             plan.untaggable.add(track.path, track.tags.error.removeprefix(f"{track.path}: "))
         else:
-            plan.files.append(_planned(library, track, track.prediction, albums, rules, written))
+            file = _planned(library, track, track.prediction, albums, rules, written)
+            plan.files.append(_unless_reviewed(file, said.get(track.key or "")))
     by_person = _sounds_with_a_persons_genre(library)
     plan.unlike_copies = sum(f.track.key in by_person for f in plan.with_action(Action.write))
     return plan
@@ -233,8 +238,8 @@ def _planned(
     rules: Rules,
     written: set[tuple[int, int]],
 ) -> PlannedFile:
-    key = _album(track)
-    of_album = albums.get(key) if key else None
+    album = _album(track)
+    of_album = albums.get(album) if album else None
     # A long track without a genre may be a mix: what its album sounds like is not what it is.
     if prediction.genre is None and (track.duration_s or 0) >= LONG_S:
         of_album = None
@@ -250,7 +255,7 @@ def _planned(
         of_album=of_album is not None,
     )
     title = album_title(track.tags.album or "") if of_album else None
-    file = PlannedFile(track, prediction, proposal, title, key if of_album else None)
+    file = PlannedFile(track, prediction, proposal, title, album if of_album else None)
     if proposal.action is not Action.write:
         return file
     if track.warning and not rules.damaged:
@@ -258,6 +263,18 @@ def _planned(
             file, proposal=replace(proposal, action=Action.damaged), reason=track.warning
         )
     return _checked(library, file, guesses, rules, written)
+
+
+def _unless_reviewed(file: PlannedFile, review: Review | None) -> PlannedFile:
+    """A file that is to be written, unless its review rejects that genre, or says another."""
+    proposal, prediction = file.proposal, file.prediction
+    if proposal.action is not Action.write or review is None or prediction is None:
+        return file
+    if review.genre and prediction.genre and key(review.genre) == key(prediction.genre):
+        return file
+    said = f"reviewed as {id3_name(review.genre)}" if review.genre else "rejected in a review"
+    proposal = replace(proposal, action=Action.reviewed)
+    return replace(file, proposal=proposal, reason=said, lost=())
 
 
 def _checked(

@@ -72,6 +72,7 @@ class Action(StrEnum):
     unknown = "unknown"
     excluded = "excluded"  # by --genre, --not-genre or a map that says never
     link = "link"  # another name of one of the other files
+    reviewed = "reviewed"  # a person rejected its genre by sound, or said another
     damaged = "damaged"  # only a part of its sound could be analysed
     refused = "refused"  # cannot be written safely
 
