@@ -380,7 +380,7 @@ def test_genres_to_write_and_never_to_write(music, tonearm, tmp_path):
 
 
 def test_many_changes_are_summed(music, tonearm, monkeypatch):
-    monkeypatch.setattr(tag_views, "_MOST_LINES", 1)
+    monkeypatch.setattr(tag_views, "MOST_LINES", 1)
     planned = tonearm("tag").stdout
     assert (
         "none → Jazz, 1 file\n" in planned

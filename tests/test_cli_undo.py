@@ -9,7 +9,7 @@ import pytest
 from support import tagged
 from support.two_albums import genres, runner, two_albums
 
-from tonearm.cli import undo
+from tonearm.cli import library_options
 from tonearm.errors import LibraryError
 from tonearm.library import tag_runs
 from tonearm.library.file_tags import file_tags
@@ -194,7 +194,7 @@ def test_an_undo_is_shown_before_it_is_done(music, tonearm):
 
 def test_many_files_to_restore_are_summed(music, tonearm, monkeypatch):
     tonearm("tag", "--write")
-    monkeypatch.setattr(undo, "_MOST_LINES", 1)
+    monkeypatch.setattr(library_options, "MOST_LINES", 1)
     shown = tonearm("undo", "--dry-run").stdout
     assert shown == "Hip-Hop → none, 1 file\nJazz → none, 1 file\n2 files of run 1 to restore\n"
     assert "a.flac: Jazz → none" in tonearm("undo", "--dry-run", "--details").stdout

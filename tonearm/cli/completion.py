@@ -14,7 +14,7 @@ from pathlib import Path
 from typer import Typer
 
 from tonearm.cli.reference import Entry, Page, pages
-from tonearm.genres import GTZAN_GENRES
+from tonearm.genres import BUILTIN_GENRES, MIX, UNKNOWN
 
 ASK = "__complete"
 _GENRE_OPTIONS = ("--genre", "--second")
@@ -160,8 +160,8 @@ def _values(entry: Entry) -> Iterator[str]:
 
 
 def _genres() -> list[str]:
-    """The ten, and those of the library where it has others."""
-    labels = set(GTZAN_GENRES)
+    """Those of the built-in model, and those of the library where it has others."""
+    labels = set(BUILTIN_GENRES)
     with contextlib.suppress(Exception):  # no library, or a broken one: not a thing to say at a tab
         from tonearm.cli.library_options import location
         from tonearm.library.store import Library
@@ -171,7 +171,7 @@ def _genres() -> list[str]:
             with Library(place) as library:
                 model = library.model()
                 labels |= set(model.labels if model else ())
-    return [*sorted(labels), "unknown"]
+    return [*sorted(labels), MIX, UNKNOWN]
 
 
 def answer(app: Typer, words: Sequence[str]) -> None:

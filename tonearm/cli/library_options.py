@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tonearm.library.tag_runs import RunResult
 
 _OUTPUT_SCHEMA = 1
+# Of files that would change: more lines than this are summed, unless --details asks for all.
+MOST_LINES = 40
 
 # An environment variable, since scripts and services call many commands on one library.
 Location = Annotated[

@@ -164,7 +164,6 @@ def _table(rows: Iterable[Row], *, notes: Mapping[str, str]) -> Iterator[str]:
 
 # The same few genres and tags come again in a hundred thousand rows.
 @lru_cache(maxsize=1_024)
-@lru_cache(maxsize=1_024)
 def _joined(tags: tuple[str, ...]) -> str:
     return console.printable("; ".join(tags) or "none")
 

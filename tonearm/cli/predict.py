@@ -14,6 +14,7 @@ import typer
 
 from tonearm.cli import console, outputs
 from tonearm.cli.progress_bar import Progress
+from tonearm.errors import TonearmError
 from tonearm.faults import Faults
 from tonearm.files import cores
 
@@ -203,8 +204,7 @@ def _files(paths: list[Path], files_from: str | None, failures: Faults) -> list[
     # All of them before the first is opened: the number decides on processes, and the bar needs it.
     files = list(find(paths, suffixes=AUDIO_SUFFIXES, on_error=failures.add_folder))
     if not files and not failures:
-        console.say(f"tonearm: no audio files in {', '.join(map(console.printable, paths))}")
-        raise typer.Exit(console.EXIT_USAGE)
+        raise TonearmError(f"no audio files in {', '.join(map(str, paths))}")
     return files
 
 

@@ -12,7 +12,7 @@ import typer
 
 from tonearm.cli import console
 from tonearm.cli.library_options import Location, ModelOption, chosen_model, location
-from tonearm.errors import pip_install
+from tonearm.errors import TonearmError, pip_install
 
 # Not 8000 or 8080, where something else often listens.
 _DEFAULT_PORT = 8137
@@ -62,10 +62,9 @@ def serve(
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("tonearm"):
             raise
-        console.say(
-            f"tonearm: the page needs {error.name}, which is not installed: {pip_install('serve')}"
-        )
-        raise typer.Exit(console.EXIT_USAGE) from None
+        raise TonearmError(
+            f"the page needs {error.name}, which is not installed: {pip_install('serve')}"
+        ) from None
     for folder in folders or ():
         if not folder.is_dir():
             words = "is not a folder" if folder.exists() else "does not exist"
@@ -165,8 +164,7 @@ def _listening(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:  # the latter of names that are too long for one
         reason = error.strerror if isinstance(error, OSError) else "no name of a machine"
-        console.say(f"tonearm: {console.printable(host)}: {reason}; choose another with --host")
-        raise typer.Exit(console.EXIT_USAGE) from None
+        raise TonearmError(f"{host}: {reason}; choose another with --host") from None
     try:
         # Else a restart would have to wait a minute for old connections.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -180,6 +178,5 @@ def _listening(host: str, port: int) -> socket.socket:
             words = f"port {port} of {host} is in use; choose another with --port"
         else:
             words = f"port {port} of {host}: {error.strerror}; choose another with --port"
-        console.say(f"tonearm: {words}")
-        raise typer.Exit(console.EXIT_USAGE) from None
+        raise TonearmError(words) from None
     return listener

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library_options import Location, ModelOption, chosen_model, location
+from tonearm.cli.library_options import Location, ModelOption, chosen_model, location, print_object
 from tonearm.cli.playlist import Output, write_playlist
 from tonearm.files import cores
 
@@ -58,8 +58,6 @@ def similar(
     if output_format is ListFormat.m3u8:
         write_playlist([Entry.of(match.track) for match in matches], output)
     elif output_format is ListFormat.json:
-        from tonearm.cli.formats import to_json
-
         values = [
             {
                 "path": match.track.path,
@@ -73,7 +71,7 @@ def similar(
             }
             for match in matches
         ]
-        print(to_json({"schema": 1, "path": str(file), "similar": values}))
+        print_object({"path": str(file), "similar": values})
     else:
         from tonearm.cli.library_views import show_matches
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tonearm.cli import console
-from tonearm.cli.library_options import Form, FormOption, Location, location
+from tonearm.cli.library_options import Form, FormOption, Location, location, print_object
 
 
 def status(
@@ -22,9 +22,7 @@ def status(
     with Library(location(library)) as opened:
         seen = overview.overview(opened)
         if output_format is Form.json:
-            from tonearm.cli.formats import to_json
-
-            print(to_json({"schema": 1, "library": str(opened.path), **seen.to_dict()}))
+            print_object({"library": str(opened.path), **seen.to_dict()})
             return
         from tonearm.cli.library_views import show_overview
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tonearm.cli import console
-from tonearm.cli.library_options import arrow
+from tonearm.cli.library_options import MOST_LINES, arrow
 from tonearm.errors import counted
 from tonearm.tagging.plan import Action, Rules
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tonearm.library.tag_plan import PlannedFile, TagPlan
     from tonearm.library.tag_runs import RunResult
 
-# More lines than this are summed, unless --details asks for all.
-_MOST_LINES = 40
 _MOST_GROUPS = 5
 # Skipped, but shown where they stand: somebody may want to do something about them.
 _SHOWN = frozenset({Action.write, Action.refused, Action.damaged})
@@ -65,7 +63,7 @@ def show_plan(
         A line for each file, skipped ones too, however many there are.
     """
     lines = list(_each_file(plan, unscanned) if details else _grouped(plan))
-    if details or len(lines) <= _MOST_LINES:
+    if details or len(lines) <= MOST_LINES:
         print("\n".join(lines), end="\n" if lines else "")
     else:
         _show_sums(plan.with_action(Action.write), _shared_titles(plan))

@@ -13,9 +13,6 @@ from tonearm.cli import console, library_options
 from tonearm.cli.library_options import KeepMtime, Location, location
 from tonearm.errors import counted
 
-# More lines than this are summed, unless --details asks for all.
-_MOST_LINES = 40
-
 
 def undo(
     run: Annotated[
@@ -102,7 +99,7 @@ def _show_plan(place: Path, run: int | None, *, details: bool) -> None:
     restored = sum(file.reason is None for file in files)
     # Thousands of lines hide the few that matter; those stay.
     plain = [file for file in files if file.reason is None and file.exact]
-    if len(plain) > _MOST_LINES and not details:
+    if len(plain) > library_options.MOST_LINES and not details:
         changes = Counter(library_options.arrow(file.old, file.new) for file in plain)
         for change, count in changes.most_common():
             print(f"{change}, {counted(count, 'file')}")

@@ -70,7 +70,7 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
                 if [folder for folder in folders if folder.is_dir()] != present:
                     break
         # A folder that went between the look and the watch; the network drops watches too.
-        except (FileNotFoundError, OSError) as error:
+        except OSError as error:
             console.say(f"watching again: {console.printable(str(error))}")
             time.sleep(_RETRY_S)
 
