@@ -159,6 +159,16 @@ class Database:
         with self._explained():
             self._connection.executemany(sql, rows)
 
+    def has(self, table: str) -> bool:
+        """Whether a table is there: a file of before, open to read, may lack the later ones.
+
+        Parameters
+        ----------
+        table : str
+            Its name.
+        """
+        return bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = ?", [table]))
+
     def function(self, name: str, function: Callable[..., Any]) -> None:
         """Let queries call a function without side effects, of any number of values.
 

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-_SUBSETS = ("train", "valid", "test")
 HASH_SHOWN = 12
 
 
 def _known_subset(name: str | None) -> str | None:
-    if name not in (None, *_SUBSETS):
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(_SUBSETS)}")
+    from tonearm.data.split_files import SUBSETS
+
+    if name not in (None, *SUBSETS):
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(SUBSETS)}")
     return name
 
 

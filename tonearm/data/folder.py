@@ -21,10 +21,8 @@ from tonearm.faults import Fault, Faults
 from tonearm.files import find
 from tonearm.genres import GTZAN_GENRES, key
 
-# Folders that hold the folders of genres.
-# Names as they occur in circulating copies of GTZAN.
+# Folders that hold the folders of genres, as they are called in circulating copies of GTZAN.
 _WRAPPER = re.compile(r"data|dataset|gtzan|genres(_original)?|audio|music|gtzan[-_ ]?dataset")
-_SUBSETS = frozenset(("train", "training", "test", "testing", "valid", "validation", "val", "eval"))
 
 
 @dataclass(frozen=True)
@@ -167,7 +165,7 @@ def _by_folders(folder: Path, files: list[str], failed: Faults, out: Path | None
     names = [name for name in names if name.removeprefix(inside).count("/")]
     tops = sorted({name.removeprefix(inside).split("/", maxsplit=1)[0] for name in names})
     # Somebody else's split by folders is not taken over: it says nothing of artists.
-    if set(map(str.casefold, tops)) <= _SUBSETS:
+    if set(map(str.casefold, tops)) <= tables.SUBSET_WORDS:
         raise DatasetError(
             f"{folder / inside} is divided into {', '.join(tops)} instead of genres: name one of "
             f"these folders, e.g. {folder / inside / tops[-1]}"

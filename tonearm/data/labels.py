@@ -44,6 +44,7 @@ _SUBSETS = {
     "excluded": ("excluded", "unused", "none"),
 }
 _SUBSET_OF = {word: subset for subset, words in _SUBSETS.items() for word in words}
+SUBSET_WORDS = frozenset(word for word, subset in _SUBSET_OF.items() if subset != "excluded")
 _SEVERAL = re.compile(r"[;|]")
 _NUMBER = re.compile(r"\d+")  # of genres in a cell of FMA's: [21, 45]
 

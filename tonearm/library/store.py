@@ -205,7 +205,7 @@ class Library(Database):
 
     def model_path(self) -> str | None:
         """File of the model of the last scan, empty for the built-in; None where nobody said."""
-        if not self._has("settings"):
+        if not self.has("settings"):
             return None
         found = self.rows("SELECT value FROM settings WHERE name = 'model_path'")
         return os.fsdecode(found[0][0]) if found else None
@@ -246,20 +246,16 @@ class Library(Database):
 
     def mounts(self) -> list[str]:
         """Folders at or below these that were on a disk of their own at the last scan."""
-        if not self._has("mounts"):
+        if not self.has("mounts"):
             return []
         return [os.fsdecode(path) for (path,) in self.rows("SELECT path FROM mounts ORDER BY path")]
 
     def unread(self) -> list[tuple[str, str]]:
         """What the last scan could not look at, with the reason: links to nowhere, folders."""
-        if not self._has("unread"):
+        if not self.has("unread"):
             return []
         rows = self.rows("SELECT path, reason FROM unread ORDER BY path")
         return [(os.fsdecode(path), reason) for path, reason in rows]
-
-    def _has(self, table: str) -> bool:
-        """Whether a table is there: a library of before, open to read, may lack the later ones."""
-        return bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = ?", [table]))
 
     def strays(self) -> Iterator[Path]:
         """Files that lie in none of these folders: they were named one by one."""

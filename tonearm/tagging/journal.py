@@ -197,8 +197,8 @@ class Journal(Database):
         entry : int
             Number of the entry.
         """
-        if not self.rows("SELECT 1 FROM sqlite_master WHERE name = 'deltas'"):
-            return None  # an old journal, open to read
+        if not self.has("deltas"):
+            return None
         found = self.rows("SELECT delta FROM deltas WHERE entry = ?", (entry,))
         try:
             return Delta.from_json(found[0][0]) if found else None
