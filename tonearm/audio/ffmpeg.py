@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tonearm.audio.av_input import missing_bytes, open_or_explain, refuse_protected
-from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, mono
+from tonearm.audio.reader import MOST_CHANNELS, PREROLL_S, AudioInfo, Float32, mono
 from tonearm.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ _LAST_PACKETS_S = 5.0
 _LAST_PICTURE_S = 1.0
 # Bit of a track that is marked as the one to play (`AV_DISPOSITION_DEFAULT`).
 _DEFAULT_TRACK = 1
-# More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
-_MOST_CHANNELS = 64
 
 
 class AvReader:
@@ -114,8 +112,8 @@ class AvReader:
         if stream.codec_context is None or not stream.rate or stream.time_base is None:
             reason = "FFmpeg: no decoder for its audio, or no sample rate"
             raise DecodeError(self._path, "not-audio", reason)
-        if stream.channels > _MOST_CHANNELS:
-            reason = f"FFmpeg: {stream.channels} channels, more than {_MOST_CHANNELS}"
+        if stream.channels > MOST_CHANNELS:
+            reason = f"FFmpeg: {stream.channels} channels, more than {MOST_CHANNELS}"
             raise DecodeError(self._path, "not-audio", reason)
         duration_s = self._duration_s()
         stream = self._stream

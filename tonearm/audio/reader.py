@@ -17,6 +17,8 @@ from tonearm.errors import DISAPPEARED, DecodeError
 from tonearm.files import why_unreadable
 
 Float32 = NDArray[np.float32]
+# More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
+MOST_CHANNELS = 64
 
 # Float files may exceed full scale; twice that is damage, and past it the encoder network, which
 # was pruned for the range of features that such samples give, would no longer be exact.

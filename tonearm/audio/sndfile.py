@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tonearm.audio.ffmpeg import AvReader
-from tonearm.audio.reader import PREROLL_S, AudioInfo, Float32, cut_short, mono, no_file, plain
+from tonearm.audio.reader import (
+    MOST_CHANNELS,
+    PREROLL_S,
+    AudioInfo,
+    Float32,
+    cut_short,
+    mono,
+    no_file,
+    plain,
+)
 from tonearm.containers.flac import ends_as_stated
 from tonearm.containers.mpeg import ConstantRate, constant_rate, states_length
 from tonearm.containers.mpeg_count import FrameCount, count_frames
@@ -25,8 +34,6 @@ if TYPE_CHECKING:
 
 # Said of a file in which a frame cannot be decoded, and the others can.
 _BROKEN = "damaged: a part of it cannot be decoded"
-# More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
-_MOST_CHANNELS = 64
 # Values of all channels read at once, 32 MB.
 _MOST_VALUES = 1 << 23
 # Sizes that mean "unknown", from programs that write into a pipe.
@@ -114,8 +121,8 @@ class SndfileReader:
             refused = "a FLAC whose last frame is not where its header says"
         elif file.format == "OGG":
             refused = "Ogg, which FFmpeg reads"
-        elif file.channels > _MOST_CHANNELS:
-            refused = f"{file.channels} channels, more than {_MOST_CHANNELS}"
+        elif file.channels > MOST_CHANNELS:
+            refused = f"{file.channels} channels, more than {MOST_CHANNELS}"
         elif not file.seekable():
             refused = f"{file.subtype}, in which it cannot seek"
         elif file.format == "W64" and file.subtype == "PCM_32":

@@ -21,14 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.audio import ArrayReader, AudioReader, open_audio
-from tonearm.audio.reader import Float32, mono
+from tonearm.audio.reader import MOST_CHANNELS, Float32, mono
 from tonearm.errors import DecodeError
 from tonearm.files import is_url, why_unreadable
 
 Source = str | os.PathLike[str] | IO[bytes] | NDArray[Any]
 
-# More channels than any recording has: an array whose shorter axis is longer is not audio.
-_MOST_CHANNELS = 64
 # Floats may exceed full scale a little; ten times (+20 dB) are integers that nobody divided.
 _HIGHEST_FLOAT = 10.0
 _TEXT: type[Any] = io.TextIOBase
@@ -57,7 +55,8 @@ def mono_samples(array: NDArray[Any]) -> Float32:
     scaled = _scaled(np.asarray(array))
     if scaled.ndim == 1:
         return mono(scaled[:, None])
-    if scaled.ndim != 2 or not 1 <= min(scaled.shape) <= _MOST_CHANNELS:
+    # An array whose shorter axis is longer than any recording has channels is not audio.
+    if scaled.ndim != 2 or not 1 <= min(scaled.shape) <= MOST_CHANNELS:
         raise ValueError(
             f"an array of shape {scaled.shape} is not audio: it must be [n], [n, channels] or "
             "[channels, n]"

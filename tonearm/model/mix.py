@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tonearm.genres import UNKNOWN
 from tonearm.model.head import Head
 from tonearm.model.prediction import PLACES, Prediction
-from tonearm.timeline.segments import Segment, segments
+from tonearm.timeline.segments import LEAST_PROBABILITY, Segment, segments
 from tonearm.windows import LONG_S
 
 # Nearest windows that are looked at.
@@ -36,8 +36,6 @@ _LEAST_OTHERS = 0.08
 _DOUBT = {"below": 0.6, "change_cost": 4.0, "longest": 0.5, "others": 0.15}
 # Where more of the windows are unknown, the genre that is known does not speak for the whole.
 _MOST_UNKNOWN = 0.25
-# Lower probabilities count as this, as they do for segments.
-_LEAST_PROBABILITY = 0.02
 
 
 class Divided(NamedTuple):
@@ -165,7 +163,7 @@ def evidence(divided: Divided, labels: Sequence[str]) -> NDArray[np.float64]:
     if others < _LEAST_OTHERS:
         return np.zeros(3)
     longest = labels.index(next(iter(shares)))
-    nats = np.log(np.maximum(divided.each, _LEAST_PROBABILITY))
+    nats = np.log(np.maximum(divided.each, LEAST_PROBABILITY))
     centred = divided.each - divided.each.mean(axis=0)
     lost = between = 0.0
     for genre in set(divided.genres):

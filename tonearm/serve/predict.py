@@ -17,9 +17,10 @@ from tonearm.library.file_tags import file_tags
 from tonearm.model.batch import Options
 from tonearm.model.prediction import Prediction
 from tonearm.serve import jobs, predict_jobs
+from tonearm.serve.analysis import Report
 from tonearm.serve.problems import Json, problem, to_bytes
 from tonearm.serve.schema import PREFIX, WINDOWS, JobAnswer, PredictionAnswer
-from tonearm.serve.service import Emit, Report, Service, StoppedError, Work, service_of
+from tonearm.serve.service import Emit, Service, StoppedError, Work, service_of
 from tonearm.serve.uploads import FILE_BODY, Upload
 from tonearm.tagging.cover import embedded_cover
 from tonearm.windows import WindowCount

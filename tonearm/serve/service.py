@@ -20,7 +20,7 @@ from tonearm.files import cores
 from tonearm.library.store import Library
 from tonearm.model.classifier import Classifier
 from tonearm.model.file import Model
-from tonearm.serve.analysis import Analyst
+from tonearm.serve.analysis import Analyst, Report
 from tonearm.serve.uploads import Limits, Uploads
 
 # Longest time for one file; a six-hour mix takes some three minutes.
@@ -33,7 +33,6 @@ _REMEMBERED = 64
 _LOOK_S = 0.5  # between two looks at whether the client is still there
 
 Emit = Callable[[dict[str, Any]], None]
-Report = Callable[[float], None]
 Work = Callable[[Emit, Report], None]
 
 

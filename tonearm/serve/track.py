@@ -27,10 +27,11 @@ from tonearm.library.store import Track
 from tonearm.model.batch import Options
 from tonearm.model.reasons import NO_REASONS, typical_stretch
 from tonearm.serve import schema
+from tonearm.serve.analysis import Report
 from tonearm.serve.opened import OpenedFile
 from tonearm.serve.problems import Json
 from tonearm.serve.schema import PREFIX
-from tonearm.serve.service import Emit, Report, Service, service_of
+from tonearm.serve.service import Emit, Service, service_of
 from tonearm.serve.tracks import find, row
 from tonearm.tagging.cover import cover_of
 

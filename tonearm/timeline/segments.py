@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 CHANGE_COST = 16.0
 MINIMUM_S = 10.0
 # Lower probabilities count as this, or one confident error would outweigh the cost of a change.
-_LEAST_PROBABILITY = 0.02
+LEAST_PROBABILITY = 0.02
 # A gap that is longer than so many steps between windows is silence.
 _GAP_HOPS = 3.0
 
@@ -79,7 +79,7 @@ def segments(
     edges = np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [duration_s]])
     # Windows of 3 s each second count a third each: they share two thirds of their sound.
     weights = np.minimum(np.diff(edges) / window_s, 1)[:, None]
-    evidence = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) * weights  # (windows, states)
+    evidence = np.log(np.maximum(probabilities, LEAST_PROBABILITY)) * weights  # (windows, states)
     # The most probable sequence of genres if each change costs so many nats: a single odd window
     # cannot pay for two changes.
     path = _cheapest_path(evidence, change_cost)
