@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tonearm.data.embedding_store import texture_of
 from tonearm.database import Database, Schema
+from tonearm.errors import LibraryError
 from tonearm.library.store import Library
 
 _TABLE = (
@@ -173,6 +174,8 @@ class Reviews(Database):
     def undo(self, step: int | None = None) -> Undone | None:
         """Restore what was said before a step, the last one without a number; None without any.
 
+        What a later step said of a sound stays; its own undo then leads back to before this one.
+
         Parameters
         ----------
         step : int or None
@@ -186,11 +189,23 @@ class Reviews(Database):
             if not rows:
                 return None
             now = time.time()
-            self.write("DELETE FROM reviews WHERE key = ?", [(key,) for key, _, _ in rows])
+            later = dict(
+                self.rows(
+                    "SELECT key, min(step) FROM before WHERE step > ?1 AND key IN"
+                    " (SELECT key FROM before WHERE step = ?1) GROUP BY key",
+                    [step],
+                )
+            )
+            self.write(
+                "UPDATE before SET verdict = ?, genre = ? WHERE step = ? AND key = ?",
+                [(*said, later[key], key) for key, *said in rows if key in later],
+            )
+            last = [row for row in rows if row[0] not in later]
+            self.write("DELETE FROM reviews WHERE key = ?", [(key,) for key, _, _ in last])
             self.write(
                 "INSERT INTO reviews VALUES (?,?,?,?)",
                 # A NULL verdict says that nothing had been said: the sound goes back to that.
-                [(*row, now) for row in rows if row[1] is not None],
+                [(*row, now) for row in last if row[1] is not None],
             )
             self.write("DELETE FROM steps WHERE id = ?", [(step,)])
             left = self.rows("SELECT count(*) FROM steps")[0][0]
@@ -203,6 +218,9 @@ class Reviews(Database):
             step = int(self.rows(inserted, [now])[0][0])
             # Here, so that the list never grows beyond that; `before` follows by CASCADE.
             self.write("DELETE FROM steps WHERE id <= ?", [(step - STEPS_KEPT,)])
+        elif not self.rows("SELECT 1 FROM steps WHERE id = ?", [step]):
+            # By the page, while a batch of many tracks goes on: what is left of it stays as it is.
+            raise LibraryError(f"step {step} of the reviews was undone in the meantime")
         self.write(
             # IGNORE: reviewed twice in one step, a sound goes back to what was before the step.
             "INSERT OR IGNORE INTO before SELECT ?, k.key, r.verdict, r.genre FROM"
