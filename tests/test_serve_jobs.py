@@ -14,11 +14,14 @@ pytest.importorskip("httpx")
 from fastapi.testclient import TestClient
 from support.serving import fill_library, fill_with_files
 from support.small_files import wav
+from support.waiting import wait_until
 from test_serve_api import finished, post, run_job
 
 from tonearm.library.file_tags import file_tags
 from tonearm.library.store import FileStatus, Library
+from tonearm.serve import jobs
 from tonearm.serve.app import create_app
+from tonearm.serve.results import Results
 from tonearm.serve.tags import changed_genres
 
 FILES = 300
@@ -194,3 +197,32 @@ def test_jobs_are_there_for_a_page_that_is_loaded_again(many):
     begun = time.monotonic()
     assert finished(many, number)["state"] == "done"
     assert time.monotonic() - begun < 20
+
+
+def test_a_full_disk_is_no_fault_of_tonearm():
+    def work(_):
+        raise OSError(28, "No space left on device", "/music/a.flac")
+
+    job = jobs.Jobs().start("write", "Write genres", work, group=None)
+    wait_until(lambda: job.state is jobs.JobState.failed)
+    assert job.message == "/music/a.flac: No space left on device"
+
+
+def test_a_thousand_streams_share_one_list(monkeypatch):
+    made = []
+    monkeypatch.setattr(jobs, "to_bytes", lambda values: made.append(values) or b"{}")
+    kept = jobs.Jobs()
+    for _ in range(1_000):
+        kept.encoded()
+    assert len(made) <= 5  # 1, unless this machine is very slow
+    kept.start("scan", "Scan", lambda _: {}, group=None)
+    kept.encoded()
+    assert made[-1]["jobs"], "a job that was just started is shown at once"
+
+
+def test_predictions_of_a_job_that_was_forgotten_are_none(tmp_path):
+    kept = Results(tmp_path / "predictions.jsonl")
+    kept.add(b"{}")
+    assert kept.page(0, 5) == [b"{}"]
+    kept.remove()
+    assert kept.page(0, 5) == []

@@ -157,3 +157,16 @@ def test_the_nearest_of_a_genre_however_far_it_is(client):
     best = next(row for row in everything if row["genre"] == "hiphop")
     assert best["id"] == rows[0]["id"]
     assert client.get(f"/api/v1/similar/{number}?genre=polka").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"), [("bytes=5-2", 400), ("bytes=a-b", 400), ("bytes=999999999-", 416)]
+)
+def test_a_range_that_there_is_not_is_a_problem(client, wanted, status):
+    where = f"/api/v1/tracks/{client.ids[SONG.name]}/audio"
+    answer = client.get(where, headers={"range": wanted})
+    assert answer.status_code == status == answer.json()["status"]
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert ("content-range" in answer.headers) is (status == 416)
+    head = client.head(where, headers={"range": wanted})
+    assert (head.status_code, head.content) == (status, b"")

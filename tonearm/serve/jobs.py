@@ -137,6 +137,7 @@ class Jobs:
         self._threads: dict[int, tuple[str | None, threading.Thread]] = {}
         self._lock = threading.Lock()
         self._last = 0
+        self._encoded, self._encoded_at = b"", -_TICK_S
 
     def start(self, kind: str, title: str, work: Work, *, group: str | None) -> Job:
         """Begin ``work`` on a thread of its own; without a group next to all others.
@@ -166,6 +167,7 @@ class Jobs:
             job = Job(self._last, kind, title)
             self._jobs[job.number] = job
             self._drop_old()
+            self._encoded_at = -_TICK_S  # a stream that is opened now shows it
             # Daemon: a job that hangs must not keep the server from ending.
             thread = threading.Thread(target=_run, args=(job, work), daemon=True)
             self._threads[job.number] = (group, thread)
@@ -229,6 +231,13 @@ class Jobs:
                 shown.append(job.to_dict())
         return shown
 
+    def encoded(self) -> bytes:
+        """All jobs as JSON, made twice a tick at most: a thousand streams look at the same."""
+        now = time.monotonic()
+        if now - self._encoded_at >= _TICK_S / 2:
+            self._encoded, self._encoded_at = to_bytes({"jobs": self.all()}), now
+        return self._encoded
+
     def stop(self) -> None:
         """Cancel all, and wait for them: the server ends."""
         # Cancel all first, then wait: they end side by side.
@@ -246,6 +255,10 @@ def _run(job: Job, work: Work) -> None:
         job.state = JobState.stopped
     except TonearmError as error:
         job.message, job.state = str(error), JobState.failed
+    # A full disk, most often, which is no fault of Tonearm.
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        job.message, job.state = f"{where}{error.strerror or error}", JobState.failed
     # A fault costs the job, not the server; the page shows it, the log has the traceback.
     except Exception as error:
         _LOGGER.exception("a job failed")
@@ -303,7 +316,7 @@ async def _events(service: Service) -> AsyncIterator[bytes]:
     yield b"event: hello\ndata: %s\n\n" % to_bytes({"id": service.start_id})
     last = b""
     while not service.stopping.is_set():
-        now = to_bytes({"jobs": service.jobs.all()})
+        now = service.jobs.encoded()
         # A comment at least, so that a client that has gone is noticed.
         yield b"event: jobs\ndata: %s\n\n" % now if now != last else b":\n\n"
         last = now

@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import FileResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from tonearm.serve.problems import kind_of, problem
+
+_WRONG_RANGES = {
+    400: "the header Range cannot be understood: it is of the form bytes=0-1023",
+    416: "the file has no such range of bytes",
+}
 
 
 class OpenedFile(FileResponse):
@@ -39,6 +47,20 @@ class OpenedFile(FileResponse):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it, or what is wrong with the range that was asked for."""
+        refused: list[Message] = []
+
+        async def send_unless_refused(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in _WRONG_RANGES:
+                refused.append(message)
+            if not refused:
+                await send(message)
+
         with self._file:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send_unless_refused)
+        # Starlette answers in plain text, while every error here is a problem.
+        for message in refused:
+            status, given = message["status"], MutableHeaders(raw=message["headers"])
+            headers = {name: given[name] for name in ("content-range",) if name in given}
+            answer = problem(status, kind_of(status), _WRONG_RANGES[status], headers=headers)
+            await answer(scope, receive, send)

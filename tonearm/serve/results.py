@@ -49,9 +49,12 @@ class Results:
             ends = self._ends[offset : offset + limit + 1]
         if len(ends) < 2:
             return []
-        with self.path.open("rb") as file:
-            file.seek(ends[0])
-            return file.read(ends[-1] - ends[0]).splitlines()
+        try:
+            with self.path.open("rb") as file:
+                file.seek(ends[0])
+                return file.read(ends[-1] - ends[0]).splitlines()
+        except FileNotFoundError:  # the job was forgotten in the meantime
+            return []
 
     def remove(self) -> None:
         """Delete the file."""
