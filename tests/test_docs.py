@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +65,50 @@ def test_commands_in_guides_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     faults = [f"{' '.join(words)}: {fault}" for words in typed(text) if (fault := wrong(words))]
     assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with an environment as index.md has it, whose program notes how it is called."""
+    program = tmp_path / "tonearm" / "bin" / "tonearm"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "tonearm $*" >> "$HOME/calls"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="cron and systemd are of other systems")
+def test_the_line_for_cron_works_as_it_is_pasted(home: Path) -> None:
+    text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^```\n((?:[\d*]+ ){5}.*)\n```$", text, re.MULTILINE)
+    assert "python3 -m venv ~/tonearm " in (ROOT / "docs" / "index.md").read_text("utf-8")
+    # As cron runs it: by sh, with two variables of its own.
+    environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    command = line.split(None, 5)[5].partition("%")[0]  # where cron would cut it
+    subprocess.run(["/bin/sh", "-c", command], env=environment, check=True)
+    assert (home / "calls").read_text().splitlines() == [
+        "tonearm scan --quiet",
+        "tonearm tag --write",
+    ]
+
+
+def test_units_for_systemd_are_valid(home: Path) -> None:
+    text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    units = re.findall(r"^```ini\n# ~/.config/systemd/user/(\S+)\n(.*?)^```", text, re.M | re.S)
+    assert sorted(name for name, _ in units) == [
+        "tonearm-nightly.service",
+        "tonearm-nightly.timer",
+        "tonearm.service",
+    ]
+    started = re.findall(r"^ExecStart=-?%h/tonearm/bin/(.*)", text, re.MULTILINE)
+    assert len(started) == 3 and not [fault for call in started if (fault := wrong(call.split()))]
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    for name, content in units:
+        (home / name).write_text(content.replace("%h", str(home)))
+    paths = [str(home / name) for name, _ in units]
+    ran = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True)
+    assert not [line for line in ran.stderr.splitlines() if "tonearm" in line], ran.stderr
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
