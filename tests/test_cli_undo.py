@@ -73,6 +73,48 @@ def test_a_later_run_is_undone_first(music, tonearm, tmp_path):
     assert genres(music)["a"] == ("My Own",)
 
 
+def test_all_runs_are_undone_at_once(music, tonearm, tmp_path):
+    before = {path: path.read_bytes() for path in music.values()}
+    tonearm("tag", "--write", music["a"])
+    tonearm("tag", "--write", "--max-genres", 2, "--min-confidence", 0.05)
+    tonearm("tag", "--write", "--policy", "replace", music["b"])
+    assert genres(music)["b"] == ("Jazz",)
+    undone = tonearm("undo", "--all")
+    assert [line.partition(": ")[2] for line in undone.stdout.splitlines()] == [
+        "1 of 1 file of run 3 restored",
+        "2 of 2 files of run 2 restored",
+        "1 of 1 file of run 1 restored",
+    ]
+    assert {path: path.read_bytes() for path in music.values()} == before
+    again = tonearm("undo", "--all")
+    assert (again.exit_code, again.stderr[:20]) == (0, "nothing to undo: all")
+
+
+def test_a_file_that_no_run_can_restore_is_named_once(music, tonearm):
+    tonearm("tag", "--write", music["a"])
+    tonearm("tag", "--write", "--policy", "replace", "--map", _map(music, "Jazz-Rock"), music["a"])
+    kept = music["a"].read_bytes()
+    tagged.with_tags(music["a"], ["My Own"])
+    undone = tonearm("undo", "--all")
+    assert undone.exit_code == 1 and undone.stderr.count("a.flac") == 1
+    assert "its genre has changed since (now My Own)" in undone.stderr
+    assert genres(music)["a"] == ("My Own",)
+    music["a"].write_bytes(kept)
+    assert tonearm("undo", "--all").exit_code == 0 and genres(music)["a"] == ()
+
+
+@pytest.mark.parametrize("others", [[1], ["--dry-run"]])
+def test_all_runs_are_not_one(music, tonearm, others):
+    refused = tonearm("undo", "--all", *others)
+    assert refused.exit_code == 2 and "leave out the number" in refused.stderr
+
+
+def _map(music, jazz):
+    path = music["a"].parent / "map.toml"
+    path.write_text(f'jazz = "{jazz}"')
+    return path
+
+
 def test_a_library_that_was_moved_without_its_journal_says_so(music, tonearm, tmp_path):
     tonearm("tag", "--write")
     (tmp_path / "library.journal.sqlite").unlink()

@@ -106,8 +106,8 @@ def test_units_for_systemd_are_valid(home: Path) -> None:
         pytest.skip("systemd-analyze is not installed")
     for name, content in units:
         (home / name).write_text(content.replace("%h", str(home)))
-    paths = [str(home / name) for name, _ in units]
-    ran = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True)
+    command = ["systemd-analyze", "verify", *(str(home / name) for name, _ in units)]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True)
     assert not [line for line in ran.stderr.splitlines() if "tonearm" in line], ran.stderr
 
 

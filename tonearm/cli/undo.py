@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import KeepMtime, Location, location
 from tonearm.errors import counted
+
+if TYPE_CHECKING:
+    from tonearm.library.tag_runs import RunResult
+    from tonearm.tagging.journal import Journal
 
 
 def undo(
@@ -23,6 +27,9 @@ def undo(
             metavar="RUN",
         ),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Restore all runs, from the last to the first.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be restored.")
     ] = False,
@@ -35,10 +42,14 @@ def undo(
 ) -> None:
     """Restore the genres that a run replaced.
 
-    An undo is a run too, so it can be undone.
+    An undo is a run too, so it can be undone. With --all, every run of `tag` is undone: what a
+    file held before Tonearm wrote into it for the first time comes back.
     """
     from tonearm.errors import NothingToUndoError
 
+    if every and (run is not None or dry_run):
+        words = "restores all runs: leave out the number, and --dry-run, which shows one run"
+        raise typer.BadParameter(words, param_hint="--all")
     place = location(library)
     if not library_options.has_journal(place):
         return
@@ -46,33 +57,50 @@ def undo(
         if dry_run:
             _show_plan(place, run, details=details)
         else:
-            _restore(place, run, keep_mtime=keep_mtime)
+            _restore(place, run, every=every, keep_mtime=keep_mtime)
     except NothingToUndoError as error:
         # No fault: a script may undo without asking first whether there is anything to undo.
         console.say(f"{error}")
 
 
-def _restore(place: Path, run: int | None, *, keep_mtime: bool) -> None:
+def _restore(place: Path, run: int | None, *, every: bool, keep_mtime: bool) -> None:
     from tonearm.library.store import Library
     from tonearm.library.tag_runs import open_journal, undo_run
     from tonearm.tagging.write import CHANGED_SINCE
 
+    # By path: what kept a file from one run keeps it from all before, in other words.
+    failures: dict[str, str] = {}
+    interrupted = False
     with ExitStack() as stack:
         # The journal alone is enough, should the library be gone.
         opened = stack.enter_context(Library(place, write=True)) if place.exists() else None
         journal = stack.enter_context(open_journal(place, opened))
-        report_progress = stack.enter_context(library_options.progress())
-        result = undo_run(
-            opened,
-            journal,
-            run,
-            command=library_options.command(),
-            keep_mtime=keep_mtime,
-            on_progress=report_progress,
-        )
+        left = [each.id for each in journal.runs() if each.is_left] if every else []
+        for number in left or [journal.run(run).id]:
+            with library_options.progress() as report_progress:
+                result = undo_run(
+                    opened,
+                    journal,
+                    number,
+                    command=library_options.command(),
+                    keep_mtime=keep_mtime,
+                    on_progress=report_progress,
+                )
+            _say_result(result, journal)
+            failures = {**dict(result.failures), **failures}
+            if interrupted := result.interrupted:
+                break
+    lasting = all(CHANGED_SINCE in reason for reason in failures.values())
+    again = f"`tonearm undo {'--all' if every else result.undoes}` tries again"
+    headline = f"skipped ({'what somebody wrote since stays' if lasting else again})"
+    library_options.close(headline, list(failures.items()), interrupted=interrupted)
+
+
+def _say_result(result: RunResult, journal: Journal) -> None:
+    """One line on a run that was undone."""
+    if result.run is None:
         # Of a number that was typed: the default is a run that changed something.
         changed = any(entry.state == "done" for entry in journal.entries(result.undoes or 0))
-    if result.run is None:
         words = f"All files of run {result.undoes} are restored already."
         console.say(words if changed else f"Run {result.undoes} changed no file.")
         return
@@ -80,10 +108,6 @@ def _restore(place: Path, run: int | None, *, keep_mtime: bool) -> None:
     # One that restored nothing is no run to be undone, and `history` does not list it.
     number = f"run {result.run}: " if result.paths else ""
     print(f"{number}{len(result.paths):,} of {files} of run {result.undoes} restored")
-    lasting = all(CHANGED_SINCE in fault.reason for fault in result.failures)
-    again = f"`tonearm undo {result.undoes}` tries again"
-    headline = f"skipped ({'what somebody wrote since stays' if lasting else again})"
-    library_options.close(headline, result.failures, interrupted=result.interrupted)
 
 
 def _show_plan(place: Path, run: int | None, *, details: bool) -> None:

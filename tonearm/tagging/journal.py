@@ -368,7 +368,7 @@ class Journal(Database):
         if found is not None:
             return found
         for run in runs:
-            if run.undoes is None and run.undone < run.done:
+            if run.is_left:
                 raise NothingToUndoError(
                     "nothing to undo but files that were skipped: "
                     f"`tonearm undo {run.id}` tries those of run {run.id} again"

@@ -49,6 +49,11 @@ class Run:
     undone: int
     undone_by: tuple[int, ...] = ()
 
+    @property
+    def is_left(self) -> bool:
+        """Whether it is a ``tag`` of which files still hold what it wrote."""
+        return self.undoes is None and self.undone < self.done
+
 
 @dataclass(frozen=True)
 class FileIdentity:
@@ -136,6 +141,6 @@ def next_to_undo(runs: Sequence[Run]) -> Run | None:
         if run.finished_s not in {None, INTERRUPTED} and run.done and not run.undone
     }
     for run in runs:
-        if run.undoes is None and run.undone < run.done and run.id not in undone_runs:
+        if run.is_left and run.id not in undone_runs:
             return run
     return None
