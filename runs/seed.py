@@ -5,12 +5,13 @@
 FOLDER holds a folder of audio for each genre: GTZAN as it is distributed, or any music of yours.
 The first row is the original as it was (raw MFCCs of librosa's settings, 130 frames a segment,
 Keras' recipe, segments divided at random). Each further row changes one thing. Rows that leak are
-marked, and stand apart from those that do not. Artists come from the table, else from tags and file
-names; without any, the script says so instead of an honest row.
+marked, and stand apart from those that do not. Artists come from the table, or from one that
+``tonearm prepare FOLDER`` was given before, else from tags and file names; without any, the script
+says so instead of an honest row.
 
 A row of 60 clips takes half a minute of processor time. GTZAN's 1,000 clips take some three hours
 on one core; ``--epochs 10`` shows the same order in 40 minutes. A row that is done is kept in
---out, so the same command continues.
+--out, so the same command continues; rows of other tracks, genres or artists are kept apart.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from numpy.typing import NDArray
 
 from tonearm import audio, metrics
 from tonearm.data import groups, prepare, splits
+from tonearm.data import labels as tables
+from tonearm.data.feature_store import checksum
 from tonearm.data.folds import assign_groups
 from tonearm.data.index import Index, Track
 from tonearm.data.original_json import segment_levels
@@ -200,11 +203,15 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 
 def main(folder: Path, artists: Path | None, out: Path, epochs: int) -> None:
     """Prepare, measure every row that is not measured yet, print the table."""
+    before = prepare.prepared_path(folder)
+    if artists is None and (before / prepare.ARTISTS).exists():
+        artists = before / prepare.ARTISTS
     prepared = prepare.prepare_folder(
         folder,
         out / "prepared",
         spec=GTZAN_SPEC,
         artists=groups.read_artists(artists) if artists else None,
+        labels=tables.kept(before),
         artist_of=read_artist,
     )
     made = prepared.index
@@ -215,9 +222,11 @@ def main(folder: Path, artists: Path | None, out: Path, epochs: int) -> None:
     print(f"{len(made.tracks)} tracks, {len(made.labels)} genres; the artist of {known} is known")
     copies = len(made.tracks) - len(splits.whole(made).tracks)
     print(f"{copies} tracks are copies of others: all rows but the first do without them")
-    path = out / f"seed-{epochs}.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
     segments = read(made)
+    # Other artists change the intervals even of rows that do not split by artist.
+    of = checksum(repr(segments.of).encode("utf-8", "surrogateescape"))[:12]
+    path = out / f"seed-{epochs}-{of}.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
     left, each_s = len(ROWS) - len(found), len(segments.tracks) * epochs * SECONDS_PER_SEGMENT
     print(f"up to {left} rows to train, some {max(1, round(each_s / 60))} min each on one core")
     for row in ROWS:

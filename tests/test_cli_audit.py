@@ -75,6 +75,33 @@ def test_a_split_and_a_table_of_labels(folder: Path, tmp_path: Path) -> None:
     assert "No label was checked: that takes two genres, each by two artists" in result.stdout
     assert "high has a single artist (ann): its accuracy cannot be measured" in result.stdout
     assert "1 artist in several subsets of labels" in result.stdout
+    kept = root / "music.prepared" / "labels.csv"
+    assert f"labels of {len(names)} files: {kept}\n" in result.stderr
+    before = kept.read_bytes()
+    again = tonearm("audit", root / "music", "--labels", table)
+    assert f"labels of {len(names)} files: {kept}\n" in again.stderr
+    assert f"{kept}, as given before\n" in tonearm("audit", root / "music").stderr
+    # A table with a slip must not become what the commands that train learn from.
+    table.write_text("\n".join(["path,genre", *(f"{name},low" for name in names[:5]), ""]))
+    refused = tonearm("audit", root / "music", "--labels", table)
+    assert refused.exit_code == 2 and "keeps another table, given before" in refused.stderr
+    assert kept.read_bytes() == before
+
+
+def test_where_features_cannot_be_written_another_place_is_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    music = tmp_path / "music"
+    music.symlink_to(folder, target_is_directory=True)
+    # As good as a folder without rights, which root does not know.
+    music.with_name("music.prepared").symlink_to(tmp_path / "none" / "gone")
+    (tmp_path / "none").write_text("")
+    refused = tonearm("audit", music)
+    assert isinstance(refused.exception, DatasetError)
+    assert f"`tonearm prepare {folder} -o PREPARED`" in str(refused.exception)
+    elsewhere = tmp_path / "p"
+    assert tonearm("prepare", music, "-o", elsewhere).exit_code == 1
+    assert tonearm("audit", elsewhere).stdout.partition(":")[2].startswith(" 9 tracks, 2 genres")
 
 
 def test_what_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -218,6 +218,14 @@ def test_net_from_prepared_folder_to_prediction(folder, prepared, tmp_path):
     again = _tonearm("train", "--arch", "lstm", "--resume", "--epochs", 2, "--output", out)
     assert again.exit_code == 0, again.output
     assert "epoch 2/2" in again.stderr and "epoch 1/2" not in again.stderr
+    assert "--arch lstm --epochs 2 --seed 0" in (out / "settings.toml").read_text()
+    fewer = _tonearm("train", "--arch", "lstm", "--resume", "--epochs", 1, "--output", out)
+    assert fewer.exit_code == 2 and "has 2 epochs already" in " ".join(fewer.stderr.split())
+    # A rate that was planned for two epochs is not that of a run of three.
+    begun = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**begun, "settings": {"schedule": "one-cycle"}}))
+    more = _tonearm("train", "--arch", "lstm", "--resume", "--epochs", 3, "--output", out)
+    assert more.exit_code == 2 and "one-cycle" in more.stderr and "its 2 epochs" in more.stderr
     song = next((folder / "drone").iterdir())
     assert _tonearm("predict", "--model", out / "model.tonearm", song).exit_code == 0
 

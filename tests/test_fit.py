@@ -401,3 +401,5 @@ def test_predictions_give_the_figures_that_are_reported(whole):
     assert (len(right), np.mean(right)) == (values["n"], pytest.approx(values["accuracy"]))
     for row in rows:
         assert sum(float(row[name]) for name in labels) == pytest.approx(1, abs=1e-6)
+    note = json.loads((whole / METRICS).read_text())["note"]
+    assert "predictions.csv and the figures of windows without it" in note

@@ -72,7 +72,8 @@ def test_from_a_folder_to_the_table(
     rows = [line for line in first if line.startswith(("LEAKS", "honest"))]
     assert [row.split("  ")[0].strip() for row in rows] == ["LEAKS", "LEAKS", "honest"]
     assert "no artist on both sides" in rows[-1] and "n=4" in rows[-1] and "n=2" in rows[-1]
-    kept = json.loads((tmp_path / "out" / "seed-2.json").read_text())
+    (path,) = (tmp_path / "out").glob("seed-2-*.json")
+    kept = json.loads(path.read_text())
     assert set(kept) == {"original", "tracks", "artists"}
     # What is done is not measured again.
     monkeypatch.setattr(seed, "measure", lambda *_: pytest.fail("measured again"))
@@ -81,13 +82,45 @@ def test_from_a_folder_to_the_table(
     assert again[2].startswith("up to 0 rows") and again[3:] == first[3:]
 
 
+def nameless(root: Path) -> Path:
+    """Two genres of two tracks each, whose artists nothing tells."""
+    for genre in (0, 1):
+        for i in range(2):
+            path = root / "ab"[genre] / f"{genre}{i}.wav"
+            music.write(path, music.clip(genre, i, seconds=6))
+    return root
+
+
+def test_rows_of_other_artists_are_measured_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = nameless(tmp_path / "music")
+    monkeypatch.setattr(seed, "ROWS", seed.ROWS[:1])
+    seen = []
+
+    def measure(segments: seed.Segments, *_: object) -> dict[str, object]:
+        seen.append({track.group for track in segments.of})
+        figures = {"accuracy": 1.0, "interval_95_by_group": [1.0, 1.0], "n": 4}
+        return {"loss": 0.0, "segments": figures, "tracks": figures}
+
+    monkeypatch.setattr(seed, "measure", measure)
+    for _ in range(2):
+        seed.main(root, None, tmp_path / "out", 1)
+    assert len(seen) == 1
+    # As `tonearm prepare --artists` keeps it next to the folder.
+    table = tmp_path / "music.prepared" / "artists.tsv"
+    table.parent.mkdir()
+    table.write_text("".join(f"{g}{i}\tartist {i}\n" for g in (0, 1) for i in (0, 1)))
+    for _ in range(2):
+        seed.main(root, None, tmp_path / "out", 1)
+    assert "the artist of 4 is known" in capsys.readouterr().out
+    assert seen[1:] == [{"artist:artist 0", "artist:artist 1"}]
+
+
 def test_without_artists_there_is_no_honest_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for genre in (0, 1):
-        for i in range(2):
-            path = tmp_path / "music" / "ab"[genre] / f"{genre}{i}.wav"
-            music.write(path, music.clip(genre, i, seconds=6))
+    nameless(tmp_path / "music")
     monkeypatch.setattr(seed, "ROWS", seed.ROWS[-1:])
     seed.main(tmp_path / "music", None, tmp_path / "out", 1)
     out = capsys.readouterr().out

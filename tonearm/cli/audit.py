@@ -146,6 +146,14 @@ def _folder(
     labelled = tables.read(labels) if labels else None
     if not dataset.is_prepared(data):
         out = prepared_path(data)
+        kept = tables.kept(out)
+        # The commands that train read it too: an audit is no way to change what they learn.
+        if labelled is not None and kept not in (None, labelled):
+            raise typer.BadParameter(
+                f"{out / tables.KEPT} keeps another table, given before: leave this option out, or "
+                f"replace that by `tonearm prepare {data} --labels {labels}`",
+                param_hint="--labels",
+            )
         # Fingerprints alone: log-mel spectrograms are for networks.
         datasets.prepare_audio(data, out=out, labels=labelled, jobs=jobs, features=False)
     elif labelled is not None:

@@ -74,8 +74,9 @@ def read(data: Path, how: tuple[Encoding, Counting]) -> DataSet:
     with counting:
         found = dataset.read(data, encoder)
     if found.listing is not None:
-        say_listing(found.listing)
-        say_artists(found.named, found.index, prepared_path(data), before=True)
+        out = prepared_path(data)
+        say_listing(found.listing, out, before=True)
+        say_artists(found.named, found.index, out, before=True)
         say_index(found.index)
     return found
 
@@ -130,21 +131,30 @@ def prepare_audio(
             on_start=counting.start,
             on_done=counting.done,
         )
-    say_listing(made.listing)
+    say_listing(made.listing, out, before=labels is None)
     say_artists(made.named, made.index, out, before=artists is None)
     say_index(made.index)
     console.say(f"prepared in {console.printable(out)}")
     return made
 
 
-def say_listing(listing: Listing) -> None:
-    """Say which folders count as another genre than they are called, and what is left out.
+def say_listing(listing: Listing, out: Path, *, before: bool) -> None:
+    """Say where labels come from, which folders count as another genre, and what is left out.
 
     Parameters
     ----------
     listing : Listing
         The folders that were read.
+    out : Path
+        The prepared folder, which keeps a table of labels.
+    before : bool
+        Whether the table was given earlier.
     """
+    from tonearm.data import labels
+
+    if listing.labels:
+        of = f"labels of {counted(len(listing.labels), 'file')}: "
+        console.say(of + console.printable(out / labels.KEPT) + ", as given before" * before)
     for name, genre in listing.renamed.items():
         console.say(f"The folder {console.printable(name)} counts as {console.printable(genre)}.")
     for name in listing.empty:
@@ -185,7 +195,7 @@ def say_artists(named: int, made: Index, out: Path, *, before: bool) -> None:
 
     if named:
         of = f"artists of {named} of {len(made.tracks)} tracks: {console.printable(out / ARTISTS)}"
-        console.say(of + (", as given before" if before else ""))
+        console.say(of + ", as given before" * before)
 
 
 def say_index(made: Index) -> None:

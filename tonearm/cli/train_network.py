@@ -9,18 +9,19 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from tonearm.cli import console, datasets, heads
 from tonearm.cli.progress_bar import Progress
-from tonearm.errors import DatasetError, pip_install
+from tonearm.errors import DatasetError, counted, pip_install
 from tonearm.faults import Faults
 from tonearm.nets import external
 from tonearm.training.run import (
     BUNDLE,
     CODE,
+    HISTORY,
     METRICS,
     RUN,
     SETTINGS,
@@ -28,6 +29,7 @@ from tonearm.training.run import (
     SPLIT_TABLE,
     Run,
     read,
+    read_history,
     write,
 )
 
@@ -169,8 +171,33 @@ def resume(output: Path, arch: str, epochs: int | None, device: str) -> None:
     before = read(output)
     _refuse_other(arch, before.model, output)
     _say_edited(arch, before, output)
-    train(replace(before, out=str(output), epochs=epochs or before.epochs, **on), resume=True)
+    wanted = replace(before, out=str(output), epochs=epochs or before.epochs, **on)
+    if wanted.epochs != before.epochs:
+        _lengthen(before, wanted.epochs, output)
+    train(wanted, resume=True)
     _show(output)
+
+
+def _lengthen(before: Run, epochs: int, output: Path) -> None:
+    """Let a run end elsewhere, where that gives what a new run of so many epochs would."""
+    from tonearm.training import architecture
+
+    def refuse(reason: str) -> NoReturn:
+        raise typer.BadParameter(
+            f"{reason}: leave this out, or start another run with -o", param_hint="--epochs"
+        )
+
+    schedule = architecture.of_run(before).recipe.schedule
+    if schedule != "constant":
+        refuse(f"the schedule {schedule} of the run in {output} spans its {before.epochs} epochs")
+    done = len((read_history(output / HISTORY) or {}).get("epoch", ()))
+    if done > epochs:
+        refuse(f"the run in {output} has {counted(done, 'epoch')} already")
+    path = output / SETTINGS
+    if path.exists():  # its first lines say how to repeat the run
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        repeat = text.replace(f" --epochs {before.epochs} ", f" --epochs {epochs} ", 1)
+        write(path, repeat.encode("utf-8", "surrogateescape"))
 
 
 def _refuse_other(arch: str, begun: str, output: Path) -> None:

@@ -10,6 +10,7 @@ Must not import torch or print.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -118,6 +119,7 @@ def prepare_folder(
     listing = look(folder, out=out, labels=tables.kept(out) if labels is None else labels)
     failed = Faults(listing.failed)
     named = named_artists(listing.names, out, artists)
+    _make_folder(out, folder)
     if outcomes is not None and spec:
         shards.begin(out / FEATURES)
     store = open_store(out / FEATURES, identity(spec), create=True) if spec else None
@@ -171,6 +173,19 @@ def _refuse_other(out: Path, given: Sequence[str]) -> None:
     for name in (*given, JOURNAL, index.FILE_NAME, FINGERPRINTS, FEATURES):
         if (out / name).exists() and not feature_store.is_store(out / name):
             raise would_lose(out, f"a {name} that `tonearm prepare` did not make")
+
+
+def _make_folder(out: Path, folder: Path) -> None:
+    """Make the prepared folder; music that lies where one may only read can have it elsewhere."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise DatasetError(
+            f"{out} cannot be written: {error.strerror}. Prepared elsewhere (`tonearm prepare "
+            f"{folder} -o PREPARED`), the folder can be named as PREPARED in every command"
+        ) from error
 
 
 def _here(make_work: MakeWork, names: Sequence[str], *, jobs: int) -> Iterator[Outcome[str]]:

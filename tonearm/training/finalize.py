@@ -182,7 +182,9 @@ def finish(
     model_file.save(made, out / BUNDLE)
     said = {
         "training": {k: v for k, v in training.items() if k != learnt_sounds.FIELD},
-        "note": "temperature and, with patience, epoch were chosen on valid",
+        "note": "temperature and, with patience, epoch were chosen on valid; log loss and "
+        "calibration of tracks are with the temperature, "
+        f"{PREDICTIONS} and the figures of windows without it",
     }
     text = json.dumps({**said, "valid": figures}, indent=1)
     by_name = {track.name: track for track in data.subsets["valid"]}
