@@ -43,6 +43,31 @@ export function button(text, onclick, properties = {}) {
 }
 
 /**
+ * A table that scrolls sideways by itself where it is wider than its place.
+ *
+ * @param {string} label what it holds
+ * @param {string[]} titles of its columns
+ * @param {HTMLElement[]} rows
+ * @param {{numbers?: string[], className?: string}} [how] which columns hold numbers
+ * @returns {HTMLElement}
+ */
+export function scrollTable(label, titles, rows, { numbers = [], className = "" } = {}) {
+  const heads = titles.map((text) =>
+    el("th", { scope: "col", class: numbers.includes(text) ? "length" : "" }, text),
+  );
+  return el(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+    el(
+      "table",
+      { class: className },
+      el("thead", {}, el("tr", {}, ...heads)),
+      el("tbody", {}, ...rows),
+    ),
+  );
+}
+
+/**
  * An element of index.html, which is there.
  *
  * @param {string} id

@@ -1,6 +1,6 @@
 // Learning from corrections: what a new model would change, adopting it, and going back.
 import { open } from "./dialogs.js";
-import { button, count, el, fail, number, percent, toast } from "./dom.js";
+import { button, count, el, fail, number, percent, scrollTable, toast } from "./dom.js";
 import { badge } from "./genres.js";
 import { runJob } from "./jobs.js";
 
@@ -123,18 +123,11 @@ function changes(result) {
       el("td", { class: "length" }, number(files)),
     ),
   );
-  const titles = ["By sound now", "By the new model", "Tracks"].map((text) =>
-    el("th", { scope: "col" }, text),
-  );
-  const scroll = { class: "scroll", tabindex: 0, role: "region", "aria-label": "Changes" };
+  const heads = ["By sound now", "By the new model", "Tracks"];
   const rest = result.changes.length - rows.length;
   return [
     el("p", {}, `${count(result.changed, "track")} would get another genre by sound:`),
-    el(
-      "div",
-      scroll,
-      el("table", {}, el("thead", {}, el("tr", {}, ...titles)), el("tbody", {}, ...rows)),
-    ),
+    scrollTable("Changes", heads, rows, { numbers: ["Tracks"] }),
     rest > 0 ? el("p", { class: "quiet" }, `and ${count(rest, "rarer change")}`) : "",
   ];
 }

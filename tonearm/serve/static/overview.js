@@ -1,7 +1,7 @@
 // The library in numbers: each is a link to the tracks it counts; scans; runs of writing.
 import * as address from "./address.js";
 import { get, send } from "./api.js";
-import { bar, button, clock, count, el, fail, number, percent } from "./dom.js";
+import { bar, button, clock, count, el, fail, number, percent, scrollTable } from "./dom.js";
 import { badge } from "./genres.js";
 import { makeLearn, nameOfModel } from "./learn.js";
 
@@ -177,18 +177,7 @@ export function makeOverview({ undoRun }) {
       );
     });
     const heads = ["Run", "When", "What", "Written", "Skipped", ""];
-    const right = new Set(["Run", "Written", "Skipped"]); // numbers, and so their titles
-    const titles = heads.map((text) =>
-      el("th", { scope: "col", class: right.has(text) ? "length" : "" }, text),
-    );
-    const scroll = { class: "scroll", tabindex: 0, role: "region", "aria-label": "Written so far" };
-    const table = () =>
-      el(
-        "table",
-        { class: "runs" },
-        el("thead", {}, el("tr", {}, ...titles)),
-        el("tbody", {}, ...rows),
-      );
+    const how = { numbers: ["Run", "Written", "Skipped"], className: "runs" };
     // No figure: runs that changed no file are among those to come.
     const more = button("Show earlier runs", () => {
       shownRuns += MORE_RUNS;
@@ -199,7 +188,7 @@ export function makeOverview({ undoRun }) {
       { class: "panel wide" },
       el("h2", {}, "Written so far"),
       changed.length
-        ? el("div", scroll, table())
+        ? scrollTable("Written so far", heads, rows, how)
         : el("p", { class: "quiet" }, "Nothing was written yet."),
       empty.length ? el("p", { class: "quiet" }, note) : null,
       runs.length < total ? el("div", { class: "line" }, more) : null,

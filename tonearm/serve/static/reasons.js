@@ -84,7 +84,7 @@ function moment({ start_s, end_s, typical }, seek) {
  * @param {{styles?: Record<string, number>, tags?: Record<string, number>}} values
  * @returns {HTMLElement[]} one list, or none
  */
-export function wordsOf({ styles, tags }) {
+function wordsOf({ styles, tags }) {
   const words = [...new Set([...Object.keys(styles ?? {}), ...Object.keys(tags ?? {})])];
   if (!words.length) return [];
   const chips = words.slice(0, WORDS).map((text) => el("li", { class: "chip" }, text));

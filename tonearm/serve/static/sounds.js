@@ -21,5 +21,4 @@ export const soundOf = (row, onopen = undefined) => ({
  * @param {{artist: ?string, title: ?string, name: string}} row
  * @returns {string}
  */
-export const titleOf = ({ artist, title, name }) =>
-  [artist, title || name].filter(Boolean).join(" – ");
+const titleOf = ({ artist, title, name }) => [artist, title || name].filter(Boolean).join(" – ");

@@ -1,7 +1,7 @@
 // Writing: what would change, by which policy, and what a person's own words would lose.
 import { send } from "./api.js";
 import { open } from "./dialogs.js";
-import { button, count, el, fail, number } from "./dom.js";
+import { button, count, el, fail, number, scrollTable } from "./dom.js";
 import { runJob } from "./jobs.js";
 
 /** @typedef {import("./api.js").Job} Job */
@@ -155,14 +155,9 @@ function choose(selection, scope) {
         );
       });
       const heads = ["Write", "Genre now", "Genre afterwards", "Files", "For example"];
-      const titles = heads.map((text) =>
-        el("th", { scope: "col", class: text === "Files" ? "length" : "" }, text),
-      );
-      const scroll = { class: "scroll", tabindex: 0, role: "region", "aria-label": "Changes" };
-      const [head, rest] = [el("thead", {}, el("tr", {}, ...titles)), el("tbody", {}, ...rows)];
       const lost = `${count(plan.replaced, "file")} would lose a person's genre.`;
       return [
-        el("div", scroll, el("table", {}, head, rest)),
+        scrollTable("Changes", heads, rows, { numbers: ["Files"] }),
         plan.replaced ? el("p", { class: "warning" }, lost) : "",
       ];
     }
