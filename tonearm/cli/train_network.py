@@ -262,11 +262,11 @@ def _device(text: str) -> tuple[str, int]:
 
 def _front_end(data: Path, wanted: Settings) -> tuple[Path, FeatureSpec]:
     """The prepared folder that ``data`` is, or is made into, and the front end of its features."""
-    from tonearm.data import feature_store, index, prepare
+    from tonearm.data import feature_store, prepare
     from tonearm.training import dataset
 
     if dataset.is_prepared(data):
-        root = data.parent if data.name == index.FILE_NAME else data
+        root = dataset.prepared_root(data)
         spec = prepare.front_end(root)
         # What is asked for again but has that value already is no contradiction.
         other = {k: getattr(spec, k) for k, v in wanted.front_end.items() if getattr(spec, k) != v}

@@ -154,7 +154,7 @@ def prepare_folder(
     records = {name: records[name] for name in listing.names if name in records}
     damaged = [Fault(name, row["warning"]) for name, row in records.items() if row["warning"]]
     if not records:
-        raise DatasetError(f"none of the files in {folder} can be read")
+        raise none_read(folder, failed)
     files = {
         name: FileRecord(record["key"], record["duration_s"], record["artist"], record["samples"])
         for name, record in records.items()
@@ -163,6 +163,20 @@ def prepare_folder(
     made = Index(tracks, tuple(sorted(failed)), str(folder))
     made.save(out / index.FILE_NAME)  # last: a folder with an index is whole
     return Prepared(made, tuple(damaged), listing, len(named))
+
+
+def none_read(folder: Path, failed: Sequence[Fault]) -> DatasetError:
+    """The error of a folder of which no file can be read, with the reason of the first.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    failed : sequence of Fault
+        Its files; one at least.
+    """
+    name, reason = failed[0]
+    return DatasetError(f"none of the files in {folder} can be read, e.g. {name}: {reason}")
 
 
 def _refuse_other(out: Path, given: Sequence[str]) -> None:

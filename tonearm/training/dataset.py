@@ -120,6 +120,17 @@ class DataSet:
         """
         return Path(self.index.source) / track.name
 
+    def place_of(self, name: str) -> str:
+        """Where the file of a track lies, or the track's name where it came as an array.
+
+        Parameters
+        ----------
+        name : str
+            Name of a track.
+        """
+        source = self.index.source
+        return os.path.join(source, name) if source else name
+
 
 def read(data: Path, encoding: Encoding) -> DataSet:
     """The data set in a folder; the files of a folder of music are analysed for it.
@@ -137,7 +148,7 @@ def read(data: Path, encoding: Encoding) -> DataSet:
         When there is none, or no file of it can be read.
     """
     if is_prepared(data):
-        root = data.parent if data.name == index.FILE_NAME else data
+        root = prepared_root(data)
         made = index.load(root)
         return DataSet(root, made, root)  # what failed then was reported then
     listing = _listing(data)
@@ -145,7 +156,7 @@ def read(data: Path, encoding: Encoding) -> DataSet:
     root = data.resolve()
     found = encoding.analyse({name: root / name for name in listing.names})
     if not found.files:
-        raise DatasetError(_nothing(data, found.failed))
+        raise prepare.none_read(data, found.failed)
     # The table of artists that `prepare` was given counts here too.
     named = prepare.named_artists(tuple(found.files), prepare.prepared_path(root), None)
     embeddings = _stored(found.files, encoding)
@@ -184,7 +195,7 @@ def outline(data: Path) -> Index:
         If it is not a folder of music, or its preparation was interrupted.
     """
     if is_prepared(data):
-        return index.load(data.parent if data.name == index.FILE_NAME else data)
+        return index.load(prepared_root(data))
     # A journal without an index: `prepare` was killed on its way.
     if (data / prepare.JOURNAL).exists():
         raise DatasetError(f"{data} was not prepared completely: run `tonearm prepare` again")
@@ -214,9 +225,15 @@ def is_prepared(data: Path) -> bool:
     return (data.name == index.FILE_NAME and data.is_file()) or (data / index.FILE_NAME).exists()
 
 
-def _nothing(data: Path, failed: Faults) -> str:
-    name, reason = failed[0]
-    return f"none of the files in {data} can be read, e.g. {name}: {reason}"
+def prepared_root(data: Path) -> Path:
+    """The prepared folder itself, also where the index in it is named.
+
+    Parameters
+    ----------
+    data : Path
+        Of which :func:`is_prepared` is true.
+    """
+    return data.parent if data.name == index.FILE_NAME else data
 
 
 def _stored(found: Mapping[str, AnalysedFile], encoding: Encoding) -> dict[str, StoredEmbeddings]:
@@ -343,5 +360,6 @@ def refuse_none(data: DataSet, found: Collection[str], failed: Sequence[Fault]) 
     """
     if not found and failed:
         name, reason = failed[0]
-        place = os.path.join(data.index.source, name) if data.index.source else name
-        raise DatasetError(f"none of the tracks could be analysed, e.g. {place}: {reason}")
+        raise DatasetError(
+            f"none of the tracks could be analysed, e.g. {data.place_of(name)}: {reason}"
+        )

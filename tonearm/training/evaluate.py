@@ -317,7 +317,7 @@ def _evaluate(
         path=path,
         model=model,
         tracks=tuple(tracks),
-        paths=tuple(evaluation_set.path_of(track.name) for track in tracks),
+        paths=tuple(evaluation_set.data.place_of(track.name) for track in tracks),
         truth=truth,
         probabilities=np.stack([decision.probabilities for decision in decisions]),
         known=np.array([decision.known for decision in decisions]),

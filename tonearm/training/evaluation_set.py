@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,17 +72,6 @@ class EvaluationSet:
     def folder(self) -> Path:
         """The folder of the data set, as it was named."""
         return self.data.folder
-
-    def path_of(self, name: str) -> str:
-        """Where the file of a track lies, or the track's name where it came as an array.
-
-        Parameters
-        ----------
-        name : str
-            Name of a track.
-        """
-        source = self.data.index.source
-        return os.path.join(source, name) if source else name
 
     def caveats(self) -> list[Caveat]:
         """What the split itself lets through."""
@@ -221,7 +209,7 @@ def embed(evaluation_set: EvaluationSet, encoding: Encoding) -> TrackEmbeddings:
         found, failed = _embed_here(evaluation_set, encoding, levels)
     dataset.refuse_none(evaluation_set.data, found, failed)
     # By path, which a person can open; names are relative to the data set.
-    named = tuple(Fault(evaluation_set.path_of(name), reason) for name, reason in failed)
+    named = tuple(Fault(evaluation_set.data.place_of(name), reason) for name, reason in failed)
     return TrackEmbeddings(found, named, textures)
 
 
