@@ -209,6 +209,14 @@ def test_an_empty_list_says_so_to_people_alone(music, tonearm, tmp_path):
     assert not tonearm("list", music["a"], *known).stderr
 
 
+@pytest.mark.parametrize("command", ["tag", "list", "status"])
+def test_an_empty_library_says_what_to_do(tonearm, tmp_path, command):
+    place = tmp_path / "empty.sqlite"  # as a scan of a mistyped folder makes it
+    Library(place, write=True).close()
+    said = tonearm(command, "--library", place).stderr
+    assert said == f"the library {place} holds no file yet: run `tonearm scan FOLDER`\n"
+
+
 def test_doctor(music, tonearm):
     file = mutagen.File(music["a"])
     file["GENRE"] = ["Rock; Pop", "Rock/Pop"]

@@ -221,8 +221,9 @@ def test_a_folder_without_rights(song, tmp_path):
     assert os.listdir(song.parent) == [song.name]
 
 
-def test_a_file_of_someone_else_keeps_its_owner_or_is_left_alone(song, tmp_path):
-    song.chmod(0o666)
+@pytest.mark.parametrize("rights", [0o666, 0o644])
+def test_a_file_of_someone_else_keeps_its_owner_or_is_left_alone(song, tmp_path, rights):
+    song.chmod(rights)
     song.parent.chmod(0o777)
     data = song.read_bytes()
     assert "belongs to user root: only that user" in as_nobody(tmp_path, song)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from enum import StrEnum
@@ -88,6 +89,8 @@ class _Commands(TyperGroup):
             _drop_output()
             raise typer.Exit from None
         except typer.BadParameter as error:
+            # Click's name of a type, which says nothing to who typed 90%.
+            error.message = re.sub("a valid (float|int) range", "a number", error.message)
             error.message += _of_settings(error)
             raise
 

@@ -138,6 +138,21 @@ def existing(named: Path | None) -> Path:
     return place
 
 
+def say_if_empty(library: Library) -> bool:
+    """Whether a library holds no file, which it says: the first folder may have been mistyped.
+
+    Parameters
+    ----------
+    library : Library
+        The library, open.
+    """
+    if library.rows("SELECT 1 FROM tracks LIMIT 1"):
+        return False
+    place = console.printable(library.path)
+    console.say(f"the library {place} holds no file yet: run `tonearm scan FOLDER`")
+    return True
+
+
 def chosen_model(library: Library, named: Path | None) -> Path | None:
     """The model file to use, None for the built-in: the named one, or that of the last scan.
 

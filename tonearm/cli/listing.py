@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tonearm.cli import console
-from tonearm.cli.library_options import Location, location
+from tonearm.cli.library_options import Location, location, say_if_empty
 from tonearm.genres import UNKNOWN, shown
 from tonearm.model.prediction import NOTES
 
@@ -115,8 +115,10 @@ def list_tracks(
             empty = _print_m3u8(rows)
         else:
             empty = _print(rows, output_format, notes)
-    if empty and not faults and output_format is ListForm.table:
-        console.say("no file in the library meets these conditions")
+        # A program knows what an empty list is.
+        told = empty and not faults and output_format is ListForm.table
+        if told and not say_if_empty(opened):
+            console.say("no file in the library meets these conditions")
     console.close("could not be listed", faults)
 
 

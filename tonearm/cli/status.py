@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from tonearm.cli import console
-from tonearm.cli.library_options import Form, FormOption, Location, location, print_object
+from tonearm.cli.library_options import (
+    Form,
+    FormOption,
+    Location,
+    location,
+    print_object,
+    say_if_empty,
+)
 
 
 def status(
@@ -27,3 +34,4 @@ def status(
         from tonearm.cli.library_views import show_overview
 
         show_overview(seen, opened.path)
+        say_if_empty(opened)

@@ -126,6 +126,7 @@ def tag(
         )
         journal = stack.enter_context(open_journal(opened.path, opened)) if write else None
         plan = plan_tags(opened, rules, paths=paths, by=by)
+        library_options.say_if_empty(opened)
         # What the paths name and the plan does not have is said too: nothing is passed over in
         # silence.
         failures, unscanned = _not_planned(opened, paths or ())

@@ -66,7 +66,9 @@ def check(target: Path) -> None:
             f"{target}: has {status.st_nlink} names (hard links); writing would separate them"
         )
     if is_read_only(target):
-        raise TagError(f"{target}: is read-only")
+        # Whose it is, where only its owner could change that.
+        other = hasattr(os, "geteuid") and os.geteuid() not in {0, status.st_uid}
+        raise TagError(f"{target}: {_owner_words(target, status) if other else 'is read-only'}")
 
 
 def write_copy(
