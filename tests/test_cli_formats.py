@@ -274,6 +274,19 @@ def test_timelines_of_many_files_go_into_a_folder(
     assert one.code == 0 and (out / "a low.txt").read_text().startswith("0.000000\t4.000000\tBlues")
 
 
+@pytest.mark.parametrize("below", ["", "c"])
+def test_timelines_go_next_to_their_files_where_the_folder_is_their_own(
+    tonearm: Command, music: Path, below: str
+) -> None:
+    for path in (music / "a low.wav", music / "b high.wav") if below else ():
+        path.unlink()
+    assert tonearm("predict", music, "-f", "json", "-o", music).code == 2, "a table is one file"
+    assert tonearm("predict", music, "-f", "cue", "-o", music).code == 0
+    songs = sorted(music.rglob("*.wav"))
+    assert [path.with_suffix(".cue") for path in songs] == sorted(music.rglob("*.cue"))
+    assert all(f'FILE "{path.name}"' in path.with_suffix(".cue").read_text() for path in songs)
+
+
 def test_a_playlist_in_xml_is_no_list_of_paths(tonearm: Command, tmp_path: Path) -> None:
     (tmp_path / "list.xspf").write_text('<?xml version="1.0"?>\n<playlist></playlist>\n')
     run = tonearm("predict", "--files-from", tmp_path / "list.xspf")
@@ -308,7 +321,7 @@ def test_a_cue_sheet_that_no_player_can_follow_is_pointed_out(
     assert (
         "named differently in the CUE sheet" in run.err and 'My "mix".wav has a double' in run.err
     )
-    assert "named otherwise" not in tonearm("predict", music / "a low.wav", "-f", "cue").err
+    assert "differently" not in tonearm("predict", music / "a low.wav", "-f", "cue").err
 
 
 def test_timelines_of_many_files_need_a_folder(

@@ -53,4 +53,4 @@ def test_mixxx_gets_whole_paths(name):
     made = mixxx([*ENTRIES, Entry(f"/music/{name}", 1.0, None, None)])
     lines = made.data.split(b"\n")
     assert lines[2::2] == STORED
-    assert made.left_out == [f"/music/{name}"]
+    assert [path for path, _ in made.left_out] == [f"/music/{name}"]

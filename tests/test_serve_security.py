@@ -239,6 +239,19 @@ def test_names_with_odd_bytes_are_listed_and_text_stays_text(tmp_path):
         assert client.get(f"/api/v1/tracks/{row['id']}/audio").status_code == 422
 
 
+def test_a_playlist_names_what_text_cannot_hold(tmp_path):
+    path = tmp_path / "library.sqlite"
+    with Library(path, write=True) as library:
+        for name in (b"caf\xe9.mp3", "café.mp3".encode(), b"new\nline.mp3"):
+            library.put_track(b"/m/" + name, FileStatus(1, 1, 1, 1, 1), FileTags())
+    with TestClient(create_app(path), base_url="http://localhost") as client:
+        made = client.post("/api/v1/playlist").json()
+    assert made["text"] == "#EXTM3U\n#EXTINF:0,café\n/m/café.mp3\n" and made["tracks"] == 1
+    reasons = {left["path"]: left["message"] for left in made["left_out"]}
+    assert reasons["/m/caf\udce9.mp3"].startswith("its name has bytes that are not UTF-8;")
+    assert "line break" in reasons["/m/new\nline.mp3"]
+
+
 def test_cut_off_slow_and_crowded_uploads_leave_nothing(tmp_path):
     limits = Limits(at_once=2, idle_s=1.0)
     with served(tmp_path / "library.sqlite", limits=limits) as address:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import small_files
 
-from tonearm.timeline.formats import fewer, render
+from tonearm.timeline.formats import changes_in_cue, fewer, render
 from tonearm.timeline.segments import Segment
 
 PARTS = [
@@ -113,6 +113,7 @@ def test_fewer_parts_still_cover_the_track(parts, most):
 def test_a_name_that_is_no_utf8_is_spelt():
     text = render("cue", PARTS, path="/music/\udcff.mp3")
     assert '"\\udcff.mp3"' in text
+    assert changes_in_cue("/music/\udcff.mp3") and not changes_in_cue("/music/ÿ.mp3")
 
 
 @pytest.mark.parametrize(("form", "first"), [("cue", "FILE "), ("audacity", "0.000000\t")])

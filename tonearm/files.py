@@ -367,6 +367,21 @@ def _temporary_name(name: str) -> str:
     return f".{name}.{os.getpid()}-{secrets.token_hex(4)}.part"
 
 
+def is_utf8(path: str | os.PathLike[str]) -> bool:
+    """Whether a text can hold a name; bytes that are not UTF-8 are surrogates in Python.
+
+    Parameters
+    ----------
+    path : path
+        A file or folder.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_read_only(path: str | os.PathLike[str]) -> bool:
     """Whether a file must not be changed: to replace it, rights on its folder alone would do.
 

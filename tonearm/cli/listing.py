@@ -240,7 +240,7 @@ def _csv(rows: Iterable[Row]) -> Iterator[str]:
 
 def _print_m3u8(rows: Iterable[Row]) -> bool:
     """Write a playlist to stdout, and name what it cannot hold."""
-    from tonearm.library.playlist import LINE_BREAK, Entry
+    from tonearm.library.playlist import Entry
     from tonearm.library.playlist_formats import mixxx
 
     # What has no length could not be read, and no player plays it. Whole paths, as in every list.
@@ -251,5 +251,5 @@ def _print_m3u8(rows: Iterable[Row]) -> bool:
     )
     # As bytes: names that are not UTF-8 must come out as they are.
     sys.stdout.buffer.write(made.data)
-    console.report("left out", [(path, LINE_BREAK) for path in made.left_out])
+    console.report("left out", made.left_out)
     return False

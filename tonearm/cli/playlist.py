@@ -146,7 +146,6 @@ def write_playlist(
         None is by the file's ending.
     """
     from tonearm.files import write_atomically
-    from tonearm.library.playlist import LINE_BREAK
 
     made = _made(entries, output, form)
     unplayable = sum(made.unplayable.values())
@@ -172,7 +171,7 @@ def write_playlist(
             write_atomically(output, made.data)
         console.say(f"{counted(count, 'track')} in {console.printable(output)}{replaced}")
     # Named, and no fault: such a name has no place in the list today and tomorrow.
-    console.report("left out", [(path, LINE_BREAK) for path in made.left_out])
+    console.report("left out", made.left_out)
     console.leave(faults=output is not None and not count, interrupted=None)
 
 

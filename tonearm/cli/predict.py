@@ -108,11 +108,15 @@ def predict(
             "a timeline needs the whole track: leave it out", param_hint="--windows"
         )
     # Asked before anything is opened: `-o song.mp3` would replace the song by a table.
-    if any(_same_file(path, output) for path in paths or ()):
+    own = [path for path in paths or () if _same_file(path, output)]
+    if own and not (own[0].is_dir() and output_format in _OF_ONE_TIMELINE):
         raise typer.BadParameter("is one of the files to analyse", param_hint="--output")
     failures, damaged, unwritten = Faults(), Faults(), Faults()
     files = _files(paths or [], files_from, failures)
     root = _common_folder(files)
+    # Each timeline next to its file, also where all files lie in one folder below.
+    if own and output and Path(root).is_relative_to(output.absolute()):
+        root = str(output.absolute())
     # A sheet for each file goes into a folder; one file's timeline goes to stdout or where it is
     # told.
     in_folder = None
@@ -151,7 +155,9 @@ def predict(
         console.say_whole(classifier.model.windows_per_track)
     console.report("got no timeline", unwritten)
     if output_format == "cue":
-        reason = "has a double quote or a line break in its name: rename it, or edit the sheet"
+        reason = (
+            "has a double quote, a line break or bytes that are not UTF-8 in its name: rename it"
+        )
         odd = [(str(file), reason) for file in files if changes_in_cue(str(file))]
         console.report("named differently in the CUE sheet, so that players do not find it", odd)
     words = "Interrupted. What was analysed so far is written." if interrupted else None

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.errors import GenreError, LibraryError
+from tonearm.faults import Faults
+from tonearm.files import is_utf8
 from tonearm.genres import find, id3_name
 from tonearm.library.filters import AMONG, HAS_GENRE, TAGGED, resolve_genres
 from tonearm.library.links import no_link
@@ -69,8 +71,21 @@ class Entry(NamedTuple):
         return cls(*line, json.dumps(tags.genres), track.genre)
 
 
-# Why a list of lines does not hold a file.
-LINE_BREAK = "its name has a line break, which an M3U cannot hold"
+def why_left_out(path: str, *, in_text: bool = False) -> str | None:
+    """Why a list of lines cannot hold a file; None if it can.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    in_text : bool
+        Whether the list is passed on as text, as JSON is; a file holds any bytes.
+    """
+    if "\n" in path or "\r" in path:
+        return "its name has a line break, which an M3U cannot hold"
+    if in_text and not is_utf8(path):
+        return "its name has bytes that are not UTF-8; `tonearm playlist` can write it"
+    return None
 
 
 @dataclass(frozen=True)
@@ -81,14 +96,14 @@ class Playlist:
     ----------
     data : bytes
         The content.
-    left_out : list of str
-        Paths with a line break, which has no place in a list.
+    left_out : Faults
+        Files that it cannot hold, and why.
     unplayable : mapping of str to int
         Endings of files that the list's program does not play, and how many files have each.
     """
 
     data: bytes
-    left_out: list[str]
+    left_out: Faults
     unplayable: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -313,7 +328,7 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
     Playlist
         Its content, and the paths that M3U cannot hold.
     """
-    lines, left_out = ["#EXTM3U"], []
+    lines, left_out = ["#EXTM3U"], Faults()
     # A hundred thousand tracks lie in a few thousand folders; relpath of each would be the cost.
     relative: dict[str, str] = {}  # the way to each folder, with a separator at its end
     for entry in entries:
@@ -321,8 +336,8 @@ def m3u8(entries: Iterable[Entry], folder: str | os.PathLike[str]) -> Playlist:
         if head not in relative:
             relative[head] = _relative(head or os.sep, os.path.abspath(folder))
         path = relative[head] + name
-        if "\n" in path or "\r" in path:
-            left_out.append(entry.path)
+        if reason := why_left_out(path):
+            left_out.add(entry.path, reason)
             continue
         # A line that begins with # is a comment, and players strip spaces.
         path = f".{os.sep}{path}" if path.startswith(("#", " ")) else path

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
-from tonearm.library.playlist import Entry, Playlist, title_of
+from tonearm.faults import Faults
+from tonearm.library.playlist import Entry, Playlist, title_of, why_left_out
 
 _XML = '<?xml version="1.0" encoding="UTF-8"?>'
 # What Rekordbox plays, after its manual; any other track would be a missing one there.
@@ -37,7 +38,7 @@ def xspf(entries: Iterable[Entry]) -> Playlist:
         parts.append(f"<duration>{round(entry.duration_s * 1_000)}</duration>")
         lines.append(f"<track>{''.join(parts)}</track>")
     lines += ["</trackList>", "</playlist>", ""]
-    return Playlist("\n".join(lines).encode(), [])
+    return Playlist("\n".join(lines).encode(), Faults())
 
 
 def rekordbox(entries: Iterable[Entry], name: str) -> Playlist:
@@ -81,21 +82,23 @@ def rekordbox(entries: Iterable[Entry], name: str) -> Playlist:
     )
     lines += [f'<TRACK Key="{number}"/>' for number in range(1, len(found) + 1)]
     lines += ["</NODE>", "</NODE>", "</PLAYLISTS>", "</DJ_PLAYLISTS>", ""]
-    return Playlist("\n".join(lines).encode(), [], unplayable)
+    return Playlist("\n".join(lines).encode(), Faults(), unplayable)
 
 
-def mixxx(entries: Iterable[Entry]) -> Playlist:
+def mixxx(entries: Iterable[Entry], *, in_text: bool = False) -> Playlist:
     """M3U8 with whole paths, which Mixxx finds wherever the list lies.
 
     Parameters
     ----------
     entries : iterable of Entry
         The tracks.
+    in_text : bool
+        As of :func:`~tonearm.library.playlist.why_left_out`.
     """
-    lines, left_out = ["#EXTM3U"], []
+    lines, left_out = ["#EXTM3U"], Faults()
     for entry in entries:
-        if "\n" in entry.path or "\r" in entry.path:
-            left_out.append(entry.path)
+        if reason := why_left_out(entry.path, in_text=in_text):
+            left_out.add(entry.path, reason)
         else:
             lines += [f"#EXTINF:{round(entry.duration_s)},{title_of(entry)}", entry.path]
     return Playlist("\n".join([*lines, ""]).encode("utf-8", "surrogateescape"), left_out)

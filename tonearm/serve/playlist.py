@@ -26,8 +26,10 @@ def playlist(request: Request, wanted: Selection = _WHOLE) -> Response:
     with service.library() as library:
         attach(library)
         tracks = [track for track, _ in browse.with_reviews(library, chosen)]
-    made = mixxx(map(Entry.of, tracks))
-    # JSON is text: a name that is not UTF-8 cannot be held here as it can in a file.
-    text = made.data.decode("utf-8", "replace")
-    values = {"text": text, "tracks": len(tracks) - len(made.left_out)}
+    made = mixxx(map(Entry.of, tracks), in_text=True)
+    values = {
+        "text": made.data.decode(),
+        "tracks": len(tracks) - len(made.left_out),
+        "left_out": made.left_out.to_dicts(),
+    }
     return Json({"schema": schema.SCHEMA, **values})

@@ -467,8 +467,16 @@ class MapAnswer(Answer):
     said: str = Field(description="uint8 [n], by a person's review")
 
 
+class LeftOut(BaseModel):
+    """A file that an answer cannot hold, and why."""
+
+    path: str
+    message: str
+
+
 class PlaylistAnswer(Answer):
     """A playlist."""
 
     text: str = Field(description="The file")
-    tracks: int
+    tracks: int = Field(description="Those that the file names")
+    left_out: list[LeftOut] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from tonearm.files import is_utf8
 from tonearm.genres import UNKNOWN, id3_name
 from tonearm.timeline.segments import Segment
 
@@ -129,14 +130,14 @@ def _name(part: Segment) -> str:
 
 
 def changes_in_cue(path: str) -> bool:
-    """Whether a CUE sheet cannot hold a name: it knows no way to write a quote or a line break.
+    """Whether a CUE sheet cannot hold a name: it is a text, and has no way to write a quote.
 
     Parameters
     ----------
     path : str
         The audio file.
     """
-    return _quoted(path) != path
+    return _quoted(path) != path or not is_utf8(path)
 
 
 def _quoted(text: str) -> str:

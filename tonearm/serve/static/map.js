@@ -217,9 +217,12 @@ export function makeMap({ onchange }) {
 
   async function playlist() {
     try {
-      const { text, tracks } = await send("/playlist", { ids: chosenIds() });
+      const { text, tracks, left_out } = await send("/playlist", { ids: chosenIds() });
       save(text, "tonearm.m3u8", "audio/x-mpegurl");
       toast(`${count(tracks, "track")} in tonearm.m3u8, with whole paths.`);
+      const [first] = left_out;
+      const left = `${count(left_out.length, "track")} left out`;
+      if (first) toast(`${left}. ${first.path}: ${first.message}.`, { bad: true });
     } catch (error) {
       fail(error);
     }
