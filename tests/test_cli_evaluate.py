@@ -162,3 +162,17 @@ def test_models(tonearm: Command, tmp_path: Path) -> None:
     assert [row["built_in"] for row in values["models"]] == [True, False]
     assert values["models"][1]["labels"] == list(LABELS)
     assert tonearm("models", tmp_path / "nowhere").code == 2
+
+
+def test_a_model_with_odd_figures_does_not_end_the_list(tonearm: Command, tmp_path: Path) -> None:
+    for name, training, metrics in (
+        ("a", {"artist_unknown": "x"}, {}),
+        ("b", {}, {"gain": {"new": []}}),
+        ("c", {}, {}),
+    ):
+        made = replace(trained(**training), metrics=metrics)
+        model_file.save(made, tmp_path / f"{name}.tonearm")
+    ended = tonearm("models", tmp_path)
+    assert ended.code == 1 and "c.tonearm\n  tiny, 3 genres" in ended.out
+    assert "2 could not be read:" in ended.err
+    assert ended.err.count("describes its training in another way") == 2

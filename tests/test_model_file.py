@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import LABELS, NAMES, tiny_model
+from support.fakes import LABELS, NAMES, tiny_head, tiny_model
 
 from tonearm.errors import ModelError
 from tonearm.model import file as model_file
@@ -210,8 +210,18 @@ def test_foreign_manifest(tmp_path: Path) -> None:
 )
 def test_a_part_that_is_missing_or_wrong(key: str, tmp_path: Path, data: bytes) -> None:
     refused(tmp_path, rebuilt(data, **{key: ...}))
-    if key not in ("name", "training", "metrics"):
-        refused(tmp_path, rebuilt(data, **{key: 7 if key == "embedding_names" else "x"}))
+    refused(tmp_path, rebuilt(data, **{key: 7 if "name" in key else "x"}))
+
+
+@pytest.mark.parametrize("wrong", [["low", 7, "high"], ["low", ["middle"], "high"]])
+def test_names_of_embeddings_are_words(wrong: list, tmp_path: Path, data: bytes) -> None:
+    refused(tmp_path, rebuilt(data, embedding_names=wrong), match="is no text")
+
+
+def test_an_infinite_count_and_infinite_weights(tmp_path: Path, data: bytes) -> None:
+    refused(tmp_path, rebuilt(data, windows_per_track=float("inf")), match="a part is wrong")
+    with pytest.raises(ModelError, match="not finite numbers"):
+        replace(tiny_head(), weight=np.full((3, 3), np.inf))
 
 
 @pytest.mark.parametrize("name", ["encoder.onnx", "head.npz", "NOTICE.txt"])

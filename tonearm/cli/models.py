@@ -45,6 +45,9 @@ def models(
             listed.append(_described(path))
         except TonearmError as error:
             failures.add(path, error)
+        # Figures of another kind, as of a file that was made by hand: its genres may be right.
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            failures.add(path, f"describes its training in another way ({error!r})")
     if output_format is Form.json:
         print(json.dumps({"schema": 1, "trainable": ARCHITECTURES, "models": listed}, indent=1))
     else:
@@ -85,7 +88,7 @@ def _described(path: Path) -> Values:
         "split_sha256": training.get("split_sha256"),
         "leaks": bool(training.get("leaks")),
         "measured": _measured(loaded.metrics),
-        "artist_unknown": training.get("artist_unknown", 0),
+        "artist_unknown": int(training.get("artist_unknown", 0)),
         "changed": _changed(loaded.metrics),
         "bytes": path.stat().st_size,
         "sha256": loaded.sha256,

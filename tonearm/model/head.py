@@ -122,6 +122,8 @@ class Head:
             raise ModelError(f"the head is of an unknown kind, {self.kind!r}")
         # A file may be damaged or made by hand: what is impossible is named here, not as NaN in a
         # table.
+        if not (np.isfinite(self.weight).all() and np.isfinite(self.bias).all()):
+            raise ModelError("the head has weights that are not finite numbers")
         weights, temperatures = zip(*self.calibration, strict=True)
         if min(weights) < 0 or not np.isclose(sum(weights), 1) or not min(temperatures) > 0:
             raise ModelError(f"the head's calibration {self.calibration} is impossible")
