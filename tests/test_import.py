@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import mutagen
@@ -16,6 +17,7 @@ from pyarrow import parquet  # noqa: E402
 from tonearm.library.import_table import Mapping  # noqa: E402
 from tonearm.library.store import Library  # noqa: E402
 from tonearm.library.table import library_rows  # noqa: E402
+from tonearm.model import file as model_file  # noqa: E402
 
 
 @pytest.fixture
@@ -66,6 +68,20 @@ def test_an_import_twice_changes_nothing(scanned, tonearm, tmp_path):
     run = tonearm("import", table(tmp_path), *place)
     assert run.out == "4 files: 0 imported, 3 known and unchanged, 1 with an error\n"
     assert contents(tmp_path / "a.sqlite") == before
+
+
+def test_an_import_takes_what_another_model_says(scanned, tonearm, tmp_path, model_path):
+    place, better = ("--library", tmp_path / "a.sqlite"), tmp_path / "better.tonearm"
+    loaded = model_file.load(model_path)
+    labels = ("polka", *loaded.labels[1:])  # instead of blues, for low tones
+    model_file.save(replace(loaded, head=replace(loaded.head, labels=labels)), better)
+    tonearm("scan", scanned, "--library", tmp_path / "c.sqlite", "--model", better)
+    assert not tonearm("export", "-o", table(tmp_path), "--library", tmp_path / "c.sqlite").code
+    assert "Blues" in listed_as(scanned / "a low.wav", tonearm, place)
+    for imported, kept in ("3 imported", ""), ("0 imported", ", 3 known and unchanged"):
+        run = tonearm("import", table(tmp_path), *place)
+        assert run.out == f"4 files: {imported}{kept}, 1 with an error\n"
+        assert "Polka" in listed_as(scanned / "a low.wav", tonearm, place)
 
 
 def test_paths_are_mapped_and_the_files_need_not_be_here(scanned, tonearm, tmp_path, model_path):

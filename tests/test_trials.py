@@ -92,7 +92,8 @@ class Pretended:
             )
         write_predictions(out / PREDICTIONS, tracks, ["jazz", "rock"], values)
         training = {"model": "lstm", "config": {}, "recipe": {}, "epochs": 1, "leaks": False}
-        (out / METRICS).write_text(json.dumps({"training": {**training, "split": split.name}}))
+        training |= {"split": split.name, "split_sha256": split.sha256}
+        (out / METRICS).write_text(json.dumps({"training": training}))
 
 
 def begun(out: Path, *, seeds: int = 2) -> Trials:
@@ -103,6 +104,9 @@ def begun(out: Path, *, seeds: int = 2) -> Trials:
 
 def test_figures_are_of_all_held_out_tracks_together(tmp_path: Path) -> None:
     values = trials.run_each(begun(tmp_path), Pretended())
+    assert values["training"]["split"] == "folds-3"
+    hashes = [splits.load(tmp_path / f"fold-{fold}" / SPLIT).sha256 for fold in (1, 2, 3)]
+    assert values["training"]["split_sha256"] == hashes
     right: dict[str, list[list[float]]] = defaultdict(list)
     for seed in ("0", "1"):
         rows = [

@@ -102,6 +102,10 @@ class HeadRun:
             # analysed now.
             kept, failed = dataset.embed(found, found.index.tracks, encoder)
         dataset.refuse_none(found, kept, failed)
+        # A run that opens nothing shall not look as if it had analysed everything again.
+        new = counting.total
+        now = f"{counted(new, 'file')} analysed now" if new else "no file had to be analysed"
+        console.say(f"{counted(len(kept), 'track')}; {now}")
         embeddings = {name: made.values for name, made in kept.items()}
         textures = {name: made.texture for name, made in kept.items()}
         tracks = custom_genres.embedded_tracks(found.index, embeddings, textures)

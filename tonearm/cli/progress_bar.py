@@ -116,6 +116,7 @@ class Counting:
         self._bar: Progress | None = None
         self._started = False
         self._done = 0
+        self.total = 0  # items of all bars
 
     def looking(self, found: str) -> None:
         """Say what was found so far, before it is known how much there is to do.
@@ -139,6 +140,7 @@ class Counting:
             Number of items.
         """
         self._started, self._done = True, 0
+        self.total += total
         self._drawn.close()
         self._bar = None
         if total:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tonearm.cli import console, datasets, heads
-from tonearm.errors import DatasetError, counted
+from tonearm.errors import DatasetError
 
 if TYPE_CHECKING:
     from tonearm.data.splits import Split
@@ -31,7 +31,6 @@ def train_head(data: Path, run: heads.HeadRun, *, split: str | None, seeds: int)
     from tonearm.data import splits
 
     found, failures, damaged = run.embedded(data)
-    console.say(f"{counted(len(found.tracks.labels), 'track')} analysed")
     if split is None:
         once = found.once()
         say_copies(found)

@@ -27,7 +27,7 @@ class Import:
     imported : int
         Files that are new or have a new prediction.
     kept : int
-        Files that the library knew already, and that have not changed since it analysed them.
+        Files that the library knew already, by the same model, and that have not changed since.
     errors : int
         Files that could not be read where the table was made; they are listed with their error.
     unplaced : list of str
@@ -132,8 +132,10 @@ def _put(
     path = as_stored(place)
     status = _status(place, row)
     known = library.known(path)
-    # What was analysed here, or imported before with this file in place, is as good.
-    unchanged = known is not None and known.status == status and status != _ELSEWHERE
+    # What was analysed here, or imported before with this file in place, is as good, if the same
+    # model classified it: an archive is scanned again with a better one to have its genres.
+    same_file = known is not None and known.status == status and status != _ELSEWHERE
+    unchanged = same_file and known.model == row.model
     if known is not None and known.encoder and (unchanged or row.prediction is None):
         result.kept += 1
         return

@@ -166,9 +166,12 @@ class Known:
         Why it could not be analysed then, as in :class:`~tonearm.errors.DecodeError`.
     encoder : str or None
         SHA-256 of the encoders that analysed it.
+    model : str or None
+        SHA-256 of the model file that classified it.
     """
 
     id: int
     status: FileStatus
     error_kind: str | None
     encoder: str | None
+    model: str | None

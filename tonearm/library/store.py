@@ -157,13 +157,13 @@ class Library(Database):
         """
         sql = (
             "SELECT t.id, t.size, t.mtime_ns, t.ctime_ns, t.device, t.inode,"  # noqa: S608
-            f" t.error_kind, m.encoder FROM {_JOINED} WHERE t.path = ?"
+            f" t.error_kind, m.encoder, m.sha256 FROM {_JOINED} WHERE t.path = ?"
         )
         found = self.rows(sql, [path])
         if not found:
             return None
-        number, *status, error_kind, encoder = found[0]
-        return Known(number, FileStatus(*status), error_kind, encoder)
+        number, *status, error_kind, encoder, model = found[0]
+        return Known(number, FileStatus(*status), error_kind, encoder, model)
 
     def model_id(self, model: ModelRecord) -> int:
         """Number of a model, which is entered at its first use.

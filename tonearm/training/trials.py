@@ -219,13 +219,18 @@ def _summarise(asked: Trials) -> dict[str, Any]:
     # Of one genre they sum to 1 already, but for the rounding of a table.
     probabilities = np.stack([several_genres.normalised(each) for each in raw])
     right = probabilities.argmax(axis=2) == truth  # (seeds, tracks)
-    training = json.loads((Path(asked.each()[0].out) / METRICS).read_text("utf-8"))["training"]
+    done = [json.loads((Path(run.out) / METRICS).read_text("utf-8")) for run in asked.each()]
+    training = done[0]["training"]
+    # fold-1-of-3, or fold-1-of-3-of-NAME
+    folds = f"folds-{training['split'].partition('-of-')[2]}"
     values = {
         "training": {
             **{name: training[name] for name in ("model", "config", "recipe", "epochs", "leaks")},
             "folds": asked.folds,
             "seeds": list(of_seed),
-            "split": training["split"].partition("-of-")[2] if asked.folds else training["split"],
+            "split": folds if asked.folds else training["split"],
+            # Of each fold; seeds share them.
+            "split_sha256": list(dict.fromkeys(one["training"]["split_sha256"] for one in done)),
             "artist_unknown": groups.without_artist(owners).total(),
         },
         "note": "probabilities are the mean over a track's windows, before any calibration; the "
