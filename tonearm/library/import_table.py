@@ -134,8 +134,12 @@ def _put(
     known = library.known(path)
     # What was analysed here, or imported before with this file in place, is as good, if the same
     # model classified it: an archive is scanned again with a better one to have its genres.
-    same_file = known is not None and known.status == status and status != _ELSEWHERE
-    unchanged = same_file and known.model == row.model
+    unchanged = (
+        known is not None
+        and known.status == status
+        and status != _ELSEWHERE
+        and known.model == row.model
+    )
     if known is not None and known.encoder and (unchanged or row.prediction is None):
         result.kept += 1
         return
