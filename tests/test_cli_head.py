@@ -295,6 +295,10 @@ def test_check_analyses_a_folder_and_wants_old_genres_alone(songs: Path, tmp_pat
         music.write(path, music.clip(5, len(path.name) + ord(path.name[-5]), seconds=3))
     result = tonearm("extend", new, "--check", old, "--output", tmp_path / "run")
     assert "lost\told genres" in result.stdout, says(result)
+    # The recall is that of the model that --save saves, not of the heads that the loss is of.
+    own = tonearm("extend", new, "--output", tmp_path / "run").stdout.splitlines()
+    assert own[0].startswith("gained\tdrone\trecall") and own[0] in result.stdout
+    assert own[1] not in result.stdout
     shutil.copytree(songs / "drone", old / "drone")
     result = tonearm("extend", new, "--check", old, "--output", tmp_path / "run")
     assert "it has drone, which is to be added" in says(result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,7 +97,9 @@ def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, sa
         "added": [*base.training.get("added", ()), *added],
         "artist_unknown": unknown,
     }
-    fitted = heads.FittedHead(head, training, {"gain": gain.to_dict()})
+    loss_of = "tracks drawn from its statistics" if old is None else "heads fitted on --check"
+    metrics = {"gain": {**gain.to_dict(), "loss_of": loss_of}}
+    fitted = heads.FittedHead(head, training, metrics)
     run.save(fitted, name=f"{base.name}+")
 
 
@@ -119,15 +123,14 @@ def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
     from tonearm.training import added_genres
 
     base = run.base
+    measure = partial(added_genres.measure_gain, names=base.embedding_names, seed=run.seed)
+    drawn = added_genres.drawn_tracks(base.head, seed=run.seed)
     if old is None:
         console.say(
             "The loss of the old genres is only estimated, from the statistics in the model. To "
             "measure it on real music, name a folder of these genres with --check."
         )
-        old = added_genres.drawn_tracks(base.head, seed=run.seed)
-        return added_genres.measure_gain(
-            old, new, names=base.embedding_names, base=base.head, seed=run.seed
-        )
+        return measure(drawn, new, base=base.head)
     # It would be lost and gained at once.
     both = sorted(set(old.labels) & set(new.labels))
     if both:
@@ -135,7 +138,13 @@ def _gain(run: heads.HeadRun, new: Tracks, old: Tracks | None) -> Gain:
             "The folder of --check must hold music of the old genres only, but it has "
             f"{', '.join(both)}, which is to be added. Remove it there"
         )
-    return added_genres.measure_gain(old, new, names=base.embedding_names, seed=run.seed)
+    console.say(
+        "The loss of the old genres is that of heads fitted on the folder of --check, fold by "
+        "fold: the model itself may have learnt from it."
+    )
+    # The recall is that of the model which --save saves, among all of its genres.
+    of_model = measure(drawn, new, base=base.head)
+    return replace(measure(old, new), new=of_model.new)
 
 
 def _print_gain(gain: Gain) -> None:

@@ -123,6 +123,8 @@ def _changed(values: Values) -> str | None:
             for name, of in gain["new"].items()
         ]
         old = f"old genres {gain['before']:.3f} -> {gain['after']:.3f} n={gain['n']}"
+        if loss_of := gain.get("loss_of"):
+            old += f" ({loss_of})"
         return "; ".join([*new, old])
     if learnt := values.get("corrections"):
         return f"corrections {learnt['before']:.3f} -> {learnt['after']:.3f} n={learnt['n']}"
