@@ -51,10 +51,16 @@ def test_interrupt_keeps_what_was_done(
     assert "a low" in text and "b high" in text and "middle" not in text
     if form == "json":
         assert [row["genre"] for row in json.loads(text)] == ["blues", "metal"]
+    out.write_text("yesterday's")
+    run = tonearm("predict", music, "-f", form, "-o", out)
+    part = tmp_path / "out.part"
+    assert run.err.startswith(f"{out} is as it was; what was analysed so far is in {part}\n")
+    assert out.read_text() == "yesterday's" and part.read_text() == text
 
 
 @posix
-def test_ctrl_c(tmp_path: Path, model_path: Path) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "stop"])
+def test_ctrl_c(asked: signal.Signals, tmp_path: Path, model_path: Path) -> None:
     for i in range(2_000):
         path = tmp_path / "many" / f"{i:04}.wav"
         if i:
@@ -64,7 +70,7 @@ def test_ctrl_c(tmp_path: Path, model_path: Path) -> None:
     child = start(tmp_path / "many", "-f", "jsonl", "-j", "2", model_path=model_path)
     assert child.stdout is not None and child.stderr is not None
     lines = [child.stdout.readline() for _ in range(3)]
-    child.send_signal(signal.SIGINT)
+    child.send_signal(asked)
     lines += child.stdout.read().splitlines()
     said = child.stderr.read()
     child.stdout.close()

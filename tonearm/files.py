@@ -308,13 +308,13 @@ def replacing(
     kind: Literal["b", "t"],
     *,
     newline: str | None = None,
-    wanted: Callable[[], bool] = lambda: True,
+    place: Callable[[], Path | None] | None = None,
 ) -> Iterator[IO[Any]]:
     """An open file of bytes, or of text in UTF-8, that takes the place of ``path`` at the end.
 
     Whatever happens on the way, ``path`` holds the old content or the new one: that is written next
-    to it, flushed to the disk and renamed over, if it is ``wanted`` then. A link is followed. A
-    pipe or ``/dev/null`` cannot be replaced and is written to at once.
+    to it, flushed to the disk and renamed over. A link is followed. A pipe or ``/dev/null`` cannot
+    be replaced and is written to at once.
 
     Parameters
     ----------
@@ -324,8 +324,9 @@ def replacing(
         Bytes or text.
     newline : str or None
         As for :func:`open`.
-    wanted : callable
-        Asked at the end; if it says no, the old file stays.
+    place : callable
+        Asked at the end for the file whose place is taken, if that is not ``path``; with None all
+        stays as it was.
     """
     encoding = None if kind == "b" else "utf-8"
     # Renaming over a link would replace the link, not the file it names.
@@ -343,8 +344,9 @@ def replacing(
             # Without it a power failure after the rename can leave an empty file under the old
             # name.
             os.fsync(file.fileno())
-        if wanted():
-            os.replace(temporary, path)
+        into = place() if place else path
+        if into:
+            os.replace(temporary, os.path.realpath(into))
         else:
             temporary.unlink()
     # Ctrl-C too must not leave the temporary file behind.

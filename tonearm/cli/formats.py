@@ -29,11 +29,12 @@ _CSV_COLUMNS = (
 
 
 @contextmanager
-def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
+def open_writer(form: str, output: Path | None, view: View, *, count: int) -> Iterator[Writer]:
     """A function that writes one result; what was written is whole also after Ctrl-C.
 
-    With ``output`` everything takes the place of that file at the end; a timeline of a track that
-    could not be read leaves it as it was.
+    With ``output`` everything takes the place of that file at the end. A timeline of a track that
+    could not be read leaves it as it was, and so do fewer results than ``count``: they lie next to
+    it then.
 
     Parameters
     ----------
@@ -43,31 +44,40 @@ def open_writer(form: str, output: Path | None, view: View) -> Iterator[Writer]:
         The file to write; None is stdout.
     view : View
         What a table shows of each file.
+    count : int
+        How many results there are, if nothing interrupts.
     """
     if output is None:
         with _writer(form, sys.stdout, view, folder=None) as write:
             yield write
         return
-    written = 0
+    predicted = written = 0
     was_there = output.is_file()
+    part = output.with_name(f"{output.name}.part")
 
-    def anything() -> bool:
-        return written > 0 or form not in FORMATS
+    def place() -> Path | None:
+        if not predicted and form in FORMATS:
+            return None
+        return part if was_there and written < count else output
 
     with writing(output, TonearmError):
         with (
-            replacing(output, "t", newline="", wanted=anything) as file,
+            replacing(output, "t", newline="", place=place) as file,
             _writer(form, file, view, folder=output.parent) as write,
         ):
 
             def counted(result: Result) -> None:
-                nonlocal written
-                written += isinstance(result, Prediction)
+                nonlocal predicted, written
                 write(result)
+                written += 1
+                predicted += isinstance(result, Prediction)
 
             yield counted
-        if was_there and anything():
+        if was_there and place() == output:
             console.say(f"{console.printable(output)} existed and is replaced")
+        elif was_there and place() == part:
+            kept, made = console.printable(output), console.printable(part)
+            console.say(f"{kept} is as it was; what was analysed so far is in {made}")
 
 
 @contextmanager
