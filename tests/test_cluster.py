@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -168,6 +169,22 @@ def _another(model):
     return replace(model, sha256="0" * 64)
 
 
+def test_failures_and_damage_that_are_not_named_are_counted(tonearm, tmp_path, monkeypatch):
+    lines = tmp_path / "all.txt"
+    lines.write_text("a.mp3\n")
+    named = [("a.mp3", "is cut off")] * 20
+
+    def analysed(*_):
+        yield parts.PartResult(0, 30, 21, named, named, 30)
+        yield parts.PartResult(1, 4, 0, [], named[:4], 4)
+
+    monkeypatch.setattr(scan, "_analysed", analysed)
+    monkeypatch.setattr(engine, "cluster", lambda _: contextlib.nullcontext())
+    run = tonearm("scan", "--on", "ray", lines, "-o", tmp_path / "out")
+    assert "20 could not be read (and 1 more: see the column error):" in run.err
+    assert "that can be read (and 14 more: see the column warning):" in run.err
+
+
 def test_ctrl_c_keeps_what_is_done(tonearm, tmp_path, monkeypatch):
     lines = tmp_path / "all.txt"
     lines.write_text("".join(f"{i}.mp3\n" for i in range(12)))
@@ -195,7 +212,11 @@ def test_a_cluster_that_cannot_be_reached_is_named(tonearm, tmp_path, monkeypatc
     where = ("-o", tmp_path / "out", "--address", "10.0.0.1:6379")
     run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", *where)
     assert run.code == 2
-    assert "tonearm: no Ray cluster at 10.0.0.1:6379: The current node timed out" in run.err
+    said = "tonearm: no Ray cluster at 10.0.0.1:6379: The current node timed out"
+    assert f"{said}. If one runs there, it may want the token" in run.err
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", *where)
+    assert f"{said}\n" in run.err, "it has the token"
     assert not (tmp_path / "out").exists(), "nothing was begun"
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", "-o", tmp_path / "out")
@@ -235,6 +256,30 @@ def test_workers_that_cannot_be_made_are_replaced(cluster, tmp_path, capfd, monk
         with pytest.raises(TonearmError, match=r"the cluster gave up: .*not yet"):
             list(engine.rows(objects.FailsAtFirst, blocks, str(tmp_path / "again")))
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_what_ended_a_worker_is_told_in_its_own_words(cluster):
+    import numpy as np
+
+    error = OSError(28, "No space left on device", "out/0")
+    with engine.cluster(None), pytest.raises(TonearmError) as raised:
+        list(engine.rows(objects.Fails, [np.array([1])], error))
+    words = "a worker of the cluster cannot read or write the output: No space left on device"
+    assert str(raised.value) == words
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError("no credentials"), "a worker of the cluster cannot .*: no credentials"),
+        (TonearmError("out is no output"), "out is no output"),
+        (ValueError("no value"), "the cluster gave up: no value"),
+    ],
+)
+def test_what_an_engine_adds_to_an_error_is_left_out(error, words):
+    error.args = (f"{error}\nFailed to apply UDF transform after 1/1 attempts (total 0.0s).",)
+    wrapped = ray.exceptions.RayTaskError("work", "Traceback", error).as_instanceof_cause()
+    assert re.fullmatch(words, str(engine._cause(wrapped)))
 
 
 def test_of_a_workers_traceback_the_end_is_told():

@@ -174,7 +174,7 @@ def test_notes_are_kept_only_after_a_worker_was_lost(job, tmp_path):
 
 
 def test_a_result_passes_through_the_engine():
-    failures = [("ä.mp3", "is missing")] * 9
-    given = PartResult(7, 3, 9, failures, [("b.mp3", "truncated")])
+    failures = [("ä.mp3", "is missing")] * 29
+    given = PartResult(7, 3, 29, failures, [("b.mp3", "truncated")], 1)
     row = {name: values[0] for name, values in given.to_batch().items()}
-    assert PartResult.of_row(row) == replace(given, failures=failures[:5])
+    assert PartResult.of_row(row) == replace(given, failures=failures[:20])

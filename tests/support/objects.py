@@ -42,3 +42,13 @@ class FailsAtFirst:
 
     def __call__(self, batch):
         return {"twice": 2 * batch["data"]}
+
+
+class Fails:
+    """A worker of a cluster whose work ends with an error."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def __call__(self, batch):
+        raise self._error

@@ -120,6 +120,7 @@ def _report(result: ClusterScan, options: Options) -> None:
         "failed_before": result.failed_before,
         "analysed": result.analysed,
         "failed": result.failed,
+        "damaged_count": result.damaged_count,
     }
     named = {"damaged": result.damaged, "failures": result.failures}
     if options.form is Form.json:
@@ -131,14 +132,15 @@ def _report(result: ClusterScan, options: Options) -> None:
     elif not options.quiet or result.done:
         # Flushed, so that the failures on stderr come after it in a log of both.
         print(_summary(result), flush=True)
-    console.report(console.DAMAGED_ARE, result.damaged)
-    console.report(_headline(result), result.failures)
+    damaged = _with_more(console.DAMAGED_ARE, result.damaged_count - len(result.damaged), "warning")
+    console.report(damaged, result.damaged)
+    failed = _with_more("could not be read", result.failed - len(result.failures), "error")
+    console.report(failed, result.failures)
 
 
-def _headline(result: ClusterScan) -> str:
-    more = result.failed - len(result.failures)
-    also = f" (and {more:,} more: the rows with an error_kind)" if more else ""
-    return f"could not be read{also}"
+def _with_more(headline: str, more: int, column: str) -> str:
+    # Millions of objects would fill the screen.
+    return f"{headline} (and {more:,} more: see the column {column})" if more else headline
 
 
 def _summary(result: ClusterScan) -> str:

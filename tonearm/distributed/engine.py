@@ -20,6 +20,8 @@ _MOST_WORKERS = 10_000
 # own limit is none: the first of them would end the scan.
 _DEATHS_AT_START = 20
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_LOCKED = "If one runs there, it may want the token of ~/.ray/auth_token: set RAY_AUTH_MODE=token"
+_ADDED = "Failed to apply UDF transform"
 _FRAME = re.compile(r'\s*File ".*", line \d+')
 
 
@@ -64,7 +66,10 @@ def cluster(address: str | None) -> Iterator[None]:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # Ray raises many kinds, a bare Exception among them
         if where := address or os.environ.get("RAY_ADDRESS"):
-            raise NoClusterError(f"no Ray cluster at {where}: {words_of(error)}") from error
+            # All that Ray itself says of a token is that it failed to connect.
+            token = "" if os.environ.get("RAY_AUTH_MODE") else f". {_LOCKED}"
+            said = words_of(error).rstrip(".")
+            raise NoClusterError(f"no Ray cluster at {where}: {said}{token}") from error
         # Ray 2.60's raylet gives its own agent 15 s to start, and no setting changes that.
         raise NoClusterError(
             f"Ray could not be started on this machine: {words_of(error).rstrip('.')}. It waits "
@@ -101,6 +106,8 @@ def rows(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # stderr has one of our own
     context.print_on_execution_start = False
+    # Ray's own exception keeps no cause on its way here.
+    context.raise_original_map_exception = True
     context.max_consecutive_actor_init_deaths = _DEATHS_AT_START
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     cores = max(1, int(resources.get("CPU", 1)))
@@ -127,10 +134,14 @@ def _cause(error: BaseException) -> TonearmError:
     deepest = error
     while cause is not None:
         inner = getattr(cause, "cause", None) or cause.__cause__
-        if isinstance(cause, TonearmError):
-            return cause
+        if isinstance(cause, TonearmError) and getattr(cause, "cause", None) is None:
+            return TonearmError(words_of(cause))
         if isinstance(cause, OSError) and not isinstance(inner, OSError):
-            return TonearmError(f"the output cannot be read or written: {words_of(cause)}")
+            # Ray puts its own remark where the name of the file was.
+            reason = cause.strerror or words_of(cause)
+            return TonearmError(
+                f"a worker of the cluster cannot read or write the output: {reason}"
+            )
         deepest = cause if str(cause) else deepest
         cause = inner if inner is not cause else None
     return TonearmError(f"the cluster gave up: {words_of(deepest)}")
@@ -148,4 +159,7 @@ def words_of(error: BaseException) -> str:
     frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
     # A frame is followed by the line of code.
     said = lines[frames[-1] + 2 :] if frames else lines
+    # Ray adds how often it tried.
+    added = next((number for number, line in enumerate(said) if _ADDED in line), len(said))
+    said = said[: max(1, added)]
     return " ".join(" ".join(said).replace("^", "").split()) or type(error).__name__

@@ -45,8 +45,8 @@ from tonearm.workers import Failure, Limits, Pool
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Of each part's failures that the driver names; all of them are rows.
-_NAMED = 5
+# Of the failures of a part, and of a scan, that are named; all of them are rows.
+NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class PartResult:
         Rows made now.
     failures, damaged : list of (path, reason)
         The first few.
+    damaged_count : int
+        Of ``analysed``.
     """
 
     part: int
@@ -100,14 +102,16 @@ class PartResult:
     failed: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
+    damaged_count: int = 0
 
     def to_batch(self) -> dict[str, list[Any]]:
         """A column for each number; the names as JSON."""
-        named = json.dumps([self.failures[:_NAMED], self.damaged[:_NAMED]])
+        named = json.dumps([self.failures[:NAMED], self.damaged[:NAMED]])
         return {
             "part": [self.part],
             "analysed": [self.analysed],
             "failed": [self.failed],
+            "damaged": [self.damaged_count],
             "named": [named],
         }
 
@@ -121,8 +125,9 @@ class PartResult:
             One row of the engine's table.
         """
         failures, damaged = (list(map(tuple, each)) for each in json.loads(row["named"]))
-        part, analysed, failed = (int(row[name]) for name in ("part", "analysed", "failed"))
-        return cls(part, analysed, failed, failures, damaged)
+        counts = (int(row[name]) for name in ("part", "analysed", "failed", "damaged"))
+        part, analysed, failed, count = counts
+        return cls(part, analysed, failed, failures, damaged, count)
 
 
 class Tries:
@@ -337,7 +342,7 @@ class _Rows:
             if row.embeddings and row.embeddings.warning
         ]
         analysed = len(self._rows) - len(failures)
-        return PartResult(part, analysed, len(failures), failures, damaged)
+        return PartResult(part, analysed, len(failures), failures, damaged, len(damaged))
 
 
 def _checked(make_embed: MakeEmbed) -> Embed:

@@ -17,7 +17,14 @@ import numpy as np
 from tonearm.distributed import engine, storage
 from tonearm.distributed.manifest import write_slices
 from tonearm.distributed.output import Output, Settings, parts_of
-from tonearm.distributed.parts import AskTries, Job, PartAnalyser, PartResult, Tries
+from tonearm.distributed.parts import (
+    NAMED,
+    AskTries,
+    Job,
+    PartAnalyser,
+    PartResult,
+    Tries,
+)
 from tonearm.errors import TonearmError
 from tonearm.library.file_analysis import MakeEmbed
 from tonearm.model.file import Model
@@ -29,7 +36,6 @@ _MOST_PART_ROWS = 1_024
 # A task of the engine costs some milliseconds and memory here; parts share one beyond that.
 _MOST_TASKS = 20_000
 _READERS = 16
-_NAMED = 20
 
 
 @dataclass
@@ -46,6 +52,8 @@ class ClusterScan:
         Rows made in this run.
     failures, damaged : list of (path, reason)
         The first twenty of each.
+    damaged_count : int
+        Of ``analysed``.
     """
 
     found: int = 0
@@ -55,6 +63,7 @@ class ClusterScan:
     failed: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
+    damaged_count: int = 0
 
     @property
     def to_do(self) -> int:
@@ -76,8 +85,9 @@ class ClusterScan:
         """
         self.analysed += part.analysed
         self.failed += part.failed
+        self.damaged_count += part.damaged_count
         for kept, new in ((self.failures, part.failures), (self.damaged, part.damaged)):
-            kept.extend(new[: _NAMED - len(kept)])
+            kept.extend(new[: NAMED - len(kept)])
 
 
 def scan(
