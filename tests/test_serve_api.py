@@ -294,6 +294,18 @@ def test_review_write_undo(client, folder):
     assert client.post("/api/v1/tags/undo", json={}).status_code == 409
 
 
+def test_the_map_shows_the_tracks_that_the_list_shows(tmp_path):
+    path = tmp_path / "library.sqlite"
+    fill_library(path, 30)
+    with Library(path, write=True) as library:
+        library.write("INSERT INTO roots VALUES (?)", [[b"/music/away"]])
+        library.write("UPDATE tracks SET path = CAST('/music/away/1.mp3' AS BLOB) WHERE id = 1")
+    with TestClient(create_app(path), base_url="http://127.0.0.1") as client:
+        # One is in a folder that is offline.
+        assert client.get("/api/v1/map").json()["total"] == 29
+        assert client.get("/api/v1/tracks").json()["total"] == 29
+
+
 def test_an_undo_while_the_disk_is_offline_leaves_it_to_be_undone(client, folder):
     number = ids(client)["midnight_walk.mp3"]
     post(client, "/api/v1/review", ids=[number], verdict="change", genre="Bebop")

@@ -19,7 +19,7 @@ from tonearm.faults import Faults
 from tonearm.files import cores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tonearm.cli.formats import Result, Writer
     from tonearm.windows import WindowCount
@@ -99,7 +99,6 @@ def predict(
     from tonearm.cli.timelines import folder_writer
     from tonearm.model import batch
     from tonearm.model.classifier import Classifier
-    from tonearm.timeline.formats import changes_in_cue
     from tonearm.workers import Pool, Work, can_fork
 
     timeline = timeline or output_format in _OF_ONE_TIMELINE
@@ -126,11 +125,8 @@ def predict(
     jobs = max(1, min(jobs or processors, len(files)))
     # Cores that no file takes help with the windows of those that are analysed.
     classifier = Classifier.load(model, threads=max(1, processors // jobs))
-    options = batch.Options(
-        timeline=timeline,
-        tags=tags,
-        count=cast("WindowCount | None", int(count) if count and count != "all" else count),
-    )
+    windows = cast("WindowCount | None", int(count) if count and count != "all" else count)
+    options = batch.Options(timeline=timeline, tags=tags, count=windows)
     with ExitStack() as stack:
         stack.enter_context(console.quiet_decoders())
         make_work = partial(batch.make_predict, classifier, options)
@@ -157,14 +153,19 @@ def predict(
         console.say_whole(classifier.model.windows_per_track)
     console.report("got no timeline", unwritten)
     if output_format == "cue":
-        reason = (
-            "has a double quote, a line break or bytes that are not UTF-8 in its name: rename it"
-        )
-        odd = [(str(file), reason) for file in files if changes_in_cue(str(file))]
-        console.report("named differently in the CUE sheet, so that players do not find it", odd)
+        _report_renamed(files)
     words = "Interrupted. What was analysed so far is written." if interrupted else None
     console.close("could not be read", failures, damaged=damaged, interrupted=words)
     console.leave(faults=bool(unwritten), interrupted=None)
+
+
+def _report_renamed(files: Sequence[Path]) -> None:
+    """Name the files that a CUE sheet cannot name as they are called."""
+    from tonearm.timeline.formats import changes_in_cue
+
+    reason = "has a double quote, a line break or bytes that are not UTF-8 in its name: rename it"
+    odd = [(str(file), reason) for file in files if changes_in_cue(str(file))]
+    console.report("named differently in the CUE sheet, so that players do not find it", odd)
 
 
 def _write_all(

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from tonearm.genres import MIX
+from tonearm.library.filters import prepare
 from tonearm.library.overview import known_genres
-from tonearm.library.reviews import attach
+from tonearm.library.places import PRESENT
 from tonearm.library.rows import KIND
 from tonearm.library.sound_map import make_map
 from tonearm.library.store import Library
@@ -37,7 +38,7 @@ def track_map(request: Request) -> Response:
     """
     service = service_of(request)
     with service.library() as library:
-        attach(library)
+        prepare(library)
         # Placing 100,000 sounds takes two seconds: once for as long as the library stays.
         state = tuple(_state_of(service.library_path))
         kept = service.placed
@@ -47,7 +48,7 @@ def track_map(request: Request) -> Response:
         rows = library.rows(
             f"SELECT t.id, t.sound, {KIND}, t.genres, r.genre FROM tracks t"  # noqa: S608
             " JOIN sounds s ON s.id = t.sound LEFT JOIN reviews r ON r.key = s.key"
-            " WHERE NOT t.missing ORDER BY t.id"
+            f" WHERE {PRESENT} ORDER BY t.id"
         )
         labels = _labels(library)
     index = {genre: number for number, genre in enumerate(labels, start=1)}
