@@ -209,6 +209,7 @@ def test_a_cluster_that_cannot_be_reached_is_named(tonearm, tmp_path, monkeypatc
     (tmp_path / "a.txt").write_text("a.mp3\n")
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)  # Ray sets it where it starts a cluster
     where = ("-o", tmp_path / "out", "--address", "10.0.0.1:6379")
     run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", *where)
     assert run.code == 2
