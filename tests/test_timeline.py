@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,6 +155,30 @@ def test_a_track_backwards_has_its_parts_backwards(
         for probabilities in (rows, rows[::-1])
     )
     assert [part.genre for part in there] == [part.genre for part in back[::-1]]
+
+
+def test_the_shortest_passages_are_those_that_the_page_on_mixes_names() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "start" / "mixes.md").read_text("utf-8")
+    (named,) = re.findall(r"has to last (\d+) s, one at the beginning or end (\d+) s", text)
+
+    def shortest(confidence: float, before: str) -> int:
+        """Seconds of jazz that are a segment of their own, with a window each second."""
+
+        def is_found(seconds: int) -> bool:
+            letters = f"{before}{'j' * seconds}{'b' * 90}"
+            found = segments(
+                np.arange(len(letters)) * 1.0,
+                answers(letters, confidence=confidence),
+                STATES,
+                duration_s=len(letters) + WINDOW_S - 1,
+                window_s=WINDOW_S,
+            )
+            return any(part.genre == "jazz" for part in found)
+
+        return next(seconds for seconds in range(1, 60) if is_found(seconds))
+
+    assert (shortest(0.99, "b" * 90), shortest(0.99, "")) == tuple(map(int, named))
+    assert shortest(0.8, "b" * 90) > shortest(0.99, "b" * 90)
 
 
 def test_overlapping_windows_are_no_more_evidence() -> None:
