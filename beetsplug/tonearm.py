@@ -26,7 +26,7 @@ from tonearm.tagging.plan import Action, Policy, Rules, read_names
 Group = tuple[Album | None, list[Item]]
 # Why nothing is written, in the words of beets' log.
 _REASONS = {
-    Action.kept: "keeps its genre",
+    Action.kept: "keeps its genre ({genres})",
     Action.unknown: "sounds like no genre that the model knows",
     Action.low_confidence: "has too low a confidence",
     Action.excluded: "has a genre that is not to be written",
@@ -130,7 +130,8 @@ class TonearmPlugin(plugins.BeetsPlugin):
             item.genres = list(proposal.genres)
             item.tonearm_genres = list(proposal.guesses)
         elif reason := _REASONS.get(proposal.action):
-            self._log.info("{} {}: {}", item, reason, item.tonearm_genre)
+            kept = reason.format(genres="; ".join(proposal.genres))
+            self._log.info("{} {}; by sound: {}", item, kept, item.tonearm_genre)
         ui.show_model_changes(item, fields=["genres"])
         if not self.config["pretend"].get(bool):
             item.try_sync(write=write and proposal.action is Action.write, move=False)

@@ -211,8 +211,13 @@ def test_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a", "a.wma", "a"])
 @pytest.mark.parametrize(
     "content",
-    [b"x", b"\xc3\x28Dear diary" * 40, b"\1" + bytes(5_000), b"ID3\4\0\0\0\0\0\0" + b"\0" * 50],
-    ids=["a byte", "no text", "almost zeros", "only tags"],
+    [
+        b"\1\2\3" * 8,
+        b"\xc3\x28Dear diary" * 40,
+        b"\1" + bytes(5_000),
+        b"ID3\4\0\0\0\0\0\0" + b"\0" * 50,
+    ],
+    ids=["few bytes", "no text", "almost zeros", "only tags"],
 )
 def test_not_audio(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)

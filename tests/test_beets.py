@@ -177,6 +177,7 @@ def test_the_command_shows_writes_and_replaces(beets):
     beets.run("import", str(beets.music), plugins="")
     shown = beets.run("tonearm", "--pretend")
     assert "Blues" in shown.stdout
+    assert "keeps its genre (Polka); by sound: Metal" in shown.stdout + shown.stderr
     assert beets.tags("Low") == [None]
     # beets' own setting: the library alone.
     beets.run("tonearm", write=False)

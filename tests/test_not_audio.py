@@ -38,6 +38,7 @@ RANDOM = random.Random(1).randbytes(20_000)
         (b'FILE "a.wav" WAVE\n  TRACK 01 AUDIO\n', "is a CUE sheet. Give the audio file"),
         (b'{"error": "expired"}' * 200, "is text, not sound"),
         (bytes(100_000), "begins with zeros"),
+        (b"hello\n", "has 6 bytes, too few for sound. It is incomplete: get it again"),
     ],
 )
 def test_it_is_named_as_what_it_is(data: bytes, said: str, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from tonearm.audio.sndfile import MiscountedMp3Error, SndfileReader, as_mp3, cou
 from tonearm.audio.spans import read_span, resample
 from tonearm.containers.mpeg_count import count_frames
 from tonearm.containers.not_audio import HEAD_BYTES, described, packed, protected
-from tonearm.errors import DAMAGED, INCOMPLETE, DecodeError, DecodeKind
+from tonearm.errors import DAMAGED, INCOMPLETE, DecodeError, DecodeKind, counted
 from tonearm.files import as_path, why_unreadable
 
 __all__ = [
@@ -64,6 +64,7 @@ _PADDING_S = 0.1
 _TAIL_S = 0.2
 # Sample rates: from telephones down to 1 kHz, and up to DSD of sixteen times a CD's, decimated.
 _LOWEST_HZ, _HIGHEST_HZ = 1_000, 6_144_000
+_LEAST_BYTES = 24  # of a file with any sound: no header of a container is shorter
 # Piece that is decoded at once, and its samples at most: for rates far above 48 kHz.
 _BLOCK_S, _BLOCK_SAMPLES = 30.0, 1 << 22
 
@@ -289,7 +290,11 @@ def _open_reader(path: Path) -> AudioReader:
         return _first_reader(path, head)
     except DecodeError as error:
         # What people call the file says more than what decoders miss in it.
-        reason = described(head) if error.kind in {"not-audio", "no-audio-stream"} else None
+        if error.kind not in {"not-audio", "no-audio-stream"}:
+            raise
+        reason = described(head)
+        if reason is None and len(head) < _LEAST_BYTES:
+            reason = f"has {counted(len(head), 'byte')}, too few for sound. {INCOMPLETE}"
         if reason is None:
             raise
         raise DecodeError(path, "not-audio", reason) from None

@@ -69,7 +69,7 @@ def _in_seconds(text: str | None) -> float | None:
 def playlist(
     genre: Annotated[
         list[str] | None,
-        typer.Option("--genre", "-g", help="Genre by sound, or mix; may be repeated."),
+        typer.Option("--genre", "-g", help="Genre by sound, mix or unknown; may be repeated."),
     ] = None,
     second: Annotated[str | None, typer.Option(help="Genre of the second guess.")] = None,
     min_confidence: Annotated[
