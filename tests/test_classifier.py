@@ -302,6 +302,15 @@ def test_windows_that_do_not_fit(windows: Array, tiny: Classifier) -> None:
         tiny.classify(windows)
 
 
+def test_windows_that_are_no_probabilities_where_the_encoder_gives_them(
+    shipped: Classifier,
+) -> None:
+    d = shipped.model.head.dimensions
+    for windows in (np.full((2, d), -0.1), np.full((2, d), 0.1) * 100):
+        with pytest.raises(ModelError, match="gives probabilities"):
+            shipped.classify(windows)
+
+
 def test_an_encoder_that_is_not_a_network(medley: Path) -> None:
     broken = Classifier(replace(tiny_model(), encoder=b"no network"))
     with pytest.raises(ModelError, match="cannot be loaded"):
@@ -323,9 +332,10 @@ def test_classifying_needs_no_encoder() -> None:
         (np.zeros((0, 2), np.float32), RATE, "is not audio"),
         (np.zeros(RATE, bool), RATE, "bool is not audio"),
         (np.full(RATE, 32_000.0), RATE, r"reach 32000; floats must lie in -1\.\.1"),
-        (np.zeros(RATE, np.float32), 0, "1 Hz or more, not 0"),
-        (np.zeros(RATE, np.float32), None, "1 Hz or more, not None"),
-        (np.zeros(RATE, np.float32), float("nan"), "1 Hz or more, not nan"),
+        (np.zeros(RATE, np.float32), 0, "1,000 Hz or more, not 0"),
+        (np.zeros(RATE, np.float32), 44.1, "1,000 Hz or more, not 44.1"),
+        (np.zeros(RATE, np.float32), None, "1,000 Hz or more, not None"),
+        (np.zeros(RATE, np.float32), float("nan"), "1,000 Hz or more, not nan"),
     ],
 )
 def test_arrays_that_are_not_audio(

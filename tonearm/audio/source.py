@@ -29,6 +29,7 @@ Source = str | os.PathLike[str] | IO[bytes] | NDArray[Any]
 
 # Floats may exceed full scale a little; ten times (+20 dB) are integers that nobody divided.
 _HIGHEST_FLOAT = 10.0
+_LOWEST_HZ = 1_000
 _TEXT: type[Any] = io.TextIOBase
 
 
@@ -168,8 +169,9 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
 def _checked_rate(rate_hz: object) -> int:
     if isinstance(rate_hz, bool) or not isinstance(rate_hz, Real | None):
         raise TypeError(f"a sample rate is a number of Hertz, not {rate_hz!r}")
-    if rate_hz is None or not 1 <= float(rate_hz) < math.inf:  # so NaN is refused too
-        raise ValueError(f"samples need a sample rate of 1 Hz or more, not {rate_hz}")
+    # Less is no music, but kilohertz by mistake; so written, NaN is refused too.
+    if rate_hz is None or not _LOWEST_HZ <= float(rate_hz) < math.inf:
+        raise ValueError(f"samples need a sample rate of {_LOWEST_HZ:,} Hz or more, not {rate_hz}")
     return int(float(rate_hz))
 
 

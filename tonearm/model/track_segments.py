@@ -19,6 +19,7 @@ from tonearm.model.head import Head
 from tonearm.timeline.segments import Segment, segments
 
 Float32 = NDArray[np.float32]
+_ROUNDING = 1e-3  # of embeddings in half precision
 
 
 def track_segments(model: Model, embeddings: Embeddings) -> list[Segment]:
@@ -101,6 +102,13 @@ def checked_windows(head: Head, windows: NDArray[np.floating[Any]]) -> Float32:
         )
     if not np.isfinite(array).all():
         raise ModelError("the windows hold values that are not numbers")
+    low, high = float(array.min()), float(array.max())
+    # A power spreads out probabilities: such a head was fitted on nothing else, and clips.
+    if head.power != 1 and not (-_ROUNDING <= low <= high <= 1 + _ROUNDING):
+        raise ModelError(
+            f"the windows reach from {low:.3g} to {high:.3g}, but the encoder of this model gives "
+            "probabilities"
+        )
     return array
 
 
