@@ -111,7 +111,7 @@ def test_what_cannot_be_written_is_named_and_the_rest_is_done(music, tonearm):
     result = tonearm("tag", "--write")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "a.flac: none → Jazz  90%  (not written: has 2 names" in result.stdout
-    assert "1 skipped: cannot be written" in result.stdout
+    assert "1 skipped: cannot be written: has 2 names (hard links)" in result.stdout
     assert genres(music)["d"] == ("Hip-Hop",)
     assert "1 file tagged, 1 skipped" in tonearm("history").stdout
     (_, line) = tonearm("history", 1).stdout.splitlines()
@@ -221,7 +221,7 @@ def test_names_of_a_file_that_is_skipped_are_one(music, tonearm, tmp_path):
             tags = file_tags(str(path))
             library.put_track(os.fsencode(path), status, tags, sound=sound[0][0])
     planned = tonearm("tag").stdout
-    assert planned.count("has 2 names (hard links)") == 1
+    assert planned.count("(not written: has 2 names (hard links)") == 1
     assert "1 skipped: cannot be written" in planned and "2 links to these files" in planned
 
 
@@ -387,6 +387,16 @@ def test_many_changes_are_summed(music, tonearm, monkeypatch):
         and f"    {music['a'].parent}{os.sep} (1 file)" in planned
     )
     assert "a.flac" not in planned and "a.flac" in tonearm("tag", "--details").stdout
+
+
+def test_why_files_cannot_be_written_is_summed_too(music, tonearm, monkeypatch):
+    monkeypatch.setattr(tag_views, "MOST_LINES", 1)
+    for name in "ad":
+        os.link(music[name], music[name].with_name(f"{name} hard.flac"))
+    planned = tonearm("tag").stdout
+    assert "  2 skipped: cannot be written: has 2 names (hard links)" in planned
+    monkeypatch.setattr(tag_views, "_MOST_GROUPS", 0)
+    assert "  2 skipped: cannot be written for other reasons (--det" in tonearm("tag").stdout
 
 
 def test_discs_of_an_album_are_one_line(music, tonearm, tmp_path):

@@ -35,7 +35,6 @@ _SKIPPED = {
     Action.excluded: ("not among the genres to write", "not among the genres to write"),
     Action.reviewed: ("reviewed as another genre, or rejected (the page writes what you said)", ""),
     Action.damaged: ("damaged (--damaged writes into them too)", ""),
-    Action.refused: ("cannot be written (listed above, or with --details)", ""),
 }
 
 
@@ -182,6 +181,7 @@ def _show_counts(
         count = len(plan.with_action(action))
         if count:
             print(f"  {count:,} skipped: {text.format(limits=_limits(rules))}")
+    _show_refused(plan.with_action(Action.refused))
     if plan.unreadable:
         print(f"  {len(plan.unreadable):,} skipped: could not be read (`tonearm list --failed`)")
     if plan.untaggable:
@@ -202,6 +202,15 @@ def _show_counts(
         print(f"  {console.printable(place)} {console.printable(reason)}")
     if not result and writes:
         console.say("Nothing has been written yet: add --write. (`tonearm undo` can revert it.)")
+
+
+def _show_refused(files: Sequence[PlannedFile]) -> None:
+    """How many files cannot be written, by reason: a whole library may have the same one."""
+    reasons = Counter(file.reason or "" for file in files).most_common()
+    for reason, count in reasons[:_MOST_GROUPS]:
+        print(f"  {count:,} skipped: cannot be written: {console.printable(reason)}")
+    if others := sum(count for _, count in reasons[_MOST_GROUPS:]):
+        print(f"  {others:,} skipped: cannot be written for other reasons (--details lists them)")
 
 
 def _show_lost(files: Sequence[PlannedFile], *, written: bool) -> None:
