@@ -134,6 +134,17 @@ def test_a_folder_that_is_named_like_a_table_and_in_no_utf8(scanned, tonearm, tm
     assert (run.code, run.out) == (0, "4 files: 3 imported, 1 with an error\n")
 
 
+@posix
+def test_a_name_that_is_not_utf8_comes_back_as_it_was(music, tonearm, tmp_path, model_path):
+    name = os.fsdecode(b"caf\xe9.wav")
+    (music / "a low.wav").rename(music / name)
+    tonearm("scan", music, "--library", tmp_path / "a.sqlite", "--model", model_path)
+    tonearm("export", "-o", table(tmp_path), "--library", tmp_path / "a.sqlite")
+    tonearm("import", table(tmp_path), "--library", tmp_path / "b.sqlite")
+    with Library(tmp_path / "b.sqlite") as library:
+        assert str(music / name) in {track.path for track in library.tracks()}
+
+
 def test_a_uri_needs_a_place(scanned, tonearm, tmp_path):
     rows = parquet.read_table(table(tmp_path))
     paths = [f"s3://b/{i}.mp3" for i in range(len(rows))]

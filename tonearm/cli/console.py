@@ -187,7 +187,8 @@ def say_whole(most: int) -> None:
     """
     say(
         f"The whole track was analysed. `scan`, and `predict` without --timeline, analyse up to "
-        f"{most} windows, so genre and confidence can differ; `tag` goes by those of the scan."
+        f"{most} windows (of more than ten minutes, one every 15 s), so genre and confidence can "
+        "differ; `tag` goes by those of the scan."
     )
 
 

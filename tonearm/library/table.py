@@ -10,6 +10,7 @@ The only module of this folder that imports pyarrow, and only when it is used.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
@@ -35,6 +36,8 @@ _VERSION = 1
 _PROBABILITY = "p_"
 # Rows that are converted and written together: some 4 MB with embeddings.
 BATCH_ROWS = 1_024
+# How `as_text` writes a byte of a name that is not UTF-8.
+_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 
 @dataclass(frozen=True)
@@ -236,6 +239,11 @@ def as_text(value: str | None) -> str | None:
     return value and value.encode("utf-8", "backslashreplace").decode()
 
 
+def _as_name(text: str) -> str:
+    """The name of a file that :func:`as_text` wrote: bytes that are not UTF-8 are bytes again."""
+    return _BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
+
+
 def from_table(
     batch: pa.RecordBatch | pa.Table, models: dict[str, ModelRecord]
 ) -> Iterator[TableRow]:
@@ -253,7 +261,7 @@ def from_table(
         model = models.get(values["model"] or "")
         error = values["error_kind"]
         yield TableRow(
-            path=values["path"],
+            path=_as_name(values["path"]),
             size=values["size"],
             missing=bool(values["missing"]),
             tags=FileTags(
@@ -301,7 +309,7 @@ def _prediction(values: dict[str, Any], model: ModelRecord) -> Prediction | None
         probabilities=rank(model.labels, probabilities),
         styles=dict(values["styles"] or {}),
         mix=dict(values["mix"]) if values["mix"] else None,
-        path=values["path"],
+        path=_as_name(values["path"]),
         duration_s=values["duration_s"],
         warnings=(values["warning"],) if values["warning"] else (),
         note=values.get("note"),  # which tables of earlier versions lack
