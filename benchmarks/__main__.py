@@ -44,6 +44,8 @@ def parse() -> argparse.Namespace:
     asked = parser.parse_args()
     if not asked.music.is_dir() or min(asked.runs, asked.peer_tracks, asked.growth // 10) < 1:
         parser.error("--music is a folder, counts are positive, and --growth is 10 or more")
+    # One clip is cut from one track.
+    asked.tracks = 0 if {*asked.only} <= {"clip", "start"} else asked.tracks
     asked.tracks = max(asked.tracks, 3, 1 + asked.peer_tracks)
     return asked
 

@@ -125,6 +125,13 @@ def test_folder_that_cannot_be_read(
     assert run.code == 1
     assert len(rows(run)) == 2
     assert "c: folder cannot be read: permission denied" in run.err
+    # Named by itself it is no other case.
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, *a: Path(path).name != "c" and may(path, *a))
+    named = sorted(music.iterdir())
+    run = tonearm("predict", *named, "-f", "jsonl")
+    assert run.code == 1 and len(rows(run)) == 2
+    assert "c: folder cannot be read: permission denied" in run.err
 
 
 @pytest.mark.parametrize("jobs", ["1", "2", "7"])

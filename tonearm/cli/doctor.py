@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    paths: Annotated[list[Path], typer.Argument(readable=False, help="Files and folders.")],
     every: Annotated[
         bool, typer.Option("--all", help="Also list files on which all players agree.")
     ] = False,

@@ -16,7 +16,8 @@ from tonearm.faults import Faults
 
 def forget(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Folders and files, even if they are missing.")
+        list[Path] | None,
+        typer.Argument(readable=False, help="Folders and files, even if they are missing."),
     ] = None,
     missing: Annotated[
         bool, typer.Option("--missing", help="All files that were missing at the last scan.")

@@ -48,7 +48,8 @@ class ListForm(StrEnum):
 
 def list_tracks(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files and folders. [default: the whole library]")
+        list[Path] | None,
+        typer.Argument(readable=False, help="Files and folders. [default: the whole library]"),
     ] = None,
     genre: Annotated[
         list[str] | None,

@@ -49,7 +49,9 @@ def _window_count(text: str | None) -> str | None:
 
 
 def predict(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders.")] = None,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(readable=False, help="Files and folders.")
+    ] = None,
     files_from: Annotated[
         str | None, typer.Option(help="Read paths from a list or playlist; - is stdin.")
     ] = None,

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 def tag(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files and folders. [default: the whole library]")
+        list[Path] | None,
+        typer.Argument(readable=False, help="Files and folders. [default: the whole library]"),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the genres.")] = False,
     policy: Annotated[
