@@ -52,6 +52,15 @@ def many(tmp_path_factory):
 
 
 @pytest.fixture
+def own(tmp_path):
+    """A library of 600 tracks for one test, which may review them."""
+    path = tmp_path / "library.sqlite"
+    fill_library(path, 600)
+    with served(path) as address:
+        yield address
+
+
+@pytest.fixture
 def few(tmp_path):
     folder = tmp_path / "music"
     folder.mkdir()
