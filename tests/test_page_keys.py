@@ -112,3 +112,22 @@ def test_a_token_is_entered_by_keyboard(browser, tmp_path):
                 expect(page.get_by_role("alert")).to_have_text("This token is wrong.")
         expect(page.get_by_role("button", name="Choose files")).to_be_visible()
         page.close()
+
+
+def test_what_would_be_written_is_seen_at_any_zoom_before_enter_writes_it(reviewing):
+    page = reviewing
+    for _ in range(5):
+        page.keyboard.press("1")
+    page.set_viewport_size({"width": 640, "height": 400})  # 1280 by 800 at 200 %
+    page.keyboard.press("w")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Write 2 files")).to_be_enabled()
+    row = dialog.get_by_role("checkbox").first
+    seen = "(box) => { box.scrollIntoView(); const at = box.getBoundingClientRect();"
+    seen += " return document.elementFromPoint(at.x + 5, at.y + 5) === box; }"
+    assert row.evaluate(seen)
+    expect(dialog.get_by_role("radio", name="Only files")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.keyboard.press("?")
+    expect(dialog.get_by_role("heading", name="Keys")).to_be_in_viewport()

@@ -29,6 +29,8 @@ export function open(title, properties, ...children) {
   });
   document.body.append(dialog);
   dialog.showModal();
+  // What has the focus may be at its end: it is read from the top all the same.
+  dialog.scrollTop = 0;
   return dialog;
 }
 
@@ -179,8 +181,8 @@ const KEYS = [
   ["R", "reject the genre without naming another"],
   ["U", "clear the review"],
   ["Z", "undo the last review, or the last batch of reviews"],
-  ["N, ↓ (in Review →)", "next track"],
-  ["P, ↑ (in Review ←)", "previous track"],
+  ["N or ↓", "next track; in Review N or →"],
+  ["P or ↑", "previous track; in Review P or ←"],
   ["X", "select; a review then applies to all selected tracks"],
   ["Shift+↓", "select several"],
   ["Ctrl+A", "select all shown tracks"],

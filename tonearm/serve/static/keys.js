@@ -25,7 +25,8 @@ export function bindKeys(isActive, keys) {
   document.addEventListener("keydown", (event) => {
     if (!isActive() || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const target = /** @type {HTMLElement} */ (event.target);
-    if (target.matches(FIELDS) || event.altKey) return;
+    // A dialog that was closed has the focus until the next frame.
+    if ((target.matches(FIELDS) && !target.closest("dialog")) || event.altKey) return;
     if (isItsOwn(target, event.key)) return;
     const ctrl = event.ctrlKey || event.metaKey ? "ctrl+" : "";
     const run = keys[ctrl + event.key.toLowerCase()];

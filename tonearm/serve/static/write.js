@@ -56,7 +56,7 @@ export async function writeGenres(selection, scope) {
  */
 function choose(selection, scope) {
   return new Promise((resolve) => {
-    let [policy, begun] = ["missing", false];
+    let policy = "missing";
     /** @type {Group[]} what the policy would change */
     let groups = [];
     /** @type {boolean[]} which of them shall be */
@@ -112,9 +112,6 @@ function choose(selection, scope) {
       checked = groups.map(() => true);
       body.replaceChildren(...(groups.length ? table(plan) : nothing(plan)));
       sum();
-      // Once: who goes through the policies by arrow keys must not lose them.
-      if (!begun) write.focus();
-      begun = true;
     }
 
     /** Why there is nothing: most people have reviewed nothing yet. @param {Plan} plan */
