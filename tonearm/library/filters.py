@@ -19,10 +19,12 @@ from tonearm.library.store import Library
 from tonearm.tagging.plan import album_key
 
 TagState = Literal["any", "none", "tonearm", "person"]
-ReviewState = Literal["any", "none", "some", "accept", "change", "reject"]
+ReviewState = Literal["any", "none", "some", "accept", "change", "reject", "unwritten"]
 State = Literal["any", "analysed", "failed", "damaged", "copy"]
 
 FROM = "FROM tracks t LEFT JOIN sounds s ON s.id = t.sound LEFT JOIN reviews r ON r.key = s.key"
+# Its tag does not name the reviewed genre in any spelling, be it next to others.
+_UNWRITTEN = "r.genre IS NOT NULL AND lacks_genre(t.genres, r.genre)"
 ALBUM = "album_key(t.path, t.album, t.album_artist)"
 _STATES = {
     "analysed": "t.sound IS NOT NULL",
@@ -61,8 +63,9 @@ class Filter:
         Who wrote the genre in the file's tags.
     disagree : bool
         Only files whose tag, by a person, names another known genre than by sound.
-    review : 'any', 'none', 'some', 'accept', 'change' or 'reject'
-        What a person said so far; ``some`` is any of the last three.
+    review : 'any', 'none', 'some', 'accept', 'change', 'reject' or 'unwritten'
+        What a person said so far; ``some`` is any of the three verdicts, ``unwritten`` a genre that
+        the file does not have yet.
     state : 'any', 'analysed', 'failed', 'damaged' or 'copy'
         Files that could be read, or not, or in part; or whose sound another file holds too.
     artist : str
@@ -175,6 +178,8 @@ def _tag_conditions(library: Library, wanted: Filter) -> list[tuple[str, Any]]:
         pairs.append((DISAGREES, json.dumps(disagreeing(library))))
     if wanted.review in {"none", "some"}:
         pairs.append((f"r.verdict IS {'NOT ' * (wanted.review == 'some')}NULL", None))
+    elif wanted.review == "unwritten":
+        pairs.append((_UNWRITTEN, None))
     elif wanted.review != "any":
         pairs.append(("r.verdict = ?", wanted.review))
     return pairs

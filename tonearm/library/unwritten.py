@@ -12,10 +12,8 @@ from tonearm.library.filters import AMONG
 from tonearm.library.reviews import attach
 from tonearm.library.store import Library
 
-# Of a track t with a review r: its tag is not the reviewed genre alone; or does not name it at all,
-# in any spelling, since one that was added to a person's genres is written.
+# Of a track t with a review r: its tag is not the reviewed genre alone.
 _OTHER = "t.genres != genre_tag(r.genre)"
-_LACKING = "lacks_genre(t.genres, r.genre)"
 
 
 @dataclass(frozen=True)
@@ -58,17 +56,6 @@ def unwritten(library: Library, ids: Sequence[int] | None = None) -> Iterator[Un
     ):
         old = tuple(json.loads(genres))
         yield Unwritten(number, os.fsdecode(path), title, artist, old, bool(by_tonearm), said)
-
-
-def count_unwritten(library: Library) -> int:
-    """How many reviewed files do not hold the reviewed genre, be it next to others.
-
-    Parameters
-    ----------
-    library : Library
-        The library, open.
-    """
-    return int(_reviewed(library, "count(*)", _LACKING, None)[0][0])
 
 
 def count_named(library: Library, ids: Sequence[int] | None = None) -> int:

@@ -264,6 +264,13 @@ class AlbumPage(Answer):
     albums: list[AlbumRow]
 
 
+class UnreadRow(BaseModel):
+    """What could not be read and is no track."""
+
+    path: str
+    reason: str
+
+
 class LibraryAnswer(Answer):
     """The library in numbers; before the first scan only ``exists`` and ``path``."""
 
@@ -288,6 +295,9 @@ class LibraryAnswer(Answer):
     errors: dict[str, int] | None = None
     model: str | None = None
     unwritten: int | None = None
+    unread: list[UnreadRow] | None = Field(
+        None, description="Of the failed ones, links and folders, which are no tracks"
+    )
     reviewed: dict[str, int] | None = None
 
 

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tonearm.library import browse, overview
+from tonearm.library.places import unread
 from tonearm.library.reviews import Review, attach
 from tonearm.library.store import Track
-from tonearm.library.unwritten import count_unwritten
 from tonearm.serve import schema
 from tonearm.serve.problems import Json
 from tonearm.serve.schema import PREFIX
@@ -65,7 +65,10 @@ Wanted = Annotated[browse.Filter, Depends(filter_of)]
 
 @router.get("/library", summary="The library in numbers", response_model=schema.LibraryAnswer)
 def library_numbers(request: Request) -> Response:
-    """``exists`` is false before the first scan; ``unwritten`` counts reviews not yet in files."""
+    """``exists`` is false before the first scan; ``unwritten`` counts reviews not yet in files.
+
+    ``unread`` are the failed ones that are no tracks: links to nowhere, folders without rights.
+    """
     service = service_of(request)
     # Asked before opening, which would be an error: the page then offers a scan.
     if not service.library_path.exists():
@@ -73,10 +76,11 @@ def library_numbers(request: Request) -> Response:
         return Json({"schema": schema.SCHEMA, **values})
     with service.library() as library:
         seen = overview.overview(library).to_dict()
-        seen["unwritten"] = count_unwritten(library)
         seen["reviewed"] = browse.reviewed(library)
         # Counted by the filter that the page then shows, so that the number is that of the rows.
         seen["damaged"] = browse.count(library, browse.Filter(state="damaged"))
+        seen["unwritten"] = browse.count(library, browse.Filter(review="unwritten"))
+        seen["unread"] = [{"path": name, "reason": why} for name, why in unread(library)]
         path = str(library.path)
     return Json({"schema": schema.SCHEMA, "exists": True, "path": path, **seen})
 

@@ -1,5 +1,6 @@
 // The end of a job, in words.
-import { count, number, toast } from "./dom.js";
+import { open } from "./dialogs.js";
+import { button, count, el, number, scrollTable, toast } from "./dom.js";
 
 /** @typedef {import("./api.js").Job} Job */
 
@@ -38,10 +39,32 @@ function tellWritten({ kind, state, total, done, result }, undoRun) {
     kind === "write" && changed ? { action } : {},
   );
   closeLast = close;
-  for (const { name, reason } of (result.failed ?? []).slice(0, NAMED))
-    toast(`${name}: ${reason}`, { bad: true });
-  if (result.failures > NAMED)
-    toast(`${count(result.failures - NAMED, "more file")} skipped.`, { bad: true });
+  const failed = result.failed ?? [];
+  for (const { name, reason } of failed.slice(0, NAMED)) toast(`${name}: ${reason}`, { bad: true });
+  if (result.failures <= NAMED) return;
+  const show = { text: "Show all", run: () => showSkipped(failed, result.failures) };
+  const more = `${count(result.failures - NAMED, "more file")} skipped.`;
+  toast(more, { bad: true, action: show });
+}
+
+/**
+ * Name the files that were skipped, with the reasons.
+ *
+ * @param {{name: string, reason: string}[]} failed the first of them
+ * @param {number} total
+ */
+function showSkipped(failed, total) {
+  const rows = failed.map(({ name, reason }) =>
+    el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, reason)),
+  );
+  const rest = total - rows.length;
+  const dialog = open(
+    "Skipped",
+    {},
+    scrollTable("Skipped", ["File", "Reason"], rows),
+    rest > 0 ? el("p", { class: "quiet" }, `and ${number(rest)} more`) : null,
+    button("Close", () => dialog.close()),
+  );
 }
 
 /** @param {Job} job */

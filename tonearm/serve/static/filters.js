@@ -29,6 +29,7 @@ const SAID = [
   ["accept", "Accepted"],
   ["change", "Changed"],
   ["reject", "Rejected"],
+  ["unwritten", "Not written yet"],
 ];
 const FILES = [
   ["", "Any"],

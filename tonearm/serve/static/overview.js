@@ -12,7 +12,8 @@ import { makeLearn, nameOfModel } from "./learn.js";
  * @typedef {object} Numbers
  * @property {boolean} exists
  * @property {number} tracks
- * @property {number} failed
+ * @property {number} failed with those of `unread`
+ * @property {{path: string, reason: string}[]} unread links and folders, which no list has
  * @property {number} missing files that are not in their folder any more
  * @property {number} offline tracks in folders that are not there now
  * @property {string[]} offline_folders
@@ -44,6 +45,7 @@ import { makeLearn, nameOfModel } from "./learn.js";
 /** @typedef {{runs: Run[], total: number, next: ?number}} History */
 
 const DAYS = 100; // hours from which on minutes do not matter
+const UNREAD = 5; // links and folders that are named
 const RUNS = 12; // at first; people look for the latest
 const MORE_RUNS = 100; // at each press
 
@@ -128,6 +130,14 @@ export function makeOverview({ undoRun }) {
     );
   }
 
+  /** What could not be read and is no track: no list has it. @param {Numbers} seen */
+  function unread({ unread }) {
+    const rest = unread.length - UNREAD;
+    const more = rest > 0 ? [`and ${number(rest)} more: tonearm list --failed`] : [];
+    const lines = unread.slice(0, UNREAD).map(({ path, reason }) => `${path}: ${reason}`);
+    return [...lines, ...more].map((text) => el("p", { class: "quiet path" }, text));
+  }
+
   /** What a person may want to do something about. @param {Numbers} seen */
   function work(seen) {
     const { accept = 0, change = 0, reject = 0 } = seen.reviewed;
@@ -141,12 +151,13 @@ export function makeOverview({ undoRun }) {
         figure(seen.untagged, "without a genre tag", { tag: "none" }),
         figure(seen.disagreeing, "tagged with another genre", { tag: "disagree" }),
         figure(seen.genres.unknown ?? 0, "of an unknown genre", { genre: "unknown" }),
-        figure(seen.failed, "could not be read", { state: "failed" }),
+        figure(seen.failed - seen.unread.length, "could not be read", { state: "failed" }),
         figure(seen.damaged, "damaged", { state: "damaged" }),
         figure(seen.copies, "copies", { state: "copy" }),
         figure(accept + change + reject, "reviewed", { review: "some" }),
-        figure(seen.unwritten, "reviewed, but not written yet", { review: "some" }),
+        figure(seen.unwritten, "reviewed, but not written yet", { review: "unwritten" }),
       ),
+      ...unread(seen),
     );
   }
 
@@ -176,7 +187,7 @@ export function makeOverview({ undoRun }) {
         el("td", {}, run.undone ? undone : "", !run.undoes && left > 0 ? undo : ""),
       );
     });
-    const heads = ["Run", "When", "What", "Written", "Skipped", ""];
+    const heads = ["Run", "When", "What", "Written", "Skipped", "Undo"];
     const how = { numbers: ["Run", "Written", "Skipped"], className: "runs" };
     // No figure: runs that changed no file are among those to come.
     const more = button("Show earlier runs", () => {

@@ -80,7 +80,12 @@ function choose(selection, scope) {
         ...radios,
       ),
       body,
-      el("p", { class: "quiet" }, "Only the genre changes in a file, and it can be undone."),
+      el(
+        "p",
+        { class: "quiet" },
+        "Only the genre changes in a file, and it can be undone. " +
+          "A file that cannot be written is skipped, and named with the reason.",
+      ),
       el(
         "div",
         { class: "line" },
