@@ -60,6 +60,6 @@ def test_all_files_that_were_skipped_are_named(reviewed):
     page.get_by_role("button", name="Write 5 files").click()
     toast = page.locator(".toast").filter(has_text="2 more files skipped.")
     toast.get_by_role("button", name="Show all").click()
-    rows = page.get_by_role("dialog").get_by_role("row")
+    rows = page.get_by_role("dialog").get_by_role("rowheader")
     expect(rows).to_have_count(4)
-    expect(rows.nth(3)).to_contain_text("4.wav")
+    expect(rows.nth(3)).to_have_text("4.wav")
