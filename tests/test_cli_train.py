@@ -66,6 +66,12 @@ def test_labels_come_from_a_table_and_are_kept(tmp_path):
     assert again.stdout == result.stdout, "the table is kept"
     made = index.load(prepared_path(root))
     assert [track.group for track in made.tracks] == ["artist:a0", "artist:a1", "artist:a2"]
+    # It was given for the music, wherever that is prepared, unless another one is kept there.
+    elsewhere = _tonearm("prepare", root, "-o", tmp_path / "p")
+    assert elsewhere.stdout == result.stdout and index.load(tmp_path / "p").tracks == made.tracks
+    table.write_text(table.read_text().replace("High", "Low"))
+    other = _tonearm("prepare", root, "-o", tmp_path / "p", "--labels", table)
+    assert other.stdout == "Low\t3\n" == _tonearm("prepare", root, "-o", tmp_path / "p").stdout
 
 
 def test_silent_files_are_left_out_with_a_word(tmp_path):

@@ -81,6 +81,25 @@ def read(data: Path, how: tuple[Encoding, Counting]) -> DataSet:
     return found
 
 
+def given_before(folder: Path) -> tuple[dict[str, str] | None, Labels | None]:
+    """The tables of artists and of labels that are kept next to a folder of music.
+
+    They were given for the music, wherever else it is prepared.
+
+    Parameters
+    ----------
+    folder : Path
+        The music.
+    """
+    from tonearm.data import groups, labels, prepare
+
+    if not folder.absolute().name:  # the root has nothing next to it
+        return None, None
+    usual = prepare.prepared_path(folder)
+    table = usual / prepare.ARTISTS
+    return groups.read_artists(table) if table.exists() else None, labels.kept(usual)
+
+
 def prepare_audio(
     folder: Path,
     *,

@@ -11,7 +11,7 @@ import typer
 
 from tonearm.cli import console, outputs
 from tonearm.cli.cluster import Engine, without_remarks
-from tonearm.cli.datasets import DAMAGED_ARE, prepare_audio
+from tonearm.cli.datasets import DAMAGED_ARE, given_before, prepare_audio
 from tonearm.cli.progress_bar import Progress
 from tonearm.faults import Faults
 
@@ -70,11 +70,15 @@ def prepare(
     """
     from tonearm.data import groups, index
     from tonearm.data import labels as tables
-    from tonearm.data.prepare import prepared_path
+    from tonearm.data.prepare import ARTISTS, prepared_path
 
+    usual = given_before(folder) if output else (None, None)
     output = output or prepared_path(folder)
-    table = groups.read_artists(artists) if artists else None
-    labelled = tables.read(labels) if labels else None
+    # What was given for this place before counts more than what was given for the usual one.
+    table = None if (output / ARTISTS).exists() else usual[0]
+    table = groups.read_artists(artists) if artists else table
+    labelled = None if (output / tables.KEPT).exists() else usual[1]
+    labelled = tables.read(labels) if labels else labelled
     failures = Faults()
     with console.interruptible():
         with without_remarks() if on else nullcontext():

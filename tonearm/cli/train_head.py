@@ -31,14 +31,16 @@ def train_head(data: Path, run: heads.HeadRun, *, split: str | None, seeds: int)
     from tonearm.data import splits
 
     found, failures, damaged = run.embedded(data)
+    # A library tells models apart by their names.
+    name = f"{console.printable(run.output.absolute().name)} on {run.base.name}"
     if split is None:
         once = found.once()
         say_copies(found)
-        run.save(_fit_on_all(run, once, seeds), name=run.base.name)
+        run.save(_fit_on_all(run, once, seeds), name=name)
     else:
         chosen = splits.make(split, found.index)
         datasets.say_split(chosen, found.index)
-        run.save(_fit_on_split(run, found, chosen), name=run.base.name, split=chosen)
+        run.save(_fit_on_split(run, found, chosen), name=name, split=chosen)
     console.close(
         "could not be used and were left out",
         failures,

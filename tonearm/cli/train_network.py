@@ -290,21 +290,13 @@ def _prepare(
     data: Path, folder: Path, spec: FeatureSpec, *, jobs: int | None
 ) -> tuple[Faults, Faults]:
     """Prepare a folder of music; files that failed, and damaged ones."""
-    from tonearm.data import groups, labels, prepare
     from tonearm.training import dataset
 
     if dataset.is_prepared(data):
         return Faults(), Faults()
-    # Tables were given for the music, whatever the front end.
-    usual = prepare.prepared_path(data)
-    table = usual / prepare.ARTISTS
+    artists, labels = datasets.given_before(data)
     made = datasets.prepare_audio(
-        data,
-        out=folder,
-        artists=groups.read_artists(table) if table.exists() else None,
-        labels=labels.kept(usual),
-        jobs=jobs,
-        spec=spec,
+        data, out=folder, artists=artists, labels=labels, jobs=jobs, spec=spec
     )
     return Faults(made.index.failed), Faults(made.damaged)
 
