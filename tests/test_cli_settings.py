@@ -115,10 +115,13 @@ def test_paths_begin_at_the_file_and_lists_may_be_one_value(place, tmp_path, mon
     assert (values["scan"]["exclude"], values["scan"]["model"]) == (["Podcasts"], "built-in")
 
 
-def test_what_is_asked_each_time_is_no_setting(place, monkeypatch, capsys):
-    place.write_text("[tag]\nwrite = true\n")
+@pytest.mark.parametrize(
+    ("command", "option"), [("tag", "write"), ("models import", "accept-licence")]
+)
+def test_what_is_asked_each_time_is_no_setting(place, monkeypatch, capsys, command, option):
+    place.write_text(f'["{command}"]\n{option} = true\n')
     code, _, err = run(monkeypatch, capsys, "tag")
-    assert code == 2 and "[tag] write works on the command line only" in err
+    assert code == 2 and f"[{command}] {option} works on the command line only" in err
 
 
 def test_a_named_file_has_to_be_there(place, monkeypatch, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,15 @@ def test_numbers_of_a_file_fit_a_database_and_stay_apart() -> None:
     assert status.size == 5
     Stat.st_mtime_ns += 1
     assert FileStatus.of(Stat()) != status
+
+
+def test_a_folder_with_nomedia_is_entered_only_if_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    for name in (".nomedia", "a.mp3"):
+        (tmp_path / "videos" / name).touch()
+    look = partial(files.find, suffixes={".mp3"}, on_error=pytest.fail)
+    assert list(look([tmp_path])) == []
+    assert list(look([tmp_path / "videos"])) == [tmp_path / "videos" / "a.mp3"]
 
 
 @pytest.mark.parametrize(

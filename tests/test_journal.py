@@ -58,6 +58,19 @@ def test_a_command_that_names_a_folder_in_no_utf8_is_kept(place):
         assert journal.run(number).command == r"tonearm tag --write caf\udce9"
 
 
+def test_the_commit_before_the_rename_is_flushed_to_the_disk(song, place):
+    said = []
+    with Journal(place, write=True) as journal:
+        journal._connection.set_trace_callback(said.append)
+        tag(song, journal)
+        journal._connection.set_trace_callback(None)
+    at = next(i for i, sql in enumerate(said) if "state = 'verified'" in sql)
+    levels = [(i, sql) for i, sql in enumerate(said) if sql.startswith("PRAGMA synchronous")]
+    (before, full), (after, normal) = levels
+    assert full.endswith("FULL") and normal.endswith("NORMAL")
+    assert before < at < said.index("COMMIT", at) < after
+
+
 def test_undo_and_its_undo_and_so_on(song, place):
     states = [song.read_bytes()]
     with Journal(place, write=True) as journal:
