@@ -281,7 +281,7 @@ def test_timelines_go_next_to_their_files_where_the_folder_is_their_own(
     for path in (music / "a low.wav", music / "b high.wav") if below else ():
         path.unlink()
     assert tonearm("predict", music, "-f", "json", "-o", music).code == 2, "a table is one file"
-    assert tonearm("predict", music, "-f", "cue", "-o", music).code == 0
+    assert tonearm("predict", music, "-f", "cue", "-o", music / ".." / music.name).code == 0
     songs = sorted(music.rglob("*.wav"))
     assert [path.with_suffix(".cue") for path in songs] == sorted(music.rglob("*.cue"))
     assert all(f'FILE "{path.name}"' in path.with_suffix(".cue").read_text() for path in songs)
@@ -322,6 +322,10 @@ def test_a_cue_sheet_that_no_player_can_follow_is_pointed_out(
         "named differently in the CUE sheet" in run.err and 'My "mix".wav has a double' in run.err
     )
     assert "differently" not in tonearm("predict", music / "a low.wav", "-f", "cue").err
+    odd = music.rename(tmp_path / 'My "mixes"')
+    assert "differently" not in tonearm("predict", odd, "-f", "cue", "-o", odd).err
+    elsewhere = tonearm("predict", odd, "-f", "cue", "-o", tmp_path / "sheets")
+    assert elsewhere.err.count("has a double quote") == 3
 
 
 def test_timelines_of_many_files_need_a_folder(

@@ -116,8 +116,8 @@ def predict(
     files = _files(paths or [], files_from, failures)
     root = _common_folder(files)
     # Each timeline next to its file, also where all files lie in one folder below.
-    if own and output and Path(root).is_relative_to(output.absolute()):
-        root = str(output.absolute())
+    if own and output and Path(root).is_relative_to(own_root := os.path.abspath(output)):
+        root = own_root
     # A sheet for each file goes into a folder; one file's timeline goes to stdout or where it is
     # told.
     in_folder = None
@@ -155,18 +155,23 @@ def predict(
         console.say_whole(classifier.model.windows_per_track)
     console.report("got no timeline", unwritten)
     if output_format == "cue":
-        _report_renamed(files)
+        # A sheet that lies elsewhere names the folders too.
+        _report_renamed(files, with_folders=output is not None and not own)
     words = "Interrupted. What was analysed so far is written." if interrupted else None
     console.close("could not be read", failures, damaged=damaged, interrupted=words)
     console.leave(faults=bool(unwritten), interrupted=None)
 
 
-def _report_renamed(files: Sequence[Path]) -> None:
+def _report_renamed(files: Sequence[Path], *, with_folders: bool) -> None:
     """Name the files that a CUE sheet cannot name as they are called."""
     from tonearm.timeline.formats import changes_in_cue
 
     reason = "has a double quote, a line break or bytes that are not UTF-8 in its name: rename it"
-    odd = [(str(file), reason) for file in files if changes_in_cue(str(file))]
+    odd = [
+        (str(file), reason)
+        for file in files
+        if changes_in_cue(str(file) if with_folders else file.name)
+    ]
     console.report("named differently in the CUE sheet, so that players do not find it", odd)
 
 
