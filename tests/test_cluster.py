@@ -18,6 +18,7 @@ pytest.importorskip("s3fs")
 from support import objects  # noqa: E402
 from support.fakes import HIGH_HZ, LOW_HZ, tiny_model  # noqa: E402
 from support.songs import song  # noqa: E402
+from support.waiting import wait_until  # noqa: E402
 
 from tonearm.distributed import engine, parts, scan  # noqa: E402
 from tonearm.distributed.output import Output  # noqa: E402
@@ -171,16 +172,20 @@ def _another(model):
 
 def test_failures_and_damage_that_are_not_named_are_counted(tonearm, tmp_path, monkeypatch):
     lines = tmp_path / "all.txt"
-    lines.write_text("a.mp3\n")
+    lines.write_text("".join(f"{i}.mp3\n" for i in range(58)))
     named = [("a.mp3", "is cut off")] * 20
 
     def analysed(*_):
         yield parts.PartResult(0, 30, 21, named, named, 30)
         yield parts.PartResult(1, 4, 0, [], named[:4], 4)
+        yield parts.PartResult(2)
 
     monkeypatch.setattr(scan, "_analysed", analysed)
     monkeypatch.setattr(engine, "cluster", lambda _: contextlib.nullcontext())
     run = tonearm("scan", "--on", "ray", lines, "-o", tmp_path / "out")
+    assert run.out == (
+        "58 objects: 0 unchanged, 34 analysed, 21 failed, 3 by another scan meanwhile\n"
+    )
     assert "20 could not be read (and 1 more: see the column error):" in run.err
     assert "that can be read (and 14 more: see the column warning):" in run.err
 
@@ -227,6 +232,16 @@ def test_a_cluster_that_cannot_be_reached_is_named(tonearm, tmp_path, monkeypatc
     (tmp_path / "out" / "mine.txt").write_text("mine")
     tonearm("scan", "--on", "ray", tmp_path / "a.txt", "-o", tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_a_cluster_without_a_node_is_waited_for_aloud(monkeypatch, caplog):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(engine, "_PATIENCE_S", 0.1)
+    waiting = "still waiting for a node of the Ray cluster 10.0.0.1:6379; Ctrl-C ends"
+    monkeypatch.setattr(ray, "init", lambda **_: wait_until(lambda: waiting in caplog.messages))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with engine.cluster("10.0.0.1:6379"):
+        assert caplog.messages == [waiting]
 
 
 def test_what_cannot_be_begun_is_said_in_a_sentence(tonearm, tmp_path, monkeypatch):

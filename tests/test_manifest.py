@@ -22,12 +22,16 @@ def found(path):
 
 def test_a_text_file_has_a_path_in_each_line(tmp_path):
     path = tmp_path / "all.txt"
-    path.write_text("#EXTM3U\ns3://b/a.mp3\n\n/music/b.mp3\nc d.mp3\nfile:///music/e.mp3\n")
+    path.write_text(
+        "#EXTM3U\ns3://b/a.mp3\n\n/music/b.mp3\nc d.mp3\nfile:///music/e.mp3\n../g.mp3\ns3://b/../a.mp3\n"
+    )
     assert found(path) == [
         ("s3://b/a.mp3", True),
         ("/music/b.mp3", True),
         (f"{tmp_path}/c d.mp3", True),  # relative to the manifest
         ("/music/e.mp3", True),
+        (f"{tmp_path.parent}/g.mp3", True),  # as a scan names it
+        ("s3://b/../a.mp3", True),
     ]
 
 

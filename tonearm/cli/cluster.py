@@ -149,6 +149,8 @@ def _summary(result: ClusterScan) -> str:
         f"{result.analysed:,} analysed",
         f"{result.failed:,} failed",
     ]
+    if result.by_others:
+        parts.append(f"{result.by_others:,} by another scan meanwhile")
     if result.failed_before:
         parts.append(f"{result.failed_before:,} failed before (--retry tries them again)")
     return f"{counted(result.found, 'object')}: {', '.join(parts)}"

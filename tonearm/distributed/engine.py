@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -14,6 +15,8 @@ import numpy as np
 
 from tonearm.errors import TonearmError, pip_install
 
+_LOGGER = logging.getLogger("tonearm.distributed")
+_PATIENCE_S = 30.0
 # Actors at most; the cluster has fewer.
 _MOST_WORKERS = 10_000
 # Workers one after the other that cannot be made, as on a node that is lost while it starts. Ray's
@@ -62,10 +65,16 @@ def cluster(address: str | None) -> Iterator[None]:
     if ray.is_initialized():  # a program that has its own connection keeps it
         yield
         return
+    where = address or os.environ.get("RAY_ADDRESS")
+    # Ray waits for a node without an end: one that has to start, or one that never will.
+    words = f"still waiting for a node of the Ray cluster {where or 'on this machine'}; Ctrl-C ends"
+    waits = threading.Timer(_PATIENCE_S, _LOGGER.warning, [words])
+    waits.daemon = True
+    waits.start()
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # Ray raises many kinds, a bare Exception among them
-        if where := address or os.environ.get("RAY_ADDRESS"):
+        if where:
             # All that Ray itself says of a token is that it failed to connect.
             token = "" if os.environ.get("RAY_AUTH_MODE") else f". {_LOCKED}"
             said = words_of(error).rstrip(".")
@@ -76,6 +85,8 @@ def cluster(address: str | None) -> Iterator[None]:
             "only seconds for its own processes: try again when the machine is less busy, or in an "
             "environment with the ray extra alone"
         ) from error
+    finally:
+        waits.cancel()
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -86,10 +87,11 @@ def _lines(uri: str, cells: Iterator[tuple[int, object]]) -> Iterator[Item]:
         if not text or "\0" in text:
             # Named by its place, since there is nothing else to name it by.
             yield Item(f"{uri}#{number}", fault="is a line of a manifest that names no file")
-        elif storage.is_uri(text) or text.startswith("/"):
-            yield Item(text.removeprefix("file://"))
         else:
-            yield Item(storage.joined(folder, text))
+            full = storage.is_uri(text) or text.startswith("/")
+            name = (text if full else storage.joined(folder, text)).removeprefix("file://")
+            # As a scan of the same files names them. In a store, `..` is a name as any other.
+            yield Item(name if storage.is_uri(name) else posixpath.normpath(name))
 
 
 def _parquet_cells(uri: str) -> Iterator[tuple[int, object]]:

@@ -50,6 +50,8 @@ class ClusterScan:
         Of these, with a row before this run; ``failed_before`` of them with an error.
     analysed, failed : int
         Rows made in this run.
+    by_others : int
+        Rows that another scan into the same output made meanwhile.
     failures, damaged : list of (path, reason)
         The first twenty of each.
     damaged_count : int
@@ -61,6 +63,7 @@ class ClusterScan:
     failed_before: int = 0
     analysed: int = 0
     failed: int = 0
+    by_others: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
     damaged_count: int = 0
@@ -156,6 +159,8 @@ def scan(
             for part in _analysed(job, pending):
                 result.add(part)
                 on_progress(result)
+            # What was to do, and had a row when its turn came.
+            result.by_others = result.to_do - result.done
     except engine.NoClusterError:
         # What a scan has begun that could not start: of one that goes on, parts are there.
         if is_new:
