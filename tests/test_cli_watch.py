@@ -42,6 +42,16 @@ def test_new_and_gone_files_are_reported(tmp_path, system):
     assert seen([tmp_path]) == [[tmp_path, new], [tmp_path]], "at first all of the folder"
 
 
+def test_a_folder_in_a_hidden_one_is_watched(tmp_path, system):
+    folder = tmp_path / ".store" / "music"
+    (folder / ".part").mkdir(parents=True)
+    new = folder / "a.flac"
+    new.touch()
+    system.append(set())
+    system.append({(1, str(new)), (1, str(folder / ".part" / "b.flac"))})
+    assert seen([folder]) == [[folder], [new]]
+
+
 def test_a_folder_that_goes_is_waited_for(tmp_path, system, monkeypatch, capsys):
     disk = tmp_path / "disk"
     disk.mkdir()

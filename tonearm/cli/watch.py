@@ -62,7 +62,8 @@ def watch(folders: Sequence[Path], on_change: Callable[[list[Path]], None]) -> N
         )
         try:
             for changes in watched:
-                found = _concerned({Path(path) for _, path in changes}, unseen & set(present))
+                changed = {Path(path) for _, path in changes}
+                found = _concerned(changed, present, unseen & set(present))
                 unseen -= set(present)
                 if found:
                     on_change(found)
@@ -81,12 +82,14 @@ def _report_offline(now: set[Path], before: set[Path]) -> set[Path]:
     return now
 
 
-def _concerned(changed: set[Path], unseen: set[Path]) -> list[Path]:
+def _concerned(changed: set[Path], folders: Sequence[Path], unseen: set[Path]) -> list[Path]:
     """Files to scan, for what went its folder, and folders that nobody looked at yet."""
     found = set(unseen)
     for path in changed:
-        # Tonearm's own copies begin with a dot, and so do those of many programs that sync.
-        if any(part.startswith(".") for part in path.parts[1:]):
+        # Tonearm's own copies begin with a dot, and so do those of many programs that sync. But a
+        # folder that somebody names may lie in a hidden one.
+        above = max((len(f.parts) for f in folders if path.is_relative_to(f)), default=1)
+        if any(part.startswith(".") for part in path.parts[above:]):
             continue
         if path.is_dir():
             found.add(path)
