@@ -353,3 +353,13 @@ def test_a_run_without_a_bar_says_how_long_it_takes(
     assert said[0] == "epoch 1/5: loss 1.000"
     assert said[1] == "epoch 2/5: loss 1.000, about 2 min left"
     assert said[2] == "epoch 3/5: loss 1.000, about 1 min left"
+
+
+def test_a_genre_called_unknown_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    for genre in ("rock", "Unknown"):
+        (tmp_path / "music" / genre).mkdir(parents=True)
+        (tmp_path / "music" / genre / "song.mp3").touch()
+    for command in (("train",), ("train", "--arch", "lstm")):
+        result = _tonearm(*command, tmp_path / "music", "--output", tmp_path / "run")
+        assert "“Unknown” of music without one known genre" in str(result.exception)
+        assert not result.output

@@ -17,6 +17,12 @@ def track(name: str, genre: str = "rock", copy_of: str | None = None) -> Track:
     return Track(name, genre, groups.group_of(name, artist=None), name, 3.0, copy_of)
 
 
+def test_names_of_what_has_no_genre_are_no_genres() -> None:
+    groups.refuse_reserved(["rock", "mixtape", "unknown pleasures"])
+    with pytest.raises(DatasetError, match="says “Mix” and “unknown” of music without"):
+        groups.refuse_reserved(["unknown", "rock", "Mix"])
+
+
 @pytest.mark.parametrize(
     ("name", "artist", "group"),
     [

@@ -75,6 +75,15 @@ def test_reviewed_tracks_are_overwritten_only_when_asked(many):
     assert reviews(many)[1]["verdict"] == "reject"
 
 
+@pytest.mark.parametrize("word", ["unknown", "Mix", "Other"])
+def test_a_word_for_no_genre_is_none(many, word):
+    for where, more in (("review", {"ids": [1]}), ("review/all", {})):
+        said = {"verdict": "change", "genre": word, **more}
+        answer = many.post(f"/api/v1/{where}", json=said)
+        assert answer.status_code == 422 and "names no genre: reject" in answer.json()["detail"]
+    assert reviews(many)[1] is None
+
+
 def test_change_and_reject_work_for_all_that_meet_a_filter(many):
     chosen = {"genre": "Hip Hop"}
     total = many.get("/api/v1/tracks", params=chosen).json()["total"]

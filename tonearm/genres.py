@@ -104,6 +104,22 @@ def find(name: str, known: Iterable[str]) -> str | None:
 
 
 @lru_cache(maxsize=4_096)
+def is_reserved(name: str) -> bool:
+    """Whether a name, in any spelling, is one that Tonearm gives to what has no genre.
+
+    Parameters
+    ----------
+    name : str
+        A name that somebody chose for a genre.
+
+    Examples
+    --------
+    >>> is_reserved("Unknown"), is_reserved("mixtape")
+    (True, False)
+    """
+    return key(name) in {key(UNKNOWN), key(MIX)}
+
+
 def id3_name(genre: str) -> str:
     """Spell ``genre`` for people and tags: ``hiphop`` becomes ``Hip-Hop``.
 

@@ -174,4 +174,6 @@ def _refuse_early(data: Path, split: str | None) -> None:
     if split is not None:
         splits.written(split)
     # By folder names alone: nothing is opened for this.
-    groups.refuse_few(dataset.outline(data).labels)
+    genres = dataset.outline(data).labels
+    groups.refuse_few(genres)
+    groups.refuse_reserved(genres)

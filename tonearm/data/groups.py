@@ -18,6 +18,7 @@ from tonearm.data.csv_rows import csv_rows
 from tonearm.data.index import Track, stem
 from tonearm.errors import DatasetError, writing
 from tonearm.files import write_atomically
+from tonearm.genres import is_reserved
 
 _ARTIST, _FOLDER, _TRACK = "artist:", "folder:", "track:"
 # Words that come and go in the name of one artist.
@@ -194,6 +195,21 @@ def refuse_few(genres: Collection[str], *, fewest: int = 2) -> None:
     if len(genres) < fewest:
         named = ", ".join(genres) or "none"
         raise DatasetError(f"there is only one genre ({named}): two or more are needed")
+
+
+def refuse_reserved(genres: Iterable[str]) -> None:
+    """Raise DatasetError where a genre has the name of what has none, so that both read alike.
+
+    Parameters
+    ----------
+    genres : iterable of str
+        Those that a model shall learn.
+    """
+    reserved = sorted(filter(is_reserved, genres))
+    if reserved:
+        named = " and ".join(f"“{genre}”" for genre in reserved)
+        words = f"Tonearm says {named} of music without one known genre"
+        raise DatasetError(f"{words}: give that genre another name, or leave it out")
 
 
 def lonely_genres(labels: Iterable[str], groups: Iterable[str]) -> dict[str, str]:

@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from tonearm.genres import LONGEST_NAME, find
+from tonearm.genres import LONGEST_NAME, find, is_reserved
 from tonearm.library import browse
 from tonearm.library.reviews import Review, Reviews, Verdict, attach, reviews_path
 from tonearm.library.store import Track
 from tonearm.serve import jobs, schema
 from tonearm.serve.problems import Json
 from tonearm.serve.service import Service, service_of
+from tonearm.tagging.plan import Rules, of_a_person
 
 router = APIRouter(prefix=schema.PREFIX, tags=["review"])
 Id = Annotated[int, Field(ge=1, le=schema.LARGEST_ID)]
@@ -128,8 +129,8 @@ def review(request: Request, said: ReviewRequest) -> Response:
 
     Files that could not be read are skipped; ``accept`` skips those of an unknown genre too.
     """
-    _require_genre(said.verdict, said.genre)
     service = service_of(request)
+    _require_genre(said.verdict, said.genre, service.classifier.model.labels)
     reviewed, skipped, step = keep(service, said.ids, said.verdict, said.genre)
     values = {"step": step, "reviewed": reviewed, "skipped": skipped}
     return Json({"schema": schema.SCHEMA, **values})
@@ -143,8 +144,8 @@ def review(request: Request, said: ReviewRequest) -> Response:
 )
 def review_all(request: Request, said: ReviewAllRequest) -> Response:
     """A job whose result counts ``reviewed``, ``skipped`` and ``left_out``; one step to undo."""
-    _require_genre(said.verdict, said.genre)
     service = service_of(request)
+    _require_genre(said.verdict, said.genre, service.classifier.model.labels)
 
     def work(job: jobs.Job) -> dict[str, Any]:
         ids, left_out = _open_ids(service, said)
@@ -244,9 +245,14 @@ def _open_ids(service: Service, said: ReviewAllRequest) -> tuple[list[int], int]
     return left, len(ids) - len(left)
 
 
-def _require_genre(verdict: _Said, genre: str | None) -> None:
+def _require_genre(verdict: _Said, genre: str | None, labels: Sequence[str]) -> None:
     if (verdict == "change") != (genre is not None):
         raise HTTPException(422, "genre: to be named with the verdict 'change', and with no other")
+    # Written into a file, it would count as a missing genre, and be replaced by a guess.
+    if genre is None or find(genre, labels):
+        return
+    if is_reserved(genre) or not of_a_person([genre], (), Rules().placeholders):
+        raise HTTPException(422, f"genre: “{genre}” names no genre: reject the track instead")
 
 
 def _review(track: Track, verdict: Verdict, genre: str | None) -> Review:

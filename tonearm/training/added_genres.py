@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm import metrics
+from tonearm.data.groups import refuse_reserved
 from tonearm.errors import DatasetError, ModelError
 from tonearm.genres import key
 from tonearm.model.head import Head
@@ -73,7 +74,7 @@ def grow(head: Head, new: Tracks, *, names: Sequence[str] | None) -> Head:
 
 
 def refuse_known(head: Head, labels: Collection[str]) -> None:
-    """DatasetError where a head knows one of the genres, however it is spelled.
+    """DatasetError where a head knows one of the genres, however it is spelled, or none may.
 
     Parameters
     ----------
@@ -82,6 +83,7 @@ def refuse_known(head: Head, labels: Collection[str]) -> None:
     labels : collection of str
         Genres to add, in any spelling.
     """
+    refuse_reserved(labels)
     spellings = {key(label) for label in head.labels}
     known = sorted(label for label in set(labels) if key(label) in spellings)
     if known:
