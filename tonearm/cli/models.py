@@ -46,7 +46,7 @@ def models(
         except TonearmError as error:
             failures.add(path, error)
         # Figures of another kind, as of a file that was made by hand: its genres may be right.
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
             failures.add(path, f"describes its training in another way ({error!r})")
     if output_format is Form.json:
         print(json.dumps({"schema": 1, "trainable": ARCHITECTURES, "models": listed}, indent=1))
