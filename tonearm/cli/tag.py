@@ -11,6 +11,7 @@ import typer
 
 from tonearm.cli import console, library_options
 from tonearm.cli.library_options import Form, FormOption, Location, existing
+from tonearm.errors import GenreError
 from tonearm.faults import Fault, Faults
 from tonearm.genres import find, key
 from tonearm.tagging.plan import (
@@ -179,12 +180,10 @@ def _labels(library: Library, genres: Iterable[str], option: str) -> list[str]:
     if model is None:
         return genres
     found = {genre: find(genre, model.labels) for genre in genres}
-    wrong = ", ".join(
-        sorted(console.printable(genre) for genre, label in found.items() if not label)
-    )
-    if wrong:
-        known = ", ".join(map(console.printable, model.labels))
-        raise typer.BadParameter(f"{wrong}: this library's genres are {known}", param_hint=option)
+    for genre, label in found.items():
+        if label is None:
+            words = console.printable(str(GenreError(genre, model.labels)))
+            raise typer.BadParameter(words, param_hint=option)
     return [label or genre for genre, label in found.items()]
 
 
