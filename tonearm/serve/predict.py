@@ -19,8 +19,9 @@ from tonearm.model.prediction import Prediction
 from tonearm.serve import jobs, predict_jobs
 from tonearm.serve.analysis import Report
 from tonearm.serve.problems import Json, problem, to_bytes
-from tonearm.serve.schema import PREFIX, WINDOWS, JobAnswer, PredictionAnswer
+from tonearm.serve.schema import PREFIX, WINDOWS, JobAnswer
 from tonearm.serve.service import Emit, Service, StoppedError, Work, service_of
+from tonearm.serve.track_schema import PredictionAnswer
 from tonearm.serve.uploads import FILE_BODY, Upload
 from tonearm.tagging.cover import embedded_cover
 from tonearm.windows import WindowCount

@@ -23,7 +23,7 @@ from tonearm.library import browse
 from tonearm.library.reviews import attach
 from tonearm.model.batch import Options
 from tonearm.model.prediction import Prediction
-from tonearm.serve import jobs, schema
+from tonearm.serve import jobs, schema, track_schema
 from tonearm.serve.problems import Json, to_bytes
 from tonearm.serve.results import Results
 from tonearm.serve.review import Selection
@@ -88,7 +88,7 @@ def predict_tracks(request: Request, wanted: PredictRequest) -> Response:
 @router.get(
     "/jobs/{number}/predictions",
     summary="Predictions of a job",
-    response_model=schema.PredictionPage,
+    response_model=track_schema.PredictionPage,
 )
 def predictions(
     request: Request,

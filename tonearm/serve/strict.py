@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 
 from tonearm.serve.examples import add_examples
 from tonearm.serve.problems import kind_of, members
-from tonearm.serve.schema import Problem, publish
+from tonearm.serve.schema import Problem
+from tonearm.serve.track_schema import publish
 
 _ERRORS = {
     "400": "The request cannot be understood",

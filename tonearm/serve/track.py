@@ -26,7 +26,7 @@ from tonearm.library.similar import probe_of, similar
 from tonearm.library.store import Track
 from tonearm.model.batch import Options
 from tonearm.model.reasons import NO_REASONS, typical_stretch
-from tonearm.serve import schema
+from tonearm.serve import schema, track_schema
 from tonearm.serve.analysis import Report
 from tonearm.serve.opened import OpenedFile
 from tonearm.serve.problems import Json
@@ -56,7 +56,7 @@ TrackId = Annotated[int, Path(ge=1, le=schema.LARGEST_ID, description="Id of the
 _TYPICAL_S = 15.0  # long enough to know a genre by ear
 
 
-@router.get("/tracks/{number}", summary="One track", response_model=schema.TrackAnswer)
+@router.get("/tracks/{number}", summary="One track", response_model=track_schema.TrackAnswer)
 def track(request: Request, number: TrackId) -> Response:
     """A row with its media type, what is wrong with its tags, and its most typical seconds.
 
@@ -123,7 +123,9 @@ def track_cover(
 
 
 @router.get(
-    "/tracks/{number}/timeline", summary="Its timeline", response_model=schema.PredictionAnswer
+    "/tracks/{number}/timeline",
+    summary="Its timeline",
+    response_model=track_schema.PredictionAnswer,
 )
 async def track_timeline(request: Request, number: TrackId) -> Response:
     """The object that ``tonearm predict --timeline --tags --format jsonl`` gives for its file."""
@@ -133,7 +135,7 @@ async def track_timeline(request: Request, number: TrackId) -> Response:
 @router.get(
     "/tracks/{number}/reasons",
     summary="Why it has its genre",
-    response_model=schema.ReasonsAnswer,
+    response_model=track_schema.ReasonsAnswer,
 )
 async def track_reasons(request: Request, number: TrackId) -> Response:
     """What points to the genre of ``timeline`` rather than to the next one.
@@ -153,7 +155,7 @@ async def track_reasons(request: Request, number: TrackId) -> Response:
 @router.get(
     "/tracks/{number}/picture",
     summary="Its spectrogram and waveform",
-    response_model=schema.PictureAnswer,
+    response_model=track_schema.PictureAnswer,
 )
 async def track_picture(request: Request, number: TrackId) -> Response:
     """``levels`` are uint8 [columns, bands] in base64, low bands first; ``peaks`` [columns]."""
@@ -168,7 +170,7 @@ async def track_picture(request: Request, number: TrackId) -> Response:
 
 
 @router.get(
-    "/similar/{number}", summary="The nearest by sound", response_model=schema.SimilarTracks
+    "/similar/{number}", summary="The nearest by sound", response_model=track_schema.SimilarTracks
 )
 def similar_tracks(
     request: Request,

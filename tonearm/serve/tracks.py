@@ -16,7 +16,7 @@ from tonearm.library import browse, overview
 from tonearm.library.places import unread
 from tonearm.library.reviews import Review, attach
 from tonearm.library.store import Track
-from tonearm.serve import schema
+from tonearm.serve import schema, track_schema
 from tonearm.serve.problems import Json
 from tonearm.serve.schema import PREFIX
 from tonearm.serve.service import Service, service_of
@@ -85,7 +85,7 @@ def library_numbers(request: Request) -> Response:
     return Json({"schema": schema.SCHEMA, "exists": True, "path": path, **seen})
 
 
-@router.get("/tracks", summary="A page of tracks", response_model=schema.TrackPage)
+@router.get("/tracks", summary="A page of tracks", response_model=track_schema.TrackPage)
 def tracks(
     request: Request,
     wanted: Wanted,
@@ -103,7 +103,9 @@ def tracks(
 
 
 @router.get(
-    "/track-ids", summary="Ids of all tracks that meet a filter", response_model=schema.TrackIds
+    "/track-ids",
+    summary="Ids of all tracks that meet a filter",
+    response_model=track_schema.TrackIds,
 )
 def track_ids(
     request: Request, wanted: Wanted, sort: Sort = "path", descending: Descending = False
