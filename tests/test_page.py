@@ -56,6 +56,8 @@ def test_drop_a_file_and_read_the_verdict(page, many):
     confidence = Classifier.load().predict(PIECES[2], timeline=True).confidence
     expect(card.locator(".head .confidence")).to_contain_text(f"{100 * confidence:.0f} %")
     expect(page.locator(".summary")).to_have_text("1 of 1 file analysed")
+    words = f"{PIECES[2].name}: jazz, {100 * confidence:.0f} %. 1 of 1 file analysed"
+    expect(page.get_by_role("status")).to_have_text(words)
 
 
 def test_a_genre_comes_before_the_whole_is_analysed(page, many):

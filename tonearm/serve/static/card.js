@@ -265,8 +265,7 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     reasons: (/** @type {?import("./api.js").Reasons} */ values) => {
       if (values) why.append(el("h3", {}, "Why"), ...drawReasons(values, (at) => play(at)));
     },
-    picture: (/** @type {?import("./api.js").Picture} */ values) =>
-      values && picture.setPicture(values),
+    picture: picture.setPicture,
   };
   const report = (/** @type {Record<string, any>} */ values) =>
     Object.entries(values).forEach(([name, value]) => takers[name]?.(value));

@@ -23,7 +23,11 @@ const SAID = { accept: "✓ accepted", reject: "✗ rejected" };
 function bySound(row) {
   if (row.error) return el("span", { class: "quiet" }, "unreadable");
   const kind = kindOf(row);
-  return kind ? badge(kind) : badge(null, `Unknown (${nameOf(row.nearest)}?)`);
+  if (kind) return badge(kind);
+  const text = `Unknown (${nameOf(row.nearest)}?)`;
+  const unknown = badge(null, text);
+  unknown.title = text; // a narrow column cuts it
+  return unknown;
 }
 
 /** @param {Track} row a full bar for 94 % of an unknown genre would lie */

@@ -8,7 +8,7 @@ import { makePicture } from "./picture.js";
 import * as player from "./player.js";
 import { makeWhy } from "./reasons.js";
 import { soundOf } from "./sounds.js";
-import { verdict, lower } from "./words.js";
+import { inShort, verdict, lower } from "./words.js";
 
 /** @typedef {import("./api.js").Track} Track */
 /** @typedef {import("./api.js").Prediction} Prediction */
@@ -119,10 +119,6 @@ export function makeDetail(how) {
       large ? null : close,
     );
   }
-
-  /** "jazz, 87 %"; "mix" and "unknown" alone. @param {Track | Prediction} said */
-  const inShort = (said) =>
-    said.genre ? `${lower(said.genre)}, ${percent(said.confidence)}` : lower(kindOf(said));
 
   /**
    * The genre by sound; of the whole track as soon as it is known, next to that of the scan: the

@@ -1,6 +1,7 @@
 // Dialogs: another genre, a question, some of many, the keys.
 import { button, el } from "./dom.js";
 import { choices, keyOf, nameOf, namePattern, swatch } from "./genres.js";
+import { areOn, switchKeys } from "./keys.js";
 
 /** @typedef {import("./dom.js").Child} Child */
 
@@ -194,7 +195,7 @@ const KEYS = [
 ];
 
 /**
- * Show the keys.
+ * Show the keys, and whether letters are any.
  *
  * @returns {void}
  */
@@ -202,9 +203,13 @@ export function showKeys() {
   const rows = KEYS.map(([key, text]) =>
     el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key)), el("td", {}, text)),
   );
+  const box = el("input", { type: "checkbox", onchange: () => switchKeys(box.checked) });
+  box.checked = areOn();
   const dialog = open(
     "Keys",
     {},
+    // At the top, it has the focus at first: the table begins at its beginning.
+    el("label", { class: "check" }, box, el("span", {}, "Letters, digits and signs are keys")),
     el("table", { class: "keys" }, el("tbody", {}, ...rows)),
     el(
       "div",

@@ -84,16 +84,24 @@ export const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(
 export const contextOf = (canvas) =>
   /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 
+/** @type {string[]} */
+let told = [];
+
 /**
- * Tell screen readers.
+ * Tell screen readers; what is told in the same moment is read together.
  *
  * @param {?string} text
  */
 export function say(text) {
   const place = byId("said");
+  if (!told.length)
+    requestAnimationFrame(() => {
+      place.textContent = told.map((one) => one.replace(/\.$/, "")).join(". ");
+      told = [];
+    });
   // Emptied first, for a frame: the same words twice would not be read a second time.
   place.textContent = "";
-  requestAnimationFrame(() => (place.textContent = text));
+  told.push(text ?? "");
 }
 
 /**

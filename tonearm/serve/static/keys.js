@@ -1,6 +1,22 @@
 // Keys of a view: they work wherever the focus is, but in fields, buttons and dialogs.
 
 const FIELDS = "input:not([type=range]), select, textarea";
+const STORE = "tonearm.keys";
+
+/**
+ * Whether letters, digits and signs are keys. Who speaks to a computer switches them off: a word
+ * that is not understood is typed, and each of its letters would review a track.
+ *
+ * @returns {boolean} as it was chosen in this browser
+ */
+export const areOn = () => localStorage.getItem(STORE) !== "off";
+
+/**
+ * Switch them on or off.
+ *
+ * @param {boolean} on
+ */
+export const switchKeys = (on) => localStorage.setItem(STORE, on ? "on" : "off");
 
 /**
  * Whether a key presses what has the focus; Space does nothing to a link, so it may play.
@@ -12,6 +28,9 @@ const isItsOwn = (target, key) =>
   target.matches(
     key === " " ? "button, summary" : key === "Enter" ? "button, summary, a" : ":not(*)",
   );
+
+/** Letters, digits and signs alone are what speech may type. @param {string} key */
+const isOff = (key) => /^\S$/u.test(key) && !areOn();
 
 /**
  * Let keys do something while a view is shown.
@@ -30,7 +49,7 @@ export function bindKeys(isActive, keys) {
     if (isItsOwn(target, event.key)) return;
     const ctrl = event.ctrlKey || event.metaKey ? "ctrl+" : "";
     const run = keys[ctrl + event.key.toLowerCase()];
-    if (!run) return;
+    if (!run || isOff(ctrl + event.key)) return;
     event.preventDefault();
     run();
   });

@@ -138,14 +138,18 @@ export function makeList({ onchange }) {
     for (const row of rows)
       if (!add && rows.length === 1 && selected.has(row.id)) selected.delete(row.id);
       else selected.add(row.id);
-    table.update();
-    tell();
+    tellSelected();
   }
 
   function selectNone() {
     selected.clear();
+    tellSelected();
+  }
+
+  function tellSelected() {
     table.update();
     tell();
+    say(shown.textContent);
   }
 
   function selectAll() {
@@ -157,8 +161,7 @@ export function makeList({ onchange }) {
     try {
       const { ids } = await get(`/track-ids?${query(toQuery(values))}`);
       for (const id of ids) selected.add(id);
-      table.update();
-      tell();
+      tellSelected();
     } catch (error) {
       fail(error);
     }

@@ -8,6 +8,7 @@ import { badge, kindOf } from "./genres.js";
 import { keepFiles } from "./keep.js";
 import { makeMicrophone } from "./microphone.js";
 import * as player from "./player.js";
+import { inShort } from "./words.js";
 
 /** @typedef {import("./card.js").Card} Card */
 
@@ -176,6 +177,7 @@ export function makeListen() {
       card.analyse().finally(() => {
         busy -= 1;
         update();
+        tell(card);
         work();
       });
     }
@@ -194,7 +196,14 @@ export function makeListen() {
     const parts = cards.length ? [`${analysed} of ${count(cards.length, "file")} analysed`] : [];
     if (failed) parts.push(`${failed} could not be read`);
     summary.textContent = parts.join(", ");
-    if (cards.length && analysed + failed === cards.length) say(summary.textContent);
+  }
+
+  /** What became of a file; of many, only when all are done. @param {Card} card */
+  function tell(card) {
+    if (!cards.includes(card)) return; // it was removed meanwhile
+    const found = card.answer ? inShort(card.answer) : "could not be read";
+    if (cards.length <= MANY) say(`${card.name}: ${found}`);
+    if (cards.every((one) => one.answer || one.failed)) say(summary.textContent);
   }
 
   onDrop(add, (over) => document.body.classList.toggle("over", over));

@@ -3,7 +3,7 @@ import * as address from "./address.js";
 import { get, send } from "./api.js";
 import { save } from "./csv.js";
 import { askGenre } from "./dialogs.js";
-import { button, contextOf, count, el, fail, number, toast } from "./dom.js";
+import { button, contextOf, count, el, fail, number, say, toast } from "./dom.js";
 import { all, badge, kindOf, nameOf } from "./genres.js";
 import { runJob } from "./jobs.js";
 import { dots, placeOf } from "./points.js";
@@ -180,6 +180,7 @@ export function makeMap({ onchange }) {
     for (let i = 0; i < ids.length; i++)
       if (inside(...placeOf(places, i, now), polygon)) selected.add(i);
     chosen.textContent = `${count(selected.size, "track")} selected`;
+    say(chosen.textContent);
     setActs();
   }
 

@@ -10,6 +10,7 @@ import { partAt } from "./words.js";
 const STRIP = 22; // pixels of the timeline, at the bottom
 const WAVE = 26; // and of the waveform above it
 const STEP_S = 5;
+const PAGE_S = 60; // Page Up and Page Down
 
 /** Bytes of base64. @param {string} text */
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -78,6 +79,7 @@ export function makePicture({ label, onseek }) {
   let drawn = null;
   /** @type {?Uint8Array} */
   let peaks = null;
+  let isComing = true;
   const canvas = el("canvas", {
     class: "picture",
     role: "slider",
@@ -100,6 +102,8 @@ export function makePicture({ label, onseek }) {
     const keys = {
       ArrowLeft: time - STEP_S,
       ArrowRight: time + STEP_S,
+      PageDown: time - PAGE_S,
+      PageUp: time + PAGE_S,
       Home: 0,
       End: duration - 1,
     };
@@ -132,12 +136,29 @@ export function makePicture({ label, onseek }) {
     c.fillStyle = style.getPropertyValue("--well");
     c.fillRect(0, 0, width, top + WAVE);
     if (drawn) c.drawImage(drawn, 0, 0, width, top);
+    else instead(c, width / 2, (top + WAVE) / 2, style);
     if (peaks) wave(c, peaks, width, top + WAVE / 2, style.getPropertyValue("--wave"));
     strip(c, width, top + WAVE + 3, style);
     if (!duration || !time) return;
     const x = Math.round((time / duration) * width);
     c.fillStyle = style.getPropertyValue("--ink");
     c.fillRect(Math.max(0, Math.min(width - 2, x - 1)), 0, 2, height);
+  }
+
+  /**
+   * Why there is no spectrogram: of a long file it comes many seconds after the genre.
+   *
+   * @param {Context} c
+   * @param {number} x
+   * @param {number} y
+   * @param {CSSStyleDeclaration} style
+   */
+  function instead(c, x, y, style) {
+    c.font = `13px ${style.fontFamily}`;
+    [c.textAlign, c.textBaseline] = ["center", "middle"];
+    c.fillStyle = style.getPropertyValue("--quiet");
+    c.fillText(isComing ? "Its spectrogram follows…" : "It is damaged: no spectrogram.", x, y);
+    c.textAlign = "left";
   }
 
   /**
@@ -188,7 +209,8 @@ export function makePicture({ label, onseek }) {
     parts.hidden = timeline.length < 2;
     for (const part of timeline) {
       const words = `${clock(part.start_s)}–${clock(part.end_s)}`;
-      const name = `${words} ${nameOf(part.genre)}, ${percent(part.confidence)}: play from there`;
+      // It begins with what is seen, so that who speaks to a computer can say it.
+      const name = `${nameOf(part.genre)} ${words}, ${percent(part.confidence)}: play from there`;
       const jump = button("", () => onseek(part.start_s), { "aria-label": name, class: "part" });
       jump.append(badge(part.genre), el("span", { class: "when" }, words));
       parts.append(el("li", {}, jump));
@@ -212,8 +234,10 @@ export function makePicture({ label, onseek }) {
       showTime();
       draw();
     },
-    /** @param {Picture} values */
+    /** @param {?Picture} values null where the file was not read to its end */
     setPicture(values) {
+      isComing = false;
+      if (!values) return draw();
       source = values;
       drawn = spectrogram(values);
       peaks = bytes(values.peaks);

@@ -3,12 +3,14 @@ import * as address from "./address.js";
 import { get, query } from "./api.js";
 import { makeDetail } from "./detail.js";
 import { askGenre, genreButton, showKeys } from "./dialogs.js";
-import { button, el, fail, number } from "./dom.js";
+import { button, el, fail, number, say } from "./dom.js";
 import { badge, choices, keyOf, kindOf, onLoad } from "./genres.js";
 import { filtersOf, toQuery } from "./filters.js";
 import { bindKeys } from "./keys.js";
 import * as reviews from "./reviews.js";
 import { ifScanned, toScan } from "./scanned.js";
+import { titleOf } from "./sounds.js";
+import { inShort } from "./words.js";
 import { writeGenres } from "./write.js";
 
 /** @typedef {import("./api.js").Track} Track */
@@ -29,6 +31,8 @@ export function makeReview() {
   let values = {};
   let [place, total, visible, asked] = [0, 0, false, ""];
   let scanned = true; // whether there is a library
+  /** @type {?number} the track that screen readers were told of last */
+  let announced = -1;
   let epoch = 0; // counts what was asked for: an answer to an earlier filter is too late
   const detail = makeDetail({
     act,
@@ -37,7 +41,7 @@ export function makeReview() {
     onclose: () => {},
     onopen: (row) => address.go("list", { text: row.title || row.name }),
   });
-  const head = el("p", { class: "place", "aria-live": "polite" });
+  const head = el("p", { class: "place" });
   const change = el("div", { class: "now-then" });
   const another = button("Another…", () => act("change"), { title: "Key C", class: "another" });
   another.append(el("kbd", {}, "C"));
@@ -87,9 +91,14 @@ export function makeReview() {
       const to = el("a", { href: address.href("list", { review: "some" }) }, "See your reviews");
       const words = scanned ? "Nothing left to review" : "No tracks yet";
       done.replaceChildren(el("p", { class: "big" }, words), scanned ? to : toScan());
+      if (announced !== null) say(words);
+      announced = null;
       detail.show(null);
       return;
     }
+    // Once for each track: it is drawn again after a review of it.
+    if (row.id !== announced) say(`${titleOf(row)}: ${inShort(row)}. ${head.textContent}`);
+    announced = row.id;
     detail.show(row);
     drawChange(row);
     drawKeys(row);

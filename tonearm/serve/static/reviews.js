@@ -2,6 +2,7 @@
 import { Problem, send } from "./api.js";
 import { asError, count, fail, say, toast } from "./dom.js";
 import { loadOwn, mayBeOwn, nameOf } from "./genres.js";
+import { isOnline } from "./server.js";
 
 /** @typedef {import("./api.js").Track} Track */
 
@@ -97,7 +98,10 @@ export function overlay(rows, asked) {
  *
  * @returns {void}
  */
-export const undo = () => push("/review/undo", {});
+export function undo() {
+  push("/review/undo", {});
+  if (!isOnline()) toast("The last step is undone when Tonearm runs again.");
+}
 
 /** @param {string} path @param {{ids?: number[], verdict?: string, genre?: string}} values */
 function push(path, values) {

@@ -33,6 +33,9 @@ export function watchJobs(callback) {
  */
 export const onReturn = (callback) => returns.add(callback);
 
+/** @returns {boolean} whether the server is there */
+export const isOnline = () => online;
+
 /**
  * Connect, and say when the server is gone.
  *

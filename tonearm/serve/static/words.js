@@ -1,6 +1,6 @@
 // Numbers in plain words.
 import { percent } from "./dom.js";
-import { nameOf } from "./genres.js";
+import { kindOf, nameOf } from "./genres.js";
 
 /** @typedef {import("./api.js").Segment} Segment */
 /**
@@ -51,6 +51,15 @@ export const shares = (mix) =>
   Object.entries(mix)
     .map(([genre, fraction]) => `${lower(genre)} ${percent(fraction)}`)
     .join(", ");
+
+/**
+ * "jazz, 87 %"; "mix" and "unknown" alone.
+ *
+ * @param {Said} said
+ * @returns {string}
+ */
+export const inShort = (said) =>
+  said.genre ? `${lower(said.genre)}, ${percent(said.confidence ?? 0)}` : lower(kindOf(said));
 
 /**
  * The name of a genre within a sentence.
