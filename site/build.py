@@ -196,6 +196,7 @@ def rules() -> dict[str, Any]:
         "most_gain": track._MOST_GAIN,
         "level_groups": track._LEVEL_GROUPS,
         "silent": track._SILENT,
+        "silent_peak": track.SILENT_PEAK,
         "change_cost": segments.CHANGE_COST,
         "minimum_s": segments.MINIMUM_S,
         "least_state": segments._LEAST_PROBABILITY,

@@ -1,5 +1,6 @@
 """The page without a server, in a browser: the answers of the command line, and nothing sent."""
 
+import base64
 import importlib.util
 import json
 import re
@@ -14,6 +15,7 @@ import pytest
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from support.serving import CHROMIUM
+from support.small_files import RATE_HZ, wav
 
 from runs.browser_parity import compare, serving
 from tonearm.audio import resample
@@ -84,6 +86,28 @@ def test_the_answer_is_that_of_the_command_line(page, name):
     assert row["here"] == row["there"]
     assert row["most"] < 0.02, row
     assert row["segments"][0] == row["segments"][1]
+
+
+@in_browser
+@pytest.mark.parametrize(("steps", "seconds"), [(0, 4), (1, 4), (9, 4), (3_000, 1)])
+def test_silence_and_short_sounds_are_named_as_on_the_command_line(page, tmp_path, steps, seconds):
+    noise = np.random.default_rng(0).uniform(-1, 1, (RATE_HZ * seconds, 1))
+    path = wav(tmp_path / "sound.wav", (noise * steps / 32_768).astype(np.float32))
+    there = page.evaluate(
+        """async (data) => {
+            const api = await import("./api.js");
+            const found = {};
+            const report = (values) => Object.assign(found, values);
+            const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
+            await api.predict(new File([bytes], "sound.wav"), {report});
+            return found;
+        }""",
+        base64.b64encode(path.read_bytes()).decode(),
+    )
+    here = Classifier.load().predict(path, timeline=True, reasons=True)
+    assert there["quick"].get("note") == there["answer"].get("note") == here.note
+    assert (there["reasons"] is None) == (here.reasons is None)
+    assert there["answer"]["genre"] == here.genre
 
 
 @in_browser

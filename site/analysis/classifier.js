@@ -19,6 +19,7 @@ import { rounded, segments } from "./segments.js";
  * @property {Record<string, number>} styles
  * @property {Record<string, number>} tags
  * @property {import("./segments.js").Segment[]} [timeline]
+ * @property {"silent"|"short"} [note] where there was little to classify
  */
 
 /**
@@ -31,6 +32,16 @@ import { rounded, segments } from "./segments.js";
 function rank(names, values, places) {
   const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
   return Object.fromEntries(order.map((i) => [names[i], rounded(values[i], places)]));
+}
+
+/**
+ * @param {Embeddings} embeddings
+ * @param {number} window_s
+ * @returns {?("silent"|"short")} why the genre is unknown or doubtful although the file is whole
+ */
+function noteOf({ silent, duration_s }, window_s) {
+  if (silent) return "silent";
+  return duration_s < window_s ? "short" : null;
 }
 
 export class Classifier {
@@ -78,6 +89,8 @@ export class Classifier {
     const wanted = this.head.wantsTexture(embeddings.values, embeddings.duration_s);
     const answer = this.classify(wanted ? embeddings : { ...embeddings, texture: null }, true);
     const ranked = Object.keys(answer.probabilities);
+    // What tells one genre from another says nothing of silence.
+    if (embeddings.silent) return { answer, reasons: null };
     return { answer, reasons: reasonsOf(this.model, this.head, embeddings, ranked) };
   }
 
@@ -93,6 +106,7 @@ export class Classifier {
     const probabilities = rank(head.labels, output.probabilities, places);
     const [nearest] = Object.keys(probabilities);
     const names = model.embedding_names;
+    const note = noteOf(embeddings, windowS(model.features));
     /** @type {Prediction} */
     const prediction = {
       genre: output.known ? nearest : null,
@@ -103,6 +117,7 @@ export class Classifier {
       styles: {},
       tags: names ? rank(names, meanRow(embeddings.values), places) : {},
       ...(timeline ? { timeline: this.segments(embeddings) } : {}),
+      ...(note ? { note } : {}),
     };
     const whole = withMix(prediction, head, embeddings, windowS(model.features));
     return { ...whole, styles: this.stylesOf(whole) };

@@ -8,6 +8,7 @@ import { forLength, place, round, rounds } from "./windows.js";
 /**
  * @typedef {object} Embeddings
  * @property {Float32Array[]} values one embedding a window
+ * @property {boolean} silent whether there is nothing but silence
  * @property {number[]} starts_s
  * @property {number} duration_s
  * @property {?Float32Array[]} texture of long windows, if the second encoder was asked
@@ -90,9 +91,10 @@ export class Encoder {
         `is too short to analyse: ${duration_s.toPrecision(3)} s. ` +
           `Tonearm needs ${rules.shortest_s} s or more`,
       );
-    const { starts, values } = await this.embedTrack(sound, duration_s, plan);
+    const { starts, values, silent } = await this.embedTrack(sound, duration_s, plan);
     return {
       values,
+      silent,
       starts_s: seconds(starts, frameS(features)),
       duration_s: Math.round(1_000 * duration_s) / 1_000,
       ...(await this.embedTexture(sound, values, duration_s, plan)),
@@ -145,22 +147,26 @@ export class Encoder {
     // A long track may change genre, so its first windows never decide for the others.
     if (plan.enough && count === plan.count) {
       const few = await this.embedUntil(track, starts, plan);
-      if (few) return few;
+      if (few) return { ...few, silent: false };
     }
     const { values, levels } = await this.embedAll(track, starts, plan);
     const silent = isSilent(levels, rules);
+    const nothing = levels.every((level) => level <= rules.silent_peak ** 2);
     if (count === "all") {
       // A silent track keeps all of its windows: the detector then calls it unknown.
       const kept = silent.map((each) => !each || silent.every(Boolean));
-      return { starts: starts.filter((_, i) => kept[i]), values: values.filter((_, i) => kept[i]) };
+      const left = (/** @type {any[]} */ of) => of.filter((_, i) => kept[i]);
+      return { starts: left(starts), values: left(values), silent: nothing };
     }
     // A track that is quiet wherever it was read may be loud elsewhere.
     if (silent.some(Boolean) || quietGain(mean(levels), rules) !== 1) {
       const sounding = track.sounding(count);
-      if (sounding)
-        return { starts: sounding, values: (await this.embedAll(track, sounding, plan)).values };
+      if (sounding) {
+        const found = await this.embedAll(track, sounding, plan);
+        return { starts: sounding, values: found.values, silent: false };
+      }
     }
-    return { starts, values };
+    return { starts, values, silent: nothing };
   }
 
   /**

@@ -33,6 +33,7 @@
  * @property {number} most_gain
  * @property {number} level_groups
  * @property {number} silent
+ * @property {number} silent_peak
  * @property {number} change_cost
  * @property {number} minimum_s
  * @property {number} least_state
