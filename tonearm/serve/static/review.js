@@ -9,7 +9,7 @@ import { filtersOf, toQuery } from "./filters.js";
 import { bindKeys } from "./keys.js";
 import * as reviews from "./reviews.js";
 import { ifScanned, toScan } from "./scanned.js";
-import { titleOf } from "./sounds.js";
+import { soundOf } from "./sounds.js";
 import { inShort } from "./words.js";
 import { writeGenres } from "./write.js";
 
@@ -97,7 +97,7 @@ export function makeReview() {
       return;
     }
     // Once for each track: it is drawn again after a review of it.
-    if (row.id !== announced) say(`${titleOf(row)}: ${inShort(row)}. ${head.textContent}`);
+    if (row.id !== announced) say(`${soundOf(row).title}: ${inShort(row)}. ${head.textContent}`);
     announced = row.id;
     detail.show(row);
     drawChange(row);
