@@ -322,9 +322,9 @@ def test_a_silent_file_is_not_learnt_from(songs: Path, tmp_path: Path) -> None:
     soundfile.write(root / "drone" / "hiss.wav", hiss, music.RATE_HZ, subtype="FLOAT")
     result = tonearm("train", root, "-o", tmp_path / "run")
     assert result.exit_code == 1
-    assert "8 tracks; 10 files analysed now" in says(result)
+    assert "8 tracks; 10 files opened" in says(result)
     again = tonearm("train", root, "-o", tmp_path / "run")
-    assert "8 tracks; no file had to be analysed" in says(again)
+    assert "8 tracks; no file had to be opened" in says(again)
     made = model_file.load(tmp_path / "run" / "model.tonearm")
     assert made.name == f"run on {model_file.load().name}"
     assert "drone/none.wav is silent, so it has no genre" in says(result)

@@ -104,7 +104,7 @@ class HeadRun:
         dataset.refuse_none(found, kept, failed)
         # A run that opens nothing shall not look as if it had analysed everything again.
         new = counting.total
-        now = f"{counted(new, 'file')} analysed now" if new else "no file had to be analysed"
+        now = f"{counted(new, 'file')} opened" if new else "no file had to be opened"
         console.say(f"{counted(len(kept), 'track')}; {now}")
         embeddings = {name: made.values for name, made in kept.items()}
         textures = {name: made.texture for name, made in kept.items()}
