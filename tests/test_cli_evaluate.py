@@ -169,10 +169,15 @@ def test_a_model_with_odd_figures_does_not_end_the_list(tonearm: Command, tmp_pa
         ("a", {"artist_unknown": "x"}, {}),
         ("b", {}, {"gain": {"new": []}}),
         ("c", {}, {}),
+        ("d", {}, {"\x1b[31mred": {"accuracy": 0.5, "interval_95": "wide"}}),
+        ("e", {"data": "\x1b[31m"}, {"\x1b[31m": {"accuracy": 0.5}}),
     ):
-        made = replace(trained(**training), metrics=metrics)
+        made = replace(
+            trained(**training), metrics=metrics, name="\x1b[31m" if training else "tiny"
+        )
         model_file.save(made, tmp_path / f"{name}.tonearm")
     ended = tonearm("models", tmp_path)
     assert ended.code == 1 and "c.tonearm\n  tiny, 3 genres" in ended.out
-    assert "2 could not be read:" in ended.err
-    assert ended.err.count("describes its training in another way") == 2
+    assert "3 could not be read:" in ended.err
+    assert ended.err.count("describes its training in another way") == 3
+    assert "\x1b" not in ended.out + ended.err and ended.out.count(r"\x1b[31m") == 3

@@ -38,11 +38,13 @@ def models(
         raise DatasetError(f"{folder} does not exist: name a folder with model files")
     found = _found(folder or Path("runs"))
     failures = found.failed
-    listed = []
+    listed, shown = [], []
     # The built-in one comes first, whatever lies in the folder.
     for path in (model_file.builtin_path(), *found.paths):
         try:
-            listed.append(_described(path))
+            row = _described(path)
+            shown.append(_in_lines(row))
+            listed.append(row)
         except TonearmError as error:
             failures.add(path, error)
         # Figures of another kind, as of a file that was made by hand: its genres may be right.
@@ -51,7 +53,7 @@ def models(
     if output_format is Form.json:
         print(json.dumps({"schema": 1, "trainable": ARCHITECTURES, "models": listed}, indent=1))
     else:
-        _print_models(listed, ARCHITECTURES)
+        _print_models(shown, ARCHITECTURES)
     console.close("could not be read", failures)
 
 
@@ -131,29 +133,35 @@ def _changed(values: Values) -> str | None:
     return None
 
 
-def _print_models(listed: list[Values], trainable: dict[str, str]) -> None:
+def _print_models(shown: list[str], trainable: dict[str, str]) -> None:
     print("These can be trained (tonearm train --arch NAME):")
     width = max(map(len, trainable)) + 2
     for name, what in trainable.items():
         print(f"  {name:<{width}}{what}")
-    for row in listed:
-        shown = "built-in" if row["built_in"] else console.printable(row["path"])
-        found = row["measured"]
-        figure = console.printable(row["changed"] or "no figure")
-        if found:
-            figure = f"accuracy {found['accuracy']:.3f}"
-            if found["interval_95"]:
-                figure += f" [{ends(found['interval_95'])}]"
-            figure += f" n={found['n']} ({found['what'].replace('_', ' ')})"
-        unknown = row["artist_unknown"]
-        figure += f", artist unknown for {counted(unknown, 'track')}" if unknown else ""
-        figure += "  LEAKS" if row["leaks"] else ""
-        split = row["split_sha256"]
-        by = f"; split {split[:HASH_SHOWN]}" if split else ""
-        size = row["bytes"] / 1e6
-        print(
-            f"\n{shown}\n  {row['name']}, {counted(len(row['labels']), 'genre')}, {size:.2f} MB, "
-            f"sha256 {row['sha256'][:HASH_SHOWN]}\n"
-            f"  trained on {console.printable(str(row['trained_on'] or 'unknown data'))}{by}\n"
-            f"  {figure}"
-        )
+    for text in shown:
+        print(f"\n{text}")
+
+
+def _in_lines(row: Values) -> str:
+    """A model as people see it; what it says of itself is escaped."""
+    shown = "built-in" if row["built_in"] else console.printable(row["path"])
+    found = row["measured"]
+    figure = row["changed"] or "no figure"
+    if found:
+        figure = f"accuracy {found['accuracy']:.3f}"
+        if found["interval_95"]:
+            figure += f" [{ends(found['interval_95'])}]"
+        figure += f" n={found['n']} ({found['what'].replace('_', ' ')})"
+    unknown = row["artist_unknown"]
+    figure += f", artist unknown for {counted(unknown, 'track')}" if unknown else ""
+    figure += "  LEAKS" if row["leaks"] else ""
+    split = row["split_sha256"]
+    by = f"; split {split[:HASH_SHOWN]}" if split else ""
+    size = row["bytes"] / 1e6
+    made = (
+        f"{row['name']}, {counted(len(row['labels']), 'genre')}, {size:.2f} MB, "
+        f"sha256 {row['sha256'][:HASH_SHOWN]}",
+        f"trained on {row['trained_on'] or 'unknown data'}{by}",
+        figure,
+    )
+    return "\n  ".join([shown, *map(console.printable, made)])
