@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Command
-from support.fakes import HIGH_HZ, LABELS, LOW_HZ, NAMES
+from support.fakes import HIGH_HZ, LABELS, LOW_HZ, NAMES, tiny_model
 from support.songs import RATE, posix, rows, song
 from support.sounds import tone, write_sndfile
 
 from tonearm.cli.table import Table, View
+from tonearm.model import file as model_file
 from tonearm.model.prediction import Prediction
 from tonearm.timeline.segments import Segment
 
@@ -413,3 +414,18 @@ def test_streams_that_are_closed_or_full(music: Path, model_path: Path) -> None:
         for form in ("jsonl", "json", "table"):
             code, said = ran("> /dev/full", str(music), "-f", form)
             assert (code, said) == (2, "tonearm: No space left on device\n"), form
+
+
+def test_names_in_a_model_file_do_not_act_on_the_terminal(
+    tonearm: Command, music: Path, tmp_path: Path
+) -> None:
+    made = tiny_model()
+    labels = (f"{ESCAPE}[31mred", f"{ESCAPE}]0;title", "metal")
+    names = (f"{ESCAPE}[2J", "middle", "high")
+    odd = replace(made, head=replace(made.head, labels=labels), embedding_names=names)
+    model_file.save(odd, tmp_path / "odd.tonearm")
+    song = music / "a low.wav"
+    for words in (("predict", song, "--tags", "--timeline", "--top", "3"), ("explain", song)):
+        run = tonearm(*words, "--model", tmp_path / "odd.tonearm")
+        assert run.code == 0 and ESCAPE not in run.out + run.err
+        assert r"\x1b[31m" in run.out and r"\x1b[2J" in run.out

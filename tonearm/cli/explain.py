@@ -109,7 +109,8 @@ def _write_clip(file: Path, output: Path, prediction: Prediction) -> None:
 
 
 def _print_table(prediction: Prediction, why: Reasons) -> None:
-    genre, next_one = id3_name(why.genre), id3_name(why.against)
+    # The names come from a model file, which may be a stranger's.
+    genre, next_one = (console.printable(id3_name(each)) for each in (why.genre, why.against))
     # A percentage next to "unknown" would be taken for that of the nearest genre, or of unknown.
     shown = f"unknown (nearest {genre}, then {next_one})"
     if prediction.mix:
@@ -123,7 +124,7 @@ def _print_table(prediction: Prediction, why: Reasons) -> None:
         "",
         f"What points to {genre} (+) and to {next_one} (-):",
     ]
-    rows = [(reason.tag, reason.amount) for reason in why.tags]
+    rows = [(console.printable(reason.tag), reason.amount) for reason in why.tags]
     rows += [(f"{_hertz(band.low_hz)}-{_hertz(band.high_hz)}", band.amount) for band in why.bands]
     # The longest bar is that of the largest reason, of whatever size.
     largest = max((abs(amount) for _, amount in rows), default=1.0) or 1.0

@@ -10,10 +10,12 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING
 
 from tonearm.cli.console import clock, columns, printable, rich_console
-from tonearm.genres import colour, id3_name, shown
+from tonearm.genres import colour, shown
 from tonearm.model.prediction import NOTES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
     from rich.text import Text
 
@@ -73,7 +75,7 @@ class Table:
         self._stream, self._below, self._shows_styles = stream, view.below, view.styles
         self._every_second = view.every_second
         # Columns are fixed at the start: a table that is printed as it comes cannot look ahead.
-        names = max(len(shown(label)) for label in (None, *view.labels))
+        names = max(len(_genre(label)) for label in (None, *view.labels))
         self._genre_cells = min(names, _MOST_GENRE_CELLS) + 1
         self._guess_cells = self._genre_cells + 6
         width = columns(stream)
@@ -108,7 +110,7 @@ class Table:
             self._console.print(self._header())
         line = Text(fit(self._name(result.path or ""), self._name_cells) + "  ")
         line.append(
-            fit(shown(result.genre, result.mix), self._genre_cells),
+            fit(_genre(result.genre, result.mix), self._genre_cells),
             style=f"bold {colour(result.genre)}",
         )
         line.append_text(self._confidence(result))
@@ -122,10 +124,10 @@ class Table:
             if not self._every_second:
                 self._console.print(Text(_ROUGH, style="dim"))
         if result.styles and self._shows_styles:
-            self._console.print(Text(f"  {', '.join(result.styles)}", style="dim"))
+            self._console.print(Text(f"  {printable(', '.join(result.styles))}", style="dim"))
         if result.tags:
             tags = ", ".join(list(result.tags)[:TAGS_SHOWN])
-            self._console.print(Text(f"  {tags}", style="dim"))
+            self._console.print(Text(f"  {printable(tags)}", style="dim"))
 
     def _name(self, path: str) -> str:
         return printable(os.path.relpath(path, self._below) if self._below else path)
@@ -137,17 +139,17 @@ class Table:
         guesses = list(prediction.probabilities.items())
         cells = _BAR_CELLS + 7 + self._guess_cells * self._guesses
         if prediction.mix:
-            shares = [f"{shown(each)} {share:.0%}  " for each, share in prediction.mix.items()]
+            shares = [f"{_genre(each)} {share:.0%}  " for each, share in prediction.mix.items()]
             return Text(fit(_whole(shares, cells), cells))
         if prediction.note == "silent":
             return Text(fit("(silent)", cells), style="dim")
         if prediction.genre is None:
-            return Text(fit(f"(nearest: {id3_name(prediction.nearest)})", cells), style="dim")
+            return Text(fit(f"(nearest: {_genre(prediction.nearest)})", cells), style="dim")
         line = Text(bar(prediction.confidence), style=colour(prediction.genre))
         line.append(f" {prediction.confidence:4.0%}  ", style="default")
         for genre, probability in guesses[1 : self._guesses + 1]:
             line.append(
-                f"{fit(id3_name(genre), self._genre_cells - 1)} {probability:4.0%}  ", style="dim"
+                f"{fit(_genre(genre), self._genre_cells - 1)} {probability:4.0%}  ", style="dim"
             )
         return line
 
@@ -213,6 +215,11 @@ def bar(fraction: float) -> str:
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS)
 
 
+def _genre(genre: str | None, mix: Mapping[str, float] | None = None) -> str:
+    """The genre as people see it: its name may come from the model file of a stranger."""
+    return printable(shown(genre, mix))
+
+
 def _strip(timeline: list[Segment], cells: int) -> Text:
     """The whole track as one coloured line, each segment with its name where that fits."""
     from rich.text import Text
@@ -222,7 +229,7 @@ def _strip(timeline: list[Segment], cells: int) -> Text:
     for segment in timeline:
         # From rounded ends, not rounded lengths: the widths add up to the whole line.
         width = round(segment.end_s / total_s * cells) - round(segment.start_s / total_s * cells)
-        label = f"▏{shown(segment.genre)}"[:width] if width else ""
+        label = f"▏{_genre(segment.genre)}"[:width] if width else ""
         line.append(label.ljust(width), style=f"black on {colour(segment.genre)}")
     return line
 
@@ -235,6 +242,6 @@ def _changes(timeline: list[Segment]) -> Text:
         line.append(f"{clock(segment.start_s)} ", style="dim")
         # A high figure beside "unknown" would read as if it were good.
         confidence = f" {segment.confidence:.0%}" if segment.genre else ""
-        line.append(shown(segment.genre) + confidence, style=colour(segment.genre))
+        line.append(_genre(segment.genre) + confidence, style=colour(segment.genre))
         line.append("   ")
     return line
