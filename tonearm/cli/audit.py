@@ -65,11 +65,10 @@ def audit(
         print(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
         _print(found, count)
-    console.close(
-        "left out because they are unreadable, silent or too short",
+    datasets.close(
         found.failed,
-        damaged=found.damaged,
-        damaged_are=datasets.DAMAGED_ARE,
+        found.damaged,
+        headline="left out because they are unreadable, silent or too short",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from tonearm.training.dataset import DataSet, Encoding
 
 _NAMED = 3  # rows of a table without a file; the rest are counted
-# What the summary of a run says of damaged files.
-DAMAGED_ARE = "damaged, used as far as they can be read"
 
 
 def encoding(
@@ -304,6 +302,27 @@ def say_split(split: Split, made: Index) -> None:
             f"{len(left)} of {counted(len(made.tracks), 'track')} {are} in no subset of the split "
             f"{split.name} and not used: {', '.join(left[:3])}{', …' * (len(left) > 3)}."
         )
+
+
+def close(
+    failures: Iterable[tuple[str, str]],
+    damaged: Sequence[tuple[str, str]],
+    *,
+    headline: str = "could not be used and were left out",
+) -> None:
+    """The end of a run over a data set: name its files that failed or are damaged, and exit.
+
+    Parameters
+    ----------
+    failures : iterable of (path, reason)
+        Files that are not used.
+    damaged : sequence of (path, reason)
+        Files that are used as far as they can be read.
+    headline : str
+        Goes on from the number of files that failed.
+    """
+    damaged_are = "damaged, used as far as they can be read"
+    console.close(headline, failures, damaged=damaged, damaged_are=damaged_are)
 
 
 def players(root: Path, names: Sequence[str]) -> dict[str, bytes]:

@@ -81,11 +81,10 @@ def evaluate(
     console.caveat(result.evaluation_set.caveats())
     for each in result.results:
         console.caveat(result.caveats_of(each), about=f"{_shown(each.path)}: ")
-    console.close(
-        "could not be analysed and are not counted",
+    datasets.close(
         [*data_failures, *result.failed],
-        damaged=damaged,
-        damaged_are=datasets.DAMAGED_ARE,
+        damaged,
+        headline="could not be analysed and are not counted",
     )
 
 

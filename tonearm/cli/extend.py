@@ -65,12 +65,7 @@ def extend(
             _refuse_shared(found, checked)
             old = checked.once().tracks
         _extend(run, found.once(), old, save=save)
-    console.close(
-        "could not be used and were left out",
-        failures,
-        damaged=damaged,
-        damaged_are=datasets.DAMAGED_ARE,
-    )
+    datasets.close(failures, damaged)
 
 
 def _extend(run: heads.HeadRun, found: EmbeddedTracks, old: Tracks | None, *, save: bool) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from tonearm.cli import console, outputs
 from tonearm.cli.cluster import Engine, without_remarks
-from tonearm.cli.datasets import DAMAGED_ARE, given_before, prepare_audio
+from tonearm.cli.datasets import close, given_before, prepare_audio
 from tonearm.cli.progress_bar import Progress
 from tonearm.faults import Faults
 
@@ -95,7 +95,7 @@ def prepare(
             failures += _write_json(done.index, json_path)
     for genre, count in index.describe(done.index)["genres"].items():
         print(f"{console.printable(genre)}\t{count}")
-    console.close("could not be used", failures, damaged=done.damaged, damaged_are=DAMAGED_ARE)
+    close(failures, done.damaged, headline="could not be used")
 
 
 def _on_cluster(address: str | None) -> Outcomes:

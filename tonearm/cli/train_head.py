@@ -41,12 +41,7 @@ def train_head(data: Path, run: heads.HeadRun, *, split: str | None, seeds: int)
         chosen = splits.make(split, found.index)
         datasets.say_split(chosen, found.index)
         run.save(_fit_on_split(run, found, chosen), name=name, split=chosen)
-    console.close(
-        "could not be used and were left out",
-        failures,
-        damaged=damaged,
-        damaged_are=datasets.DAMAGED_ARE,
-    )
+    datasets.close(failures, damaged)
 
 
 def say_copies(found: EmbeddedTracks) -> None:

@@ -128,12 +128,7 @@ def train_network(data: Path, asked: Asked, *, split: str | None, jobs: int | No
         _keep(run, asked, default, wanted, split)
         train(run, resume=False)
         _show(Path(run.out))
-    console.close(
-        "could not be used and were left out",
-        failures,
-        damaged=damaged,
-        damaged_are=datasets.DAMAGED_ARE,
-    )
+    datasets.close(failures, damaged)
 
 
 def resume(output: Path, arch: str, epochs: int | None, device: str) -> None:
