@@ -332,10 +332,11 @@ def test_classifying_needs_no_encoder() -> None:
         (np.zeros((0, 2), np.float32), RATE, "is not audio"),
         (np.zeros(RATE, bool), RATE, "bool is not audio"),
         (np.full(RATE, 32_000.0), RATE, r"reach 32000; floats must lie in -1\.\.1"),
-        (np.zeros(RATE, np.float32), 0, "1,000 Hz or more, not 0"),
-        (np.zeros(RATE, np.float32), 44.1, "1,000 Hz or more, not 44.1"),
-        (np.zeros(RATE, np.float32), None, "1,000 Hz or more, not None"),
-        (np.zeros(RATE, np.float32), float("nan"), "1,000 Hz or more, not nan"),
+        (np.zeros(RATE, np.float32), 0, "1,000 to 6,144,000 Hz, not 0"),
+        (np.zeros(RATE, np.float32), 44.1, "1,000 to 6,144,000 Hz, not 44.1"),
+        (np.zeros(RATE, np.float32), 1e9, "1,000 to 6,144,000 Hz, not 1000000000"),
+        (np.zeros(RATE, np.float32), None, "1,000 to 6,144,000 Hz, not None"),
+        (np.zeros(RATE, np.float32), float("nan"), "1,000 to 6,144,000 Hz, not nan"),
     ],
 )
 def test_arrays_that_are_not_audio(

@@ -249,7 +249,9 @@ def test_what_cannot_be_begun_is_said_in_a_sentence(tonearm, tmp_path, monkeypat
     lines.write_text("a.mp3\n")
     assert "or a manifest" in tonearm("scan", "--on", "ray", "-o", tmp_path / "o").err
     assert "name the folder or URI" in tonearm("scan", "--on", "ray", lines).err
-    assert "needs --on ray" in tonearm("scan", lines, "-o", tmp_path / "o").err
+    for option in ("--output", "--address"):
+        said = tonearm("scan", lines, option, tmp_path / "o").err
+        assert option in said and "needs --on ray" in said
     gone = tonearm("scan", "--on", "ray", tmp_path / "gone", "-o", tmp_path / "o")
     assert (gone.code, gone.err) == (
         2,

@@ -20,6 +20,8 @@ from tonearm.audio.av_input import NO_HEADER
 from tonearm.audio.chain import open_ogg
 from tonearm.audio.ffmpeg import AvReader
 from tonearm.audio.reader import (
+    HIGHEST_HZ,
+    LOWEST_HZ,
     ArrayReader,
     AudioInfo,
     AudioReader,
@@ -62,8 +64,6 @@ _FINAL = frozenset({"protected", "no-audio-stream", "missing", "permission-denie
 _PADDING_S = 0.1
 # Piece of the end that is read to see that it is there.
 _TAIL_S = 0.2
-# Sample rates: from telephones down to 1 kHz, and up to DSD of sixteen times a CD's, decimated.
-_LOWEST_HZ, _HIGHEST_HZ = 1_000, 6_144_000
 _LEAST_BYTES = 24  # of a file with any sound: no header of a container is shorter
 # Piece that is decoded at once, and its samples at most: for rates far above 48 kHz.
 _BLOCK_S, _BLOCK_SAMPLES = 30.0, 1 << 22
@@ -311,11 +311,11 @@ def _first_reader(path: Path, head: bytes) -> AudioReader:
                 raise
             reasons.append(error.reason)
             continue
-        if not _LOWEST_HZ <= reader.info.sample_rate_hz <= _HIGHEST_HZ:
+        if not LOWEST_HZ <= reader.info.sample_rate_hz <= HIGHEST_HZ:
             reader.close()
             reason = (
                 f"states {reader.info.sample_rate_hz:,} samples a second. "
-                f"Tonearm reads {_LOWEST_HZ:,} to {_HIGHEST_HZ:,}. {DAMAGED}"
+                f"Tonearm reads {LOWEST_HZ:,} to {HIGHEST_HZ:,}. {DAMAGED}"
             )
             raise DecodeError(path, "not-audio", reason)
         return reader

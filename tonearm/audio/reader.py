@@ -19,6 +19,8 @@ from tonearm.files import why_unreadable
 Float32 = NDArray[np.float32]
 # More channels than any recording has (ambisonics of the seventh order): a header gone wrong.
 MOST_CHANNELS = 64
+# Sample rates: from telephones down to 1 kHz, and up to DSD of sixteen times a CD's, decimated.
+LOWEST_HZ, HIGHEST_HZ = 1_000, 6_144_000
 
 # Float files may exceed full scale; twice that is damage, and past it the encoder network, which
 # was pruned for the range of features that such samples give, would no longer be exact.

@@ -7,7 +7,6 @@ integers, which are scaled by their type's range.
 from __future__ import annotations
 
 import io
-import math
 import os
 import shutil
 import tempfile
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonearm.audio import ArrayReader, AudioReader, open_audio
-from tonearm.audio.reader import MOST_CHANNELS, Float32, mono
+from tonearm.audio.reader import HIGHEST_HZ, LOWEST_HZ, MOST_CHANNELS, Float32, mono
 from tonearm.errors import DecodeError
 from tonearm.files import is_url, why_unreadable
 
@@ -29,7 +28,6 @@ Source = str | os.PathLike[str] | IO[bytes] | NDArray[Any]
 
 # Floats may exceed full scale a little; ten times (+20 dB) are integers that nobody divided.
 _HIGHEST_FLOAT = 10.0
-_LOWEST_HZ = 1_000
 _TEXT: type[Any] = io.TextIOBase
 
 
@@ -169,9 +167,11 @@ def open_source(source: Source, sample_rate_hz: float | None = None) -> Iterator
 def _checked_rate(rate_hz: object) -> int:
     if isinstance(rate_hz, bool) or not isinstance(rate_hz, Real | None):
         raise TypeError(f"a sample rate is a number of Hertz, not {rate_hz!r}")
-    # Less is no music, but kilohertz by mistake; so written, NaN is refused too.
-    if rate_hz is None or not _LOWEST_HZ <= float(rate_hz) < math.inf:
-        raise ValueError(f"samples need a sample rate of {_LOWEST_HZ:,} Hz or more, not {rate_hz}")
+    # Less is kilohertz by mistake; so written, NaN is refused too.
+    if rate_hz is None or not LOWEST_HZ <= float(rate_hz) <= HIGHEST_HZ:
+        raise ValueError(
+            f"samples need a sample rate of {LOWEST_HZ:,} to {HIGHEST_HZ:,} Hz, not {rate_hz}"
+        )
     return int(float(rate_hz))
 
 

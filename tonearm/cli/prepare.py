@@ -55,7 +55,11 @@ def prepare(
     jobs: console.Jobs = None,
     on: Annotated[
         Engine | None,
-        typer.Option("--on", help="Prepare on a cluster (see docs/scale.md).", show_default=False),
+        typer.Option(
+            "--on",
+            help="Prepare on a cluster (see docs/scale.md). RAY_ADDRESS or --address names it.",
+            show_default=False,
+        ),
     ] = None,
     # Hidden, since it goes with --on alone, and Ray's RAY_ADDRESS says the same.
     address: Annotated[

@@ -76,7 +76,11 @@ def scan(
     ] = False,
     on: Annotated[
         Engine | None,
-        typer.Option("--on", help="Scan on a cluster (see docs/scale.md).", show_default=False),
+        typer.Option(
+            "--on",
+            help="Scan on a cluster (see docs/scale.md). RAY_ADDRESS or --address names it.",
+            show_default=False,
+        ),
     ] = None,
     output: Annotated[
         str | None,
@@ -110,7 +114,7 @@ def scan(
         scan_on_cluster(paths or (), cluster)
         return
     if output is not None or address is not None:
-        raise typer.BadParameter("needs --on ray", param_hint="--output")
+        raise typer.BadParameter("needs --on ray", param_hint="--output or --address")
     options = _Options(
         library=location(library),
         model=model,

@@ -116,7 +116,7 @@ class Table:
         line.append_text(self._confidence(result))
         line.append(f"{clock(result.duration_s or 0):>{_LENGTH_CELLS}}")
         self._console.print(line)
-        if result.note == "short":
+        if result.note and result.note != "silent":  # which the line itself says
             self._console.print(Text(f"  {NOTES[result.note]}", style="dim"))
         if result.timeline:
             self._console.print(_strip(result.timeline, self._strip_cells))

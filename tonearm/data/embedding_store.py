@@ -20,11 +20,12 @@ from tonearm.database import Database
 from tonearm.files import FileStatus
 
 SILENT = " silent INTEGER NOT NULL DEFAULT 0,"
+LOW_RATE = " low_rate INTEGER NOT NULL DEFAULT 0,"
 TABLES = f"""
 CREATE TABLE embeddings(
     key TEXT NOT NULL, encoder TEXT NOT NULL, duration_s REAL NOT NULL, warning TEXT,
     windows INTEGER NOT NULL, values_f16 BLOB NOT NULL, starts_f32 BLOB, texture_f16 BLOB,
-    texture_windows INTEGER,{SILENT} PRIMARY KEY(key, encoder)) WITHOUT ROWID;
+    texture_windows INTEGER,{SILENT}{LOW_RATE} PRIMARY KEY(key, encoder)) WITHOUT ROWID;
 CREATE TABLE analysed(
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     ctime_ns INTEGER NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL,
@@ -49,6 +50,8 @@ class StoredEmbeddings:
         What the second encoder gives.
     silent : bool
         Whether there is nothing but silence; False too if an earlier version stored the row.
+    low_rate : bool
+        Whether it was sampled at a lower rate than the encoder's; False as for ``silent``.
     """
 
     values: NDArray[np.float16]
@@ -57,6 +60,7 @@ class StoredEmbeddings:
     warning: str | None = None
     texture: NDArray[np.float16] | None = None
     silent: bool = False
+    low_rate: bool = False
 
 
 def texture_of(values: bytes | None, windows: int | None) -> NDArray[np.float16] | None:
@@ -119,12 +123,12 @@ class EmbeddingStore:
         """
         found = self._database.rows(
             "SELECT windows, values_f16, starts_f32, duration_s, warning, texture_f16,"
-            " texture_windows, silent FROM embeddings WHERE key = ? AND encoder = ?",
+            " texture_windows, silent, low_rate FROM embeddings WHERE key = ? AND encoder = ?",
             [key, encoder],
         )
         if not found:
             return None
-        windows, values, starts, duration_s, warning, *texture, silent = found[0]
+        windows, values, starts, duration_s, warning, *texture, silent, low_rate = found[0]
         return StoredEmbeddings(
             # Half precision, as stored; callers widen it before they compute.
             np.frombuffer(values, dtype=np.float16).reshape(windows, -1),
@@ -133,6 +137,7 @@ class EmbeddingStore:
             warning,
             texture_of(*texture),
             bool(silent),
+            bool(low_rate),
         )
 
     def put(self, key: str, encoder: str, made: StoredEmbeddings) -> None:
@@ -159,9 +164,9 @@ class EmbeddingStore:
             texture = (made.texture.astype(np.float16).tobytes(), len(made.texture))
         self._database.write(
             "INSERT OR REPLACE INTO embeddings(key, encoder, duration_s, warning, windows,"
-            " values_f16, starts_f32, texture_f16, texture_windows, silent)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*row, *texture, made.silent)],
+            " values_f16, starts_f32, texture_f16, texture_windows, silent, low_rate)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*row, *texture, made.silent, made.low_rate)],
         )
 
     def file(self, path: bytes, status: FileStatus) -> AnalysedFile | None:

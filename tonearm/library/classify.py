@@ -42,7 +42,10 @@ def classify_stored(model: Model, kept: StoredEmbeddings) -> Prediction:
         named,
         styles=model.styles_of(named.genre, windows),
         note=note_of(
-            silent=kept.silent, duration_s=kept.duration_s, window_s=model.features.window_s
+            silent=kept.silent,
+            low_rate=kept.low_rate,
+            duration_s=kept.duration_s,
+            window_s=model.features.window_s,
         ),
     )
 
@@ -82,7 +85,7 @@ def stored_sounds(
     """
     sql = (
         "SELECT s.id, s.genre, w.windows, w.values_f16, w.starts_f32, s.duration_s, w.texture_f16,"
-        " w.texture_windows, w.silent FROM sounds s JOIN models m ON m.id = s.model"
+        " w.texture_windows, w.silent, w.low_rate FROM sounds s JOIN models m ON m.id = s.model"
         " JOIN embeddings w ON w.key = s.key AND w.encoder = m.encoder"
         " WHERE s.id > ? AND (s.model IS NOT ? OR s.mix = '') AND m.encoder = ?"
         " ORDER BY s.id LIMIT ?"
@@ -100,7 +103,8 @@ def stored_sounds(
                     duration_s=duration_s,
                     texture=texture_of(*texture),
                     silent=bool(silent),
+                    low_rate=bool(low_rate),
                 ),
             )
-            for number, genre, windows, data, starts, duration_s, *texture, silent in rows
+            for number, genre, windows, data, starts, duration_s, *texture, silent, low_rate in rows
         ]

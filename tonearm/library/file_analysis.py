@@ -162,6 +162,7 @@ def _rounded(path: FilePath, embeddings: Embeddings) -> StoredEmbeddings:
         warning="; ".join(embeddings.warnings) or None,
         texture=None if embeddings.texture is None else embeddings.texture.astype(np.float16),
         silent=embeddings.silent,
+        low_rate=embeddings.low_rate,
     )
 
 

@@ -101,7 +101,8 @@ class Track:
     device, inode : int
         Which file it is, whatever its names: links have both in common.
     note : str or None
-        Why the genre is unknown or doubtful although the file is whole: ``silent`` or ``short``.
+        Why the genre is unknown or doubtful although the file is whole: ``silent``, ``low-rate`` or
+        ``short``.
 
     Examples
     --------

@@ -27,7 +27,9 @@ CREATE INDEX sounds_model ON sounds(model);
 CREATE TABLE roots(path BLOB PRIMARY KEY);
 """
 # As they were in version 2.
-_EMBEDDINGS_2 = embedding_store.TABLES.replace(embedding_store.SILENT, "")
+_EMBEDDINGS_2 = embedding_store.TABLES.replace(
+    embedding_store.SILENT + embedding_store.LOW_RATE, ""
+)
 # Version 1 kept the embeddings of each sound in a table of their own, without where they begin.
 _TO_VERSION_2 = f"""{_EMBEDDINGS_2};
 ALTER TABLE models RENAME COLUMN listener TO encoder;
@@ -47,10 +49,12 @@ ALTER TABLE sounds ADD COLUMN note TEXT;
 ALTER TABLE sounds ADD COLUMN mix TEXT;
 UPDATE sounds SET mix = '' WHERE genre IS NULL AND duration_s >= {LONG_S}
 """  # noqa: S608
+# Nor did version 3 keep that a sound was sampled at a low rate.
+_TO_VERSION_4 = f"ALTER TABLE embeddings ADD COLUMN {embedding_store.LOW_RATE.strip(' ,')}"
 SCHEMA = Schema(
     "library",
     application_id=0x544F4E45,  # "TONE"
-    version=3,
+    version=4,
     tables=_TABLES,
     remedy="run `tonearm scan FOLDER`",
     later=(
@@ -60,5 +64,5 @@ SCHEMA = Schema(
         # Folders that the last walk found on another disk than the folder above them.
         "CREATE TABLE IF NOT EXISTS mounts(path BLOB PRIMARY KEY)"
     ),
-    upgrades=(_TO_VERSION_2, _TO_VERSION_3),
+    upgrades=(_TO_VERSION_2, _TO_VERSION_3, _TO_VERSION_4),
 )

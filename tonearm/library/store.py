@@ -360,8 +360,8 @@ class Library(Database):
             " pooled = excluded.pooled RETURNING id",
             columns,
         )[0][0]
-        silent = prediction.note == "silent"
-        made = StoredEmbeddings(windows, starts_s, duration_s, warning, texture, silent)
+        silent, low_rate = prediction.note == "silent", prediction.note == "low-rate"
+        made = StoredEmbeddings(windows, starts_s, duration_s, warning, texture, silent, low_rate)
         self.embeddings.put(key, encoder, made)
         return int(number)
 

@@ -293,6 +293,7 @@ def _embeddings(values: dict[str, Any]) -> StoredEmbeddings | None:
         warning=values["warning"],
         texture=texture_of(values["texture_f16"], values["texture_windows"]),
         silent=values.get("note") == "silent",
+        low_rate=values.get("note") == "low-rate",
     )
 
 

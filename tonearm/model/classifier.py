@@ -200,6 +200,7 @@ class Classifier:
             warnings=embeddings.warnings,
             note=note_of(
                 silent=embeddings.silent,
+                low_rate=embeddings.low_rate,
                 duration_s=embeddings.duration_s,
                 window_s=self.model.features.window_s,
             ),

@@ -61,6 +61,8 @@ class Embeddings:
         What the second encoder's filters gave, before they became texture: for reasons alone.
     silent : bool
         Whether all windows are digital silence.
+    low_rate : bool
+        Whether it was sampled at a lower rate than the encoder's, so that high notes are missing.
     """
 
     values: Float32
@@ -73,6 +75,7 @@ class Embeddings:
     texture_starts_s: NDArray[np.float64] | None = None
     modulations: Float32 | None = None
     silent: bool = False
+    low_rate: bool = False
 
     def tags(self) -> dict[str, float]:
         """Mean of each named number over the track, highest first; empty without names.
@@ -200,6 +203,7 @@ class Encoder:
             names=self._model.embedding_names,
             warnings=(warning,) if warning else (),
             silent=silent,
+            low_rate=info.sample_rate_hz < self._spec.sample_rate_hz,
             **fields,
         )
 

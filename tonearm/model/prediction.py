@@ -27,17 +27,20 @@ SCHEMA_FILE = Path(__file__).with_name("prediction.schema.json")
 # Why an answer is unknown or doubtful although nothing is wrong with the file, for people.
 NOTES = {
     "silent": "silent: there is nothing to classify",
+    "low-rate": "sampled at a lower rate than the model needs, so its genre is doubtful",
     "short": "shorter than the model needs, so its genre is doubtful",
 }
 
 
-def note_of(*, silent: bool, duration_s: float, window_s: float) -> str | None:
+def note_of(*, silent: bool, low_rate: bool, duration_s: float, window_s: float) -> str | None:
     """Why an answer is unknown or doubtful although the file is whole, a key of ``NOTES``.
 
     Parameters
     ----------
     silent : bool
         Whether there is nothing but silence.
+    low_rate : bool
+        Whether it was sampled at a lower rate than the model's.
     duration_s : float
         Length of the track.
     window_s : float
@@ -45,6 +48,8 @@ def note_of(*, silent: bool, duration_s: float, window_s: float) -> str | None:
     """
     if silent:
         return "silent"
+    if low_rate:
+        return "low-rate"
     return "short" if duration_s < window_s else None
 
 
@@ -81,7 +86,8 @@ class Prediction:
         What was wrong with the file although it could be analysed.
     note : str or None
         Why the answer is unknown or doubtful although the file is whole, a key of ``NOTES``:
-        ``silent``, or ``short`` for less than a window of the model (3 s for the built-in one).
+        ``silent``, ``low-rate`` for less than the model's sample rate (16 kHz for the built-in
+        one), or ``short`` for less than a window of the model (3 s).
     """
 
     genre: str | None

@@ -57,7 +57,7 @@ class TrackRow(BaseModel):
     duration_s: float | None
     review: ReviewRow | None
     warning: str | None = Field(description="What is damaged")
-    note: Literal["silent", "short"] | None = Field(
+    note: Literal["silent", "low-rate", "short"] | None = Field(
         description="Why the genre is unknown or doubtful although the file is whole"
     )
     error: FileError | None

@@ -24,7 +24,7 @@ const SILENT = "Tonearm does not answer: is `tonearm serve` still running?";
  * @property {?number} duration_s
  * @property {?{verdict: string, genre: ?string}} review
  * @property {?string} warning
- * @property {?string} note "silent" or "short", where there was little to classify
+ * @property {?string} note "silent", "low-rate" or "short", where there was little to classify
  * @property {?{kind: string, message: string}} error
  */
 
@@ -62,7 +62,7 @@ const SILENT = "Tonearm does not answer: is `tonearm serve` still running?";
  * @property {Record<string, number>} [mix] shares of its genres, where it changes between them
  * @property {number} duration_s
  * @property {Segment[]} timeline
- * @property {?string} [note] "silent" or "short", where there was little to classify
+ * @property {?string} [note] "silent", "low-rate" or "short", where there was little to classify
  * @property {string[]} [warnings]
  * @property {{kind: string, message: string}} [error]
  */

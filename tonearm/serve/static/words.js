@@ -12,8 +12,18 @@ import { kindOf, nameOf } from "./genres.js";
  * @property {?number} [confidence]
  * @property {Record<string, number>} [probabilities]
  * @property {?Record<string, number>} [mix] shares of its genres, where it changes between them
- * @property {?string} [note] "silent", or "short" where it is too short to be reliable
+ * @property {?string} [note] why it is no more than a guess: "silent", "low-rate" or "short"
  */
+
+/**
+ * Notes after which a genre is still named.
+ *
+ * @type {Record<string, string>}
+ */
+const DOUBTS = {
+  "low-rate": "sampled at too low a rate to be reliable",
+  short: "too short to be reliable",
+};
 
 /**
  * "likely jazz, maybe blues"; of a mix "jazz 60 %, pop 40 %".
@@ -24,8 +34,8 @@ import { kindOf, nameOf } from "./genres.js";
 export function verdict(prediction) {
   if (prediction.note === "silent") return "silent: there is nothing to classify";
   if (prediction.mix) return shares(prediction.mix);
-  const words = likely(prediction);
-  return prediction.note === "short" ? `${words}; too short to be reliable` : words;
+  const doubt = prediction.note && DOUBTS[prediction.note];
+  return likely(prediction) + (doubt ? `; ${doubt}` : "");
 }
 
 /** @param {Said} prediction */
