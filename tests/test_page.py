@@ -97,6 +97,25 @@ def test_more_than_five_files_are_a_table(page, many, tmp_path):
     assert rows[0] == "file,title,artist,genre,nearest,confidence" and len(rows) == 7
 
 
+def test_a_table_of_files_says_why_one_is_bad_and_which_are_silent_or_too_short(
+    page, many, tmp_path
+):
+    import numpy as np
+
+    silent = wav(tmp_path / "silent.wav", np.zeros((44_100 * 5, 2), dtype=np.float32))
+    short = wav(tmp_path / "short.wav", 0.2 * music(0, 1))
+    songs = [wav(tmp_path / f"{i}.wav", music(i, 3)) for i in range(4)]
+    (tmp_path / "cover.mp3").write_bytes(b"no music at all, but a few words of text")
+    page.goto(many)
+    page.set_input_files("#files", [tmp_path / "cover.mp3", silent, short, *songs])
+    expect(page.locator(".summary")).to_contain_text("6 of 7 files analysed", timeout=60_000)
+    cards = page.locator(".card")
+    expect(cards.nth(0).locator(".verdict")).to_be_visible()
+    expect(cards.nth(0).locator(".verdict")).to_contain_text("text, not sound")
+    expect(cards.nth(1).locator(".what")).to_have_text("Silent")
+    expect(cards.nth(2).locator(".what")).not_to_have_text("Unknown")
+
+
 def test_a_bad_file_and_an_unknown_sound_look_different(page, many, tmp_path):
     import numpy as np
 

@@ -1,5 +1,6 @@
 """Keys on the page: each means the same from one day to the next, and none is lost on the way."""
 
+
 import pytest
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
@@ -131,3 +132,16 @@ def test_what_would_be_written_is_seen_at_any_zoom_before_enter_writes_it(review
     expect(dialog).to_have_count(0)
     page.keyboard.press("?")
     expect(dialog.get_by_role("heading", name="Keys")).to_be_in_viewport()
+
+
+def test_a_name_that_players_would_split_is_refused_in_words(reviewing):
+    page = reviewing
+    page.keyboard.press("c")
+    page.keyboard.type("dub;ska")
+    page.keyboard.press("Enter")
+    field = page.get_by_label("Type any genre")
+    why = field.evaluate("(field) => field.validationMessage")
+    assert why == "One genre, without ; , | \\: players split names there."
+    field.fill("dub")
+    page.keyboard.press("Enter")
+    expect(page.locator(".place")).to_have_text("2 of 30")

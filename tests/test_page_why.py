@@ -129,7 +129,7 @@ def test_dropped_files_are_kept_in_the_library(page, few):
     page.get_by_role("button", name="Keep all in library").click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^Keep in .*music")).click()
     expect(page.locator(".toast").last).to_contain_text(
-        "2 files kept in the library; 1 was there already.", timeout=40_000
+        "1 file copied into the library; 1 was in the library already.", timeout=40_000
     )
     expect(page.get_by_role("button", name="In the library").first).to_be_disabled()
     assert [path.name for path in (folder / "Tonearm").iterdir()] == ["new.wav"]

@@ -1,11 +1,11 @@
 // One file on its way, and what it is.
 import { predict } from "./api.js";
 import { asError, bar, button, clock, el, percent } from "./dom.js";
-import { badge, kindOf, nameOf, swatch } from "./genres.js";
+import { badge, kindOf, swatch } from "./genres.js";
 import { makePicture } from "./picture.js";
 import * as player from "./player.js";
 import { drawReasons } from "./reasons.js";
-import { verdict, lower } from "./words.js";
+import { kindWords, lower, verdict } from "./words.js";
 
 /** @typedef {import("./api.js").Prediction} Prediction */
 /** @typedef {import("./api.js").About} About */
@@ -128,7 +128,7 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
    */
   function showVerdict(values, note = "") {
     node.className = kindOf(values) ? "card" : "card unknown";
-    title.textContent = nameOf(kindOf(values));
+    title.textContent = kindWords(values);
     words.textContent = `${inWords(values)}${note}`;
     icon.replaceChildren(swatch(kindOf(values), "large"));
     const meter = el("meter", { min: 0, max: 1, "aria-label": "Confidence" });

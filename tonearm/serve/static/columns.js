@@ -1,6 +1,7 @@
 // The columns of the list, and which of them a person chose.
 import { bar, clock, el, percent } from "./dom.js";
 import { badge, kindOf, nameOf } from "./genres.js";
+import { kindWords } from "./words.js";
 
 /** @typedef {import("./api.js").Track} Track */
 /** @typedef {import("./dom.js").Child} Child */
@@ -24,7 +25,7 @@ function bySound(row) {
   if (row.error) return el("span", { class: "quiet" }, "unreadable");
   const kind = kindOf(row);
   if (kind) return badge(kind);
-  const text = `Unknown (${nameOf(row.nearest)}?)`;
+  const text = row.note ? kindWords(row) : `Unknown (${nameOf(row.nearest)}?)`;
   const unknown = badge(null, text);
   unknown.title = text; // a narrow column cuts it
   return unknown;

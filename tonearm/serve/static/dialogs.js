@@ -1,6 +1,6 @@
 // Dialogs: another genre, a question, some of many, the keys.
 import { button, el } from "./dom.js";
-import { choices, keyOf, nameOf, namePattern, swatch } from "./genres.js";
+import { choices, keyOf, nameFault, nameOf, namePattern, swatch } from "./genres.js";
 import { areOn, switchKeys } from "./keys.js";
 
 /** @typedef {import("./dom.js").Child} Child */
@@ -73,6 +73,8 @@ export function askGenre(nearest) {
     /** Enter takes the first that fits; "Electro" is a genre, too, not only half of one. */
     function narrow() {
       const [text, fit] = [typed.value.trim(), fitting()];
+      // The browser's own words are in its language, and do not say what fits.
+      typed.setCustomValidity(typed.validity.patternMismatch ? nameFault() : "");
       for (const { genre, node } of found)
         node.classList.toggle("faint", Boolean(text) && !fit.includes(genre));
       use.disabled = !text;

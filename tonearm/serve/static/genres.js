@@ -146,6 +146,14 @@ export const kindOf = (row) => row.genre ?? (row.mix ? MIX : null);
 export const namePattern = () => `[^${splitting.replace(/./g, "\\$&")}]+`;
 
 /**
+ * What is wrong with a name that does not fit {@link namePattern}.
+ *
+ * @returns {string}
+ */
+export const nameFault = () =>
+  `One genre, without ${[...splitting].join(" ")}: players split names there.`;
+
+/**
  * The name of a genre as people write it; of one that the server has not heard of, as it was typed.
  *
  * @param {?string} [genre] "Unknown" where there is none

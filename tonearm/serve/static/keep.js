@@ -35,9 +35,15 @@ export async function keepFiles(files) {
   if (!done.length) return done;
   const kept = done.length - there;
   if (kept) await runJob("/scan");
-  const known = there ? `; ${number(there)} ${there === 1 ? "was" : "were"} there already` : "";
-  toast(`${count(done.length, "file")} kept in the library${known}.`);
+  toast(inWords(kept, there));
   return done;
+}
+
+/** @param {number} kept files @param {number} there those that the library had */
+function inWords(kept, there) {
+  const copied = kept ? `${count(kept, "file")} copied into the library` : "Nothing copied";
+  if (!there) return `${copied}.`;
+  return `${copied}; ${number(there)} ${there === 1 ? "was" : "were"} in the library already.`;
 }
 
 /**
@@ -49,7 +55,9 @@ export async function keepFiles(files) {
  */
 async function askFolder(files, folders) {
   const some = count(files.length, "file");
-  const words = `${some} will be copied into a folder named Tonearm and scanned.`;
+  const words =
+    `${some} will be copied into a folder named Tonearm and scanned, except sounds that the ` +
+    "library has already.";
   const answers = folders.map((folder, i) => ({
     name: String(i),
     text: `Keep in ${folder}`,

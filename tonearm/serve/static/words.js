@@ -38,6 +38,18 @@ export function verdict(prediction) {
   return likely(prediction) + (doubt ? `; ${doubt}` : "");
 }
 
+/**
+ * What something is, in a word or two: of silence, and of a moment, no genre is a guess.
+ *
+ * @param {Said} said
+ * @returns {string}
+ */
+export function kindWords(said) {
+  const kind = kindOf(said);
+  if (kind) return nameOf(kind);
+  return said.note === "silent" ? "Silent" : said.note === "short" ? "Too short" : nameOf(null);
+}
+
 /** @param {Said} prediction */
 function likely({ genre, nearest, confidence, probabilities }) {
   const first = lower(nearest);
@@ -63,13 +75,15 @@ export const shares = (mix) =>
     .join(", ");
 
 /**
- * "jazz, 87 %"; "mix" and "unknown" alone.
+ * "jazz, 87 %"; "mix", "unknown", "silent" and "too short" alone.
  *
  * @param {Said} said
  * @returns {string}
  */
 export const inShort = (said) =>
-  said.genre ? `${lower(said.genre)}, ${percent(said.confidence ?? 0)}` : lower(kindOf(said));
+  said.genre
+    ? `${lower(said.genre)}, ${percent(said.confidence ?? 0)}`
+    : kindWords(said).toLowerCase();
 
 /**
  * The name of a genre within a sentence.
