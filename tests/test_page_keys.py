@@ -1,6 +1,5 @@
 """Keys on the page: each means the same from one day to the next, and none is lost on the way."""
 
-
 import pytest
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
