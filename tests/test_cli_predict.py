@@ -235,3 +235,15 @@ def test_a_crash_costs_its_file_alone(
         assert [row["genre"] for row in others] == after
         assert "a low.wav made its decoder crash" in run.err
     assert [path.name for path in tmp_path.iterdir() if ".part" in path.name] == []
+
+
+@pytest.mark.parametrize("option", ["--model", "--files-from"])
+def test_what_a_run_reads_is_not_written_over(
+    tonearm: Command, music: Path, tmp_path: Path, model_path: Path, option: str
+) -> None:
+    kept = tmp_path / "kept"
+    content = model_path.read_bytes() if option == "--model" else bytes(music / "a low.wav")
+    kept.write_bytes(content)
+    run = tonearm("predict", music, option, kept, "-o", kept)
+    assert run.code == 2 and f"is what {option} names" in " ".join(run.err.split())
+    assert kept.read_bytes() == content

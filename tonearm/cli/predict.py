@@ -112,6 +112,10 @@ def predict(
     own = [path for path in paths or () if _same_file(path, output)]
     if own and not (own[0].is_dir() and output_format in _OF_ONE_TIMELINE):
         raise typer.BadParameter("is one of the files to analyse", param_hint="--output")
+    # A model that was trained for hours, or a list that somebody made, cannot be made again.
+    for named, option in ((model, "--model"), (files_from, "--files-from")):
+        if named is not None and _same_file(Path(named), output):
+            raise typer.BadParameter(f"is what {option} names", param_hint="--output")
     failures, damaged, unwritten = Faults(), Faults(), Faults()
     files = _files(paths or [], files_from, failures)
     root = _common_folder(files)
