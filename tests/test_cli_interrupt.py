@@ -56,6 +56,8 @@ def test_interrupt_keeps_what_was_done(
     part = tmp_path / "out.part"
     assert run.err.startswith(f"{out} is as it was; what was analysed so far is in {part}\n")
     assert out.read_text() == "yesterday's" and part.read_text() == text
+    tonearm("predict", music, "-f", form, "-o", out)
+    assert (tmp_path / "out2.part").read_text() == text
 
 
 @posix

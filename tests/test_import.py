@@ -81,6 +81,7 @@ def test_an_import_takes_what_another_model_says(scanned, tonearm, tmp_path, mod
     for imported, kept in ("3 imported", ""), ("0 imported", ", 3 known and unchanged"):
         run = tonearm("import", table(tmp_path), *place)
         assert run.out == f"4 files: {imported}{kept}, 1 with an error\n"
+        assert ("stay until the next scan" in run.err) is (not kept)
         assert "Polka" in listed_as(scanned / "a low.wav", tonearm, place)
 
 

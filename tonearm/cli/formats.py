@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,11 +30,11 @@ _CSV_COLUMNS = (
 
 
 @contextmanager
-def open_writer(form: str, output: Path | None, view: View, *, count: int) -> Iterator[Writer]:
+def open_writer(form: str, output: Path | None, view: View, *, total: int) -> Iterator[Writer]:
     """A function that writes one result; what was written is whole also after Ctrl-C.
 
     With ``output`` everything takes the place of that file at the end. A timeline of a track that
-    could not be read leaves it as it was, and so do fewer results than ``count``: they lie next to
+    could not be read leaves it as it was, and so do fewer results than ``total``: they lie next to
     it then.
 
     Parameters
@@ -44,7 +45,7 @@ def open_writer(form: str, output: Path | None, view: View, *, count: int) -> It
         The file to write; None is stdout.
     view : View
         What a table shows of each file.
-    count : int
+    total : int
         How many results there are, if nothing interrupts.
     """
     if output is None:
@@ -53,12 +54,15 @@ def open_writer(form: str, output: Path | None, view: View, *, count: int) -> It
         return
     predicted = written = 0
     was_there = output.is_file()
-    part = output.with_name(f"{output.name}.part")
+    # Tonearm names this file, so it replaces none.
+    endings = chain([""], map(str, count(2)))
+    numbered = (output.with_name(f"{output.name}{ending}.part") for ending in endings)
+    part = next(name for name in numbered if not name.exists())
 
     def place() -> Path | None:
         if not predicted and form in FORMATS:
             return None
-        return part if was_there and written < count else output
+        return part if was_there and written < total else output
 
     with writing(output, TonearmError):
         with (

@@ -52,11 +52,13 @@ def import_tracks(
         Library(location(library), write=True) as opened,
         Progress(len(files), unit="tables") as bar,
     ):
+        known = {model.sha256 for model in opened.models()}
         try:
             import_rows(opened, _batches(files, bar), mapping=mapping, result=result)
         except KeyboardInterrupt:
             interrupted = True
         placed = next(opened.strays(), None) is None
+        others = [model.name for model in opened.models() if model.sha256 not in known]
     print(_summary(result))
     if result.unplaced:
         more = result.unplaced_count - len(result.unplaced)
@@ -68,6 +70,12 @@ def import_tracks(
         console.say(
             "Later scans look at these files, but for new ones only in folders that were scanned "
             "here: `tonearm scan FOLDER`, once."
+        )
+    if known and others:
+        named = " and ".join(map(console.printable, others))
+        console.say(
+            f"The answers of {named} stay until the next scan, which classifies everything by the "
+            "model of the last scan here, unless --model names the file of another."
         )
     if interrupted:
         console.say(

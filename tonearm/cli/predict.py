@@ -147,7 +147,7 @@ def predict(
         # The writer before the bar: the stack closes the bar first, so that it is gone when a table
         # ends.
         write = in_folder or stack.enter_context(
-            open_writer(output_format, output, view, count=len(files))
+            open_writer(output_format, output, view, total=len(files))
         )
         progress = stack.enter_context(Progress(len(files), unit="files"))
         # In the order of the files, whichever is ready first: two runs can be compared line by
