@@ -97,11 +97,22 @@ def test_a_picture_says_why_it_is_empty_and_its_parts_begin_with_what_is_seen(pa
     assert "It is damaged: no spectrogram." in page.evaluate("() => window.drawn")
     part = page.locator(".parts button").nth(1)
     expect(part).to_have_accessible_name("Rock 5:00–10:00, 90 %: play from there")
-    assert part.inner_text().split() == ["Rock", "5:00–10:00"]
+    assert part.text_content() == "Rock 5:00–10:00"
     slider = page.get_by_role("slider", name="Position in a mix")
     for key, at in (("PageUp", 60), ("PageUp", 120), ("PageDown", 60), ("ArrowRight", 65)):
         slider.press(key)
         expect(slider).to_have_attribute("aria-valuenow", str(at))
+
+
+def test_a_similar_track_is_called_by_all_that_is_seen_of_it(page, thirty):
+    """Who speaks to a computer names a button by its text."""
+    page.goto(f"{thirty}/#list")
+    told(page, "30 tracks shown")
+    for _ in range(20):  # as many as there are similar ones among
+        page.keyboard.press("r")
+    page.locator(".row").nth(1).click()
+    similar = page.locator(".like button").filter(has_text="rejected").first
+    expect(similar).to_have_accessible_name(re.compile("^Play .+ – .+ ✗ rejected$"))
 
 
 def test_every_column_of_the_runs_has_a_heading(page, thirty):

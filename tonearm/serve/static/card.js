@@ -33,7 +33,7 @@ let numbers = 0;
  * A card for a file.
  *
  * @param {File} file
- * @param {{onremove: (card: Card) => void, onkeep: (card: Card) => void, onanswer: () => void}} how
+ * @param {Record<"onremove" | "onkeep" | "onanswer", (card: Card) => void>} how
  * @returns {Card}
  */
 export function makeCard(file, { onremove, onkeep, onanswer }) {
@@ -161,7 +161,7 @@ export function makeCard(file, { onremove, onkeep, onanswer }) {
     picture.setTimeline(values.timeline, values.duration_s);
     body.append(details(values));
     describe();
-    onanswer();
+    onanswer(card);
   }
 
   /** All probabilities, styles and moods, for who wants them. @param {Prediction} values */

@@ -271,11 +271,9 @@ export function makeDetail(how) {
     if (!tracks.length) return [];
     const rows = tracks.map((row) => {
       const sound = soundOf(row, () => onopen(row));
-      const start = button("", () => player.toggle(sound), {
-        class: "part",
-        "aria-label": `Play ${sound.title}`,
-      });
-      start.append(badge(kindOf(row), sound.title), saidOf(row));
+      const start = button("", () => player.toggle(sound), { class: "part" });
+      start.append(badge(kindOf(row), sound.title), " ", saidOf(row));
+      start.setAttribute("aria-label", `Play ${start.textContent.trim()}`);
       return el("li", {}, start);
     });
     return [el("h3", {}, "Sounds like"), el("ul", {}, ...rows)];

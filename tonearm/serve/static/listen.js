@@ -142,7 +142,8 @@ export function makeListen() {
   /** @param {File[]} found */
   function add(found) {
     const onkeep = (/** @type {Card} */ card) => keepCards([card]).catch(fail);
-    const made = found.map((file) => makeCard(file, { onremove: gone, onkeep, onanswer: update }));
+    const onanswer = (/** @type {Card} */ card) => (update(), tell(card));
+    const made = found.map((file) => makeCard(file, { onremove: gone, onkeep, onanswer }));
     cards.push(...made);
     waiting.push(...made);
     list.append(...made.map((card) => card.node));
@@ -177,7 +178,7 @@ export function makeListen() {
       card.analyse().finally(() => {
         busy -= 1;
         update();
-        tell(card);
+        if (card.failed) tell(card);
         work();
       });
     }

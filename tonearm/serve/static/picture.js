@@ -212,7 +212,7 @@ export function makePicture({ label, onseek }) {
       // It begins with what is seen, so that who speaks to a computer can say it.
       const name = `${nameOf(part.genre)} ${words}, ${percent(part.confidence)}: play from there`;
       const jump = button("", () => onseek(part.start_s), { "aria-label": name, class: "part" });
-      jump.append(badge(part.genre), el("span", { class: "when" }, words));
+      jump.append(badge(part.genre), " ", el("span", { class: "when" }, words));
       parts.append(el("li", {}, jump));
     }
   }
