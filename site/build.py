@@ -199,7 +199,7 @@ def rules() -> dict[str, Any]:
         "silent_peak": track.SILENT_PEAK,
         "change_cost": segments.CHANGE_COST,
         "minimum_s": segments.MINIMUM_S,
-        "least_state": segments._LEAST_PROBABILITY,
+        "least_state": segments.LEAST_PROBABILITY,
         "gap_hops": segments._GAP_HOPS,
         "least_vote": votes.LEAST_PROBABILITY,
         "least_odds": out_of_domain.LEAST_ODDS,
@@ -217,7 +217,7 @@ def rules() -> dict[str, Any]:
             "least_others": mix._LEAST_OTHERS,
             "doubt": mix._DOUBT,
             "most_unknown": mix._MOST_UNKNOWN,
-            "least_probability": mix._LEAST_PROBABILITY,
+            "least_probability": segments.LEAST_PROBABILITY,
         },
         "reasons": {
             "tags": reasons._TAGS,

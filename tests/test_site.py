@@ -24,7 +24,7 @@ from tonearm.model.classifier import Classifier
 from tonearm.model.mix import with_mix
 from tonearm.model.multi_label import MultiLabelHead
 from tonearm.model.prediction import Prediction
-from tonearm.timeline.segments import segments
+from tonearm.timeline.segments import LEAST_PROBABILITY, segments
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {
@@ -301,6 +301,12 @@ def test_what_stands_for_the_server_has_all_that_views_import():
     server = (build.PAGE / "api.js").read_text(encoding="utf-8")
     here = (ROOT / "site" / "api.js").read_text(encoding="utf-8")
     assert set(names.findall(server)) <= set(names.findall(here))
+
+
+def test_the_numbers_that_the_page_needs_are_those_of_the_program():
+    """Without Node too: a constant that is renamed would break the build alone."""
+    rules = build.rules()
+    assert rules["least_state"] == rules["mix"]["least_probability"] == LEAST_PROBABILITY
 
 
 def test_a_head_that_the_page_does_not_understand_is_refused():
