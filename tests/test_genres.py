@@ -30,6 +30,10 @@ from tonearm.library.overview import known_genres
         ("EBM", "EBM"),
         ("iTunes finds", "iTunes finds"),
         ("Drum'N'Bass", "Drum'N'Bass"),
+        # Players would split these into two.
+        ("rock;pop", "Rock Pop"),
+        ("Folk, World | Country", "Folk World Country"),
+        (";", ";"),
     ],
 )
 def test_names_for_people_and_tags(genre, name):

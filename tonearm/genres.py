@@ -120,16 +120,36 @@ def is_reserved(name: str) -> bool:
     return key(name) in {key(UNKNOWN), key(MIX)}
 
 
+def unsplit(name: str) -> str:
+    """A name without the characters at which players split it into several genres.
+
+    Parameters
+    ----------
+    name : str
+        The name of a genre.
+
+    Examples
+    --------
+    >>> unsplit("Folk, World, & Country")
+    'Folk World & Country'
+    """
+    if not any(each in SPLITTING for each in name):
+        return name
+    plain = "".join(" " if each in SPLITTING else each for each in name)
+    return " ".join(plain.split()) or name
+
+
 def id3_name(genre: str) -> str:
     """Spell ``genre`` for people and tags: ``hiphop`` becomes ``Hip-Hop``.
 
     A name with a capital letter was written by a person and stays as it is. Every word of any other
-    name gets a capital.
+    name gets a capital. No name keeps what players would split it at.
 
     Parameters
     ----------
     genre : str
     """
+    genre = unsplit(genre)
     # "EDM" or "Drum'n'Bass" would lose by any rule of ours.
     if any(map(str.isupper, genre)):
         return genre

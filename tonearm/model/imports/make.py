@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tonearm import __version__
 from tonearm.errors import ModelError, counted
 from tonearm.features import FeatureSpec
-from tonearm.genres import BUILTIN_GENRES, SPLITTING, find
+from tonearm.genres import BUILTIN_GENRES, find, unsplit
 from tonearm.model.file import Model
 from tonearm.model.imports.graph import Graph, Port
 from tonearm.model.imports.layers import chain
@@ -139,8 +139,7 @@ def label_of(genre: str) -> str:
     if known := find(genre, BUILTIN_GENRES):
         return known
     # Players would split `Funk / Soul` into two genres.
-    plain = "".join(" " if each in SPLITTING else each for each in genre.replace("/", "&"))
-    return " ".join(plain.split())
+    return " ".join(unsplit(genre.replace("/", "&")).split())
 
 
 def notices(sources: Sequence[Metadata]) -> str:
