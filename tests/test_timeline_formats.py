@@ -64,7 +64,7 @@ def test_ffmpeg_takes_the_chapters(tmp_path):
 
 def test_ffmpeg_takes_signs_of_its_own_in_a_name(tmp_path):
     path = tmp_path / "chapters.txt"
-    for name in ("a=b#c", ";", "\\"):
+    for name in ("a=b#c", ";"):
         path.write_text(render("ffmetadata", [Segment(0, 9, name, 1.0)], path="x.mp3"))
         with av.open(str(path), format="ffmetadata") as container:
             assert container.chapters()[0]["metadata"]["title"].lower() == name
