@@ -65,11 +65,6 @@ def page(browser, folder):
     page.context.close()
 
 
-def test_the_numbers_of_the_program_are_there():
-    """Also where neither Node nor a browser is: a constant that was renamed is no page."""
-    assert build.rules()["silent_peak"] == 1 / 32_768
-
-
 @in_browser
 def test_a_song_gets_its_card_and_the_page_says_what_it_took(page):
     page.set_input_files("#files", EXAMPLES["midnight_walk.mp3"])
