@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -215,14 +216,20 @@ def test_a_cluster_that_cannot_be_reached_is_named(tonearm, tmp_path, monkeypatc
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", refuse)
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)  # Ray sets it where it starts a cluster
-    where = ("-o", tmp_path / "out", "--address", "10.0.0.1:6379")
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = f"127.0.0.1:{listener.getsockname()[1]}"
+    where = ("-o", tmp_path / "out", "--address", address)
     run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", *where)
     assert run.code == 2
-    said = "tonearm: no Ray cluster at 10.0.0.1:6379: The current node timed out"
+    said = f"tonearm: no Ray cluster at {address}: The current node timed out"
     assert f"{said}. If one runs there, it may want the token" in run.err
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", *where)
     assert f"{said}\n" in run.err, "it has the token"
+    listener.close()  # Ray itself would wait for ever
+    run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", *where)
+    assert run.code == 2
+    assert run.err == f"tonearm: no Ray cluster at {address}: Connection refused\n"
     assert not (tmp_path / "out").exists(), "nothing was begun"
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     run = tonearm("scan", "--on", "ray", tmp_path / "a.txt", "-o", tmp_path / "out")
@@ -237,10 +244,10 @@ def test_a_cluster_that_cannot_be_reached_is_named(tonearm, tmp_path, monkeypatc
 def test_a_cluster_without_a_node_is_waited_for_aloud(monkeypatch, caplog):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(engine, "_PATIENCE_S", 0.1)
-    waiting = "still waiting for a node of the Ray cluster 10.0.0.1:6379; Ctrl-C ends"
+    waiting = "still waiting for a node of the Ray cluster auto; Ctrl-C ends"
     monkeypatch.setattr(ray, "init", lambda **_: wait_until(lambda: waiting in caplog.messages))
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    with engine.cluster("10.0.0.1:6379"):
+    with engine.cluster("auto"):
         assert caplog.messages == [waiting]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ _MOST_WORKERS = 10_000
 _DEATHS_AT_START = 20
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _LOCKED = "If one runs there, it may want the token of ~/.ray/auth_token: set RAY_AUTH_MODE=token"
+_ANSWER_S = 20.0
 _ADDED = "Failed to apply UDF transform"
 _FRAME = re.compile(r'\s*File ".*", line \d+')
 
@@ -66,6 +68,8 @@ def cluster(address: str | None) -> Iterator[None]:
         yield
         return
     where = address or os.environ.get("RAY_ADDRESS")
+    if where:
+        _require_answer(where)
     # Ray waits for a node without an end: one that has to start, or one that never will.
     words = f"still waiting for a node of the Ray cluster {where or 'on this machine'}; Ctrl-C ends"
     waits = threading.Timer(_PATIENCE_S, _LOGGER.warning, [words])
@@ -91,6 +95,18 @@ def cluster(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_answer(where: str) -> None:
+    """Raise where nothing answers at HOST:PORT: Ray 2.60 would wait for a cluster for ever."""
+    host, _, port = where.rpartition("://")[2].rpartition(":")
+    if not port.isdecimal():  # auto or local
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NoClusterError(f"no Ray cluster at {where}: {reason}") from error
 
 
 def rows(
