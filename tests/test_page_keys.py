@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
+from support.page import correct_twenty
 from support.serving import CHROMIUM, fill_library, served
 
 expect = sync_api.expect
@@ -68,11 +69,7 @@ def test_a_button_that_is_drawn_again_keeps_the_focus_and_one_that_vanishes_leav
     fill_library(path, 30)
     with served(path) as address:
         page.goto(f"{address}/#overview")
-        page.evaluate(
-            """() => fetch('/api/v1/review', {method: 'POST', headers:
-            {'Content-Type': 'application/json'}, body: JSON.stringify({verdict: 'change',
-            genre: 'Chanson', ids: [...Array(20).keys()].map((i) => i + 1)})})"""
-        )
+        correct_twenty(page, "Chanson")
         page.reload()
         see = page.get_by_role("button", name="See what would change")
         see.press("Enter")

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
+from support.page import correct_twenty
 from support.serving import CHROMIUM, fill_library, served
 from support.small_files import music, wav
 
@@ -94,11 +95,7 @@ def test_learn_shows_what_would_change_and_the_page_takes_the_new_model(page, tm
     fill_library(path, 80)
     with served(path) as address:
         page.goto(f"{address}/#overview")
-        page.evaluate(
-            """() => fetch('/api/v1/review', {method: 'POST', headers:
-            {'Content-Type': 'application/json'}, body: JSON.stringify({verdict: 'change',
-            genre: 'Chanson', ids: [...Array(20).keys()].map((i) => i + 1)})})"""
-        )
+        correct_twenty(page, "Chanson")
         page.reload()
         page.get_by_role("button", name="See what would change").click()
         dialog = page.get_by_role("dialog")
